@@ -1,0 +1,68 @@
+#include "base/buffer.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+#define BUFFER_FIRST_CAPACITY 512
+
+void buffer_free(struct buffer *buffer)
+{
+    free(buffer->data);
+    *buffer = (struct buffer){0};
+}
+
+uint8_t *buffer_reserve(struct buffer *buffer, size_t size)
+{
+    size_t end = buffer->start + buffer->size;
+    if (buffer->data && buffer->capacity - end >= size)
+        return buffer->data + end;
+    /* Moving pays only when it frees at least as much as it moves; otherwise small appends to a long queue
+     * would copy it again and again. */
+    if (buffer->start >= buffer->size && buffer->capacity - buffer->size >= size) {
+        memmove(buffer->data, buffer->data + buffer->start, buffer->size);
+        buffer->start = 0;
+        return buffer->data + buffer->size;
+    }
+    size_t needed = buffer->size + size;
+    size_t capacity = buffer->capacity ? buffer->capacity : BUFFER_FIRST_CAPACITY;
+    while (capacity < needed)
+        capacity *= 2;
+    if (capacity == buffer->capacity)
+        capacity *= 2;
+    uint8_t *data = memory_alloc(capacity);
+    if (buffer->size)
+        memcpy(data, buffer_bytes(buffer), buffer->size);
+    free(buffer->data);
+    *buffer = (struct buffer){.data = data, .size = buffer->size, .capacity = capacity};
+    return data + buffer->size;
+}
+
+void buffer_grow(struct buffer *buffer, size_t size)
+{
+    assert(size <= buffer->capacity - buffer->start - buffer->size);
+    buffer->size += size;
+}
+
+void buffer_append(struct buffer *buffer, const void *data, size_t size)
+{
+    if (!size)
+        return;
+    memcpy(buffer_reserve(buffer, size), data, size);
+    buffer->size += size;
+}
+
+void buffer_consume(struct buffer *buffer, size_t size)
+{
+    assert(size <= buffer->size);
+    buffer->size -= size;
+    buffer->start = buffer->size ? buffer->start + size : 0;
+}
+
+void buffer_truncate(struct buffer *buffer, size_t size)
+{
+    assert(size <= buffer->size);
+    buffer->size = size;
+}

@@ -1,0 +1,128 @@
+#include "base/map.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+
+#define MAP_FIRST_BUCKETS 16
+
+/* Eight bytes at a time through a multiply and fold, as wyhash does; the secret makes it unpredictable. */
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+    __uint128_t product = (__uint128_t)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static uint64_t hash_bytes(const void *key, size_t size)
+{
+    static uint64_t secret[2];
+    if (!secret[0]) {
+        random_secret(secret, sizeof(secret));
+        secret[0] |= 1;
+    }
+    const uint8_t *bytes = key;
+    uint64_t hash = secret[1] ^ size;
+    for (; size >= 8; size -= 8, bytes += 8) {
+        uint64_t word;
+        memcpy(&word, bytes, 8);
+        hash = mix(hash ^ word, secret[0] ^ 0x9e3779b97f4a7c15ULL);
+    }
+    uint64_t rest = 0;
+    memcpy(&rest, bytes, size);
+    return mix(hash ^ rest, secret[0] ^ 0xe7037ed1a0b428dbULL);
+}
+
+void map_free(struct map *map)
+{
+    struct map_cursor cursor = {0};
+    for (const struct map_entry *entry; (entry = map_next(map, &cursor));)
+        free((void *)entry);
+    free(map->buckets);
+    *map = (struct map){0};
+}
+
+/* Where the pointer to the entry of `key` is, or where it would be added. */
+static struct map_entry **find(const struct map *map, uint64_t hash, const void *key, size_t key_size)
+{
+    struct map_entry **link = &map->buckets[hash & (map->bucket_count - 1)];
+    while (*link && ((*link)->hash != hash || (*link)->key_size != key_size ||
+                     memcmp((*link)->key, key, key_size) != 0))
+        link = &(*link)->next;
+    return link;
+}
+
+void *map_get(const struct map *map, const void *key, size_t key_size)
+{
+    if (!map->count)
+        return NULL;
+    struct map_entry *entry = *find(map, hash_bytes(key, key_size), key, key_size);
+    return entry ? entry->value : NULL;
+}
+
+static void grow(struct map *map)
+{
+    struct map_entry **old = map->buckets;
+    size_t old_count = map->bucket_count;
+    map->bucket_count = old_count ? old_count * 2 : MAP_FIRST_BUCKETS;
+    map->buckets = memory_zalloc(map->bucket_count, sizeof(*map->buckets));
+    for (size_t i = 0; i < old_count; i++) {
+        for (struct map_entry *entry = old[i], *next; entry; entry = next) {
+            next = entry->next;
+            struct map_entry **bucket = &map->buckets[entry->hash & (map->bucket_count - 1)];
+            entry->next = *bucket;
+            *bucket = entry;
+        }
+    }
+    free(old);
+}
+
+void *map_put(struct map *map, const void *key, size_t key_size, void *value)
+{
+    if (map->count >= map->bucket_count)
+        grow(map);
+    uint64_t hash = hash_bytes(key, key_size);
+    struct map_entry **link = find(map, hash, key, key_size);
+    if (*link) {
+        void *old = (*link)->value;
+        (*link)->value = value;
+        return old;
+    }
+    struct map_entry *entry = memory_alloc(sizeof(*entry) + key_size);
+    *entry = (struct map_entry){.hash = hash, .value = value, .key_size = key_size};
+    if (key_size)
+        memcpy(entry->key, key, key_size);
+    *link = entry;
+    map->count++;
+    return NULL;
+}
+
+void *map_remove(struct map *map, const void *key, size_t key_size)
+{
+    if (!map->count)
+        return NULL;
+    struct map_entry **link = find(map, hash_bytes(key, key_size), key, key_size);
+    struct map_entry *entry = *link;
+    if (!entry)
+        return NULL;
+    void *value = entry->value;
+    *link = entry->next;
+    free(entry);
+    map->count--;
+    return value;
+}
+
+const struct map_entry *map_next(const struct map *map, struct map_cursor *cursor)
+{
+    if (!cursor->started) {
+        cursor->started = true;
+        cursor->next = map->bucket_count ? map->buckets[0] : NULL;
+    }
+    while (!cursor->next && cursor->bucket + 1 < map->bucket_count)
+        cursor->next = map->buckets[++cursor->bucket];
+    struct map_entry *entry = cursor->next;
+    if (entry)
+        cursor->next = entry->next;
+    return entry;
+}

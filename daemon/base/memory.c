@@ -1,0 +1,63 @@
+#include "base/memory.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+static NO_RETURN void out_of_memory(size_t count, size_t size)
+{
+    log_error("out of memory", log_integer("count", (int64_t)count), log_integer("size", (int64_t)size));
+    abort();
+}
+
+void *memory_alloc(size_t size)
+{
+    void *memory = malloc(size ? size : 1);
+    if (!memory)
+        out_of_memory(1, size);
+    return memory;
+}
+
+void *memory_zalloc(size_t count, size_t size)
+{
+    void *memory = calloc(count ? count : 1, size ? size : 1);
+    if (!memory)
+        out_of_memory(count, size);
+    return memory;
+}
+
+void *memory_resize(void *old, size_t count, size_t size)
+{
+    void *memory = reallocarray(old, count ? count : 1, size ? size : 1);
+    if (!memory)
+        out_of_memory(count, size);
+    return memory;
+}
+
+void *memory_copy(const void *data, size_t size)
+{
+    void *copy = memory_alloc(size);
+    if (size)
+        memcpy(copy, data, size);
+    return copy;
+}
+
+char *memory_string(const char *text)
+{
+    return memory_copy(text, strlen(text) + 1);
+}
+
+char *memory_format(const char *format, ...)
+{
+    char *text;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (length < 0)
+        out_of_memory(1, strlen(format));
+    return text;
+}

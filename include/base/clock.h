@@ -1,0 +1,17 @@
+/* Time. What is measured uses the monotonic clock in nanoseconds; the wall clock is for logs and dates. */
+#ifndef HARNESSD_BASE_CLOCK_H
+#define HARNESSD_BASE_CLOCK_H
+
+#include <stdint.h>
+
+#define CLOCK_NS_PER_US 1000ULL
+#define CLOCK_NS_PER_MS 1000000ULL
+#define CLOCK_NS_PER_S 1000000000ULL
+
+/* Nanoseconds of a clock that only goes forward (CLOCK_MONOTONIC). */
+uint64_t clock_ns(void);
+
+/* Microseconds since 1970-01-01 UTC; may jump. */
+uint64_t clock_wall_us(void);
+
+#endif

@@ -1,0 +1,60 @@
+/* The log: one line an event, on standard error. An event has a level, a short text, and fields:
+ *
+ *     log_info("ready", log_string("node", name), log_integer("port", port));
+ *
+ * prints `2026-01-31T12:00:00.123Z info ready node=app@host port=4711`, or with LOG_JSON the object
+ * {"time":"2026-01-31T12:00:00.123Z","level":"info","event":"ready","node":"app@host","port":4711}.
+ * Values with spaces, quotes or control characters are quoted. The same event more than LOG_BURST times
+ * within a second is counted instead of written; the count follows as the field `suppressed` of its next
+ * line.
+ *
+ * The log is the one global of the daemon. */
+#ifndef HARNESSD_BASE_LOG_H
+#define HARNESSD_BASE_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/compiler.h"
+
+#define LOG_BURST 20
+
+enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR, LOG_LEVEL_COUNT };
+enum log_format { LOG_TEXT, LOG_JSON };
+
+struct log_field {
+    const char *key;    /* NULL ends a list */
+    const char *string; /* the value, or NULL for `integer` */
+    size_t size;        /* bytes of `string`, which need not end in NUL and need not be UTF-8 */
+    int64_t integer;
+};
+
+/* Until this is called: LOG_LEVEL_INFO, LOG_TEXT, standard error. `file` stays the caller's. */
+void log_configure(enum log_level level, enum log_format format, FILE *file);
+
+/* The level of this name ("debug", "info", "warning", "error"). */
+MUST_CHECK bool log_level_parse(const char *name, enum log_level *level);
+MUST_CHECK bool log_format_parse(const char *name, enum log_format *format);
+
+bool log_enabled(enum log_level level);
+
+/* `fields` ends with an element whose key is NULL. */
+void log_write(enum log_level level, const char *event, const struct log_field *fields);
+
+struct log_field log_string(const char *key, const char *value); /* NULL is written as an empty string */
+struct log_field log_bytes(const char *key, const void *value, size_t size);
+struct log_field log_integer(const char *key, int64_t value);
+
+#define LOG_AT(level, event, ...)                                                                            \
+    do {                                                                                                     \
+        if (log_enabled(level))                                                                              \
+            log_write(level, event, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.key = NULL}});    \
+    } while (0)
+#define log_debug(event, ...) LOG_AT(LOG_LEVEL_DEBUG, event, __VA_ARGS__)
+#define log_info(event, ...) LOG_AT(LOG_LEVEL_INFO, event, __VA_ARGS__)
+#define log_warning(event, ...) LOG_AT(LOG_LEVEL_WARNING, event, __VA_ARGS__)
+#define log_error(event, ...) LOG_AT(LOG_LEVEL_ERROR, event, __VA_ARGS__)
+
+#endif

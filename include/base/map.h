@@ -1,0 +1,47 @@
+/* A hash table from bytes to pointers. Keys are copied; values stay the caller's. The hash is keyed with a
+ * secret of the process, so that a peer cannot choose keys that collide. */
+#ifndef HARNESSD_BASE_MAP_H
+#define HARNESSD_BASE_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+
+struct map_entry {
+    struct map_entry *next;
+    uint64_t hash;
+    void *value;
+    size_t key_size;
+    uint8_t key[];
+};
+
+struct map {
+    struct map_entry **buckets; /* a power of two of them, or none */
+    size_t bucket_count;
+    size_t count;
+};
+
+/* All zero is an empty map; this frees the keys and leaves the values. */
+void map_free(struct map *map);
+
+/* The value of `key`, or NULL. */
+void *map_get(const struct map *map, const void *key, size_t key_size);
+
+/* Sets the value (not NULL) of `key`; the one that it had before, or NULL, is returned. */
+void *map_put(struct map *map, const void *key, size_t key_size, void *value);
+
+/* Takes `key` out; its value, or NULL, is returned. */
+void *map_remove(struct map *map, const void *key, size_t key_size);
+
+/* A walk through all entries in no order; between two calls only the entry that was just returned may be
+ * removed. Start with all zero; NULL ends it. */
+struct map_cursor {
+    size_t bucket;
+    struct map_entry *next;
+    bool started;
+};
+const struct map_entry *map_next(const struct map *map, struct map_cursor *cursor);
+
+#endif
