@@ -1,0 +1,46 @@
+/* The validator: every byte that comes from a peer or a file is walked by it before anything else looks at
+ * it. It is iterative (no stack grows with depth) and reads no byte outside what it was given. It refuses
+ * whatever a BEAM node would refuse to decode, so that what is passed on never costs us the next node's
+ * connection. */
+#ifndef HARNESSD_TERM_TERM_CHECK_H
+#define HARNESSD_TERM_TERM_CHECK_H
+
+#include "term/term.h"
+
+struct term_limits {
+    size_t depth; /* nested containers, at most TERM_DEPTH_LIMIT */
+    size_t count; /* values in all, containers and leaves */
+};
+
+#define TERM_DEPTH_LIMIT 4096
+
+enum term_problem {
+    TERM_OK,
+    TERM_TRUNCATED, /* the bytes end inside a value */
+    TERM_TOO_DEEP,
+    TERM_TOO_MANY,       /* more values than the limit */
+    TERM_UNKNOWN_TAG,    /* also COMPRESSED and LOCAL_EXT, which no node sends over the distribution */
+    TERM_BAD_ATOM,       /* not UTF-8, too long, or no atom where one must be */
+    TERM_BAD_NUMBER,     /* a float that is no number */
+    TERM_BAD_IDENTIFIER, /* a pid, port or reference out of shape */
+    TERM_BAD_BITS,       /* a bit string with an impossible number of bits in its last byte */
+    TERM_BAD_FUN,        /* a fun whose size does not fit its parts, or an export without an arity */
+};
+
+/* Walks the first term of `data`. On TERM_OK `*used` is its length and `*canonical` tells whether it is
+ * canonical already; if not, term_canonical() makes it so. On a problem `*used` is where it was found. */
+MUST_CHECK enum term_problem term_check(const uint8_t *data, size_t size, const struct term_limits *limits,
+                                        size_t *used, bool *canonical);
+
+/* Appends the canonical form of a checked term to `output` (see term.h): other atom encodings (latin-1 atoms
+ * of old nodes, long forms of short atoms) are written in the canonical one, sizes of funs adjusted. */
+struct buffer;
+void term_canonical(struct term checked, struct buffer *output);
+
+/* A few words for a log line. */
+const char *term_problem_text(enum term_problem problem);
+
+/* The length of the first term of `data`, all of which was checked before. Iterative as well. */
+size_t term_length(const uint8_t *data);
+
+#endif

@@ -1,0 +1,13 @@
+/* One encoding for equal terms: maps with their pairs in the order of their bytes, at every depth. Nodes
+ * write maps in orders of their own, so that terms from several nodes can be equal and yet differ in their
+ * bytes; as keys of one map that would cost the connection to whoever receives it. */
+#ifndef HARNESSD_TERM_TERM_SORT_H
+#define HARNESSD_TERM_TERM_SORT_H
+
+#include "base/buffer.h"
+#include "term/term.h"
+
+/* Appends the sorted form of a checked term. Recursive; the depth of a checked term is bounded. */
+void term_sort(struct term term, struct buffer *output);
+
+#endif

@@ -1,0 +1,12 @@
+/* Terms as text for people, in Erlang's syntax: `{add,1}`, `#{key => <<"text">>}`, `<app@host.8.0>`. */
+#ifndef HARNESSD_TERM_TERM_TEXT_H
+#define HARNESSD_TERM_TERM_TEXT_H
+
+#include "term/term.h"
+
+/* Writes at most `size` bytes with the NUL; what does not fit is cut and ends in "...". Strings of printable
+ * characters are written as "text" (STRING_EXT) and <<"text">> (binaries). Nesting beyond 32 levels and lists
+ * beyond 100 elements are shortened to "...". `text` is returned. */
+char *term_text(struct term term, char *text, size_t size);
+
+#endif
