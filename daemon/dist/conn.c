@@ -1,0 +1,393 @@
+#include "dist/conn.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "dist/flags.h"
+#include "dist/outbox.h"
+#include "dist/transport.h"
+
+/* Read at once: several hundred replies of a busy server. */
+#define READ_BYTES (64 * 1024)
+
+/* What one pass writes to one peer at most, so that a long report leaves room for everybody else. */
+#define WRITE_BYTES (256 * 1024)
+
+/* Ticks in a ticktime, as the kernel parameter net_tickintensity has it by default. */
+#define TICKS 4
+
+struct conn {
+    enum conn_state state;
+    const struct conn_settings *settings;
+    struct transport transport;
+    struct event *readable;
+    struct event *writable;
+    struct loop_timer timer; /* the setup's deadline, then the ticks */
+    struct loop_task flush;
+    struct loop_task reap;
+    struct handshake handshake;
+    uint64_t flags; /* negotiated */
+    struct buffer input;
+    struct message_reader reader;
+    struct outbox outbox;
+    uint64_t last_read_ns;
+    bool sent_since_tick;
+    bool write_waits; /* for the socket to take more */
+    bool congested;
+    char address[64];
+    void *data;
+};
+
+enum conn_state conn_state(const struct conn *conn)
+{
+    return conn->state;
+}
+
+const char *conn_peer(const struct conn *conn)
+{
+    return conn->handshake.peer;
+}
+
+uint64_t conn_flags(const struct conn *conn)
+{
+    return conn->flags;
+}
+
+uint32_t conn_peer_creation(const struct conn *conn)
+{
+    return conn->handshake.peer_creation;
+}
+
+bool conn_replaces(const struct conn *conn)
+{
+    return conn->handshake.replaces;
+}
+
+bool conn_waits_for_peer(const struct conn *conn)
+{
+    return conn->handshake.wait_for_peer;
+}
+
+void conn_set_data(struct conn *conn, void *data)
+{
+    conn->data = data;
+}
+
+void *conn_data(const struct conn *conn)
+{
+    return conn->data;
+}
+
+size_t conn_queued_bytes(const struct conn *conn)
+{
+    return outbox_size(&conn->outbox);
+}
+
+bool conn_is_congested(const struct conn *conn)
+{
+    return conn->congested;
+}
+
+static void reap(void *owner)
+{
+    struct conn *conn = owner;
+    event_free(conn->readable);
+    event_free(conn->writable);
+    loop_timer_free(&conn->timer);
+    buffer_free(&conn->input);
+    message_reader_free(&conn->reader);
+    outbox_free(&conn->outbox);
+    free(conn);
+}
+
+void conn_close(struct conn *conn, const char *format, ...)
+{
+    if (conn->state == CONN_CLOSING)
+        return;
+    char reason[600];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(reason, sizeof(reason), format, arguments);
+    va_end(arguments);
+    enum conn_state was = conn->state;
+    conn->state = CONN_CLOSING;
+    if (was == CONN_UP)
+        log_info("connection closed", log_string("peer", conn_peer(conn)), log_string("reason", reason));
+    else
+        log_warning(was == CONN_DIALLING ? "connection failed" : "handshake failed",
+                    log_string("peer", conn_peer(conn)), log_string("address", conn->address),
+                    log_string("reason", reason));
+    event_del(conn->readable);
+    event_del(conn->writable);
+    loop_timer_stop(&conn->timer);
+    loop_cancel(conn->settings->loop, &conn->flush);
+    conn->transport.operations->close(&conn->transport);
+    loop_defer(conn->settings->loop, &conn->reap);
+    conn->settings->events->down(conn->settings->owner, conn, was, reason);
+}
+
+/* Writes once; what is left waits for the socket. */
+static void write_once(struct conn *conn)
+{
+    struct buffer *bytes = &conn->outbox.bytes;
+    outbox_fill(&conn->outbox, conn->flags, WRITE_BYTES);
+    ssize_t written = 0;
+    if (bytes->size)
+        written = conn->transport.operations->write(&conn->transport, buffer_bytes(bytes), bytes->size);
+    if (written < 0 && errno != EAGAIN && errno != EINTR) {
+        conn_close(conn, "write: %s", strerror(errno));
+        return;
+    }
+    if (written > 0) {
+        buffer_consume(bytes, (size_t)written);
+        conn->sent_since_tick = true;
+    }
+    size_t left = outbox_size(&conn->outbox);
+    bool waits = left > 0;
+    if (waits && !conn->write_waits)
+        event_add(conn->writable, NULL);
+    else if (!waits && conn->write_waits)
+        event_del(conn->writable);
+    conn->write_waits = waits;
+    if (conn->congested && left < CONN_DRAINED_BYTES) {
+        conn->congested = false;
+        conn->settings->events->drained(conn->settings->owner, conn);
+    }
+}
+
+static void flush(void *owner)
+{
+    struct conn *conn = owner;
+    if ((conn->state == CONN_UP || conn->state == CONN_HANDSHAKING) && !conn->write_waits)
+        write_once(conn);
+}
+
+bool conn_send(struct conn *conn, uint64_t sender, struct term control, struct term payload)
+{
+    if (conn->state != CONN_UP)
+        return false;
+    outbox_add(&conn->outbox, conn->flags, sender, control, payload);
+    size_t waiting = outbox_size(&conn->outbox);
+    if (waiting > conn->settings->queued_bytes) {
+        conn_close(conn, "peer does not read: %zu bytes queued", waiting);
+        return false;
+    }
+    conn->congested = conn->congested || waiting > CONN_CONGESTED_BYTES;
+    loop_defer(conn->settings->loop, &conn->flush);
+    return true;
+}
+
+static void tick(struct conn *conn)
+{
+    uint64_t silent = clock_ns() - conn->last_read_ns;
+    if (silent > conn->settings->ticktime_ns) {
+        conn_close(conn, "peer silent for %llu ms", (unsigned long long)(silent / CLOCK_NS_PER_MS));
+        return;
+    }
+    static const uint8_t empty_frame[4];
+    if (!conn->sent_since_tick && !outbox_size(&conn->outbox)) {
+        buffer_append(&conn->outbox.bytes, empty_frame, sizeof(empty_frame));
+        loop_defer(conn->settings->loop, &conn->flush);
+    }
+    conn->sent_since_tick = false;
+    loop_timer_set(&conn->timer, conn->settings->ticktime_ns / TICKS);
+}
+
+static void timer_fired(void *owner)
+{
+    struct conn *conn = owner;
+    if (conn->state == CONN_UP)
+        tick(conn);
+    else
+        conn_close(conn, "no progress for %llu ms", CONN_SETUP_NS / CLOCK_NS_PER_MS);
+}
+
+static void handshake_done(struct conn *conn)
+{
+    conn->state = CONN_UP;
+    conn->flags = conn->handshake.peer_flags & FLAGS_OFFERED;
+    loop_timer_set(&conn->timer, conn->settings->ticktime_ns / TICKS);
+    conn->settings->events->up(conn->settings->owner, conn);
+}
+
+static void take_handshake(struct conn *conn, const uint8_t *message, size_t size)
+{
+    handshake_input(&conn->handshake, message, size, &conn->outbox.bytes);
+    if (conn->handshake.state == HANDSHAKE_FAILED) {
+        write_once(conn); /* a refusal is told as far as the socket takes it at once */
+        conn_close(conn, "%s", conn->handshake.problem);
+        return;
+    }
+    if (conn->state == CONN_CLOSING)
+        return;
+    loop_timer_set(&conn->timer, CONN_SETUP_NS);
+    loop_defer(conn->settings->loop, &conn->flush);
+    if (conn->handshake.state == HANDSHAKE_DONE)
+        handshake_done(conn);
+}
+
+static void take_message(struct conn *conn, const uint8_t *frame, size_t size)
+{
+    struct term tuple, payload;
+    const char *problem;
+    switch (message_read(&conn->reader, frame, size, &tuple, &payload, &problem)) {
+    case MESSAGE_PARTIAL:
+        return;
+    case MESSAGE_BAD:
+        conn_close(conn, "invalid message: %s", problem);
+        return;
+    case MESSAGE_READY:
+        break;
+    }
+    struct control control;
+    enum control_problem wrong = control_decode(tuple, payload, &control);
+    if (wrong != CONTROL_OK)
+        conn_close(conn, "invalid message: %s", control_problem_text(wrong));
+    else
+        conn->settings->events->message(conn->settings->owner, conn, &control, payload);
+}
+
+/* Takes the next frame out of the input. False when it is not all there, or the connection was closed. */
+static bool take_frame(struct conn *conn)
+{
+    bool up = conn->state == CONN_UP;
+    size_t header = up ? 4 : conn->transport.operations->handshake_length_bytes;
+    size_t limit = up ? conn->settings->frame_bytes : HANDSHAKE_MESSAGE_BYTES;
+    struct buffer *input = &conn->input;
+    if (input->size < header)
+        return false;
+    const uint8_t *bytes = buffer_bytes(input);
+    size_t size = header == 4 ? bytes_get32(bytes) : bytes_get16(bytes);
+    if (size > limit) {
+        conn_close(conn, "frame of %zu bytes is beyond the limit of %zu", size, limit);
+        return false;
+    }
+    if (size > input->size - header)
+        return false;
+    if (!up)
+        take_handshake(conn, bytes + header, size);
+    else if (size)
+        take_message(conn, bytes + header, size);
+    if (conn->state == CONN_CLOSING)
+        return false;
+    buffer_consume(input, header + size);
+    return true;
+}
+
+static const char *end_reason(const struct conn *conn)
+{
+    /* A node whose cookie differs closes without a word. */
+    if (conn->state == CONN_HANDSHAKING && conn->handshake.state == HANDSHAKE_EXPECT_ACK)
+        return "closed by the peer: cookie mismatch?";
+    return "closed by the peer";
+}
+
+static void on_readable(evutil_socket_t descriptor, short events, void *argument)
+{
+    (void)descriptor;
+    (void)events;
+    struct conn *conn = argument;
+    if (conn->state != CONN_UP && conn->state != CONN_HANDSHAKING)
+        return;
+    uint8_t *room = buffer_reserve(&conn->input, READ_BYTES);
+    ssize_t got = conn->transport.operations->read(&conn->transport, room, READ_BYTES);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (got <= 0) {
+        conn_close(conn, "%s", got == 0 ? end_reason(conn) : strerror(errno));
+        return;
+    }
+    conn->last_read_ns = clock_ns();
+    buffer_grow(&conn->input, (size_t)got);
+    while (take_frame(conn)) {
+    }
+}
+
+static void dial_decided(struct conn *conn)
+{
+    int error = transport_connected(&conn->transport);
+    if (error) {
+        conn_close(conn, "%s", strerror(error));
+        return;
+    }
+    conn->state = CONN_HANDSHAKING;
+    conn->write_waits = false;
+    event_add(conn->readable, NULL);
+    loop_timer_set(&conn->timer, CONN_SETUP_NS);
+    char peer[NODE_NAME_BYTES + 1];
+    memcpy(peer, conn->handshake.peer, sizeof(peer));
+    handshake_initiate(&conn->handshake, conn->settings->identity,
+                       conn->transport.operations->handshake_length_bytes, peer, &conn->outbox.bytes);
+    loop_defer(conn->settings->loop, &conn->flush);
+}
+
+static void on_writable(evutil_socket_t descriptor, short events, void *argument)
+{
+    (void)descriptor;
+    (void)events;
+    struct conn *conn = argument;
+    if (conn->state == CONN_DIALLING) {
+        event_del(conn->writable);
+        dial_decided(conn);
+    } else if (conn->state != CONN_CLOSING) {
+        write_once(conn);
+    }
+}
+
+static struct conn *conn_new(const struct conn_settings *settings, struct transport transport,
+                             const char *address)
+{
+    struct conn *conn = memory_zalloc(1, sizeof(*conn));
+    conn->settings = settings;
+    conn->transport = transport;
+    conn->last_read_ns = clock_ns();
+    conn->flush = (struct loop_task){.run = flush, .owner = conn};
+    conn->reap = (struct loop_task){.run = reap, .owner = conn};
+    snprintf(conn->address, sizeof(conn->address), "%s", address);
+    message_reader_init(&conn->reader, settings->frame_bytes);
+    struct event_base *base = settings->loop->base;
+    conn->readable = event_new(base, transport.descriptor, EV_READ | EV_PERSIST, on_readable, conn);
+    conn->writable = event_new(base, transport.descriptor, EV_WRITE | EV_PERSIST, on_writable, conn);
+    assert(conn->readable && conn->writable);
+    loop_timer_init(&conn->timer, settings->loop, timer_fired, conn);
+    loop_timer_set(&conn->timer, CONN_SETUP_NS);
+    return conn;
+}
+
+static enum handshake_verdict judge(void *owner, const char *peer)
+{
+    struct conn *conn = owner;
+    return conn->settings->events->judge(conn->settings->owner, conn, peer);
+}
+
+struct conn *conn_accept(const struct conn_settings *settings, int descriptor, const char *address)
+{
+    struct transport transport;
+    transport_accept_tcp(&transport, descriptor);
+    struct conn *conn = conn_new(settings, transport, address);
+    conn->state = CONN_HANDSHAKING;
+    handshake_accept(&conn->handshake, settings->identity, transport.operations->handshake_length_bytes,
+                     judge, conn);
+    event_add(conn->readable, NULL);
+    return conn;
+}
+
+struct conn *conn_dial(const struct conn_settings *settings, const struct resolve_address *address,
+                       const char *peer)
+{
+    struct transport transport;
+    if (transport_dial_tcp(&transport, (const struct sockaddr *)&address->address, address->size) < 0)
+        return NULL;
+    struct conn *conn = conn_new(settings, transport, "");
+    conn->state = CONN_DIALLING;
+    snprintf(conn->handshake.peer, sizeof(conn->handshake.peer), "%s", peer);
+    event_add(conn->writable, NULL);
+    return conn;
+}

@@ -1,0 +1,85 @@
+#include "dist/node_name.h"
+
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+#define LETTERS_AND_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+const char *node_name_problem(const char *name)
+{
+    size_t head = strspn(name, LETTERS_AND_DIGITS "_-");
+    if (strlen(name) > NODE_NAME_BYTES)
+        return "is longer than 255 characters";
+    if (head == 0)
+        return "does not begin with a name of letters, digits, _ and -";
+    if (name[head] == '\0')
+        return "has no @HOST";
+    if (name[head] != '@')
+        return "has characters other than letters, digits, _ and - before its host";
+    const char *host = name + head + 1;
+    if (strchr(host, '@'))
+        return "has a second @";
+    if (*host == '\0' || host[strspn(host, LETTERS_AND_DIGITS "._:-")] != '\0')
+        return "has no valid host";
+    return NULL;
+}
+
+bool node_name_is_valid(const char *name, size_t size)
+{
+    char text[NODE_NAME_BYTES + 1];
+    if (size > NODE_NAME_BYTES || memchr(name, '\0', size))
+        return false;
+    memcpy(text, name, size);
+    text[size] = '\0';
+    return node_name_problem(text) == NULL;
+}
+
+bool node_name_looks_long(const char *name)
+{
+    const char *host = strchr(name, '@');
+    return host && strpbrk(host, ".:");
+}
+
+const char *node_name_kind_problem(const char *name, bool long_names)
+{
+    if (strcmp(strchr(name, '@'), "@localhost") == 0 || node_name_looks_long(name) == long_names)
+        return NULL;
+    return long_names ? "is not a long name: its host has no dot and is no address"
+                      : "is not a short name: its host has a dot or is an address";
+}
+
+/* This host's name in full, or NULL. */
+static char *canonical_host(const char *host)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_CANONNAME};
+    struct addrinfo *found = NULL;
+    char *name = NULL;
+    if (getaddrinfo(host, NULL, &hints, &found) != 0)
+        return NULL;
+    if (found->ai_canonname && strchr(found->ai_canonname, '.'))
+        name = memory_string(found->ai_canonname);
+    freeaddrinfo(found);
+    return name;
+}
+
+char *node_name_complete(const char *name, bool long_names)
+{
+    if (strchr(name, '@'))
+        return memory_string(name);
+    char host[256] = "";
+    if (gethostname(host, sizeof(host) - 1) != 0 || !host[0])
+        return NULL;
+    if (!long_names) {
+        host[strcspn(host, ".")] = '\0';
+        return memory_format("%s@%s", name, host);
+    }
+    char *full = strchr(host, '.') ? memory_string(host) : canonical_host(host);
+    char *complete = full ? memory_format("%s@%s", name, full) : NULL;
+    free(full);
+    return complete;
+}

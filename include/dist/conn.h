@@ -1,0 +1,94 @@
+/* One connection to one node: its handshake, its frames in both directions, its ticks. It belongs to the peer
+ * table (peers.h), which learns of everything through callbacks.
+ *
+ * A connection is closed once, by conn_close(), which logs why, tells the owner, and frees it at the end of
+ * the pass; until then calls on it do nothing. Callbacks may close it. */
+#ifndef HARNESSD_DIST_CONN_H
+#define HARNESSD_DIST_CONN_H
+
+#include "base/loop.h"
+#include "dist/control.h"
+#include "dist/handshake.h"
+#include "dist/resolve.h"
+
+/* A handshake that does not move for so long is given up, as in OTP (net_setuptime). */
+#define CONN_SETUP_NS (7 * CLOCK_NS_PER_S)
+
+/* A peer for which more than this waits is congested: who has much to send lets it drain first. */
+#define CONN_CONGESTED_BYTES (1024 * 1024)
+#define CONN_DRAINED_BYTES (256 * 1024)
+
+enum conn_state {
+    CONN_DIALLING,    /* waits for the socket to connect */
+    CONN_HANDSHAKING, /* waits for the next message of the handshake */
+    CONN_UP,          /* carries messages */
+    CONN_CLOSING,     /* closed; the memory goes at the end of the pass */
+};
+
+struct conn;
+
+struct conn_events {
+    /* An acceptor's question about a peer that gave its name. */
+    enum handshake_verdict (*judge)(void *owner, struct conn *conn, const char *peer);
+
+    /* The handshake is done. */
+    void (*up)(void *owner, struct conn *conn);
+
+    /* A control message, checked and canonical; borrowed for the call. `payload` has no data when there is
+     * none. */
+    void (*message)(void *owner, struct conn *conn, const struct control *control, struct term payload);
+
+    /* What waits to be sent has fallen below CONN_DRAINED_BYTES after it was above CONN_CONGESTED_BYTES. */
+    void (*drained)(void *owner, struct conn *conn);
+
+    /* It was closed, whatever the state it was in. */
+    void (*down)(void *owner, struct conn *conn, enum conn_state was, const char *reason);
+};
+
+/* What all connections share; outlives them. */
+struct conn_settings {
+    struct loop *loop;
+    const struct handshake_identity *identity;
+    const struct conn_events *events;
+    void *owner;
+    uint64_t ticktime_ns;
+    size_t frame_bytes;  /* limit of one message from a peer */
+    size_t queued_bytes; /* limit of what waits to be sent to a peer */
+};
+
+MUST_CHECK struct conn *conn_accept(const struct conn_settings *settings, int descriptor,
+                                    const char *address);
+
+/* NULL with errno when the socket could not even be made. */
+MUST_CHECK struct conn *conn_dial(const struct conn_settings *settings, const struct resolve_address *address,
+                                  const char *peer);
+
+enum conn_state conn_state(const struct conn *conn);
+
+/* The peer's name, "" as long as it is not known; its negotiated flags once it is up. */
+const char *conn_peer(const struct conn *conn);
+uint64_t conn_flags(const struct conn *conn);
+uint32_t conn_peer_creation(const struct conn *conn);
+
+/* Whether this connection was told that the one its peer had before is broken. */
+bool conn_replaces(const struct conn *conn);
+
+/* Whether the handshake failed because the peer's own attempt goes on. */
+bool conn_waits_for_peer(const struct conn *conn);
+
+/* A word of the owner's; the peer table keeps its own state there. */
+void conn_set_data(struct conn *conn, void *data);
+void *conn_data(const struct conn *conn);
+
+void conn_close(struct conn *conn, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Queues a message; it is written at the end of the pass. What one sender (a number that its process has for
+ * itself) sends arrives in order; a long message of one sender lets those of others pass. A message beyond
+ * the limit closes the connection. False when the connection is not up. */
+bool conn_send(struct conn *conn, uint64_t sender, struct term control, struct term payload);
+
+/* Bytes that wait to be written. */
+size_t conn_queued_bytes(const struct conn *conn);
+bool conn_is_congested(const struct conn *conn);
+
+#endif

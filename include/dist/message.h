@@ -1,0 +1,61 @@
+/* Messages between connected nodes as frames of bytes: a length of four bytes, then
+ *
+ *     112, 131 Control [131 Payload]                  peers without FRAGMENTS (ei and Java nodes)
+ *     131 68 0, Control [Payload]                     peers with it
+ *     131 69 Sequence:8 Fragment:8 0, Control Part    the first fragment of a long message, then
+ *     131 70 Sequence:8 Fragment:8, Part              the others; the number counts down to 1
+ *
+ * Fragments of several messages may come interleaved. Terms are checked here and leave canonical. */
+#ifndef HARNESSD_DIST_MESSAGE_H
+#define HARNESSD_DIST_MESSAGE_H
+
+#include "base/buffer.h"
+#include "base/map.h"
+#include "term/term.h"
+
+/* Longer messages go out in fragments of this size, as a BEAM node's do. */
+#define MESSAGE_FRAGMENT_BYTES (64 * 1024)
+
+/* Messages of one peer that may be incomplete at once. */
+#define MESSAGE_PARTIALS 1024
+
+struct message_reader {
+    size_t limit;        /* bytes of one message, and of all incomplete ones together */
+    struct map partials; /* sequence number to struct partial */
+    size_t partial_bytes;
+    struct buffer assembled; /* the message that was last completed from fragments */
+    struct buffer canonical; /* of a message that was not */
+};
+
+enum message_result {
+    MESSAGE_READY,
+    MESSAGE_PARTIAL, /* a fragment was put aside */
+    MESSAGE_BAD,     /* the connection has to go */
+};
+
+void message_reader_init(struct message_reader *reader, size_t limit);
+void message_reader_free(struct message_reader *reader);
+
+/* Takes one frame without its length, at least one byte. On MESSAGE_READY `control` and `payload` (without
+ * data when there is none) are good until the next call, or as long as `frame` where they point into it; on
+ * MESSAGE_BAD `*problem` says why. */
+MUST_CHECK enum message_result message_read(struct message_reader *reader, const uint8_t *frame, size_t size,
+                                            struct term *control, struct term *payload, const char **problem);
+
+/* Appends one whole message in the form that a peer with these negotiated flags takes. */
+void message_append(struct buffer *output, uint64_t flags, struct term control, struct term payload);
+
+/* A long message on its way out. */
+struct message_fragments {
+    uint64_t sequence;  /* unique among those that are under way on the connection */
+    struct buffer body; /* control and payload, consumed as fragments go out */
+    size_t control_size;
+    uint64_t left;
+};
+void message_fragments_start(struct message_fragments *fragments, uint64_t sequence, struct term control,
+                             struct term payload);
+
+/* Appends the next fragment; false when that was the last, and the memory is given back. */
+MUST_CHECK bool message_fragments_next(struct message_fragments *fragments, struct buffer *output);
+
+#endif

@@ -1,0 +1,104 @@
+/* The other nodes: which of them this node is connected to, connects to, or was told to stay connected to. It
+ * accepts connections, dials on demand, settles simultaneous attempts by comparing names as OTP does, and
+ * dials the configured peers again whenever they go (after 100 ms, then twice as long each time up to 30 s,
+ * each time a quarter more or less). */
+#ifndef HARNESSD_DIST_PEERS_H
+#define HARNESSD_DIST_PEERS_H
+
+#include "dist/conn.h"
+#include "dist/epmd.h"
+
+struct peers;
+struct peer;
+
+struct peers_events {
+    /* Whether a node of this name may connect. */
+    bool (*allowed)(void *owner, const char *node);
+
+    void (*up)(void *owner, struct peer *peer);
+
+    /* Borrowed for the call. */
+    void (*message)(void *owner, struct peer *peer, const struct control *control, struct term payload);
+
+    /* It is no longer congested. */
+    void (*drained)(void *owner, struct peer *peer);
+
+    /* The connection is gone; nothing more comes from it. */
+    void (*down)(void *owner, struct peer *peer, const char *reason);
+};
+
+struct peers_options {
+    struct loop *loop;
+    struct resolver *resolver;
+    struct epmd *epmd;
+    const struct handshake_identity *identity; /* outlives the table, as all above */
+    uint64_t ticktime_ns;
+    size_t frame_bytes;
+    size_t queued_bytes;
+    size_t pending_handshakes; /* more than these, and the oldest is dropped: a working peer is done in no
+                                  time */
+    const struct peers_events *events;
+    void *owner;
+};
+
+struct peers *peers_new(const struct peers_options *options);
+
+/* Closes all connections, `down` being called for each, and accepts and dials no more. */
+void peers_close(struct peers *peers);
+
+/* After peers_close() and the end of its pass. Peers that are still held are gone as well. */
+void peers_free(struct peers *peers);
+
+/* Takes over an accepted, non-blocking socket. `address` is for the log. */
+void peers_accept(struct peers *peers, int descriptor, const char *address);
+
+/* Stays connected to `node` from now on; `port` 0 asks epmd. */
+void peers_keep(struct peers *peers, const char *node, uint16_t port);
+
+size_t peers_up_count(const struct peers *peers);
+
+/* Bytes that wait to be sent, to all of them. */
+size_t peers_queued_bytes(const struct peers *peers);
+
+/* The peer of this name, known or not, held until it is released. NULL when the name cannot be a node's. */
+MUST_CHECK struct peer *peer_hold(struct peers *peers, const char *node);
+
+/* The peer of this name if it is up, not held. */
+MUST_CHECK struct peer *peers_find_up(const struct peers *peers, const char *node, size_t size);
+void peer_release(struct peer *peer);
+
+const char *peer_name(const struct peer *peer);
+bool peer_is_up(const struct peer *peer);
+uint64_t peer_flags(const struct peer *peer); /* negotiated; 0 when it is not up */
+
+/* A word of the layer above, NULL at first. */
+void peer_set_data(struct peer *peer, void *data);
+void *peer_data(const struct peer *peer);
+
+/* A wait for a connection, embedded in its owner. */
+struct peer_wait {
+    /* `problem` is NULL when the peer is up. Never called from within peer_connect(). */
+    void (*done)(void *owner, struct peer *peer, const char *problem);
+    void *owner;
+    struct peer *peer; /* while waiting */
+    struct peer_wait *next;
+};
+
+/* Answers when the peer is up (it may be already) or an attempt has failed. */
+void peer_connect(struct peer *peer, struct peer_wait *wait);
+void peer_wait_cancel(struct peer_wait *wait);
+
+/* Closes the connection, as erlang:disconnect_node/1 does. */
+void peer_disconnect(struct peer *peer, const char *reason);
+
+/* Sends a control message with its payload (without data when there is none). False when the peer is not up
+ * or cannot take the message. */
+bool peer_send(struct peer *peer, uint64_t sender, const struct control *control, struct term payload);
+
+/* The same with a control tuple that was encoded before with the flags that the peer still has. */
+bool peer_send_encoded(struct peer *peer, uint64_t sender, struct term control, struct term payload);
+
+/* Whether so much waits to be sent to it that who has more should let it drain (CONN_CONGESTED_BYTES). */
+bool peer_is_congested(const struct peer *peer);
+
+#endif
