@@ -1,0 +1,512 @@
+#include "node/monitor.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "internal.h"
+#include "term/term_read.h"
+
+/* What one peer may make this node remember. */
+#define REMOTE_LIMIT 1000000
+
+/* What holds between this node's processes and those of one connected peer. */
+struct remote {
+    struct node *node;
+    struct peer *peer;
+    struct map monitors;  /* reference to struct monitor: ours on theirs */
+    struct map observers; /* reference to struct observer: theirs on ours */
+    struct map links;     /* both pids to struct link */
+};
+
+/* A monitor of another node on a process of this one. */
+struct observer {
+    struct process *process;
+    struct remote *remote;
+    struct observer *next; /* of the same process */
+    struct term_builder pid;
+    struct buffer reference;
+    bool by_name; /* the answer names the process as the question did */
+};
+
+struct link {
+    struct process *process;
+    struct remote *remote;
+    struct link *next; /* of the same process */
+    struct buffer pid; /* the other end */
+};
+
+static struct term bytes_of(const struct buffer *buffer)
+{
+    return (struct term){buffer_bytes(buffer), buffer->size};
+}
+
+static struct term built(const struct term_builder *builder)
+{
+    struct term term;
+    bool done = term_build_done(builder, &term);
+    assert(done);
+    return term;
+}
+
+static struct buffer copy_of(struct term term)
+{
+    struct buffer buffer = {0};
+    buffer_append(&buffer, term.data, term.size);
+    return buffer;
+}
+
+/* Calls `use` with an atom as a term. */
+static struct term atom_term(struct term_builder *builder, const char *text)
+{
+    term_build_reset(builder);
+    term_build_atom(builder, text);
+    return built(builder);
+}
+
+void monitor_peer_up(struct node *node, struct peer *peer)
+{
+    struct remote *remote = memory_zalloc(1, sizeof(*remote));
+    remote->node = node;
+    remote->peer = peer;
+    peer_set_data(peer, remote);
+}
+
+/* --- Ours on theirs ------------------------------------------------------------------------------------- */
+
+bool monitor_is_active(const struct monitor *monitor)
+{
+    return monitor->remote != NULL;
+}
+
+static void forget_monitor(struct monitor *monitor)
+{
+    struct term reference = bytes_of(&monitor->reference);
+    if (monitor->remote)
+        map_remove(&monitor->remote->monitors, reference.data, reference.size);
+    monitor->remote = NULL;
+    buffer_free(&monitor->target);
+    buffer_free(&monitor->reference);
+}
+
+static void end_monitor(struct monitor *monitor, struct term reason)
+{
+    forget_monitor(monitor);
+    monitor->down(monitor->owner, reason);
+}
+
+/* Sends the control message that sets the monitor up, and remembers it. */
+static bool begin_monitor(struct monitor *monitor, struct peer *peer, struct control *control,
+                          struct term payload)
+{
+    struct remote *remote = peer_data(peer);
+    struct term_builder builder = {0};
+    node_build_reference(monitor->process->node, &builder);
+    control->from = process_pid(monitor->process);
+    control->reference = built(&builder);
+    bool sent = peer_is_up(peer) && peer_send(peer, process_sender(monitor->process), control, payload) &&
+                peer_is_up(peer);
+    if (sent) {
+        monitor->remote = remote;
+        monitor->reference = builder.bytes;
+        void *old = map_put(&remote->monitors, control->reference.data, control->reference.size, monitor);
+        assert(!old);
+    } else {
+        term_build_free(&builder);
+    }
+    return sent;
+}
+
+bool monitor_start(struct monitor *monitor, struct process *process, struct peer *peer, struct term target,
+                   void (*down)(void *owner, struct term reason), void *owner)
+{
+    assert(!monitor->remote);
+    *monitor = (struct monitor){.process = process, .down = down, .owner = owner};
+    struct control control = {.operation = CONTROL_MONITOR, .to = target};
+    if (!begin_monitor(monitor, peer, &control, (struct term){0}))
+        return false;
+    monitor->target = copy_of(target);
+    return true;
+}
+
+static void build_spawn(struct term_builder *function, struct term_builder *options,
+                        const struct spawn *spawn)
+{
+    term_build_tuple(function, 3);
+    term_build_atom(function, spawn->module);
+    term_build_atom(function, spawn->function);
+    term_build_integer(function, spawn->arity);
+    term_build_list(options, spawn->linked ? 2 : 1);
+    term_build_atom(options, "monitor");
+    if (spawn->linked)
+        term_build_atom(options, "link");
+    term_build_nil(options);
+}
+
+bool monitor_spawn(struct monitor *monitor, struct process *process, struct peer *peer,
+                   const struct spawn *spawn, void (*spawned)(void *owner, struct term pid),
+                   void (*down)(void *owner, struct term reason), void *owner)
+{
+    assert(!monitor->remote);
+    *monitor = (struct monitor){.process = process, .spawned = spawned, .down = down, .owner = owner};
+    struct term_builder function = {0}, options = {0};
+    build_spawn(&function, &options, spawn);
+    struct control control = {.operation = CONTROL_SPAWN_REQUEST,
+                              .group_leader = spawn->group_leader,
+                              .function = built(&function),
+                              .options = built(&options)};
+    bool begun = begin_monitor(monitor, peer, &control, spawn->arguments);
+    term_build_free(&function);
+    term_build_free(&options);
+    return begun;
+}
+
+void monitor_stop(struct monitor *monitor)
+{
+    if (!monitor->remote)
+        return;
+    /* A spawned process can be let go of only once its pid is known; until then its DOWN is simply not ours.
+     */
+    if (monitor->target.size) {
+        struct control control = {.operation = CONTROL_DEMONITOR,
+                                  .from = process_pid(monitor->process),
+                                  .to = bytes_of(&monitor->target),
+                                  .reference = bytes_of(&monitor->reference)};
+        (void)peer_send(monitor->remote->peer, process_sender(monitor->process), &control, (struct term){0});
+    }
+    forget_monitor(monitor);
+}
+
+bool monitor_send_exit(struct process *from, struct peer *peer, struct term to, struct term reason)
+{
+    struct control control = {
+        .operation = CONTROL_EXIT2, .from = process_pid(from), .to = to, .reason = reason};
+    return peer_send(peer, process_sender(from), &control, reason);
+}
+
+/* --- Theirs on ours ------------------------------------------------------------------------------------- */
+
+static void send_down(struct peer *peer, uint64_t sender, const struct control *question, struct term from,
+                      struct term reason)
+{
+    struct control control = {.operation = CONTROL_MONITOR_EXIT,
+                              .from = from,
+                              .to = question->from,
+                              .reference = question->reference,
+                              .reason = reason};
+    (void)peer_send(peer, sender, &control, reason);
+}
+
+static void free_observer(struct observer *observer)
+{
+    term_build_free(&observer->pid);
+    buffer_free(&observer->reference);
+    free(observer);
+}
+
+static void unlist_observer(struct observer *observer)
+{
+    struct observer **link = &observer->process->observers;
+    while (*link != observer)
+        link = &(*link)->next;
+    *link = observer->next;
+}
+
+static void add_observer(struct process *process, struct remote *remote, const struct control *control)
+{
+    struct term reference = control->reference;
+    if (map_get(&remote->observers, reference.data, reference.size))
+        return;
+    struct observer *observer = memory_zalloc(1, sizeof(*observer));
+    observer->process = process;
+    observer->remote = remote;
+    observer->by_name = control->to.data && term_type(control->to) == TERM_ATOM;
+    term_build_term(&observer->pid, control->from);
+    observer->reference = copy_of(reference);
+    observer->next = process->observers;
+    process->observers = observer;
+    map_put(&remote->observers, reference.data, reference.size, observer);
+}
+
+/* False, and the peer is gone, when it has had this node remember too much. */
+static bool has_room(struct remote *remote)
+{
+    if (remote->observers.count + remote->links.count < REMOTE_LIMIT)
+        return true;
+    peer_disconnect(remote->peer, "too many monitors and links");
+    return false;
+}
+
+static struct process *find_process(const struct node *node, struct term target)
+{
+    return term_type(target) == TERM_ATOM ? process_by_name(node, target) : process_by_pid(node, target);
+}
+
+static void on_monitor(struct remote *remote, const struct control *control)
+{
+    struct process *process = find_process(remote->node, control->to);
+    if (process && has_room(remote)) {
+        add_observer(process, remote, control);
+    } else if (!process) {
+        struct term_builder builder = {0};
+        send_down(remote->peer, 0, control, control->to, atom_term(&builder, "noproc"));
+        term_build_free(&builder);
+    }
+}
+
+static void on_demonitor(struct remote *remote, const struct control *control)
+{
+    struct observer *observer =
+        map_remove(&remote->observers, control->reference.data, control->reference.size);
+    if (!observer)
+        return;
+    struct process *process = observer->process;
+    unlist_observer(observer);
+    free_observer(observer);
+    if (!process->observers && process->events->unobserved)
+        process->events->unobserved(process->owner, process);
+}
+
+/* --- Links ---------------------------------------------------------------------------------------------- */
+
+static struct buffer link_key(struct term ours, struct term theirs)
+{
+    struct buffer key = copy_of(ours);
+    buffer_append(&key, theirs.data, theirs.size);
+    return key;
+}
+
+static struct link *remove_link(struct remote *remote, struct term ours, struct term theirs)
+{
+    struct buffer key = link_key(ours, theirs);
+    struct link *link = map_remove(&remote->links, buffer_bytes(&key), key.size);
+    buffer_free(&key);
+    return link;
+}
+
+static void free_link(struct link *link)
+{
+    buffer_free(&link->pid);
+    free(link);
+}
+
+static void unlist_link(struct link *link)
+{
+    struct link **next = &link->process->links;
+    while (*next != link)
+        next = &(*next)->next;
+    *next = link->next;
+}
+
+static void add_link(struct process *process, struct remote *remote, struct term theirs)
+{
+    struct buffer key = link_key(process_pid(process), theirs);
+    if (!map_get(&remote->links, buffer_bytes(&key), key.size)) {
+        struct link *link = memory_zalloc(1, sizeof(*link));
+        *link = (struct link){
+            .process = process, .remote = remote, .next = process->links, .pid = copy_of(theirs)};
+        process->links = link;
+        map_put(&remote->links, buffer_bytes(&key), key.size, link);
+    }
+    buffer_free(&key);
+}
+
+static void on_link(struct remote *remote, const struct control *control)
+{
+    struct process *process = process_by_pid(remote->node, control->to);
+    if (process && has_room(remote)) {
+        add_link(process, remote, control->from);
+    } else if (!process) {
+        struct term_builder builder = {0};
+        struct term reason = atom_term(&builder, "noproc");
+        struct control answer = {
+            .operation = CONTROL_EXIT, .from = control->to, .to = control->from, .reason = reason};
+        (void)peer_send(remote->peer, 0, &answer, reason);
+        term_build_free(&builder);
+    }
+}
+
+/* The acknowledgement goes before anything else that this process sends. */
+static void on_unlink(struct remote *remote, const struct control *control)
+{
+    struct process *process = process_by_pid(remote->node, control->to);
+    struct link *link = remove_link(remote, control->to, control->from);
+    if (link) {
+        unlist_link(link);
+        free_link(link);
+    }
+    struct control answer = {
+        .operation = CONTROL_UNLINK_ID_ACK, .id = control->id, .from = control->to, .to = control->from};
+    (void)peer_send(remote->peer, process ? process_sender(process) : 0, &answer, (struct term){0});
+}
+
+static void signal_exit(struct process *process, struct term from, struct term reason)
+{
+    if (process && process->events && process->events->exit)
+        process->events->exit(process->owner, process, from, reason);
+}
+
+static void on_link_exit(struct remote *remote, const struct control *control)
+{
+    struct link *link = remove_link(remote, control->to, control->from);
+    if (!link)
+        return;
+    struct process *process = link->process;
+    unlist_link(link);
+    free_link(link);
+    signal_exit(process, control->from, control->reason);
+}
+
+/* --- What the node hands on ----------------------------------------------------------------------------- */
+
+static struct monitor *find_monitor(struct remote *remote, const struct control *control)
+{
+    return map_get(&remote->monitors, control->reference.data, control->reference.size);
+}
+
+static void on_monitor_exit(struct remote *remote, const struct control *control)
+{
+    struct monitor *monitor = find_monitor(remote, control);
+    if (monitor)
+        end_monitor(monitor, control->reason);
+}
+
+static void on_spawn_reply(struct remote *remote, const struct control *control)
+{
+    struct monitor *monitor = find_monitor(remote, control);
+    if (!monitor || !monitor->spawned)
+        return;
+    if (term_type(control->result) == TERM_ATOM) {
+        end_monitor(monitor, control->result);
+        return;
+    }
+    monitor->target = copy_of(control->result);
+    int64_t flags;
+    if (term_read_integer(control->spawn_flags, &flags) && (flags & CONTROL_SPAWN_LINKED))
+        add_link(monitor->process, remote, control->result);
+    monitor->spawned(monitor->owner, control->result);
+}
+
+void monitor_control(struct node *node, struct peer *peer, const struct control *control)
+{
+    static void (*const handlers[CONTROL_OPERATION_COUNT])(struct remote *, const struct control *) = {
+        [CONTROL_LINK] = on_link,
+        [CONTROL_UNLINK_ID] = on_unlink,
+        [CONTROL_EXIT] = on_link_exit,
+        [CONTROL_MONITOR] = on_monitor,
+        [CONTROL_DEMONITOR] = on_demonitor,
+        [CONTROL_MONITOR_EXIT] = on_monitor_exit,
+        [CONTROL_SPAWN_REPLY] = on_spawn_reply,
+    };
+    if (control->operation == CONTROL_EXIT2)
+        signal_exit(process_by_pid(node, control->to), control->from, control->reason);
+    else if (handlers[control->operation])
+        handlers[control->operation](peer_data(peer), control);
+}
+
+int monitor_spawn_observer(struct process *process, struct peer *peer, const struct control *control)
+{
+    struct remote *remote = peer_data(peer);
+    struct term_list options;
+    struct term option;
+    int flags = 0;
+    if (!term_list_start(&options, control->options))
+        return 0;
+    while (term_list_next(&options, &option)) {
+        if (term_is_atom(option, "monitor"))
+            flags |= CONTROL_SPAWN_MONITORED;
+        else if (term_is_atom(option, "link"))
+            flags |= CONTROL_SPAWN_LINKED;
+    }
+    if (flags & CONTROL_SPAWN_MONITORED)
+        add_observer(process, remote, control);
+    if (flags & CONTROL_SPAWN_LINKED)
+        add_link(process, remote, control->from);
+    return flags;
+}
+
+static void tell_observer(struct observer *observer, struct term reason)
+{
+    struct process *process = observer->process;
+    struct control question = {.from = built(&observer->pid), .reference = bytes_of(&observer->reference)};
+    struct term name = observer->by_name ? built(&process->name) : process_pid(process);
+    send_down(observer->remote->peer, process_sender(process), &question, name, reason);
+}
+
+void monitor_process_exits(struct process *process, struct term reason)
+{
+    while (process->observers) {
+        struct observer *observer = process->observers;
+        process->observers = observer->next;
+        map_remove(&observer->remote->observers, buffer_bytes(&observer->reference),
+                   observer->reference.size);
+        tell_observer(observer, reason);
+        free_observer(observer);
+    }
+    while (process->links) {
+        struct link *link = process->links;
+        struct peer *peer = link->remote->peer;
+        process->links = link->next;
+        (void)remove_link(link->remote, process_pid(process), bytes_of(&link->pid));
+        struct control control = {.operation = CONTROL_EXIT,
+                                  .from = process_pid(process),
+                                  .to = bytes_of(&link->pid),
+                                  .reason = reason};
+        (void)peer_send(peer, process_sender(process), &control, reason);
+        free_link(link);
+    }
+}
+
+static void drop_observers(struct remote *remote)
+{
+    struct map_cursor cursor = {0};
+    for (const struct map_entry *entry; (entry = map_next(&remote->observers, &cursor));) {
+        struct observer *observer = entry->value;
+        struct process *process = observer->process;
+        unlist_observer(observer);
+        free_observer(observer);
+        if (!process->observers && process->events && process->events->unobserved)
+            process->events->unobserved(process->owner, process);
+    }
+    map_free(&remote->observers);
+}
+
+/* Takes them out one after the other from the start, as what they tell may end others. */
+static void drop_links(struct remote *remote, struct term reason)
+{
+    for (struct map_cursor cursor = {0}; remote->links.count; cursor = (struct map_cursor){0}) {
+        const struct map_entry *entry = map_next(&remote->links, &cursor);
+        struct link *link = entry->value;
+        struct process *process = link->process;
+        map_remove(&remote->links, entry->key, entry->key_size);
+        unlist_link(link);
+        signal_exit(process, bytes_of(&link->pid), reason);
+        free_link(link);
+    }
+    map_free(&remote->links);
+}
+
+static void drop_monitors(struct remote *remote, struct term reason)
+{
+    for (struct map_cursor cursor = {0}; remote->monitors.count; cursor = (struct map_cursor){0}) {
+        const struct map_entry *entry = map_next(&remote->monitors, &cursor);
+        end_monitor(entry->value, reason);
+    }
+    map_free(&remote->monitors);
+}
+
+void monitor_peer_down(struct node *node, struct peer *peer)
+{
+    (void)node;
+    struct remote *remote = peer_data(peer);
+    peer_set_data(peer, NULL);
+    struct term_builder builder = {0};
+    struct term reason = atom_term(&builder, "noconnection");
+    drop_monitors(remote, reason);
+    drop_links(remote, reason);
+    drop_observers(remote);
+    term_build_free(&builder);
+    free(remote);
+}

@@ -1,0 +1,193 @@
+#include "node/node.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "internal.h"
+#include "term/term_read.h"
+
+struct node *node_new(const struct node_options *options)
+{
+    struct node *node = memory_zalloc(1, sizeof(*node));
+    node->options = *options;
+    return node;
+}
+
+void node_free(struct node *node)
+{
+    map_free(&node->processes);
+    map_free(&node->names);
+    free(node);
+}
+
+void node_set_peers(struct node *node, struct peers *peers)
+{
+    node->peers = peers;
+}
+
+struct peers *node_peers(const struct node *node)
+{
+    return node->peers;
+}
+
+struct loop *node_loop(const struct node *node)
+{
+    return node->options.loop;
+}
+
+const struct handshake_identity *node_identity(const struct node *node)
+{
+    return node->options.identity;
+}
+
+const char *node_name(const struct node *node)
+{
+    return node->options.identity->node;
+}
+
+struct peer *node_peer_of(const struct node *node, struct term identifier)
+{
+    struct term name;
+    char text[TERM_ATOM_BYTES + 1];
+    if (!term_read_node(identifier, &name) || !term_read_atom(name, text))
+        return NULL;
+    return peers_find_up(node->peers, text, strlen(text));
+}
+
+bool node_send(struct node *node, const struct process *from, struct term to, struct term message)
+{
+    struct peer *peer = node_peer_of(node, to);
+    struct control control = {.operation = CONTROL_SEND, .from = process_pid(from), .to = to};
+    return peer && peer_send(peer, process_sender(from), &control, message);
+}
+
+void node_wait_drained(struct node *node, struct peer *peer, struct drain_wait *wait)
+{
+    if (wait->peer)
+        return;
+    wait->peer = peer;
+    wait->next = node->drain_waits;
+    node->drain_waits = wait;
+}
+
+void node_cancel_drained(struct node *node, struct drain_wait *wait)
+{
+    if (!wait->peer)
+        return;
+    struct drain_wait **link = &node->drain_waits;
+    while (*link != wait)
+        link = &(*link)->next;
+    *link = wait->next;
+    wait->peer = NULL;
+}
+
+/* Takes out one wait for the peer, so that what it tells may add others. */
+static struct drain_wait *take_drain_wait(struct node *node, const struct peer *peer)
+{
+    struct drain_wait *wait = node->drain_waits;
+    while (wait && wait->peer != peer)
+        wait = wait->next;
+    if (wait)
+        node_cancel_drained(node, wait);
+    return wait;
+}
+
+void node_build_reference(struct node *node, struct term_builder *builder)
+{
+    uint64_t number = ++node->next_reference;
+    /* The first word has 18 bits, as in references of BEAM nodes. */
+    uint32_t words[3] = {(uint32_t)(number & 0x3ffff), (uint32_t)(number >> 18), (uint32_t)(number >> 50)};
+    term_build_reference(builder, node_name(node), node->options.identity->creation, words, 3);
+}
+
+static void deliver(struct process *process, struct peer *peer, const struct control *control,
+                    struct term body)
+{
+    struct incoming incoming = {.peer = peer, .from = control->from, .body = body};
+    if (process && process->events && process->events->message)
+        process->events->message(process->owner, process, &incoming);
+}
+
+static void reply_spawn(struct node *node, struct peer *peer, const struct control *request,
+                        struct process *process, int flags)
+{
+    struct term_builder builder = {0};
+    struct term number, refusal;
+    term_build_integer(&builder, flags);
+    size_t split = builder.bytes.size;
+    term_build_atom(&builder, "notsup");
+    const uint8_t *bytes = buffer_bytes(&builder.bytes);
+    number = (struct term){bytes, split};
+    refusal = (struct term){bytes + split, builder.bytes.size - split};
+    struct control reply = {.operation = CONTROL_SPAWN_REPLY,
+                            .reference = request->reference,
+                            .to = request->from,
+                            .spawn_flags = number,
+                            .result = process ? process_pid(process) : refusal};
+    (void)node;
+    (void)peer_send(peer, process ? process_sender(process) : 0, &reply, (struct term){0});
+    term_build_free(&builder);
+}
+
+/* The process must not answer before the SPAWN_REPLY is out; `spawn` therefore only makes it, and what it
+ * does first it does in a deferred task. */
+static void spawn(struct node *node, struct peer *peer, const struct control *control, struct term arguments)
+{
+    struct process *process = node->options.spawn(node->options.owner, peer, control, arguments);
+    int flags = process ? monitor_spawn_observer(process, peer, control) : 0;
+    reply_spawn(node, peer, control, process, flags);
+}
+
+static bool on_allowed(void *owner, const char *name)
+{
+    struct node *node = owner;
+    return node->options.allowed(node->options.owner, name);
+}
+
+static void on_up(void *owner, struct peer *peer)
+{
+    monitor_peer_up(owner, peer);
+}
+
+static void on_down(void *owner, struct peer *peer, const char *reason)
+{
+    (void)reason;
+    monitor_peer_down(owner, peer);
+}
+
+static void on_drained(void *owner, struct peer *peer)
+{
+    for (struct drain_wait *wait; !peer_is_congested(peer) && (wait = take_drain_wait(owner, peer));)
+        wait->drained(wait->owner);
+}
+
+static void on_message(void *owner, struct peer *peer, const struct control *control, struct term payload)
+{
+    struct node *node = owner;
+    switch (control->operation) {
+    case CONTROL_SEND:
+        deliver(process_by_pid(node, control->to), peer, control, payload);
+        break;
+    case CONTROL_REG_SEND:
+        deliver(process_by_name(node, control->to), peer, control, payload);
+        break;
+    case CONTROL_SPAWN_REQUEST:
+        spawn(node, peer, control, payload);
+        break;
+    case CONTROL_ALIAS_SEND:   /* this node makes no aliases */
+    case CONTROL_GROUP_LEADER: /* and its processes have no group leader */
+        break;
+    default:
+        monitor_control(node, peer, control);
+        break;
+    }
+}
+
+const struct peers_events *node_peers_events(void)
+{
+    static const struct peers_events events = {
+        .allowed = on_allowed, .up = on_up, .message = on_message, .drained = on_drained, .down = on_down};
+    return &events;
+}

@@ -1,0 +1,202 @@
+#include "node/request.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "term/term_read.h"
+
+/* What stands before the value in each form's answer. */
+static void open_erpc(struct request *request, const char *outcome)
+{
+    term_build_tuple(&request->answer, 3);
+    term_build_term(&request->answer, request->tag);
+    term_build_atom(&request->answer, outcome);
+}
+
+static void open_call(struct request *request, const char *outcome)
+{
+    (void)outcome;
+    term_build_tuple(&request->answer, 2);
+    term_build_term(&request->answer, request->tag);
+}
+
+static void open_rex_send(struct request *request, const char *outcome)
+{
+    (void)outcome;
+    term_build_tuple(&request->answer, 2);
+    term_build_atom(&request->answer, "rex");
+}
+
+/* The stack trace of a call of a function that is not there, [{Module, Function, Arguments, []}]. */
+static void build_undefined_stack(struct request *request)
+{
+    struct term_builder *answer = &request->answer;
+    term_build_list(answer, 1);
+    term_build_tuple(answer, 4);
+    term_build_term(answer, request->module);
+    term_build_term(answer, request->function);
+    term_build_term(answer, request->argument_list);
+    term_build_nil(answer);
+    term_build_nil(answer);
+}
+
+/* {Res, error, Reason, Stack} */
+static void raise_erpc(struct request *request, struct term reason, struct term stack)
+{
+    struct term_builder *answer = &request->answer;
+    term_build_tuple(answer, 4);
+    term_build_term(answer, request->tag);
+    term_build_atom(answer, "error");
+    term_build_term(answer, reason);
+    term_build_term(answer, stack);
+}
+
+static void undefined_erpc(struct request *request)
+{
+    struct term_builder *answer = &request->answer;
+    term_build_tuple(answer, 4);
+    term_build_term(answer, request->tag);
+    term_build_atom(answer, "error");
+    term_build_atom(answer, "undef");
+    build_undefined_stack(request);
+}
+
+/* {error, {exception, Reason, Stack}} */
+static void raise_call(struct request *request, struct term reason, struct term stack)
+{
+    struct term_builder *answer = &request->answer;
+    open_call(request, NULL);
+    term_build_tuple(answer, 2);
+    term_build_atom(answer, "error");
+    term_build_tuple(answer, 3);
+    term_build_atom(answer, "exception");
+    term_build_term(answer, reason);
+    term_build_term(answer, stack);
+}
+
+/* {error, {undef, {Function, Arity}}} */
+static void undefined_call(struct request *request)
+{
+    struct term_builder *answer = &request->answer;
+    open_call(request, NULL);
+    term_build_tuple(answer, 2);
+    term_build_atom(answer, "error");
+    term_build_tuple(answer, 2);
+    term_build_atom(answer, "undef");
+    term_build_tuple(answer, 2);
+    term_build_term(answer, request->function);
+    term_build_unsigned(answer, request->arity);
+}
+
+static void open_badrpc(struct request *request)
+{
+    struct term_builder *answer = &request->answer;
+    if (request->form == REQUEST_REX_SEND)
+        open_rex_send(request, NULL);
+    else
+        open_call(request, NULL);
+    term_build_tuple(answer, 2);
+    term_build_atom(answer, "badrpc");
+    term_build_tuple(answer, 2);
+    term_build_atom(answer, "EXIT");
+    term_build_tuple(answer, 2);
+}
+
+/* {badrpc, {'EXIT', {Reason, Stack}}} */
+static void raise_rex(struct request *request, struct term reason, struct term stack)
+{
+    open_badrpc(request);
+    term_build_term(&request->answer, reason);
+    term_build_term(&request->answer, stack);
+}
+
+static void undefined_rex(struct request *request)
+{
+    open_badrpc(request);
+    term_build_atom(&request->answer, "undef");
+    build_undefined_stack(request);
+}
+
+/* An erpc request has a process of its own, whose exit reason is the answer. */
+static void send_exit(struct request *request, struct term answer)
+{
+    process_exit(request->process, answer);
+}
+
+static void send_nothing(struct request *request, struct term answer)
+{
+    (void)answer;
+    if (request->form == REQUEST_ERPC_CAST)
+        process_exit_atom(request->process, "normal");
+}
+
+/* To an alias, which the tag [alias | Reference] names, or to the caller. */
+static void send_reply(struct request *request, struct term answer)
+{
+    struct peer *peer = node_peer_of(request->node, request->caller);
+    struct control control = {
+        .operation = CONTROL_SEND, .from = process_pid(request->process), .to = request->caller};
+    struct term_list tag;
+    struct term element;
+    if (term_list_start(&tag, request->tag) && term_list_next(&tag, &element) &&
+        term_is_atom(element, "alias")) {
+        control.operation = CONTROL_ALIAS_SEND;
+        control.to = (struct term){tag.next, request->tag.data + request->tag.size - tag.next};
+    }
+    if (peer)
+        (void)peer_send(peer, process_sender(request->process), &control, answer);
+}
+
+static void send_message(struct request *request, struct term answer)
+{
+    (void)node_send(request->node, request->process, request->caller, answer);
+}
+
+static const struct form {
+    bool answered;
+    void (*open)(struct request *request, const char *outcome);
+    void (*raise)(struct request *request, struct term reason, struct term stack);
+    void (*undefined)(struct request *request);
+    void (*send)(struct request *request, struct term answer);
+} forms[] = {
+    [REQUEST_ERPC] = {true, open_erpc, raise_erpc, undefined_erpc, send_exit},
+    [REQUEST_ERPC_CAST] = {false, open_erpc, raise_erpc, undefined_erpc, send_nothing},
+    [REQUEST_CALL] = {true, open_call, raise_call, undefined_call, send_reply},
+    [REQUEST_CAST] = {false, open_call, raise_call, undefined_call, send_nothing},
+    [REQUEST_REX_CALL] = {true, open_call, raise_rex, undefined_rex, send_reply},
+    [REQUEST_REX_SEND] = {true, open_rex_send, raise_rex, undefined_rex, send_message},
+};
+
+bool request_expects_answer(const struct request *request)
+{
+    return forms[request->form].answered;
+}
+
+struct term_builder *request_answer(struct request *request)
+{
+    forms[request->form].open(request, "return");
+    return &request->answer;
+}
+
+void request_return(struct request *request)
+{
+    struct term answer = {0};
+    bool done = term_build_done(&request->answer, &answer);
+    assert(done);
+    forms[request->form].send(request, answer);
+    term_build_free(&request->answer);
+    free(request->bytes);
+    free(request);
+}
+
+void request_raise(struct request *request, struct term reason, struct term stack)
+{
+    forms[request->form].raise(request, reason, stack);
+    request_return(request);
+}
+
+void request_undefined(struct request *request)
+{
+    forms[request->form].undefined(request);
+    request_return(request);
+}

@@ -1,0 +1,60 @@
+/* Monitors and links between processes of this node and of others, in both directions.
+ *
+ * A monitor of ours tells once how its target ended: with the target's reason, `noproc` when there was none,
+ * or `noconnection` when the node went away. Spawning a process on another node is a monitor as well: it
+ * tells first whether the process was started. */
+#ifndef HARNESSD_NODE_MONITOR_H
+#define HARNESSD_NODE_MONITOR_H
+
+#include "node/process.h"
+
+/* A monitor of ours, embedded in its owner; all zero is one that was not started. */
+struct monitor {
+    struct process *process;
+    struct remote *remote; /* NULL when it is not active */
+    struct buffer target;  /* pid or name, as it was given */
+    struct buffer reference;
+    void (*down)(void *owner, struct term reason);
+    void (*spawned)(void *owner, struct term pid); /* NULL but for a spawn */
+    void *owner;
+};
+
+/* Monitors `target`, a pid or a registered name of `peer`. False when the peer is not up or cannot. */
+MUST_CHECK bool monitor_start(struct monitor *monitor, struct process *process, struct peer *peer,
+                              struct term target, void (*down)(void *owner, struct term reason), void *owner);
+
+/* Spawns a process on `peer`, monitored always, linked when `linked`. When that is refused, `down` is called
+ * with the atom that says why. */
+struct spawn {
+    const char *module;
+    const char *function;
+    int arity;
+    struct term arguments; /* a list */
+    struct term group_leader;
+    bool linked;
+};
+MUST_CHECK bool monitor_spawn(struct monitor *monitor, struct process *process, struct peer *peer,
+                              const struct spawn *spawn, void (*spawned)(void *owner, struct term pid),
+                              void (*down)(void *owner, struct term reason), void *owner);
+
+/* Takes it off; nothing is told any more. Harmless when it is not active. */
+void monitor_stop(struct monitor *monitor);
+
+bool monitor_is_active(const struct monitor *monitor);
+
+/* Sends an exit signal, as exit/2 does. */
+bool monitor_send_exit(struct process *from, struct peer *peer, struct term to, struct term reason);
+
+/* What node.c hands on. */
+void monitor_peer_up(struct node *node, struct peer *peer);
+void monitor_peer_down(struct node *node, struct peer *peer);
+void monitor_control(struct node *node, struct peer *peer, const struct control *control);
+
+/* Told by a process that ends. */
+void monitor_process_exits(struct process *process, struct term reason);
+
+/* Makes `control`, a SPAWN_REQUEST with the option monitor or link, an observer of the process that serves
+ * it. The flags of the SPAWN_REPLY are returned. */
+int monitor_spawn_observer(struct process *process, struct peer *peer, const struct control *control);
+
+#endif
