@@ -1,0 +1,75 @@
+#include "run/problems.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+void problems_free(struct problems *problems)
+{
+    term_build_free(&problems->list);
+}
+
+static void enter(struct problems *problems, struct path_part part)
+{
+    assert(problems->depth < PROBLEMS_DEPTH);
+    problems->path[problems->depth++] = part;
+}
+
+void problems_enter_key(struct problems *problems, const char *key)
+{
+    enter(problems, (struct path_part){.key = key});
+}
+
+void problems_enter_index(struct problems *problems, size_t index)
+{
+    enter(problems, (struct path_part){.index = index});
+}
+
+void problems_leave(struct problems *problems)
+{
+    assert(problems->depth > 0);
+    problems->depth--;
+}
+
+static void build_path(const struct problems *problems, struct term_builder *builder)
+{
+    term_build_list(builder, problems->depth);
+    for (size_t i = 0; i < problems->depth; i++) {
+        if (problems->path[i].key)
+            term_build_atom(builder, problems->path[i].key);
+        else
+            term_build_unsigned(builder, problems->path[i].index);
+    }
+    if (problems->depth)
+        term_build_nil(builder);
+}
+
+void problems_add(struct problems *problems, const char *kind, const char *format, ...)
+{
+    if (problems->count++ >= PROBLEMS_LISTED)
+        return;
+    char message[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof(message), format, arguments);
+    va_end(arguments);
+    struct term_builder *list = &problems->list;
+    term_build_map(list, 3);
+    term_build_key(list, "path");
+    build_path(problems, list);
+    term_build_key(list, "problem");
+    term_build_atom(list, kind);
+    term_build_key(list, "message");
+    term_build_text(list, message);
+}
+
+void problems_build(const struct problems *problems, struct term_builder *builder)
+{
+    size_t listed = problems->count < PROBLEMS_LISTED ? problems->count : PROBLEMS_LISTED;
+    term_build_tuple(builder, 2);
+    term_build_atom(builder, "invalid_scenario");
+    term_build_list(builder, listed);
+    buffer_append(&builder->bytes, buffer_bytes(&problems->list.bytes), problems->list.bytes.size);
+    if (listed)
+        term_build_nil(builder);
+}

@@ -1,0 +1,58 @@
+/* What happened in a run, operation by operation, as far as its policy keeps it. An event takes 32 bytes and
+ * the terms of its result, each distinct one kept once. */
+#ifndef HARNESSD_MEASURE_EVENTS_H
+#define HARNESSD_MEASURE_EVENTS_H
+
+#include "base/random.h"
+#include "measure/terms.h"
+
+enum result_kind {
+    RESULT_OK,           /* {:ok, term} */
+    RESULT_TIMEOUT,      /* {:error, :timeout} */
+    RESULT_NOPROC,       /* {:error, :noproc} */
+    RESULT_EXIT,         /* {:error, {term, {GenServer, :call, [server, message, timeout]}}} */
+    RESULT_MISSING_SYNC, /* {:error, :missing_sync_handler} */
+};
+
+struct event {
+    uint32_t thread;
+    uint32_t step;
+    uint32_t operation; /* its number in the scenario */
+    uint32_t target;    /* likewise */
+    uint64_t end_us;    /* since the threads started */
+    uint32_t duration_us;
+    uint32_t term : 29; /* of the result */
+    uint32_t kind : 3;
+};
+
+enum events_policy { EVENTS_ALL, EVENTS_ERRORS, EVENTS_NONE, EVENTS_LAST, EVENTS_SAMPLE };
+
+struct events {
+    enum events_policy policy;
+    size_t limit;        /* events kept: `n` of the policy, or the configured limit */
+    struct event *items; /* a ring from `first` once it is full */
+    size_t first;
+    size_t count;
+    size_t capacity;
+    uint64_t seen;    /* events that the policy looked at */
+    uint64_t dropped; /* events that it would have kept, and the limit did not */
+    struct terms terms;
+    struct random *random; /* for samples */
+};
+
+/* `limit` is the configured one; a policy with a number of its own keeps at most the smaller of both. */
+void events_init(struct events *events, enum events_policy policy, size_t number, size_t limit,
+                 struct random *random);
+void events_free(struct events *events);
+
+/* Takes an event; `term` is that of its result, without data for kinds that have none. */
+void events_record(struct events *events, struct event event, struct term term);
+
+/* The kept events of one thread after the other, each thread's in the order of their ends: `order[i]` is an
+ * index for events_at(), and those of thread t are order[starts[t]] to order[starts[t + 1] - 1]. Both are the
+ * caller's to free. */
+void events_by_thread(const struct events *events, size_t thread_count, size_t **order, size_t **starts);
+
+const struct event *events_at(const struct events *events, size_t index);
+
+#endif

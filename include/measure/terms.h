@@ -1,0 +1,32 @@
+/* A store that keeps each distinct term once, with a count of who uses it. */
+#ifndef HARNESSD_MEASURE_TERMS_H
+#define HARNESSD_MEASURE_TERMS_H
+
+#include "base/map.h"
+#include "term/term.h"
+
+struct terms {
+    struct map by_bytes;
+    struct terms_slot *slots;
+    uint32_t slot_count;
+    uint32_t capacity;
+    uint32_t free_slot; /* first of the free ones, 0 for none */
+    size_t bytes;       /* of all terms kept */
+};
+
+/* No term: what terms_keep() never returns. */
+#define TERMS_NONE 0
+
+/* All zero is an empty store. */
+void terms_free(struct terms *terms);
+
+/* The number of the term, which is used once more. */
+MUST_CHECK uint32_t terms_keep(struct terms *terms, struct term term);
+
+/* It is used once less, and forgotten when nobody uses it. TERMS_NONE is allowed. */
+void terms_release(struct terms *terms, uint32_t number);
+
+/* Good until the term is forgotten. */
+struct term terms_get(const struct terms *terms, uint32_t number);
+
+#endif
