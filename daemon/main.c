@@ -1,0 +1,291 @@
+/* harnessd: wiring only. What is made here is made once, in the order of the layers, and taken apart in the
+ * opposite one. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "dist/flags.h"
+#include "dist/listener.h"
+#include "node/rpc_in.h"
+#include "serve/access.h"
+#include "serve/api.h"
+#include "serve/config.h"
+
+#define EXIT_ASKED 0
+#define EXIT_FAILED 1
+#define EXIT_MISCONFIGURED 2
+
+/* How often a stopping daemon looks whether all is done. */
+#define STOP_CHECK_NS (10 * CLOCK_NS_PER_MS)
+
+#define SIGNALS 3
+
+struct daemon {
+    struct config config;
+    struct loop loop;
+    struct resolver *resolver;
+    struct epmd *epmd;
+    struct handshake_identity identity;
+    struct node *node;
+    struct peers *peers;
+    struct listener *listener;
+    struct event *signals[SIGNALS];
+
+    /* From when the node has its creation, which goes into every pid. */
+    bool ready;
+    struct io_server *io_server;
+    struct rpc_in *rpc_in;
+    struct runner *runner;
+    struct api *api;
+
+    bool stopping;
+    uint64_t stop_by_ns;
+    struct loop_timer stop_check;
+};
+
+/* --- Becoming ready ---------------------------------------------------------------------------------------
+ */
+
+static void become_ready(struct daemon *daemon, uint32_t creation)
+{
+    if (daemon->ready)
+        return;
+    const struct config *config = &daemon->config;
+    daemon->identity.creation = creation;
+    struct runner_limits limits = {
+        .runs = config->limit_runs, .threads = config->limit_threads, .events = config->limit_events};
+    daemon->io_server = io_server_new(daemon->node);
+    daemon->runner = runner_new(daemon->node, daemon->io_server, &limits);
+    daemon->api = api_new(daemon->node, daemon->runner, config);
+    struct rpc_in_options options = {.name = "harness", .serve = api_serve, .owner = daemon->api};
+    daemon->rpc_in = rpc_in_new(daemon->node, &options);
+    daemon->ready = true;
+    for (size_t i = 0; i < config->peer_count; i++)
+        peers_keep(daemon->peers, config->peers[i].node, config->peers[i].port);
+    log_info("ready", log_string("node", config->node_name),
+             log_integer("port", listener_port(daemon->listener)));
+}
+
+static void on_registered(void *owner, uint32_t creation)
+{
+    become_ready(owner, creation);
+}
+
+static void on_accepted(void *owner, int descriptor, const char *address)
+{
+    struct daemon *daemon = owner;
+    if (daemon->ready)
+        peers_accept(daemon->peers, descriptor, address);
+    else
+        close(descriptor);
+}
+
+static bool on_allowed(void *owner, const char *node)
+{
+    struct daemon *daemon = owner;
+    return access_allows_caller(&daemon->config, node);
+}
+
+static struct process *on_spawn(void *owner, struct peer *peer, const struct control *control,
+                                struct term arguments)
+{
+    struct daemon *daemon = owner;
+    return rpc_in_spawn(daemon->rpc_in, peer, control, arguments);
+}
+
+/* --- Stopping ---------------------------------------------------------------------------------------------
+ */
+
+/* Runs end and their reports reach whoever waits for them; then the loop ends. */
+static void on_stop_check(void *owner)
+{
+    struct daemon *daemon = owner;
+    bool busy = (daemon->runner && runner_active(daemon->runner)) || peers_queued_bytes(daemon->peers);
+    if (busy && clock_ns() < daemon->stop_by_ns) {
+        loop_timer_set(&daemon->stop_check, STOP_CHECK_NS);
+        return;
+    }
+    if (busy)
+        log_warning("stopping with work left",
+                    log_integer("shutdown_ms", (int64_t)daemon->config.shutdown_ms));
+    loop_stop(&daemon->loop);
+}
+
+static void stop(struct daemon *daemon, const char *signal)
+{
+    if (daemon->stopping) {
+        log_warning("stopping at once", log_string("signal", signal));
+        _exit(EXIT_ASKED);
+    }
+    log_info("stopping", log_string("signal", signal));
+    daemon->stopping = true;
+    daemon->stop_by_ns = clock_ns() + daemon->config.shutdown_ms * CLOCK_NS_PER_MS;
+    if (daemon->api)
+        api_stop_accepting(daemon->api);
+    if (daemon->runner)
+        runner_cancel_all(daemon->runner);
+    loop_timer_set(&daemon->stop_check, 0);
+}
+
+static void on_signal(evutil_socket_t number, short events, void *argument)
+{
+    (void)events;
+    if (number == SIGHUP)
+        log_info("nothing is reloaded", log_string("signal", "HUP"));
+    else
+        stop(argument, number == SIGTERM ? "TERM" : "INT");
+}
+
+/* --- The parts --------------------------------------------------------------------------------------------
+ */
+
+/* Every connection is a descriptor. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        log_warning("cannot raise the limit of open files");
+}
+
+static void watch_signals(struct daemon *daemon)
+{
+    static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+    for (size_t i = 0; i < SIGNALS; i++) {
+        daemon->signals[i] = evsignal_new(daemon->loop.base, numbers[i], on_signal, daemon);
+        if (!daemon->signals[i] || event_add(daemon->signals[i], NULL) != 0) {
+            log_error("cannot watch signals");
+            abort();
+        }
+    }
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void make_parts(struct daemon *daemon)
+{
+    const struct config *config = &daemon->config;
+    loop_init(&daemon->loop);
+    loop_timer_init(&daemon->stop_check, &daemon->loop, on_stop_check, daemon);
+    watch_signals(daemon);
+    daemon->resolver = resolver_new(&daemon->loop);
+    struct epmd_options epmd = {.host = config->epmd_host ? config->epmd_host : "localhost",
+                                .port = config->epmd_port,
+                                .start = config->epmd_start};
+    daemon->epmd = epmd_new(&daemon->loop, daemon->resolver, &epmd);
+    daemon->identity = (struct handshake_identity){
+        .node = config->node_name, .cookie = config->cookie, .flags = FLAGS_OFFERED};
+    struct node_options node = {.loop = &daemon->loop,
+                                .identity = &daemon->identity,
+                                .allowed = on_allowed,
+                                .spawn = on_spawn,
+                                .owner = daemon};
+    daemon->node = node_new(&node);
+    struct peers_options peers = {.loop = &daemon->loop,
+                                  .resolver = daemon->resolver,
+                                  .epmd = daemon->epmd,
+                                  .identity = &daemon->identity,
+                                  .ticktime_ns = config->net_ticktime_s * CLOCK_NS_PER_S,
+                                  .frame_bytes = config->limit_frame_bytes,
+                                  .queued_bytes = config->limit_queued_bytes,
+                                  .pending_handshakes = config->limit_pending_handshakes,
+                                  .events = node_peers_events(),
+                                  .owner = daemon->node};
+    daemon->peers = peers_new(&peers);
+    node_set_peers(daemon->node, daemon->peers);
+}
+
+static bool start_listening(struct daemon *daemon)
+{
+    const struct config *config = &daemon->config;
+    const char *host = config->listen ? config->listen : strchr(config->node_name, '@') + 1;
+    char problem[256];
+    daemon->listener =
+        listener_new(&daemon->loop, host, config->port, on_accepted, daemon, problem, sizeof(problem));
+    if (!daemon->listener)
+        log_error("cannot listen", log_string("reason", problem));
+    return daemon->listener != NULL;
+}
+
+static void start(struct daemon *daemon)
+{
+    const struct config *config = &daemon->config;
+    if (config->epmd_register) {
+        char *alive = memory_string(config->node_name);
+        *strchr(alive, '@') = '\0';
+        epmd_register(daemon->epmd, alive, listener_port(daemon->listener), on_registered, daemon);
+        free(alive);
+    } else {
+        uint32_t creation;
+        random_secret(&creation, sizeof(creation));
+        become_ready(daemon, creation | 4); /* 0 is no creation, 1 to 3 are those of old nodes */
+    }
+}
+
+static void free_parts(struct daemon *daemon)
+{
+    peers_close(daemon->peers);
+    if (daemon->ready) {
+        rpc_in_free(daemon->rpc_in);
+        io_server_free(daemon->io_server);
+    }
+    loop_finish(&daemon->loop);
+    if (daemon->ready) {
+        api_free(daemon->api);
+        runner_free(daemon->runner);
+    }
+    if (daemon->listener)
+        listener_free(daemon->listener);
+    peers_free(daemon->peers);
+    node_free(daemon->node);
+    epmd_free(daemon->epmd);
+    resolver_free(daemon->resolver);
+    for (size_t i = 0; i < SIGNALS; i++)
+        event_free(daemon->signals[i]);
+    loop_timer_free(&daemon->stop_check);
+    loop_free(&daemon->loop);
+    config_free(&daemon->config);
+}
+
+static int run(struct daemon *daemon)
+{
+    log_configure(daemon->config.log_level, daemon->config.log_format, stderr);
+    raise_descriptor_limit();
+    make_parts(daemon);
+    bool listening = start_listening(daemon);
+    if (listening) {
+        start(daemon);
+        loop_run(&daemon->loop);
+        log_info("stopped");
+    }
+    free_parts(daemon);
+    return listening ? EXIT_ASKED : EXIT_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+    static struct daemon daemon;
+    switch (config_load(argc, argv, &daemon.config, stderr)) {
+    case CONFIG_RUN:
+        return run(&daemon);
+    case CONFIG_HELP:
+        config_usage(stdout);
+        break;
+    case CONFIG_VERSION:
+        puts("harnessd " HARNESSD_VERSION);
+        break;
+    case CONFIG_CHECK:
+        break;
+    case CONFIG_INVALID:
+        config_free(&daemon.config);
+        return EXIT_MISCONFIGURED;
+    }
+    config_free(&daemon.config);
+    return EXIT_ASKED;
+}

@@ -1,0 +1,258 @@
+#include "serve/api.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "run/scenario_term.h"
+#include "term/term_read.h"
+
+struct api {
+    struct node *node;
+    struct runner *runner;
+    const struct config *config;
+    uint64_t started_ns;
+    uint64_t requests;
+    bool stopping;
+};
+
+/* --- Runs -------------------------------------------------------------------------------------------------
+ */
+
+/* Answers {error, {Kind, Atom}}. */
+static void answer_error(struct request *request, const char *kind, const char *what)
+{
+    struct term_builder *answer = request_answer(request);
+    term_build_tuple(answer, 2);
+    term_build_atom(answer, "error");
+    term_build_tuple(answer, 2);
+    term_build_atom(answer, kind);
+    term_build_atom(answer, what);
+    request_return(request);
+}
+
+static void answer_problems(struct request *request, const struct problems *problems)
+{
+    struct term_builder *answer = request_answer(request);
+    term_build_tuple(answer, 2);
+    term_build_atom(answer, "error");
+    problems_build(problems, answer);
+    request_return(request);
+}
+
+/* The scenario of a request's first argument; NULL when the request was answered with what is wrong with it.
+ */
+static struct scenario *read_scenario(struct api *api, struct request *request)
+{
+    struct problems problems = {0};
+    struct scenario *scenario =
+        scenario_term_read(request->arguments[0], request->peer, node_name(api->node), &problems);
+    if (!scenario)
+        answer_problems(request, &problems);
+    problems_free(&problems);
+    return scenario;
+}
+
+static void run_done(void *owner, const struct run *run, struct term result)
+{
+    (void)run;
+    struct request *request = owner;
+    term_build_term(request_answer(request), result);
+    request_return(request);
+}
+
+static void serve_run(struct api *api, struct request *request)
+{
+    struct scenario *scenario = read_scenario(api, request);
+    if (!scenario)
+        return;
+    const char *busy = "stopping";
+    struct run_request run = {
+        .scenario = scenario, .group_leader = request->group_leader, .done = run_done, .owner = request};
+    if (request_expects_answer(request)) /* nobody waits for what a cast starts */
+        run.caller = request->caller;
+    if (!api->stopping && runner_start(api->runner, &run, &busy))
+        return;
+    scenario_free(scenario);
+    answer_error(request, "busy", busy);
+}
+
+static void serve_validate(struct api *api, struct request *request)
+{
+    struct scenario *scenario = read_scenario(api, request);
+    if (!scenario)
+        return;
+    struct term_builder *answer = request_answer(request);
+    term_build_tuple(answer, 2);
+    term_build_atom(answer, "ok");
+    scenario_term_build(scenario, answer);
+    request_return(request);
+    scenario_free(scenario);
+}
+
+/* --- Information ------------------------------------------------------------------------------------------
+ */
+
+static void build_number(struct term_builder *answer, const char *key, uint64_t value)
+{
+    term_build_key(answer, key);
+    term_build_unsigned(answer, value);
+}
+
+static void build_limits(const struct config *config, struct term_builder *answer)
+{
+    term_build_map(answer, 6);
+    build_number(answer, "runs", config->limit_runs);
+    build_number(answer, "threads", config->limit_threads);
+    build_number(answer, "events", config->limit_events);
+    build_number(answer, "frame_bytes", config->limit_frame_bytes);
+    build_number(answer, "queued_bytes", config->limit_queued_bytes);
+    build_number(answer, "pending_handshakes", config->limit_pending_handshakes);
+}
+
+static void build_counters(const struct api *api, struct term_builder *answer)
+{
+    const struct runner_counters *counters = runner_counters(api->runner);
+    term_build_map(answer, 5);
+    build_number(answer, "requests", api->requests);
+    build_number(answer, "runs_started", counters->started);
+    build_number(answer, "runs_finished", counters->finished);
+    build_number(answer, "operations", counters->operations);
+    build_number(answer, "operation_errors", counters->operation_errors);
+}
+
+static void serve_info(struct api *api, struct request *request)
+{
+    struct term_builder *answer = request_answer(request);
+    term_build_map(answer, 7);
+    term_build_key(answer, "version");
+    term_build_text(answer, HARNESSD_VERSION);
+    term_build_key(answer, "node");
+    term_build_atom(answer, node_name(api->node));
+    build_number(answer, "uptime_ms", (clock_ns() - api->started_ns) / CLOCK_NS_PER_MS);
+    build_number(answer, "runs", runner_active(api->runner));
+    build_number(answer, "peers", peers_up_count(node_peers(api->node)));
+    term_build_key(answer, "limits");
+    build_limits(api->config, answer);
+    term_build_key(answer, "counters");
+    build_counters(api, answer);
+    request_return(request);
+}
+
+static void serve_help(struct api *api, struct request *request);
+static void serve_help_on(struct api *api, struct request *request);
+
+/* --- The table --------------------------------------------------------------------------------------------
+ */
+
+static const struct function {
+    const char *name;
+    size_t arity;
+    void (*serve)(struct api *api, struct request *request);
+    const char *usage;
+    const char *help;
+} functions[] = {
+    {"run", 1, serve_run, "run(scenario) -> {:ok, report} | {:error, reason}",
+     "Runs a scenario and answers when it has ended.\n"
+     "\n"
+     "A scenario is a map, a keyword list or a struct with these keys:\n"
+     "  target             a pid, a name on the caller's node, {name, node}, {:global, term},\n"
+     "                     {:via, module, term}, or a list of them (required)\n"
+     "  threads            a list of scripts, each a list of operations that one virtual thread\n"
+     "                     works through: {:call, msg}, {:cast, msg}, or a bare term (required)\n"
+     "  default_operation  what a bare term is, :call or :cast (:call)\n"
+     "  timeout_ms         of all threads together (5000)\n"
+     "  call_timeout_ms    of one call (1000)\n"
+     "  cast_sync_message  the call that follows each cast (:__supertester_sync__)\n"
+     "  metadata           a map that becomes part of the report's (%{})\n"
+     "  events             which to keep: :all, :errors, :none, {:last, n}, {:sample, n} (:all)\n"
+     "\n"
+     "  :erpc.call(:\"harness@host\", :harness, :run,\n"
+     "    [%{target: {MyServer, node()}, threads: [[{:call, :ping}, {:cast, :tick}]]}])\n"},
+    {"validate", 1, serve_validate,
+     "validate(scenario) -> {:ok, normalised} | {:error, {:invalid_scenario, problems}}",
+     "Checks a scenario without running it. What comes back has all defaults and operations written\n"
+     "out; each problem has the path to its place, its kind, and a sentence.\n"},
+    {"info", 0, serve_info, "info() -> map",
+     "Version, node, uptime, runs under way, peers, limits and counters.\n"},
+    {"help", 0, serve_help, "help() -> text", "What can be called, and how.\n"},
+    {"help", 1, serve_help_on, "help(function) -> text", "More about one function.\n"},
+};
+
+static void serve_help(struct api *api, struct request *request)
+{
+    (void)api;
+    struct buffer text = {0};
+    static const char head[] =
+        "Functions of this node. Call them from any connected node:\n"
+        "  :erpc.call(node, :harness, function, arguments)       :erpc / :rpc\n"
+        "  GenServer.call({:harness, node}, {function, arg...})  a bare atom when it has no arguments\n\n";
+    buffer_append(&text, head, sizeof(head) - 1);
+    for (size_t i = 0; i < ARRAY_LENGTH(functions); i++) {
+        buffer_append(&text, "  ", 2);
+        buffer_append(&text, functions[i].usage, strlen(functions[i].usage));
+        buffer_append(&text, "\n", 1);
+    }
+    term_build_binary(request_answer(request), buffer_bytes(&text), text.size);
+    request_return(request);
+    buffer_free(&text);
+}
+
+static void serve_help_on(struct api *api, struct request *request)
+{
+    (void)api;
+    struct buffer text = {0};
+    for (size_t i = 0; i < ARRAY_LENGTH(functions); i++) {
+        if (!term_is_atom(request->arguments[0], functions[i].name))
+            continue;
+        buffer_append(&text, functions[i].usage, strlen(functions[i].usage));
+        buffer_append(&text, "\n\n", 2);
+        buffer_append(&text, functions[i].help, strlen(functions[i].help));
+    }
+    if (!text.size) {
+        static const char none[] = "There is no such function; help() lists those that there are.\n";
+        buffer_append(&text, none, sizeof(none) - 1);
+    }
+    term_build_binary(request_answer(request), buffer_bytes(&text), text.size);
+    request_return(request);
+    buffer_free(&text);
+}
+
+/* GenServer calls name no module. */
+static bool is_our_module(struct term module)
+{
+    return !module.data || term_is_atom(module, "harness") ||
+           term_is_atom(module, "Elixir.Supertester.ConcurrentHarness");
+}
+
+void api_serve(void *owner, struct request *request)
+{
+    struct api *api = owner;
+    api->requests++;
+    for (size_t i = 0; is_our_module(request->module) && i < ARRAY_LENGTH(functions); i++) {
+        if (functions[i].arity == request->arity && term_is_atom(request->function, functions[i].name)) {
+            functions[i].serve(api, request);
+            return;
+        }
+    }
+    request_undefined(request);
+}
+
+struct api *api_new(struct node *node, struct runner *runner, const struct config *config)
+{
+    struct api *api = memory_zalloc(1, sizeof(*api));
+    *api = (struct api){.node = node, .runner = runner, .config = config, .started_ns = clock_ns()};
+    return api;
+}
+
+void api_free(struct api *api)
+{
+    free(api);
+}
+
+void api_stop_accepting(struct api *api)
+{
+    api->stopping = true;
+}

@@ -1,0 +1,301 @@
+#include "serve/config.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dist/node_name.h"
+#include "serve/config_file.h"
+#include "serve/config_flags.h"
+#include "serve/config_key.h"
+#include "serve/cookie.h"
+
+static const char *address_problem(const char *text)
+{
+    struct in6_addr address;
+    bool valid = inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1;
+    return valid ? NULL : "is not an IP address";
+}
+
+#define FIELD(name) .offset = offsetof(struct config, name), .size = sizeof(((struct config *)NULL)->name)
+#define BYTES_MOST (1LL << 40)
+#define FRAME_BYTES_MOST INT32_MAX
+
+static const struct config_key keys[] = {
+    {.path = "node.name",
+     .type = CONFIG_STRING,
+     .fallback = "null",
+     .fallback_help = "required",
+     FIELD(node_name),
+     .help = "name of this node, NAME@HOST; without @HOST that of this host is added"},
+    {.path = "node.names",
+     .type = CONFIG_CHOICE,
+     .choices = {"short", "long"},
+     .fallback = "null",
+     .fallback_help = "long when the host has a dot or is an address",
+     FIELD(long_names),
+     .help = "kind of the cluster's names"},
+    {.path = "node.cookie_file",
+     .type = CONFIG_STRING,
+     .fallback = "null",
+     .fallback_help = "$HARNESSD_COOKIE, else $HOME/.erlang.cookie",
+     FIELD(cookie_file),
+     .help = "file with the cluster's cookie, readable by its owner alone"},
+    {.path = "node.listen",
+     .type = CONFIG_STRING,
+     .problem = address_problem,
+     .fallback = "null",
+     .fallback_help = "the address of the node name's host",
+     FIELD(listen),
+     .help = "IP address to listen on"},
+    {.path = "node.port",
+     .type = CONFIG_INTEGER,
+     .most = UINT16_MAX,
+     .fallback = "0",
+     FIELD(port),
+     .help = "port to listen on; 0 is any"},
+    {.path = "node.net_ticktime",
+     .type = CONFIG_INTEGER,
+     .least = 4,
+     .most = 3600,
+     .fallback = "60",
+     FIELD(net_ticktime_s),
+     .help = "seconds after which a silent peer is gone; the same on all nodes"},
+    {.path = "epmd.host",
+     .type = CONFIG_STRING,
+     .fallback = "null",
+     .fallback_help = "this host",
+     FIELD(epmd_host),
+     .help = "host whose epmd this node registers with"},
+    {.path = "epmd.port",
+     .type = CONFIG_INTEGER,
+     .least = 1,
+     .most = UINT16_MAX,
+     .fallback = "null",
+     .fallback_help = "$ERL_EPMD_PORT, else 4369",
+     FIELD(epmd_port),
+     .help = "port of every epmd"},
+    {.path = "epmd.register",
+     .type = CONFIG_BOOLEAN,
+     .fallback = "true",
+     FIELD(epmd_register),
+     .help = "register with epmd, so that other nodes find this one"},
+    {.path = "epmd.start",
+     .type = CONFIG_BOOLEAN,
+     .fallback = "true",
+     FIELD(epmd_start),
+     .help = "run `epmd -daemon` when this host has none"},
+    {.path = "peers",
+     .type = CONFIG_PEERS,
+     .fallback = "[]",
+     FIELD(peers),
+     .help = "nodes to stay connected to: \"app@host\", or {\"node\": \"app@host\", \"port\": 9100} without "
+             "epmd"},
+    {.path = "limits.runs",
+     .type = CONFIG_INTEGER,
+     .least = 1,
+     .most = 10000,
+     .fallback = "64",
+     FIELD(limit_runs),
+     .help = "runs at once"},
+    {.path = "limits.threads",
+     .type = CONFIG_INTEGER,
+     .least = 1,
+     .most = 100000000,
+     .fallback = "1000000",
+     FIELD(limit_threads),
+     .help = "virtual threads of all runs"},
+    {.path = "limits.events",
+     .type = CONFIG_INTEGER,
+     .least = 1,
+     .most = 100000000,
+     .fallback = "1000000",
+     FIELD(limit_events),
+     .help = "events kept for one run"},
+    {.path = "limits.frame_bytes",
+     .type = CONFIG_INTEGER,
+     .least = 65536,
+     .most = FRAME_BYTES_MOST,
+     .fallback = "134217728",
+     FIELD(limit_frame_bytes),
+     .help = "one message of a peer"},
+    {.path = "limits.queued_bytes",
+     .type = CONFIG_INTEGER,
+     .least = 65536,
+     .most = BYTES_MOST,
+     .fallback = "268435456",
+     FIELD(limit_queued_bytes),
+     .help = "what waits to be sent to one peer"},
+    {.path = "limits.pending_handshakes",
+     .type = CONFIG_INTEGER,
+     .least = 1,
+     .most = 100000,
+     .fallback = "256",
+     FIELD(limit_pending_handshakes),
+     .help = "connections whose handshake has not ended"},
+    {.path = "access.callers.allow",
+     .type = CONFIG_PATTERNS,
+     .fallback = "[\"*\"]",
+     FIELD(allowed_callers),
+     .help = "shell patterns of the nodes that may call"},
+    {.path = "access.callers.deny",
+     .type = CONFIG_PATTERNS,
+     .fallback = "[]",
+     FIELD(denied_callers),
+     .help = "shell patterns of those that may not, whatever is allowed"},
+    {.path = "log.level",
+     .type = CONFIG_CHOICE,
+     .choices = {"debug", "info", "warning", "error"},
+     .fallback = "\"info\"",
+     FIELD(log_level),
+     .help = "least level that is logged"},
+    {.path = "log.format",
+     .type = CONFIG_CHOICE,
+     .choices = {"text", "json"},
+     .fallback = "\"text\"",
+     FIELD(log_format),
+     .help = "form of a line of the log"},
+    {.path = "shutdown_ms",
+     .type = CONFIG_INTEGER,
+     .least = 0,
+     .most = 600000,
+     .fallback = "20000",
+     FIELD(shutdown_ms),
+     .help = "time to end the runs when asked to stop"},
+};
+
+#define KEY_COUNT ARRAY_LENGTH(keys)
+_Static_assert(KEY_COUNT <= CONFIG_KEYS_MOST, "config_reading has a flag for each key");
+
+const struct config_key *config_keys(size_t *count)
+{
+    *count = KEY_COUNT;
+    return keys;
+}
+
+const struct config_key *config_key_find(const char *path)
+{
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        if (strcmp(keys[i].path, path) == 0)
+            return &keys[i];
+    return NULL;
+}
+
+static bool is_given(const struct config_reading *reading, const char *path)
+{
+    return reading->given[config_key_find(path) - keys];
+}
+
+static void check_name(struct config_reading *reading, const struct config_flags *given)
+{
+    struct config *config = reading->config;
+    const char *where = given->name_source;
+    if (!config->node_name) {
+        if (!is_given(reading, "node.name"))
+            config_problem(reading, "node.name", "required (or --name, --sname)");
+        return;
+    }
+    if (!is_given(reading, "node.names"))
+        config->long_names = node_name_looks_long(config->node_name);
+    char *complete = node_name_complete(config->node_name, config->long_names);
+    if (!complete) {
+        config_problem(reading, where, "%s has no @HOST, and this host has no full name", config->node_name);
+        return;
+    }
+    free(config->node_name);
+    config->node_name = complete;
+    const char *problem = node_name_problem(complete);
+    if (!problem)
+        problem = node_name_kind_problem(complete, config->long_names);
+    if (problem)
+        config_problem(reading, where, "%s %s", complete, problem);
+}
+
+static void check_peers(struct config_reading *reading)
+{
+    const struct config *config = reading->config;
+    for (size_t i = 0; config->node_name && i < config->peer_count; i++)
+        if (strcmp(config->peers[i].node, config->node_name) == 0)
+            config_problem(reading, "peers", "%s is this node itself", config->node_name);
+}
+
+static void find_epmd_port(struct config_reading *reading)
+{
+    const char *port = getenv("ERL_EPMD_PORT");
+    if (!is_given(reading, "epmd.port"))
+        config_key_set_text(reading, config_key_find("epmd.port"), port && *port ? port : "4369",
+                            "ERL_EPMD_PORT");
+}
+
+/* Checking a file asks for no cookie that it does not name: who runs with it later may be somebody else. */
+static void find_cookie(struct config_reading *reading, const struct config_flags *given)
+{
+    struct config *config = reading->config;
+    char *problem = NULL;
+    if (given->action == CONFIG_CHECK && !config->cookie_file)
+        return;
+    config->cookie = cookie_load(config->cookie_file, &problem);
+    if (problem)
+        config_problem(reading, "node.cookie_file", "%s", problem);
+    free(problem);
+}
+
+enum config_action config_load(int argc, char **argv, struct config *config, FILE *problems)
+{
+    struct config_reading reading = {.config = config, .problems = problems};
+    struct config_flags given;
+    *config = (struct config){0};
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        config_key_reset(&reading, &keys[i]);
+    config_flags_read(&reading, argc, argv, &given);
+    if (given.action == CONFIG_HELP || given.action == CONFIG_VERSION)
+        return reading.problem_count ? CONFIG_INVALID : given.action;
+
+    if (given.file)
+        config_file_read(&reading, given.file);
+    config_flags_apply(&reading, &given);
+    find_epmd_port(&reading);
+    check_name(&reading, &given);
+    check_peers(&reading);
+    find_cookie(&reading, &given);
+    return reading.problem_count ? CONFIG_INVALID : given.action;
+}
+
+void config_free(struct config *config)
+{
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        config_key_clear(config, &keys[i]);
+    cookie_free(config->cookie);
+    config->cookie = NULL;
+}
+
+static void print_key(FILE *output, const struct config_key *key)
+{
+    fprintf(output, "  %-26s %s\n%29s", key->path, key->help, "");
+    if (key->type == CONFIG_INTEGER)
+        fprintf(output, "%lld to %lld; ", (long long)key->least, (long long)key->most);
+    for (size_t i = 0; key->choices[i]; i++)
+        fprintf(output, "%s%s", key->choices[i], key->choices[i + 1] ? ", " : "; ");
+    if (key->fallback_help)
+        fprintf(output, "default: %s\n", key->fallback_help);
+    else
+        fprintf(output, "default: %s\n", key->fallback);
+}
+
+void config_usage(FILE *output)
+{
+    fputs("usage: harnessd [--config FILE] [--name NAME@HOST | --sname NAME] [flags]\n"
+          "       harnessd --check-config FILE\n\n"
+          "Joins an Erlang cluster as a hidden node and runs load, concurrency and chaos scenarios on "
+          "request.\n\n"
+          "flags (they override the file):\n",
+          output);
+    config_flags_usage(output);
+    fputs("\nkeys of the configuration file (JSON; a key that begins with // is a comment):\n", output);
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        print_key(output, &keys[i]);
+    fputs(
+        "\nThe cookie is read from the cookie file, else from HARNESSD_COOKIE in the environment, else from\n"
+        "$HOME/.erlang.cookie; it never comes from the command line.\n",
+        output);
+}

@@ -1,0 +1,11 @@
+/* Who may do what: allow and deny patterns of the configuration. What a deny pattern matches is refused,
+ * whatever allows it. */
+#ifndef HARNESSD_SERVE_ACCESS_H
+#define HARNESSD_SERVE_ACCESS_H
+
+#include "serve/config.h"
+
+/* Whether a node of this name may connect. */
+bool access_allows_caller(const struct config *config, const char *node);
+
+#endif

@@ -1,0 +1,69 @@
+/* The configuration: a JSON file, overridden by flags. One table in config.c has a row for every key: its
+ * path, type, range, default and help; --help, the check, and config/harnessd.json are made from and tested
+ * against it. */
+#ifndef HARNESSD_SERVE_CONFIG_H
+#define HARNESSD_SERVE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/compiler.h"
+#include "base/log.h"
+
+struct config_peer {
+    char *node;
+    uint16_t port; /* 0: ask epmd */
+};
+
+struct config_list {
+    char **items;
+    size_t count;
+};
+
+/* All strings belong to the configuration; those that were not given are NULL. */
+struct config {
+    char *node_name;
+    bool long_names;
+    char *cookie_file;
+    char *cookie;  /* read by config_load(), never logged */
+    char *listen;  /* address, NULL: that of the node name's host part */
+    uint16_t port; /* 0: any */
+    uint32_t net_ticktime_s;
+
+    char *epmd_host;
+    uint16_t epmd_port; /* default: ERL_EPMD_PORT in the environment, else 4369 */
+    bool epmd_register;
+    bool epmd_start;
+
+    struct config_peer *peers;
+    size_t peer_count;
+
+    uint64_t limit_runs;               /* at once */
+    uint64_t limit_threads;            /* virtual threads of all runs */
+    uint64_t limit_events;             /* kept for one run */
+    uint64_t limit_frame_bytes;        /* one message of a peer */
+    uint64_t limit_queued_bytes;       /* waiting to be sent to one peer */
+    uint64_t limit_pending_handshakes; /* connections that have not finished theirs */
+
+    struct config_list allowed_callers; /* shell patterns of node names; default ["*"] */
+    struct config_list denied_callers;
+
+    enum log_level log_level;
+    enum log_format log_format;
+    uint64_t shutdown_ms;
+};
+
+enum config_action { CONFIG_RUN, CONFIG_CHECK, CONFIG_HELP, CONFIG_VERSION, CONFIG_INVALID };
+
+/* Reads flags, then the file they name, then the cookie. Problems go to `problems`, one line each, with the
+ * JSON path or the flag: `node.port: 70000 is not in 0 to 65535`; all of them, not only the first. On
+ * CONFIG_INVALID the configuration is still to be freed. */
+MUST_CHECK enum config_action config_load(int argc, char **argv, struct config *config, FILE *problems);
+void config_free(struct config *config);
+
+/* The text of --help. */
+void config_usage(FILE *output);
+
+#endif

@@ -1,0 +1,10 @@
+/* The configuration file: one JSON object. A key that begins with two slashes is a comment, anywhere. */
+#ifndef HARNESSD_SERVE_CONFIG_FILE_H
+#define HARNESSD_SERVE_CONFIG_FILE_H
+
+#include "serve/config_key.h"
+
+/* Sets every key that the file has. */
+void config_file_read(struct config_reading *reading, const char *file);
+
+#endif
