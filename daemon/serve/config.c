@@ -101,7 +101,7 @@ static const struct config_key keys[] = {
     {.path = "limits.threads",
      .type = CONFIG_INTEGER,
      .least = 1,
-     .most = 100000000,
+     .most = 2000000,
      .fallback = "1000000",
      FIELD(limit_threads),
      .help = "virtual threads of all runs"},
