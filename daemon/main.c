@@ -48,8 +48,7 @@ struct daemon {
     struct loop_timer stop_check;
 };
 
-/* --- Becoming ready ---------------------------------------------------------------------------------------
- */
+/* --- Becoming ready --- */
 
 static void become_ready(struct daemon *daemon, uint32_t creation)
 {
@@ -58,7 +57,8 @@ static void become_ready(struct daemon *daemon, uint32_t creation)
     const struct config *config = &daemon->config;
     daemon->identity.creation = creation;
     struct runner_limits limits = {
-        .runs = config->limit_runs, .threads = config->limit_threads, .events = config->limit_events};
+        .runs = config->limit_runs, .threads = config->limit_threads, .events = config->limit_events,
+                                   .event_bytes = config->limit_event_bytes};
     daemon->io_server = io_server_new(daemon->node);
     daemon->runner = runner_new(daemon->node, daemon->io_server, &limits);
     daemon->api = api_new(daemon->node, daemon->runner, config);
@@ -98,8 +98,7 @@ static struct process *on_spawn(void *owner, struct peer *peer, const struct con
     return rpc_in_spawn(daemon->rpc_in, peer, control, arguments);
 }
 
-/* --- Stopping ---------------------------------------------------------------------------------------------
- */
+/* --- Stopping --- */
 
 /* Runs end and their reports reach whoever waits for them; then the loop ends. */
 static void on_stop_check(void *owner)
@@ -141,8 +140,7 @@ static void on_signal(evutil_socket_t number, short events, void *argument)
         stop(argument, number == SIGTERM ? "TERM" : "INT");
 }
 
-/* --- The parts --------------------------------------------------------------------------------------------
- */
+/* --- The parts --- */
 
 /* Every connection is a descriptor. */
 static void raise_descriptor_limit(void)

@@ -126,3 +126,12 @@ const struct map_entry *map_next(const struct map *map, struct map_cursor *curso
         cursor->next = entry->next;
     return entry;
 }
+
+const struct map_entry *map_any(const struct map *map, size_t *hint)
+{
+    if (!map->count)
+        return NULL;
+    while (!map->buckets[*hint & (map->bucket_count - 1)])
+        ++*hint;
+    return map->buckets[*hint & (map->bucket_count - 1)];
+}

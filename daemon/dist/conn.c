@@ -95,6 +95,12 @@ bool conn_is_congested(const struct conn *conn)
     return conn->congested;
 }
 
+static size_t congested_bytes(const struct conn *conn)
+{
+    size_t part = conn->settings->queued_bytes / 4;
+    return part < CONN_CONGESTED_BYTES ? part : CONN_CONGESTED_BYTES;
+}
+
 static void reap(void *owner)
 {
     struct conn *conn = owner;
@@ -145,10 +151,8 @@ static void write_once(struct conn *conn)
         conn_close(conn, "write: %s", strerror(errno));
         return;
     }
-    if (written > 0) {
+    if (written > 0)
         buffer_consume(bytes, (size_t)written);
-        conn->sent_since_tick = true;
-    }
     size_t left = outbox_size(&conn->outbox);
     bool waits = left > 0;
     if (waits && !conn->write_waits)
@@ -156,7 +160,7 @@ static void write_once(struct conn *conn)
     else if (!waits && conn->write_waits)
         event_del(conn->writable);
     conn->write_waits = waits;
-    if (conn->congested && left < CONN_DRAINED_BYTES) {
+    if (conn->congested && left < congested_bytes(conn) / 4) {
         conn->congested = false;
         conn->settings->events->drained(conn->settings->owner, conn);
     }
@@ -173,13 +177,14 @@ bool conn_send(struct conn *conn, uint64_t sender, struct term control, struct t
 {
     if (conn->state != CONN_UP)
         return false;
-    outbox_add(&conn->outbox, conn->flags, sender, control, payload);
     size_t waiting = outbox_size(&conn->outbox);
     if (waiting > conn->settings->queued_bytes) {
         conn_close(conn, "peer does not read: %zu bytes queued", waiting);
         return false;
     }
-    conn->congested = conn->congested || waiting > CONN_CONGESTED_BYTES;
+    outbox_add(&conn->outbox, conn->flags, sender, control, payload);
+    conn->sent_since_tick = true;
+    conn->congested = conn->congested || outbox_size(&conn->outbox) > congested_bytes(conn);
     loop_defer(conn->settings->loop, &conn->flush);
     return true;
 }

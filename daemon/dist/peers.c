@@ -19,7 +19,7 @@ enum peer_state {
     PEER_LOOKING_UP, /* `lookup` asks epmd for the port */
     PEER_RESOLVING,  /* `resolve` asks for the addresses */
     PEER_DIALLING,   /* `conn` is connecting or in its handshake */
-    PEER_AWAITED,    /* its own attempt goes on; `timer` ends the wait */
+    PEER_AWAITED,    /* its own attempt goes on, in `incoming` or soon; `timer` ends the wait */
     PEER_UP,         /* `conn` is up */
 };
 
@@ -32,6 +32,7 @@ struct peer {
     uint16_t fixed_port;
     uint16_t port;
     struct conn *conn;
+    struct conn *incoming; /* the connection of its own attempt, while awaited */
     struct epmd_lookup *lookup;
     struct resolve_request *resolve;
     struct resolve_address addresses[RESOLVE_ADDRESSES];
@@ -139,21 +140,30 @@ void peer_release(struct peer *peer)
     forget_if_unused(peer);
 }
 
-/* Tells all that wait how it went; holds the peer meanwhile, as those who wait may let go of it. */
+static struct peer_wait *take_due_wait(struct peer *peer)
+{
+    for (struct peer_wait *wait = peer->waits; wait; wait = wait->next) {
+        if (wait->due) {
+            peer_wait_cancel(wait);
+            return wait;
+        }
+    }
+    return NULL;
+}
+
+/* Tells all that wait how it went. Those who are told may cancel other waits, start new ones, or let go of
+ * the peer, which is held meanwhile. */
 static void answer_waits(void *owner)
 {
     struct peer *peer = owner;
     if (peer->state != PEER_UP && peer->state != PEER_IDLE)
         return;
     peer->holds++;
-    struct peer_wait *waits = peer->waits;
-    peer->waits = NULL;
-    while (waits) {
-        struct peer_wait *wait = waits;
-        waits = wait->next;
-        wait->peer = NULL;
-        wait->done(wait->owner, peer, peer->state == PEER_UP ? NULL : peer->problem);
-    }
+    const char *problem = peer->state == PEER_UP ? NULL : peer->problem;
+    for (struct peer_wait *wait = peer->waits; wait; wait = wait->next)
+        wait->due = true;
+    for (struct peer_wait *wait; (wait = take_due_wait(peer));)
+        wait->done(wait->owner, peer, problem);
     peer_release(peer);
 }
 
@@ -168,10 +178,12 @@ static void set_state(struct peer *peer, enum peer_state state)
     peer->state = state;
     if (state != PEER_DIALLING && state != PEER_UP)
         peer->conn = NULL;
+    if (state != PEER_AWAITED)
+        peer->incoming = NULL;
     loop_timer_stop(&peer->timer);
     if (state == PEER_AWAITED)
         loop_timer_set(&peer->timer, CONN_SETUP_NS);
-    if (state == PEER_UP || state == PEER_IDLE)
+    if ((state == PEER_UP || state == PEER_IDLE) && peer->waits)
         loop_defer(peers->options.loop, &peer->answer);
 }
 
@@ -253,8 +265,8 @@ static void start_attempt(struct peer *peer)
     peer->lookup = epmd_lookup_start(peer->peers->options.epmd, host_of(peer->name), alive, on_found, peer);
 }
 
-/* Gives up an attempt of ours in favour of the peer's own. */
-static void yield_attempt(struct peer *peer)
+/* Gives up an attempt of ours, if there is one, in favour of the peer's own. */
+static void yield_attempt(struct peer *peer, struct conn *incoming)
 {
     struct conn *conn = peer->state == PEER_DIALLING ? peer->conn : NULL;
     if (peer->lookup)
@@ -264,17 +276,29 @@ static void yield_attempt(struct peer *peer)
     peer->lookup = NULL;
     peer->resolve = NULL;
     set_state(peer, PEER_AWAITED);
+    peer->incoming = incoming;
     if (conn)
         conn_close(conn, "simultaneous connect: the peer's own attempt goes on");
+}
+
+/* The attempt for which ours gave way, or which came first, has failed: whoever waits gets one of our own. */
+static void attempt_of_peer_failed(struct peer *peer, const char *problem)
+{
+    if (peer->waits && !peer->peers->closing)
+        start_attempt(peer);
+    else
+        attempt_failed(peer, problem);
 }
 
 static void timer_fired(void *owner)
 {
     struct peer *peer = owner;
+    peer->holds++;
     if (peer->state == PEER_AWAITED)
-        attempt_failed(peer, "the peer's own attempt did not come");
+        attempt_of_peer_failed(peer, "the peer's own attempt did not come");
     else if (peer->state == PEER_IDLE)
         start_attempt(peer);
+    peer_release(peer);
 }
 
 static struct peer *find_or_add(struct peers *peers, const char *node)
@@ -304,12 +328,15 @@ struct peer *peer_hold(struct peers *peers, const char *node)
 void peer_connect(struct peer *peer, struct peer_wait *wait)
 {
     wait->peer = peer;
+    wait->due = false;
     wait->next = NULL;
     struct peer_wait **link = &peer->waits;
     while (*link)
         link = &(*link)->next;
     *link = wait;
-    if (peer->state == PEER_UP)
+    if (peer->peers->closing)
+        snprintf(peer->problem, sizeof(peer->problem), "this node stops");
+    if (peer->state == PEER_UP || peer->peers->closing)
         loop_defer(peer->peers->options.loop, &peer->answer);
     else if (peer->state == PEER_IDLE && !peer->answer.queued)
         start_attempt(peer);
@@ -395,29 +422,26 @@ void peers_accept(struct peers *peers, int descriptor, const char *address)
 
 static enum handshake_verdict on_judge(void *owner, struct conn *conn, const char *node)
 {
-    (void)conn;
     struct peers *peers = owner;
     const char *own = peers->options.identity->node;
     if (peers->closing || strcmp(node, own) == 0 ||
         !peers->options.events->allowed(peers->options.owner, node))
         return HANDSHAKE_REFUSE;
-    struct peer *peer = map_get(&peers->by_name, node, strlen(node));
-    if (!peer)
-        return HANDSHAKE_ADMIT;
+    struct peer *peer = find_or_add(peers, node);
     switch (peer->state) {
     case PEER_UP:
         return HANDSHAKE_ALIVE;
     case PEER_DIALLING:
         if (strcmp(node, own) < 0)
             return HANDSHAKE_REFUSE_SIMULTANEOUS;
-        yield_attempt(peer);
+        yield_attempt(peer, conn);
         return HANDSHAKE_ADMIT_SIMULTANEOUS;
-    case PEER_LOOKING_UP:
-    case PEER_RESOLVING:
-        yield_attempt(peer);
-        return HANDSHAKE_ADMIT;
     case PEER_IDLE:
     case PEER_AWAITED:
+        yield_attempt(peer, conn);
+        return HANDSHAKE_ADMIT;
+    case PEER_LOOKING_UP: /* nothing of our attempt has reached the peer; it ends when the peer's is done */
+    case PEER_RESOLVING:
         return HANDSHAKE_ADMIT;
     }
     return HANDSHAKE_REFUSE;
@@ -432,7 +456,7 @@ static void on_up(void *owner, struct conn *conn)
     if (peer->state == PEER_UP) {
         conn_close(peer->conn, "replaced by a new connection of the peer");
     } else if (peer->conn != conn && peer->state != PEER_IDLE) {
-        yield_attempt(peer);
+        yield_attempt(peer, conn);
     }
     peer->conn = conn;
     peer->retry_ns = RETRY_FIRST_NS;
@@ -455,7 +479,10 @@ static void on_message(void *owner, struct conn *conn, const struct control *con
 static void on_drained(void *owner, struct conn *conn)
 {
     struct peers *peers = owner;
-    peers->options.events->drained(peers->options.owner, conn_data(conn));
+    struct peer *peer = conn_data(conn);
+    peer->holds++;
+    peers->options.events->drained(peers->options.owner, peer);
+    peer_release(peer);
 }
 
 static void on_down(void *owner, struct conn *conn, enum conn_state was, const char *reason)
@@ -463,10 +490,14 @@ static void on_down(void *owner, struct conn *conn, enum conn_state was, const c
     struct peers *peers = owner;
     pending_remove(peers, conn);
     struct peer *peer = conn_data(conn);
-    if (!peer || peer->conn != conn)
+    if (!peer)
+        peer = map_get(&peers->by_name, conn_peer(conn), strlen(conn_peer(conn)));
+    if (!peer || (peer->conn != conn && peer->incoming != conn))
         return;
     peer->holds++;
-    if (was == CONN_UP) {
+    if (peer->incoming == conn) {
+        attempt_of_peer_failed(peer, reason);
+    } else if (was == CONN_UP) {
         snprintf(peer->problem, sizeof(peer->problem), "%s", reason);
         set_state(peer, PEER_IDLE);
         peers->options.events->down(peers->options.owner, peer, reason);
@@ -506,7 +537,7 @@ static void close_peer(struct peer *peer)
     if (peer->state == PEER_UP)
         conn_close(peer->conn, "this node stops");
     else if (peer->state != PEER_IDLE)
-        yield_attempt(peer);
+        yield_attempt(peer, NULL);
 }
 
 void peers_close(struct peers *peers)

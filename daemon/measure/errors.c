@@ -29,8 +29,12 @@ static void count(struct errors *errors, struct term reason)
 void errors_count(struct errors *errors, struct term reason)
 {
     struct buffer sorted = {0};
-    term_sort(reason, &sorted);
     errors->total++;
+    if (reason.size > ERRORS_REASON_BYTES) {
+        errors->others++;
+        return;
+    }
+    term_sort(reason, &sorted);
     count(errors, (struct term){buffer_bytes(&sorted), sorted.size});
     buffer_free(&sorted);
 }

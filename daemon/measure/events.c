@@ -11,13 +11,15 @@
 #define TERMS_LIMIT ((1u << 29) - 1)
 
 void events_init(struct events *events, enum events_policy policy, size_t number, size_t limit,
-                 struct random *random)
+                 size_t byte_limit, struct random *random)
 {
     if (limit > TERMS_LIMIT)
         limit = TERMS_LIMIT;
     bool has_number = policy == EVENTS_LAST || policy == EVENTS_SAMPLE;
-    *events = (struct events){
-        .policy = policy, .limit = has_number && number < limit ? number : limit, .random = random};
+    *events = (struct events){.policy = policy,
+                              .limit = has_number && number < limit ? number : limit,
+                              .byte_limit = byte_limit,
+                              .random = random};
 }
 
 void events_free(struct events *events)
@@ -27,24 +29,56 @@ void events_free(struct events *events)
     events->items = NULL;
 }
 
+static struct event *at(const struct events *events, size_t index)
+{
+    return &events->items[(events->first + index) % events->capacity];
+}
+
 static void grow(struct events *events)
 {
     size_t capacity = events->capacity ? events->capacity * 2 : EVENTS_FIRST_CAPACITY;
-    events->capacity = capacity < events->limit ? capacity : events->limit;
-    events->items = memory_resize(events->items, events->capacity, sizeof(*events->items));
+    if (capacity > events->limit)
+        capacity = events->limit;
+    struct event *items = memory_alloc(capacity * sizeof(*items));
+    for (size_t i = 0; i < events->count; i++)
+        items[i] = *at(events, i);
+    free(events->items);
+    events->items = items;
+    events->capacity = capacity;
+    events->first = 0;
 }
 
+static void release(struct events *events, const struct event *event)
+{
+    if (event->term != TERMS_NONE)
+        events->bytes -= terms_get(&events->terms, event->term).size;
+    terms_release(&events->terms, event->term);
+}
+
+static void drop_oldest(struct events *events)
+{
+    release(events, at(events, 0));
+    events->first = (events->first + 1) % events->capacity;
+    events->count--;
+}
+
+/* Puts an event at the end, or in the place of another one, whose term goes after the new one has come: it may be the
+ * same. */
 static void put(struct events *events, size_t index, struct event event, struct term term)
 {
-    event.term = term.data ? terms_keep(&events->terms, term) : TERMS_NONE;
-    events->items[index] = event;
-}
-
-static void replace(struct events *events, size_t index, struct event event, struct term term)
-{
-    uint32_t old = events->items[index].term;
-    put(events, index, event, term);
-    terms_release(&events->terms, old);
+    event.term = TERMS_NONE;
+    if (term.data) {
+        event.term = terms_keep(&events->terms, term);
+        events->bytes += term.size;
+    }
+    if (index < events->count) {
+        release(events, at(events, index));
+    } else {
+        if (events->count == events->capacity)
+            grow(events);
+        events->count++;
+    }
+    *at(events, index) = event;
 }
 
 void events_record(struct events *events, struct event event, struct term term)
@@ -54,34 +88,31 @@ void events_record(struct events *events, struct event event, struct term term)
         return;
     events->seen++;
     if (events->count < events->limit) {
-        if (events->count == events->capacity)
-            grow(events);
-        put(events, events->count++, event, term);
-        return;
-    }
-    if (events->policy == EVENTS_SAMPLE) {
+        put(events, events->count, event, term);
+    } else if (events->policy == EVENTS_SAMPLE) {
         /* Vitter's algorithm R: each event seen is kept with the same probability. */
         uint64_t index = random_below(events->random, events->seen);
         if (index < events->limit)
-            replace(events, index, event, term);
-        return;
+            put(events, index, event, term);
+    } else {
+        events->dropped += events->policy != EVENTS_LAST;
+        drop_oldest(events);
+        put(events, events->count, event, term);
     }
-    if (events->policy != EVENTS_LAST)
-        events->dropped++;
-    replace(events, events->first, event, term);
-    events->first = (events->first + 1) % events->limit;
+    for (; events->bytes > events->byte_limit && events->count; events->dropped++)
+        drop_oldest(events);
 }
 
 const struct event *events_at(const struct events *events, size_t index)
 {
-    return &events->items[index];
+    return at(events, index);
 }
 
 /* A thread takes one step after the other, so that its steps are in the order of their ends. */
-static int compare_steps(const void *a, const void *b, void *items)
+static int compare_steps(const void *a, const void *b, void *events)
 {
-    const struct event *x = (struct event *)items + *(const size_t *)a;
-    const struct event *y = (struct event *)items + *(const size_t *)b;
+    const struct event *x = at(events, *(const size_t *)a);
+    const struct event *y = at(events, *(const size_t *)b);
     if (x->thread != y->thread)
         return x->thread < y->thread ? -1 : 1;
     return (x->step > y->step) - (x->step < y->step);
@@ -92,17 +123,15 @@ void events_by_thread(const struct events *events, size_t thread_count, size_t *
     size_t *start = memory_zalloc(thread_count + 2, sizeof(*start));
     size_t *sorted = memory_alloc((events->count + 1) * sizeof(*sorted));
     for (size_t i = 0; i < events->count; i++) {
-        assert(events->items[i].thread < thread_count);
-        start[events->items[i].thread + 2]++;
+        assert(at(events, i)->thread < thread_count);
+        start[at(events, i)->thread + 2]++;
     }
     for (size_t i = 2; i < thread_count + 2; i++)
         start[i] += start[i - 1];
-    for (size_t i = 0; i < events->count; i++) {
-        size_t index = (events->first + i) % events->count;
-        sorted[start[events->items[index].thread + 1]++] = index;
-    }
+    for (size_t i = 0; i < events->count; i++)
+        sorted[start[at(events, i)->thread + 1]++] = i;
     if (events->policy == EVENTS_SAMPLE && events->count)
-        qsort_r(sorted, events->count, sizeof(*sorted), compare_steps, events->items);
+        qsort_r(sorted, events->count, sizeof(*sorted), compare_steps, (void *)events);
     *order = sorted;
     *starts = start;
 }

@@ -9,8 +9,8 @@
 #include "internal.h"
 #include "term/term_read.h"
 
-/* What one peer may make this node remember. */
-#define REMOTE_LIMIT 1000000
+/* Monitors and links that one peer may make this node remember. */
+#define REMOTE_LIMIT 100000
 
 /* What holds between this node's processes and those of one connected peer. */
 struct remote {
@@ -26,8 +26,9 @@ struct observer {
     struct process *process;
     struct remote *remote;
     struct observer *next; /* of the same process */
-    struct term_builder pid;
-    struct buffer reference;
+    struct observer *previous;
+    struct term pid; /* its bytes and the reference's are ours */
+    struct term reference;
     bool by_name; /* the answer names the process as the question did */
 };
 
@@ -35,7 +36,8 @@ struct link {
     struct process *process;
     struct remote *remote;
     struct link *next; /* of the same process */
-    struct buffer pid; /* the other end */
+    struct link *previous;
+    struct term pid; /* the other end; its bytes are ours */
 };
 
 static struct term bytes_of(const struct buffer *buffer)
@@ -58,7 +60,12 @@ static struct buffer copy_of(struct term term)
     return buffer;
 }
 
-/* Calls `use` with an atom as a term. */
+/* A copy that the caller frees by its data. */
+static struct term kept(struct term term)
+{
+    return (struct term){memory_copy(term.data, term.size), term.size};
+}
+
 static struct term atom_term(struct term_builder *builder, const char *text)
 {
     term_build_reset(builder);
@@ -74,7 +81,7 @@ void monitor_peer_up(struct node *node, struct peer *peer)
     peer_set_data(peer, remote);
 }
 
-/* --- Ours on theirs ------------------------------------------------------------------------------------- */
+/* --- Ours on theirs --- */
 
 bool monitor_is_active(const struct monitor *monitor)
 {
@@ -186,7 +193,7 @@ bool monitor_send_exit(struct process *from, struct peer *peer, struct term to, 
     return peer_send(peer, process_sender(from), &control, reason);
 }
 
-/* --- Theirs on ours ------------------------------------------------------------------------------------- */
+/* --- Theirs on ours --- */
 
 static void send_down(struct peer *peer, uint64_t sender, const struct control *question, struct term from,
                       struct term reason)
@@ -201,17 +208,19 @@ static void send_down(struct peer *peer, uint64_t sender, const struct control *
 
 static void free_observer(struct observer *observer)
 {
-    term_build_free(&observer->pid);
-    buffer_free(&observer->reference);
+    free((void *)observer->pid.data);
+    free((void *)observer->reference.data);
     free(observer);
 }
 
 static void unlist_observer(struct observer *observer)
 {
-    struct observer **link = &observer->process->observers;
-    while (*link != observer)
-        link = &(*link)->next;
-    *link = observer->next;
+    if (observer->previous)
+        observer->previous->next = observer->next;
+    else
+        observer->process->observers = observer->next;
+    if (observer->next)
+        observer->next->previous = observer->previous;
 }
 
 static void add_observer(struct process *process, struct remote *remote, const struct control *control)
@@ -223,9 +232,11 @@ static void add_observer(struct process *process, struct remote *remote, const s
     observer->process = process;
     observer->remote = remote;
     observer->by_name = control->to.data && term_type(control->to) == TERM_ATOM;
-    term_build_term(&observer->pid, control->from);
-    observer->reference = copy_of(reference);
+    observer->pid = kept(control->from);
+    observer->reference = kept(reference);
     observer->next = process->observers;
+    if (observer->next)
+        observer->next->previous = observer;
     process->observers = observer;
     map_put(&remote->observers, reference.data, reference.size, observer);
 }
@@ -269,7 +280,7 @@ static void on_demonitor(struct remote *remote, const struct control *control)
         process->events->unobserved(process->owner, process);
 }
 
-/* --- Links ---------------------------------------------------------------------------------------------- */
+/* --- Links --- */
 
 static struct buffer link_key(struct term ours, struct term theirs)
 {
@@ -288,16 +299,18 @@ static struct link *remove_link(struct remote *remote, struct term ours, struct 
 
 static void free_link(struct link *link)
 {
-    buffer_free(&link->pid);
+    free((void *)link->pid.data);
     free(link);
 }
 
 static void unlist_link(struct link *link)
 {
-    struct link **next = &link->process->links;
-    while (*next != link)
-        next = &(*next)->next;
-    *next = link->next;
+    if (link->previous)
+        link->previous->next = link->next;
+    else
+        link->process->links = link->next;
+    if (link->next)
+        link->next->previous = link->previous;
 }
 
 static void add_link(struct process *process, struct remote *remote, struct term theirs)
@@ -305,8 +318,10 @@ static void add_link(struct process *process, struct remote *remote, struct term
     struct buffer key = link_key(process_pid(process), theirs);
     if (!map_get(&remote->links, buffer_bytes(&key), key.size)) {
         struct link *link = memory_zalloc(1, sizeof(*link));
-        *link = (struct link){
-            .process = process, .remote = remote, .next = process->links, .pid = copy_of(theirs)};
+        *link =
+            (struct link){.process = process, .remote = remote, .next = process->links, .pid = kept(theirs)};
+        if (link->next)
+            link->next->previous = link;
         process->links = link;
         map_put(&remote->links, buffer_bytes(&key), key.size, link);
     }
@@ -359,7 +374,7 @@ static void on_link_exit(struct remote *remote, const struct control *control)
     signal_exit(process, control->from, control->reason);
 }
 
-/* --- What the node hands on ----------------------------------------------------------------------------- */
+/* --- What the node hands on --- */
 
 static struct monitor *find_monitor(struct remote *remote, const struct control *control)
 {
@@ -430,7 +445,7 @@ int monitor_spawn_observer(struct process *process, struct peer *peer, const str
 static void tell_observer(struct observer *observer, struct term reason)
 {
     struct process *process = observer->process;
-    struct control question = {.from = built(&observer->pid), .reference = bytes_of(&observer->reference)};
+    struct control question = {.from = observer->pid, .reference = observer->reference};
     struct term name = observer->by_name ? built(&process->name) : process_pid(process);
     send_down(observer->remote->peer, process_sender(process), &question, name, reason);
 }
@@ -439,32 +454,31 @@ void monitor_process_exits(struct process *process, struct term reason)
 {
     while (process->observers) {
         struct observer *observer = process->observers;
-        process->observers = observer->next;
-        map_remove(&observer->remote->observers, buffer_bytes(&observer->reference),
-                   observer->reference.size);
+        unlist_observer(observer);
+        map_remove(&observer->remote->observers, observer->reference.data, observer->reference.size);
         tell_observer(observer, reason);
         free_observer(observer);
     }
     while (process->links) {
         struct link *link = process->links;
         struct peer *peer = link->remote->peer;
-        process->links = link->next;
-        (void)remove_link(link->remote, process_pid(process), bytes_of(&link->pid));
-        struct control control = {.operation = CONTROL_EXIT,
-                                  .from = process_pid(process),
-                                  .to = bytes_of(&link->pid),
-                                  .reason = reason};
+        unlist_link(link);
+        (void)remove_link(link->remote, process_pid(process), link->pid);
+        struct control control = {
+            .operation = CONTROL_EXIT, .from = process_pid(process), .to = link->pid, .reason = reason};
         (void)peer_send(peer, process_sender(process), &control, reason);
         free_link(link);
     }
 }
 
+/* What is told may end others of the same peer, so that each is taken out before anything is told of it. */
 static void drop_observers(struct remote *remote)
 {
-    struct map_cursor cursor = {0};
-    for (const struct map_entry *entry; (entry = map_next(&remote->observers, &cursor));) {
+    size_t hint = 0;
+    for (const struct map_entry *entry; (entry = map_any(&remote->observers, &hint));) {
         struct observer *observer = entry->value;
         struct process *process = observer->process;
+        map_remove(&remote->observers, entry->key, entry->key_size);
         unlist_observer(observer);
         free_observer(observer);
         if (!process->observers && process->events && process->events->unobserved)
@@ -473,16 +487,15 @@ static void drop_observers(struct remote *remote)
     map_free(&remote->observers);
 }
 
-/* Takes them out one after the other from the start, as what they tell may end others. */
 static void drop_links(struct remote *remote, struct term reason)
 {
-    for (struct map_cursor cursor = {0}; remote->links.count; cursor = (struct map_cursor){0}) {
-        const struct map_entry *entry = map_next(&remote->links, &cursor);
+    size_t hint = 0;
+    for (const struct map_entry *entry; (entry = map_any(&remote->links, &hint));) {
         struct link *link = entry->value;
         struct process *process = link->process;
         map_remove(&remote->links, entry->key, entry->key_size);
         unlist_link(link);
-        signal_exit(process, bytes_of(&link->pid), reason);
+        signal_exit(process, link->pid, reason);
         free_link(link);
     }
     map_free(&remote->links);
@@ -490,10 +503,9 @@ static void drop_links(struct remote *remote, struct term reason)
 
 static void drop_monitors(struct remote *remote, struct term reason)
 {
-    for (struct map_cursor cursor = {0}; remote->monitors.count; cursor = (struct map_cursor){0}) {
-        const struct map_entry *entry = map_next(&remote->monitors, &cursor);
+    size_t hint = 0;
+    for (const struct map_entry *entry; (entry = map_any(&remote->monitors, &hint));)
         end_monitor(entry->value, reason);
-    }
     map_free(&remote->monitors);
 }
 

@@ -130,21 +130,49 @@ static void send_nothing(struct request *request, struct term answer)
         process_exit_atom(request->process, "normal");
 }
 
-/* To an alias, which the tag [alias | Reference] names, or to the caller. */
+/* The reference behind [alias | Reference]. */
+static bool read_alias(struct term tag, struct term *alias)
+{
+    struct term_list list;
+    struct term element;
+    if (!term_list_start(&list, tag) || list.count != 1 || !term_list_next(&list, &element) ||
+        !term_is_atom(element, "alias"))
+        return false;
+    *alias = (struct term){list.next, (size_t)(tag.data + tag.size - list.next)};
+    return term_type(*alias) == TERM_REFERENCE;
+}
+
+/* A tag may name an alias, as gen:reply/2 knows it: [alias | Reference] or [[alias | Reference] | Any]. */
+static bool tag_alias(struct term tag, struct term *alias)
+{
+    struct term_list list;
+    struct term element;
+    return read_alias(tag, alias) ||
+           (term_list_start(&list, tag) && term_list_next(&list, &element) && read_alias(element, alias));
+}
+
+/* What one caller gets is in order; a long answer to one keeps no other one waiting. */
+static uint64_t reply_sender(struct term caller)
+{
+    uint64_t hash = 1469598103934665603ULL; /* FNV-1a */
+    for (size_t i = 0; i < caller.size; i++)
+        hash = (hash ^ caller.data[i]) * 1099511628211ULL;
+    return hash | 1ULL << 63;
+}
+
+/* To the alias that the tag names, or to the caller. */
 static void send_reply(struct request *request, struct term answer)
 {
     struct peer *peer = node_peer_of(request->node, request->caller);
     struct control control = {
         .operation = CONTROL_SEND, .from = process_pid(request->process), .to = request->caller};
-    struct term_list tag;
-    struct term element;
-    if (term_list_start(&tag, request->tag) && term_list_next(&tag, &element) &&
-        term_is_atom(element, "alias")) {
+    struct term alias;
+    if (tag_alias(request->tag, &alias)) {
         control.operation = CONTROL_ALIAS_SEND;
-        control.to = (struct term){tag.next, request->tag.data + request->tag.size - tag.next};
+        control.to = alias;
     }
     if (peer)
-        (void)peer_send(peer, process_sender(request->process), &control, answer);
+        (void)peer_send(peer, reply_sender(request->caller), &control, answer);
 }
 
 static void send_message(struct request *request, struct term answer)

@@ -30,6 +30,8 @@ static struct request *new_request(struct process *process, enum request_form fo
     snprintf(request->peer, sizeof(request->peer), "%s", peer_name(peer));
     uint8_t *next = request->bytes;
     for (size_t i = 0; i < count; i++) {
+        if (!sources[i]->size)
+            continue;
         memcpy(next, sources[i]->data, sources[i]->size);
         sources[i]->data = next;
         next += sources[i]->size;
@@ -61,7 +63,7 @@ static void serve(struct rpc_in *rpc_in, struct request *request, bool well_form
         request_undefined(request);
 }
 
-/* --- GenServer calls ------------------------------------------------------------------------------------ */
+/* --- GenServer calls --- */
 
 /* {Function, Argument...}, or an atom for a function without arguments. */
 static bool set_function(struct request *request, struct term function)
@@ -101,7 +103,7 @@ static void on_cast(struct rpc_in *rpc_in, struct process *process, struct peer 
     serve(rpc_in, request, set_function(request, function));
 }
 
-/* --- rex ------------------------------------------------------------------------------------------------ */
+/* --- rex --- */
 
 /* {call | cast, Module, Function, Arguments, GroupLeader} */
 static bool is_rex_request(struct term term, struct term elements[5])
@@ -131,7 +133,7 @@ static void on_rex(struct rpc_in *rpc_in, enum request_form form, struct peer *p
     serve(rpc_in, request, set_arguments(request, elements[3]));
 }
 
-/* --- What the registered processes receive -------------------------------------------------------------- */
+/* --- What the registered processes receive --- */
 
 struct received {
     struct term pid; /* of the caller */
@@ -236,7 +238,7 @@ static void net_kernel_message(void *owner, struct process *process, const struc
     request_return(request);
 }
 
-/* --- erpc ----------------------------------------------------------------------------------------------- */
+/* --- erpc --- */
 
 /* A spawned erpc request until it is handed on: its process must exist before SPAWN_REPLY goes out, and
  * answer after it. */

@@ -75,8 +75,7 @@ static const struct event *ordered_event(const struct run *run, size_t position)
     return events_at(&run->events, run->report.order[position]);
 }
 
-/* --- Pieces -----------------------------------------------------------------------------------------------
- */
+/* --- Pieces --- */
 
 /* Key `events`, all of them. */
 static void write_events(struct run *run)

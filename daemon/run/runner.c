@@ -36,8 +36,7 @@ static struct term built(const struct term_builder *builder)
     return term;
 }
 
-/* --- The end of a run -------------------------------------------------------------------------------------
- */
+/* --- The end of a run --- */
 
 static const char *const outcome_texts[] = {
     [RUN_COMPLETED] = "completed",
@@ -128,8 +127,7 @@ static void caller_down(void *owner, struct term reason)
     run_cancel(run);
 }
 
-/* --- Time -------------------------------------------------------------------------------------------------
- */
+/* --- Time --- */
 
 static uint64_t call_deadline(const struct run *run, const struct call *call)
 {
@@ -149,8 +147,7 @@ static void arm(struct run *run, uint64_t when_ns, uint64_t now_ns)
     loop_timer_set(&run->timer, when_ns > now_ns ? when_ns - now_ns : 0);
 }
 
-/* --- Operations -------------------------------------------------------------------------------------------
- */
+/* --- Operations --- */
 
 static const struct operation *operation_of(const struct run *run, uint32_t thread)
 {
@@ -193,7 +190,7 @@ static void complete(struct run *run, struct call *call, enum result_kind kind, 
                           .end_us = (now - run->started_ns) / CLOCK_NS_PER_US,
                           .duration_us = duration_us < UINT32_MAX ? (uint32_t)duration_us : UINT32_MAX,
                           .kind = kind};
-    if (kind == RESULT_TIMEOUT)
+    if (kind != RESULT_OK && call->state == CALL_SENT) /* a reply may still come */
         calls_rest(&run->calls, call);
     else
         calls_close(&run->calls, call);
@@ -265,8 +262,7 @@ static void next_operation(struct run *run, uint32_t thread)
     send_waiting(run, &run->targets[target]);
 }
 
-/* --- Replies and failures ---------------------------------------------------------------------------------
- */
+/* --- Replies and failures --- */
 
 static void on_message(void *owner, struct process *process, const struct incoming *incoming)
 {
@@ -364,9 +360,9 @@ static void start_threads(struct run *run)
         end = run->scenario->thread_count;
     if (run->threads_started == 0)
         run->started_ns = clock_ns();
-    while (run->threads_started < end)
+    while (run->state == RUN_STARTING && run->threads_started < end)
         next_operation(run, (uint32_t)run->threads_started++);
-    if (end < run->scenario->thread_count)
+    if (run->state != RUN_STARTING || end < run->scenario->thread_count)
         return;
     run->state = RUN_LOAD;
     if (run->threads_left == 0)
@@ -397,7 +393,7 @@ static void timer_fired(void *owner)
     case RUN_STARTING:
         start_threads(run);
         if (run->state <= RUN_LOAD)
-            arm(run, run->state == RUN_LOAD ? clock_ns() : 0, 0);
+            arm(run, 0, 0);
         break;
     case RUN_LOAD:
         work_through_load(run);
@@ -413,8 +409,7 @@ static void timer_fired(void *owner)
     }
 }
 
-/* --- The start of a run -----------------------------------------------------------------------------------
- */
+/* --- The start of a run --- */
 
 static const struct process_events process_events = {.message = on_message};
 
@@ -437,8 +432,10 @@ static void watch_caller(struct run *run)
 {
     struct term caller = run->request.caller;
     struct peer *peer = caller.data ? node_peer_of(run->runner->node, caller) : NULL;
-    if (peer && (peer_flags(peer) & FLAG_DIST_MONITOR_NAME))
-        (void)!monitor_start(&run->caller, run->process, peer, caller, caller_down, run);
+    bool can_watch = peer && (peer_flags(peer) & FLAG_DIST_MONITOR_NAME);
+    if (caller.data &&
+        (!peer || (can_watch && !monitor_start(&run->caller, run->process, peer, caller, caller_down, run))))
+        run_cancel(run);
 }
 
 /* Run ids never come again, not even after a restart: they go on from the time of their start. */
@@ -461,14 +458,14 @@ static struct run *new_run(struct runner *runner, const struct run_request *requ
     run->targets = memory_zalloc(scenario->target_count, sizeof(*run->targets));
     run->threads = memory_zalloc(scenario->thread_count, sizeof(*run->threads));
     run->threads_left = scenario->thread_count;
-    run->created_ns = clock_ns();
+    run->created_ns = run->started_ns = clock_ns();
     run->reap = (struct loop_task){.run = reap, .owner = run};
     random_secret(&run->seed, sizeof(run->seed));
     run->seed >>= 5; /* a small integer on the BEAM */
     random_seed(&run->random, run->seed);
     calls_init(&run->calls, scenario->target_count);
     events_init(&run->events, scenario->events_policy, scenario->events_number, runner->limits.events,
-                &run->random);
+                runner->limits.event_bytes, &run->random);
     build_call_prefix(run);
     struct term group_leader = io_server_pid(runner->io_server);
     if (request->group_leader.data) {
@@ -502,8 +499,8 @@ struct run *runner_start(struct runner *runner, const struct run_request *reques
     log_info("run started", log_integer("run", (int64_t)run->id), log_integer("threads", (int64_t)threads),
              log_integer("operations", (int64_t)run->scenario->operation_count),
              log_integer("targets", (int64_t)run->scenario->target_count));
-    watch_caller(run);
     arm(run, 0, 0);
+    watch_caller(run);
     return run;
 }
 
@@ -518,7 +515,14 @@ struct runner *runner_new(struct node *node, struct io_server *io_server, const 
 
 void runner_free(struct runner *runner)
 {
-    assert(!runner->runs);
+    while (runner->runs) {
+        struct run *run = runner->runs;
+        runner->runs = run->next;
+        release_targets(run);
+        monitor_stop(&run->caller);
+        process_exit_atom(run->process, "shutdown");
+        reap(run);
+    }
     free(runner);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/nearest.h"
+#include "term/term_check.h"
 #include "term/term_read.h"
 #include "term/term_text.h"
 
@@ -14,6 +15,8 @@
 
 /* Operations of all threads together. */
 #define MAX_OPERATIONS UINT32_MAX
+
+#define MAX_TARGETS 10000
 
 struct reader {
     struct scenario *scenario;
@@ -33,8 +36,7 @@ static const char *excerpt(struct excerpt *excerpt, struct term term)
     return term_text(term, excerpt->text, sizeof(excerpt->text));
 }
 
-/* --- Values of single keys --------------------------------------------------------------------------------
- */
+/* --- Values of single keys --- */
 
 static void read_milliseconds(struct reader *reader, struct term value, uint64_t *result)
 {
@@ -117,8 +119,7 @@ static void read_events(struct reader *reader, struct term value)
                  "must be :all, :errors, :none, {:last, n} or {:sample, n}, got %s", excerpt(&text, value));
 }
 
-/* --- Targets ----------------------------------------------------------------------------------------------
- */
+/* --- Targets --- */
 
 static void set_node(struct reader *reader, struct target_spec *target, struct term node)
 {
@@ -191,23 +192,26 @@ static void read_target(struct reader *reader, struct term value)
     struct term element;
     struct scenario *scenario = reader->scenario;
     scenario->target_is_list = term_list_start(&list, value);
+    if (scenario->target_is_list && (list.count == 0 || list.count > MAX_TARGETS)) {
+        problems_add(reader->problems, "out_of_range", "must be 1 to %d targets", MAX_TARGETS);
+        return;
+    }
     scenario->target_count = scenario->target_is_list ? list.count : 1;
     scenario->targets = memory_zalloc(scenario->target_count, sizeof(*scenario->targets));
     if (!scenario->target_is_list) {
         read_one_target(reader, value, &scenario->targets[0]);
         return;
     }
-    if (list.count == 0)
-        problems_add(reader->problems, "empty", "must not be an empty list");
     for (size_t i = 0; term_list_next(&list, &element); i++) {
         problems_enter_index(reader->problems, i);
         read_one_target(reader, element, &scenario->targets[i]);
         problems_leave(reader->problems);
     }
+    if (!term_list_proper(&list))
+        problems_add(reader->problems, "wrong_type", "must be a proper list");
 }
 
-/* --- Threads ----------------------------------------------------------------------------------------------
- */
+/* --- Threads --- */
 
 /* Operations that tuples with these first elements name, and whether they can be run yet. */
 static const struct {
@@ -298,8 +302,7 @@ static void read_threads(struct reader *reader, struct term value)
         problems_add(reader->problems, "out_of_range", "have too many operations");
 }
 
-/* --- The normalised form ----------------------------------------------------------------------------------
- */
+/* --- The normalised form --- */
 
 static void build_target(const struct scenario *scenario, struct term_builder *builder)
 {
@@ -371,8 +374,7 @@ static void build_events(const struct scenario *scenario, struct term_builder *b
     }
 }
 
-/* --- Keys -------------------------------------------------------------------------------------------------
- */
+/* --- Keys --- */
 
 /* In the order in which they are read: operations need the default one. A key that cannot be read yet is
  * known all the same: it is refused by name unless it says nothing. */
@@ -410,17 +412,27 @@ static const struct scenario_key {
     {"dry_run", NULL, NULL, false},
 };
 
-/* Values that say nothing: what the library's struct has in the keys that its user did not set. */
+/* The library's own default funs, which its structs carry, say nothing either: they mean our defaults. */
+static bool is_library_default(struct term term)
+{
+    static const char library[] = "Elixir.Supertester.";
+    struct term module, function;
+    char name[TERM_ATOM_BYTES + 1];
+    if (term.data[0] != TERM_TAG_EXPORT)
+        return false;
+    module.data = term.data + 1;
+    module.size = term_length(module.data);
+    function.data = module.data + module.size;
+    function.size = term_length(function.data);
+    return term_read_atom(module, name) && strncmp(name, library, sizeof(library) - 1) == 0 &&
+           (term_is_atom(function, "default_invariant") || term_is_atom(function, "default_cleanup"));
+}
+
+/* Values that say nothing: what a struct has in the keys that its user did not set. */
 static bool says_nothing(struct term value)
 {
-    /* &Supertester.ConcurrentHarness.default_invariant/2 */
-    static const uint8_t default_invariant[] = "q\x77\x24"
-                                               "Elixir.Supertester.ConcurrentHarness"
-                                               "\x77\x11"
-                                               "default_invariant"
-                                               "a\x02";
     return term_is_atom(value, "nil") || term_is_atom(value, "false") || term_is_nil(value) ||
-           term_same(value, (struct term){default_invariant, sizeof(default_invariant) - 1});
+           is_library_default(value);
 }
 
 static size_t find_key(struct term key)

@@ -18,8 +18,7 @@ struct api {
     bool stopping;
 };
 
-/* --- Runs -------------------------------------------------------------------------------------------------
- */
+/* --- Runs --- */
 
 /* Answers {error, {Kind, Atom}}. */
 static void answer_error(struct request *request, const char *kind, const char *what)
@@ -92,8 +91,7 @@ static void serve_validate(struct api *api, struct request *request)
     scenario_free(scenario);
 }
 
-/* --- Information ------------------------------------------------------------------------------------------
- */
+/* --- Information --- */
 
 static void build_number(struct term_builder *answer, const char *key, uint64_t value)
 {
@@ -103,10 +101,11 @@ static void build_number(struct term_builder *answer, const char *key, uint64_t 
 
 static void build_limits(const struct config *config, struct term_builder *answer)
 {
-    term_build_map(answer, 6);
+    term_build_map(answer, 7);
     build_number(answer, "runs", config->limit_runs);
     build_number(answer, "threads", config->limit_threads);
     build_number(answer, "events", config->limit_events);
+    build_number(answer, "event_bytes", config->limit_event_bytes);
     build_number(answer, "frame_bytes", config->limit_frame_bytes);
     build_number(answer, "queued_bytes", config->limit_queued_bytes);
     build_number(answer, "pending_handshakes", config->limit_pending_handshakes);
@@ -144,8 +143,7 @@ static void serve_info(struct api *api, struct request *request)
 static void serve_help(struct api *api, struct request *request);
 static void serve_help_on(struct api *api, struct request *request);
 
-/* --- The table --------------------------------------------------------------------------------------------
- */
+/* --- The table --- */
 
 static const struct function {
     const char *name;

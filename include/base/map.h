@@ -44,4 +44,8 @@ struct map_cursor {
 };
 const struct map_entry *map_next(const struct map *map, struct map_cursor *cursor);
 
+/* Some entry, or NULL when there is none: for emptying a map while anything may happen to it. `*hint` starts
+ * at 0 and keeps the search short. */
+const struct map_entry *map_any(const struct map *map, size_t *hint);
+
 #endif

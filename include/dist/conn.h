@@ -14,9 +14,9 @@
 /* A handshake that does not move for so long is given up, as in OTP (net_setuptime). */
 #define CONN_SETUP_NS (7 * CLOCK_NS_PER_S)
 
-/* A peer for which more than this waits is congested: who has much to send lets it drain first. */
+/* A peer for which more than this waits, or a quarter of the limit, is congested: who has much to send lets
+ * it drain to a quarter of that first. */
 #define CONN_CONGESTED_BYTES (1024 * 1024)
-#define CONN_DRAINED_BYTES (256 * 1024)
 
 enum conn_state {
     CONN_DIALLING,    /* waits for the socket to connect */
@@ -38,7 +38,7 @@ struct conn_events {
      * none. */
     void (*message)(void *owner, struct conn *conn, const struct control *control, struct term payload);
 
-    /* What waits to be sent has fallen below CONN_DRAINED_BYTES after it was above CONN_CONGESTED_BYTES. */
+    /* It was congested and has drained. */
     void (*drained)(void *owner, struct conn *conn);
 
     /* It was closed, whatever the state it was in. */
@@ -83,8 +83,9 @@ void *conn_data(const struct conn *conn);
 void conn_close(struct conn *conn, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Queues a message; it is written at the end of the pass. What one sender (a number that its process has for
- * itself) sends arrives in order; a long message of one sender lets those of others pass. A message beyond
- * the limit closes the connection. False when the connection is not up. */
+ * itself) sends arrives in order; a long message of one sender lets those of others pass. When
+ * more than the limit waits already, the connection is closed instead: the peer does not read. A single
+ * message may be longer. False when the connection is not up. */
 bool conn_send(struct conn *conn, uint64_t sender, struct term control, struct term payload);
 
 /* Bytes that wait to be written. */

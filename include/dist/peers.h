@@ -81,6 +81,7 @@ struct peer_wait {
     void (*done)(void *owner, struct peer *peer, const char *problem);
     void *owner;
     struct peer *peer; /* while waiting */
+    bool due;          /* is being answered */
     struct peer_wait *next;
 };
 

@@ -1,5 +1,5 @@
-/* Counts of errors by reason: of the first ERRORS_REASONS distinct ones each its own, of all others together.
- */
+/* Counts of errors by reason: of the first ERRORS_REASONS distinct ones of at most ERRORS_REASON_BYTES each
+ * its own, of all others together. */
 #ifndef HARNESSD_MEASURE_ERRORS_H
 #define HARNESSD_MEASURE_ERRORS_H
 
@@ -7,6 +7,7 @@
 #include "term/term_build.h"
 
 #define ERRORS_REASONS 64
+#define ERRORS_REASON_BYTES 4096
 
 struct errors {
     struct terms terms;

@@ -30,19 +30,22 @@ enum events_policy { EVENTS_ALL, EVENTS_ERRORS, EVENTS_NONE, EVENTS_LAST, EVENTS
 struct events {
     enum events_policy policy;
     size_t limit;        /* events kept: `n` of the policy, or the configured limit */
-    struct event *items; /* a ring from `first` once it is full */
+    size_t byte_limit;   /* of all their terms, each counted as often as it occurs: a report repeats them */
+    struct event *items; /* a ring of `capacity` */
     size_t first;
     size_t count;
     size_t capacity;
+    size_t bytes;
     uint64_t seen;    /* events that the policy looked at */
     uint64_t dropped; /* events that it would have kept, and the limit did not */
     struct terms terms;
     struct random *random; /* for samples */
 };
 
-/* `limit` is the configured one; a policy with a number of its own keeps at most the smaller of both. */
+/* `limit` and `byte_limit` are the configured ones; a policy with a number of its own keeps at most the smaller. When
+ * the terms take more than `byte_limit`, the oldest events go. */
 void events_init(struct events *events, enum events_policy policy, size_t number, size_t limit,
-                 struct random *random);
+                 size_t byte_limit, struct random *random);
 void events_free(struct events *events);
 
 /* Takes an event; `term` is that of its result, without data for kinds that have none. */

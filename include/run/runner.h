@@ -27,7 +27,8 @@ struct runner;
 struct runner_limits {
     uint64_t runs;
     uint64_t threads;
-    uint64_t events;
+    uint64_t events;      /* kept for one run */
+    uint64_t event_bytes; /* of their terms */
 };
 
 struct runner_counters {
@@ -39,7 +40,7 @@ struct runner_counters {
 
 struct runner *runner_new(struct node *node, struct io_server *io_server, const struct runner_limits *limits);
 
-/* There are no runs any more. */
+/* Runs that have not ended are given up without a result. */
 void runner_free(struct runner *runner);
 
 struct run_request {
