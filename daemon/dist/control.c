@@ -17,7 +17,7 @@ struct field {
     {                                                                                                        \
         kind, offsetof(struct control, member)                                                               \
     }
-#define UNUSED FIELD(ANY, token)
+#define UNUSED FIELD(ANY, unused)
 #define MAX_FIELDS 6
 
 enum payload { NO_PAYLOAD, MESSAGE, REASON };
@@ -262,12 +262,22 @@ enum control_problem control_decode(struct term tuple, struct term payload, stru
     return CONTROL_OK;
 }
 
+/* Whether a peer with these flags takes the form, and the message has all that it needs. */
+static bool suits(const struct form *form, const struct control *control, uint64_t flags)
+{
+    if (form->received_only || form->operation != control->operation || (form->flag & ~flags) != 0)
+        return false;
+    for (size_t i = 0; i < form->field_count; i++)
+        if (form->fields[i].kind != ANY && !member((struct control *)control, form->fields[i].offset)->data)
+            return false;
+    return true;
+}
+
 bool control_encode(struct term_builder *builder, const struct control *control, uint64_t flags, bool *inside)
 {
     const struct form *form = forms;
     const struct form *end = forms + ARRAY_LENGTH(forms);
-    while (form < end &&
-           (form->received_only || form->operation != control->operation || (form->flag & ~flags) != 0))
+    while (form < end && !suits(form, control, flags))
         form++;
     if (form == end)
         return false;

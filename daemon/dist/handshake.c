@@ -131,7 +131,7 @@ static bool invent_name(struct handshake *handshake, const char *host, size_t si
     int written = snprintf(handshake->peer, sizeof(handshake->peer), "dynamic-%08x%08x@%.*s", random[0],
                            random[1], (int)size, host);
     handshake->peer_creation = random[2] | 4; /* 0 is no creation, 1 to 3 are those of old nodes */
-    return written > 0 && (size_t)written < sizeof(handshake->peer) &&
+    return !memchr(host, '\0', size) && written > 0 && (size_t)written < sizeof(handshake->peer) &&
            node_name_is_valid(handshake->peer, (size_t)written);
 }
 

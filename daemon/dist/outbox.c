@@ -51,6 +51,15 @@ static struct outbox_stream *find_stream(struct outbox *outbox, uint64_t sender)
     return stream;
 }
 
+static void append_stream(struct outbox *outbox, struct outbox_stream *stream)
+{
+    struct outbox_stream **link = &outbox->streams;
+    while (*link)
+        link = &(*link)->next;
+    stream->next = NULL;
+    *link = stream;
+}
+
 static bool is_long(uint64_t flags, struct term payload)
 {
     return (flags & FLAG_FRAGMENTS) && payload.size > MESSAGE_FRAGMENT_BYTES;
@@ -85,10 +94,7 @@ void outbox_add(struct outbox *outbox, uint64_t flags, uint64_t sender, struct t
     stream->last = &stream->first;
     stream->fragmenting = true;
     message_fragments_start(&stream->fragments, ++outbox->sequences, control, payload);
-    struct outbox_stream **link = &outbox->streams;
-    while (*link)
-        link = &(*link)->next;
-    *link = stream;
+    append_stream(outbox, stream);
 }
 
 /* Sends one fragment or one waiting message of the stream. False when it has nothing more. */
@@ -122,16 +128,12 @@ static bool advance(struct outbox *outbox, struct outbox_stream *stream, uint64_
 void outbox_fill(struct outbox *outbox, uint64_t flags, size_t target)
 {
     while (outbox->streams && outbox->bytes.size < target) {
-        struct outbox_stream **link = &outbox->streams;
-        while (*link && outbox->bytes.size < target) {
-            struct outbox_stream *stream = *link;
-            if (advance(outbox, stream, flags)) {
-                link = &stream->next;
-                continue;
-            }
-            *link = stream->next;
+        struct outbox_stream *stream = outbox->streams;
+        outbox->streams = stream->next;
+        if (advance(outbox, stream, flags))
+            append_stream(outbox, stream); /* behind the others, whose turn it is now */
+        else
             free_stream(stream);
-        }
     }
 }
 

@@ -19,6 +19,7 @@ void events_init(struct events *events, enum events_policy policy, size_t number
     *events = (struct events){.policy = policy,
                               .limit = has_number && number < limit ? number : limit,
                               .byte_limit = byte_limit,
+                              .counts_drops = !has_number || limit < number,
                               .random = random};
 }
 
@@ -62,8 +63,8 @@ static void drop_oldest(struct events *events)
     events->count--;
 }
 
-/* Puts an event at the end, or in the place of another one, whose term goes after the new one has come: it may be the
- * same. */
+/* Puts an event at the end, or in the place of another one, whose term goes after the new one has come: it
+ * may be the same. */
 static void put(struct events *events, size_t index, struct event event, struct term term)
 {
     event.term = TERMS_NONE;
@@ -95,7 +96,7 @@ void events_record(struct events *events, struct event event, struct term term)
         if (index < events->limit)
             put(events, index, event, term);
     } else {
-        events->dropped += events->policy != EVENTS_LAST;
+        events->dropped += events->counts_drops;
         drop_oldest(events);
         put(events, events->count, event, term);
     }

@@ -179,11 +179,12 @@ static void end(struct calls *calls, struct call *call, enum call_state state)
 
 void calls_close(struct calls *calls, struct call *call)
 {
-    end(calls, call, CALL_FREE);
+    end(calls, call, call->unanswered ? CALL_RESTING : CALL_FREE);
 }
 
 void calls_rest(struct calls *calls, struct call *call)
 {
+    call->unanswered = true;
     end(calls, call, CALL_RESTING);
 }
 

@@ -192,6 +192,10 @@ static void read_target(struct reader *reader, struct term value)
     struct term element;
     struct scenario *scenario = reader->scenario;
     scenario->target_is_list = term_list_start(&list, value);
+    if (scenario->target_is_list && list.count == 0) {
+        problems_add(reader->problems, "empty", "must have at least one target");
+        return;
+    }
     if (scenario->target_is_list && (list.count == 0 || list.count > MAX_TARGETS)) {
         problems_add(reader->problems, "out_of_range", "must be 1 to %d targets", MAX_TARGETS);
         return;
@@ -310,7 +314,8 @@ static void build_target(const struct scenario *scenario, struct term_builder *b
         term_build_list(builder, scenario->target_count);
     for (size_t i = 0; i < scenario->target_count; i++) {
         const struct target_spec *target = &scenario->targets[i];
-        if (target->kind == TARGET_NAME) {
+        /* A process may well be registered as `global`; with its node it would read as something else. */
+        if (target->kind == TARGET_NAME && !term_is_atom(target->name, "global")) {
             term_build_tuple(builder, 2);
             term_build_term(builder, target->name);
             term_build_atom(builder, target->node);

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/memory.h"
+#include "term/term_build.h"
 #include "term/term_check.h"
 #include "term/term_read.h"
 
@@ -64,8 +65,26 @@ static size_t container_header(struct term term, size_t *elements)
     }
 }
 
+/* Small numbers have several encodings; nodes write the shortest. */
+static void sort_integer(struct term term, struct buffer *output)
+{
+    int64_t value;
+    if (!term_read_integer(term, &value)) {
+        buffer_append(output, term.data, term.size);
+        return;
+    }
+    struct term_builder builder = {0};
+    term_build_integer(&builder, value);
+    buffer_append(output, buffer_bytes(&builder.bytes), builder.bytes.size);
+    term_build_free(&builder);
+}
+
 void term_sort(struct term term, struct buffer *output)
 {
+    if (term_type(term) == TERM_INTEGER) {
+        sort_integer(term, output);
+        return;
+    }
     if (term.data[0] == TERM_TAG_MAP) {
         sort_map(term, output);
         return;

@@ -41,6 +41,7 @@ struct control {
     struct term spawn_flags;
     struct term result;
     struct term reason; /* inside the tuple; a form with a payload has it there instead */
+    struct term unused; /* of old forms */
     struct term token;  /* of sequential tracing; read and not passed on */
 };
 

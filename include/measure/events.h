@@ -36,14 +36,15 @@ struct events {
     size_t count;
     size_t capacity;
     size_t bytes;
-    uint64_t seen;    /* events that the policy looked at */
-    uint64_t dropped; /* events that it would have kept, and the limit did not */
+    bool counts_drops; /* the configured limit is the one that counts */
+    uint64_t seen;     /* events that the policy looked at */
+    uint64_t dropped;  /* events that it would have kept, and the limit did not */
     struct terms terms;
     struct random *random; /* for samples */
 };
 
-/* `limit` and `byte_limit` are the configured ones; a policy with a number of its own keeps at most the smaller. When
- * the terms take more than `byte_limit`, the oldest events go. */
+/* `limit` and `byte_limit` are the configured ones; a policy with a number of its own keeps at most the
+ * smaller. When the terms take more than `byte_limit`, the oldest events go. */
 void events_init(struct events *events, enum events_policy policy, size_t number, size_t limit,
                  size_t byte_limit, struct random *random);
 void events_free(struct events *events);

@@ -2,9 +2,9 @@
  * the tag on the wire, a small integer: `generation << 21 | slot`. A reply whose generation is not that of
  * its slot is late and nobody's.
  *
- * A slot whose call was answered is used again at once, in its next generation. One whose call has timed out
- * may still be answered: it rests until CALLS_RESTING others have timed out after it, so that a tag comes
- * again only after CALLS_RESTING * 1024 timeouts.
+ * A slot whose call was answered is used again at once, in its next generation. One whose call was sent and
+ * ended without an answer may still get one: from then on it rests after each use until CALLS_RESTING others
+ * have rested after it, so that the tag of such a call comes again only after CALLS_RESTING * 1024 calls.
  *
  * All calls of a run have the same timeout, so that the order in which they start is that of their deadlines.
  */
@@ -24,7 +24,7 @@
 
 enum call_state {
     CALL_FREE,
-    CALL_RESTING, /* timed out; a late reply may come */
+    CALL_RESTING, /* ended without an answer; a late one may come */
     CALL_WAITING, /* its target is not reached yet, or congested */
     CALL_SENT,
     CALL_STATE_COUNT
@@ -40,6 +40,7 @@ struct call {
     uint32_t earlier;
     uint16_t generation;
     uint8_t state;
+    bool unanswered; /* some call in it was */
 };
 
 struct call_list {
@@ -75,7 +76,7 @@ void calls_sent(struct calls *calls, struct call *call);
 /* It was answered, or never can be. */
 void calls_close(struct calls *calls, struct call *call);
 
-/* It has timed out. */
+/* It was sent and has ended without an answer, which may still come. */
 void calls_rest(struct calls *calls, struct call *call);
 
 /* The call that started first of all open ones, of those of a target that wait, and of those that were sent.
