@@ -19,7 +19,7 @@ void events_init(struct events *events, enum events_policy policy, size_t number
     *events = (struct events){.policy = policy,
                               .limit = has_number && number < limit ? number : limit,
                               .byte_limit = byte_limit,
-                              .counts_drops = !has_number || limit < number,
+                              .wanted = has_number ? number : SIZE_MAX,
                               .random = random};
 }
 
@@ -96,7 +96,7 @@ void events_record(struct events *events, struct event event, struct term term)
         if (index < events->limit)
             put(events, index, event, term);
     } else {
-        events->dropped += events->counts_drops;
+        events->dropped += events->seen <= events->wanted;
         drop_oldest(events);
         put(events, events->count, event, term);
     }

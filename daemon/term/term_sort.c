@@ -65,18 +65,52 @@ static size_t container_header(struct term term, size_t *elements)
     }
 }
 
-/* Small numbers have several encodings; nodes write the shortest. */
+/* Integers have several encodings; nodes write the shortest. */
 static void sort_integer(struct term term, struct buffer *output)
 {
     int64_t value;
-    if (!term_read_integer(term, &value)) {
-        buffer_append(output, term.data, term.size);
+    struct term_builder builder = {0};
+    if (term_read_integer(term, &value)) {
+        term_build_integer(&builder, value);
+        buffer_append(output, buffer_bytes(&builder.bytes), builder.bytes.size);
+        term_build_free(&builder);
         return;
     }
-    struct term_builder builder = {0};
-    term_build_integer(&builder, value);
-    buffer_append(output, buffer_bytes(&builder.bytes), builder.bytes.size);
-    term_build_free(&builder);
+    size_t fixed = term.data[0] == TERM_TAG_SMALL_BIG ? 3 : 6, size = term.size - fixed;
+    while (size && !term.data[fixed + size - 1])
+        size--;
+    uint8_t header[] = {TERM_TAG_LARGE_BIG, 0, 0, 0, 0, term.data[fixed - 1]};
+    bytes_put32(header + 1, (uint32_t)size);
+    if (size <= UINT8_MAX) {
+        header[3] = TERM_TAG_SMALL_BIG;
+        buffer_append(output, header + 3, 3);
+    } else {
+        buffer_append(output, header, 6);
+    }
+    buffer_append(output, term.data + fixed, size);
+}
+
+/* A list of bytes that came as LIST_EXT: nodes write such lists, up to 65535 elements, as STRING_EXT. */
+static bool sort_string(struct term term, struct buffer *output)
+{
+    struct term_list list;
+    struct term element;
+    int64_t byte;
+    size_t before = output->size;
+    if (!term_list_start(&list, term) || !list.count || list.count > UINT16_MAX)
+        return false;
+    uint8_t header[3] = {TERM_TAG_STRING};
+    bytes_put16(header + 1, (uint16_t)list.count);
+    buffer_append(output, header, sizeof(header));
+    while (term_list_next(&list, &element)) {
+        if (!term_read_integer(element, &byte) || byte < 0 || byte > UINT8_MAX)
+            break;
+        buffer_append(output, &(uint8_t){(uint8_t)byte}, 1);
+    }
+    if (output->size - before == sizeof(header) + list.count && term_list_proper(&list))
+        return true;
+    buffer_truncate(output, before);
+    return false;
 }
 
 void term_sort(struct term term, struct buffer *output)
@@ -89,9 +123,14 @@ void term_sort(struct term term, struct buffer *output)
         sort_map(term, output);
         return;
     }
+    if (term.data[0] == TERM_TAG_LIST && sort_string(term, output))
+        return;
     size_t elements;
     size_t header = container_header(term, &elements);
-    buffer_append(output, term.data, header);
+    if (term.data[0] == TERM_TAG_LARGE_TUPLE && elements <= UINT8_MAX)
+        buffer_append(output, (const uint8_t[]){TERM_TAG_SMALL_TUPLE, (uint8_t)elements}, 2);
+    else
+        buffer_append(output, term.data, header);
     const uint8_t *next = term.data + header;
     for (; elements; elements--) {
         size_t size = term_length(next);

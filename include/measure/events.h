@@ -36,9 +36,9 @@ struct events {
     size_t count;
     size_t capacity;
     size_t bytes;
-    bool counts_drops; /* the configured limit is the one that counts */
-    uint64_t seen;     /* events that the policy looked at */
-    uint64_t dropped;  /* events that it would have kept, and the limit did not */
+    size_t wanted;    /* `n` of the policy, SIZE_MAX without one */
+    uint64_t seen;    /* events that the policy looked at */
+    uint64_t dropped; /* events that it would have kept, and the limit did not */
     struct terms terms;
     struct random *random; /* for samples */
 };

@@ -1,0 +1,90 @@
+/* What a peer sends once it is connected: frames, each two bytes of length and its bytes, through one reader
+ * with a small limit. What it lets pass is decoded and written again. */
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "dist/control.h"
+#include "dist/flags.h"
+#include "dist/message.h"
+#include "term/term_check.h"
+
+#define LIMIT 300
+
+/* A whole, canonical term. */
+static void check(struct term term)
+{
+    const struct term_limits limits = {.depth = TERM_DEPTH_LIMIT, .count = SIZE_MAX};
+    size_t used;
+    bool canonical;
+    assert(term_check(term.data, term.size, &limits, &used, &canonical) == TERM_OK);
+    assert(used == term.size && canonical);
+}
+
+/* A message that was taken is taken again as we write it ourselves, and is the same. */
+static void write_again(struct term control, struct term payload, uint64_t flags)
+{
+    struct message_reader reader;
+    struct buffer output = {0};
+    struct term terms[2];
+    const char *problem;
+    message_reader_init(&reader, SIZE_MAX);
+    message_append(&output, flags, control, payload);
+    const uint8_t *frame = buffer_bytes(&output);
+    assert(bytes_get32(frame) == output.size - 4);
+    enum message_result result =
+        message_read(&reader, frame + 4, output.size - 4, &terms[0], &terms[1], &problem);
+    assert(result == MESSAGE_READY);
+    assert(term_same(terms[0], control) && term_same(terms[1], payload));
+    assert(!terms[1].data == !payload.data);
+    message_reader_free(&reader);
+    buffer_free(&output);
+}
+
+static void look_at(struct term control, struct term payload)
+{
+    struct control decoded;
+    check(control);
+    if (payload.data)
+        check(payload);
+    if (control_decode(control, payload, &decoded) == CONTROL_OK)
+        assert(control_operation_text(decoded.operation));
+    write_again(control, payload, 0);
+    write_again(control, payload, FLAG_FRAGMENTS);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct message_reader reader;
+    enum message_result result = MESSAGE_PARTIAL;
+    message_reader_init(&reader, LIMIT);
+    while (size > 2 && result != MESSAGE_BAD) {
+        size_t length = bytes_get16(data);
+        data += 2;
+        size -= 2;
+        if (length > size)
+            length = size;
+        if (!length)
+            continue; /* a tick, which does not come here */
+        uint8_t *frame = malloc(length);
+        struct term control, payload;
+        const char *problem = NULL;
+        assert(frame);
+        memcpy(frame, data, length);
+        result = message_read(&reader, frame, length, &control, &payload, &problem);
+        if (result == MESSAGE_READY)
+            look_at(control, payload);
+        assert(result != MESSAGE_BAD || problem);
+        assert(reader.partial_bytes <= LIMIT && reader.partials.count <= MESSAGE_PARTIALS);
+        assert(reader.partials.count || !reader.partial_bytes);
+        free(frame);
+        data += length;
+        size -= length;
+    }
+    message_reader_free(&reader);
+    return 0;
+}

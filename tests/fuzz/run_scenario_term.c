@@ -1,0 +1,96 @@
+/* Any term as a scenario: it has problems, which are a term that a node takes, or it is one, and its
+ * normalised form reads back the same. */
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run/scenario_term.h"
+#include "term/term_check.h"
+
+static const struct term_limits limits = {.depth = 200, .count = 1000000};
+
+static struct term built(const struct term_builder *builder)
+{
+    struct term term;
+    size_t used;
+    bool canonical;
+    bool done = term_build_done(builder, &term);
+    assert(done);
+    enum term_problem problem = term_check(term.data, term.size, &limits, &used, &canonical);
+    assert(problem == TERM_OK && used == term.size && canonical);
+    return term;
+}
+
+static struct scenario *read_term(struct term term)
+{
+    struct problems problems = {0};
+    struct scenario *scenario = scenario_term_read(term, "app@caller", "harness@own", &problems);
+    assert((scenario == NULL) == (problems.count > 0));
+    assert(problems.depth == 0);
+    if (problems.count) {
+        struct term_builder builder = {0};
+        problems_build(&problems, &builder);
+        (void)built(&builder);
+        term_build_free(&builder);
+    }
+    problems_free(&problems);
+    return scenario;
+}
+
+static void check(const struct scenario *scenario)
+{
+    size_t next = 0;
+    assert(scenario->target_count && scenario->thread_count);
+    for (size_t i = 0; i < scenario->thread_count; i++) {
+        assert(scenario->threads[i].first == next);
+        next += scenario->threads[i].count;
+    }
+    assert(next == scenario->operation_count);
+    for (size_t i = 0; i < scenario->target_count; i++)
+        assert(node_name_is_valid(scenario->targets[i].node, strlen(scenario->targets[i].node)));
+}
+
+static void read_normalised(const struct scenario *scenario)
+{
+    struct term_builder first = {0}, second = {0};
+    scenario_term_build(scenario, &first);
+    struct scenario *again = read_term(built(&first));
+    assert(again);
+    check(again);
+    assert(again->target_count == scenario->target_count);
+    for (size_t i = 0; i < scenario->target_count; i++)
+        assert(again->targets[i].kind == scenario->targets[i].kind);
+    scenario_term_build(again, &second);
+    assert(term_same(built(&first), built(&second)));
+    scenario_free(again);
+    term_build_free(&first);
+    term_build_free(&second);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const struct term_limits input = {.depth = 100, .count = 100000};
+    size_t used;
+    bool canonical;
+    if (term_check(data, size, &input, &used, &canonical) != TERM_OK)
+        return 0;
+    struct buffer output = {0};
+    term_canonical((struct term){data, used}, &output);
+    struct term term = {.size = output.size};
+    uint8_t *copy = malloc(term.size);
+    assert(copy);
+    memcpy(copy, buffer_bytes(&output), term.size);
+    buffer_free(&output);
+    term.data = copy;
+    struct scenario *scenario = read_term(term);
+    free(copy); /* the scenario has a copy of its own */
+    if (scenario) {
+        check(scenario);
+        read_normalised(scenario);
+        scenario_free(scenario);
+    }
+    return 0;
+}

@@ -1,0 +1,784 @@
+#include <ctype.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/memory.h"
+#include "run/scenario_term.h"
+#include "term/term_check.h"
+#include "term/term_read.h"
+#include "term/term_text.h"
+
+#define CALLER "app@caller"
+#define OWN "harness@own"
+
+/* --- Terms from text ---
+ * Erlang's syntax, as far as the tests need it: atoms, 'atoms', integers, tuples, lists, maps, "strings"
+ * (STRING_EXT), <<"binaries">>, $p (a pid of app@target), $o (a pid of the daemon's own node), $f (a fun). */
+
+static void parse(const char **text, struct term_builder *builder);
+
+static bool skip_to(const char **text, char wanted)
+{
+    *text += strspn(*text, " \n");
+    if (**text != wanted)
+        return false;
+    (*text)++;
+    return true;
+}
+
+static void expect_char(const char **text, char wanted)
+{
+    if (!skip_to(text, wanted))
+        fail_msg("no %c at '%s'", wanted, *text);
+}
+
+/* Elements up to `end`, `|` in front of a tail; how many there are. */
+static size_t parse_elements(const char **text, struct term_builder *builder, char end, bool *tail)
+{
+    size_t count = 0;
+    *tail = false;
+    while (!skip_to(text, end)) {
+        if (count && !skip_to(text, ',')) {
+            expect_char(text, '|');
+            *tail = true;
+        }
+        parse(text, builder);
+        count++;
+        if (end == '}' && skip_to(text, '=')) {
+            expect_char(text, '>');
+            parse(text, builder);
+        }
+    }
+    return count;
+}
+
+static void parse_container(const char **text, struct term_builder *builder, char begin, char end)
+{
+    struct term_builder elements = {0};
+    bool tail;
+    size_t count = parse_elements(text, &elements, end, &tail);
+    if (begin == '#')
+        term_build_map(builder, count);
+    else if (begin == '{')
+        term_build_tuple(builder, count);
+    else
+        term_build_list(builder, count - tail);
+    buffer_append(&builder->bytes, buffer_bytes(&elements.bytes), elements.bytes.size);
+    if (begin == '[' && count && !tail)
+        term_build_nil(builder);
+    term_build_free(&elements);
+}
+
+static void parse_special(const char **text, struct term_builder *builder)
+{
+    static const uint8_t fun[] = "q\x77\x01m\x77\x01"
+                                 "fa\x01";
+    struct term_pid pid = {.id = 5, .creation = 7};
+    char kind = *(*text)++;
+    snprintf(pid.node, sizeof(pid.node), "%s", kind == 'o' ? OWN : "app@target");
+    if (kind == 'f')
+        buffer_append(&builder->bytes, fun, sizeof(fun) - 1);
+    else
+        term_build_pid(builder, &pid);
+}
+
+/* What is between quotes; escapes are octal numbers of three digits. */
+static size_t parse_quoted(const char **text, char quote, char content[300])
+{
+    size_t size = 0;
+    while (**text != quote) {
+        if (**text == '\\') {
+            content[size++] = (char)(((*text)[1] - '0') * 64 + ((*text)[2] - '0') * 8 + ((*text)[3] - '0'));
+            *text += 4;
+        } else {
+            content[size++] = *(*text)++;
+        }
+        assert_true(size < 300);
+    }
+    (*text)++;
+    content[size] = '\0';
+    return size;
+}
+
+static void parse_word(const char **text, struct term_builder *builder)
+{
+    char content[300];
+    size_t size = strspn(*text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789?@");
+    if (isdigit((unsigned char)**text) || **text == '-') {
+        char *end;
+        term_build_integer(builder, strtoll(*text, &end, 10));
+        *text = end;
+        return;
+    }
+    if (!size)
+        fail_msg("no term at '%s'", *text);
+    snprintf(content, sizeof(content), "%.*s", (int)size, *text);
+    term_build_atom(builder, content);
+    *text += size;
+}
+
+static void parse_string(const char **text, struct term_builder *builder)
+{
+    char content[300];
+    size_t size = parse_quoted(text, '"', content);
+    const uint8_t header[] = {TERM_TAG_STRING, (uint8_t)(size >> 8), (uint8_t)size};
+    buffer_append(&builder->bytes, header, sizeof(header));
+    buffer_append(&builder->bytes, content, size);
+}
+
+static void parse(const char **text, struct term_builder *builder)
+{
+    char content[300];
+    if (skip_to(text, '#')) {
+        expect_char(text, '{');
+        parse_container(text, builder, '#', '}');
+    } else if (skip_to(text, '{')) {
+        parse_container(text, builder, '{', '}');
+    } else if (skip_to(text, '[')) {
+        parse_container(text, builder, '[', ']');
+    } else if (skip_to(text, '"')) {
+        parse_string(text, builder);
+    } else if (skip_to(text, '\'')) {
+        parse_quoted(text, '\'', content);
+        term_build_atom(builder, content);
+    } else if (skip_to(text, '<')) {
+        *text += strlen("<\"");
+        term_build_binary(builder, content, parse_quoted(text, '"', content));
+        *text += strlen(">>");
+    } else if (skip_to(text, '$')) {
+        parse_special(text, builder);
+    } else {
+        parse_word(text, builder);
+    }
+}
+
+static struct term term_of(struct term_builder *builder, const char *text)
+{
+    const struct term_limits limits = {.depth = 100, .count = 100000};
+    struct term term;
+    size_t used;
+    bool canonical;
+    term_build_reset(builder);
+    parse(&text, builder);
+    assert_string_equal(text, "");
+    assert_true(term_build_done(builder, &term));
+    assert_int_equal(term_check(term.data, term.size, &limits, &used, &canonical), TERM_OK);
+    assert_true(used == term.size && canonical);
+    return term;
+}
+
+static void expect_term(struct term term, const char *text)
+{
+    struct term_builder builder = {0};
+    char found[300];
+    if (!term_same(term, term_of(&builder, text)))
+        fail_msg("%s instead of %s", term_text(term, found, sizeof(found)), text);
+    term_build_free(&builder);
+}
+
+/* --- Reading --- */
+
+/* Reads a copy that is gone before the scenario is looked at. */
+static struct scenario *read_term(struct term term, struct problems *problems)
+{
+    uint8_t *copy = memory_copy(term.data, term.size);
+    *problems = (struct problems){0};
+    struct scenario *scenario = scenario_term_read((struct term){copy, term.size}, CALLER, OWN, problems);
+    free(copy);
+    assert_int_equal(scenario == NULL, problems->count > 0);
+    assert_int_equal(problems->depth, 0);
+    return scenario;
+}
+
+/* A scenario without problems. Its normalised form reads back the same. */
+static struct scenario *read_good(const char *text)
+{
+    struct term_builder builder = {0}, forms[2] = {0};
+    struct problems problems;
+    struct term term;
+    char found[1000];
+    struct scenario *scenario = read_term(term_of(&builder, text), &problems);
+    if (!scenario) {
+        assert_true(term_build_done(&problems.list, &term));
+        fail_msg("%s: %s", text, term_text(term, found, sizeof(found)));
+    }
+    problems_free(&problems);
+    scenario_term_build(scenario, &forms[0]);
+    assert_true(term_build_done(&forms[0], &term));
+    struct scenario *again = read_term(term, &problems);
+    if (!again)
+        fail_msg("%s: its normalised form %s cannot be read", text, term_text(term, found, sizeof(found)));
+    scenario_term_build(again, &forms[1]);
+    assert_true(term_build_done(&forms[1], &term));
+    assert_int_equal(term.size, forms[0].bytes.size);
+    assert_memory_equal(term.data, buffer_bytes(&forms[0].bytes), term.size);
+    for (size_t i = 0; i < scenario->target_count; i++) {
+        assert_int_equal(again->targets[i].kind, scenario->targets[i].kind);
+        assert_string_equal(again->targets[i].node, scenario->targets[i].node);
+    }
+    scenario_free(again);
+    problems_free(&problems);
+    term_build_free(&builder);
+    term_build_free(&forms[0]);
+    term_build_free(&forms[1]);
+    return scenario;
+}
+
+/* The problems as text; each of `expected` is there, and there are no more. */
+static void expect_problems(const char *text, size_t count, const char *const *expected)
+{
+    struct term_builder builder = {0}, listed = {0};
+    struct problems problems;
+    struct term term;
+    static char found[8000];
+    struct scenario *scenario = read_term(term_of(&builder, text), &problems);
+    if (scenario)
+        fail_msg("%s passes", text);
+    problems_build(&problems, &listed);
+    assert_true(term_build_done(&listed, &term));
+    term_text(term, found, sizeof(found));
+    if (problems.count != count)
+        fail_msg("%s: %zu problems: %s", text, problems.count, found);
+    for (size_t i = 0; i < count; i++)
+        if (!strstr(found, expected[i]))
+            fail_msg("%s: no '%s' in %s", text, expected[i], found);
+    problems_free(&problems);
+    term_build_free(&builder);
+    term_build_free(&listed);
+}
+
+#define PROBLEM(path, kind, message) "#{path => [" path "],problem => " kind ",message => <<\"" message
+#define EXPECT_PROBLEMS(text, ...)                                                                           \
+    expect_problems(text, ARRAY_LENGTH(((const char *const[]){__VA_ARGS__})),                                \
+                    (const char *const[]){__VA_ARGS__})
+
+static void test_smallest(void **state)
+{
+    (void)state;
+    struct scenario *scenario = read_good("#{target => counter, threads => [[increment]]}");
+    assert_int_equal(scenario->target_count, 1);
+    assert_false(scenario->target_is_list);
+    assert_int_equal(scenario->targets[0].kind, TARGET_NAME);
+    assert_string_equal(scenario->targets[0].node, CALLER);
+    expect_term(scenario->targets[0].name, "counter");
+    expect_term(scenario->targets[0].server, "counter");
+    assert_int_equal(scenario->thread_count, 1);
+    assert_int_equal(scenario->operation_count, 1);
+    assert_int_equal(scenario->operations[0].kind, OPERATION_CALL);
+    expect_term(scenario->operations[0].message, "increment");
+    assert_int_equal(scenario->default_operation, OPERATION_CALL);
+    assert_int_equal(scenario->timeout_ms, 5000);
+    assert_int_equal(scenario->call_timeout_ms, 1000);
+    expect_term(scenario->cast_sync_message, "'__supertester_sync__'");
+    expect_term(scenario->metadata, "#{}");
+    assert_int_equal(scenario->events_policy, EVENTS_ALL);
+    scenario_free(scenario);
+}
+
+static const char *const shapes[] = {
+    "#{target => {counter, app@x}, threads => [[a], [{cast, b}]], timeout_ms => 7}",
+    "[{target, {counter, app@x}}, {threads, [[a], [{cast, b}]]}, {timeout_ms, 7}]",
+    "#{'__struct__' => 'Elixir.Supertester.ConcurrentHarness.Scenario', target => {counter, app@x},"
+    " threads => [[a], [{cast, b}]], timeout_ms => 7}",
+    /* The first of a key that comes twice in a keyword list counts. */
+    "[{timeout_ms, 7}, {target, {counter, app@x}}, {target, other}, {threads, [[a], [{cast, b}]]},"
+    " {timeout_ms, wrong}]",
+};
+
+static void test_shapes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(shapes); i++) {
+        struct scenario *scenario = read_good(shapes[i]);
+        struct term_builder builder = {0};
+        struct term term;
+        scenario_term_build(scenario, &builder);
+        assert_true(term_build_done(&builder, &term));
+        expect_term(term, "#{target => {counter, app@x}, default_operation => call,"
+                          " threads => [[{call, a}], [{cast, b}]], timeout_ms => 7, call_timeout_ms => 1000,"
+                          " cast_sync_message => '__supertester_sync__', metadata => #{}, events => all}");
+        term_build_free(&builder);
+        scenario_free(scenario);
+    }
+}
+
+/* What the library's struct holds in the keys that its user did not set. */
+static void test_values_that_say_nothing(void **state)
+{
+    (void)state;
+    scenario_free(read_good("#{'__struct__' => 'Elixir.Supertester.ConcurrentHarness.Scenario',"
+                            " target => counter, threads => [[a]], setup => nil, cleanup => nil,"
+                            " default_operation => call, mailbox => nil, chaos => nil,"
+                            " 'strict_cast_sync?' => false, performance_expectations => [],"
+                            " metadata => #{}}"));
+    scenario_free(read_good("#{target => counter, threads => [[a]], metadata => nil, load => nil,"
+                            " abort_when => [], dry_run => false}"));
+}
+
+/* A scenario whose key `name` is &module.function/2. */
+static struct scenario *read_with_fun(const char *name, const char *module, const char *function)
+{
+    struct term_builder builder = {0};
+    struct problems problems;
+    struct term term;
+    term_build_map(&builder, 3);
+    term_build_key(&builder, "target");
+    term_build_atom(&builder, "c");
+    term_build_key(&builder, "threads");
+    term_build_list(&builder, 1);
+    term_build_atom(&builder, "a");
+    term_build_nil(&builder);
+    term_build_key(&builder, name);
+    buffer_append(&builder.bytes, "q", 1);
+    term_build_atom(&builder, module);
+    term_build_atom(&builder, function);
+    term_build_integer(&builder, 2);
+    assert_true(term_build_done(&builder, &term));
+    struct scenario *scenario = read_term(term, &problems);
+    problems_free(&problems);
+    term_build_free(&builder);
+    return scenario;
+}
+
+/* The library's own funs mean what we do anyway; those of others do not. */
+static void test_default_funs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key;
+        const char *module;
+        const char *function;
+        bool says_nothing;
+    } rows[] = {
+        {"invariant", "Elixir.Supertester.ConcurrentHarness", "default_invariant", true},
+        {"cleanup", "Elixir.Supertester.ProcessLifecycle", "default_cleanup", true},
+        {"cleanup", "Elixir.Supertester.ConcurrentHarness.ProcessLifecycle", "default_cleanup", true},
+        {"invariant", "Elixir.Supertester.ConcurrentHarness", "other_invariant", false},
+        {"invariant", "Elixir.SupertesterX", "default_invariant", false},
+        {"invariant", "Elixir.MyApp.Invariants", "default_invariant", false},
+        {"invariant", "Elixir.Supertester", "default_invariant", false},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct scenario *scenario = read_with_fun(rows[i].key, rows[i].module, rows[i].function);
+        assert_int_equal(scenario != NULL, rows[i].says_nothing);
+        scenario_free(scenario);
+    }
+}
+
+static void test_not_supported(void **state)
+{
+    (void)state;
+    static const char *const names[] = {
+        "setup",
+        "cleanup",
+        "invariant",
+        "'strict_cast_sync?'",
+        "hook_timeout_ms",
+        "mailbox",
+        "chaos",
+        "load",
+        "operations",
+        "performance_expectations",
+        "mix",
+        "spread",
+        "steady_state",
+        "seed",
+        "abort_when",
+        "warmup_ms",
+        "hooks_node",
+        "dry_run",
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        char text[200], problem[200];
+        snprintf(text, sizeof(text), "#{target => counter, threads => [[a]], %s => $f}", names[i]);
+        snprintf(problem, sizeof(problem), PROBLEM("%s", "not_supported", ""), names[i]);
+        EXPECT_PROBLEMS(text, problem);
+    }
+    EXPECT_PROBLEMS("#{target => counter, threads => [[a]], setup => true, seed => 0}",
+                    PROBLEM("setup", "not_supported", ""), PROBLEM("seed", "not_supported", ""));
+}
+
+static void test_targets(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *target;
+        enum target_kind kind;
+        const char *node;
+        const char *name; /* NULL: none */
+        const char *module;
+    } rows[] = {
+        {"$p", TARGET_PID, "app@target", NULL, ""},
+        {"counter", TARGET_NAME, CALLER, "counter", ""},
+        {"'Elixir.My.Server'", TARGET_NAME, CALLER, "'Elixir.My.Server'", ""},
+        {"via", TARGET_NAME, CALLER, "via", ""},
+        {"global", TARGET_NAME, CALLER, "global", ""},
+        {"{counter, app@x}", TARGET_NAME, "app@x", "counter", ""},
+        {"{via, app@x}", TARGET_NAME, "app@x", "via", ""},
+        {"{global, name}", TARGET_GLOBAL, CALLER, "name", "global"},
+        {"{global, {a, 1}}", TARGET_GLOBAL, CALLER, "{a, 1}", "global"},
+        {"{via, 'Elixir.Registry', {reg, 7}}", TARGET_VIA, CALLER, "{reg, 7}", "Elixir.Registry"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        for (int listed = 0; listed < 2; listed++) {
+            char text[200];
+            snprintf(text, sizeof(text), "#{target => %s%s%s, threads => [[a]]}", listed ? "[" : "",
+                     rows[i].target, listed ? ", counter]" : "");
+            struct scenario *scenario = read_good(text);
+            const struct target_spec *target = &scenario->targets[0];
+            assert_int_equal(scenario->target_is_list, listed);
+            assert_int_equal(scenario->target_count, 1 + listed);
+            assert_int_equal(target->kind, rows[i].kind);
+            assert_string_equal(target->node, rows[i].node);
+            assert_string_equal(target->module, rows[i].module);
+            expect_term(target->server, rows[i].target);
+            assert_int_equal(target->name.data != NULL, rows[i].name != NULL);
+            if (rows[i].name)
+                expect_term(target->name, rows[i].name);
+            scenario_free(scenario);
+        }
+    }
+}
+
+static void test_bad_targets(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {
+        "nil",
+        "undefined",
+        "7",
+        "\"\\001\"",
+        "<<\"counter\">>",
+        "{}",
+        "{counter}",
+        "{counter, 7}",
+        "{counter, nowhere}",
+        "{7, app@x}",
+        "{nil, app@x}",
+        "{via, mod}",
+        "{via, 7, x}",
+        "{global, a, b}",
+        "{counter, 'app@x@y'}",
+        "#{}",
+        "$f",
+        "$o",
+        "{counter, harness@own}",
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        char text[200];
+        bool is_string = rows[i][0] == '"';
+        snprintf(text, sizeof(text), "#{target => %s, threads => [[a]]}", rows[i]);
+        EXPECT_PROBLEMS(text, is_string ? PROBLEM("target,0", "invalid_target", "")
+                                        : PROBLEM("target", "invalid_target", ""));
+        snprintf(text, sizeof(text), "#{target => [counter, %s], threads => [[a]]}", rows[i]);
+        EXPECT_PROBLEMS(text, PROBLEM("target,1", "invalid_target", ""));
+    }
+    EXPECT_PROBLEMS("#{target => [], threads => [[a]]}", PROBLEM("target", "empty", ""));
+    EXPECT_PROBLEMS("#{target => [7, a, 8], threads => [[a]]}", PROBLEM("target,0", "invalid_target", ""),
+                    PROBLEM("target,2", "invalid_target", ""));
+}
+
+static void test_improper_target_list(void **state)
+{
+    (void)state;
+    EXPECT_PROBLEMS("#{target => [a|b], threads => [[a]]}", PROBLEM("target", "wrong_type", ""));
+}
+
+static void test_many_targets(void **state)
+{
+    (void)state;
+    for (size_t count = 10000; count <= 10001; count++) {
+        struct term_builder builder = {0};
+        struct problems problems;
+        struct term term;
+        term_build_map(&builder, 2);
+        term_build_key(&builder, "threads");
+        term_build_list(&builder, 1);
+        term_build_atom(&builder, "a");
+        term_build_nil(&builder);
+        term_build_key(&builder, "target");
+        term_build_list(&builder, count);
+        for (size_t i = 0; i < count; i++)
+            term_build_atom(&builder, "c");
+        term_build_nil(&builder);
+        assert_true(term_build_done(&builder, &term));
+        struct scenario *scenario = read_term(term, &problems);
+        assert_int_equal(scenario != NULL, count <= 10000);
+        scenario_free(scenario);
+        problems_free(&problems);
+        term_build_free(&builder);
+    }
+}
+
+static void expect_script(const struct scenario *scenario, size_t thread, size_t count,
+                          const char *const *operations)
+{
+    assert_int_equal(scenario->threads[thread].count, count);
+    for (size_t i = 0; i < count; i++) {
+        struct term_builder builder = {0};
+        struct term term;
+        operation_build(&scenario->operations[scenario->threads[thread].first + i], &builder);
+        assert_true(term_build_done(&builder, &term));
+        expect_term(term, operations[i]);
+        term_build_free(&builder);
+    }
+}
+
+#define EXPECT_SCRIPT(scenario, thread, ...)                                                                 \
+    expect_script(scenario, thread, ARRAY_LENGTH(((const char *const[]){__VA_ARGS__})),                      \
+                  (const char *const[]){__VA_ARGS__})
+
+static void test_operations(void **state)
+{
+    (void)state;
+    struct scenario *scenario =
+        read_good("#{target => c, threads => [[{call, a}, {cast, {b, 1}}, bare, {call, x, y}, {other, z}, 5,"
+                  " <<\"bytes\">>, #{}, {call, {cast, q}}, [list], []], one, [], [{cast, {custom, $f}}]]}");
+    assert_int_equal(scenario->thread_count, 4);
+    EXPECT_SCRIPT(scenario, 0, "{call, a}", "{cast, {b, 1}}", "{call, bare}", "{call, {call, x, y}}",
+                  "{call, {other, z}}", "{call, 5}", "{call, <<\"bytes\">>}", "{call, #{}}",
+                  "{call, {cast, q}}", "{call, [list]}", "{call, []}");
+    EXPECT_SCRIPT(scenario, 1, "{call, one}"); /* a script that is no list is one operation */
+    assert_int_equal(scenario->threads[2].count, 0);
+    EXPECT_SCRIPT(scenario, 3, "{cast, {custom, $f}}");
+    scenario_free(scenario);
+}
+
+static void test_default_operation(void **state)
+{
+    (void)state;
+    struct scenario *scenario =
+        read_good("[{target, c}, {threads, [[a, {call, b}], 7]}, {default_operation, cast}]");
+    EXPECT_SCRIPT(scenario, 0, "{cast, a}", "{call, b}");
+    EXPECT_SCRIPT(scenario, 1, "{cast, 7}");
+    scenario_free(scenario);
+}
+
+/* A list of small integers comes as a string. */
+static void test_strings(void **state)
+{
+    (void)state;
+    struct scenario *scenario = read_good("#{target => c, threads => [\"\\001\\002\\377\", [\"\\005\"]]}");
+    EXPECT_SCRIPT(scenario, 0, "{call, 1}", "{call, 2}", "{call, 255}");
+    EXPECT_SCRIPT(scenario, 1, "{call, \"\\005\"}");
+    scenario_free(scenario);
+    scenario = read_good("#{target => c, threads => \"\\007\\010\"}"); /* scripts of one operation each */
+    assert_int_equal(scenario->thread_count, 2);
+    EXPECT_SCRIPT(scenario, 0, "{call, 7}");
+    EXPECT_SCRIPT(scenario, 1, "{call, 8}");
+    scenario_free(scenario);
+}
+
+static void test_bad_threads(void **state)
+{
+    (void)state;
+    EXPECT_PROBLEMS("#{target => c, threads => []}", PROBLEM("threads", "empty", ""));
+    EXPECT_PROBLEMS("#{target => c, threads => many}", PROBLEM("threads", "wrong_type", ""));
+    EXPECT_PROBLEMS("#{target => c, threads => #{}}", PROBLEM("threads", "wrong_type", ""));
+    EXPECT_PROBLEMS("#{target => c, threads => [[a]|b]}", PROBLEM("threads", "wrong_type", ""));
+    EXPECT_PROBLEMS("#{target => c, threads => [[a], [a, b|c]]}", PROBLEM("threads,1", "wrong_type", ""));
+    EXPECT_PROBLEMS("#{target => c, threads => [[a, $f], $f]}", PROBLEM("threads,0,1", "not_supported", ""),
+                    PROBLEM("threads,1", "not_supported", ""));
+    EXPECT_PROBLEMS(
+        "#{target => c, threads => [[{custom, $f}, {'$send', a}], [{'$cast', a}, {'$sleep', 5}]]}",
+        PROBLEM("threads,0,0", "not_supported", "operations {:custom, _}"),
+        PROBLEM("threads,0,1", "not_supported", "operations {:$send, _}"),
+        PROBLEM("threads,1,0", "not_supported", "operations {:$cast, _}"),
+        PROBLEM("threads,1,1", "not_supported", "operations {:$sleep, _}"));
+}
+
+static void test_times(void **state)
+{
+    (void)state;
+    struct scenario *scenario =
+        read_good("#{target => c, threads => [a], timeout_ms => 1, call_timeout_ms => 4294967295}");
+    assert_int_equal(scenario->timeout_ms, 1);
+    assert_true(scenario->call_timeout_ms == 4294967295);
+    scenario_free(scenario);
+    static const struct {
+        const char *value;
+        const char *kind;
+    } rows[] = {
+        {"0", "out_of_range"},       {"-1", "out_of_range"}, {"4294967296", "out_of_range"},
+        {"infinity", "wrong_type"},  {"nil", "wrong_type"},  {"\"\\001\"", "wrong_type"},
+        {"<<\"5\">>", "wrong_type"}, {"{5}", "wrong_type"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        char text[200], first[100], second[100];
+        snprintf(text, sizeof(text),
+                 "#{target => c, threads => [a], timeout_ms => %s, call_timeout_ms => %s}", rows[i].value,
+                 rows[i].value);
+        snprintf(first, sizeof(first), PROBLEM("timeout_ms", "%s", ""), rows[i].kind);
+        snprintf(second, sizeof(second), PROBLEM("call_timeout_ms", "%s", ""), rows[i].kind);
+        EXPECT_PROBLEMS(text, first, second);
+    }
+}
+
+static void test_events(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value;
+        enum events_policy policy;
+        uint64_t number;
+    } good[] = {
+        {"all", EVENTS_ALL, 0},
+        {"errors", EVENTS_ERRORS, 0},
+        {"none", EVENTS_NONE, 0},
+        {"{last, 1}", EVENTS_LAST, 1},
+        {"{sample, 9223372036854775807}", EVENTS_SAMPLE, INT64_MAX},
+    };
+    static const char *const bad[] = {
+        "some",     "last",         "{last, 0}", "{last, -1}", "{last, many}",
+        "{all, 1}", "{last, 1, 2}", "[]",        "7",          "{sample, <<\"1\">>}"};
+    char text[200];
+    for (size_t i = 0; i < ARRAY_LENGTH(good); i++) {
+        snprintf(text, sizeof(text), "#{target => c, threads => [a], events => %s}", good[i].value);
+        struct scenario *scenario = read_good(text);
+        assert_int_equal(scenario->events_policy, good[i].policy);
+        assert_true(scenario->events_number == good[i].number);
+        scenario_free(scenario);
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        snprintf(text, sizeof(text), "#{target => c, threads => [a], events => %s}", bad[i]);
+        EXPECT_PROBLEMS(text, PROBLEM("events", "out_of_range", ""));
+    }
+}
+
+static void test_other_values(void **state)
+{
+    (void)state;
+    struct scenario *scenario = read_good("#{target => c, threads => [a], cast_sync_message => {sync, [1]},"
+                                          " metadata => #{<<\"any\">> => {1}, 2 => \"\\001\"}}");
+    expect_term(scenario->cast_sync_message, "{sync, [1]}");
+    expect_term(scenario->metadata, "#{<<\"any\">> => {1}, 2 => \"\\001\"}");
+    scenario_free(scenario);
+    EXPECT_PROBLEMS("#{target => c, threads => [a], metadata => [{a, 1}]}",
+                    PROBLEM("metadata", "wrong_type", ""));
+    EXPECT_PROBLEMS("#{target => c, threads => [a], default_operation => send}",
+                    PROBLEM("default_operation", "out_of_range", ""));
+}
+
+static void test_unknown_keys(void **state)
+{
+    (void)state;
+    EXPECT_PROBLEMS("#{target => c, threads => [a], timeout => 5}", PROBLEM("timeout", "unknown_key", ""));
+    EXPECT_PROBLEMS(
+        "#{target => c, threads => [a], timout_ms => 5, colour => red, 7 => x, <<\"target\">> => c}",
+        PROBLEM("timout_ms", "unknown_key", "is not a key of scenarios; did you mean timeout_ms?"),
+        PROBLEM("colour", "unknown_key", "is not a key of scenarios\""),
+        PROBLEM("", "unknown_key", "keys must be atoms, got 7"),
+        PROBLEM("", "unknown_key", "keys must be atoms, got"));
+    EXPECT_PROBLEMS("#{targets => c, thread => [a]}", PROBLEM("targets", "unknown_key", "is not a key"),
+                    PROBLEM("thread", "unknown_key", "is not a key"), PROBLEM("target", "required", ""),
+                    PROBLEM("threads", "required", ""));
+}
+
+static void test_required(void **state)
+{
+    (void)state;
+    EXPECT_PROBLEMS("#{}", PROBLEM("target", "required", "is required"),
+                    PROBLEM("threads", "required", "is required"));
+    EXPECT_PROBLEMS("[]", PROBLEM("target", "required", ""), PROBLEM("threads", "required", ""));
+    EXPECT_PROBLEMS("#{target => c}", PROBLEM("threads", "required", ""));
+}
+
+static void test_no_scenario(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {
+        "7",           "scenario", "<<\"x\">>",
+        "{target, c}", "[target]", "[{target, c}|x]",
+        "\"\\001\"",   "$p",       "[{target, c}, {threads, [a], x}]",
+        "[{7, c}]",
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        EXPECT_PROBLEMS(rows[i],
+                        PROBLEM("", "wrong_type", "a scenario is a map, a keyword list or a struct"));
+}
+
+/* All problems at once. */
+static void test_all_problems(void **state)
+{
+    (void)state;
+    EXPECT_PROBLEMS("#{target => 7, threads => [[$f], {custom, a}], timeout_ms => 0, events => x, chaos => y,"
+                    " metadata => z, evnets => all}",
+                    PROBLEM("target", "invalid_target", ""), PROBLEM("threads,0,0", "not_supported", ""),
+                    PROBLEM("threads,1", "not_supported", ""), PROBLEM("timeout_ms", "out_of_range", ""),
+                    PROBLEM("events", "out_of_range", ""), PROBLEM("chaos", "not_supported", ""),
+                    PROBLEM("metadata", "wrong_type", ""),
+                    PROBLEM("evnets", "unknown_key", "is not a key of scenarios; did you mean events?"));
+}
+
+static void test_many_operations(void **state)
+{
+    (void)state;
+    struct term_builder builder = {0};
+    struct problems problems;
+    struct term term;
+    term_build_map(&builder, 2);
+    term_build_key(&builder, "target");
+    term_build_atom(&builder, "c");
+    term_build_key(&builder, "threads");
+    term_build_list(&builder, 300);
+    for (int64_t thread = 0; thread < 300; thread++) {
+        term_build_list(&builder, (size_t)thread);
+        for (int64_t step = 0; step < thread; step++)
+            term_build_integer(&builder, thread * 1000 + step);
+        if (thread)
+            term_build_nil(&builder);
+    }
+    term_build_nil(&builder);
+    assert_true(term_build_done(&builder, &term));
+    struct scenario *scenario = read_term(term, &problems);
+    assert_non_null(scenario);
+    assert_int_equal(scenario->thread_count, 300);
+    assert_int_equal(scenario->operation_count, 300 * 299 / 2);
+    for (size_t thread = 0; thread < 300; thread++) {
+        struct script script = scenario->threads[thread];
+        assert_int_equal(script.count, thread);
+        for (size_t step = 0; step < script.count; step++) {
+            int64_t number;
+            assert_true(term_read_integer(scenario->operations[script.first + step].message, &number));
+            assert_int_equal(number, thread * 1000 + step);
+        }
+    }
+    scenario_free(scenario);
+    problems_free(&problems);
+    term_build_free(&builder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_smallest),
+        cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_values_that_say_nothing),
+        cmocka_unit_test(test_default_funs),
+        cmocka_unit_test(test_not_supported),
+        cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_bad_targets),
+        cmocka_unit_test(test_improper_target_list),
+        cmocka_unit_test(test_many_targets),
+        cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_default_operation),
+        cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_bad_threads),
+        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_events),
+        cmocka_unit_test(test_other_values),
+        cmocka_unit_test(test_unknown_keys),
+        cmocka_unit_test(test_required),
+        cmocka_unit_test(test_no_scenario),
+        cmocka_unit_test(test_all_problems),
+        cmocka_unit_test(test_many_operations),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
