@@ -100,7 +100,8 @@ static void send_challenge(struct handshake *handshake, struct buffer *output)
     size_t name_size = strlen(identity->node);
     uint8_t message[19 + NODE_NAME_BYTES] = {'N'};
     random_secret(&handshake->challenge, sizeof(handshake->challenge));
-    bytes_put64(message + 1, identity->flags);
+    /* A node that asked for a name goes by what both sides have said, this flag included. */
+    bytes_put64(message + 1, identity->flags | (handshake->peer_flags & FLAG_NAME_ME));
     bytes_put32(message + 9, handshake->challenge);
     bytes_put32(message + 13, identity->creation);
     bytes_put16(message + 17, (uint16_t)name_size);

@@ -111,8 +111,7 @@ static bool is_rex_request(struct term term, struct term elements[5])
     return term_read_tuple_of(term, 5, elements) &&
            (term_is_atom(elements[0], "call") || term_is_atom(elements[0], "cast") ||
             term_is_atom(elements[0], "block_call")) &&
-           term_type(elements[1]) == TERM_ATOM && term_type(elements[2]) == TERM_ATOM &&
-           term_type(elements[4]) == TERM_PID;
+           term_type(elements[1]) == TERM_ATOM && term_type(elements[2]) == TERM_ATOM;
 }
 
 static void on_rex(struct rpc_in *rpc_in, enum request_form form, struct peer *peer, struct term caller,
@@ -129,7 +128,8 @@ static void on_rex(struct rpc_in *rpc_in, enum request_form form, struct peer *p
     }
     request->module = elements[1];
     request->function = elements[2];
-    request->group_leader = elements[4];
+    if (term_type(elements[4]) == TERM_PID) /* erl_call names `user` */
+        request->group_leader = elements[4];
     serve(rpc_in, request, set_arguments(request, elements[3]));
 }
 

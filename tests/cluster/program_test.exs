@@ -1,0 +1,118 @@
+defmodule ProgramTest do
+  @moduledoc "The program itself: flags, configuration, cookies, signals and the log."
+  use ClusterCase
+
+  defp run_program(arguments, options \\ []) do
+    System.cmd(Harness.executable(), arguments, [stderr_to_stdout: true] ++ options)
+  end
+
+  defp config_file(config) do
+    file = Path.join(Support.temporary_folder(), "harnessd.json")
+    File.write!(file, if(is_binary(config), do: config, else: Json.encode(config)))
+    file
+  end
+
+  test "--version and --help" do
+    assert {version, 0} = run_program(["--version"])
+    assert version =~ ~r/harnessd \d+\.\d+\.\d+/
+    assert {help, 0} = run_program(["--help"])
+
+    for flag <- ~w(--config --name --sname --cookie-file --port --log-level --check-config --version --help),
+        do: assert(help =~ flag)
+  end
+
+  test "bad flags end with status 2 and say why" do
+    for arguments <- [
+          ["--nope"],
+          ["--config"],
+          ["--port", "x"],
+          ["--name"],
+          ["--log-level", "loud"],
+          ["word"]
+        ] do
+      assert {output, 2} = run_program(arguments)
+      assert output != ""
+    end
+  end
+
+  test "--check-config takes a good file" do
+    assert {_, 0} = run_program(["--check-config", config_file(%{"node" => %{"name" => "a@127.0.0.1"}})])
+  end
+
+  test "--check-config tells every problem on a line of its own, with its path" do
+    config = %{
+      "node" => %{"name" => 1, "net_ticktime" => -1},
+      "limits" => %{"frame_bytes" => "many"},
+      "peers" => ["no_host", 1],
+      "nope" => 1
+    }
+
+    assert {output, 2} = run_program(["--check-config", config_file(config)])
+    lines = String.split(output, "\n", trim: true)
+
+    for path <- ~w(node.name node.net_ticktime limits.frame_bytes peers nope),
+        do: assert(Enum.any?(lines, &(&1 =~ path)))
+
+    assert length(lines) >= 5
+  end
+
+  test "--check-config refuses what is no JSON, and a file that is not there" do
+    for text <- ["", "{", "[]", "1", ~s({"node": {"name": "a@b", "name": "c@d"}}), <<255, 254>>] do
+      assert {^text, {output, 2}} = {text, run_program(["--check-config", config_file(text)])}
+      assert output != ""
+    end
+
+    assert {_, 2} = run_program(["--check-config", "/nonexistent/harnessd.json"])
+  end
+
+  test "a cookie file that others may read is refused" do
+    file = Path.join(Support.temporary_folder(), "cookie")
+    File.write!(file, "secretsecret")
+
+    for mode <- [0o644, 0o640, 0o604, 0o660] do
+      File.chmod!(file, mode)
+      arguments = ["--name", "#{Harness.unique_node()}", "--cookie-file", file]
+      assert {output, 2} = run_program(arguments)
+      assert output =~ file
+      refute output =~ "secretsecret"
+    end
+
+    assert {_, 2} =
+             run_program(["--name", "#{Harness.unique_node()}", "--cookie-file", "/nonexistent/cookie"])
+
+    assert {_, 2} = run_program(["--name", "#{Harness.unique_node()}", "--cookie-file", Path.dirname(file)])
+  end
+
+  test "the cookie comes from the environment, or from the user's home" do
+    cookie = Atom.to_string(Node.get_cookie())
+    home = Support.temporary_folder()
+    Harness.write_secret(Path.join(home, ".erlang.cookie"), cookie <> "\n")
+
+    for env <- [[{"HARNESSD_COOKIE", cookie}], [{"HOME", home}]] do
+      harness = Harness.start(config: %{"node" => %{"cookie_file" => nil}}, env: env)
+      assert Node.ping(harness.node) == :pong
+    end
+  end
+
+  test "the log has the cookie nowhere, and is JSON when asked for" do
+    harness = Harness.start(config: %{"log" => %{"format" => "json"}}, ready: false)
+    Harness.wait_for_log(harness, ~r/"ready"/)
+    Harness.stop(harness)
+    log = Harness.log(harness)
+    refute log =~ Atom.to_string(Node.get_cookie())
+    for line <- String.split(log, "\n", trim: true), do: assert(line =~ ~r/^\{"time":".*\}$/)
+  end
+
+  test "SIGHUP does not end it" do
+    harness = Harness.start()
+    OsProcess.signal(harness.process, "HUP")
+    Harness.assert_alive(harness)
+  end
+
+  test "flags go before the file" do
+    node = Harness.unique_node()
+    harness = Harness.start(arguments: ["--name", Atom.to_string(node)])
+    assert harness.node == node
+    Harness.assert_alive(harness)
+  end
+end

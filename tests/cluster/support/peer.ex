@@ -1,0 +1,110 @@
+defmodule Peer do
+  @moduledoc """
+  A BEAM node of its own beside the test node. We talk to it over its standard input and output, so that it
+  is connected to nobody unless the test connects it.
+  """
+  defstruct [:control, :node, :options]
+
+  @doc """
+  Starts a node that ends with the test.
+
+    * `name`: the part before the `@`; unique by default. `nil` starts a node without a name
+    * `host`, `longnames`: `127.0.0.1` and `true`
+    * `cookie`: the test node's
+    * `elixir`: whether Elixir is on its code path (`true`)
+    * `arguments`: more arguments of `erl`
+    * `env`: more of its environment
+  """
+  def start(options \\ []) do
+    peer = start_unsupervised(options)
+    ExUnit.Callbacks.on_exit(fn -> stop(peer) end)
+    peer
+  end
+
+  @doc "The same for code that is no test."
+  def start_unsupervised(options \\ []) do
+    options = Keyword.put_new_lazy(options, :name, fn -> unique("peer") end)
+    name = Keyword.fetch!(options, :name)
+
+    base = %{
+      connection: :standard_io,
+      wait_boot: 60_000,
+      args: Enum.map(arguments(options), &to_charlist/1),
+      env: for({key, value} <- Keyword.get(options, :env, []), do: {to_charlist(key), to_charlist(value)})
+    }
+
+    named = %{
+      name: name && to_charlist(name),
+      host: to_charlist(Keyword.get(options, :host, "127.0.0.1")),
+      longnames: Keyword.get(options, :longnames, true)
+    }
+
+    case :peer.start(if(name, do: Map.merge(base, named), else: base)) do
+      {:ok, control, node} -> %__MODULE__{control: control, node: node, options: options}
+      {:ok, control} -> %__MODULE__{control: control, options: options}
+    end
+  end
+
+  defp arguments(options) do
+    cookie = Keyword.get_lazy(options, :cookie, fn -> Atom.to_string(Node.get_cookie()) end)
+
+    paths =
+      if Keyword.get(options, :elixir, true),
+        do: ["-pa", to_string(:code.lib_dir(:elixir, :ebin)), to_string(:code.lib_dir(:logger, :ebin))],
+        else: []
+
+    # A crash report of a subject would go to standard output, which is ours to talk over.
+    ["-setcookie", cookie, "-kernel", "logger_level", "none", "-start_epmd", "false"] ++
+      paths ++ Enum.map(Keyword.get(options, :arguments, []), &to_string/1)
+  end
+
+  def unique(prefix), do: "#{prefix}_#{System.pid()}_#{System.unique_integer([:positive])}"
+
+  @doc "Calls a function there, without any distribution."
+  def call(%__MODULE__{control: control}, module, function, arguments, timeout \\ 60_000),
+    do: :peer.call(control, module, function, arguments, timeout)
+
+  @doc "Loads a module of tests/cluster/support there."
+  def load(peer, module) do
+    {:module, ^module} = call(peer, :code, :load_binary, [module, 'in memory', Support.binary(module)])
+
+    :ok
+  end
+
+  @doc "Starts a server there; the modules of support are loaded when needed. The server is linked to nobody."
+  def start_server(peer, module, argument \\ [], options \\ []) do
+    load(peer, module)
+    {:ok, pid} = call(peer, :gen_server, :start, [module, argument, options])
+    pid
+  end
+
+  @doc "Starts a server with a registered name there."
+  def start_named(peer, module, name, argument \\ []) do
+    load(peer, module)
+    {:ok, pid} = call(peer, :gen_server, :start, [{:local, name}, module, argument, []])
+    pid
+  end
+
+  @doc "Kills the node's process with SIGKILL and waits for its end."
+  def kill(%__MODULE__{control: control} = peer) do
+    monitor = Process.monitor(control)
+    os_pid = call(peer, :os, :getpid, [])
+    System.cmd("kill", ["-9", to_string(os_pid)])
+
+    receive do
+      {:DOWN, ^monitor, :process, _, _} -> :ok
+    after
+      10_000 -> raise "#{inspect(peer.node)} does not die"
+    end
+  end
+
+  @doc "Stops the node; it may have ended already."
+  def stop(%__MODULE__{control: control}) do
+    :peer.stop(control)
+  catch
+    :exit, _ -> :ok
+  end
+
+  @doc "Starts a node with the same name and options again."
+  def restart(%__MODULE__{options: options}), do: start(options)
+end

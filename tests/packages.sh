@@ -1,0 +1,39 @@
+# Sourced by run.sh and demo.sh: sees to it that the Debian packages they need are there.
+#
+#     require_packages "$BUILD_PACKAGES $TEST_PACKAGES"
+#
+# Root gets what is missing from apt; anybody else is told the names, and the script ends with status 2.
+
+BUILD_PACKAGES="gcc libc6-dev make cmake pkg-config erlang-base erlang-dev libevent-dev libjansson-dev libssl-dev elixir"
+TEST_PACKAGES="libcmocka-dev clang clang-format libclang-rt-dev"
+
+missing_packages() {
+    for package in $1; do
+        status=$(dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null) || status=
+        [ "$status" = installed ] || printf '%s ' "$package"
+    done
+}
+
+require_packages() {
+    if ! command -v dpkg-query >/dev/null 2>&1; then
+        echo "This is not a Debian system; what is needed is what Debian calls: $1" >&2
+        return 0
+    fi
+    missing=$(missing_packages "$1")
+    [ -n "$missing" ] || return 0
+    if [ "$(id -u)" != 0 ]; then
+        echo "Missing packages: $missing" >&2
+        echo "Install them with: sudo apt-get install --no-install-recommends $missing" >&2
+        exit 2
+    fi
+    echo "Installing: $missing"
+    apt_log=$(mktemp)
+    if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes \
+        --no-install-recommends $missing; } >"$apt_log" 2>&1 </dev/null; then
+        cat "$apt_log" >&2
+        rm -f "$apt_log"
+        echo "Could not install: $missing" >&2
+        exit 2
+    fi
+    rm -f "$apt_log"
+}

@@ -1,0 +1,230 @@
+#!/bin/sh
+# Builds harnessd and runs its tests.
+#
+#     sh tests/run.sh                      everything
+#     sh tests/run.sh format               one part: format, unit, cluster or fuzz
+#     sh tests/run.sh cluster FILE[:LINE]  one file of tests/cluster, or the test at that line
+#
+# Environment:
+#     BUILD_ROOT     where the builds go (build)
+#     HARNESSD       the daemon that the cluster tests run (BUILD_ROOT/asan/harnessd, built first)
+#     FUZZ_SECONDS   the time of all fuzzers together (240)
+#     SEED           the order of the cluster tests (random; a failed run prints it)
+#
+# The last line is `N passed, N failed`: unit tests (once, though they run in both builds), cluster tests
+# and fuzzers. The status is 0 if nothing failed, 1 if something did, 2 if it could not run.
+
+set -u
+root=$(cd "$(dirname "$0")/.." && pwd) || exit 2
+cd "$root" || exit 2
+. tests/packages.sh
+
+BUILD_ROOT=${BUILD_ROOT:-$root/build}
+FUZZ_SECONDS=${FUZZ_SECONDS:-240}
+scratch=$(mktemp -d) || exit 2
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 130' INT TERM
+exec </dev/null
+
+passed=0
+failed=0
+step_started=0
+
+heading() {
+    step_started=$(date +%s)
+    printf '\n== %s\n' "$1"
+}
+
+step_end() {
+    printf '== %s (%d s)\n' "$1" $(($(date +%s) - step_started))
+}
+
+finish() {
+    printf '\n%d passed, %d failed\n' "$passed" "$failed"
+    [ "$failed" -eq 0 ]
+    exit
+}
+
+# A step that counts nothing itself: its failure is one failure.
+step_failed() {
+    failed=$((failed + 1))
+    step_end "FAILED: $1"
+}
+
+check_format() {
+    heading "format: clang-format"
+    files=$(find daemon include tests -name '*.[ch]')
+    if [ -z "$files" ] || clang-format --dry-run -Werror $files; then
+        step_end "formatted"
+    else
+        step_failed "run: clang-format -i on the files above"
+    fi
+}
+
+# build NAME TARGETS CMAKE-OPTIONS...
+build() {
+    name=$1
+    targets=$2
+    shift 2
+    heading "build: $BUILD_ROOT/$name"
+    if cmake -S . -B "$BUILD_ROOT/$name" -DHARNESSD_WERROR=ON "$@" >"$scratch/cmake" 2>&1 &&
+        cmake --build "$BUILD_ROOT/$name" --parallel "$(nproc)" --target $targets >"$scratch/make" 2>&1; then
+        step_end "built"
+    else
+        cat "$scratch/cmake"
+        [ -f "$scratch/make" ] && grep -v '^\[ *[0-9]*%\] Build' "$scratch/make"
+        step_failed "build of $name"
+        finish
+    fi
+}
+
+build_release() {
+    build release all -DCMAKE_BUILD_TYPE=Release
+}
+
+build_asan() {
+    build asan all -DHARNESSD_SANITIZE=address,undefined
+}
+
+# How the sanitizers of every part behave: a finding ends the process with a status that nothing else has.
+export ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:exitcode=99:quarantine_size_mb=16"
+export UBSAN_OPTIONS="print_stacktrace=1:exitcode=99"
+
+# unit_tests NAME count|repeat: a repetition in another build adds its failures only.
+unit_tests() {
+    heading "unit tests: $1"
+    ctest --test-dir "$BUILD_ROOT/$1" --verbose --timeout 300 >"$scratch/ctest" 2>&1
+    status=$?
+    good=$(sed -n 's/.*\[  PASSED  \] \([0-9]*\) test(s).*/\1/p' "$scratch/ctest" | awk '{n += $1} END {print n + 0}')
+    bad=$(sed -n 's/.*\[  FAILED  \] .*: \([0-9]*\) test(s), listed below.*/\1/p' "$scratch/ctest" |
+        awk '{n += $1} END {print n + 0}')
+    if [ "$status" -ne 0 ]; then
+        [ "$bad" -gt 0 ] || bad=1
+        # What the failed ones wrote, or all if ctest itself failed.
+        broken=$(sed -n 's/.*Test *#\([0-9]*\):.*\*\*\*.*/\1/p' "$scratch/ctest")
+        [ -n "$broken" ] || cat "$scratch/ctest"
+        for number in $broken; do
+            grep "^ *$number: " "$scratch/ctest"
+        done
+        sed -n '/tests passed/,$p' "$scratch/ctest"
+    fi
+    [ "$2" = repeat ] || passed=$((passed + good))
+    failed=$((failed + bad))
+    step_end "$good passed, $bad failed"
+}
+
+# A port for an epmd of our own, below the range from which the system takes ports for others.
+free_port() {
+    erl -noshell -eval '
+        Try = fun Try(N) ->
+            Port = 20000 + rand:uniform(9999),
+            case gen_tcp:listen(Port, []) of
+                {ok, _} -> io:format("~b", [Port]), halt(0);
+                _ when N > 0 -> Try(N - 1)
+            end
+        end, Try(100).'
+}
+
+cluster_tests() {
+    heading "cluster tests: ${HARNESSD:=$BUILD_ROOT/asan/harnessd}"
+    export HARNESSD
+    ulimit -n "$(ulimit -H -n)" 2>/dev/null
+    rm -f "$scratch/cluster"
+    ERL_EPMD_PORT=$(free_port) RESULT="$scratch/cluster" elixir tests/cluster/run.exs "$@"
+    if [ -f "$scratch/cluster" ]; then
+        read -r good bad <"$scratch/cluster"
+    else
+        good=0 bad=1
+    fi
+    passed=$((passed + good))
+    failed=$((failed + bad))
+    step_end "$good passed, $bad failed"
+}
+
+# fuzz_one NAME SECONDS: what it finds interesting goes to a corpus of its own, the tree's is only read.
+fuzz_one() {
+    mkdir -p "$scratch/corpus/$1"
+    corpus=
+    [ -d "tests/fuzz/corpus/$1" ] && corpus="tests/fuzz/corpus/$1"
+    "$BUILD_ROOT/fuzz/tests/fuzz_$1" -timeout=10 -rss_limit_mb=2048 -max_total_time="$2" -print_final_stats=1 \
+        -verbosity=1 -artifact_prefix="$BUILD_ROOT/fuzz/$1-" "$scratch/corpus/$1" $corpus \
+        >"$scratch/fuzz-$1" 2>&1
+    echo $? >"$scratch/fuzz-$1.status"
+}
+
+fuzz_report() {
+    if [ "$(cat "$scratch/fuzz-$1.status" 2>/dev/null)" = 0 ]; then
+        passed=$((passed + 1))
+        runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$scratch/fuzz-$1")
+        echo "$1: no finding in $runs inputs"
+    else
+        failed=$((failed + 1))
+        echo "$1: FAILED"
+        tail -n 60 "$scratch/fuzz-$1"
+    fi
+}
+
+fuzz() {
+    names=$(find tests/fuzz -maxdepth 1 -name '*.c' 2>/dev/null | sed 's:.*/::; s:\.c$::' | sort)
+    count=$(printf '%s\n' $names | grep -c .)
+    if [ "$count" -eq 0 ]; then
+        heading "fuzzers: none"
+        return
+    fi
+    build fuzz "$(printf 'fuzz_%s ' $names)" -DCMAKE_C_COMPILER=clang -DHARNESSD_FUZZ=ON -DHARNESSD_SANITIZE=address,undefined
+    seconds=$((FUZZ_SECONDS / count))
+    [ "$seconds" -gt 0 ] || seconds=1
+    heading "fuzzers: $count, $seconds s each, two at a time"
+    before=$failed
+    # Two queues side by side; a fuzzer that fails does not keep the next one from running.
+    number=0
+    evens= odds=
+    for name in $names; do
+        if [ $((number % 2)) -eq 0 ]; then evens="$evens $name"; else odds="$odds $name"; fi
+        number=$((number + 1))
+    done
+    (for name in $evens; do fuzz_one "$name" "$seconds"; done) &
+    first=$!
+    (for name in $odds; do fuzz_one "$name" "$seconds"; done) &
+    wait "$first" "$!"
+    for name in $names; do
+        fuzz_report "$name"
+    done
+    step_end "$((count - failed + before)) passed, $((failed - before)) failed"
+}
+
+require_packages "$BUILD_PACKAGES $TEST_PACKAGES"
+part=${1:-all}
+[ $# -eq 0 ] || shift
+case $part in
+all)
+    check_format
+    build_release
+    unit_tests release repeat
+    build_asan
+    unit_tests asan count
+    cluster_tests
+    fuzz
+    ;;
+format)
+    check_format
+    ;;
+unit)
+    build_release
+    unit_tests release repeat
+    build_asan
+    unit_tests asan count
+    ;;
+cluster)
+    [ -n "${HARNESSD:-}" ] || build_asan
+    cluster_tests "$@"
+    ;;
+fuzz)
+    fuzz
+    ;;
+*)
+    echo "usage: sh tests/run.sh [format|unit|cluster [FILE[:LINE]]|fuzz]" >&2
+    exit 2
+    ;;
+esac
+finish
