@@ -45,14 +45,6 @@ static struct term bytes_of(const struct buffer *buffer)
     return (struct term){buffer_bytes(buffer), buffer->size};
 }
 
-static struct term built(const struct term_builder *builder)
-{
-    struct term term;
-    bool done = term_build_done(builder, &term);
-    assert(done);
-    return term;
-}
-
 static struct buffer copy_of(struct term term)
 {
     struct buffer buffer = {0};
@@ -70,7 +62,7 @@ static struct term atom_term(struct term_builder *builder, const char *text)
 {
     term_build_reset(builder);
     term_build_atom(builder, text);
-    return built(builder);
+    return term_built(builder);
 }
 
 void monitor_peer_up(struct node *node, struct peer *peer)
@@ -112,7 +104,7 @@ static bool begin_monitor(struct monitor *monitor, struct peer *peer, struct con
     struct term_builder builder = {0};
     node_build_reference(monitor->process->node, &builder);
     control->from = process_pid(monitor->process);
-    control->reference = built(&builder);
+    control->reference = term_built(&builder);
     bool sent = peer_is_up(peer) && peer_send(peer, process_sender(monitor->process), control, payload) &&
                 peer_is_up(peer);
     if (sent) {
@@ -162,8 +154,8 @@ bool monitor_spawn(struct monitor *monitor, struct process *process, struct peer
     build_spawn(&function, &options, spawn);
     struct control control = {.operation = CONTROL_SPAWN_REQUEST,
                               .group_leader = spawn->group_leader,
-                              .function = built(&function),
-                              .options = built(&options)};
+                              .function = term_built(&function),
+                              .options = term_built(&options)};
     bool begun = begin_monitor(monitor, peer, &control, spawn->arguments);
     term_build_free(&function);
     term_build_free(&options);
@@ -174,7 +166,7 @@ void monitor_stop(struct monitor *monitor)
 {
     if (!monitor->remote)
         return;
-    /* A spawned process can be let go of only once its pid is known; until then its DOWN is simply not ours.
+    /* A spawned process has no pid yet before it has started; it is then ended when it has (end_unwanted()).
      */
     if (monitor->target.size) {
         struct control control = {.operation = CONTROL_DEMONITOR,
@@ -388,11 +380,25 @@ static void on_monitor_exit(struct remote *remote, const struct control *control
         end_monitor(monitor, control->reason);
 }
 
+/* Nobody waits any more for a process that was asked for: it must not stay behind. */
+static void end_unwanted(struct remote *remote, const struct control *control)
+{
+    struct term_builder builder = {0};
+    struct term reason = atom_term(&builder, "kill");
+    struct control exit = {
+        .operation = CONTROL_EXIT2, .from = control->to, .to = control->result, .reason = reason};
+    if (term_type(control->result) == TERM_PID)
+        (void)peer_send(remote->peer, 0, &exit, reason);
+    term_build_free(&builder);
+}
+
 static void on_spawn_reply(struct remote *remote, const struct control *control)
 {
     struct monitor *monitor = find_monitor(remote, control);
-    if (!monitor || !monitor->spawned)
+    if (!monitor || !monitor->spawned) {
+        end_unwanted(remote, control);
         return;
+    }
     if (term_type(control->result) == TERM_ATOM) {
         end_monitor(monitor, control->result);
         return;
@@ -446,7 +452,7 @@ static void tell_observer(struct observer *observer, struct term reason)
 {
     struct process *process = observer->process;
     struct control question = {.from = observer->pid, .reference = observer->reference};
-    struct term name = observer->by_name ? built(&process->name) : process_pid(process);
+    struct term name = observer->by_name ? term_built(&process->name) : process_pid(process);
     send_down(observer->remote->peer, process_sender(process), &question, name, reason);
 }
 

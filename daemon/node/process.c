@@ -15,14 +15,6 @@ static void reap(void *owner)
     free(process);
 }
 
-static struct term built(const struct term_builder *builder)
-{
-    struct term term;
-    bool done = term_build_done(builder, &term);
-    assert(done);
-    return term;
-}
-
 struct process *process_spawn(struct node *node, const struct process_events *events, void *owner)
 {
     struct process *process = memory_zalloc(1, sizeof(*process));
@@ -50,7 +42,7 @@ void process_set_owner(struct process *process, void *owner)
 void process_register(struct process *process, const char *name)
 {
     term_build_atom(&process->name, name);
-    struct term atom = built(&process->name);
+    struct term atom = term_built(&process->name);
     void *old = map_put(&process->node->names, atom.data, atom.size, process);
     assert(!old);
 }
@@ -63,7 +55,7 @@ void process_exit(struct process *process, struct term reason)
     struct term pid = process_pid(process);
     map_remove(&process->node->processes, pid.data, pid.size);
     if (process->name.bytes.size) {
-        struct term name = built(&process->name);
+        struct term name = term_built(&process->name);
         map_remove(&process->node->names, name.data, name.size);
     }
     monitor_process_exits(process, reason);
@@ -74,13 +66,13 @@ void process_exit_atom(struct process *process, const char *reason)
 {
     struct term_builder builder = {0};
     term_build_atom(&builder, reason);
-    process_exit(process, built(&builder));
+    process_exit(process, term_built(&builder));
     term_build_free(&builder);
 }
 
 struct term process_pid(const struct process *process)
 {
-    return built(&process->pid);
+    return term_built(&process->pid);
 }
 
 uint64_t process_sender(const struct process *process)

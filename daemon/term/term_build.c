@@ -1,5 +1,7 @@
 #include "term/term_build.h"
 
+#include <assert.h>
+
 #include <ei.h>
 #include <limits.h>
 #include <math.h>
@@ -234,4 +236,12 @@ bool term_build_done(const struct term_builder *builder, struct term *term)
         return false;
     *term = (struct term){.data = buffer_bytes(&builder->bytes), .size = builder->bytes.size};
     return true;
+}
+
+struct term term_built(const struct term_builder *builder)
+{
+    struct term term = {0};
+    bool done = term_build_done(builder, &term);
+    assert(done);
+    return term;
 }

@@ -45,4 +45,7 @@ void term_build_term(struct term_builder *builder, struct term term);
 /* What was built, borrowed from the builder until it is next touched. False when something went wrong. */
 MUST_CHECK bool term_build_done(const struct term_builder *builder, struct term *term);
 
+/* The same where nothing can go wrong, as all parts are ours and of a bounded size: an assertion says so. */
+struct term term_built(const struct term_builder *builder);
+
 #endif

@@ -1,0 +1,278 @@
+#include "node/script.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "base/memory.h"
+#include "term/term_read.h"
+
+#define LOOKUP_NS (5 * CLOCK_NS_PER_S)
+
+/* Nodes whose forms are kept; with one more all are forgotten, and made again when they are needed. */
+#define CACHED_NODES 64
+
+/* The sources, made by the build of the .erl files beside this one. */
+extern const char script_source_session[];
+extern const char script_source_probe[];
+
+static const char *const sources[SCRIPT_COUNT] = {
+    [SCRIPT_SESSION] = script_source_session,
+    [SCRIPT_PROBE] = script_source_probe,
+};
+
+struct forms {
+    struct buffer of[SCRIPT_COUNT];
+};
+
+struct scripts {
+    struct node *node;
+    struct process *process;
+    struct map by_node; /* name to struct forms */
+};
+
+struct scripts *scripts_new(struct node *node, struct process *process)
+{
+    struct scripts *scripts = memory_zalloc(1, sizeof(*scripts));
+    scripts->node = node;
+    scripts->process = process;
+    return scripts;
+}
+
+static void forget_forms(struct scripts *scripts)
+{
+    struct map_cursor cursor = {0};
+    for (const struct map_entry *entry; (entry = map_next(&scripts->by_node, &cursor));) {
+        struct forms *forms = entry->value;
+        for (size_t i = 0; i < SCRIPT_COUNT; i++)
+            buffer_free(&forms->of[i]);
+        free(forms);
+    }
+    map_free(&scripts->by_node);
+}
+
+void scripts_free(struct scripts *scripts)
+{
+    forget_forms(scripts);
+    free(scripts);
+}
+
+static struct buffer *forms_of(struct scripts *scripts, const char *node, enum script_name name)
+{
+    struct forms *forms = map_get(&scripts->by_node, node, strlen(node));
+    return forms && forms->of[name].size ? &forms->of[name] : NULL;
+}
+
+static void keep_forms(struct scripts *scripts, const char *node, enum script_name name, struct term term)
+{
+    struct forms *forms = map_get(&scripts->by_node, node, strlen(node));
+    if (!forms) {
+        if (scripts->by_node.count >= CACHED_NODES)
+            forget_forms(scripts);
+        forms = memory_zalloc(1, sizeof(*forms));
+        (void)map_put(&scripts->by_node, node, strlen(node), forms);
+    }
+    buffer_free(&forms->of[name]);
+    buffer_append(&forms->of[name], term.data, term.size);
+}
+
+/* --- One process --- */
+
+static void let_go(struct script *script)
+{
+    peer_wait_cancel(&script->wait);
+    if (script->lookup)
+        rpc_call_cancel(script->lookup);
+    script->lookup = NULL;
+    monitor_stop(&script->monitor);
+    if (script->peer)
+        peer_release(script->peer);
+    script->peer = NULL;
+    term_build_free(&script->bindings);
+    term_build_free(&script->group_leader);
+    buffer_free(&script->pid);
+}
+
+static void fail(struct script *script, struct term reason)
+{
+    let_go(script);
+    script->down(script->owner, reason);
+}
+
+static void fail_with(struct script *script, const char *reason)
+{
+    struct term_builder builder = {0};
+    struct term term = {0};
+    term_build_atom(&builder, reason);
+    bool built = term_build_done(&builder, &term);
+    assert(built);
+    fail(script, term);
+    term_build_free(&builder);
+}
+
+static void on_down(void *owner, struct term reason)
+{
+    fail(owner, reason);
+}
+
+static void on_spawned(void *owner, struct term pid)
+{
+    struct script *script = owner;
+    buffer_append(&script->pid, pid.data, pid.size);
+}
+
+static void evaluate(struct script *script, const struct buffer *forms)
+{
+    struct term_builder arguments = {0};
+    struct term bindings = {0};
+    struct spawn spawn = {.module = "erl_eval", .function = "exprs", .arity = 2, .linked = true};
+    bool built = term_build_done(&script->bindings, &bindings);
+    assert(built);
+    term_build_list(&arguments, 2);
+    term_build_term(&arguments, (struct term){buffer_bytes(forms), forms->size});
+    term_build_term(&arguments, bindings);
+    term_build_nil(&arguments);
+    if (!term_build_done(&arguments, &spawn.arguments) ||
+        !term_build_done(&script->group_leader, &spawn.group_leader) ||
+        !monitor_spawn(&script->monitor, script->process, script->peer, &spawn, on_spawned, on_down, script))
+        fail_with(script, "noconnection");
+    term_build_free(&arguments);
+}
+
+static void parse(struct script *script, struct term tokens);
+
+/* {ok, Exprs} */
+static void on_parsed(void *owner, enum rpc_outcome outcome, struct term value)
+{
+    struct script *script = owner;
+    struct term parts[2];
+    script->lookup = NULL;
+    if (outcome != RPC_RETURNED || !term_read_tuple_of(value, 2, parts) || !term_is_atom(parts[0], "ok")) {
+        fail_with(script, "noconnection");
+        return;
+    }
+    keep_forms(script->scripts, peer_name(script->peer), script->name, parts[1]);
+    evaluate(script, forms_of(script->scripts, peer_name(script->peer), script->name));
+}
+
+/* {ok, Tokens, EndLocation} */
+static void on_scanned(void *owner, enum rpc_outcome outcome, struct term value)
+{
+    struct script *script = owner;
+    struct term parts[3];
+    script->lookup = NULL;
+    if (outcome == RPC_RETURNED && term_read_tuple_of(value, 3, parts) && term_is_atom(parts[0], "ok"))
+        parse(script, parts[1]);
+    else
+        fail_with(script, "noconnection");
+}
+
+static void call(struct script *script, const char *module, const char *function, struct term argument,
+                 rpc_done *done)
+{
+    struct term_builder arguments = {0};
+    struct rpc_request request = {
+        .node = peer_name(script->peer), .module = module, .function = function, .timeout_ns = LOOKUP_NS};
+    term_build_list(&arguments, 1);
+    term_build_term(&arguments, argument);
+    term_build_nil(&arguments);
+    if (term_build_done(&arguments, &request.arguments) &&
+        term_build_done(&script->group_leader, &request.group_leader))
+        script->lookup = rpc_call_start(script->scripts->process, &request, done, script);
+    term_build_free(&arguments);
+    if (!script->lookup)
+        fail_with(script, "noconnection");
+}
+
+static void parse(struct script *script, struct term tokens)
+{
+    call(script, "erl_parse", "parse_exprs", tokens, on_parsed);
+}
+
+/* The source as a list of characters, which is what erl_scan takes. */
+static void scan(struct script *script)
+{
+    struct term_builder text = {0};
+    struct term characters = {0};
+    const char *source = sources[script->name];
+    size_t size = strlen(source);
+    term_build_list(&text, size);
+    for (size_t i = 0; i < size; i++)
+        term_build_integer(&text, (unsigned char)source[i]);
+    term_build_nil(&text);
+    bool built = term_build_done(&text, &characters);
+    assert(built);
+    call(script, "erl_scan", "string", characters, on_scanned);
+    term_build_free(&text);
+}
+
+static void on_connected(void *owner, struct peer *peer, const char *problem)
+{
+    struct script *script = owner;
+    if (problem) {
+        fail_with(script, "noconnection");
+        return;
+    }
+    const struct buffer *forms = forms_of(script->scripts, peer_name(peer), script->name);
+    if (forms)
+        evaluate(script, forms);
+    else
+        scan(script);
+}
+
+void script_build_binding(struct term_builder *bindings, const char *variable)
+{
+    term_build_tuple(bindings, 2);
+    term_build_atom(bindings, variable);
+}
+
+bool script_start(struct scripts *scripts, struct script *script, const struct script_request *request)
+{
+    assert(!script->peer);
+    struct peer *peer = peer_hold(node_peers(scripts->node), request->node);
+    if (!peer)
+        return false;
+    *script = (struct script){.scripts = scripts,
+                              .name = request->name,
+                              .process = request->process,
+                              .peer = peer,
+                              .down = request->down,
+                              .owner = request->owner};
+    term_build_term(&script->bindings, request->bindings);
+    term_build_term(&script->group_leader, request->group_leader);
+    script->wait = (struct peer_wait){.done = on_connected, .owner = script};
+    peer_connect(peer, &script->wait);
+    return true;
+}
+
+bool script_send(struct script *script, struct term message)
+{
+    struct control control = {.operation = CONTROL_SEND, .from = process_pid(script->process)};
+    if (!script->pid.size)
+        return false;
+    control.to = (struct term){buffer_bytes(&script->pid), script->pid.size};
+    return peer_send(script->peer, process_sender(script->process), &control, message);
+}
+
+void script_leave(struct script *script)
+{
+    if (script->peer)
+        let_go(script);
+}
+
+/* One that has not started yet is killed when it has: nobody waits for it any more (monitor.c). */
+void script_kill(struct script *script)
+{
+    static const uint8_t kill[] = "w\x04kill";
+    struct term pid = {buffer_bytes(&script->pid), script->pid.size};
+    if (script->pid.size)
+        (void)monitor_send_exit(script->process, script->peer, pid, (struct term){kill, sizeof(kill) - 1});
+    script_leave(script);
+}
+
+bool script_is_active(const struct script *script)
+{
+    return script->peer != NULL;
+}

@@ -1,0 +1,62 @@
+/* Scripts: Erlang expressions that a process on another node evaluates, so that logic of ours runs there with
+ * nothing installed. Their readable sources are daemon/node/NAME.erl; a node that needs one turns it into
+ * forms itself (erl_scan, erl_parse), once for each connection, and evaluates them with erl_eval:exprs/2. */
+#ifndef HARNESSD_NODE_SCRIPT_H
+#define HARNESSD_NODE_SCRIPT_H
+
+#include "node/rpc_out.h"
+
+struct scripts;
+
+enum script_name { SCRIPT_SESSION, SCRIPT_PROBE, SCRIPT_COUNT };
+
+struct scripts *scripts_new(struct node *node, struct process *process);
+void scripts_free(struct scripts *scripts);
+
+/* A process that evaluates a script, embedded in its owner; all zero is none. */
+struct script {
+    struct scripts *scripts;
+    enum script_name name;
+    struct process *process;
+    struct peer *peer; /* held while it starts or runs */
+    struct peer_wait wait;
+    struct rpc_call *lookup;
+    struct monitor monitor;
+    struct term_builder bindings;
+    struct term_builder group_leader;
+    struct buffer pid; /* once it has started */
+    void (*down)(void *owner, struct term reason);
+    void *owner;
+};
+
+struct script_request {
+    enum script_name name;
+    const char *node;
+    struct process *process; /* of ours, that it is linked to and talks to */
+    struct term bindings;    /* [{'Variable', Value}] */
+    struct term group_leader;
+    /* It could not be started, or has ended, with a reason: `noconnection` when its node is gone. Never
+     * called from within script_start(). */
+    void (*down)(void *owner, struct term reason);
+    void *owner;
+};
+
+/* Begins a binding in a list of them; its value follows. */
+void script_build_binding(struct term_builder *bindings, const char *variable);
+
+/* False when the node cannot be one. */
+MUST_CHECK bool script_start(struct scripts *scripts, struct script *script,
+                             const struct script_request *request);
+
+/* Sends a message to the process once it runs. False when it does not. */
+bool script_send(struct script *script, struct term message);
+
+/* Kills it, as it stands or as soon as it has started; no event comes any more. */
+void script_kill(struct script *script);
+
+/* Lets go of one that was told to end by itself; no event comes any more. */
+void script_leave(struct script *script);
+
+bool script_is_active(const struct script *script);
+
+#endif
