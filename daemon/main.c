@@ -56,9 +56,11 @@ static void become_ready(struct daemon *daemon, uint32_t creation)
         return;
     const struct config *config = &daemon->config;
     daemon->identity.creation = creation;
-    struct runner_limits limits = {
-        .runs = config->limit_runs, .threads = config->limit_threads, .events = config->limit_events,
-                                   .event_bytes = config->limit_event_bytes};
+    struct runner_limits limits = {.runs = config->limit_runs,
+                                   .threads = config->limit_threads,
+                                   .events = config->limit_events,
+                                   .event_bytes = config->limit_event_bytes,
+                                   .custom = config->limit_custom};
     daemon->io_server = io_server_new(daemon->node);
     daemon->runner = runner_new(daemon->node, daemon->io_server, &limits);
     daemon->api = api_new(daemon->node, daemon->runner, config);
@@ -230,6 +232,7 @@ static void free_parts(struct daemon *daemon)
 {
     peers_close(daemon->peers);
     if (daemon->ready) {
+        runner_close(daemon->runner);
         rpc_in_free(daemon->rpc_in);
         io_server_free(daemon->io_server);
     }

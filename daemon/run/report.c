@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "judge.h"
 #include "run.h"
 #include "term/term_read.h"
 
@@ -19,7 +20,8 @@ static void build_exit(const struct run *run, const struct event *event, struct 
     term_build_atom(builder, "Elixir.GenServer");
     term_build_atom(builder, "call");
     term_build_list(builder, 3);
-    term_build_term(builder, scenario->targets[event->target].server);
+    term_build_term(builder, scenario->setup.data ? buffer_term(&run->subject)
+                                                  : scenario->targets[event->target].server);
     term_build_term(builder,
                     operation->kind == OPERATION_CAST ? scenario->cast_sync_message : operation->message);
     term_build_unsigned(builder, scenario->call_timeout_ms);
@@ -45,6 +47,9 @@ static void build_result(const struct run *run, const struct event *event, struc
         break;
     case RESULT_EXIT:
         build_exit(run, event, builder);
+        break;
+    case RESULT_RAISED:
+        term_build_term(builder, terms_get(&run->events.terms, event->term));
         break;
     }
 }
@@ -85,24 +90,24 @@ static void write_events(struct run *run)
     if (end > run->events.count)
         end = run->events.count;
     for (; report->event < end; report->event++)
-        build_event(run, ordered_event(run, report->event), &run->result);
+        build_event(run, ordered_event(run, report->event), run->report.output);
     if (end < run->events.count)
         return;
     if (run->events.count)
-        term_build_nil(&run->result);
-    term_build_key(&run->result, "threads");
-    term_build_list(&run->result, run->scenario->thread_count);
+        term_build_nil(run->report.output);
+    term_build_key(run->report.output, "threads");
+    term_build_list(run->report.output, run->scenario->thread_count);
     report->event = 0;
     report->part = REPORT_THREADS;
 }
 
 static void open_thread(struct run *run, size_t thread, size_t events)
 {
-    term_build_map(&run->result, 3);
-    build_number(&run->result, "thread", thread);
-    build_number(&run->result, "errors", run->threads[thread].errors);
-    term_build_key(&run->result, "events");
-    term_build_list(&run->result, events);
+    term_build_map(run->report.output, 3);
+    build_number(run->report.output, "thread", thread);
+    build_number(run->report.output, "errors", run->threads[thread].errors);
+    term_build_key(run->report.output, "events");
+    term_build_list(run->report.output, events);
 }
 
 /* Key `threads`: each thread's number, errors, and events. */
@@ -115,16 +120,16 @@ static void write_threads(struct run *run)
         if (report->event == start)
             open_thread(run, report->thread, end - start);
         for (; left && report->event < end; report->event++, left--)
-            build_event(run, ordered_event(run, report->event), &run->result);
+            build_event(run, ordered_event(run, report->event), run->report.output);
         if (report->event < end)
             return;
         if (end > start)
-            term_build_nil(&run->result);
+            term_build_nil(run->report.output);
         report->thread++;
     }
     if (report->thread < run->scenario->thread_count)
         return;
-    term_build_nil(&run->result);
+    term_build_nil(run->report.output);
     report->part = REPORT_REST;
 }
 
@@ -136,79 +141,217 @@ static void write_metrics(const struct run *run, struct term_builder *builder)
     build_number(builder, "thread_count", run->scenario->thread_count);
     build_number(builder, "operation_errors", run->operation_errors);
     term_build_key(builder, "mailbox_observed?");
-    term_build_boolean(builder, false);
+    term_build_boolean(builder, run->scenario->mailbox_interval_ms != 0);
     build_number(builder, "overall_duration_ms", (clock_ns() - run->created_ns) / CLOCK_NS_PER_MS);
     build_number(builder, "events_dropped", run->events.dropped);
 }
 
-/* The user's metadata with the run's id, which takes the place of a key scenario_id of theirs. */
-static void write_metadata(const struct run *run, struct term_builder *builder)
+/* The user's metadata with the run's id, which takes the place of a key scenario_id of theirs; likewise
+ * `error`. */
+void report_build_metadata(const struct run *run, struct term error, struct term_builder *builder)
 {
     struct term_pairs pairs;
     struct term key, value;
-    size_t count = 1;
+    size_t count = 1 + (error.data != NULL);
     bool is_map = term_pairs_start(&pairs, run->scenario->metadata);
     assert(is_map);
     while (term_pairs_next(&pairs, &key, &value))
-        count += !term_is_atom(key, "scenario_id");
+        count += !term_is_atom(key, "scenario_id") && !(error.data && term_is_atom(key, "error"));
     term_build_map(builder, count);
     is_map = term_pairs_start(&pairs, run->scenario->metadata);
     while (term_pairs_next(&pairs, &key, &value)) {
-        if (term_is_atom(key, "scenario_id"))
+        if (term_is_atom(key, "scenario_id") || (error.data && term_is_atom(key, "error")))
             continue;
         term_build_term(builder, key);
         term_build_term(builder, value);
     }
     build_number(builder, "scenario_id", run->id);
+    if (error.data) {
+        term_build_key(builder, "error");
+        term_build_term(builder, error);
+    }
 }
+
+void report_build_mailbox_of(const struct mailbox *mailbox, struct term_builder *builder)
+{
+    if (!mailbox->observed) {
+        term_build_atom(builder, "nil");
+        return;
+    }
+    term_build_map(builder, 4);
+    term_build_key(builder, "initial_size");
+    term_build_integer(builder, mailbox->initial);
+    term_build_key(builder, "final_size");
+    term_build_integer(builder, mailbox->final);
+    term_build_key(builder, "max_size");
+    term_build_integer(builder, mailbox->most);
+    term_build_key(builder, "avg_size");
+    term_build_float(builder, mailbox->average);
+}
+
+static void write_mailbox(const struct run *run, struct term_builder *builder)
+{
+    if (!run->mailboxes) {
+        term_build_atom(builder, "nil");
+        return;
+    }
+    if (run->scenario->target_is_list)
+        term_build_list(builder, run->scenario->target_count);
+    for (size_t i = 0; i < run->scenario->target_count; i++)
+        report_build_mailbox_of(&run->mailboxes[i], builder);
+    if (run->scenario->target_is_list)
+        term_build_nil(builder);
+}
+
+static void write_chaos(const struct run *run, struct term_builder *builder)
+{
+    if (!run->chaos_result.size) {
+        term_build_atom(builder, "nil");
+        return;
+    }
+    term_build_map(builder, 2);
+    term_build_key(builder, "result");
+    term_build_term(builder, buffer_term(&run->chaos_result));
+    build_number(builder, "duration_ms", run->chaos_ms);
+}
+
+static void write_performance(const struct run *run, struct term_builder *builder)
+{
+    if (run->judged)
+        judge_build_measurement(&run->first, &run->last, builder);
+    else
+        term_build_atom(builder, "nil");
+}
+
+static void write_metadata(const struct run *run, struct term_builder *builder)
+{
+    report_build_metadata(run, (struct term){0}, builder);
+}
+
+static void write_context(const struct run *run, struct term_builder *builder)
+{
+    term_build_term(builder, buffer_term(&run->context));
+}
+
+static void write_errors(const struct run *run, struct term_builder *builder)
+{
+    errors_build(&run->errors, builder);
+}
+
+static void write_seed(const struct run *run, struct term_builder *builder)
+{
+    term_build_unsigned(builder, run->seed);
+}
+
+static void write_run_id(const struct run *run, struct term_builder *builder)
+{
+    term_build_unsigned(builder, run->id);
+}
+
+/* The keys behind `events` and `threads`; the invariant is given some of them beside the context of the
+ * setup. */
+static const struct key {
+    const char *name;
+    void (*write)(const struct run *run, struct term_builder *builder);
+    bool for_invariant;
+} rest[] = {
+    {"metrics", write_metrics, true},   {"mailbox", write_mailbox, true},
+    {"chaos", write_chaos, true},       {"performance", write_performance, true},
+    {"metadata", write_metadata, true}, {"context", write_context, false},
+    {"errors", write_errors, false},    {"seed", write_seed, false},
+    {"run_id", write_run_id, false},
+};
 
 static void write_rest(struct run *run)
 {
-    static const char *const not_observed[] = {"mailbox", "chaos", "performance"};
-    struct term_builder *builder = &run->result;
-    term_build_key(builder, "metrics");
-    write_metrics(run, builder);
-    for (size_t i = 0; i < ARRAY_LENGTH(not_observed); i++) {
-        term_build_key(builder, not_observed[i]);
-        term_build_atom(builder, "nil");
+    const struct report *report = &run->report;
+    for (size_t i = 0; i < ARRAY_LENGTH(rest); i++) {
+        if (report->for_invariant && !rest[i].for_invariant)
+            continue;
+        term_build_key(report->output, rest[i].name);
+        rest[i].write(run, report->output);
     }
-    term_build_key(builder, "metadata");
-    write_metadata(run, builder);
-    term_build_key(builder, "context");
-    term_build_map(builder, 0);
-    term_build_key(builder, "errors");
-    errors_build(&run->errors, builder);
-    build_number(builder, "seed", run->seed);
-    build_number(builder, "run_id", run->id);
     run->report.part = REPORT_WRITTEN;
 }
 
-/* The keys of a report, in the order in which the parts write them. */
-#define REPORT_KEYS 11
-
-void report_start(struct run *run)
+static size_t count_rest(bool for_invariant)
 {
-    struct term_builder *builder = &run->result;
-    run->report = (struct report){.part = REPORT_WRITTEN};
-    term_build_tuple(builder, 2);
-    term_build_atom(builder, run->outcome == RUN_COMPLETED ? "ok" : "error");
-    if (run->outcome == RUN_THREADS_TIMEOUT) {
-        term_build_tuple(builder, 2);
-        term_build_atom(builder, "thread_failure");
-        term_build_tuple(builder, 2);
-        term_build_atom(builder, "error");
-        term_build_atom(builder, "timeout");
+    size_t count = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(rest); i++)
+        count += !for_invariant || rest[i].for_invariant;
+    return count;
+}
+
+/* Whether a key of the setup's context gives way to one that the invariant is given. */
+static bool is_overridden(struct term key)
+{
+    bool found = term_is_atom(key, "events") || term_is_atom(key, "threads");
+    for (size_t i = 0; !found && i < ARRAY_LENGTH(rest); i++)
+        found = rest[i].for_invariant && term_is_atom(key, rest[i].name);
+    return found;
+}
+
+/* Opens the map of the invariant with what the setup gave. */
+static void open_context(struct run *run)
+{
+    struct term_builder *builder = run->report.output;
+    struct term_pairs pairs;
+    struct term key, value;
+    size_t count = 2 + count_rest(true);
+    bool is_map = term_pairs_start(&pairs, buffer_term(&run->context));
+    assert(is_map);
+    while (term_pairs_next(&pairs, &key, &value))
+        count += !is_overridden(key);
+    term_build_map(builder, count);
+    is_map = term_pairs_start(&pairs, buffer_term(&run->context));
+    while (term_pairs_next(&pairs, &key, &value)) {
+        if (is_overridden(key))
+            continue;
+        term_build_term(builder, key);
+        term_build_term(builder, value);
+    }
+}
+
+static void open_tuple(struct term_builder *builder, size_t arity, const char *name)
+{
+    term_build_tuple(builder, arity);
+    term_build_atom(builder, name);
+}
+
+/* Writes what comes before the report, or the whole result when it has none. True when a report follows. */
+static bool open_result(struct run *run)
+{
+    struct term_builder *builder = run->report.output;
+    bool clean = !run->cleanup_failure.size;
+    open_tuple(builder, 2, clean && !run->failure.size && !run->cancelled ? "ok" : "error");
+    if (!clean) {
+        open_tuple(builder, 3, "cleanup_failed");
+        term_build_term(builder, buffer_term(&run->cleanup_failure));
+    }
+    if (run->cancelled)
+        open_tuple(builder, 2, "cancelled");
+    else if (run->failure.size)
+        term_build_term(builder, buffer_term(&run->failure));
+    return run->cancelled || !run->failure.size;
+}
+
+void report_start(struct run *run, bool for_invariant)
+{
+    struct report *report = &run->report;
+    report_free(report);
+    *report =
+        (struct report){.part = REPORT_WRITTEN, .output = &run->written, .for_invariant = for_invariant};
+    term_build_reset(&run->written);
+    if (!for_invariant && !open_result(run))
         return;
-    }
-    if (run->outcome == RUN_CANCELLED) {
-        term_build_tuple(builder, 2);
-        term_build_atom(builder, "cancelled");
-    }
-    run->report.part = REPORT_EVENTS;
-    events_by_thread(&run->events, run->scenario->thread_count, &run->report.order, &run->report.starts);
-    term_build_map(builder, REPORT_KEYS);
-    term_build_key(builder, "events");
-    term_build_list(builder, run->events.count);
+    report->part = REPORT_EVENTS;
+    events_by_thread(&run->events, run->scenario->thread_count, &report->order, &report->starts);
+    if (for_invariant)
+        open_context(run);
+    else
+        term_build_map(report->output, 2 + count_rest(false));
+    term_build_key(report->output, "events");
+    term_build_list(report->output, run->events.count);
 }
 
 bool report_continue(struct run *run)
@@ -224,4 +367,5 @@ void report_free(struct report *report)
 {
     free(report->order);
     free(report->starts);
+    report->order = report->starts = NULL;
 }

@@ -1,8 +1,12 @@
-/* A run from inside: what runner.c drives and report.c writes down. */
+/* A run from inside. runner.c leads it through its states, run_load.c works through the scripts,
+ * run_session.c talks to the processes on the users' nodes, report.c writes down what came of it. */
 #ifndef HARNESSD_RUN_RUN_H
 #define HARNESSD_RUN_RUN_H
 
+#include "base/clock.h"
+#include "node/script.h"
 #include "run/runner.h"
+#include "run/sleepers.h"
 
 /* A virtual thread: where it is in its script. */
 struct thread {
@@ -10,13 +14,36 @@ struct thread {
     uint32_t errors;
 };
 
+#define THREAD_NONE UINT32_MAX
+
 /* Where the writing of a report is. */
 struct report {
-    size_t *order; /* events by thread, see events_by_thread() */
+    struct term_builder *output;
+    bool for_invariant; /* the context of the invariant, not the report of the run */
+    size_t *order;      /* events by thread, see events_by_thread() */
     size_t *starts;
     size_t thread;
     size_t event; /* in `order` */
     enum { REPORT_EVENTS, REPORT_THREADS, REPORT_REST, REPORT_WRITTEN } part;
+};
+
+/* The length of the message queue of one target while the run went on. */
+struct mailbox {
+    struct run *run;
+    struct script probe;
+    bool awaited;  /* that it has started, or its last value */
+    bool observed; /* the numbers below are there */
+    int64_t initial;
+    int64_t final;
+    int64_t most;
+    double average;
+};
+
+/* What a node says of itself and the session before and after. */
+struct measurement {
+    int64_t memory_bytes;
+    int64_t reductions;
+    uint64_t at_ns;
 };
 
 struct run {
@@ -24,43 +51,212 @@ struct run {
     struct run *next;
     uint64_t id;
     enum run_state state;
-    enum run_outcome outcome;
+    bool cancelled;
     struct run_request request;
     const struct scenario *scenario;
     struct process *process;
     struct monitor caller;
-    struct term_builder kept_terms; /* copies of the request's pids */
+    struct term_builder group_leader;
+    uint64_t created_ns;
+    struct loop_timer timer;
+    uint64_t timer_ns; /* when it fires */
+    struct loop_task reap;
+
+    /* Load. */
     struct target *targets;
+    struct target_spec subject_spec; /* of the process that the setup gave */
     struct calls calls;
+    struct sleepers sleepers;
     struct thread *threads;
     size_t threads_started;
     size_t threads_left;
+    uint32_t failed_thread; /* the first of those that failed, or THREAD_NONE */
+    struct buffer thread_failure;
+    struct loop_task pump; /* sends what this pass has added */
+    uint32_t *dirty;       /* targets that it was added to */
+    bool *is_dirty;
+    size_t dirty_count;
+    struct buffer call;       /* {'$gen_call', {Pid, Tag}, Message}: all before Message, then scratch */
+    size_t call_prefix;       /* bytes of `call` before Message; the last four are the tag */
+    struct term_builder cast; /* scratch for {'$gen_cast', Message} */
+    uint64_t *custom_starts;  /* of each thread's custom operation */
+    uint32_t *custom_queue;   /* threads whose custom operation waits for room, a ring */
+    size_t custom_first;
+    size_t custom_waiting;
+    size_t custom_running;
+
+    /* What is measured. */
     struct events events;
     struct errors errors;
     struct random random;
     uint64_t seed;
     uint64_t operations; /* that have ended */
     uint64_t operation_errors;
-    uint64_t created_ns;
-    uint64_t started_ns; /* the threads */
+    uint64_t started_ns; /* the first thread */
+    uint64_t loaded_ns;  /* the last one */
     uint64_t ended_ns;
-    struct loop_timer timer;
-    uint64_t timer_ns; /* when it fires */
-    struct buffer
-        call; /* a call's message, {'$gen_call', {Pid, Tag}, Message}: all before Message, then scratch */
-    size_t call_prefix;       /* bytes of `call` before Message; the last four are the tag */
-    struct term_builder cast; /* scratch for {'$gen_cast', Message} */
+    struct mailbox *mailboxes;
+    size_t probes_awaited;
+    bool measurement_awaited;
+    struct measurement measured; /* the last that came */
+    struct measurement first;    /* around the load */
+    struct measurement last;
+    struct measurement opening; /* around the whole run */
+    struct measurement closing;
+    bool judged; /* `first` and `last` are there, and no expectation was missed */
+
+    /* The session and its hooks. */
+    struct script session;
+    uint32_t sessions; /* that were started: the last one's key */
+    bool has_elixir;
+    bool has_telemetry;
+    bool set_up;           /* there is something to clean up */
+    struct buffer subject; /* what hooks are given: the setup's pid, or the target as it was given */
+    struct buffer context; /* of the setup, a map */
+    bool chaos_running;
+    uint64_t chaos_started_ns;
+    uint64_t chaos_ms;
+    struct buffer chaos_result; /* what the chaos fun returned; empty when there was none or it failed */
+
+    /* The result. */
+    struct buffer failure;         /* the reason of {error, Reason}; empty when there is none */
+    struct buffer cleanup_failure; /* what went wrong with the cleanup */
+    struct buffer raised;
     struct report report;
-    struct term_builder result;
-    struct loop_task reap;
+    struct term_builder written; /* the invariant's context, then the result */
 };
 
-/* Begins to write the result of a run whose outcome is decided. */
-void report_start(struct run *run);
+static inline struct term buffer_term(const struct buffer *buffer)
+{
+    return (struct term){buffer->size ? buffer_bytes(buffer) : NULL, buffer->size};
+}
+
+void run_keep(struct buffer *buffer, struct term term);
+
+/* --- runner.c --- */
+
+/* The one function that changes a run's state. */
+void run_enter(struct run *run, enum run_state state);
+
+/* What those who work for it tell. */
+void run_session_ready(struct run *run);
+void run_session_lost(struct run *run, struct term reason);
+void run_observed(struct run *run);
+
+/* Sets the timer of the state it is in. */
+void run_arm(struct run *run, uint64_t when_ns, uint64_t now_ns);
+
+/* Remembers the first failure: {Kind, Detail}, or the detail alone when `kind` is NULL. */
+void run_fail(struct run *run, const char *kind, struct term detail);
+void run_fail_atom(struct run *run, const char *kind, const char *detail);
+
+const struct runner_limits *runner_limits(const struct runner *runner);
+struct scripts *runner_scripts(const struct runner *runner);
+
+/* --- run_hooks.c --- */
+
+void run_hook_done(struct run *run, struct term outcome);
+void run_hook_failed(struct run *run, struct term detail); /* {Exception, Stack}, or an atom */
+void run_hook_timed_out(struct run *run);
+
+/* Appends what {raised, Class, Reason, Stack} ends a process with: the reason of an exit, {Exception, Stack},
+ * or
+ * {{nocatch, Value}, Stack}. */
+void run_build_exit_reason(const struct term raised[4], struct term_builder *builder);
+
+void run_chaos_done(struct run *run, struct term outcome);
+void run_chaos_timed_out(struct run *run);
+
+/* --- run_load.c --- */
+
+void load_init(struct run *run);
+void load_free(struct run *run);
+
+/* Starts the next threads; when all have started the run is in RUN_LOAD. */
+void load_start_threads(struct run *run);
+
+/* Does what is due and sets the timer for what comes next. */
+void load_work(struct run *run);
+
+/* Nothing more is sent, answered or awaited. */
+void load_stop(struct run *run);
+
+/* A reply of a target, {Tag, Reply}. */
+void load_reply(struct run *run, int64_t tag, struct term reply);
+
+/* What became of a thread's custom operation. */
+void load_custom_done(struct run *run, uint32_t thread, struct term outcome);
+
+/* The session is gone, and with it all custom operations. */
+void load_session_down(struct run *run, struct term reason);
+
+/* --- run_session.c --- */
+
+enum hook { HOOK_SETUP, HOOK_INVARIANT, HOOK_CLEANUP };
+
+/* Starts a session; run_session_ready() or run_session_lost() tells how that went. */
+void session_start(struct run *run);
+bool session_is_there(const struct run *run);
+
+/* Ends it when it has done what it was asked for, or at once; it takes along what is linked to it. Nothing is
+ * told any more. */
+void session_end(struct run *run);
+void session_kill(struct run *run);
+
+/* What the session is asked for; the outcome comes to run_hook_done(), load_custom_done(), run_chaos_done()
+ * or run_observed(). Without a session nothing happens. */
+void session_apply(struct run *run, enum hook hook);
+void session_work(struct run *run, uint32_t thread, struct term hook, struct term arguments);
+void session_strict(struct run *run, uint32_t thread, struct term server, struct term message);
+void session_start_chaos(struct run *run);
+
+/* Asks for a measurement, which `run->measured` is when run_observed() tells; it is awaited until then. */
+void session_measure(struct run *run);
+
+/* Tells the session what to clean up should the daemon, or the link to it, go away. */
+void session_guard_cleanup(struct run *run);
+
+/* Kills all that works for the load: custom operations and chaos. */
+void session_stop_work(struct run *run);
+
+/* Executes a telemetry event there, where there is telemetry. */
+void session_telemetry(struct run *run, const char *const event[4], struct term measurements,
+                       struct term metadata);
+
+/* A message of the session, {Key, Of, Outcome}; false when it is none. */
+bool session_message(struct run *run, struct term message);
+
+/* --- run_probes.c --- */
+
+/* Starts to observe the mailboxes of the targets, or takes their last values; run_observed() follows when all
+ * have answered. False when there are none. */
+bool probes_start(struct run *run);
+bool probes_stop(struct run *run);
+bool probes_message(struct run *run, struct term message);
+
+/* Ends their processes; what they have told stays. */
+void probes_end(struct run *run);
+
+/* --- run_telemetry.c: the events of the library, with its measurements and metadata --- */
+
+void telemetry_run_started(struct run *run);
+void telemetry_run_stopped(struct run *run);
+void telemetry_chaos(struct run *run, const char *what, struct term error); /* "start" or "stop" */
+void telemetry_mailbox(struct run *run);
+void telemetry_performance(struct run *run);
+
+/* --- report.c --- */
+
+/* Begins to write the invariant's context, or the result. */
+void report_start(struct run *run, bool for_invariant);
 
 /* Writes the next piece; false when all is written. */
 MUST_CHECK bool report_continue(struct run *run);
 
 void report_free(struct report *report);
+
+/* Parts that hooks and telemetry get as well. `error`, when it has data, becomes a key of the metadata. */
+void report_build_metadata(const struct run *run, struct term error, struct term_builder *builder);
+void report_build_mailbox_of(const struct mailbox *mailbox, struct term_builder *builder);
 
 #endif

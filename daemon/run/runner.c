@@ -4,20 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bytes.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "dist/flags.h"
+#include "judge.h"
 #include "run.h"
 #include "term/term_read.h"
 
-/* Threads that one pass of the loop starts. */
-#define START_BATCH 4096
+/* What a hook is given beyond its timeout before its session counts as lost, and what a session has to start.
+ */
+#define SESSION_START_NS (10 * CLOCK_NS_PER_S)
+#define OBSERVE_NS (5 * CLOCK_NS_PER_S)
 
 struct runner {
     struct node *node;
     struct io_server *io_server;
+    struct scripts *scripts;
+    struct process *process; /* asks nodes for the forms of scripts */
     struct runner_limits limits;
     struct runner_counters counters;
     struct run *runs;
@@ -26,60 +29,236 @@ struct runner {
     uint64_t last_id;
 };
 
-static void next_operation(struct run *run, uint32_t thread);
-
-static struct term built(const struct term_builder *builder)
+void run_keep(struct buffer *buffer, struct term term)
 {
-    struct term term;
-    bool done = term_build_done(builder, &term);
-    assert(done);
-    return term;
+    buffer_free(buffer);
+    buffer_append(buffer, term.data, term.size);
 }
 
-/* --- The end of a run --- */
+const struct runner_limits *runner_limits(const struct runner *runner)
+{
+    return &runner->limits;
+}
 
-static const char *const outcome_texts[] = {
-    [RUN_COMPLETED] = "completed",
-    [RUN_THREADS_TIMEOUT] = "threads timed out",
-    [RUN_CANCELLED] = "cancelled",
+struct scripts *runner_scripts(const struct runner *runner)
+{
+    return runner->scripts;
+}
+
+void run_arm(struct run *run, uint64_t when_ns, uint64_t now_ns)
+{
+    run->timer_ns = when_ns;
+    loop_timer_set(&run->timer, when_ns > now_ns ? when_ns - now_ns : 0);
+}
+
+static void arm_in(struct run *run, uint64_t delay_ns)
+{
+    uint64_t now = clock_ns();
+    run_arm(run, now + delay_ns, now);
+}
+
+/* --- Failures --- */
+
+void run_fail(struct run *run, const char *kind, struct term detail)
+{
+    struct term_builder reason = {0};
+    if (run->failure.size)
+        return;
+    if (kind) {
+        term_build_tuple(&reason, 2);
+        term_build_atom(&reason, kind);
+    }
+    term_build_term(&reason, detail);
+    run_keep(&run->failure, term_built(&reason));
+    term_build_free(&reason);
+}
+
+void run_fail_atom(struct run *run, const char *kind, const char *detail)
+{
+    struct term_builder atom = {0};
+    term_build_atom(&atom, detail);
+    run_fail(run, kind, term_built(&atom));
+    term_build_free(&atom);
+}
+
+static void fail_thread_failure(struct run *run)
+{
+    struct term_builder detail = {0};
+    term_build_tuple(&detail, 2);
+    term_build_atom(&detail, "error");
+    term_build_term(&detail, buffer_term(&run->thread_failure));
+    run_fail(run, "thread_failure", term_built(&detail));
+    term_build_free(&detail);
+}
+
+static void fail_nodedown(struct run *run)
+{
+    run_fail_atom(run, "nodedown", run->scenario->hooks_node);
+}
+
+/* --- States --- */
+
+static const char *const state_names[RUN_STATE_COUNT] = {
+    [RUN_SESSION] = "session",   [RUN_SETUP] = "setup",         [RUN_OBSERVING] = "observing",
+    [RUN_STARTING] = "starting", [RUN_LOAD] = "load",           [RUN_CHAOS_WAIT] = "chaos_wait",
+    [RUN_JUDGING] = "judging",   [RUN_CONTEXT] = "context",     [RUN_INVARIANT] = "invariant",
+    [RUN_CLEANUP] = "cleanup",   [RUN_REPORTING] = "reporting", [RUN_DONE] = "done",
 };
 
-static void release_targets(struct run *run)
+static bool needs_session(const struct run *run)
 {
-    for (size_t i = 0; i < run->scenario->target_count; i++)
-        target_free(&run->targets[i]);
+    const struct scenario *scenario = run->scenario;
+    return scenario->setup.data || scenario->cleanup.data || scenario->invariant.data ||
+           scenario->chaos.data || scenario->has_custom_operations || scenario->strict_cast_sync ||
+           scenario->expectations.count || run->request.expectations;
 }
 
-/* The one way out of the load: the outcome is decided, and the report is written next. */
-static void finish(struct run *run, enum run_outcome outcome)
+static bool has_cleanup(const struct run *run)
 {
-    if (run->state != RUN_STARTING && run->state != RUN_LOAD)
+    return run->set_up && (run->scenario->setup.data || run->scenario->cleanup.data);
+}
+
+static void enter_session(struct run *run)
+{
+    arm_in(run, SESSION_START_NS);
+    session_start(run);
+}
+
+static void enter_setup(struct run *run)
+{
+    telemetry_run_started(run);
+    if (run->request.expectations) {
+        session_measure(run);
+    }
+    if (!run->scenario->setup.data) {
+        run_keep(&run->subject, run->scenario->target);
+        run->set_up = true;
+        run_enter(run, RUN_OBSERVING);
         return;
-    run->state = RUN_REPORTING;
-    run->outcome = outcome;
-    run->ended_ns = clock_ns();
-    monitor_stop(&run->caller);
-    release_targets(run);
-    report_start(run);
-    loop_timer_set(&run->timer, 0);
+    }
+    arm_in(run, run->scenario->hook_timeout_ms * CLOCK_NS_PER_MS);
+    session_apply(run, HOOK_SETUP);
 }
 
-static void reap(void *owner)
+static void enter_observing(struct run *run)
 {
-    struct run *run = owner;
-    loop_timer_free(&run->timer);
-    calls_free(&run->calls);
-    events_free(&run->events);
-    errors_free(&run->errors);
-    term_build_free(&run->kept_terms);
-    term_build_free(&run->cast);
-    term_build_free(&run->result);
-    buffer_free(&run->call);
-    report_free(&run->report);
-    scenario_free(run->request.scenario);
-    free(run->targets);
-    free(run->threads);
-    free(run);
+    arm_in(run, OBSERVE_NS);
+    if (has_cleanup(run))
+        session_guard_cleanup(run);
+    if (run->scenario->expectations.count) {
+        session_measure(run);
+    }
+    (void)probes_start(run);
+    run_observed(run);
+}
+
+static void enter_starting(struct run *run)
+{
+    if (run->scenario->expectations.count)
+        run->first = run->measured;
+    run->started_ns = clock_ns();
+    if (run->scenario->chaos.data) {
+        run->chaos_running = true;
+        run->chaos_started_ns = clock_ns();
+        telemetry_chaos(run, "start", (struct term){0});
+        session_start_chaos(run);
+    }
+    arm_in(run, 0);
+}
+
+static void enter_load(struct run *run)
+{
+    arm_in(run, 0);
+}
+
+/* The chaos is awaited once more as long as the threads were; when a thread has failed it is not. */
+static void enter_chaos_wait(struct run *run)
+{
+    run->ended_ns = clock_ns();
+    load_stop(run);
+    if (!run->chaos_running) {
+        run_enter(run, RUN_JUDGING);
+    } else if (run->thread_failure.size || run->cancelled) {
+        run->chaos_running = false;
+        run_enter(run, RUN_JUDGING);
+    } else {
+        arm_in(run, run->scenario->timeout_ms * CLOCK_NS_PER_MS);
+    }
+}
+
+static void enter_judging(struct run *run)
+{
+    arm_in(run, OBSERVE_NS);
+    session_stop_work(run);
+    if (run->scenario->expectations.count) {
+        session_measure(run);
+    }
+    (void)probes_stop(run);
+    run_observed(run);
+}
+
+/* An expectation that was missed hides what else has failed. */
+static void judge(struct run *run)
+{
+    const struct expectations *expectations = &run->scenario->expectations;
+    struct term_builder missed = {0};
+    probes_end(run);
+    if (run->scenario->mailbox_interval_ms)
+        telemetry_mailbox(run);
+    if (expectations->count) {
+        run->last = run->measured;
+        if (judge_missed(expectations, &run->first, &run->last, run->has_elixir, &missed)) {
+            struct buffer hidden = run->failure;
+            run->failure = (struct buffer){0};
+            buffer_free(&hidden);
+            judge_build_failure(&run->first, &run->last, term_built(&missed), &run->failure);
+        } else {
+            run->judged = true;
+            telemetry_performance(run);
+        }
+        term_build_free(&missed);
+    }
+    if (run->thread_failure.size)
+        fail_thread_failure(run);
+    run_enter(run, run->failure.size || run->cancelled || !run->scenario->invariant.data ? RUN_CLEANUP
+                                                                                         : RUN_CONTEXT);
+}
+
+static void enter_context(struct run *run)
+{
+    report_start(run, true);
+    arm_in(run, 0);
+}
+
+static void enter_invariant(struct run *run)
+{
+    arm_in(run, run->scenario->hook_timeout_ms * CLOCK_NS_PER_MS);
+    session_apply(run, HOOK_INVARIANT);
+    term_build_reset(&run->written);
+}
+
+static void enter_cleanup(struct run *run)
+{
+    probes_end(run);
+    if (!has_cleanup(run)) {
+        run_enter(run, RUN_REPORTING);
+        return;
+    }
+    /* The default cleanup takes up to a second on its own. */
+    uint64_t timeout_ms = run->scenario->hook_timeout_ms + (run->scenario->cleanup.data ? 0 : 1500);
+    arm_in(run, timeout_ms * CLOCK_NS_PER_MS);
+    if (session_is_there(run))
+        session_apply(run, HOOK_CLEANUP);
+    else if (!script_is_active(&run->session))
+        session_start(run); /* the last one was lost or stuck: another one cleans up */
+}
+
+static void enter_reporting(struct run *run)
+{
+    if (run->request.expectations)
+        session_measure(run);
+    arm_in(run, OBSERVE_NS);
+    run_observed(run);
 }
 
 static void leave_runner(struct run *run)
@@ -92,25 +271,208 @@ static void leave_runner(struct run *run)
     runner->active--;
     runner->threads -= run->scenario->thread_count;
     runner->counters.finished++;
+    runner->counters.operations += run->operations;
+    runner->counters.operation_errors += run->operation_errors;
 }
 
-static void done(struct run *run)
+static const char *outcome_of(const struct run *run)
 {
-    run->state = RUN_DONE;
+    if (run->cancelled)
+        return "cancelled";
+    return run->failure.size || run->cleanup_failure.size ? "failed" : "completed";
+}
+
+/* The exception for a missed expectation of run_with_performance. */
+static void judge_whole_run(struct run *run)
+{
+    struct term_builder exception = {0};
+    if (run->opening.at_ns && run->closing.at_ns &&
+        judge_missed(run->request.expectations, &run->opening, &run->closing, run->has_elixir, &exception))
+        run_keep(&run->raised, term_built(&exception));
+    term_build_free(&exception);
+}
+
+static void enter_done(struct run *run)
+{
     leave_runner(run);
-    log_info("run finished", log_integer("run", (int64_t)run->id),
-             log_string("outcome", outcome_texts[run->outcome]),
+    log_info("run finished", log_integer("run", (int64_t)run->id), log_string("outcome", outcome_of(run)),
              log_integer("operations", (int64_t)run->operations),
              log_integer("errors", (int64_t)run->operation_errors),
-             log_integer("ms", (int64_t)((run->ended_ns - run->created_ns) / CLOCK_NS_PER_MS)));
-    run->request.done(run->request.owner, run, built(&run->result));
+             log_integer("ms", (int64_t)((clock_ns() - run->created_ns) / CLOCK_NS_PER_MS)));
+    telemetry_run_stopped(run);
+    monitor_stop(&run->caller);
+    session_end(run);
+    if (run->request.expectations)
+        judge_whole_run(run);
+    run->request.done(run->request.owner, run, term_built(&run->written), buffer_term(&run->raised));
     process_exit_atom(run->process, "normal");
     loop_defer(node_loop(run->runner->node), &run->reap);
 }
 
+void run_enter(struct run *run, enum run_state state)
+{
+    static void (*const enter[RUN_STATE_COUNT])(struct run * run) = {
+        [RUN_SESSION] = enter_session,     [RUN_SETUP] = enter_setup,
+        [RUN_OBSERVING] = enter_observing, [RUN_STARTING] = enter_starting,
+        [RUN_LOAD] = enter_load,           [RUN_CHAOS_WAIT] = enter_chaos_wait,
+        [RUN_JUDGING] = enter_judging,     [RUN_CONTEXT] = enter_context,
+        [RUN_INVARIANT] = enter_invariant, [RUN_CLEANUP] = enter_cleanup,
+        [RUN_REPORTING] = enter_reporting, [RUN_DONE] = enter_done,
+    };
+    assert(state > run->state || state == RUN_SESSION);
+    run->state = state;
+    log_debug("run", log_integer("run", (int64_t)run->id), log_string("state", state_names[state]));
+    enter[state](run);
+}
+
+/* --- What those who work for it tell --- */
+
+void run_session_ready(struct run *run)
+{
+    if (run->state == RUN_SESSION)
+        run_enter(run, run->cancelled ? RUN_REPORTING : RUN_SETUP);
+    else if (run->state == RUN_CLEANUP)
+        session_apply(run, HOOK_CLEANUP);
+}
+
+void run_observed(struct run *run)
+{
+    if (run->measurement_awaited || run->probes_awaited)
+        return;
+    if (run->state == RUN_SETUP) {
+        run->opening = run->measured;
+    } else if (run->state == RUN_OBSERVING) {
+        run->opening = run->opening.at_ns ? run->opening : run->measured;
+        run_enter(run, run->cancelled ? RUN_CLEANUP : RUN_STARTING);
+    } else if (run->state == RUN_JUDGING) {
+        judge(run);
+    } else if (run->state == RUN_REPORTING) {
+        run->closing = run->measured;
+        report_start(run, false);
+        arm_in(run, 0);
+    }
+}
+
+/* Its node is gone, or somebody has killed it. What the run still had to do there has failed. */
+void run_session_lost(struct run *run, struct term reason)
+{
+    bool nodedown = term_is_atom(reason, "noconnection");
+    if (!nodedown && !needs_session(run) && run->state > RUN_SESSION)
+        return;
+    run->measurement_awaited = false;
+    run->chaos_running = false;
+    if (run->state == RUN_SESSION && !needs_session(run) && !run->cancelled) {
+        run_enter(run, RUN_SETUP); /* nothing needs one: there is just no telemetry */
+        return;
+    }
+    if (run->state < RUN_CLEANUP) {
+        if (nodedown)
+            fail_nodedown(run);
+        else
+            run_fail(run, "session_failed", reason);
+    }
+    switch (run->state) {
+    case RUN_SESSION:
+    case RUN_SETUP:
+    case RUN_OBSERVING:
+    case RUN_CONTEXT:
+    case RUN_INVARIANT:
+        run_enter(run, nodedown || !run->set_up ? RUN_REPORTING : RUN_CLEANUP);
+        break;
+    case RUN_STARTING:
+    case RUN_LOAD:
+        load_session_down(run, reason);
+        if (run->state <= RUN_LOAD)
+            run_enter(run, RUN_CHAOS_WAIT);
+        break;
+    case RUN_CHAOS_WAIT:
+        run_enter(run, RUN_JUDGING);
+        break;
+    case RUN_JUDGING:
+    case RUN_REPORTING:
+        run_observed(run);
+        break;
+    case RUN_CLEANUP:
+        if (nodedown) {
+            fail_nodedown(run);
+            run_enter(run, RUN_REPORTING);
+        } else {
+            run_hook_failed(run, reason);
+        }
+        break;
+    case RUN_DONE:
+    case RUN_STATE_COUNT:
+        break;
+    }
+}
+
+/* --- Time --- */
+
+static void timer_fired(void *owner)
+{
+    struct run *run = owner;
+    switch (run->state) {
+    case RUN_SESSION:
+        session_kill(run);
+        run_fail_atom(run, "session_failed", "timeout");
+        run_enter(run, RUN_REPORTING);
+        break;
+    case RUN_SETUP:
+    case RUN_INVARIANT:
+    case RUN_CLEANUP:
+        run_hook_timed_out(run);
+        break;
+    case RUN_OBSERVING:
+    case RUN_JUDGING:
+        run->measurement_awaited = false;
+        run->probes_awaited = 0;
+        run_observed(run);
+        break;
+    case RUN_STARTING:
+        load_start_threads(run);
+        break;
+    case RUN_LOAD:
+        load_work(run);
+        break;
+    case RUN_CHAOS_WAIT:
+        run->chaos_running = false;
+        run_chaos_timed_out(run);
+        run_enter(run, RUN_JUDGING);
+        break;
+    case RUN_CONTEXT:
+        if (report_continue(run))
+            arm_in(run, 0);
+        else
+            run_enter(run, RUN_INVARIANT);
+        break;
+    case RUN_REPORTING:
+        if (run->measurement_awaited) {
+            run->measurement_awaited = false;
+            run_observed(run);
+        } else if (report_continue(run)) {
+            arm_in(run, 0);
+        } else {
+            run_enter(run, RUN_DONE);
+        }
+        break;
+    case RUN_DONE:
+    case RUN_STATE_COUNT:
+        break;
+    }
+}
+
+/* Where a cancelled run goes on: to the end of what its state is about, cleanup being never cut short. */
 void run_cancel(struct run *run)
 {
-    finish(run, RUN_CANCELLED);
+    if (run->cancelled || run->state >= RUN_CLEANUP)
+        return;
+    run->cancelled = true;
+    if (run->state == RUN_STARTING || run->state == RUN_LOAD)
+        run_enter(run, RUN_CHAOS_WAIT);
+    else if (run->state == RUN_CHAOS_WAIT) {
+        run->chaos_running = false;
+        run_enter(run, RUN_JUDGING);
+    }
 }
 
 void runner_cancel_all(struct runner *runner)
@@ -119,150 +481,7 @@ void runner_cancel_all(struct runner *runner)
         run_cancel(run);
 }
 
-static void caller_down(void *owner, struct term reason)
-{
-    (void)reason;
-    struct run *run = owner;
-    log_info("caller of run is gone", log_integer("run", (int64_t)run->id));
-    run_cancel(run);
-}
-
-/* --- Time --- */
-
-static uint64_t call_deadline(const struct run *run, const struct call *call)
-{
-    return call->start_ns + run->scenario->call_timeout_ms * CLOCK_NS_PER_MS;
-}
-
-static uint64_t run_deadline(const struct run *run)
-{
-    return run->started_ns + run->scenario->timeout_ms * CLOCK_NS_PER_MS;
-}
-
-/* Deadlines only move away while calls come and go, so that the timer is set anew only when it fires, or for
- * a call that ends before all that it was set for. */
-static void arm(struct run *run, uint64_t when_ns, uint64_t now_ns)
-{
-    run->timer_ns = when_ns;
-    loop_timer_set(&run->timer, when_ns > now_ns ? when_ns - now_ns : 0);
-}
-
-/* --- Operations --- */
-
-static const struct operation *operation_of(const struct run *run, uint32_t thread)
-{
-    return &run->scenario->operations[run->scenario->threads[thread].first + run->threads[thread].step];
-}
-
-static void end_thread(struct run *run)
-{
-    if (--run->threads_left == 0 && run->state == RUN_LOAD)
-        finish(run, RUN_COMPLETED);
-}
-
-static void count_error(struct run *run, enum result_kind kind, struct term reason)
-{
-    static const char *const atoms[] = {[RESULT_TIMEOUT] = "timeout",
-                                        [RESULT_NOPROC] = "noproc",
-                                        [RESULT_MISSING_SYNC] = "missing_sync_handler"};
-    struct term_builder builder = {0};
-    if (kind != RESULT_EXIT) {
-        term_build_atom(&builder, atoms[kind]);
-        reason = built(&builder);
-    }
-    errors_count(&run->errors, reason);
-    run->operation_errors++;
-    run->runner->counters.operation_errors++;
-    term_build_free(&builder);
-}
-
-/* The call has its result: it becomes an event, and its thread goes on. `term` is that of the result. */
-static void complete(struct run *run, struct call *call, enum result_kind kind, struct term term)
-{
-    uint32_t thread = call->thread;
-    struct thread *state = &run->threads[thread];
-    uint64_t now = clock_ns();
-    uint64_t duration_us = (now - call->start_ns) / CLOCK_NS_PER_US;
-    struct event event = {.thread = thread,
-                          .step = state->step,
-                          .operation = run->scenario->threads[thread].first + state->step,
-                          .target = call->target,
-                          .end_us = (now - run->started_ns) / CLOCK_NS_PER_US,
-                          .duration_us = duration_us < UINT32_MAX ? (uint32_t)duration_us : UINT32_MAX,
-                          .kind = kind};
-    if (kind != RESULT_OK && call->state == CALL_SENT) /* a reply may still come */
-        calls_rest(&run->calls, call);
-    else
-        calls_close(&run->calls, call);
-    events_record(&run->events, event, term);
-    run->operations++;
-    run->runner->counters.operations++;
-    if (kind != RESULT_OK) {
-        state->errors++;
-        count_error(run, kind, term);
-    }
-    state->step++;
-    next_operation(run, thread);
-}
-
-/* The prefix stays in the buffer; only the tag and what follows it change. */
-static void send_call(struct run *run, struct target *target, uint32_t tag, struct term message)
-{
-    buffer_truncate(&run->call, run->call_prefix);
-    bytes_put32(buffer_bytes(&run->call) + run->call_prefix - 4, tag);
-    buffer_append(&run->call, message.data, message.size);
-    target_send(target, (struct term){buffer_bytes(&run->call), run->call.size});
-}
-
-static void send_cast(struct run *run, struct target *target, struct term message)
-{
-    term_build_reset(&run->cast);
-    term_build_tuple(&run->cast, 2);
-    term_build_atom(&run->cast, "$gen_cast");
-    term_build_term(&run->cast, message);
-    target_send(target, built(&run->cast));
-}
-
-/* Sends what waits for the target, in order, as long as it takes it. */
-static void send_waiting(struct run *run, struct target *target)
-{
-    struct call *call;
-    while ((call = calls_first(&run->calls, (uint32_t)target->index, CALL_WAITING)) &&
-           target_is_open(target)) {
-        const struct operation *operation = operation_of(run, call->thread);
-        uint32_t tag = calls_tag(&run->calls, call);
-        struct term message = operation->message;
-        calls_sent(&run->calls, call);
-        if (operation->kind == OPERATION_CAST) {
-            send_cast(run, target, message);
-            message = run->scenario->cast_sync_message;
-        }
-        /* A cast that overran the peer's limit has closed the connection and failed its target. */
-        if (target->state == TARGET_READY)
-            send_call(run, target, tag, message);
-    }
-}
-
-static void next_operation(struct run *run, uint32_t thread)
-{
-    uint32_t step = run->threads[thread].step;
-    if (run->state != RUN_LOAD && run->state != RUN_STARTING)
-        return;
-    if (step == run->scenario->threads[thread].count) {
-        end_thread(run);
-        return;
-    }
-    uint32_t target = (uint32_t)((thread + (uint64_t)step) % run->scenario->target_count);
-    uint64_t now = clock_ns();
-    struct call *call = calls_open(&run->calls, thread, target, now);
-    uint64_t deadline = call_deadline(run, call);
-    if (deadline < run->timer_ns)
-        arm(run, deadline, now);
-    target_reach(&run->targets[target]);
-    send_waiting(run, &run->targets[target]);
-}
-
-/* --- Replies and failures --- */
+/* --- The start and the end --- */
 
 static void on_message(void *owner, struct process *process, const struct incoming *incoming)
 {
@@ -270,161 +489,41 @@ static void on_message(void *owner, struct process *process, const struct incomi
     struct run *run = owner;
     struct term reply[2];
     int64_t tag;
-    if (!term_read_tuple_of(incoming->body, 2, reply) || !term_read_integer(reply[0], &tag))
-        return;
-    struct call *call = calls_find(&run->calls, tag);
-    if (call && (run->state == RUN_LOAD || run->state == RUN_STARTING))
-        complete(run, call, RESULT_OK, reply[1]);
+    if (term_read_tuple_of(incoming->body, 2, reply) && term_read_integer(reply[0], &tag))
+        load_reply(run, tag, reply[1]);
+    else if (!session_message(run, incoming->body))
+        (void)probes_message(run, incoming->body);
 }
-
-/* Whether a server died of not knowing the message that a cast is synchronised with: a RuntimeError that
- * speaks of handle_call (what `use GenServer` defines raises it), or no matching clause of handle_call/3. */
-static bool is_missing_handler(struct term reason)
-{
-    struct term parts[2], text, frames[4], frame;
-    struct term_list stack;
-    const uint8_t *data;
-    size_t size;
-    if (!term_read_tuple_of(reason, 2, parts))
-        return false;
-    if (term_pairs_get(parts[0], "message", &text) && term_read_binary(text, &data, &size))
-        return memmem(data, size, "handle_call", strlen("handle_call")) != NULL;
-    return term_is_atom(parts[0], "function_clause") && term_list_start(&stack, parts[1]) &&
-           term_list_next(&stack, &frame) && term_read_tuple_of(frame, 4, frames) &&
-           term_is_atom(frames[1], "handle_call");
-}
-
-static void fail_call(struct run *run, struct call *call, enum result_kind kind, struct term reason)
-{
-    bool cast = operation_of(run, call->thread)->kind == OPERATION_CAST;
-    if (kind == RESULT_EXIT && cast && is_missing_handler(reason))
-        complete(run, call, RESULT_MISSING_SYNC, (struct term){0});
-    else
-        complete(run, call, kind, reason);
-}
-
-/* Ends all calls that a target has now; those that their threads start meanwhile wait behind them. */
-static void fail_calls(struct run *run, const struct target *target, enum result_kind kind,
-                       struct term reason)
-{
-    static const enum call_state states[] = {CALL_SENT, CALL_WAITING};
-    uint32_t index = (uint32_t)target->index;
-    uint32_t counts[] = {run->calls.by_target[index][1].count, run->calls.by_target[index][0].count};
-    for (size_t i = 0; i < ARRAY_LENGTH(states); i++) {
-        for (uint32_t left = counts[i]; left && run->state <= RUN_LOAD; left--)
-            fail_call(run, calls_first(&run->calls, index, states[i]), kind, reason);
-    }
-}
-
-static void on_target_failed(void *owner, struct target *target, enum target_failure failure,
-                             struct term reason)
-{
-    struct run *run = owner;
-    struct term_builder nodedown = {0};
-    term_build_tuple(&nodedown, 2);
-    term_build_atom(&nodedown, "nodedown");
-    term_build_atom(&nodedown, target->node);
-    switch (failure) {
-    case TARGET_NODEDOWN:
-        fail_calls(run, target, RESULT_EXIT, built(&nodedown));
-        break;
-    case TARGET_NOPROC:
-        fail_calls(run, target, RESULT_NOPROC, (struct term){0});
-        break;
-    case TARGET_DIED:
-        fail_calls(run, target, RESULT_EXIT, reason);
-        break;
-    }
-    term_build_free(&nodedown);
-}
-
-static void on_target_open(void *owner, struct target *target)
-{
-    send_waiting(owner, target);
-}
-
-static const struct target_events target_events = {
-    .ready = on_target_open, .failed = on_target_failed, .drained = on_target_open};
-
-static void end_due_calls(struct run *run, uint64_t now)
-{
-    struct call *call;
-    while (run->state == RUN_LOAD && (call = calls_oldest(&run->calls)) && call_deadline(run, call) <= now)
-        complete(run, call, RESULT_TIMEOUT, (struct term){0});
-}
-
-static void start_threads(struct run *run)
-{
-    size_t end = run->threads_started + START_BATCH;
-    if (end > run->scenario->thread_count)
-        end = run->scenario->thread_count;
-    if (run->threads_started == 0)
-        run->started_ns = clock_ns();
-    while (run->state == RUN_STARTING && run->threads_started < end)
-        next_operation(run, (uint32_t)run->threads_started++);
-    if (run->state != RUN_STARTING || end < run->scenario->thread_count)
-        return;
-    run->state = RUN_LOAD;
-    if (run->threads_left == 0)
-        finish(run, RUN_COMPLETED);
-}
-
-static void work_through_load(struct run *run)
-{
-    uint64_t now = clock_ns();
-    if (now >= run_deadline(run)) {
-        finish(run, RUN_THREADS_TIMEOUT);
-        return;
-    }
-    end_due_calls(run, now);
-    if (run->state != RUN_LOAD)
-        return;
-    uint64_t next = run_deadline(run);
-    struct call *oldest = calls_oldest(&run->calls);
-    if (oldest && call_deadline(run, oldest) < next)
-        next = call_deadline(run, oldest);
-    arm(run, next, now);
-}
-
-static void timer_fired(void *owner)
-{
-    struct run *run = owner;
-    switch (run->state) {
-    case RUN_STARTING:
-        start_threads(run);
-        if (run->state <= RUN_LOAD)
-            arm(run, 0, 0);
-        break;
-    case RUN_LOAD:
-        work_through_load(run);
-        break;
-    case RUN_REPORTING:
-        if (report_continue(run))
-            loop_timer_set(&run->timer, 0);
-        else
-            done(run);
-        break;
-    case RUN_DONE:
-        break;
-    }
-}
-
-/* --- The start of a run --- */
 
 static const struct process_events process_events = {.message = on_message};
 
-static void build_call_prefix(struct run *run)
+static void reap(void *owner)
 {
-    struct term_builder builder = {0};
-    term_build_tuple(&builder, 3);
-    term_build_atom(&builder, "$gen_call");
-    term_build_tuple(&builder, 2);
-    term_build_term(&builder, process_pid(run->process));
-    buffer_append(&run->call, buffer_bytes(&builder.bytes), builder.bytes.size);
-    static const uint8_t tag[] = {TERM_TAG_INTEGER, 0, 0, 0, 0};
-    buffer_append(&run->call, tag, sizeof(tag));
-    run->call_prefix = run->call.size;
-    term_build_free(&builder);
+    struct run *run = owner;
+    script_leave(&run->session);
+    probes_end(run);
+    loop_timer_free(&run->timer);
+    load_free(run);
+    events_free(&run->events);
+    errors_free(&run->errors);
+    report_free(&run->report);
+    term_build_free(&run->group_leader);
+    term_build_free(&run->written);
+    struct buffer *const kept[] = {&run->subject, &run->context, &run->chaos_result,
+                                   &run->failure, &run->raised,  &run->cleanup_failure};
+    for (size_t i = 0; i < ARRAY_LENGTH(kept); i++)
+        buffer_free(kept[i]);
+    scenario_free(run->request.scenario);
+    free(run->mailboxes);
+    free(run);
+}
+
+static void caller_down(void *owner, struct term reason)
+{
+    (void)reason;
+    struct run *run = owner;
+    log_info("caller of run is gone", log_integer("run", (int64_t)run->id));
+    run_cancel(run);
 }
 
 /* Old nodes (ei, Java) know no monitors; their callers cannot be watched. */
@@ -450,32 +549,24 @@ static struct run *new_run(struct runner *runner, const struct run_request *requ
 {
     struct run *run = memory_zalloc(1, sizeof(*run));
     const struct scenario *scenario = request->scenario;
+    static const uint8_t empty_map[] = {TERM_TAG_MAP, 0, 0, 0, 0};
     run->runner = runner;
     run->id = next_id(runner);
     run->request = *request;
     run->scenario = scenario;
     run->process = process_spawn(runner->node, &process_events, run);
-    run->targets = memory_zalloc(scenario->target_count, sizeof(*run->targets));
-    run->threads = memory_zalloc(scenario->thread_count, sizeof(*run->threads));
-    run->threads_left = scenario->thread_count;
-    run->created_ns = run->started_ns = clock_ns();
+    run->created_ns = run->started_ns = run->ended_ns = clock_ns();
     run->reap = (struct loop_task){.run = reap, .owner = run};
     random_secret(&run->seed, sizeof(run->seed));
     run->seed >>= 5; /* a small integer on the BEAM */
     random_seed(&run->random, run->seed);
-    calls_init(&run->calls, scenario->target_count);
     events_init(&run->events, scenario->events_policy, scenario->events_number, runner->limits.events,
                 runner->limits.event_bytes, &run->random);
-    build_call_prefix(run);
-    struct term group_leader = io_server_pid(runner->io_server);
-    if (request->group_leader.data) {
-        term_build_term(&run->kept_terms, request->group_leader);
-        group_leader = built(&run->kept_terms);
-    }
-    for (size_t i = 0; i < scenario->target_count; i++)
-        target_init(&run->targets[i], &scenario->targets[i], i, run->process, group_leader, &target_events,
-                    run);
+    term_build_term(&run->group_leader,
+                    request->group_leader.data ? request->group_leader : io_server_pid(runner->io_server));
+    run_keep(&run->context, (struct term){empty_map, sizeof(empty_map)});
     loop_timer_init(&run->timer, node_loop(runner->node), timer_fired, run);
+    load_init(run);
     return run;
 }
 
@@ -499,10 +590,12 @@ struct run *runner_start(struct runner *runner, const struct run_request *reques
     log_info("run started", log_integer("run", (int64_t)run->id), log_integer("threads", (int64_t)threads),
              log_integer("operations", (int64_t)run->scenario->operation_count),
              log_integer("targets", (int64_t)run->scenario->target_count));
-    arm(run, 0, 0);
     watch_caller(run);
+    run_enter(run, RUN_SESSION);
     return run;
 }
+
+static const struct process_events lookup_events = {0};
 
 struct runner *runner_new(struct node *node, struct io_server *io_server, const struct runner_limits *limits)
 {
@@ -510,19 +603,27 @@ struct runner *runner_new(struct node *node, struct io_server *io_server, const 
     runner->node = node;
     runner->io_server = io_server;
     runner->limits = *limits;
+    runner->process = process_spawn(node, &lookup_events, runner);
+    runner->scripts = scripts_new(node, runner->process);
     return runner;
 }
 
-void runner_free(struct runner *runner)
+void runner_close(struct runner *runner)
 {
     while (runner->runs) {
         struct run *run = runner->runs;
         runner->runs = run->next;
-        release_targets(run);
+        load_stop(run);
         monitor_stop(&run->caller);
-        process_exit_atom(run->process, "shutdown");
+        process_exit_atom(run->process, "aborted"); /* its session then cleans up by itself */
         reap(run);
     }
+    process_exit_atom(runner->process, "shutdown");
+}
+
+void runner_free(struct runner *runner)
+{
+    scripts_free(runner->scripts);
     free(runner);
 }
 

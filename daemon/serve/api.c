@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "run/scenario_term.h"
+#include "serve/library.h"
 #include "term/term_read.h"
 
 struct api {
@@ -54,28 +55,87 @@ static struct scenario *read_scenario(struct api *api, struct request *request)
     return scenario;
 }
 
-static void run_done(void *owner, const struct run *run, struct term result)
+/* A request that waits for its run. */
+struct waiting {
+    struct request *request;
+    struct expectations expectations; /* of run_with_performance; their terms are the request's */
+};
+
+static void run_done(void *owner, const struct run *run, struct term result, struct term raised)
 {
     (void)run;
-    struct request *request = owner;
-    term_build_term(request_answer(request), result);
-    request_return(request);
+    static const uint8_t no_stack[] = {TERM_TAG_NIL};
+    struct waiting *waiting = owner;
+    struct request *request = waiting->request;
+    free(waiting);
+    if (raised.data) {
+        request_raise(request, raised, (struct term){no_stack, sizeof(no_stack)});
+    } else {
+        term_build_term(request_answer(request), result);
+        request_return(request);
+    }
 }
 
-static void serve_run(struct api *api, struct request *request)
+static void start_run(struct api *api, struct request *request, struct scenario *scenario,
+                      const struct expectations *expectations)
 {
-    struct scenario *scenario = read_scenario(api, request);
-    if (!scenario)
-        return;
     const char *busy = "stopping";
+    struct waiting *waiting = memory_zalloc(1, sizeof(*waiting));
+    waiting->request = request;
     struct run_request run = {
-        .scenario = scenario, .group_leader = request->group_leader, .done = run_done, .owner = request};
+        .scenario = scenario, .group_leader = request->group_leader, .done = run_done, .owner = waiting};
+    if (expectations->count) {
+        waiting->expectations = *expectations;
+        run.expectations = &waiting->expectations;
+    }
     if (request_expects_answer(request)) /* nobody waits for what a cast starts */
         run.caller = request->caller;
     if (!api->stopping && runner_start(api->runner, &run, &busy))
         return;
+    free(waiting);
     scenario_free(scenario);
     answer_error(request, "busy", busy);
+}
+
+static void serve_run(struct api *api, struct request *request)
+{
+    struct expectations none = {.count = 0};
+    struct scenario *scenario = read_scenario(api, request);
+    if (scenario)
+        start_run(api, request, scenario, &none);
+}
+
+static void serve_run_with_performance(struct api *api, struct request *request)
+{
+    struct expectations expectations = {.count = 0};
+    struct problems problems = {0};
+    scenario_term_read_expectations(request->arguments[1], &expectations, &problems);
+    if (problems.count) {
+        answer_problems(request, &problems);
+    } else {
+        struct scenario *scenario = read_scenario(api, request);
+        if (scenario)
+            start_run(api, request, scenario, &expectations);
+    }
+    problems_free(&problems);
+}
+
+static void serve_simple_genserver_scenario(struct api *api, struct request *request)
+{
+    (void)api;
+    library_simple_genserver_scenario(request);
+}
+
+static void serve_from_property_config(struct api *api, struct request *request)
+{
+    (void)api;
+    library_from_property_config(request);
+}
+
+static void serve_default_invariant(struct api *api, struct request *request)
+{
+    (void)api;
+    library_default_invariant(request);
 }
 
 static void serve_validate(struct api *api, struct request *request)
@@ -101,10 +161,11 @@ static void build_number(struct term_builder *answer, const char *key, uint64_t 
 
 static void build_limits(const struct config *config, struct term_builder *answer)
 {
-    term_build_map(answer, 7);
+    term_build_map(answer, 8);
     build_number(answer, "runs", config->limit_runs);
     build_number(answer, "threads", config->limit_threads);
     build_number(answer, "events", config->limit_events);
+    build_number(answer, "custom", config->limit_custom);
     build_number(answer, "event_bytes", config->limit_event_bytes);
     build_number(answer, "frame_bytes", config->limit_frame_bytes);
     build_number(answer, "queued_bytes", config->limit_queued_bytes);
@@ -156,19 +217,44 @@ static const struct function {
      "Runs a scenario and answers when it has ended.\n"
      "\n"
      "A scenario is a map, a keyword list or a struct with these keys:\n"
-     "  target             a pid, a name on the caller's node, {name, node}, {:global, term},\n"
-     "                     {:via, module, term}, or a list of them (required)\n"
+     "  setup              fun/0 that gives {:ok, pid}, {:ok, pid, context} or {:error, reason}\n"
+     "  target             instead of setup: a pid, a name on the caller's node, {name, node},\n"
+     "                     {:global, term}, {:via, module, term}, or a list of them\n"
      "  threads            a list of scripts, each a list of operations that one virtual thread\n"
-     "                     works through: {:call, msg}, {:cast, msg}, or a bare term (required)\n"
+     "                     works through: {:call, msg}, {:cast, msg}, {:custom, fun/1}, fun/1,\n"
+     "                     {:\"$send\", msg}, {:\"$cast\", msg}, {:\"$sleep\", ms}, or a bare term "
+     "(required)\n"
      "  default_operation  what a bare term is, :call or :cast (:call)\n"
-     "  timeout_ms         of all threads together (5000)\n"
+     "  timeout_ms         of all threads together, and of the chaos after them (5000)\n"
      "  call_timeout_ms    of one call (1000)\n"
+     "  hook_timeout_ms    of each hook (5000)\n"
      "  cast_sync_message  the call that follows each cast (:__supertester_sync__)\n"
+     "  strict_cast_sync?  whether a cast without a handler for it fails the thread (false)\n"
+     "  invariant          fun/2 of subject and context\n"
+     "  cleanup            fun/2 of subject and the setup's context (stops what setup has made)\n"
+     "  mailbox            [sampling_interval: ms], [] is 10 ms (nil)\n"
+     "  chaos              fun/2 of subject and %{metadata:, setup_context:}, beside the threads (nil)\n"
+     "  performance_expectations  [max_time_ms:, max_memory_bytes:, max_reductions:] ([])\n"
      "  metadata           a map that becomes part of the report's (%{})\n"
      "  events             which to keep: :all, :errors, :none, {:last, n}, {:sample, n} (:all)\n"
+     "  hooks_node         where the hooks are applied (the caller's node)\n"
+     "A hook is a fun or {module, function, extra_args}.\n"
      "\n"
      "  :erpc.call(:\"harness@host\", :harness, :run,\n"
      "    [%{target: {MyServer, node()}, threads: [[{:call, :ping}, {:cast, :tick}]]}])\n"},
+    {"run_with_performance", 2, serve_run_with_performance,
+     "run_with_performance(scenario, expectations) -> as run(scenario)",
+     "Runs a scenario; raises when the run as a whole has missed an expectation of the keyword list.\n"},
+    {"simple_genserver_scenario", 3, serve_simple_genserver_scenario,
+     "simple_genserver_scenario(module, operations, thread_count[, opts]) -> scenario",
+     "A scenario whose setup is module.start_link(opts[:server_opts]) and in which each thread works\n"
+     "through the operations. Other options become keys of the scenario.\n"},
+    {"simple_genserver_scenario", 4, serve_simple_genserver_scenario, NULL, NULL},
+    {"from_property_config", 2, serve_from_property_config,
+     "from_property_config(module, config[, opts]) -> scenario",
+     "A scenario from the configuration of a property: its thread_scripts are the threads.\n"},
+    {"from_property_config", 3, serve_from_property_config, NULL, NULL},
+    {"default_invariant", 2, serve_default_invariant, "default_invariant(pid, ctx) -> :ok", "Always :ok.\n"},
     {"validate", 1, serve_validate,
      "validate(scenario) -> {:ok, normalised} | {:error, {:invalid_scenario, problems}}",
      "Checks a scenario without running it. What comes back has all defaults and operations written\n"
@@ -189,6 +275,8 @@ static void serve_help(struct api *api, struct request *request)
         "  GenServer.call({:harness, node}, {function, arg...})  a bare atom when it has no arguments\n\n";
     buffer_append(&text, head, sizeof(head) - 1);
     for (size_t i = 0; i < ARRAY_LENGTH(functions); i++) {
+        if (!functions[i].usage) /* another arity of the one before */
+            continue;
         buffer_append(&text, "  ", 2);
         buffer_append(&text, functions[i].usage, strlen(functions[i].usage));
         buffer_append(&text, "\n", 1);
@@ -203,7 +291,7 @@ static void serve_help_on(struct api *api, struct request *request)
     (void)api;
     struct buffer text = {0};
     for (size_t i = 0; i < ARRAY_LENGTH(functions); i++) {
-        if (!term_is_atom(request->arguments[0], functions[i].name))
+        if (!functions[i].usage || !term_is_atom(request->arguments[0], functions[i].name))
             continue;
         buffer_append(&text, functions[i].usage, strlen(functions[i].usage));
         buffer_append(&text, "\n\n", 2);

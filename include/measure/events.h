@@ -12,6 +12,7 @@ enum result_kind {
     RESULT_NOPROC,       /* {:error, :noproc} */
     RESULT_EXIT,         /* {:error, {term, {GenServer, :call, [server, message, timeout]}}} */
     RESULT_MISSING_SYNC, /* {:error, :missing_sync_handler} */
+    RESULT_RAISED,       /* {:error, term}, the exception and the stack trace of a custom operation */
 };
 
 struct event {

@@ -8,17 +8,22 @@
 #include "run/scenario.h"
 #include "run/target.h"
 
+/* In the order in which a run goes through them; states that it has no use for are left out. Every way out
+ * after a setup that has succeeded leads through RUN_CLEANUP. */
 enum run_state {
-    RUN_STARTING,  /* virtual threads are started, some thousands a pass */
-    RUN_LOAD,      /* virtual threads work through their scripts */
-    RUN_REPORTING, /* the report is written piece by piece */
-    RUN_DONE,      /* `done` was called; it is freed at the end of the pass */
-};
-
-enum run_outcome {
-    RUN_COMPLETED,
-    RUN_THREADS_TIMEOUT, /* the threads did not end within timeout_ms */
-    RUN_CANCELLED,       /* by its caller's death, or the end of the daemon */
+    RUN_SESSION,    /* the session on the hooks' node is being started */
+    RUN_SETUP,      /* the setup hook is applied */
+    RUN_OBSERVING,  /* probes and measurements take their first values */
+    RUN_STARTING,   /* virtual threads are started, some thousands a pass; chaos runs beside them */
+    RUN_LOAD,       /* virtual threads work through their scripts */
+    RUN_CHAOS_WAIT, /* the threads are done, the chaos is not */
+    RUN_JUDGING,    /* probes and measurements take their last values, for the expectations */
+    RUN_CONTEXT,    /* the invariant's context is written piece by piece */
+    RUN_INVARIANT,  /* the invariant hook is applied */
+    RUN_CLEANUP,    /* the cleanup hook is applied */
+    RUN_REPORTING,  /* the report is written piece by piece */
+    RUN_DONE,       /* `done` was called; it is freed at the end of the pass */
+    RUN_STATE_COUNT
 };
 
 struct run;
@@ -29,6 +34,7 @@ struct runner_limits {
     uint64_t threads;
     uint64_t events;      /* kept for one run */
     uint64_t event_bytes; /* of their terms */
+    uint64_t custom;      /* custom operations of one run at once */
 };
 
 struct runner_counters {
@@ -41,16 +47,21 @@ struct runner_counters {
 struct runner *runner_new(struct node *node, struct io_server *io_server, const struct runner_limits *limits);
 
 /* Runs that have not ended are given up without a result. */
+void runner_close(struct runner *runner);
+
+/* After runner_close(). */
 void runner_free(struct runner *runner);
 
 struct run_request {
     struct scenario *scenario; /* taken over when the run starts */
     struct term caller;        /* pid; its death cancels the run. Without data: nobody's does */
     struct term group_leader;  /* for what the run starts on other nodes; without data: this node's */
+    const struct expectations *expectations; /* of the run as a whole; a missed one raises. NULL: none */
 
-    /* The run is over. `result` is {ok, Report} or {error, Reason}, borrowed. Never called from within
+    /* The run is over. `result` is {ok, Report} or {error, Reason}, borrowed; `raised`, when it has data, is
+     * the exception for a missed expectation of the whole run, to be raised instead. Never called from within
      * runner_start(). */
-    void (*done)(void *owner, const struct run *run, struct term result);
+    void (*done)(void *owner, const struct run *run, struct term result, struct term raised);
     void *owner;
 };
 

@@ -9,16 +9,38 @@
 
 enum operation_kind {
     OPERATION_CALL,
-    OPERATION_CAST, /* followed by the sync call */
+    OPERATION_CAST,      /* followed by the sync call */
+    OPERATION_CUSTOM,    /* `message` is a hook of one argument */
+    OPERATION_SEND,      /* a plain message, {'$send', Message} */
+    OPERATION_CAST_ONLY, /* {'$cast', Message} */
+    OPERATION_SLEEP,     /* {'$sleep', Milliseconds}; `message` is their number */
 };
 
 struct operation {
     enum operation_kind kind;
+    uint32_t sleep_ms;
     struct term message;
 };
 
+/* What a run may be expected to stay within; in the order in which they were given the first missed one is
+ * the error. */
+enum expectation_kind { EXPECT_TIME_MS, EXPECT_MEMORY_BYTES, EXPECT_REDUCTIONS, EXPECTATION_COUNT };
+
+struct expectation {
+    enum expectation_kind kind;
+    double limit;
+    struct term value; /* the limit as it was given */
+};
+
+#define SCENARIO_EXPECTATIONS 32
+
+struct expectations {
+    struct expectation items[SCENARIO_EXPECTATIONS];
+    size_t count;
+};
+
 /* The operations of one virtual thread: `count` of them from operations[first]. */
-struct script {
+struct thread_script {
     uint32_t first;
     uint32_t count;
 };
@@ -42,11 +64,25 @@ struct scenario {
     uint8_t *bytes; /* what all terms below point into */
     struct operation *operations;
     size_t operation_count;
-    struct script *threads;
+    struct thread_script *threads;
     size_t thread_count;
     struct target_spec *targets;
-    size_t target_count;
+    size_t target_count; /* 1 with a setup: the process that it will give */
     bool target_is_list;
+    struct term target; /* as it was given; without data with a setup */
+
+    /* Hooks, funs or {Module, Function, ExtraArguments}; without data when there are none. */
+    struct term setup;
+    struct term cleanup;
+    struct term invariant;
+    struct term chaos;
+    uint64_t hook_timeout_ms;
+    char hooks_node[NODE_NAME_BYTES + 1];
+
+    bool strict_cast_sync;
+    bool has_custom_operations;
+    uint64_t mailbox_interval_ms; /* 0: the mailbox is not observed */
+    struct expectations expectations;
     enum operation_kind default_operation;
     uint64_t timeout_ms;
     uint64_t call_timeout_ms;
@@ -58,7 +94,8 @@ struct scenario {
 
 void scenario_free(struct scenario *scenario);
 
-/* Appends {call | cast, Message}. */
+/* Appends the operation as events show it: {call, Message}, {cast, Message}, custom, {'$send', Message} and
+ * so on. */
 void operation_build(const struct operation *operation, struct term_builder *builder);
 
 #endif

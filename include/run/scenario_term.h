@@ -10,6 +10,10 @@
 MUST_CHECK struct scenario *scenario_term_read(struct term term, const char *caller_node,
                                                const char *own_node, struct problems *problems);
 
+/* Reads a keyword list or map of expectations, whose terms are borrowed. */
+void scenario_term_read_expectations(struct term term, struct expectations *expectations,
+                                     struct problems *problems);
+
 /* Appends the scenario with all its defaults and operations written out: a map that scenario_term_read()
  * reads the same. */
 void scenario_term_build(const struct scenario *scenario, struct term_builder *builder);

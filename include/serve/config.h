@@ -43,6 +43,7 @@ struct config {
     uint64_t limit_runs;               /* at once */
     uint64_t limit_threads;            /* virtual threads of all runs */
     uint64_t limit_events;             /* kept for one run */
+    uint64_t limit_custom;             /* custom operations of one run at once */
     uint64_t limit_event_bytes;        /* of the terms in them */
     uint64_t limit_frame_bytes;        /* one message of a peer */
     uint64_t limit_queued_bytes;       /* waiting to be sent to one peer */

@@ -1,0 +1,142 @@
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "run.h"
+#include "term/term_read.h"
+
+/* A probe needs a process to look at on a known node: a pid, or a registered name. */
+static bool subject_of(struct run *run, size_t index, struct term *subject, const char **node)
+{
+    const struct target_spec *spec = run->targets[index].spec;
+    if (run->targets[index].found.size) {
+        *subject = buffer_term(&run->targets[index].found);
+        *node = run->targets[index].node;
+        return true;
+    }
+    *subject = spec->kind == TARGET_PID ? spec->server : spec->name;
+    *node = spec->node;
+    return spec->kind == TARGET_PID || spec->kind == TARGET_NAME;
+}
+
+static void answered(struct run *run)
+{
+    if (run->probes_awaited && --run->probes_awaited == 0)
+        run_observed(run);
+}
+
+/* One that cannot look, or no longer, leaves its mailbox unobserved. */
+static void on_down(void *owner, struct term reason)
+{
+    (void)reason;
+    struct mailbox *mailbox = owner;
+    if (mailbox->awaited) {
+        mailbox->awaited = false;
+        answered(mailbox->run);
+    }
+}
+
+/* {harnessd, RunId, probe}: the probes of a run share one key, whatever session it has. */
+static void build_key(const struct run *run, struct term_builder *builder)
+{
+    term_build_tuple(builder, 3);
+    term_build_atom(builder, "harnessd");
+    term_build_unsigned(builder, run->id);
+    term_build_atom(builder, "probe");
+}
+
+static bool start_probe(struct run *run, size_t index)
+{
+    struct mailbox *mailbox = &run->mailboxes[index];
+    struct term subject;
+    const char *node;
+    mailbox->run = run;
+    if (!subject_of(run, index, &subject, &node))
+        return false;
+    struct term_builder bindings = {0};
+    term_build_list(&bindings, 5);
+    script_build_binding(&bindings, "Daemon");
+    term_build_term(&bindings, process_pid(run->process));
+    script_build_binding(&bindings, "Interval");
+    term_build_unsigned(&bindings, run->scenario->mailbox_interval_ms);
+    script_build_binding(&bindings, "Key");
+    build_key(run, &bindings);
+    script_build_binding(&bindings, "Number");
+    term_build_unsigned(&bindings, index);
+    script_build_binding(&bindings, "Subject");
+    term_build_term(&bindings, subject);
+    term_build_nil(&bindings);
+    struct script_request request = {.name = SCRIPT_PROBE,
+                                     .node = node,
+                                     .process = run->process,
+                                     .bindings = term_built(&bindings),
+                                     .group_leader = term_built(&run->group_leader),
+                                     .down = on_down,
+                                     .owner = mailbox};
+    mailbox->awaited = script_start(runner_scripts(run->runner), &mailbox->probe, &request);
+    term_build_free(&bindings);
+    return mailbox->awaited;
+}
+
+bool probes_start(struct run *run)
+{
+    size_t count = run->scenario->mailbox_interval_ms ? run->scenario->target_count : 0;
+    if (!count)
+        return false;
+    run->mailboxes = memory_zalloc(count, sizeof(*run->mailboxes));
+    for (size_t i = 0; i < count; i++)
+        run->probes_awaited += start_probe(run, i);
+    return run->probes_awaited > 0;
+}
+
+bool probes_stop(struct run *run)
+{
+    struct term_builder stop = {0};
+    term_build_tuple(&stop, 2);
+    build_key(run, &stop);
+    term_build_atom(&stop, "stop");
+    for (size_t i = 0; run->mailboxes && i < run->scenario->target_count; i++) {
+        struct mailbox *mailbox = &run->mailboxes[i];
+        mailbox->awaited = script_send(&mailbox->probe, term_built(&stop));
+        run->probes_awaited += mailbox->awaited;
+    }
+    term_build_free(&stop);
+    return run->probes_awaited > 0;
+}
+
+/* {Initial, Final, Most, Average} */
+static bool read_sizes(struct term term, struct mailbox *mailbox)
+{
+    struct term parts[4];
+    return term_read_tuple_of(term, 4, parts) && term_read_integer(parts[0], &mailbox->initial) &&
+           term_read_integer(parts[1], &mailbox->final) && term_read_integer(parts[2], &mailbox->most) &&
+           term_read_number(parts[3], &mailbox->average);
+}
+
+/* {Key, Number, started} | {Key, Number, {returned, Sizes}} */
+bool probes_message(struct run *run, struct term message)
+{
+    struct term parts[3], returned[2];
+    int64_t number;
+    struct term_builder key = {0};
+    build_key(run, &key);
+    bool ours = run->mailboxes && term_read_tuple_of(message, 3, parts) &&
+                term_same(parts[0], term_built(&key)) && term_read_integer(parts[1], &number) &&
+                number >= 0 && (uint64_t)number < run->scenario->target_count;
+    term_build_free(&key);
+    if (!ours)
+        return false;
+    struct mailbox *mailbox = &run->mailboxes[number];
+    if (!mailbox->awaited)
+        return true;
+    mailbox->awaited = false;
+    if (term_read_tuple_of(parts[2], 2, returned))
+        mailbox->observed = read_sizes(returned[1], mailbox);
+    answered(run);
+    return true;
+}
+
+void probes_end(struct run *run)
+{
+    for (size_t i = 0; run->mailboxes && i < run->scenario->target_count; i++)
+        script_kill(&run->mailboxes[i].probe);
+}

@@ -1,0 +1,208 @@
+#include "serve/library.h"
+
+#include "term/term_read.h"
+
+/* A scenario's threads are repeated in the answer: as many as a call may ask for. */
+#define MAX_THREADS 1000000
+
+/* Keys that go into the scenario as they are. */
+static const char *const passed_on[] = {
+    "cleanup",   "default_operation", "timeout_ms", "call_timeout_ms",
+    "invariant", "mailbox",           "chaos",      "performance_expectations",
+};
+
+/* Where options are looked for, one place after the other. */
+struct options {
+    struct term places[2];
+    size_t count;
+};
+
+static const uint8_t nil_bytes[] = {TERM_TAG_NIL};
+static const struct term nil = {nil_bytes, sizeof(nil_bytes)};
+
+/* An option that is nil counts as not given, as it does in the library. */
+static bool find_option(const struct options *options, const char *key, struct term *value)
+{
+    for (size_t i = 0; i < options->count; i++)
+        if (term_pairs_get(options->places[i], key, value) && !term_is_atom(*value, "nil"))
+            return true;
+    return false;
+}
+
+static void build_setup(struct term_builder *answer, struct term module, const struct options *options)
+{
+    struct term setup, arguments = nil;
+    term_build_key(answer, "setup");
+    if (find_option(options, "setup", &setup)) {
+        term_build_term(answer, setup);
+        return;
+    }
+    (void)find_option(options, "server_opts", &arguments);
+    term_build_tuple(answer, 3);
+    term_build_term(answer, module);
+    term_build_atom(answer, "start_link");
+    term_build_list(answer, 1);
+    term_build_term(answer, arguments);
+    term_build_nil(answer);
+}
+
+/* Whether a key is among those of `earlier` places. */
+static bool is_given_later(const struct term *maps, size_t count, size_t index, struct term key)
+{
+    char name[TERM_ATOM_BYTES + 1];
+    struct term value;
+    if (!term_read_atom(key, name))
+        return false;
+    for (size_t i = index + 1; i < count; i++)
+        if (term_pairs_get(maps[i], name, &value))
+            return true;
+    return false;
+}
+
+/* Merges maps; of a key that several have the last counts. The second pass writes what the first has counted.
+ */
+static void build_merged(struct term_builder *answer, const struct term *maps, size_t count)
+{
+    size_t pairs = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        if (pass == 1)
+            term_build_map(answer, pairs);
+        for (size_t i = 0; i < count; i++) {
+            struct term_pairs walk;
+            struct term key, value;
+            if (!term_pairs_start(&walk, maps[i]))
+                continue;
+            while (term_pairs_next(&walk, &key, &value)) {
+                if (is_given_later(maps, count, i, key))
+                    continue;
+                pairs += pass == 0;
+                if (pass == 1) {
+                    term_build_term(answer, key);
+                    term_build_term(answer, value);
+                }
+            }
+        }
+    }
+}
+
+/* #{module, thread_count} and, over them, the metadata of each place. */
+static void build_metadata(struct term_builder *answer, struct term module, int64_t thread_count,
+                           const struct options *options)
+{
+    struct term maps[3] = {{0}};
+    size_t count = 1;
+    struct term_builder own = {0};
+    term_build_map(&own, thread_count ? 2 : 1);
+    term_build_key(&own, "module");
+    term_build_term(&own, module);
+    if (thread_count) {
+        term_build_key(&own, "thread_count");
+        term_build_integer(&own, thread_count);
+    }
+    bool built = term_build_done(&own, &maps[0]);
+    for (size_t i = 0; built && i < options->count; i++)
+        count += term_pairs_get(options->places[i], "metadata", &maps[count]);
+    term_build_key(answer, "metadata");
+    build_merged(answer, maps, count);
+    term_build_free(&own);
+}
+
+static size_t count_passed_on(const struct options *options)
+{
+    size_t count = 0;
+    struct term value;
+    for (size_t i = 0; i < ARRAY_LENGTH(passed_on); i++)
+        count += find_option(options, passed_on[i], &value);
+    return count;
+}
+
+static void build_passed_on(struct term_builder *answer, const struct options *options)
+{
+    struct term value;
+    for (size_t i = 0; i < ARRAY_LENGTH(passed_on); i++) {
+        if (!find_option(options, passed_on[i], &value))
+            continue;
+        term_build_key(answer, passed_on[i]);
+        term_build_term(answer, value);
+    }
+}
+
+/* What the library answers with a FunctionClauseError, or a KeyError. */
+static void refuse(struct request *request, const char *reason)
+{
+    struct term_builder error = {0}, stack = {0};
+    struct term terms[2];
+    term_build_atom(&error, reason);
+    term_build_list(&stack, 1);
+    term_build_tuple(&stack, 4);
+    term_build_atom(&stack, "harness");
+    term_build_term(&stack, request->function);
+    term_build_term(&stack, request->argument_list);
+    term_build_nil(&stack);
+    term_build_nil(&stack);
+    if (term_build_done(&error, &terms[0]) && term_build_done(&stack, &terms[1]))
+        request_raise(request, terms[0], terms[1]);
+    term_build_free(&error);
+    term_build_free(&stack);
+}
+
+static bool is_options(struct term term)
+{
+    struct term_pairs pairs;
+    return term_pairs_start(&pairs, term);
+}
+
+void library_simple_genserver_scenario(struct request *request)
+{
+    struct term module = request->arguments[0], operations = request->arguments[1];
+    struct options options = {.count = 1, .places = {request->arity == 4 ? request->arguments[3] : nil}};
+    struct term_list list;
+    int64_t threads;
+    if (term_type(module) != TERM_ATOM || !term_list_start(&list, operations) ||
+        !term_read_integer(request->arguments[2], &threads) || threads < 1 || threads > MAX_THREADS ||
+        !is_options(options.places[0])) {
+        refuse(request, "function_clause");
+        return;
+    }
+    struct term_builder *answer = request_answer(request);
+    term_build_map(answer, 3 + count_passed_on(&options));
+    build_setup(answer, module, &options);
+    term_build_key(answer, "threads");
+    term_build_list(answer, (size_t)threads);
+    for (int64_t i = 0; i < threads; i++)
+        term_build_term(answer, operations);
+    term_build_nil(answer);
+    build_metadata(answer, module, threads, &options);
+    build_passed_on(answer, &options);
+    request_return(request);
+}
+
+void library_from_property_config(struct request *request)
+{
+    struct term module = request->arguments[0];
+    struct options options = {
+        .count = 2, .places = {request->arguments[1], request->arity == 3 ? request->arguments[2] : nil}};
+    struct term scripts;
+    if (term_type(module) != TERM_ATOM || !is_options(options.places[0]) || !is_options(options.places[1])) {
+        refuse(request, "function_clause");
+        return;
+    }
+    if (!term_pairs_get(options.places[0], "thread_scripts", &scripts)) {
+        refuse(request, "badarg");
+        return;
+    }
+    struct term_builder *answer = request_answer(request);
+    term_build_map(answer, 3 + count_passed_on(&options));
+    build_setup(answer, module, &options);
+    term_build_key(answer, "threads");
+    term_build_term(answer, scripts);
+    build_metadata(answer, module, 0, &options);
+    build_passed_on(answer, &options);
+    request_return(request);
+}
+
+void library_default_invariant(struct request *request)
+{
+    term_build_atom(request_answer(request), "ok");
+    request_return(request);
+}

@@ -1,0 +1,16 @@
+/* The functions of the library that make scenarios: plain maps that run() takes. */
+#ifndef HARNESSD_SERVE_LIBRARY_H
+#define HARNESSD_SERVE_LIBRARY_H
+
+#include "node/request.h"
+
+/* simple_genserver_scenario(module, operations, thread_count[, opts]): answers the request. */
+void library_simple_genserver_scenario(struct request *request);
+
+/* from_property_config(module, config[, opts]): answers the request. */
+void library_from_property_config(struct request *request);
+
+/* default_invariant(pid, ctx): answers the request. */
+void library_default_invariant(struct request *request);
+
+#endif
