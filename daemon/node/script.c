@@ -249,10 +249,11 @@ bool script_start(struct scripts *scripts, struct script *script, const struct s
 
 bool script_send(struct script *script, struct term message)
 {
-    struct control control = {.operation = CONTROL_SEND, .from = process_pid(script->process)};
     if (!script->pid.size)
         return false;
-    control.to = (struct term){buffer_bytes(&script->pid), script->pid.size};
+    struct control control = {.operation = CONTROL_SEND,
+                              .from = process_pid(script->process),
+                              .to = {buffer_bytes(&script->pid), script->pid.size}};
     return peer_send(script->peer, process_sender(script->process), &control, message);
 }
 

@@ -1,11 +1,16 @@
 %% What a session does: the process on a user's node in which the hooks of a run are applied. It is evaluated there,
 %% expression by expression, by erl_eval:exprs/2, so that nothing has to be installed. Bound beforehand: Daemon, the
-%% process of the run on the daemon, and Key, a term that marks the messages between the two.
+%% process of the run on the daemon, Key, a term that marks the messages between the two, and Caller, whose group leader
+%% becomes the session's, or none when the session has it already.
 %%
 %% It traps exits, holds what the hooks start and link to it, and takes that along when it ends. It looks only at
 %% messages with the Key and at exits of its workers: all others stay for the hooks.
 process_flag(trap_exit, true),
 Session = self(),
+case is_pid(Caller) andalso node(Caller) =:= node() andalso process_info(Caller, group_leader) of
+    {group_leader, Leader} -> group_leader(Leader, Session);
+    _ -> true
+end,
 {HasElixir, Normalize} =
     case code:ensure_loaded('Elixir.Exception') of
         {module, _} ->

@@ -31,7 +31,7 @@ struct report {
 struct mailbox {
     struct run *run;
     struct script probe;
-    bool awaited;  /* that it has started, or its last value */
+    bool awaited;  /* that its target is resolved, that it has started, or its last value */
     bool observed; /* the numbers below are there */
     int64_t initial;
     int64_t final;
@@ -56,6 +56,8 @@ struct run {
     const struct scenario *scenario;
     struct process *process;
     struct monitor caller;
+    struct buffer caller_pid; /* empty when nobody waits for the run */
+    bool has_group_leader;    /* of the caller; it is this node's otherwise */
     struct term_builder group_leader;
     uint64_t created_ns;
     struct loop_timer timer;
@@ -233,6 +235,10 @@ bool session_message(struct run *run, struct term message);
 bool probes_start(struct run *run);
 bool probes_stop(struct run *run);
 bool probes_message(struct run *run, struct term message);
+
+/* A target whose process a probe waits to know is ready, or has failed. */
+void probes_target_ready(struct run *run, size_t index);
+void probes_target_failed(struct run *run, size_t index);
 
 /* Ends their processes; what they have told stays. */
 void probes_end(struct run *run);

@@ -403,6 +403,7 @@ static void on_target_failed(void *owner, struct target *target, enum target_fai
 {
     struct run *run = owner;
     struct term_builder nodedown = {0};
+    probes_target_failed(run, target->index);
     term_build_tuple(&nodedown, 2);
     term_build_atom(&nodedown, "nodedown");
     term_build_atom(&nodedown, target->node);
@@ -422,6 +423,7 @@ static void on_target_failed(void *owner, struct target *target, enum target_fai
 
 static void on_target_open(void *owner, struct target *target)
 {
+    probes_target_ready(owner, target->index);
     send_waiting(owner, target);
 }
 

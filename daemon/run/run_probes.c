@@ -4,18 +4,16 @@
 #include "run.h"
 #include "term/term_read.h"
 
-/* A probe needs a process to look at on a known node: a pid, or a registered name. */
-static bool subject_of(struct run *run, size_t index, struct term *subject, const char **node)
+/* A probe needs a process to look at on a known node: a pid, or a registered name. One behind a :global or
+ * :via name is known once the target was reached. */
+static bool subject_of(const struct run *run, size_t index, struct term *subject, const char **node)
 {
-    const struct target_spec *spec = run->targets[index].spec;
-    if (run->targets[index].found.size) {
-        *subject = buffer_term(&run->targets[index].found);
-        *node = run->targets[index].node;
-        return true;
-    }
-    *subject = spec->kind == TARGET_PID ? spec->server : spec->name;
-    *node = spec->node;
-    return spec->kind == TARGET_PID || spec->kind == TARGET_NAME;
+    const struct target *target = &run->targets[index];
+    bool found = target->found.size > 0;
+    *subject = found ? buffer_term(&target->found)
+                     : (target->spec->kind == TARGET_PID ? target->spec->server : target->spec->name);
+    *node = found ? target->node : target->spec->node;
+    return found || target->spec->kind == TARGET_PID || target->spec->kind == TARGET_NAME;
 }
 
 static void answered(struct run *run)
@@ -49,7 +47,6 @@ static bool start_probe(struct run *run, size_t index)
     struct mailbox *mailbox = &run->mailboxes[index];
     struct term subject;
     const char *node;
-    mailbox->run = run;
     if (!subject_of(run, index, &subject, &node))
         return false;
     struct term_builder bindings = {0};
@@ -80,12 +77,41 @@ static bool start_probe(struct run *run, size_t index)
 bool probes_start(struct run *run)
 {
     size_t count = run->scenario->mailbox_interval_ms ? run->scenario->target_count : 0;
+    struct term subject;
+    const char *node;
     if (!count)
         return false;
     run->mailboxes = memory_zalloc(count, sizeof(*run->mailboxes));
+    for (size_t i = 0; i < count; i++) {
+        struct mailbox *mailbox = &run->mailboxes[i];
+        mailbox->run = run;
+        mailbox->awaited = !subject_of(run, i, &subject, &node) || start_probe(run, i);
+        run->probes_awaited += mailbox->awaited;
+    }
     for (size_t i = 0; i < count; i++)
-        run->probes_awaited += start_probe(run, i);
+        if (!subject_of(run, i, &subject, &node))
+            target_reach(&run->targets[i]);
     return run->probes_awaited > 0;
+}
+
+static bool waits_for_target(const struct run *run, size_t index)
+{
+    return run->state == RUN_OBSERVING && run->mailboxes && run->mailboxes[index].awaited &&
+           !script_is_active(&run->mailboxes[index].probe);
+}
+
+void probes_target_ready(struct run *run, size_t index)
+{
+    if (waits_for_target(run, index) && !start_probe(run, index))
+        probes_target_failed(run, index);
+}
+
+void probes_target_failed(struct run *run, size_t index)
+{
+    if (!waits_for_target(run, index))
+        return;
+    run->mailboxes[index].awaited = false;
+    answered(run);
 }
 
 bool probes_stop(struct run *run)

@@ -49,11 +49,22 @@ bool session_is_there(const struct run *run)
     return run->session.pid.size > 0;
 }
 
+/* A request that came without a group leader has its caller's looked up there. */
+static void build_caller(const struct run *run, struct term_builder *bindings)
+{
+    if (run->caller_pid.size && !run->has_group_leader)
+        term_build_term(bindings, buffer_term(&run->caller_pid));
+    else
+        term_build_atom(bindings, "none");
+}
+
 void session_start(struct run *run)
 {
     struct term_builder bindings = {0};
     run->sessions++;
-    term_build_list(&bindings, 2);
+    term_build_list(&bindings, 3);
+    script_build_binding(&bindings, "Caller");
+    build_caller(run, &bindings);
     script_build_binding(&bindings, "Daemon");
     term_build_term(&bindings, process_pid(run->process));
     script_build_binding(&bindings, "Key");

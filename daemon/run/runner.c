@@ -509,8 +509,8 @@ static void reap(void *owner)
     report_free(&run->report);
     term_build_free(&run->group_leader);
     term_build_free(&run->written);
-    struct buffer *const kept[] = {&run->subject, &run->context, &run->chaos_result,
-                                   &run->failure, &run->raised,  &run->cleanup_failure};
+    struct buffer *const kept[] = {&run->caller_pid, &run->subject, &run->context,        &run->chaos_result,
+                                   &run->failure,    &run->raised,  &run->cleanup_failure};
     for (size_t i = 0; i < ARRAY_LENGTH(kept); i++)
         buffer_free(kept[i]);
     scenario_free(run->request.scenario);
@@ -564,6 +564,9 @@ static struct run *new_run(struct runner *runner, const struct run_request *requ
                 runner->limits.event_bytes, &run->random);
     term_build_term(&run->group_leader,
                     request->group_leader.data ? request->group_leader : io_server_pid(runner->io_server));
+    run->has_group_leader = request->group_leader.data != NULL;
+    if (request->caller.data)
+        run_keep(&run->caller_pid, request->caller);
     run_keep(&run->context, (struct term){empty_map, sizeof(empty_map)});
     loop_timer_init(&run->timer, node_loop(runner->node), timer_fired, run);
     load_init(run);
