@@ -41,6 +41,7 @@ struct conn {
     bool sent_since_tick;
     bool write_waits; /* for the socket to take more */
     bool congested;
+    bool overrun; /* more waits than the limit: it is closed at the end of the pass */
     char address[64];
     void *data;
 };
@@ -169,17 +170,20 @@ static void write_once(struct conn *conn)
 static void flush(void *owner)
 {
     struct conn *conn = owner;
-    if ((conn->state == CONN_UP || conn->state == CONN_HANDSHAKING) && !conn->write_waits)
+    if (conn->overrun)
+        conn_close(conn, "peer does not read: %zu bytes queued", outbox_size(&conn->outbox));
+    else if ((conn->state == CONN_UP || conn->state == CONN_HANDSHAKING) && !conn->write_waits)
         write_once(conn);
 }
 
 bool conn_send(struct conn *conn, uint64_t sender, struct term control, struct term payload)
 {
-    if (conn->state != CONN_UP)
+    if (conn->state != CONN_UP || conn->overrun)
         return false;
     size_t waiting = outbox_size(&conn->outbox);
     if (waiting > conn->settings->queued_bytes) {
-        conn_close(conn, "peer does not read: %zu bytes queued", waiting);
+        conn->overrun = true; /* closed at the end of the pass, not inside whoever sends */
+        loop_defer(conn->settings->loop, &conn->flush);
         return false;
     }
     outbox_add(&conn->outbox, conn->flags, sender, control, payload);

@@ -51,8 +51,7 @@ static void grow(struct events *events)
 
 static void release(struct events *events, const struct event *event)
 {
-    if (event->term != TERMS_NONE)
-        events->bytes -= terms_get(&events->terms, event->term).size;
+    events->bytes -= event->bytes;
     terms_release(&events->terms, event->term);
 }
 
@@ -68,10 +67,10 @@ static void drop_oldest(struct events *events)
 static void put(struct events *events, size_t index, struct event event, struct term term)
 {
     event.term = TERMS_NONE;
-    if (term.data) {
+    if (term.data)
         event.term = terms_keep(&events->terms, term);
-        events->bytes += term.size;
-    }
+    event.bytes = term.size < UINT32_MAX - event.bytes ? event.bytes + (uint32_t)term.size : UINT32_MAX;
+    events->bytes += event.bytes;
     if (index < events->count) {
         release(events, at(events, index));
     } else {

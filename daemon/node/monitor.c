@@ -164,16 +164,20 @@ bool monitor_spawn(struct monitor *monitor, struct process *process, struct peer
 
 void monitor_stop(struct monitor *monitor)
 {
-    if (!monitor->remote)
+    struct remote *remote = monitor->remote;
+    if (!remote)
         return;
+    struct term reference = bytes_of(&monitor->reference);
+    map_remove(&remote->monitors, reference.data, reference.size);
+    monitor->remote = NULL;
     /* A spawned process has no pid yet before it has started; it is then ended when it has (end_unwanted()).
      */
     if (monitor->target.size) {
         struct control control = {.operation = CONTROL_DEMONITOR,
                                   .from = process_pid(monitor->process),
                                   .to = bytes_of(&monitor->target),
-                                  .reference = bytes_of(&monitor->reference)};
-        (void)peer_send(monitor->remote->peer, process_sender(monitor->process), &control, (struct term){0});
+                                  .reference = reference};
+        (void)peer_send(remote->peer, process_sender(monitor->process), &control, (struct term){0});
     }
     forget_monitor(monitor);
 }

@@ -202,6 +202,7 @@ bool request_expects_answer(const struct request *request)
 
 struct term_builder *request_answer(struct request *request)
 {
+    term_build_reset(&request->answer);
     forms[request->form].open(request, "return");
     return &request->answer;
 }
@@ -219,12 +220,14 @@ void request_return(struct request *request)
 
 void request_raise(struct request *request, struct term reason, struct term stack)
 {
+    term_build_reset(&request->answer);
     forms[request->form].raise(request, reason, stack);
     request_return(request);
 }
 
 void request_undefined(struct request *request)
 {
+    term_build_reset(&request->answer);
     forms[request->form].undefined(request);
     request_return(request);
 }

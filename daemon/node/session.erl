@@ -1,13 +1,13 @@
 %% What a session does: the process on a user's node in which the hooks of a run are applied. It is evaluated there,
 %% expression by expression, by erl_eval:exprs/2, so that nothing has to be installed. Bound beforehand: Daemon, the
-%% process of the run on the daemon, Key, a term that marks the messages between the two, and Caller, whose group leader
-%% becomes the session's, or none when the session has it already.
+%% process of the run on the daemon, Key, a term that marks the messages between the two, Caller, who asked for the run,
+%% or none, and LeaderWanted, whether the session has yet to take the caller's group leader.
 %%
 %% It traps exits, holds what the hooks start and link to it, and takes that along when it ends. It looks only at
 %% messages with the Key and at exits of its workers: all others stay for the hooks.
 process_flag(trap_exit, true),
 Session = self(),
-case is_pid(Caller) andalso node(Caller) =:= node() andalso process_info(Caller, group_leader) of
+case LeaderWanted andalso node(Caller) =:= node() andalso process_info(Caller, group_leader) of
     {group_leader, Leader} -> group_leader(Leader, Session);
     _ -> true
 end,
@@ -24,7 +24,9 @@ HasTelemetry = erlang:function_exported(telemetry, execute, 3),
 
 %% The cleanup of those who name none: ends what setup has made, by force after a second.
 Stop =
-    fun(Subject) ->
+    fun(Subject) when Subject =:= Session; Subject =:= Caller ->
+        ok; % a setup that gave one of these has made nothing
+       (Subject) ->
         Monitor = monitor(process, Subject),
         unlink(Subject),
         exit(Subject, shutdown),
@@ -63,37 +65,58 @@ Apply =
         end
     end,
 
-%% When the daemon or the link to it is gone, nobody else cleans up. This process does it beside the session, which
-%% may be busy with a hook that never ends, and then takes the session down.
+%% Stands beside the session, which may be busy with a hook that never ends. When the session is gone it ends the workers
+%% that have outlived it; when the daemon or the link to it is gone, it cleans up, as nobody else does, and takes the
+%% session down. Cleanup is what there is to do: none, {Hook, Arguments, Timeout}, or {cleaning, Timeout} while the session
+%% does it already.
 Janitor =
     spawn(fun() ->
         DaemonMonitor = monitor(process, Daemon),
         SessionMonitor = monitor(process, Session),
+        Kill = fun(Workers) -> [exit(Worker, kill) || Worker <- maps:keys(Workers)] end,
+        Clean =
+            fun(none) ->
+                    ok;
+               ({cleaning, Timeout}) ->
+                    receive {Key, cleaned} -> ok after Timeout -> ok end;
+               ({Hook, Arguments, Timeout}) ->
+                    {Cleaner, CleanerMonitor} = spawn_monitor(fun() -> Apply(Hook, Arguments) end),
+                    receive
+                        {'DOWN', CleanerMonitor, process, _, _} -> ok
+                    after Timeout ->
+                        exit(Cleaner, kill)
+                    end
+            end,
         Watch =
-            fun Watch(Cleanup) ->
+            fun Watch(Cleanup, Workers) ->
                 receive
                     {Key, cleanup, Hook, Arguments, Timeout} ->
-                        Watch({Hook, Arguments, Timeout});
+                        Watch({Hook, Arguments, Timeout}, Workers);
+                    {Key, cleaning, Timeout} ->
+                        Watch({cleaning, Timeout}, Workers);
+                    {Key, cleaned} ->
+                        Watch(none, Workers);
+                    {Key, worker, Worker} ->
+                        Watch(Cleanup, Workers#{Worker => true});
+                    {Key, worked, Worker} ->
+                        Watch(Cleanup, maps:remove(Worker, Workers));
                     {'DOWN', SessionMonitor, process, _, _} ->
-                        ok;
+                        Kill(Workers);
                     {'DOWN', DaemonMonitor, process, _, normal} ->
-                        Watch(none); % the run is over, and the session was told to stop
-                    {'DOWN', DaemonMonitor, process, _, _} ->
-                        case Cleanup of
-                            none ->
-                                ok;
-                            {Hook, Arguments, Timeout} ->
-                                {Cleaner, CleanerMonitor} = spawn_monitor(fun() -> Apply(Hook, Arguments) end),
-                                receive
-                                    {'DOWN', CleanerMonitor, process, _, _} -> ok
-                                after Timeout ->
-                                    exit(Cleaner, kill)
-                                end
+                        % The run is over, and the session was told to stop: it has telemetry to execute at most.
+                        receive
+                            {'DOWN', SessionMonitor, process, _, _} -> ok
+                        after 5000 ->
+                            exit(Session, kill)
                         end,
+                        Kill(Workers);
+                    {'DOWN', DaemonMonitor, process, _, _} ->
+                        Kill(Workers),
+                        Clean(Cleanup),
                         exit(Session, kill)
                 end
             end,
-        Watch(none)
+        Watch(none, #{})
     end),
 
 Measure =
@@ -106,23 +129,45 @@ Measure =
 Serve =
     fun Serve(Workers) ->
         receive
-            {Key, hook, Number, Hook, Arguments} ->
-                Daemon ! {Key, Number, Apply(Hook, Arguments)},
+            {Key, setup, Of, Hook, Cleanup, Timeout} ->
+                Outcome = Apply(Hook, []),
+                Arm = fun(Arguments) -> Janitor ! {Key, cleanup, Cleanup, Arguments, Timeout} end,
+                case Outcome of
+                    {returned, {ok, Pid}} when is_pid(Pid) -> Arm([Pid, #{}]);
+                    {returned, {ok, Pid, Context}} when is_pid(Pid), is_map(Context) -> Arm([Pid, Context]);
+                    _ -> none
+                end,
+                Daemon ! {Key, Of, Outcome},
                 Serve(Workers);
-            {Key, work, Number, Hook, Arguments} ->
-                Worker = spawn_link(fun() -> Daemon ! {Key, Number, Apply(Hook, Arguments)} end),
-                Serve(Workers#{Worker => Number});
+            {Key, hook, Of, Hook, Arguments} ->
+                Daemon ! {Key, Of, Apply(Hook, Arguments)},
+                Serve(Workers);
+            {Key, clean, Of, Hook, Arguments, Timeout} ->
+                Janitor ! {Key, cleaning, Timeout},
+                Outcome = Apply(Hook, Arguments),
+                Janitor ! {Key, cleaned},
+                Daemon ! {Key, Of, Outcome},
+                Serve(Workers);
+            {Key, work, Of, Hook, Arguments} ->
+                Worker = spawn_link(fun() -> Daemon ! {Key, Of, Apply(Hook, Arguments)} end),
+                Janitor ! {Key, worker, Worker},
+                Serve(Workers#{Worker => Of});
             {'EXIT', Worker, Reason} when is_map_key(Worker, Workers) ->
+                Janitor ! {Key, worked, Worker},
                 Reason =:= normal orelse (Daemon ! {Key, map_get(Worker, Workers), {exited, Reason}}),
                 Serve(maps:remove(Worker, Workers));
             {Key, cleanup, Hook, Arguments, Timeout} ->
                 Janitor ! {Key, cleanup, Hook, Arguments, Timeout},
                 Serve(Workers);
             {Key, stop_work} ->
-                [begin unlink(Worker), exit(Worker, kill) end || Worker <- maps:keys(Workers)],
+                [begin
+                     unlink(Worker),
+                     exit(Worker, kill),
+                     Janitor ! {Key, worked, Worker}
+                 end || Worker <- maps:keys(Workers)],
                 Serve(#{});
-            {Key, measure, Number} ->
-                Daemon ! {Key, Number, {returned, Measure()}},
+            {Key, measure, Of} ->
+                Daemon ! {Key, Of, {returned, Measure()}},
                 Serve(Workers);
             {Key, telemetry, Event, Measurements, Metadata} ->
                 try telemetry:execute(Event, Measurements, Metadata) catch _:_ -> ok end,

@@ -339,9 +339,11 @@ void report_start(struct run *run, bool for_invariant)
 {
     struct report *report = &run->report;
     report_free(report);
-    *report =
-        (struct report){.part = REPORT_WRITTEN, .output = &run->written, .for_invariant = for_invariant};
+    *report = (struct report){.part = REPORT_WRITTEN,
+                              .output = for_invariant ? &run->written : run->request.result,
+                              .for_invariant = for_invariant};
     term_build_reset(&run->written);
+    report->start = report->output->bytes.size;
     if (!for_invariant && !open_result(run))
         return;
     report->part = REPORT_EVENTS;

@@ -19,6 +19,7 @@ struct thread {
 /* Where the writing of a report is. */
 struct report {
     struct term_builder *output;
+    size_t start;       /* where it begins in `output` */
     bool for_invariant; /* the context of the invariant, not the report of the run */
     size_t *order;      /* events by thread, see events_by_thread() */
     size_t *starts;
@@ -82,6 +83,7 @@ struct run {
     size_t call_prefix;       /* bytes of `call` before Message; the last four are the tag */
     struct term_builder cast; /* scratch for {'$gen_cast', Message} */
     uint64_t *custom_starts;  /* of each thread's custom operation */
+    bool *is_custom_running;  /* of each thread */
     uint32_t *custom_queue;   /* threads whose custom operation waits for room, a ring */
     size_t custom_first;
     size_t custom_waiting;
@@ -97,35 +99,42 @@ struct run {
     uint64_t started_ns; /* the first thread */
     uint64_t loaded_ns;  /* the last one */
     uint64_t ended_ns;
+    uint64_t waited_ns; /* the chaos was no longer awaited */
     struct mailbox *mailboxes;
     size_t probes_awaited;
     bool measurement_awaited;
+    bool is_measured;            /* the first measurement was asked for */
+    uint32_t measurements;       /* that were asked for: the number of the last one */
     struct measurement measured; /* the last that came */
     struct measurement first;    /* around the load */
     struct measurement last;
     struct measurement opening; /* around the whole run */
     struct measurement closing;
-    bool judged; /* `first` and `last` are there, and no expectation was missed */
+    bool told_start; /* by telemetry */
+    bool judged;     /* `first` and `last` are there, and no expectation was missed */
 
     /* The session and its hooks. */
     struct script session;
     uint32_t sessions; /* that were started: the last one's key */
     bool has_elixir;
     bool has_telemetry;
+    bool hooks_node_lost;
     bool set_up;           /* there is something to clean up */
     struct buffer subject; /* what hooks are given: the setup's pid, or the target as it was given */
     struct buffer context; /* of the setup, a map */
     bool chaos_running;
     uint64_t chaos_started_ns;
     uint64_t chaos_ms;
-    struct buffer chaos_result; /* what the chaos fun returned; empty when there was none or it failed */
+    struct buffer chaos_result;  /* what the chaos fun returned; empty when there was none or it failed */
+    struct buffer chaos_failure; /* with what it has failed */
 
     /* The result. */
     struct buffer failure;         /* the reason of {error, Reason}; empty when there is none */
     struct buffer cleanup_failure; /* what went wrong with the cleanup */
     struct buffer raised;
     struct report report;
-    struct term_builder written; /* the invariant's context, then the result */
+    size_t result_start;         /* bytes before the result in its builder */
+    struct term_builder written; /* the context of the invariant */
 };
 
 static inline struct term buffer_term(const struct buffer *buffer)
@@ -187,14 +196,12 @@ void load_stop(struct run *run);
 void load_reply(struct run *run, int64_t tag, struct term reply);
 
 /* What became of a thread's custom operation. */
-void load_custom_done(struct run *run, uint32_t thread, struct term outcome);
+void load_custom_done(struct run *run, int64_t thread, int64_t step, struct term outcome);
 
 /* The session is gone, and with it all custom operations. */
 void load_session_down(struct run *run, struct term reason);
 
 /* --- run_session.c --- */
-
-enum hook { HOOK_SETUP, HOOK_INVARIANT, HOOK_CLEANUP };
 
 /* Starts a session; run_session_ready() or run_session_lost() tells how that went. */
 void session_start(struct run *run);
@@ -207,7 +214,9 @@ void session_kill(struct run *run);
 
 /* What the session is asked for; the outcome comes to run_hook_done(), load_custom_done(), run_chaos_done()
  * or run_observed(). Without a session nothing happens. */
-void session_apply(struct run *run, enum hook hook);
+void session_setup(struct run *run);
+void session_check_invariant(struct run *run); /* with the context in `written` */
+void session_clean_up(struct run *run);
 void session_work(struct run *run, uint32_t thread, struct term hook, struct term arguments);
 void session_strict(struct run *run, uint32_t thread, struct term server, struct term message);
 void session_start_chaos(struct run *run);
@@ -215,8 +224,12 @@ void session_start_chaos(struct run *run);
 /* Asks for a measurement, which `run->measured` is when run_observed() tells; it is awaited until then. */
 void session_measure(struct run *run);
 
-/* Tells the session what to clean up should the daemon, or the link to it, go away. */
+/* Tells the session what to clean up should the daemon, or the link to it, go away; a setup tells that by
+ * itself. */
 void session_guard_cleanup(struct run *run);
+
+/* How long a cleanup may take. */
+uint64_t session_cleanup_ms(const struct run *run);
 
 /* Kills all that works for the load: custom operations and chaos. */
 void session_stop_work(struct run *run);

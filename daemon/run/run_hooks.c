@@ -108,12 +108,10 @@ void run_hook_done(struct run *run, struct term outcome)
         run_enter(run, RUN_REPORTING);
 }
 
-/* The chaos has failed with what ends a process: an exit reason, {Exception, Stack}, {{nocatch, Value},
- * Stack}. */
+/* A failed thread hides it; it is judged when all is done. */
 static void chaos_failed(struct run *run, struct term reason)
 {
-    telemetry_chaos(run, "stop", reason);
-    run_fail(run, "chaos_failed", reason);
+    run_keep(&run->chaos_failure, reason);
 }
 
 void run_build_exit_reason(const struct term raised[4], struct term_builder *builder)
@@ -147,12 +145,10 @@ void run_chaos_done(struct run *run, struct term outcome)
     if (!run->chaos_running || !term_read_tuple(outcome, 4, parts, &arity) || arity < 2)
         return;
     run->chaos_running = false;
-    run->chaos_ms = (clock_ns() - run->chaos_started_ns) / CLOCK_NS_PER_MS;
     if (arity == 4) {
         chaos_raised(run, parts);
     } else if (term_is_atom(parts[0], "returned")) {
         run_keep(&run->chaos_result, parts[1]);
-        telemetry_chaos(run, "stop", (struct term){0});
     } else {
         chaos_failed(run, parts[1]);
     }

@@ -23,6 +23,16 @@ static const struct operation *operation_of(const struct run *run, uint32_t thre
     return &run->scenario->operations[run->scenario->threads[thread].first + run->threads[thread].step];
 }
 
+static struct term target_server(const struct run *run, uint32_t target)
+{
+    return run->scenario->setup.data ? buffer_term(&run->subject) : run->scenario->targets[target].server;
+}
+
+static uint32_t target_of(const struct run *run, uint32_t thread)
+{
+    return (uint32_t)((thread + (uint64_t)run->threads[thread].step) % run->scenario->target_count);
+}
+
 /* --- Time --- */
 
 static uint64_t call_deadline(const struct run *run, const struct call *call)
@@ -81,6 +91,15 @@ static void count_error(struct run *run, enum result_kind kind, struct term reas
     term_build_free(&builder);
 }
 
+/* Of the terms that a report repeats with each event of the operation. */
+static uint32_t repeated_bytes(const struct run *run, uint32_t thread, uint32_t target, enum result_kind kind)
+{
+    size_t bytes = operation_of(run, thread)->message.size;
+    if (kind == RESULT_EXIT)
+        bytes += target_server(run, target).size + run->scenario->cast_sync_message.size;
+    return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
+}
+
 /* The thread's operation has its result: it becomes an event, and the thread goes on. `term` is that of the
  * result. */
 static void complete(struct run *run, uint32_t thread, uint32_t target, uint64_t start_ns,
@@ -95,6 +114,7 @@ static void complete(struct run *run, uint32_t thread, uint32_t target, uint64_t
                           .target = target,
                           .end_us = (now - run->started_ns) / CLOCK_NS_PER_US,
                           .duration_us = duration_us < UINT32_MAX ? (uint32_t)duration_us : UINT32_MAX,
+                          .bytes = repeated_bytes(run, thread, target, kind),
                           .kind = kind};
     events_record(&run->events, event, term);
     run->operations++;
@@ -208,16 +228,6 @@ static void send_later(struct run *run, uint32_t target)
 
 /* --- Custom operations --- */
 
-static struct term target_server(const struct run *run, uint32_t target)
-{
-    return run->scenario->setup.data ? buffer_term(&run->subject) : run->scenario->targets[target].server;
-}
-
-static uint32_t target_of(const struct run *run, uint32_t thread)
-{
-    return (uint32_t)((thread + (uint64_t)run->threads[thread].step) % run->scenario->target_count);
-}
-
 static void start_custom(struct run *run, uint32_t thread)
 {
     struct term_builder arguments = {0};
@@ -225,6 +235,7 @@ static void start_custom(struct run *run, uint32_t thread)
     term_build_term(&arguments, target_server(run, target_of(run, thread)));
     term_build_nil(&arguments);
     run->custom_running++;
+    run->is_custom_running[thread] = true;
     session_work(run, thread, operation_of(run, thread)->message, term_built(&arguments));
     term_build_free(&arguments);
 }
@@ -281,13 +292,16 @@ static void custom_outcome(struct run *run, uint32_t thread, struct term outcome
     }
 }
 
-void load_custom_done(struct run *run, uint32_t thread, struct term outcome)
+/* A process may tell its outcome and be killed before it ends: only the first word of the operation that the
+ * thread is at counts. */
+void load_custom_done(struct run *run, int64_t thread, int64_t step, struct term outcome)
 {
-    if (!is_loading(run) || !run->custom_starts || thread >= run->threads_started ||
-        run->custom_starts[thread] == 0)
+    if (!is_loading(run) || !run->custom_starts || thread < 0 || (uint64_t)thread >= run->threads_started ||
+        !run->is_custom_running[thread] || run->threads[thread].step != step)
         return;
+    run->is_custom_running[thread] = false;
     run->custom_running--;
-    custom_outcome(run, thread, outcome);
+    custom_outcome(run, (uint32_t)thread, outcome);
     start_customs(run);
 }
 
@@ -298,6 +312,7 @@ void load_session_down(struct run *run, struct term reason)
     for (uint32_t thread = 0; thread < run->threads_started && is_loading(run); thread++) {
         if (run->custom_starts[thread]) {
             run->custom_starts[thread] = 0;
+            run->is_custom_running[thread] = false;
             fail_thread(run, thread, reason);
         }
     }
@@ -371,6 +386,7 @@ static void miss_sync(struct run *run, struct call *call)
         return;
     }
     run->custom_starts[thread] = call->start_ns;
+    run->is_custom_running[thread] = true;
     run->custom_running++;
     calls_rest(&run->calls, call);
     session_strict(run, thread, target_server(run, target), run->scenario->cast_sync_message);
@@ -532,6 +548,7 @@ void load_init(struct run *run)
     if (custom) {
         run->custom_starts = memory_zalloc(scenario->thread_count, sizeof(*run->custom_starts));
         run->custom_queue = memory_zalloc(scenario->thread_count, sizeof(*run->custom_queue));
+        run->is_custom_running = memory_zalloc(scenario->thread_count, sizeof(*run->is_custom_running));
     }
     calls_init(&run->calls, scenario->target_count);
     build_call_prefix(run);
@@ -561,4 +578,5 @@ void load_free(struct run *run)
     free(run->is_dirty);
     free(run->custom_starts);
     free(run->custom_queue);
+    free(run->is_custom_running);
 }

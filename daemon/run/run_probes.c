@@ -163,6 +163,9 @@ bool probes_message(struct run *run, struct term message)
 
 void probes_end(struct run *run)
 {
-    for (size_t i = 0; run->mailboxes && i < run->scenario->target_count; i++)
+    for (size_t i = 0; run->mailboxes && i < run->scenario->target_count; i++) {
         script_kill(&run->mailboxes[i].probe);
+        run->mailboxes[i].awaited = false;
+    }
+    run->probes_awaited = 0;
 }

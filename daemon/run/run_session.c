@@ -6,11 +6,10 @@
 #include "run.h"
 #include "term/term_read.h"
 
-/* What an outcome is of; that of a custom operation has the number of its thread. */
+/* What an outcome is of; that of a custom operation has {Thread, Step}, a measurement its number. */
 #define STARTED "started"
 #define HOOK_OUTCOME "hook"
 #define CHAOS_OUTCOME "chaos"
-#define MEASURE_OUTCOME "measure"
 
 /* {harnessd, RunId, SessionNumber}: what marks the messages between the run and one session of it. */
 static void build_key(const struct run *run, struct term_builder *builder)
@@ -49,29 +48,26 @@ bool session_is_there(const struct run *run)
     return run->session.pid.size > 0;
 }
 
-/* A request that came without a group leader has its caller's looked up there. */
-static void build_caller(const struct run *run, struct term_builder *bindings)
-{
-    if (run->caller_pid.size && !run->has_group_leader)
-        term_build_term(bindings, buffer_term(&run->caller_pid));
-    else
-        term_build_atom(bindings, "none");
-}
-
 void session_start(struct run *run)
 {
     struct term_builder bindings = {0};
     run->sessions++;
-    term_build_list(&bindings, 3);
+    term_build_list(&bindings, 4);
     script_build_binding(&bindings, "Caller");
-    build_caller(run, &bindings);
+    if (run->caller_pid.size)
+        term_build_term(&bindings, buffer_term(&run->caller_pid));
+    else
+        term_build_atom(&bindings, "none");
     script_build_binding(&bindings, "Daemon");
     term_build_term(&bindings, process_pid(run->process));
     script_build_binding(&bindings, "Key");
     build_key(run, &bindings);
+    script_build_binding(&bindings, "LeaderWanted");
+    term_build_boolean(&bindings, run->caller_pid.size && !run->has_group_leader);
     term_build_nil(&bindings);
     struct script_request request = {.name = SCRIPT_SESSION,
-                                     .node = run->scenario->hooks_node,
+                                     .node = run->hooks_node_lost ? run->subject_spec.node
+                                                                  : run->scenario->hooks_node,
                                      .process = run->process,
                                      .bindings = term_built(&bindings),
                                      .group_leader = term_built(&run->group_leader),
@@ -89,41 +85,59 @@ void session_kill(struct run *run)
 
 /* --- Commands --- */
 
-static struct term default_cleanup(struct term_builder *builder)
+/* Appends the hook that cleans up. */
+static void build_cleanup_hook(const struct run *run, struct term_builder *command)
 {
-    term_build_reset(builder);
-    term_build_atom(builder, "stop");
-    return term_built(builder);
+    if (run->scenario->cleanup.data)
+        term_build_term(command, run->scenario->cleanup);
+    else
+        term_build_atom(command, "stop");
 }
 
-/* Appends the hook and the list of its arguments. */
-static void build_application(struct run *run, enum hook hook, struct term_builder *command)
+/* Appends the arguments of the invariant or the cleanup: the subject and a context. */
+static void build_arguments(const struct run *run, struct term context, struct term_builder *command)
 {
-    const struct scenario *scenario = run->scenario;
-    struct term_builder stop = {0};
-    struct term hooks[] = {[HOOK_SETUP] = scenario->setup,
-                           [HOOK_INVARIANT] = scenario->invariant,
-                           [HOOK_CLEANUP] =
-                               scenario->cleanup.data ? scenario->cleanup : default_cleanup(&stop)};
-    term_build_term(command, hooks[hook]);
-    if (hook == HOOK_SETUP) {
-        term_build_nil(command);
-    } else {
-        term_build_list(command, 2);
-        term_build_term(command, buffer_term(&run->subject));
-        term_build_term(command,
-                        hook == HOOK_INVARIANT ? term_built(&run->written) : buffer_term(&run->context));
-        term_build_nil(command);
-    }
-    term_build_free(&stop);
+    term_build_list(command, 2);
+    term_build_term(command, buffer_term(&run->subject));
+    term_build_term(command, context);
+    term_build_nil(command);
 }
 
-void session_apply(struct run *run, enum hook hook)
+uint64_t session_cleanup_ms(const struct run *run)
+{
+    /* The default cleanup takes up to a second on its own. */
+    return run->scenario->hook_timeout_ms + (run->scenario->cleanup.data ? 0 : 1500);
+}
+
+void session_setup(struct run *run)
+{
+    struct term_builder command = {0};
+    open_command(run, &command, 6, "setup");
+    term_build_atom(&command, HOOK_OUTCOME);
+    term_build_term(&command, run->scenario->setup);
+    build_cleanup_hook(run, &command);
+    term_build_unsigned(&command, session_cleanup_ms(run));
+    (void)send_command(run, &command);
+}
+
+void session_check_invariant(struct run *run)
 {
     struct term_builder command = {0};
     open_command(run, &command, 5, "hook");
     term_build_atom(&command, HOOK_OUTCOME);
-    build_application(run, hook, &command);
+    term_build_term(&command, run->scenario->invariant);
+    build_arguments(run, term_built(&run->written), &command);
+    (void)send_command(run, &command);
+}
+
+void session_clean_up(struct run *run)
+{
+    struct term_builder command = {0};
+    open_command(run, &command, 6, "clean");
+    term_build_atom(&command, HOOK_OUTCOME);
+    build_cleanup_hook(run, &command);
+    build_arguments(run, buffer_term(&run->context), &command);
+    term_build_unsigned(&command, session_cleanup_ms(run));
     (void)send_command(run, &command);
 }
 
@@ -131,8 +145,9 @@ void session_guard_cleanup(struct run *run)
 {
     struct term_builder command = {0};
     open_command(run, &command, 5, "cleanup");
-    build_application(run, HOOK_CLEANUP, &command);
-    term_build_unsigned(&command, run->scenario->hook_timeout_ms);
+    build_cleanup_hook(run, &command);
+    build_arguments(run, buffer_term(&run->context), &command);
+    term_build_unsigned(&command, session_cleanup_ms(run));
     (void)send_command(run, &command);
 }
 
@@ -140,7 +155,9 @@ void session_work(struct run *run, uint32_t thread, struct term hook, struct ter
 {
     struct term_builder command = {0};
     open_command(run, &command, 5, "work");
+    term_build_tuple(&command, 2);
     term_build_unsigned(&command, thread);
+    term_build_unsigned(&command, run->threads[thread].step);
     term_build_term(&command, hook);
     term_build_term(&command, arguments);
     (void)send_command(run, &command);
@@ -197,7 +214,7 @@ void session_measure(struct run *run)
 {
     struct term_builder command = {0};
     open_command(run, &command, 3, "measure");
-    term_build_atom(&command, MEASURE_OUTCOME);
+    term_build_unsigned(&command, ++run->measurements);
     run->measurement_awaited = send_command(run, &command);
 }
 
@@ -246,23 +263,23 @@ static void on_started(struct run *run, struct term outcome)
 
 bool session_message(struct run *run, struct term message)
 {
-    struct term parts[3], key;
-    int64_t number;
-    struct term_builder expected = {0};
-    build_key(run, &expected);
-    key = term_built(&expected);
-    bool ours = term_read_tuple_of(message, 3, parts) && term_same(parts[0], key);
-    term_build_free(&expected);
+    struct term parts[3], work[2];
+    int64_t number, step;
+    struct term_builder key = {0};
+    build_key(run, &key);
+    bool ours = term_read_tuple_of(message, 3, parts) && term_same(parts[0], term_built(&key));
+    term_build_free(&key);
     if (!ours)
         return false;
-    if (term_read_integer(parts[1], &number))
-        load_custom_done(run, (uint32_t)number, parts[2]);
+    if (term_read_tuple_of(parts[1], 2, work) && term_read_integer(work[0], &number) &&
+        term_read_integer(work[1], &step))
+        load_custom_done(run, number, step, parts[2]);
+    else if (term_read_integer(parts[1], &number) && number == run->measurements)
+        on_measured(run, parts[2]);
     else if (term_is_atom(parts[1], HOOK_OUTCOME))
         run_hook_done(run, parts[2]);
     else if (term_is_atom(parts[1], CHAOS_OUTCOME))
         run_chaos_done(run, parts[2]);
-    else if (term_is_atom(parts[1], MEASURE_OUTCOME))
-        on_measured(run, parts[2]);
     else if (term_is_atom(parts[1], STARTED))
         on_started(run, parts[2]);
     return true;

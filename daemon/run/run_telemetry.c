@@ -1,6 +1,9 @@
+#include <assert.h>
+
 #include "base/clock.h"
 #include "judge.h"
 #include "run.h"
+#include "term/term_read.h"
 
 /* Executes the event with one measurement, or those of `measurements`. */
 static void execute(struct run *run, const char *const event[4], struct term measurements, struct term error)
@@ -27,21 +30,34 @@ static void execute_number(struct run *run, const char *const event[4], const ch
 void telemetry_run_started(struct run *run)
 {
     static const char *const event[4] = {"supertester", "concurrent", "scenario", "start"};
+    run->told_start = true;
     execute_number(run, event, "system_time_us", clock_wall_us(), (struct term){0});
+}
+
+/* The reason that the run answers with: {error, Reason}. */
+static struct term error_of(const struct run *run)
+{
+    struct term parts[2] = {{0}};
+    const struct buffer *bytes = &run->report.output->bytes;
+    struct term result = {buffer_bytes(bytes) + run->report.start, bytes->size - run->report.start};
+    bool failed = term_read_tuple_of(result, 2, parts);
+    assert(failed);
+    return parts[1];
 }
 
 void telemetry_run_stopped(struct run *run)
 {
     static const char *const event[4] = {"supertester", "concurrent", "scenario", "stop"};
     bool failed = run->failure.size || run->cleanup_failure.size || run->cancelled;
+    if (!run->told_start)
+        return;
     struct term_builder measurements = {0};
     term_build_map(&measurements, 2);
     term_build_key(&measurements, "duration_ms");
     term_build_unsigned(&measurements, (clock_ns() - run->created_ns) / CLOCK_NS_PER_MS);
     term_build_key(&measurements, "status");
     term_build_atom(&measurements, failed ? "error" : "ok");
-    const struct buffer *error = run->failure.size ? &run->failure : &run->cleanup_failure;
-    execute(run, event, term_built(&measurements), buffer_term(error));
+    execute(run, event, term_built(&measurements), failed ? error_of(run) : (struct term){0});
     term_build_free(&measurements);
 }
 
@@ -49,8 +65,7 @@ void telemetry_chaos(struct run *run, const char *what, struct term error)
 {
     const char *const event[4] = {"supertester", "chaos", what, NULL};
     bool stop = what[2] == 'o';
-    execute_number(run, event, stop ? "duration_ms" : NULL,
-                   (clock_ns() - run->chaos_started_ns) / CLOCK_NS_PER_MS, error);
+    execute_number(run, event, stop ? "duration_ms" : NULL, run->chaos_ms, error);
 }
 
 void telemetry_mailbox(struct run *run)

@@ -118,6 +118,14 @@ static bool has_cleanup(const struct run *run)
     return run->set_up && (run->scenario->setup.data || run->scenario->cleanup.data);
 }
 
+/* The default cleanup needs no more than a process beside what the setup made, wherever that is. */
+static bool can_stop_subject(const struct run *run)
+{
+    const char *node = run->subject_spec.node;
+    return run->scenario->setup.data && !run->scenario->cleanup.data &&
+           strcmp(node, run->scenario->hooks_node) != 0 && strcmp(node, node_name(run->runner->node)) != 0;
+}
+
 static void enter_session(struct run *run)
 {
     arm_in(run, SESSION_START_NS);
@@ -137,26 +145,22 @@ static void enter_setup(struct run *run)
         return;
     }
     arm_in(run, run->scenario->hook_timeout_ms * CLOCK_NS_PER_MS);
-    session_apply(run, HOOK_SETUP);
+    session_setup(run);
 }
 
 static void enter_observing(struct run *run)
 {
     arm_in(run, OBSERVE_NS);
-    if (has_cleanup(run))
+    if (has_cleanup(run) && !run->scenario->setup.data)
         session_guard_cleanup(run);
-    if (run->scenario->expectations.count) {
-        session_measure(run);
-    }
     (void)probes_start(run);
     run_observed(run);
 }
 
 static void enter_starting(struct run *run)
 {
-    if (run->scenario->expectations.count)
-        run->first = run->measured;
     run->started_ns = clock_ns();
+    run->first.at_ns = run->started_ns;
     if (run->scenario->chaos.data) {
         run->chaos_running = true;
         run->chaos_started_ns = clock_ns();
@@ -189,6 +193,7 @@ static void enter_chaos_wait(struct run *run)
 static void enter_judging(struct run *run)
 {
     arm_in(run, OBSERVE_NS);
+    run->waited_ns = clock_ns();
     session_stop_work(run);
     if (run->scenario->expectations.count) {
         session_measure(run);
@@ -197,16 +202,35 @@ static void enter_judging(struct run *run)
     run_observed(run);
 }
 
+/* A failed thread hides the failure of the chaos, which is then not awaited. */
+static void judge_load(struct run *run)
+{
+    if (run->thread_failure.size)
+        fail_thread_failure(run);
+    else if (run->chaos_failure.size)
+        run_fail(run, "chaos_failed", buffer_term(&run->chaos_failure));
+}
+
 /* An expectation that was missed hides what else has failed. */
 static void judge(struct run *run)
 {
     const struct expectations *expectations = &run->scenario->expectations;
     struct term_builder missed = {0};
+    bool chaos_awaited = run->scenario->chaos.data && !run->thread_failure.size && !run->cancelled;
+    run->chaos_ms = (run->waited_ns - run->chaos_started_ns) / CLOCK_NS_PER_MS;
+    if (chaos_awaited)
+        telemetry_chaos(run, "stop", buffer_term(&run->chaos_failure));
     probes_end(run);
     if (run->scenario->mailbox_interval_ms)
         telemetry_mailbox(run);
     if (expectations->count) {
         run->last = run->measured;
+        run->last.at_ns = run->waited_ns;
+        if (!run->first
+                 .memory_bytes) { /* the session did not answer in time: there is nothing to compare with */
+            run->first.memory_bytes = run->last.memory_bytes;
+            run->first.reductions = run->last.reductions;
+        }
         if (judge_missed(expectations, &run->first, &run->last, run->has_elixir, &missed)) {
             struct buffer hidden = run->failure;
             run->failure = (struct buffer){0};
@@ -218,8 +242,7 @@ static void judge(struct run *run)
         }
         term_build_free(&missed);
     }
-    if (run->thread_failure.size)
-        fail_thread_failure(run);
+    judge_load(run);
     run_enter(run, run->failure.size || run->cancelled || !run->scenario->invariant.data ? RUN_CLEANUP
                                                                                          : RUN_CONTEXT);
 }
@@ -233,28 +256,29 @@ static void enter_context(struct run *run)
 static void enter_invariant(struct run *run)
 {
     arm_in(run, run->scenario->hook_timeout_ms * CLOCK_NS_PER_MS);
-    session_apply(run, HOOK_INVARIANT);
-    term_build_reset(&run->written);
+    session_check_invariant(run);
 }
 
 static void enter_cleanup(struct run *run)
 {
+    load_stop(run);
     probes_end(run);
-    if (!has_cleanup(run)) {
+    /* With the node of the hooks what they made there is gone, or its janitor cleans up. */
+    if (!has_cleanup(run) || (run->hooks_node_lost && !can_stop_subject(run))) {
         run_enter(run, RUN_REPORTING);
         return;
     }
-    /* The default cleanup takes up to a second on its own. */
-    uint64_t timeout_ms = run->scenario->hook_timeout_ms + (run->scenario->cleanup.data ? 0 : 1500);
-    arm_in(run, timeout_ms * CLOCK_NS_PER_MS);
+    arm_in(run, session_cleanup_ms(run) * CLOCK_NS_PER_MS);
     if (session_is_there(run))
-        session_apply(run, HOOK_CLEANUP);
+        session_clean_up(run);
     else if (!script_is_active(&run->session))
         session_start(run); /* the last one was lost or stuck: another one cleans up */
 }
 
 static void enter_reporting(struct run *run)
 {
+    load_stop(run);
+    probes_end(run);
     if (run->request.expectations)
         session_measure(run);
     arm_in(run, OBSERVE_NS);
@@ -304,9 +328,9 @@ static void enter_done(struct run *run)
     session_end(run);
     if (run->request.expectations)
         judge_whole_run(run);
-    run->request.done(run->request.owner, run, term_built(&run->written), buffer_term(&run->raised));
+    run->request.done(run->request.owner, run, buffer_term(&run->raised));
     process_exit_atom(run->process, "normal");
-    loop_defer(node_loop(run->runner->node), &run->reap);
+    arm_in(run, 0); /* to be freed in a pass of its own: a long report is much to give back */
 }
 
 void run_enter(struct run *run, enum run_state state)
@@ -332,7 +356,17 @@ void run_session_ready(struct run *run)
     if (run->state == RUN_SESSION)
         run_enter(run, run->cancelled ? RUN_REPORTING : RUN_SETUP);
     else if (run->state == RUN_CLEANUP)
-        session_apply(run, HOOK_CLEANUP);
+        session_clean_up(run);
+}
+
+/* The probes first: the measurement is of what follows. True when one is awaited now. */
+static bool measures_first(struct run *run)
+{
+    if (!run->scenario->expectations.count || run->is_measured)
+        return false;
+    run->is_measured = true;
+    session_measure(run);
+    return run->measurement_awaited;
 }
 
 void run_observed(struct run *run)
@@ -341,9 +375,15 @@ void run_observed(struct run *run)
         return;
     if (run->state == RUN_SETUP) {
         run->opening = run->measured;
+    } else if (run->state == RUN_OBSERVING && run->cancelled) {
+        run_enter(run, RUN_CLEANUP);
     } else if (run->state == RUN_OBSERVING) {
-        run->opening = run->opening.at_ns ? run->opening : run->measured;
-        run_enter(run, run->cancelled ? RUN_CLEANUP : RUN_STARTING);
+        if (!run->opening.at_ns)
+            run->opening = run->measured;
+        if (measures_first(run))
+            return;
+        run->first = run->measured;
+        run_enter(run, RUN_STARTING);
     } else if (run->state == RUN_JUDGING) {
         judge(run);
     } else if (run->state == RUN_REPORTING) {
@@ -359,10 +399,16 @@ void run_session_lost(struct run *run, struct term reason)
     bool nodedown = term_is_atom(reason, "noconnection");
     if (!nodedown && !needs_session(run) && run->state > RUN_SESSION)
         return;
+    bool first_loss = nodedown && !run->hooks_node_lost;
     run->measurement_awaited = false;
     run->chaos_running = false;
+    run->hooks_node_lost |= nodedown;
     if (run->state == RUN_SESSION && !needs_session(run) && !run->cancelled) {
         run_enter(run, RUN_SETUP); /* nothing needs one: there is just no telemetry */
+        return;
+    }
+    if (!nodedown && (run->state == RUN_SETUP || run->state == RUN_INVARIANT)) {
+        run_hook_failed(run, reason); /* it has ended itself, or had it ended */
         return;
     }
     if (run->state < RUN_CLEANUP) {
@@ -377,7 +423,7 @@ void run_session_lost(struct run *run, struct term reason)
     case RUN_OBSERVING:
     case RUN_CONTEXT:
     case RUN_INVARIANT:
-        run_enter(run, nodedown || !run->set_up ? RUN_REPORTING : RUN_CLEANUP);
+        run_enter(run, RUN_CLEANUP);
         break;
     case RUN_STARTING:
     case RUN_LOAD:
@@ -393,8 +439,11 @@ void run_session_lost(struct run *run, struct term reason)
         run_observed(run);
         break;
     case RUN_CLEANUP:
-        if (nodedown) {
+        if (nodedown)
             fail_nodedown(run);
+        if (first_loss && can_stop_subject(run)) {
+            session_start(run);
+        } else if (nodedown) {
             run_enter(run, RUN_REPORTING);
         } else {
             run_hook_failed(run, reason);
@@ -414,8 +463,9 @@ static void timer_fired(void *owner)
     switch (run->state) {
     case RUN_SESSION:
         session_kill(run);
-        run_fail_atom(run, "session_failed", "timeout");
-        run_enter(run, RUN_REPORTING);
+        if (needs_session(run))
+            run_fail_atom(run, "session_failed", "timeout");
+        run_enter(run, needs_session(run) || run->cancelled ? RUN_REPORTING : RUN_SETUP);
         break;
     case RUN_SETUP:
     case RUN_INVARIANT:
@@ -446,7 +496,7 @@ static void timer_fired(void *owner)
             run_enter(run, RUN_INVARIANT);
         break;
     case RUN_REPORTING:
-        if (run->measurement_awaited) {
+        if (!run->report.output || run->report.for_invariant) { /* a last measurement did not come */
             run->measurement_awaited = false;
             run_observed(run);
         } else if (report_continue(run)) {
@@ -456,6 +506,8 @@ static void timer_fired(void *owner)
         }
         break;
     case RUN_DONE:
+        loop_defer(node_loop(run->runner->node), &run->reap);
+        break;
     case RUN_STATE_COUNT:
         break;
     }
@@ -509,8 +561,8 @@ static void reap(void *owner)
     report_free(&run->report);
     term_build_free(&run->group_leader);
     term_build_free(&run->written);
-    struct buffer *const kept[] = {&run->caller_pid, &run->subject, &run->context,        &run->chaos_result,
-                                   &run->failure,    &run->raised,  &run->cleanup_failure};
+    struct buffer *const kept[] = {&run->caller_pid,    &run->subject, &run->context, &run->chaos_result,
+                                   &run->chaos_failure, &run->failure, &run->raised,  &run->cleanup_failure};
     for (size_t i = 0; i < ARRAY_LENGTH(kept); i++)
         buffer_free(kept[i]);
     scenario_free(run->request.scenario);
@@ -564,6 +616,7 @@ static struct run *new_run(struct runner *runner, const struct run_request *requ
                 runner->limits.event_bytes, &run->random);
     term_build_term(&run->group_leader,
                     request->group_leader.data ? request->group_leader : io_server_pid(runner->io_server));
+    run->result_start = request->result->bytes.size;
     run->has_group_leader = request->group_leader.data != NULL;
     if (request->caller.data)
         run_keep(&run->caller_pid, request->caller);
@@ -611,6 +664,17 @@ struct runner *runner_new(struct node *node, struct io_server *io_server, const 
     return runner;
 }
 
+/* There is no time for a report. */
+static void give_up(struct run *run)
+{
+    struct term_builder *result = run->request.result;
+    buffer_truncate(&result->bytes, run->result_start);
+    term_build_tuple(result, 2);
+    term_build_atom(result, "error");
+    term_build_atom(result, "aborted");
+    run->request.done(run->request.owner, run, (struct term){0});
+}
+
 void runner_close(struct runner *runner)
 {
     while (runner->runs) {
@@ -618,6 +682,7 @@ void runner_close(struct runner *runner)
         runner->runs = run->next;
         load_stop(run);
         monitor_stop(&run->caller);
+        give_up(run);
         process_exit_atom(run->process, "aborted"); /* its session then cleans up by itself */
         reap(run);
     }

@@ -26,6 +26,12 @@ static void add_operation(struct reader *reader, struct operation operation)
     scenario->operations[scenario->operation_count++] = operation;
 }
 
+static bool is_zero(struct term value)
+{
+    int64_t number;
+    return term_read_integer(value, &number) && number == 0;
+}
+
 static void read_tagged_operation(struct reader *reader, enum operation_kind kind, struct term value)
 {
     struct operation operation = {.kind = kind, .message = value};
@@ -37,7 +43,7 @@ static void read_tagged_operation(struct reader *reader, enum operation_kind kin
                      excerpt(&text, value));
         return;
     }
-    if (kind == OPERATION_SLEEP)
+    if (kind == OPERATION_SLEEP && !is_zero(value))
         read_milliseconds(reader, value, &sleep_ms);
     operation.sleep_ms = (uint32_t)sleep_ms;
     reader->scenario->has_custom_operations |= kind == OPERATION_CUSTOM;

@@ -61,19 +61,17 @@ struct waiting {
     struct expectations expectations; /* of run_with_performance; their terms are the request's */
 };
 
-static void run_done(void *owner, const struct run *run, struct term result, struct term raised)
+static void run_done(void *owner, const struct run *run, struct term raised)
 {
     (void)run;
     static const uint8_t no_stack[] = {TERM_TAG_NIL};
     struct waiting *waiting = owner;
     struct request *request = waiting->request;
     free(waiting);
-    if (raised.data) {
+    if (raised.data)
         request_raise(request, raised, (struct term){no_stack, sizeof(no_stack)});
-    } else {
-        term_build_term(request_answer(request), result);
+    else
         request_return(request);
-    }
 }
 
 static void start_run(struct api *api, struct request *request, struct scenario *scenario,
@@ -82,8 +80,11 @@ static void start_run(struct api *api, struct request *request, struct scenario 
     const char *busy = "stopping";
     struct waiting *waiting = memory_zalloc(1, sizeof(*waiting));
     waiting->request = request;
-    struct run_request run = {
-        .scenario = scenario, .group_leader = request->group_leader, .done = run_done, .owner = waiting};
+    struct run_request run = {.scenario = scenario,
+                              .group_leader = request->group_leader,
+                              .result = request_answer(request),
+                              .done = run_done,
+                              .owner = waiting};
     if (expectations->count) {
         waiting->expectations = *expectations;
         run.expectations = &waiting->expectations;

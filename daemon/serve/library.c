@@ -4,6 +4,7 @@
 
 /* A scenario's threads are repeated in the answer: as many as a call may ask for. */
 #define MAX_THREADS 1000000
+#define MAX_ANSWER_BYTES (64 * 1024 * 1024)
 
 /* Keys that go into the scenario as they are. */
 static const char *const passed_on[] = {
@@ -46,21 +47,21 @@ static void build_setup(struct term_builder *answer, struct term module, const s
     term_build_nil(answer);
 }
 
-/* Whether a key is among those of `earlier` places. */
-static bool is_given_later(const struct term *maps, size_t count, size_t index, struct term key)
+/* Whether a key comes again, behind `walk` in its own place or in a later one. */
+static bool comes_again(struct term_pairs walk, const struct term *later, size_t count, struct term key)
 {
-    char name[TERM_ATOM_BYTES + 1];
-    struct term value;
-    if (!term_read_atom(key, name))
-        return false;
-    for (size_t i = index + 1; i < count; i++)
-        if (term_pairs_get(maps[i], name, &value))
-            return true;
-    return false;
+    struct term other, value;
+    for (size_t i = 0;; i++) {
+        while (term_pairs_next(&walk, &other, &value))
+            if (term_same(other, key))
+                return true;
+        if (i == count || !term_pairs_start(&walk, later[i]))
+            return false;
+    }
 }
 
-/* Merges maps; of a key that several have the last counts. The second pass writes what the first has counted.
- */
+/* Merges maps; of a key that comes several times the last counts. The second pass writes what the first has
+ * counted. */
 static void build_merged(struct term_builder *answer, const struct term *maps, size_t count)
 {
     size_t pairs = 0;
@@ -73,7 +74,7 @@ static void build_merged(struct term_builder *answer, const struct term *maps, s
             if (!term_pairs_start(&walk, maps[i]))
                 continue;
             while (term_pairs_next(&walk, &key, &value)) {
-                if (is_given_later(maps, count, i, key))
+                if (comes_again(walk, maps + i + 1, count - i - 1, key))
                     continue;
                 pairs += pass == 0;
                 if (pass == 1) {
@@ -160,7 +161,7 @@ void library_simple_genserver_scenario(struct request *request)
     int64_t threads;
     if (term_type(module) != TERM_ATOM || !term_list_start(&list, operations) ||
         !term_read_integer(request->arguments[2], &threads) || threads < 1 || threads > MAX_THREADS ||
-        !is_options(options.places[0])) {
+        operations.size > MAX_ANSWER_BYTES / (size_t)threads || !is_options(options.places[0])) {
         refuse(request, "function_clause");
         return;
     }

@@ -84,8 +84,8 @@ void conn_close(struct conn *conn, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Queues a message; it is written at the end of the pass. What one sender (a number that its process has for
  * itself) sends arrives in order; a long message of one sender lets those of others pass. When
- * more than the limit waits already, the connection is closed instead: the peer does not read. A single
- * message may be longer. False when the connection is not up. */
+ * more than the limit waits already, the connection is closed at the end of the pass: the peer does not read.
+ * A single message may be longer. False when the connection is not up. */
 bool conn_send(struct conn *conn, uint64_t sender, struct term control, struct term payload);
 
 /* Bytes that wait to be written. */

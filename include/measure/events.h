@@ -22,6 +22,8 @@ struct event {
     uint32_t target;    /* likewise */
     uint64_t end_us;    /* since the threads started */
     uint32_t duration_us;
+    uint32_t
+        bytes; /* of all terms that a report repeats for it: the operation's, and with them the result's */
     uint32_t term : 29; /* of the result */
     uint32_t kind : 3;
 };
@@ -50,7 +52,8 @@ void events_init(struct events *events, enum events_policy policy, size_t number
                  size_t byte_limit, struct random *random);
 void events_free(struct events *events);
 
-/* Takes an event; `term` is that of its result, without data for kinds that have none. */
+/* Takes an event; `term` is that of its result, without data for kinds that have none. Its `bytes` are those
+ * of the terms beside that one. */
 void events_record(struct events *events, struct event event, struct term term);
 
 /* The kept events of one thread after the other, each thread's in the order of their ends: `order[i]` is an

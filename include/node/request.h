@@ -42,7 +42,8 @@ struct request {
 /* Whether the form has an answer. Those without are answered all the same, into the void. */
 bool request_expects_answer(const struct request *request);
 
-/* Starts the answer: append exactly one term to what is returned, then call request_return(). */
+/* Starts the answer, again if need be: append exactly one term to what is returned, then call
+ * request_return(). */
 struct term_builder *request_answer(struct request *request);
 
 /* Sends what was built, and frees the request. */

@@ -58,10 +58,11 @@ struct run_request {
     struct term group_leader;  /* for what the run starts on other nodes; without data: this node's */
     const struct expectations *expectations; /* of the run as a whole; a missed one raises. NULL: none */
 
-    /* The run is over. `result` is {ok, Report} or {error, Reason}, borrowed; `raised`, when it has data, is
-     * the exception for a missed expectation of the whole run, to be raised instead. Never called from within
-     * runner_start(). */
-    void (*done)(void *owner, const struct run *run, struct term result, struct term raised);
+    struct term_builder *result; /* {ok, Report} or {error, Reason} is appended to it piece by piece */
+
+    /* The run is over and its result written. `raised`, when it has data, is the exception for a missed
+     * expectation of the whole run, to be raised instead. Never called from within runner_start(). */
+    void (*done)(void *owner, const struct run *run, struct term raised);
     void *owner;
 };
 

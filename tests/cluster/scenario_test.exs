@@ -409,9 +409,12 @@ defmodule ScenarioTest do
   describe "a scenario that cannot run" do
     test "needs a target and threads", %{harness: harness, target: target} do
       assert [_ | _] = problems(harness, %{})
-      assert [%{path: [:target]}] = problems(harness, %{threads: [[:get]]})
+      assert [%{path: [:setup], message: message}] = problems(harness, %{threads: [[:get]]})
+      assert message =~ "target"
       assert [%{path: [:threads]}] = problems(harness, %{target: target})
       assert Enum.any?(problems(harness, %{target: target, threads: []}), &(&1.path == [:threads]))
+      both = %{setup: fn -> {:error, :no} end, target: target, threads: [[:get]]}
+      assert [%{path: [:target], problem: :conflict}] = problems(harness, both)
     end
 
     test "of an odd form is refused", %{harness: harness} do
@@ -424,11 +427,18 @@ defmodule ScenarioTest do
       problems =
         problems(harness, %{
           target: target,
-          threads: [[{:call, 1}], [{:custom, fn _ -> 1 end}]],
+          threads: [[{:call, 1}], [{:custom, fn -> 1 end}, {:"$sleep", -1}]],
           timeout_ms: -1,
           call_timeout_ms: "soon",
           default_operation: :shout,
-          strict_cast_sync?: true,
+          strict_cast_sync?: :yes,
+          hook_timeout_ms: 0,
+          invariant: fn _ -> :ok end,
+          cleanup: :nothing,
+          chaos: fn -> :ok end,
+          mailbox: [sampling_interval: 0],
+          performance_expectations: [max_time_ms: :soon, max_time_sm: 1],
+          hooks_node: "node",
           metadata: :none,
           events: :some,
           tiemout_ms: 1
@@ -441,13 +451,21 @@ defmodule ScenarioTest do
             [:call_timeout_ms],
             [:default_operation],
             [:strict_cast_sync?],
+            [:hook_timeout_ms],
+            [:invariant],
+            [:cleanup],
+            [:chaos],
+            [:mailbox, :sampling_interval],
+            [:performance_expectations, :max_time_ms],
+            [:performance_expectations],
+            [:hooks_node],
             [:metadata],
             [:events],
             [:tiemout_ms]
           ],
           do: assert(path in paths, "#{inspect(path)} in #{inspect(problems)}")
 
-      assert [:threads, 1, 0] in paths
+      assert [:threads, 1, 0] in paths and [:threads, 1, 1] in paths
     end
 
     test "an unknown key is told with the nearest one", %{harness: harness, target: target} do
@@ -471,19 +489,15 @@ defmodule ScenarioTest do
 
     test "what is not built yet is named", %{harness: harness, target: target} do
       for {key, value} <- [
-            setup: fn -> :ok end,
             load: %{threads: 1, iterations: 1},
             mix: [%{weight: 1, op: :get}],
             operations: [:get],
-            invariant: fn _, _ -> :ok end,
-            cleanup: fn _, _ -> :ok end,
-            mailbox: [],
+            spread: :random,
             chaos: {:inject_crash, :immediate},
-            performance_expectations: [max_time_ms: 10],
             steady_state: fn _, _ -> :ok end,
+            seed: 1,
             abort_when: [:max_p99_us],
-            hooks_node: node(),
-            strict_cast_sync?: true,
+            warmup_ms: 1,
             dry_run: true
           ] do
         scenario = Map.put(%{target: target, threads: [[:get]]}, key, value)
@@ -494,13 +508,26 @@ defmodule ScenarioTest do
         assert problem.problem == :not_supported and problem.message =~ "not supported"
       end
 
-      assert [%{path: [:threads, 0, 0], message: message}] =
-               problems(harness, %{target: target, threads: [[{:custom, fn _ -> 1 end}]]})
+      expectations = [performance_expectations: [max_p99_us: 1]]
 
-      assert message =~ "not supported"
+      assert [%{path: [:performance_expectations, :max_p99_us], problem: :not_supported}] =
+               problems(harness, Map.merge(%{target: target, threads: [[:get]]}, Map.new(expectations)))
+    end
 
-      assert [%{path: [:threads, 1, 1]}] =
-               problems(harness, %{target: target, threads: [[:get], [:get, fn _ -> 1 end]]})
+    test "funs of another arity are refused", %{harness: harness, target: target} do
+      for {key, value, arity} <- [
+            {:setup, fn _ -> :ok end, 0},
+            {:invariant, fn _ -> :ok end, 2},
+            {:cleanup, fn -> :ok end, 2},
+            {:chaos, fn _, _, _ -> :ok end, 2}
+          ] do
+        scenario = Map.put(%{target: target, threads: [[:get]]}, key, value)
+        assert problem = Enum.find(problems(harness, scenario), &(&1.path == [key]))
+        assert problem.problem == :wrong_type and problem.message =~ "arity #{arity}"
+      end
+
+      assert [%{path: [:threads, 0, 0], problem: :invalid_operation}] =
+               problems(harness, %{target: target, threads: [[{:custom, fn -> 1 end}]]})
     end
 
     test "nothing is started for it", %{harness: harness, target: target} do
@@ -521,6 +548,9 @@ defmodule ScenarioTest do
       assert %{cast_sync_message: :__supertester_sync__, events: :all} = scenario
       assert scenario.metadata == %{}
       assert scenario.threads == [[{:call, :get}, {:cast, 1}], [{:call, :add}]]
+      assert %{hook_timeout_ms: 5000, strict_cast_sync?: false, mailbox: nil, chaos: nil} = scenario
+      assert %{setup: nil, invariant: nil, cleanup: nil, performance_expectations: []} = scenario
+      assert scenario.hooks_node == node()
     end
 
     test "gives what it takes", %{harness: harness, target: target} do
@@ -529,11 +559,24 @@ defmodule ScenarioTest do
         threads: [[{:call, 1}]],
         metadata: %{a: 1},
         events: {:last, 3},
-        timeout_ms: 7
+        timeout_ms: 7,
+        hook_timeout_ms: 8,
+        strict_cast_sync?: true,
+        invariant: fn _, _ -> :ok end,
+        cleanup: {HookModule, :clean, [1]},
+        chaos: fn _, _ -> :ok end,
+        mailbox: [],
+        performance_expectations: [max_reductions: 5, max_time_ms: 1.5],
+        hooks_node: :"other@127.0.0.1"
       }
 
       assert {:ok, once} = Harness.call(harness, :validate, [scenario])
       assert %{metadata: %{a: 1}, events: {:last, 3}, timeout_ms: 7} = once
+      assert once.mailbox == [sampling_interval: 10]
+
+      for key <- Map.keys(scenario) -- [:mailbox],
+          do: assert({key, once[key]} == {key, scenario[key]})
+
       assert {:ok, ^once} = Harness.call(harness, :validate, [once])
     end
 

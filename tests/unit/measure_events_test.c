@@ -202,7 +202,7 @@ static void test_fields(void **state)
     assert_true(kept->end_us == 1ULL << 40);
     assert_int_equal(kept->duration_us, UINT32_MAX);
     assert_int_equal(kept->kind, RESULT_MISSING_SYNC);
-    assert_int_equal(sizeof(struct event), 32);
+    assert_int_equal(sizeof(struct event), 40);
     events_free(&events);
 }
 
