@@ -11,9 +11,9 @@
 #include <jansson.h>
 
 #include "base/memory.h"
+#include "dist/node_name.h"
 #include "serve/config_key.h"
 #include "serve/cookie.h"
-#include "dist/node_name.h"
 
 #define ARGUMENTS 16
 
