@@ -1,0 +1,228 @@
+# The node of interop.sh that calls the daemon. Arguments: the daemon's process, a folder for us.
+
+defmodule Subject do
+  use GenServer
+
+  def init(count), do: {:ok, count}
+  def handle_call({:add, number}, _from, count), do: {:reply, count + number, count + number}
+  def handle_call({:echo, term}, _from, count), do: {:reply, term, count}
+  def handle_call({:crash, reason}, _from, count), do: {:stop, reason, count}
+  def handle_call(:never, _from, count), do: {:noreply, count}
+  def handle_call(:__supertester_sync__, _from, count) when is_integer(count), do: {:reply, :ok, count}
+  def handle_cast(:become_mute, _count), do: {:noreply, :mute}
+  def handle_cast({:add, number}, count), do: {:noreply, count + number}
+end
+
+defmodule Interop do
+  @harness :"harness@127.0.0.1"
+  @server {:harness, @harness}
+  @slow %{threads: [[:never]], call_timeout_ms: 60_000, timeout_ms: 60_000}
+
+  def main([daemon, folder]) do
+    # Written at once.
+    log = %{file: to_charlist(Path.join(folder, "nodes.log")), modes: [:append]}
+    for handler <- :logger.get_handler_ids(), do: :logger.remove_handler(handler)
+    :ok = :logger.add_handler(:default, :logger_std_h, %{config: log})
+    IO.puts("== OTP #{System.otp_release()}, Elixir #{System.version()}")
+    connections(log)
+    # Now there is what a first run leaves, such as resolvers.
+    before = Process.list()
+    calls()
+    operations()
+    check("every hook, and hooks that fail", &hooks/0)
+
+    check("a caller that is killed", &killed_caller/0)
+    check("nothing is left of the runs", fn -> nothing_left(before) end)
+
+    check("the janitor cleans up after a daemon that is killed", fn -> killed_daemon(daemon, before) end)
+
+    check("the nodes log the crashes asked for, no more", fn ->
+      [] = Enum.reject(File.stream!(log.file), &(&1 =~ ~r/^$| terminating| crasher:| info: /))
+    end)
+
+    System.halt(if Process.get(:failed), do: 1, else: 0)
+  end
+
+  defp connections(log) do
+    check("the daemon dials a node, which calls it", fn ->
+      dialed = peer(~c"dialed@127.0.0.1", log)
+      wait(fn -> :peer.call(dialed, :erlang, :nodes, [:hidden]) == [@harness] end)
+      %{} = :peer.call(dialed, :erpc, :call, [@harness, :harness, :info, []])
+    end)
+
+    check("a node without a name gets one", fn ->
+      nameless = peer(~c"undefined@127.0.0.1", log)
+      true = :peer.call(nameless, :net_kernel, :connect_node, [@harness])
+      arguments = [%{target: {:nobody, :"dialed@127.0.0.1"}, threads: [[1]]}]
+
+      {:ok, %{errors: %{noproc: 1}}} =
+        :peer.call(nameless, :erpc, :call, [@harness, :harness, :run, arguments])
+    end)
+
+    check("ping", fn -> :pong = Node.ping(@harness) end)
+    check("a run", fn -> {:ok, _} = run(scenario()) end)
+  end
+
+  defp calls do
+    gen = &GenServer.call({&2, &1}, List.to_tuple([&3 | &4]))
+
+    for {name, call} <- [erpc: &:erpc.call/4, rpc: &:rpc.call/4, GenServer: gen] do
+      check("calls by #{name}", fn ->
+        scenario = %{target: start(), threads: [[{:add, 1}]]}
+        %{node: @harness} = call.(@harness, :harness, :info, [])
+        {:ok, %{timeout_ms: 5000}} = call.(@harness, :harness, :validate, [scenario])
+        {:ok, %{events: [%{result: {:ok, 1}}]}} = call.(@harness, :harness, :run, [scenario])
+      end)
+    end
+
+    check("what is not there, monitors of names, a spawn", fn ->
+      {:exception, :undef, _} = caught(fn -> :erpc.call(@harness, :harness, :nothing, []) end)
+      {:badrpc, {:EXIT, {:undef, _}}} = :rpc.call(@harness, :harness, :nothing, [])
+      {:noproc, _} = caught(fn -> GenServer.call({:nobody, @harness}, :info) end)
+      {known, unknown} = {Process.monitor(@server), Process.monitor({:nobody, @harness})}
+      receive(do: ({:DOWN, ^unknown, :process, {:nobody, @harness}, :noproc} -> :ok))
+      true = Process.demonitor(known, [:info])
+      :notsup = caught(fn -> Node.spawn_monitor(@harness, :erlang, :node, []) end)
+    end)
+  end
+
+  defp operations do
+    check("targets", fn ->
+      pid = start()
+      {true, :yes} = {Process.register(pid, :interop), :global.register_name(:interop, pid)}
+      for target <- [pid, :interop, {:interop, node()}, {:global, :interop}], do: {:ok, 1} = echo(target, 1)
+      {:error, :noproc} = echo(:nobody, 1)
+    end)
+
+    check("terms of every kind", fn ->
+      for term <- terms(), do: {term, {:ok, term}} = {term, echo(start(), term)}
+    end)
+
+    check("casts and their sync, strict and not", fn ->
+      [ok: :ok, ok: 5] = results(%{target: start(), threads: [[{:cast, {:add, 2}}, {:add, 3}]]})
+      mute = fn -> %{target: start(), threads: [[{:"$cast", :become_mute}, {:cast, :become_mute}]]} end
+      [_, {:error, :missing_sync_handler}] = results(mute.())
+      strict = Map.put(mute.(), :strict_cast_sync?, true)
+      {:error, {:thread_failure, {:error, {%ArgumentError{}, _}}}} = run(strict)
+    end)
+
+    check("crashes and a timeout", fn ->
+      for reason <- [:bang, :kill, :normal, {:shutdown, 1}, {"deep", [%{a: self()}]}], pid = start() do
+        error = {:error, {reason, {GenServer, :call, [pid, {:crash, reason}, 1000]}}}
+        [^error, {:error, :noproc}] = results(%{target: pid, threads: [[{:crash, reason}, 1]]})
+      end
+
+      {:error, :timeout} = hd(results(%{@slow | call_timeout_ms: 50} |> Map.put(:target, start())))
+    end)
+
+    check("a report of 100,000 events", fn ->
+      threads = List.duplicate(List.duplicate({:echo, :reply}, 1_000), 100)
+      all = results(%{@slow | threads: threads} |> Map.put(:target, start()))
+      100_000 = Enum.count(all, &(&1 == {:ok, :reply}))
+    end)
+  end
+
+  defp terms do
+    numbers = [0, -1, 256, -2_147_483_648, Bitwise.bsl(-1, 100), Bitwise.bsl(1, 3_000), 1.5, -0.0, [1, 2]]
+    texts = [nil, :"ünï ☃", :"", String.to_atom(String.duplicate("☃", 255)), "", "text", <<1::1>>, ~c"text"]
+    shapes = [[], [1 | 2], {}, %{}, %{1 => %{b: "c"}}, 1..3, Map.new(1..100, &{&1, &1})]
+    own = [self(), make_ref(), :erlang.alias(), hd(Port.list()), &Enum.map/2, fn x -> x + 1 end]
+    numbers ++ texts ++ shapes ++ own ++ [:crypto.strong_rand_bytes(3_000_000), Enum.to_list(1..70_000)]
+  end
+
+  defp scenario do
+    test = self()
+
+    %{
+      setup: fn -> {:ok, start(), %{home: node()}} end,
+      threads: [[{:add, 1}, {:custom, &GenServer.call(&1, {:add, 0})}], [fn _ -> raise "oops" end]],
+      mailbox: [sampling_interval: 1],
+      chaos: fn pid, %{setup_context: %{home: _}} -> is_pid(pid) end,
+      invariant: fn pid, %{events: events} -> length(events) == 3 and GenServer.call(pid, {:add, 0}) == 1 end,
+      cleanup: fn pid, _ -> send(test, {:cleaned, GenServer.stop(pid)}) end,
+      performance_expectations: [max_time_ms: 60_000]
+    }
+  end
+
+  defp hooks do
+    {:ok, report} = run(scenario())
+    receive(do: ({:cleaned, :ok} -> :ok))
+    %{metrics: %{total_operations: 3, operation_errors: 1}, chaos: %{result: true}} = report
+    %{mailbox: %{final_size: 0}, performance: %{reductions: _}, context: %{home: _}} = report
+    {:error, {:setup_failed, {%RuntimeError{}, _}}} = run(%{scenario() | setup: fn -> raise "no" end})
+    {:error, {:chaos_failed, _}} = run(%{scenario() | chaos: fn _, _ -> exit(:no) end})
+    {:error, {:invariant_failed, :returned_false}} = run(%{scenario() | invariant: fn _, _ -> false end})
+    {:error, {:performance_failed, _}} = run(%{scenario() | performance_expectations: [max_time_ms: 0]})
+  end
+
+  defp killed_caller do
+    caller = Map.put(@slow, :target, start()) |> run_aside()
+    Process.exit(caller.pid, :kill)
+    wait(fn -> GenServer.call(@server, :info).runs == 0 end)
+  end
+
+  defp killed_daemon(daemon, before) do
+    caller = Map.merge(scenario(), @slow) |> run_aside()
+    # Until setup is behind it.
+    Process.sleep(500)
+    System.shell("kill -KILL #{daemon}")
+    receive(do: ({:cleaned, :ok} -> :ok))
+    {:erpc, :noconnection} = Task.await(caller)
+    nothing_left(before)
+  end
+
+  defp run_aside(scenario) do
+    task = Task.async(fn -> caught(fn -> run(scenario) end) end)
+    wait(fn -> GenServer.call(@server, :info).runs == 1 end) && task
+  end
+
+  # Connections have processes, too.
+  defp nothing_left(before) do
+    wait(fn ->
+      left = for pid <- Process.list() -- [self() | before], info = Process.info(pid), do: info
+      Enum.all?(left, &match?({:dist_util, _, _}, &1[:current_function])) || {:left, left}
+    end)
+  end
+
+  # In a process of its own, with which the servers of the check end.
+  defp check(name, check) do
+    {pid, ref} = spawn_monitor(fn -> {Process.flag(:trap_exit, true), check.(), exit(:shutdown)} end)
+
+    receive do
+      {:DOWN, ^ref, _, _, :shutdown} -> IO.puts("passed: #{name}")
+      {:DOWN, ^ref, _, _, reason} -> failed(name, Exception.format_exit(reason))
+    after
+      60_000 -> failed(name, inspect(Process.info(pid, [:current_stacktrace, :messages])))
+    end
+  end
+
+  defp failed(name, text), do: Process.put(:failed, IO.puts("FAILED: #{name}: #{text}"))
+
+  defp wait(condition, tries \\ 800) do
+    case condition.() do
+      true -> true
+      _ when tries > 0 -> Process.sleep(50) && wait(condition, tries - 1)
+      other -> exit(other)
+    end
+  end
+
+  defp peer(name, log) do
+    logger = :io_lib.format("[{handler, default, logger_std_h, \#{config => ~p}}]", [log])
+    args = [~c"-name", name, ~c"-start_epmd", ~c"false", ~c"-kernel", ~c"logger", List.flatten(logger)]
+    # With the node's name when it has one, depending on the release.
+    elem(:peer.start(%{connection: :standard_io, wait_boot: 60_000, args: args}), 1)
+  end
+
+  defp start, do: elem({:ok, _} = GenServer.start_link(Subject, 0), 1)
+  defp run(scenario), do: :erpc.call(@harness, :harness, :run, [scenario])
+  defp results(scenario), do: Enum.map(elem({:ok, _} = run(scenario), 1).events, & &1.result)
+  defp echo(target, term), do: hd(results(%{target: target, threads: [[{:echo, term}]]}))
+
+  defp caught(function) do
+    function.()
+  catch
+    _, reason -> reason
+  end
+end
+
+Interop.main(System.argv())
