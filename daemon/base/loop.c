@@ -2,6 +2,8 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -11,7 +13,7 @@ void loop_init(struct loop *loop)
     *loop = (struct loop){.last = &loop->first};
     struct event_config *config = event_config_new();
     if (config)
-        event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_PRECISE_TIMER);
+        event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
     loop->base = config ? event_base_new_with_config(config) : NULL;
     if (config)
         event_config_free(config);
@@ -38,12 +40,22 @@ static void run_deferred(struct loop *loop)
     }
 }
 
+static void gather(struct loop *loop)
+{
+    struct timespec pause = {.tv_nsec = LOOP_GATHER_NS};
+    loop->gathering = false;
+    (void)nanosleep(&pause, NULL);
+}
+
 void loop_run(struct loop *loop)
 {
+    (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); /* else short sleeps take twice as long */
     run_deferred(loop);
     while (!loop->stopping) {
         event_base_loop(loop->base, EVLOOP_ONCE);
         run_deferred(loop);
+        if (loop->gathering)
+            gather(loop);
     }
 }
 

@@ -7,6 +7,9 @@
 #include "run.h"
 #include "term/term_read.h"
 
+/* With so many calls under way the next replies are gathered for some microseconds. */
+#define GATHER_CALLS 64
+
 /* Threads that one pass of the loop starts. */
 #define START_BATCH 4096
 
@@ -213,6 +216,8 @@ static void pump(void *owner)
         target_reach(&run->targets[target]);
         send_waiting(run, &run->targets[target]);
     }
+    if (calls_count(&run->calls) >= GATHER_CALLS)
+        loop_gather(node_loop(process_node(run->process)));
 }
 
 /* What a pass adds for its targets is sent at its end, whatever led to it: no operation starts another one

@@ -14,7 +14,17 @@ struct loop {
     struct loop_task *first; /* deferred, in order */
     struct loop_task **last;
     bool stopping;
+    bool gathering; /* see loop_gather() */
 };
+
+/* Says that much more of what this pass was about is on its way, so that the next pass may begin
+ * LOOP_GATHER_NS after this one at the earliest. Being woken for every few bytes costs both sides more than
+ * the bytes do. */
+#define LOOP_GATHER_NS 50000
+static inline void loop_gather(struct loop *loop)
+{
+    loop->gathering = true;
+}
 
 /* Work for the end of the pass, embedded in the object that it is about. */
 struct loop_task {
