@@ -117,7 +117,9 @@ struct run {
     struct script session;
     uint32_t sessions; /* that were started: the last one's key */
     bool has_elixir;
-    bool has_telemetry;
+    bool has_telemetry;   /* where it is told: in the session, or in the teller */
+    struct script teller; /* a session on the caller's node, for telemetry, when the hooks have another one */
+    char caller_node[NODE_NAME_BYTES + 1]; /* "" when nobody waits for the run */
     bool hooks_node_lost;
     bool set_up;           /* there is something to clean up */
     struct buffer subject; /* what hooks are given: the setup's pid, or the target as it was given */
@@ -205,6 +207,9 @@ void load_session_down(struct run *run, struct term reason);
 
 /* Starts a session; run_session_ready() or run_session_lost() tells how that went. */
 void session_start(struct run *run);
+
+/* Starts the teller first, where one is needed, and then the session. */
+void session_start_both(struct run *run);
 bool session_is_there(const struct run *run);
 
 /* Ends it when it has done what it was asked for, or at once; it takes along what is linked to it. Nothing is

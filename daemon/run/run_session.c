@@ -36,7 +36,7 @@ static bool send_command(struct run *run, struct term_builder *command)
     return sent;
 }
 
-/* --- The process --- */
+/* --- The processes --- */
 
 static void on_down(void *owner, struct term reason)
 {
@@ -48,10 +48,20 @@ bool session_is_there(const struct run *run)
     return run->session.pid.size > 0;
 }
 
-void session_start(struct run *run)
+/* {harnessd, RunId, teller} */
+static void build_teller_key(const struct run *run, struct term_builder *builder)
+{
+    term_build_tuple(builder, 3);
+    term_build_atom(builder, "harnessd");
+    term_build_unsigned(builder, run->id);
+    term_build_atom(builder, "teller");
+}
+
+static void start(struct run *run, struct script *script, const char *node,
+                  void (*build_its_key)(const struct run *run, struct term_builder *builder),
+                  void (*down)(void *owner, struct term reason))
 {
     struct term_builder bindings = {0};
-    run->sessions++;
     term_build_list(&bindings, 4);
     script_build_binding(&bindings, "Caller");
     if (run->caller_pid.size)
@@ -61,26 +71,73 @@ void session_start(struct run *run)
     script_build_binding(&bindings, "Daemon");
     term_build_term(&bindings, process_pid(run->process));
     script_build_binding(&bindings, "Key");
-    build_key(run, &bindings);
+    build_its_key(run, &bindings);
     script_build_binding(&bindings, "LeaderWanted");
     term_build_boolean(&bindings, run->caller_pid.size && !run->has_group_leader);
     term_build_nil(&bindings);
     struct script_request request = {.name = SCRIPT_SESSION,
-                                     .node = run->hooks_node_lost ? run->subject_spec.node
-                                                                  : run->scenario->hooks_node,
+                                     .node = node,
                                      .process = run->process,
                                      .bindings = term_built(&bindings),
                                      .group_leader = term_built(&run->group_leader),
-                                     .down = on_down,
+                                     .down = down,
                                      .owner = run};
-    bool started = script_start(runner_scripts(run->runner), &run->session, &request);
+    bool started = script_start(runner_scripts(run->runner), script, &request);
     assert(started); /* the scenario's node names are valid, and not this node's */
     term_build_free(&bindings);
+}
+
+void session_start(struct run *run)
+{
+    run->sessions++;
+    start(run, &run->session, run->hooks_node_lost ? run->subject_spec.node : run->scenario->hooks_node,
+          build_key, on_down);
+}
+
+/* The teller is there, or cannot be: its run goes on without telemetry then. */
+static void teller_decided(struct run *run)
+{
+    if (run->state == RUN_SESSION && !script_is_active(&run->session))
+        session_start(run);
+}
+
+static void on_teller_down(void *owner, struct term reason)
+{
+    (void)reason;
+    struct run *run = owner;
+    run->has_telemetry = false;
+    teller_decided(run);
+}
+
+static bool has_teller(const struct run *run)
+{
+    return run->caller_node[0] && strcmp(run->caller_node, run->scenario->hooks_node) != 0;
+}
+
+void session_start_both(struct run *run)
+{
+    if (has_teller(run))
+        start(run, &run->teller, run->caller_node, build_teller_key, on_teller_down);
+    else
+        session_start(run);
 }
 
 void session_kill(struct run *run)
 {
     script_kill(&run->session);
+}
+
+static void end_teller(struct run *run)
+{
+    struct term_builder command = {0};
+    term_build_tuple(&command, 2);
+    build_teller_key(run, &command);
+    term_build_atom(&command, "stop");
+    if (script_send(&run->teller, term_built(&command)))
+        script_leave(&run->teller);
+    else
+        script_kill(&run->teller);
+    term_build_free(&command);
 }
 
 /* --- Commands --- */
@@ -203,6 +260,7 @@ void session_stop_work(struct run *run)
 void session_end(struct run *run)
 {
     struct term_builder command = {0};
+    end_teller(run);
     open_command(run, &command, 2, "stop");
     if (send_command(run, &command))
         script_leave(&run->session);
@@ -227,14 +285,20 @@ void session_telemetry(struct run *run, const char *const event[4], struct term 
         return;
     while (count < 4 && event[count])
         count++;
-    open_command(run, &command, 5, "telemetry");
+    term_build_tuple(&command, 5);
+    if (has_teller(run))
+        build_teller_key(run, &command);
+    else
+        build_key(run, &command);
+    term_build_atom(&command, "telemetry");
     term_build_list(&command, count);
     for (size_t i = 0; i < count; i++)
         term_build_atom(&command, event[i]);
     term_build_nil(&command);
     term_build_term(&command, measurements);
     term_build_term(&command, metadata);
-    (void)send_command(run, &command);
+    (void)script_send(has_teller(run) ? &run->teller : &run->session, term_built(&command));
+    term_build_free(&command);
 }
 
 /* --- Outcomes --- */
@@ -256,9 +320,26 @@ static void on_measured(struct run *run, struct term outcome)
 static void on_started(struct run *run, struct term outcome)
 {
     struct term parts[3];
-    if (term_read_tuple_of(outcome, 3, parts) && term_read_boolean(parts[1], &run->has_elixir) &&
-        term_read_boolean(parts[2], &run->has_telemetry))
-        run_session_ready(run);
+    bool telemetry;
+    if (!term_read_tuple_of(outcome, 3, parts) || !term_read_boolean(parts[1], &run->has_elixir) ||
+        !term_read_boolean(parts[2], &telemetry))
+        return;
+    if (!has_teller(run))
+        run->has_telemetry = telemetry;
+    run_session_ready(run);
+}
+
+/* {Key, started, {started, HasElixir, HasTelemetry}}, all that a teller ever says. */
+static bool teller_message(struct run *run, struct term message)
+{
+    struct term parts[3], started[3];
+    struct term_builder key = {0};
+    build_teller_key(run, &key);
+    bool its = term_read_tuple_of(message, 3, parts) && term_same(parts[0], term_built(&key));
+    term_build_free(&key);
+    if (its && term_read_tuple_of(parts[2], 3, started) && term_read_boolean(started[2], &run->has_telemetry))
+        teller_decided(run);
+    return its;
 }
 
 bool session_message(struct run *run, struct term message)
@@ -270,7 +351,7 @@ bool session_message(struct run *run, struct term message)
     bool ours = term_read_tuple_of(message, 3, parts) && term_same(parts[0], term_built(&key));
     term_build_free(&key);
     if (!ours)
-        return false;
+        return teller_message(run, message);
     if (term_read_tuple_of(parts[1], 2, work) && term_read_integer(work[0], &number) &&
         term_read_integer(work[1], &step))
         load_custom_done(run, number, step, parts[2]);

@@ -129,7 +129,7 @@ static bool can_stop_subject(const struct run *run)
 static void enter_session(struct run *run)
 {
     arm_in(run, SESSION_START_NS);
-    session_start(run);
+    session_start_both(run);
 }
 
 static void enter_setup(struct run *run)
@@ -553,6 +553,7 @@ static void reap(void *owner)
 {
     struct run *run = owner;
     script_leave(&run->session);
+    script_leave(&run->teller);
     probes_end(run);
     loop_timer_free(&run->timer);
     load_free(run);
@@ -618,8 +619,13 @@ static struct run *new_run(struct runner *runner, const struct run_request *requ
                     request->group_leader.data ? request->group_leader : io_server_pid(runner->io_server));
     run->result_start = request->result->bytes.size;
     run->has_group_leader = request->group_leader.data != NULL;
-    if (request->caller.data)
+    if (request->caller.data) {
+        struct term_pid pid;
         run_keep(&run->caller_pid, request->caller);
+        if (term_read_pid(request->caller, &pid) && node_name_is_valid(pid.node, strlen(pid.node)) &&
+            strcmp(pid.node, node_name(runner->node)) != 0)
+            memcpy(run->caller_node, pid.node, strlen(pid.node) + 1);
+    }
     run_keep(&run->context, (struct term){empty_map, sizeof(empty_map)});
     loop_timer_init(&run->timer, node_loop(runner->node), timer_fired, run);
     load_init(run);

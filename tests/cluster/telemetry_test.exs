@@ -87,6 +87,20 @@ defmodule TelemetryTest do
     assert stop_metadata == start_metadata
   end
 
+  test "the caller's node is told, wherever the hooks are applied", %{harness: harness, peer: peer} do
+    hooks = Peer.start()
+    Peer.load(hooks, Subject)
+    options = [hooks_node: hooks.node, chaos: erlang("fun(_, _) -> node() end")]
+    # The first run also makes the nodes connect to each other.
+    {{:ok, _}, _} = run(harness, peer, options)
+    before = length(Peer.call(peer, :erlang, :processes, []))
+    assert {{:ok, report}, events} = run(harness, peer, options)
+    assert report.chaos.result == hooks.node
+    assert names(events) == [@start, @chaos_start, @chaos_stop, @stop]
+    gone = fn -> length(Peer.call(peer, :erlang, :processes, [])) <= before end
+    Wait.until("the processes of the run to be gone", gone)
+  end
+
   test "everything that is observed is told, in order", %{harness: harness, peer: peer} do
     options = [
       mailbox: [sampling_interval: 1],
