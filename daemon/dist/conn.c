@@ -61,16 +61,6 @@ uint64_t conn_flags(const struct conn *conn)
     return conn->flags;
 }
 
-uint32_t conn_peer_creation(const struct conn *conn)
-{
-    return conn->handshake.peer_creation;
-}
-
-bool conn_replaces(const struct conn *conn)
-{
-    return conn->handshake.replaces;
-}
-
 bool conn_waits_for_peer(const struct conn *conn)
 {
     return conn->handshake.wait_for_peer;

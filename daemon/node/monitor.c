@@ -75,11 +75,6 @@ void monitor_peer_up(struct node *node, struct peer *peer)
 
 /* --- Ours on theirs --- */
 
-bool monitor_is_active(const struct monitor *monitor)
-{
-    return monitor->remote != NULL;
-}
-
 static void forget_monitor(struct monitor *monitor)
 {
     struct term reference = bytes_of(&monitor->reference);

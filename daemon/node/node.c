@@ -37,11 +37,6 @@ struct loop *node_loop(const struct node *node)
     return node->options.loop;
 }
 
-const struct handshake_identity *node_identity(const struct node *node)
-{
-    return node->options.identity;
-}
-
 const char *node_name(const struct node *node)
 {
     return node->options.identity->node;

@@ -68,10 +68,6 @@ enum conn_state conn_state(const struct conn *conn);
 /* The peer's name, "" as long as it is not known; its negotiated flags once it is up. */
 const char *conn_peer(const struct conn *conn);
 uint64_t conn_flags(const struct conn *conn);
-uint32_t conn_peer_creation(const struct conn *conn);
-
-/* Whether this connection was told that the one its peer had before is broken. */
-bool conn_replaces(const struct conn *conn);
 
 /* Whether the handshake failed because the peer's own attempt goes on. */
 bool conn_waits_for_peer(const struct conn *conn);

@@ -40,8 +40,6 @@ MUST_CHECK bool monitor_spawn(struct monitor *monitor, struct process *process, 
 /* Takes it off; nothing is told any more. Harmless when it is not active. */
 void monitor_stop(struct monitor *monitor);
 
-bool monitor_is_active(const struct monitor *monitor);
-
 /* Sends an exit signal, as exit/2 does. */
 bool monitor_send_exit(struct process *from, struct peer *peer, struct term to, struct term reason);
 

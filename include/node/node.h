@@ -17,8 +17,8 @@ struct incoming {
 
 struct node_options {
     struct loop *loop;
-    const struct handshake_identity
-        *identity; /* outlives the node; its creation may be set until node_start() */
+    const struct handshake_identity *identity; /* outlives the node; its creation is set before
+                                                                              the first process is spawned */
 
     /* Whether a node of this name may connect. */
     bool (*allowed)(void *owner, const char *node);
@@ -47,7 +47,6 @@ void node_set_peers(struct node *node, struct peers *peers);
 struct peers *node_peers(const struct node *node);
 struct loop *node_loop(const struct node *node);
 const char *node_name(const struct node *node);
-const struct handshake_identity *node_identity(const struct node *node);
 
 /* The peer that a pid, port or reference belongs to, if it is up. */
 MUST_CHECK struct peer *node_peer_of(const struct node *node, struct term identifier);

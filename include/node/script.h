@@ -1,6 +1,7 @@
 /* Scripts: Erlang expressions that a process on another node evaluates, so that logic of ours runs there with
  * nothing installed. Their readable sources are daemon/node/NAME.erl; a node that needs one turns it into
- * forms itself (erl_scan, erl_parse), once for each connection, and evaluates them with erl_eval:exprs/2. */
+ * forms itself (erl_scan, erl_parse), which are kept here for it, and evaluates them with erl_eval:exprs/2.
+ */
 #ifndef HARNESSD_NODE_SCRIPT_H
 #define HARNESSD_NODE_SCRIPT_H
 
@@ -33,7 +34,7 @@ struct script_request {
     enum script_name name;
     const char *node;
     struct process *process; /* of ours, that it is linked to and talks to */
-    struct term bindings;    /* [{'Variable', Value}] */
+    struct term bindings;    /* [{'Variable', Value}], sorted by variable, as erl_eval wants */
     struct term group_leader;
     /* It could not be started, or has ended, with a reason: `noconnection` when its node is gone. Never
      * called from within script_start(). */
