@@ -1,6 +1,7 @@
 #include "base/random.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -18,6 +19,16 @@ void random_seed(struct random *random, uint64_t seed)
 {
     for (int i = 0; i < 4; i++)
         random->state[i] = splitmix(&seed);
+}
+
+/* The parts go in one after the other, each into a hash of those before it: a sum or an exclusive or of all
+ * would give different places the same generator. */
+void random_seed_at(struct random *random, uint64_t seed, uint64_t thread, uint64_t step, uint32_t purpose)
+{
+    seed = splitmix(&seed) ^ thread;
+    seed = splitmix(&seed) ^ step;
+    seed = splitmix(&seed) ^ purpose;
+    random_seed(random, splitmix(&seed));
 }
 
 static uint64_t rotate_left(uint64_t x, int bits)
@@ -48,6 +59,16 @@ uint64_t random_below(struct random *random, uint64_t bound)
         if ((uint64_t)product >= threshold)
             return (uint64_t)(product >> 64);
     }
+}
+
+double random_unit(struct random *random)
+{
+    return (double)(random_next(random) >> 11) * 0x1p-53;
+}
+
+double random_exponential(struct random *random)
+{
+    return -log1p(-random_unit(random)); /* the unit is never 1 */
 }
 
 void random_secret(void *data, size_t size)
