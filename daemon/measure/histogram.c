@@ -1,0 +1,120 @@
+#include "measure/histogram.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+void histogram_init(struct histogram *histogram, unsigned digits)
+{
+    /* The first power of two of which a unit is at most the last digit, as in HdrHistogram: 100 and 1000. */
+    static const unsigned half_bits[] = {[2] = 7, [3] = 10};
+    assert(digits == 2 || digits == 3);
+    *histogram = (struct histogram){.min = UINT64_MAX, .half_bits = half_bits[digits]};
+}
+
+void histogram_free(struct histogram *histogram)
+{
+    free(histogram->counts);
+    *histogram = (struct histogram){.min = UINT64_MAX, .half_bits = histogram->half_bits};
+}
+
+void histogram_allocate(struct histogram *histogram)
+{
+    histogram->counts = memory_zalloc(histogram_buckets(histogram), sizeof(*histogram->counts));
+}
+
+size_t histogram_buckets(const struct histogram *histogram)
+{
+    return histogram_bucket(histogram, HISTOGRAM_HIGHEST) + 1;
+}
+
+/* Buckets of an octave are 2^octave wide; the first two octaves have a width of 1. */
+static unsigned octave_of(const struct histogram *histogram, size_t bucket)
+{
+    size_t octave = bucket >> histogram->half_bits;
+    return octave ? (unsigned)octave - 1 : 0;
+}
+
+uint64_t histogram_lowest(const struct histogram *histogram, size_t bucket)
+{
+    unsigned octave = octave_of(histogram, bucket);
+    return (uint64_t)(bucket - ((size_t)octave << histogram->half_bits)) << octave;
+}
+
+/* The middle of a bucket, as far as it is between the smallest and the largest value. */
+static uint64_t representative(const struct histogram *histogram, size_t bucket)
+{
+    uint64_t width = 1ULL << octave_of(histogram, bucket);
+    uint64_t middle = histogram_lowest(histogram, bucket) + width / 2;
+    if (middle < histogram->min)
+        return histogram->min;
+    return middle < histogram->max ? middle : histogram->max;
+}
+
+/* Only buckets between those of the smallest and the largest value have counts. */
+struct histogram_range {
+    size_t first;
+    size_t end;
+};
+
+static struct histogram_range used_range(const struct histogram *histogram)
+{
+    if (!histogram->count)
+        return (struct histogram_range){0, 0};
+    return (struct histogram_range){histogram_bucket(histogram, histogram->min),
+                                    histogram_bucket(histogram, histogram->max) + 1};
+}
+
+void histogram_reset(struct histogram *histogram)
+{
+    struct histogram_range range = used_range(histogram);
+    if (histogram->count)
+        memset(histogram->counts + range.first, 0, (range.end - range.first) * sizeof(*histogram->counts));
+    *histogram =
+        (struct histogram){.counts = histogram->counts, .min = UINT64_MAX, .half_bits = histogram->half_bits};
+}
+
+void histogram_add(struct histogram *into, const struct histogram *from)
+{
+    struct histogram_range range = used_range(from);
+    if (!from->count)
+        return;
+    if (!into->counts)
+        histogram_allocate(into);
+    bool same_buckets = into->half_bits == from->half_bits;
+    for (size_t i = range.first; i < range.end; i++)
+        if (from->counts[i])
+            into->counts[same_buckets ? i : histogram_bucket(into, representative(from, i))] +=
+                from->counts[i];
+    into->count += from->count;
+    into->sum += from->sum;
+    into->min = from->min < into->min ? from->min : into->min;
+    into->max = from->max > into->max ? from->max : into->max;
+}
+
+uint64_t histogram_quantile(const struct histogram *histogram, double quantile)
+{
+    if (!histogram->count)
+        return 0;
+    /* A product such as 0.07 * 100 may be a little above the whole number that is meant. */
+    double rank = ceil(nextafter(quantile, 0) * (double)histogram->count);
+    if (!(rank > 1))
+        return histogram->min;
+    if (rank >= (double)histogram->count)
+        return histogram->max;
+    size_t bucket = histogram_bucket(histogram, histogram->min);
+    uint64_t wanted = (uint64_t)rank;
+    uint64_t seen = histogram->counts[bucket];
+    while (seen < wanted)
+        seen += histogram->counts[++bucket];
+    return representative(histogram, bucket);
+}
+
+double histogram_mean(const struct histogram *histogram)
+{
+    return histogram->count ? (double)histogram->sum / (double)histogram->count : 0;
+}
