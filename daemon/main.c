@@ -135,11 +135,13 @@ static void stop(struct daemon *daemon, const char *signal)
 
 static void on_signal(evutil_socket_t number, short events, void *argument)
 {
+    struct daemon *daemon = argument;
     (void)events;
+    loop_enter(&daemon->loop);
     if (number == SIGHUP)
         log_info("nothing is reloaded", log_string("signal", "HUP"));
     else
-        stop(argument, number == SIGTERM ? "TERM" : "INT");
+        stop(daemon, number == SIGTERM ? "TERM" : "INT");
 }
 
 /* --- The parts --- */

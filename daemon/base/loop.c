@@ -1,9 +1,13 @@
 #include "base/loop.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/timerfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -40,6 +44,24 @@ static void run_deferred(struct loop *loop)
     }
 }
 
+static void note_lag(struct loop *loop)
+{
+    uint64_t took = clock_ns() - loop->pass_ns;
+    for (struct loop_lag *lag = loop->lags; lag; lag = lag->next)
+        if (took > lag->most_ns)
+            lag->most_ns = took;
+}
+
+static void end_pass(struct loop *loop)
+{
+    if (loop->first)
+        loop_enter(loop);
+    run_deferred(loop);
+    if (loop->pass_ns)
+        note_lag(loop);
+    loop->pass_ns = 0;
+}
+
 static void gather(struct loop *loop)
 {
     struct timespec pause = {.tv_nsec = LOOP_GATHER_NS};
@@ -50,10 +72,10 @@ static void gather(struct loop *loop)
 void loop_run(struct loop *loop)
 {
     (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); /* else short sleeps take twice as long */
-    run_deferred(loop);
+    end_pass(loop);
     while (!loop->stopping) {
         event_base_loop(loop->base, EVLOOP_ONCE);
-        run_deferred(loop);
+        end_pass(loop);
         if (loop->gathering)
             gather(loop);
     }
@@ -61,7 +83,7 @@ void loop_run(struct loop *loop)
 
 void loop_finish(struct loop *loop)
 {
-    run_deferred(loop);
+    end_pass(loop);
 }
 
 void loop_stop(struct loop *loop)
@@ -93,26 +115,69 @@ void loop_cancel(struct loop *loop, struct loop_task *task)
     task->queued = false;
 }
 
+/* --- Timers --- */
+
 static void timer_fired(evutil_socket_t unused, short events, void *argument)
 {
     (void)unused;
     (void)events;
     struct loop_timer *timer = argument;
+    loop_enter(timer->loop);
     timer->fire(timer->owner);
+}
+
+/* A timer that was stopped or set anew since the kernel said that it is due has nothing to read. */
+static void precise_timer_fired(evutil_socket_t descriptor, short events, void *argument)
+{
+    (void)events;
+    struct loop_timer *timer = argument;
+    uint64_t times;
+    loop_enter(timer->loop);
+    if (read(descriptor, &times, sizeof(times)) == (ssize_t)sizeof(times))
+        timer->fire(timer->owner);
+}
+
+static NO_RETURN void no_timer(const char *reason)
+{
+    log_error("cannot make a timer", log_string("reason", reason));
+    abort();
 }
 
 void loop_timer_init(struct loop_timer *timer, struct loop *loop, void (*fire)(void *owner), void *owner)
 {
-    *timer = (struct loop_timer){.loop = loop, .fire = fire, .owner = owner};
+    *timer = (struct loop_timer){.loop = loop, .fire = fire, .owner = owner, .descriptor = -1};
     timer->event = evtimer_new(loop->base, timer_fired, timer);
-    if (!timer->event) {
-        log_error("cannot make a timer");
-        abort();
-    }
+    if (!timer->event)
+        no_timer("no event");
+}
+
+void loop_timer_init_precise(struct loop_timer *timer, struct loop *loop, void (*fire)(void *owner),
+                             void *owner)
+{
+    *timer = (struct loop_timer){.loop = loop, .fire = fire, .owner = owner};
+    timer->descriptor = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (timer->descriptor < 0)
+        no_timer(strerror(errno));
+    timer->event = event_new(loop->base, timer->descriptor, EV_READ | EV_PERSIST, precise_timer_fired, timer);
+    if (!timer->event || event_add(timer->event, NULL) != 0)
+        no_timer("no event");
+}
+
+/* 0 disarms. */
+static void set_descriptor(const struct loop_timer *timer, uint64_t delay_ns)
+{
+    struct itimerspec when = {.it_value = {.tv_sec = (time_t)(delay_ns / CLOCK_NS_PER_S),
+                                           .tv_nsec = (long)(delay_ns % CLOCK_NS_PER_S)}};
+    int failed = timerfd_settime(timer->descriptor, 0, &when, NULL);
+    assert(!failed);
 }
 
 void loop_timer_set(struct loop_timer *timer, uint64_t delay_ns)
 {
+    if (timer->descriptor >= 0) {
+        set_descriptor(timer, delay_ns ? delay_ns : 1);
+        return;
+    }
     struct timeval delay = {.tv_sec = (time_t)(delay_ns / CLOCK_NS_PER_S),
                             .tv_usec = (suseconds_t)(delay_ns % CLOCK_NS_PER_S / CLOCK_NS_PER_US)};
     evtimer_add(timer->event, &delay);
@@ -120,12 +185,49 @@ void loop_timer_set(struct loop_timer *timer, uint64_t delay_ns)
 
 void loop_timer_stop(struct loop_timer *timer)
 {
-    evtimer_del(timer->event);
+    if (timer->descriptor >= 0)
+        set_descriptor(timer, 0);
+    else
+        evtimer_del(timer->event);
 }
 
 void loop_timer_free(struct loop_timer *timer)
 {
-    if (timer->event)
-        event_free(timer->event);
+    if (!timer->event)
+        return;
+    event_free(timer->event);
+    if (timer->descriptor >= 0)
+        close(timer->descriptor);
     timer->event = NULL;
+}
+
+/* --- Lag --- */
+
+void loop_begin_pass(struct loop *loop)
+{
+    if (!loop->pass_ns)
+        loop->pass_ns = clock_ns();
+}
+
+void loop_watch_lag(struct loop *loop, struct loop_lag *lag)
+{
+    loop_unwatch_lag(loop, lag); /* in case that it does already */
+    *lag = (struct loop_lag){.next = loop->lags};
+    loop->lags = lag;
+}
+
+void loop_unwatch_lag(struct loop *loop, struct loop_lag *lag)
+{
+    struct loop_lag **link = &loop->lags;
+    while (*link && *link != lag)
+        link = &(*link)->next;
+    if (*link)
+        *link = lag->next;
+}
+
+uint64_t loop_take_lag(struct loop_lag *lag)
+{
+    uint64_t most = lag->most_ns;
+    lag->most_ns = 0;
+    return most;
 }

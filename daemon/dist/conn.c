@@ -293,6 +293,7 @@ static void on_readable(evutil_socket_t descriptor, short events, void *argument
     (void)descriptor;
     (void)events;
     struct conn *conn = argument;
+    loop_enter(conn->settings->loop);
     if (conn->state != CONN_UP && conn->state != CONN_HANDSHAKING)
         return;
     uint8_t *room = buffer_reserve(&conn->input, READ_BYTES);
@@ -332,6 +333,7 @@ static void on_writable(evutil_socket_t descriptor, short events, void *argument
     (void)descriptor;
     (void)events;
     struct conn *conn = argument;
+    loop_enter(conn->settings->loop);
     if (conn->state == CONN_DIALLING) {
         event_del(conn->writable);
         dial_decided(conn);

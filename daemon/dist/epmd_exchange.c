@@ -82,6 +82,7 @@ static void readable(evutil_socket_t unused, short what, void *argument)
     (void)unused;
     (void)what;
     struct epmd_exchange *exchange = argument;
+    loop_enter(exchange->loop);
     if (exchange->kept)
         exchange->answer_size = 0;
     size_t room = sizeof(exchange->answer) - exchange->answer_size;
@@ -123,6 +124,7 @@ static void connected(evutil_socket_t unused, short what, void *argument)
     (void)what;
     struct epmd_exchange *exchange = argument;
     int error = 0;
+    loop_enter(exchange->loop);
     socklen_t size = sizeof(error);
     if (getsockopt(exchange->socket, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
         error = errno;

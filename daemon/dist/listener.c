@@ -33,6 +33,7 @@ static void on_accept(struct evconnlistener *connections, evutil_socket_t descri
     (void)connections;
     struct listener *listener = argument;
     char host[NI_MAXHOST] = "?", service[NI_MAXSERV] = "?", text[NI_MAXHOST + NI_MAXSERV + 1];
+    loop_enter(listener->pause.loop);
     (void)getnameinfo(address, (socklen_t)size, host, sizeof(host), service, sizeof(service),
                       NI_NUMERICHOST | NI_NUMERICSERV);
     snprintf(text, sizeof(text), "%s:%s", host, service);
@@ -42,6 +43,7 @@ static void on_accept(struct evconnlistener *connections, evutil_socket_t descri
 static void on_error(struct evconnlistener *connections, void *argument)
 {
     struct listener *listener = argument;
+    loop_enter(listener->pause.loop);
     log_error("cannot accept connections", log_string("reason", strerror(errno)));
     evconnlistener_disable(connections);
     loop_timer_set(&listener->pause, PAUSE_NS);

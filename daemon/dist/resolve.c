@@ -223,6 +223,7 @@ static void answered(int result, struct evutil_addrinfo *found, void *argument)
 {
     struct resolve_query *query = argument;
     struct resolve_request *request = query->request;
+    loop_enter(query->resolver->loop);
     query->resolver->queries--;
     free(query);
     if (request) {

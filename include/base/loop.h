@@ -13,6 +13,8 @@ struct loop {
     struct event_base *base;
     struct loop_task *first; /* deferred, in order */
     struct loop_task **last;
+    struct loop_lag *lags; /* who watches how long passes take */
+    uint64_t pass_ns;      /* when the work of this pass began; 0 before, or when nobody watches */
     bool stopping;
     bool gathering; /* see loop_gather() */
 };
@@ -40,6 +42,14 @@ struct loop_timer {
     struct loop *loop;
     void (*fire)(void *owner);
     void *owner;
+    int descriptor; /* of the timerfd of a precise one, else -1 */
+};
+
+/* How long passes of the loop take: what comes in meanwhile waits for as long. Embedded in who watches, zero
+ * before it does. */
+struct loop_lag {
+    uint64_t most_ns;
+    struct loop_lag *next;
 };
 
 void loop_init(struct loop *loop);
@@ -59,11 +69,41 @@ void loop_defer(struct loop *loop, struct loop_task *task);
 /* Takes a task back, so that its owner may be freed by somebody else. */
 void loop_cancel(struct loop *loop, struct loop_task *task);
 
+/* A timer of milliseconds, the unit in which the loop waits: it costs no system call. */
 void loop_timer_init(struct loop_timer *timer, struct loop *loop, void (*fire)(void *owner), void *owner);
 
-/* Fires in `delay_ns` from now, and no longer when it was set to before. */
+/* A timer for pacing, as exact as the kernel's: a descriptor of its own (timerfd, CLOCK_MONOTONIC), and a
+ * system call each time it is set, stopped or fires. Without a descriptor left it is fatal. */
+void loop_timer_init_precise(struct loop_timer *timer, struct loop *loop, void (*fire)(void *owner),
+                             void *owner);
+
+/* For either kind. Fires in `delay_ns` from now, 0 being as soon as possible, and no longer when it was set
+ * to before. */
 void loop_timer_set(struct loop_timer *timer, uint64_t delay_ns);
+
+/* It does not fire any more, not even when it was due in this pass. */
 void loop_timer_stop(struct loop_timer *timer);
 void loop_timer_free(struct loop_timer *timer);
+
+/* Has `lag` keep the longest time that a pass takes with its callbacks and deferred tasks; waiting for events
+ * and gathering are not part of it, and a pass counts when it has ended. Any number may watch. Without
+ * anybody it costs nothing. */
+void loop_watch_lag(struct loop *loop, struct loop_lag *lag);
+
+/* No longer; also for one that does not watch. */
+void loop_unwatch_lag(struct loop *loop, struct loop_lag *lag);
+
+/* The longest time since this was last asked of `lag`, which starts again at 0. */
+uint64_t loop_take_lag(struct loop_lag *lag);
+
+void loop_begin_pass(struct loop *loop);
+
+/* libevent does not tell when it has ended its waiting, so the first callback of a pass does. To be called
+ * first in every callback that is given to libevent itself; timers and tasks of the loop do it themselves. */
+static inline void loop_enter(struct loop *loop)
+{
+    if (loop->lags)
+        loop_begin_pass(loop);
+}
 
 #endif

@@ -1,8 +1,10 @@
 #include "base/loop.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -140,6 +142,246 @@ static void test_timer_set_again_and_stopped(void **state)
     loop_free(&fixture.loop);
 }
 
+static void test_precise_timer_set_again_and_stopped(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    start(&fixture);
+    struct loop_timer end;
+    loop_timer_init_precise(&fixture.timer, &fixture.loop, run_a, &fixture);
+    loop_timer_init_precise(&end, &fixture.loop, stop, &fixture.loop);
+    loop_timer_set(&fixture.timer, 3600 * CLOCK_NS_PER_S);
+    loop_timer_set(&fixture.timer, 0);
+    loop_timer_set(&end, 20 * CLOCK_NS_PER_MS);
+    uint64_t started = clock_ns();
+    loop_run(&fixture.loop);
+    assert_true(clock_ns() - started >= 19 * CLOCK_NS_PER_MS);
+    assert_string_equal(fixture.order, "a");
+    fixture.loop.stopping = false;
+    loop_timer_set(&fixture.timer, CLOCK_NS_PER_MS);
+    loop_timer_stop(&fixture.timer);
+    loop_timer_set(&end, 20 * CLOCK_NS_PER_MS);
+    loop_run(&fixture.loop);
+    assert_string_equal(fixture.order, "a");
+    int descriptor = end.descriptor;
+    assert_true(fcntl(descriptor, F_GETFD) & FD_CLOEXEC);
+    loop_timer_free(&fixture.timer);
+    loop_timer_free(&end);
+    loop_timer_free(&end);
+    assert_int_equal(fcntl(descriptor, F_GETFD), -1);
+    loop_free(&fixture.loop);
+}
+
+struct pacer {
+    struct loop loop;
+    struct loop_timer timer;
+    uint64_t set_ns;
+    uint64_t least_ns;
+    int left;
+};
+
+#define PACE_NS 100000
+
+static void pace(void *owner)
+{
+    struct pacer *pacer = owner;
+    uint64_t now = clock_ns();
+    uint64_t took = now - pacer->set_ns;
+    assert_true(took >= PACE_NS);
+    pacer->least_ns = took < pacer->least_ns ? took : pacer->least_ns;
+    if (--pacer->left == 0)
+        loop_stop(&pacer->loop);
+    pacer->set_ns = clock_ns();
+    loop_timer_set(&pacer->timer, PACE_NS);
+}
+
+/* Below the millisecond in which the loop waits, and never too early. */
+static void test_precise_timer_is_precise(void **state)
+{
+    (void)state;
+    struct pacer pacer = {.least_ns = UINT64_MAX, .left = 200};
+    loop_init(&pacer.loop);
+    loop_timer_init_precise(&pacer.timer, &pacer.loop, pace, &pacer);
+    pacer.set_ns = clock_ns();
+    loop_timer_set(&pacer.timer, PACE_NS);
+    loop_run(&pacer.loop);
+    assert_true(pacer.least_ns < 9 * PACE_NS);
+    loop_timer_free(&pacer.timer);
+    loop_free(&pacer.loop);
+}
+
+struct rivals {
+    struct loop loop;
+    struct loop_timer timers[2];
+    struct loop_timer end;
+    int fired;
+    bool set_again;
+};
+
+static void beat_the_other(struct rivals *rivals, int other)
+{
+    rivals->fired++;
+    if (rivals->set_again)
+        loop_timer_set(&rivals->timers[other], 3600 * CLOCK_NS_PER_S);
+    else
+        loop_timer_stop(&rivals->timers[other]);
+}
+
+static void beat_second(void *owner)
+{
+    beat_the_other(owner, 1);
+}
+
+static void beat_first(void *owner)
+{
+    beat_the_other(owner, 0);
+}
+
+/* Both are due in the same pass: the first to fire takes the other back. */
+static void test_due_timer_taken_back(void **state)
+{
+    (void)state;
+    void (*const inits[])(struct loop_timer *, struct loop *, void (*)(void *),
+                          void *) = {loop_timer_init, loop_timer_init_precise};
+    for (int i = 0; i < 4; i++) {
+        struct rivals rivals = {.set_again = i / 2};
+        loop_init(&rivals.loop);
+        inits[i % 2](&rivals.timers[0], &rivals.loop, beat_second, &rivals);
+        inits[i % 2](&rivals.timers[1], &rivals.loop, beat_first, &rivals);
+        loop_timer_init(&rivals.end, &rivals.loop, stop, &rivals.loop);
+        loop_timer_set(&rivals.timers[0], CLOCK_NS_PER_MS);
+        loop_timer_set(&rivals.timers[1], CLOCK_NS_PER_MS);
+        loop_timer_set(&rivals.end, 50 * CLOCK_NS_PER_MS);
+        usleep(10000);
+        loop_run(&rivals.loop);
+        assert_int_equal(rivals.fired, 1);
+        loop_timer_free(&rivals.timers[0]);
+        loop_timer_free(&rivals.timers[1]);
+        loop_timer_free(&rivals.end);
+        loop_free(&rivals.loop);
+    }
+}
+
+#define WORK_NS (20 * CLOCK_NS_PER_MS)
+#define WAIT_NS (500 * CLOCK_NS_PER_MS)
+
+static void work(void)
+{
+    uint64_t started = clock_ns();
+    while (clock_ns() - started < WORK_NS)
+        ;
+}
+
+struct worker {
+    struct loop loop;
+    struct loop_timer timer;
+    struct loop_timer end;
+    struct loop_task task;
+    struct loop_lag early;
+    struct loop_lag late;
+    uint64_t taken_ns;
+};
+
+static void work_and_defer(void *owner)
+{
+    struct worker *worker = owner;
+    work();
+    loop_defer(&worker->loop, &worker->task);
+    loop_timer_set(&worker->end, WAIT_NS);
+}
+
+static void work_deferred(void *owner)
+{
+    (void)owner;
+    work();
+}
+
+static void take_and_stop(void *owner)
+{
+    struct worker *worker = owner;
+    worker->taken_ns = loop_take_lag(&worker->early);
+    loop_stop(&worker->loop);
+}
+
+static void start_worker(struct worker *worker)
+{
+    *worker = (struct worker){.task = {.run = work_deferred, .owner = worker}};
+    loop_init(&worker->loop);
+    loop_timer_init_precise(&worker->timer, &worker->loop, work_and_defer, worker);
+    loop_timer_init(&worker->end, &worker->loop, take_and_stop, worker);
+}
+
+static void end_worker(struct worker *worker)
+{
+    loop_timer_free(&worker->timer);
+    loop_timer_free(&worker->end);
+    loop_free(&worker->loop);
+}
+
+/* The callback and the task after it count as one pass, the waits before and after it do not, and each
+ * watcher has a maximum of its own. */
+static void test_lag(void **state)
+{
+    (void)state;
+    struct worker worker;
+    start_worker(&worker);
+    loop_watch_lag(&worker.loop, &worker.early);
+    loop_watch_lag(&worker.loop, &worker.late);
+    loop_timer_set(&worker.timer, WAIT_NS);
+    loop_run(&worker.loop);
+    assert_true(worker.taken_ns >= 2 * WORK_NS && worker.taken_ns < WAIT_NS);
+    assert_true(loop_take_lag(&worker.late) >= worker.taken_ns);
+    assert_int_equal(loop_take_lag(&worker.late), 0);
+    assert_true(loop_take_lag(&worker.early) < WAIT_NS); /* of the pass that stopped the loop */
+    loop_unwatch_lag(&worker.loop, &worker.early);
+    loop_unwatch_lag(&worker.loop, &worker.early);
+    loop_watch_lag(&worker.loop, &worker.late);
+    worker.loop.stopping = false;
+    loop_timer_set(&worker.timer, 0);
+    loop_run(&worker.loop);
+    assert_int_equal(worker.taken_ns, 0);
+    assert_true(loop_take_lag(&worker.late) >= 2 * WORK_NS);
+    loop_unwatch_lag(&worker.loop, &worker.late);
+    assert_null(worker.loop.lags);
+    end_worker(&worker);
+}
+
+static void on_byte(evutil_socket_t descriptor, short events, void *argument)
+{
+    (void)events;
+    struct worker *worker = argument;
+    char byte;
+    loop_enter(&worker->loop);
+    assert_int_equal(read(descriptor, &byte, 1), 1);
+    work();
+    if (!worker->loop.lags)
+        assert_int_equal(worker->loop.pass_ns, 0); /* nobody looks at the clock */
+    loop_timer_set(&worker->end, 0);
+}
+
+static void test_lag_of_other_callbacks(void **state)
+{
+    (void)state;
+    struct worker worker;
+    int ends[2];
+    start_worker(&worker);
+    assert_int_equal(pipe(ends), 0);
+    struct event *event = event_new(worker.loop.base, ends[0], EV_READ | EV_PERSIST, on_byte, &worker);
+    assert_int_equal(event_add(event, NULL), 0);
+    for (int watched = 0; watched < 2; watched++) {
+        if (watched)
+            loop_watch_lag(&worker.loop, &worker.early);
+        worker.loop.stopping = false;
+        assert_int_equal(write(ends[1], "x", 1), 1);
+        loop_run(&worker.loop);
+        assert_true(watched ? worker.taken_ns >= WORK_NS : worker.taken_ns == 0);
+    }
+    event_free(event);
+    close(ends[0]);
+    close(ends[1]);
+    end_worker(&worker);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +389,11 @@ int main(void)
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_timer_and_tasks),
         cmocka_unit_test(test_timer_set_again_and_stopped),
+        cmocka_unit_test(test_precise_timer_set_again_and_stopped),
+        cmocka_unit_test(test_precise_timer_is_precise),
+        cmocka_unit_test(test_due_timer_taken_back),
+        cmocka_unit_test(test_lag),
+        cmocka_unit_test(test_lag_of_other_callbacks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
