@@ -8,51 +8,62 @@
 void errors_free(struct errors *errors)
 {
     terms_free(&errors->terms);
+    buffer_free(&errors->sorted);
 }
 
-static void count(struct errors *errors, struct term reason)
+/* `reason` is sorted, so that equal ones are the same bytes. */
+static size_t number_of(struct errors *errors, struct term reason)
 {
-    for (size_t i = 0; i < errors->reason_count; i++) {
-        if (term_same(terms_get(&errors->terms, errors->reasons[i]), reason)) {
-            errors->counts[i]++;
-            return;
-        }
-    }
-    if (errors->reason_count == ERRORS_REASONS) {
-        errors->others++;
-        return;
-    }
+    for (size_t i = 0; i < errors->reason_count; i++)
+        if (term_same(terms_get(&errors->terms, errors->reasons[i]), reason))
+            return i;
+    if (errors->reason_count == ERRORS_REASONS)
+        return ERRORS_OTHER;
     errors->reasons[errors->reason_count] = terms_keep(&errors->terms, reason);
-    errors->counts[errors->reason_count++] = 1;
+    return errors->reason_count++;
 }
 
-void errors_count(struct errors *errors, struct term reason)
+size_t errors_count(struct errors *errors, struct term reason)
 {
-    struct buffer sorted = {0};
-    errors->total++;
-    if (reason.size > ERRORS_REASON_BYTES) {
-        errors->others++;
-        return;
+    size_t number = ERRORS_OTHER;
+    if (reason.size <= ERRORS_REASON_BYTES) {
+        buffer_truncate(&errors->sorted, 0);
+        term_sort(reason, &errors->sorted);
+        number = number_of(errors, (struct term){buffer_bytes(&errors->sorted), errors->sorted.size});
     }
-    term_sort(reason, &sorted);
-    count(errors, (struct term){buffer_bytes(&sorted), sorted.size});
-    buffer_free(&sorted);
+    errors->total++;
+    errors->counts[number]++;
+    return number;
 }
 
 void errors_build(const struct errors *errors, struct term_builder *builder)
 {
-    uint64_t others = errors->others;
-    size_t other_reason = SIZE_MAX; /* a reason that happens to be the key of the rest counts with it */
-    for (size_t i = 0; i < errors->reason_count; i++)
+    errors_build_counts(errors, errors->counts, builder);
+}
+
+void errors_build_counts(const struct errors *errors, const uint64_t counts[ERRORS_REASONS + 1],
+                         struct term_builder *builder)
+{
+    /* A reason that happens to be the key of the rest counts with it. */
+    uint64_t others = counts[ERRORS_OTHER];
+    size_t other_reason = SIZE_MAX;
+    size_t pairs = 0;
+    for (size_t i = 0; i < errors->reason_count; i++) {
         if (term_is_atom(terms_get(&errors->terms, errors->reasons[i]), "other"))
             other_reason = i;
-    bool separate = others && other_reason == SIZE_MAX;
-    term_build_map(builder, errors->reason_count + separate);
-    for (size_t i = 0; i < errors->reason_count; i++) {
-        term_build_term(builder, terms_get(&errors->terms, errors->reasons[i]));
-        term_build_unsigned(builder, errors->counts[i] + (i == other_reason ? others : 0));
+        else
+            pairs += counts[i] > 0;
     }
-    if (separate) {
+    if (other_reason != SIZE_MAX)
+        others += counts[other_reason];
+    term_build_map(builder, pairs + (others > 0));
+    for (size_t i = 0; i < errors->reason_count; i++) {
+        if (i == other_reason || !counts[i])
+            continue;
+        term_build_term(builder, terms_get(&errors->terms, errors->reasons[i]));
+        term_build_unsigned(builder, counts[i]);
+    }
+    if (others) {
         term_build_key(builder, "other");
         term_build_unsigned(builder, others);
     }

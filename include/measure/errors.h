@@ -7,22 +7,30 @@
 #include "term/term_build.h"
 
 #define ERRORS_REASONS 64
+#define ERRORS_OTHER ERRORS_REASONS /* stands for all others where a reason has a number */
 #define ERRORS_REASON_BYTES 4096
 
 struct errors {
     struct terms terms;
     uint32_t reasons[ERRORS_REASONS];
-    uint64_t counts[ERRORS_REASONS];
+    uint64_t counts[ERRORS_REASONS + 1]; /* the last is of all others */
     size_t reason_count;
-    uint64_t others;
     uint64_t total;
+    struct buffer sorted; /* a reason that is looked for: kept, so that counting does not allocate */
 };
 
 /* All zero is no errors. */
 void errors_free(struct errors *errors);
-void errors_count(struct errors *errors, struct term reason);
+
+/* Counts an error and returns the number of its reason, 0 to ERRORS_REASONS - 1 in the order in which they
+ * came, or ERRORS_OTHER. */
+size_t errors_count(struct errors *errors, struct term reason);
 
 /* Appends a map from reason to count; the others are under `other`. */
 void errors_build(const struct errors *errors, struct term_builder *builder);
+
+/* The same for other counts of these reasons, each at its number; those of 0 are left out. */
+void errors_build_counts(const struct errors *errors, const uint64_t counts[ERRORS_REASONS + 1],
+                         struct term_builder *builder);
 
 #endif

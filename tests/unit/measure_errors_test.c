@@ -215,6 +215,39 @@ static void test_encodings_of_equal_reasons(void **state)
     errors_free(&errors);
 }
 
+/* Counts kept elsewhere, such as those of one interval, are told with the same reasons. */
+static void test_other_counts(void **state)
+{
+    (void)state;
+    struct errors errors = {0};
+    struct term_builder builder = {0};
+    uint64_t counts[ERRORS_REASONS + 1] = {0};
+    assert_int_equal(errors_count(&errors, TERM(ATOM_A)), 0);
+    assert_int_equal(errors_count(&errors, TERM(OTHER)), 1);
+    assert_int_equal(errors_count(&errors, TERM(ATOM_B)), 2);
+    assert_int_equal(errors_count(&errors, TERM(ATOM_A)), 0);
+    for (int i = 3; i < ERRORS_REASONS; i++)
+        assert_int_equal(errors_count(&errors, TERM(97, (uint8_t)i)), i);
+    assert_int_equal(errors_count(&errors, TERM(97, ERRORS_REASONS)), ERRORS_OTHER);
+    errors_build_counts(&errors, counts, &builder);
+    assert_int_equal(pair_count(term_built(&builder)), 0);
+    term_build_reset(&builder);
+    counts[2] = 1ULL << 40;
+    counts[ERRORS_OTHER] = 7;
+    errors_build_counts(&errors, counts, &builder);
+    assert_int_equal(pair_count(term_built(&builder)), 2);
+    assert_int_equal(count_of(term_built(&builder), TERM(ATOM_B)), 1LL << 40);
+    assert_int_equal(count_of(term_built(&builder), TERM(OTHER)), 7);
+    term_build_reset(&builder);
+    counts[1] = 3; /* the reason `other` is told with the others */
+    counts[2] = 0;
+    errors_build_counts(&errors, counts, &builder);
+    assert_int_equal(pair_count(term_built(&builder)), 1);
+    assert_int_equal(count_of(term_built(&builder), TERM(OTHER)), 10);
+    term_build_free(&builder);
+    errors_free(&errors);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +258,7 @@ int main(void)
         cmocka_unit_test(test_large_reasons),
         cmocka_unit_test(test_order_of_maps),
         cmocka_unit_test(test_encodings_of_equal_reasons),
+        cmocka_unit_test(test_other_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
