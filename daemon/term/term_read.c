@@ -202,6 +202,22 @@ bool term_read_tuple_of(struct term term, size_t arity, struct term *elements)
     return true;
 }
 
+struct term_head term_read_head(const uint8_t *data)
+{
+    const struct term_shape *shape = &term_shapes[*data];
+    size_t count = term_shape_count(shape, data);
+    switch (shape->kind) {
+    case SHAPE_TUPLE:
+        return (struct term_head){shape->fixed, count};
+    case SHAPE_MAP:
+        return (struct term_head){shape->fixed, 2 * count};
+    case SHAPE_LIST:
+        return (struct term_head){shape->fixed, count + 1};
+    default:
+        return (struct term_head){term_length(data), 0};
+    }
+}
+
 bool term_list_start(struct term_list *list, struct term term)
 {
     const struct term_shape *shape = shape_of(term);

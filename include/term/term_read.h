@@ -33,6 +33,15 @@ MUST_CHECK bool term_read_tuple(struct term term, size_t capacity, struct term *
 /* A tuple of exactly `arity` elements. */
 MUST_CHECK bool term_read_tuple_of(struct term term, size_t arity, struct term *elements);
 
+/* How a value begins: `size` bytes of its own, then as many values as it has inside (a map keys and values in
+ * turn, a list its elements and its tail). Leaves, identifiers and funs are all their own and have none. For
+ * walks that touch each byte once however deep a term is; the type is told by the tag at `data`. */
+struct term_head {
+    size_t size;
+    size_t values;
+};
+struct term_head term_read_head(const uint8_t *data);
+
 /* A walk through a list, each element once, STRING_EXT included:
  *
  *     struct term_list list;

@@ -195,6 +195,29 @@ static void test_tuple(void **state)
     assert_int_equal(arity, 4711);
 }
 
+static void expect_head(struct term term, size_t size, size_t values)
+{
+    struct term_head head = term_read_head(term.data);
+    assert_int_equal(head.size, size);
+    assert_int_equal(head.values, values);
+}
+
+static void test_head(void **state)
+{
+    (void)state;
+    expect_head(TERM(97, 1), 2, 0);
+    expect_head(TERM(ATOM_A), 3, 0);
+    expect_head(TERM(106), 1, 0);
+    expect_head(TERM(107, 0, 2, 1, 2), 5, 0);
+    expect_head(TERM(104, 0), 2, 0);
+    expect_head(TERM(104, 2, ATOM_A, 97, 1), 2, 2);
+    expect_head(TERM(105, 0, 0, 0, 1, ATOM_A), 5, 1);
+    expect_head(TERM(108, 0, 0, 0, 2, ATOM_A, ATOM_B, 106), 5, 3);
+    expect_head(TERM(116, 0, 0, 0, 1, ATOM_A, 104, 0), 5, 2);
+    expect_head(TERM(113, ATOM_A, ATOM_B, 97, 1), 9, 0);
+    expect_head(TERM(90, 0, 1, ATOM_A, 0, 0, 0, 1, 0, 0, 0, 1), 14, 0);
+}
+
 /* The elements as small integers. */
 static size_t list_values(struct term term, int64_t *values, bool *proper)
 {
@@ -278,8 +301,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_type),    cmocka_unit_test(test_atom),   cmocka_unit_test(test_long_atom),
         cmocka_unit_test(test_integer), cmocka_unit_test(test_number), cmocka_unit_test(test_pid),
-        cmocka_unit_test(test_binary),  cmocka_unit_test(test_tuple),  cmocka_unit_test(test_list),
-        cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_binary),  cmocka_unit_test(test_tuple),  cmocka_unit_test(test_head),
+        cmocka_unit_test(test_list),    cmocka_unit_test(test_pairs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
