@@ -25,9 +25,9 @@
 #define OWN "harness@own"
 
 /* --- Terms from text ---
- * Erlang's syntax, as far as the tests need it: atoms, 'atoms', integers, tuples, lists, maps, "strings"
- * (STRING_EXT), <<"binaries">>, $p (a pid of app@target), $o (a pid of the daemon's own node), $0 to $9 (fun
- * m:f of that arity), $l (a local fun of arity 2 of the module m). */
+ * Erlang's syntax, as far as the tests need it: atoms, 'atoms', integers, floats, tuples, lists, maps,
+ * "strings" (STRING_EXT), <<"binaries">>, $p (a pid of app@target), $o (a pid of the daemon's own node), $0
+ * to $9 (fun m:f of that arity), $l (a local fun of arity 2 of the module m). */
 
 static inline void parse(const char **text, struct term_builder *builder);
 
@@ -141,7 +141,11 @@ static inline void parse_word(const char **text, struct term_builder *builder)
     size_t size = strspn(*text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789?@");
     if (isdigit((unsigned char)**text) || **text == '-') {
         char *end;
-        term_build_integer(builder, strtoll(*text, &end, 10));
+        long long integer = strtoll(*text, &end, 10);
+        if (*end == '.')
+            term_build_float(builder, strtod(*text, &end));
+        else
+            term_build_integer(builder, integer);
         *text = end;
         return;
     }
