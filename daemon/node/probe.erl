@@ -1,6 +1,6 @@
 %% What a probe does: the process on a subject's node that looks at the length of its message queue. Bound beforehand:
-%% Daemon, Key, Number, the Subject (a pid or a registered name) and the Interval in milliseconds. It is linked to the
-%% daemon and ends with it.
+%% Daemon, Key, Number, the Subject (a pid or a registered name), the Interval in milliseconds, and ReportEvery, after how
+%% many of them it says what it has seen. It is linked to the daemon and ends with it.
 %%
 %% A subject that is gone has no length; what counts then is the last that it had.
 Length =
@@ -11,18 +11,29 @@ Length =
             _ -> Last
         end
     end,
+Report =
+    fun(Most) ->
+        Daemon ! {Key, Number, {seen, Most, erlang:memory(total), erlang:statistics(total_run_queue_lengths)}}
+    end,
 Look =
-    fun Look(Initial, Last, Most, Sum, Count) ->
+    fun Look(Initial, Last, Most, Sum, Count, MostUnreported) ->
         receive
             {Key, stop} ->
                 Final = Length(Last),
+                Report(max(MostUnreported, Final)),
                 Daemon ! {Key, Number,
                           {returned, {Initial, Final, max(Most, Final), (Sum + Final) / (Count + 1)}}}
         after Interval ->
             Now = Length(Last),
-            Look(Initial, Now, max(Most, Now), Sum + Now, Count + 1)
+            case Count rem ReportEvery of
+                0 ->
+                    Report(max(MostUnreported, Now)),
+                    Look(Initial, Now, max(Most, Now), Sum + Now, Count + 1, 0);
+                _ ->
+                    Look(Initial, Now, max(Most, Now), Sum + Now, Count + 1, max(MostUnreported, Now))
+            end
         end
     end,
 First = Length(0),
 Daemon ! {Key, Number, started},
-Look(First, First, First, First, 1).
+Look(First, First, First, First, 1, First).

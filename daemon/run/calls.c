@@ -129,7 +129,8 @@ static void add_slot(struct calls *calls)
     link_state(calls, call);
 }
 
-struct call *calls_open(struct calls *calls, uint32_t thread, uint32_t target, uint64_t now_ns)
+struct call *calls_open(struct calls *calls, uint32_t thread, uint32_t target, uint64_t intended_ns,
+                        uint64_t now_ns)
 {
     uint32_t slot = calls->free.last; /* the one that was used last is still in the cache */
     if (slot == CALLS_NONE && calls->resting.count >= CALLS_RESTING)
@@ -142,7 +143,8 @@ struct call *calls_open(struct calls *calls, uint32_t thread, uint32_t target, u
     unlink_state(calls, call);
     call->thread = thread;
     call->target = target;
-    call->start_ns = now_ns;
+    call->intended_ns = intended_ns;
+    call->opened_ns = call->sent_ns = now_ns;
     call->state = CALL_WAITING;
     link_state(calls, call);
     link_deadline(calls, call);
@@ -165,8 +167,9 @@ struct call *calls_find(struct calls *calls, int64_t tag)
     return call->state == CALL_SENT && call->generation == tag >> CALLS_SLOT_BITS ? call : NULL;
 }
 
-void calls_sent(struct calls *calls, struct call *call)
+void calls_sent(struct calls *calls, struct call *call, uint64_t now_ns)
 {
+    call->sent_ns = now_ns;
     set_state(calls, call, CALL_SENT);
 }
 

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "judge.h"
 #include "run.h"
 #include "term/term_read.h"
 
@@ -10,7 +9,8 @@
 #define REPORT_PIECE 4000
 
 /* {error, {Reason, {'Elixir.GenServer', call, [Server, Message, Timeout]}}} behind its first element. */
-static void build_exit(const struct run *run, const struct event *event, struct term_builder *builder)
+static void build_exit(struct run *run, const struct event *event, struct term message,
+                       struct term_builder *builder)
 {
     const struct scenario *scenario = run->scenario;
     const struct operation *operation = &scenario->operations[event->operation];
@@ -22,13 +22,13 @@ static void build_exit(const struct run *run, const struct event *event, struct 
     term_build_list(builder, 3);
     term_build_term(builder, scenario->setup.data ? buffer_term(&run->subject)
                                                   : scenario->targets[event->target].server);
-    term_build_term(builder,
-                    operation->kind == OPERATION_CAST ? scenario->cast_sync_message : operation->message);
+    term_build_term(builder, operation->kind == OPERATION_CAST ? scenario->cast_sync_message : message);
     term_build_unsigned(builder, scenario->call_timeout_ms);
     term_build_nil(builder);
 }
 
-static void build_result(const struct run *run, const struct event *event, struct term_builder *builder)
+static void build_result(struct run *run, const struct event *event, struct term message,
+                         struct term_builder *builder)
 {
     term_build_tuple(builder, 2);
     term_build_atom(builder, event->kind == RESULT_OK ? "ok" : "error");
@@ -46,7 +46,7 @@ static void build_result(const struct run *run, const struct event *event, struc
         term_build_atom(builder, "missing_sync_handler");
         break;
     case RESULT_EXIT:
-        build_exit(run, event, builder);
+        build_exit(run, event, message, builder);
         break;
     case RESULT_RAISED:
         term_build_term(builder, terms_get(&run->events.terms, event->term));
@@ -60,24 +60,27 @@ static void build_number(struct term_builder *builder, const char *key, uint64_t
     term_build_unsigned(builder, value);
 }
 
-static void build_event(const struct run *run, const struct event *event, struct term_builder *builder)
+static void build_event(struct run *run, const struct event *event, struct term_builder *builder)
 {
+    buffer_truncate(&run->message, 0);
+    struct term message = load_message_at(run, event->operation, event->thread, event->step, &run->message);
     term_build_map(builder, 8);
     build_number(builder, "thread", event->thread);
     build_number(builder, "step", event->step);
     term_build_key(builder, "operation");
-    operation_build(&run->scenario->operations[event->operation], builder);
+    operation_build(&run->scenario->operations[event->operation], message, builder);
     term_build_key(builder, "result");
-    build_result(run, event, builder);
+    build_result(run, event, message, builder);
     build_number(builder, "duration_ms", event->duration_us / 1000);
     build_number(builder, "duration_us", event->duration_us);
     build_number(builder, "timestamp_ms", event->end_us / 1000);
     build_number(builder, "timestamp_us", event->end_us);
 }
 
+/* Events of scripts are in the order of their threads; those of a load in that of their ends. */
 static const struct event *ordered_event(const struct run *run, size_t position)
 {
-    return events_at(&run->events, run->report.order[position]);
+    return events_at(&run->events, run->report.order ? run->report.order[position] : position);
 }
 
 /* --- Pieces --- */
@@ -110,8 +113,21 @@ static void open_thread(struct run *run, size_t thread, size_t events)
     term_build_list(run->report.output, events);
 }
 
-/* Key `threads`: each thread's number, errors, and events. */
-static void write_threads(struct run *run)
+/* Each thread's number, errors, and count of operations. */
+static void write_thread_counts(struct run *run)
+{
+    struct report *report = &run->report;
+    for (size_t left = REPORT_PIECE; left && report->thread < run->scenario->thread_count; left--) {
+        const struct thread *thread = &run->threads[report->thread];
+        term_build_map(report->output, 3);
+        build_number(report->output, "thread", report->thread++);
+        build_number(report->output, "errors", thread->errors);
+        build_number(report->output, "operations", thread->operations);
+    }
+}
+
+/* Each thread's number, errors, and events. */
+static void write_thread_events(struct run *run)
 {
     struct report *report = &run->report;
     size_t left = REPORT_PIECE;
@@ -127,15 +143,24 @@ static void write_threads(struct run *run)
             term_build_nil(run->report.output);
         report->thread++;
     }
+}
+
+static void write_threads(struct run *run)
+{
+    struct report *report = &run->report;
+    if (report->order)
+        write_thread_events(run);
+    else
+        write_thread_counts(run);
     if (report->thread < run->scenario->thread_count)
         return;
     term_build_nil(run->report.output);
     report->part = REPORT_REST;
 }
 
-static void write_metrics(const struct run *run, struct term_builder *builder)
+static void write_metrics(struct run *run, struct term_builder *builder)
 {
-    term_build_map(builder, 7);
+    term_build_map(builder, 8);
     build_number(builder, "duration_ms", (run->ended_ns - run->started_ns) / CLOCK_NS_PER_MS);
     build_number(builder, "total_operations", run->operations);
     build_number(builder, "thread_count", run->scenario->thread_count);
@@ -144,6 +169,7 @@ static void write_metrics(const struct run *run, struct term_builder *builder)
     term_build_boolean(builder, run->scenario->mailbox_interval_ms != 0);
     build_number(builder, "overall_duration_ms", (clock_ns() - run->created_ns) / CLOCK_NS_PER_MS);
     build_number(builder, "events_dropped", run->events.dropped);
+    build_number(builder, "dropped", run->arrivals_dropped);
 }
 
 /* The user's metadata with the run's id, which takes the place of a key scenario_id of theirs; likewise
@@ -189,9 +215,9 @@ void report_build_mailbox_of(const struct mailbox *mailbox, struct term_builder 
     term_build_float(builder, mailbox->average);
 }
 
-static void write_mailbox(const struct run *run, struct term_builder *builder)
+static void write_mailbox(struct run *run, struct term_builder *builder)
 {
-    if (!run->mailboxes) {
+    if (!run->scenario->mailbox_interval_ms || !run->mailboxes) {
         term_build_atom(builder, "nil");
         return;
     }
@@ -203,7 +229,7 @@ static void write_mailbox(const struct run *run, struct term_builder *builder)
         term_build_nil(builder);
 }
 
-static void write_chaos(const struct run *run, struct term_builder *builder)
+static void write_chaos(struct run *run, struct term_builder *builder)
 {
     if (!run->chaos_result.size) {
         term_build_atom(builder, "nil");
@@ -215,35 +241,53 @@ static void write_chaos(const struct run *run, struct term_builder *builder)
     build_number(builder, "duration_ms", run->chaos_ms);
 }
 
-static void write_performance(const struct run *run, struct term_builder *builder)
+static void write_performance(struct run *run, struct term_builder *builder)
 {
     if (run->judged)
-        judge_build_measurement(&run->first, &run->last, builder);
+        judge_build_measurement(run, builder);
     else
         term_build_atom(builder, "nil");
 }
 
-static void write_metadata(const struct run *run, struct term_builder *builder)
+static void write_metadata(struct run *run, struct term_builder *builder)
 {
     report_build_metadata(run, (struct term){0}, builder);
 }
 
-static void write_context(const struct run *run, struct term_builder *builder)
+static void write_context(struct run *run, struct term_builder *builder)
 {
     term_build_term(builder, buffer_term(&run->context));
 }
 
-static void write_errors(const struct run *run, struct term_builder *builder)
+static void write_errors(struct run *run, struct term_builder *builder)
 {
     errors_build(&run->errors, builder);
 }
 
-static void write_seed(const struct run *run, struct term_builder *builder)
+static void write_latency(struct run *run, struct term_builder *builder)
+{
+    latencies_build(&run->latencies, builder);
+}
+
+static void write_timeline(struct run *run, struct term_builder *builder)
+{
+    if (run->timeline.start_ns)
+        timeline_build(&run->timeline, &run->errors, run->ended_ns, builder);
+    else
+        term_build_list(builder, 0); /* it was cancelled before its load began */
+}
+
+static void write_expectations(struct run *run, struct term_builder *builder)
+{
+    judge_build_expectations(run, builder);
+}
+
+static void write_seed(struct run *run, struct term_builder *builder)
 {
     term_build_unsigned(builder, run->seed);
 }
 
-static void write_run_id(const struct run *run, struct term_builder *builder)
+static void write_run_id(struct run *run, struct term_builder *builder)
 {
     term_build_unsigned(builder, run->id);
 }
@@ -252,14 +296,15 @@ static void write_run_id(const struct run *run, struct term_builder *builder)
  * setup. */
 static const struct key {
     const char *name;
-    void (*write)(const struct run *run, struct term_builder *builder);
+    void (*write)(struct run *run, struct term_builder *builder);
     bool for_invariant;
 } rest[] = {
-    {"metrics", write_metrics, true},   {"mailbox", write_mailbox, true},
-    {"chaos", write_chaos, true},       {"performance", write_performance, true},
-    {"metadata", write_metadata, true}, {"context", write_context, false},
-    {"errors", write_errors, false},    {"seed", write_seed, false},
-    {"run_id", write_run_id, false},
+    {"metrics", write_metrics, true},    {"mailbox", write_mailbox, true},
+    {"chaos", write_chaos, true},        {"performance", write_performance, true},
+    {"metadata", write_metadata, true},  {"context", write_context, false},
+    {"errors", write_errors, false},     {"seed", write_seed, false},
+    {"run_id", write_run_id, false},     {"latency", write_latency, false},
+    {"timeline", write_timeline, false}, {"expectations", write_expectations, false},
 };
 
 static void write_rest(struct run *run)
@@ -347,7 +392,8 @@ void report_start(struct run *run, bool for_invariant)
     if (!for_invariant && !open_result(run))
         return;
     report->part = REPORT_EVENTS;
-    events_by_thread(&run->events, run->scenario->thread_count, &report->order, &report->starts);
+    if (run->scenario->threads)
+        events_by_thread(&run->events, run->scenario->thread_count, &report->order, &report->starts);
     if (for_invariant)
         open_context(run);
     else

@@ -1,17 +1,38 @@
-/* A run from inside. runner.c leads it through its states, run_load.c works through the scripts,
- * run_session.c talks to the processes on the users' nodes, report.c writes down what came of it. */
+/* A run from inside. runner.c leads it through its states, run_load.c makes its load, run_judge.c judges what
+ * came of it, run_session.c talks to the processes on the users' nodes, report.c writes down what came of it.
+ */
 #ifndef HARNESSD_RUN_RUN_H
 #define HARNESSD_RUN_RUN_H
 
 #include "base/clock.h"
+#include "measure/timeline.h"
 #include "node/script.h"
+#include "run/backlog.h"
+#include "run/latencies.h"
 #include "run/runner.h"
 #include "run/sleepers.h"
 
-/* A virtual thread: where it is in its script. */
+enum thread_state {
+    THREAD_NEW,    /* has not started */
+    THREAD_ACTIVE, /* is at an operation, or thinks before the next one */
+    THREAD_PARKED, /* not needed now: it may start again */
+    THREAD_ENDED,  /* has done all that it was to do, or has failed */
+};
+
+/* A virtual thread. Threads of the open model do one arrival after the other, whichever come. */
 struct thread {
-    uint32_t step;
+    uint64_t step;       /* of its operation; in the open model the number of the arrival */
+    uint64_t operations; /* that have ended */
     uint32_t errors;
+    uint32_t operation : 30; /* the number in the scenario of the one that it is at */
+    uint32_t state : 2;
+};
+
+/* A thread's custom operation. */
+struct custom {
+    uint64_t intended_ns; /* 0: it is at none */
+    uint64_t started_ns;
+    bool is_running;
 };
 
 #define THREAD_NONE UINT32_MAX
@@ -71,8 +92,22 @@ struct run {
     struct calls calls;
     struct sleepers sleepers;
     struct thread *threads;
-    size_t threads_started;
-    size_t threads_left;
+    size_t level; /* threads that are to run are those below it */
+    size_t threads_active;
+    size_t threads_ended;
+    uint64_t step_limit;  /* of each thread; UINT64_MAX when only time ends it */
+    uint64_t load_end_ns; /* nothing starts from then on; UINT64_MAX: when all threads have ended */
+    bool is_load_over;    /* nothing starts any more but what waits in the backlog */
+    struct arrivals arrivals;
+    uint64_t arrival_ns; /* the next one; UINT64_MAX when there is none */
+    uint64_t arrivals_begun;
+    uint64_t arrivals_dropped;
+    struct backlog backlog;
+    uint32_t *idle; /* threads that wait for an arrival */
+    size_t idle_count;
+    struct buffer message; /* scratch for messages with placeholders */
+    uint64_t tick_ns;      /* when the next look at the run is due */
+    uint64_t abort_tick_ns;
     uint32_t failed_thread; /* the first of those that failed, or THREAD_NONE */
     struct buffer thread_failure;
     struct loop_task pump; /* sends what this pass has added */
@@ -82,8 +117,7 @@ struct run {
     struct buffer call;       /* {'$gen_call', {Pid, Tag}, Message}: all before Message, then scratch */
     size_t call_prefix;       /* bytes of `call` before Message; the last four are the tag */
     struct term_builder cast; /* scratch for {'$gen_cast', Message} */
-    uint64_t *custom_starts;  /* of each thread's custom operation */
-    bool *is_custom_running;  /* of each thread */
+    struct custom *customs;   /* of each thread; NULL when the scenario has none */
     uint32_t *custom_queue;   /* threads whose custom operation waits for room, a ring */
     size_t custom_first;
     size_t custom_waiting;
@@ -92,15 +126,20 @@ struct run {
     /* What is measured. */
     struct events events;
     struct errors errors;
-    struct random random;
+    struct latencies latencies;
+    struct timeline timeline;
+    struct loop_lag lag;
+    int64_t most_mailbox; /* -1: none was observed */
+    struct random random; /* for the sample of events */
     uint64_t seed;
     uint64_t operations; /* that have ended */
     uint64_t operation_errors;
     uint64_t started_ns; /* the first thread */
     uint64_t loaded_ns;  /* the last one */
     uint64_t ended_ns;
-    uint64_t waited_ns; /* the chaos was no longer awaited */
-    struct mailbox *mailboxes;
+    uint64_t waited_ns;        /* the chaos was no longer awaited */
+    struct mailbox *mailboxes; /* of the first `mailbox_count` targets */
+    size_t mailbox_count;
     size_t probes_awaited;
     bool measurement_awaited;
     bool is_measured;            /* the first measurement was asked for */
@@ -112,6 +151,8 @@ struct run {
     struct measurement closing;
     bool told_start; /* by telemetry */
     bool judged;     /* `first` and `last` are there, and no expectation was missed */
+    bool aborted;    /* an expectation was missed while the load went on: the exception is in `abort_error` */
+    struct buffer abort_error;
 
     /* The session and its hooks. */
     struct script session;
@@ -180,19 +221,30 @@ void run_build_exit_reason(const struct term raised[4], struct term_builder *bui
 void run_chaos_done(struct run *run, struct term outcome);
 void run_chaos_timed_out(struct run *run);
 
-/* --- run_load.c --- */
+/* --- run_load*.c --- */
 
 void load_init(struct run *run);
 void load_free(struct run *run);
 
-/* Starts the next threads; when all have started the run is in RUN_LOAD. */
-void load_start_threads(struct run *run);
+/* The load begins: its time counts from now. */
+void load_begin(struct run *run);
 
 /* Does what is due and sets the timer for what comes next. */
 void load_work(struct run *run);
 
 /* Nothing more is sent, answered or awaited. */
 void load_stop(struct run *run);
+
+/* How many operations are under way. */
+static inline uint64_t load_in_flight(const struct run *run)
+{
+    return calls_count(&run->calls) + run->custom_running;
+}
+
+/* The message of an operation at this step of a thread, as it was sent then: the same choices are drawn
+ * again. Appended to `output`, or the scenario's own when it has no placeholders. */
+struct term load_message_at(const struct run *run, uint32_t operation, uint32_t thread, uint64_t step,
+                            struct buffer *output);
 
 /* A reply of a target, {Tag, Reply}. */
 void load_reply(struct run *run, int64_t tag, struct term reply);
@@ -202,6 +254,23 @@ void load_custom_done(struct run *run, int64_t thread, int64_t step, struct term
 
 /* The session is gone, and with it all custom operations. */
 void load_session_down(struct run *run, struct term reason);
+
+/* --- run_judge.c --- */
+
+/* What the load has come to, its failures among them. */
+void judge_load(struct run *run);
+
+/* Of the whole run: sets `raised` when an expectation of run_with_performance was missed. */
+void judge_whole_run(struct run *run);
+
+/* Ends the run when one of those to abort it was missed. Asks for measurements first where those need them:
+ * judge_measured() then tells that they are there. */
+void judge_while_loading(struct run *run);
+void judge_measured(struct run *run);
+
+/* %{time_us:, memory_bytes:, reductions:}, and a list of all expectations. */
+void judge_build_measurement(const struct run *run, struct term_builder *builder);
+void judge_build_expectations(const struct run *run, struct term_builder *builder);
 
 /* --- run_session.c --- */
 

@@ -4,6 +4,27 @@
 #include "run.h"
 #include "term/term_read.h"
 
+/* How often a probe tells what it has seen, for the timeline. */
+#define REPORT_MS 100
+
+/* Of the targets of a load whose mailboxes nobody asked for, so many are watched for the timeline. */
+#define WATCHED_TARGETS 16
+
+static uint64_t interval_ms(const struct run *run)
+{
+    return run->scenario->mailbox_interval_ms ? run->scenario->mailbox_interval_ms : REPORT_MS;
+}
+
+static size_t wanted_probes(const struct run *run)
+{
+    const struct scenario *scenario = run->scenario;
+    if (scenario->mailbox_interval_ms || expectations_have(&scenario->expectations, EXPECT_MAILBOX))
+        return scenario->target_count;
+    if (scenario->load.model == LOAD_SCRIPTS)
+        return 0;
+    return scenario->target_count < WATCHED_TARGETS ? scenario->target_count : WATCHED_TARGETS;
+}
+
 /* A probe needs a process to look at on a known node: a pid, or a registered name. One behind a :global or
  * :via name is known once the target was reached. */
 static bool subject_of(const struct run *run, size_t index, struct term *subject, const char **node)
@@ -50,15 +71,17 @@ static bool start_probe(struct run *run, size_t index)
     if (!subject_of(run, index, &subject, &node))
         return false;
     struct term_builder bindings = {0};
-    term_build_list(&bindings, 5);
+    term_build_list(&bindings, 6);
     script_build_binding(&bindings, "Daemon");
     term_build_term(&bindings, process_pid(run->process));
     script_build_binding(&bindings, "Interval");
-    term_build_unsigned(&bindings, run->scenario->mailbox_interval_ms);
+    term_build_unsigned(&bindings, interval_ms(run));
     script_build_binding(&bindings, "Key");
     build_key(run, &bindings);
     script_build_binding(&bindings, "Number");
     term_build_unsigned(&bindings, index);
+    script_build_binding(&bindings, "ReportEvery");
+    term_build_unsigned(&bindings, (REPORT_MS - 1) / interval_ms(run) + 1);
     script_build_binding(&bindings, "Subject");
     term_build_term(&bindings, subject);
     term_build_nil(&bindings);
@@ -76,12 +99,13 @@ static bool start_probe(struct run *run, size_t index)
 
 bool probes_start(struct run *run)
 {
-    size_t count = run->scenario->mailbox_interval_ms ? run->scenario->target_count : 0;
+    size_t count = wanted_probes(run);
     struct term subject;
     const char *node;
     if (!count)
         return false;
     run->mailboxes = memory_zalloc(count, sizeof(*run->mailboxes));
+    run->mailbox_count = count;
     for (size_t i = 0; i < count; i++) {
         struct mailbox *mailbox = &run->mailboxes[i];
         mailbox->run = run;
@@ -96,7 +120,7 @@ bool probes_start(struct run *run)
 
 static bool waits_for_target(const struct run *run, size_t index)
 {
-    return run->state == RUN_OBSERVING && run->mailboxes && run->mailboxes[index].awaited &&
+    return run->state == RUN_OBSERVING && index < run->mailbox_count && run->mailboxes[index].awaited &&
            !script_is_active(&run->mailboxes[index].probe);
 }
 
@@ -120,7 +144,7 @@ bool probes_stop(struct run *run)
     term_build_tuple(&stop, 2);
     build_key(run, &stop);
     term_build_atom(&stop, "stop");
-    for (size_t i = 0; run->mailboxes && i < run->scenario->target_count; i++) {
+    for (size_t i = 0; i < run->mailbox_count; i++) {
         struct mailbox *mailbox = &run->mailboxes[i];
         mailbox->awaited = script_send(&mailbox->probe, term_built(&stop));
         run->probes_awaited += mailbox->awaited;
@@ -138,7 +162,22 @@ static bool read_sizes(struct term term, struct mailbox *mailbox)
            term_read_number(parts[3], &mailbox->average);
 }
 
-/* {Key, Number, started} | {Key, Number, {returned, Sizes}} */
+/* {seen, MostSinceTheLastTime, MemoryOfTheNode, RunQueue} */
+static bool take_seen(struct run *run, struct term term)
+{
+    struct term parts[4];
+    struct timeline_sample sample = {.in_flight = -1, .lag_ns = -1};
+    if (!term_read_tuple_of(term, 4, parts) || !term_read_integer(parts[1], &sample.mailbox) ||
+        !term_read_integer(parts[2], &sample.memory_bytes) || !term_read_integer(parts[3], &sample.run_queue))
+        return false;
+    if (run->state >= RUN_STARTING && run->state <= RUN_LOAD)
+        timeline_sample(&run->timeline, clock_ns(), &sample);
+    if (sample.mailbox > run->most_mailbox)
+        run->most_mailbox = sample.mailbox;
+    return true;
+}
+
+/* {Key, Number, started} | {Key, Number, {seen, ...}} | {Key, Number, {returned, Sizes}} */
 bool probes_message(struct run *run, struct term message)
 {
     struct term parts[3], returned[2];
@@ -147,12 +186,12 @@ bool probes_message(struct run *run, struct term message)
     build_key(run, &key);
     bool ours = run->mailboxes && term_read_tuple_of(message, 3, parts) &&
                 term_same(parts[0], term_built(&key)) && term_read_integer(parts[1], &number) &&
-                number >= 0 && (uint64_t)number < run->scenario->target_count;
+                number >= 0 && (uint64_t)number < run->mailbox_count;
     term_build_free(&key);
     if (!ours)
         return false;
     struct mailbox *mailbox = &run->mailboxes[number];
-    if (!mailbox->awaited)
+    if (take_seen(run, parts[2]) || !mailbox->awaited)
         return true;
     mailbox->awaited = false;
     if (term_read_tuple_of(parts[2], 2, returned))
@@ -163,7 +202,7 @@ bool probes_message(struct run *run, struct term message)
 
 void probes_end(struct run *run)
 {
-    for (size_t i = 0; run->mailboxes && i < run->scenario->target_count; i++) {
+    for (size_t i = 0; i < run->mailbox_count; i++) {
         script_kill(&run->mailboxes[i].probe);
         run->mailboxes[i].awaited = false;
     }

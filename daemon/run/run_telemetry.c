@@ -1,7 +1,6 @@
 #include <assert.h>
 
 #include "base/clock.h"
-#include "judge.h"
 #include "run.h"
 #include "term/term_read.h"
 
@@ -85,7 +84,7 @@ void telemetry_performance(struct run *run)
 {
     static const char *const event[4] = {"supertester", "performance", "scenario", "measured"};
     struct term_builder measurements = {0};
-    judge_build_measurement(&run->first, &run->last, &measurements);
+    judge_build_measurement(run, &measurements);
     execute(run, event, term_built(&measurements), (struct term){0});
     term_build_free(&measurements);
 }

@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "dist/flags.h"
-#include "judge.h"
 #include "run.h"
 #include "term/term_read.h"
 
@@ -81,16 +80,6 @@ void run_fail_atom(struct run *run, const char *kind, const char *detail)
     term_build_free(&atom);
 }
 
-static void fail_thread_failure(struct run *run)
-{
-    struct term_builder detail = {0};
-    term_build_tuple(&detail, 2);
-    term_build_atom(&detail, "error");
-    term_build_term(&detail, buffer_term(&run->thread_failure));
-    run_fail(run, "thread_failure", term_built(&detail));
-    term_build_free(&detail);
-}
-
 static void fail_nodedown(struct run *run)
 {
     run_fail_atom(run, "nodedown", run->scenario->hooks_node);
@@ -159,7 +148,7 @@ static void enter_observing(struct run *run)
 
 static void enter_starting(struct run *run)
 {
-    run->started_ns = clock_ns();
+    load_begin(run);
     run->first.at_ns = run->started_ns;
     if (run->scenario->chaos.data) {
         run->chaos_running = true;
@@ -172,7 +161,7 @@ static void enter_starting(struct run *run)
 
 static void enter_load(struct run *run)
 {
-    arm_in(run, 0);
+    (void)run; /* the load sets the timer for what is due next */
 }
 
 /* The chaos is awaited once more as long as the threads were; when a thread has failed it is not. */
@@ -182,7 +171,7 @@ static void enter_chaos_wait(struct run *run)
     load_stop(run);
     if (!run->chaos_running) {
         run_enter(run, RUN_JUDGING);
-    } else if (run->thread_failure.size || run->cancelled) {
+    } else if (run->thread_failure.size || run->cancelled || run->aborted) {
         run->chaos_running = false;
         run_enter(run, RUN_JUDGING);
     } else {
@@ -202,46 +191,17 @@ static void enter_judging(struct run *run)
     run_observed(run);
 }
 
-/* A failed thread hides the failure of the chaos, which is then not awaited. */
-static void judge_load(struct run *run)
-{
-    if (run->thread_failure.size)
-        fail_thread_failure(run);
-    else if (run->chaos_failure.size)
-        run_fail(run, "chaos_failed", buffer_term(&run->chaos_failure));
-}
-
 /* An expectation that was missed hides what else has failed. */
 static void judge(struct run *run)
 {
-    const struct expectations *expectations = &run->scenario->expectations;
-    struct term_builder missed = {0};
-    bool chaos_awaited = run->scenario->chaos.data && !run->thread_failure.size && !run->cancelled;
+    bool chaos_awaited =
+        run->scenario->chaos.data && !run->thread_failure.size && !run->cancelled && !run->aborted;
     run->chaos_ms = (run->waited_ns - run->chaos_started_ns) / CLOCK_NS_PER_MS;
     if (chaos_awaited)
         telemetry_chaos(run, "stop", buffer_term(&run->chaos_failure));
     probes_end(run);
     if (run->scenario->mailbox_interval_ms)
         telemetry_mailbox(run);
-    if (expectations->count) {
-        run->last = run->measured;
-        run->last.at_ns = run->waited_ns;
-        if (!run->first
-                 .memory_bytes) { /* the session did not answer in time: there is nothing to compare with */
-            run->first.memory_bytes = run->last.memory_bytes;
-            run->first.reductions = run->last.reductions;
-        }
-        if (judge_missed(expectations, &run->first, &run->last, run->has_elixir, &missed)) {
-            struct buffer hidden = run->failure;
-            run->failure = (struct buffer){0};
-            buffer_free(&hidden);
-            judge_build_failure(&run->first, &run->last, term_built(&missed), &run->failure);
-        } else {
-            run->judged = true;
-            telemetry_performance(run);
-        }
-        term_build_free(&missed);
-    }
     judge_load(run);
     run_enter(run, run->failure.size || run->cancelled || !run->scenario->invariant.data ? RUN_CLEANUP
                                                                                          : RUN_CONTEXT);
@@ -304,16 +264,6 @@ static const char *outcome_of(const struct run *run)
     if (run->cancelled)
         return "cancelled";
     return run->failure.size || run->cleanup_failure.size ? "failed" : "completed";
-}
-
-/* The exception for a missed expectation of run_with_performance. */
-static void judge_whole_run(struct run *run)
-{
-    struct term_builder exception = {0};
-    if (run->opening.at_ns && run->closing.at_ns &&
-        judge_missed(run->request.expectations, &run->opening, &run->closing, run->has_elixir, &exception))
-        run_keep(&run->raised, term_built(&exception));
-    term_build_free(&exception);
 }
 
 static void enter_done(struct run *run)
@@ -384,6 +334,8 @@ void run_observed(struct run *run)
             return;
         run->first = run->measured;
         run_enter(run, RUN_STARTING);
+    } else if (run->state == RUN_LOAD) {
+        judge_measured(run);
     } else if (run->state == RUN_JUDGING) {
         judge(run);
     } else if (run->state == RUN_REPORTING) {
@@ -479,8 +431,6 @@ static void timer_fired(void *owner)
         run_observed(run);
         break;
     case RUN_STARTING:
-        load_start_threads(run);
-        break;
     case RUN_LOAD:
         load_work(run);
         break;
@@ -562,8 +512,9 @@ static void reap(void *owner)
     report_free(&run->report);
     term_build_free(&run->group_leader);
     term_build_free(&run->written);
-    struct buffer *const kept[] = {&run->caller_pid,    &run->subject, &run->context, &run->chaos_result,
-                                   &run->chaos_failure, &run->failure, &run->raised,  &run->cleanup_failure};
+    struct buffer *const kept[] = {&run->caller_pid,   &run->subject,         &run->context,
+                                   &run->chaos_result, &run->chaos_failure,   &run->failure,
+                                   &run->raised,       &run->cleanup_failure, &run->abort_error};
     for (size_t i = 0; i < ARRAY_LENGTH(kept); i++)
         buffer_free(kept[i]);
     scenario_free(run->request.scenario);
@@ -611,7 +562,7 @@ static struct run *new_run(struct runner *runner, const struct run_request *requ
     run->created_ns = run->started_ns = run->ended_ns = clock_ns();
     run->reap = (struct loop_task){.run = reap, .owner = run};
     random_secret(&run->seed, sizeof(run->seed));
-    run->seed >>= 5; /* a small integer on the BEAM */
+    run->seed = scenario->has_seed ? scenario->seed : run->seed >> 5; /* a small integer on the BEAM */
     random_seed(&run->random, run->seed);
     events_init(&run->events, scenario->events_policy, scenario->events_number, runner->limits.events,
                 runner->limits.event_bytes, &run->random);
@@ -627,7 +578,7 @@ static struct run *new_run(struct runner *runner, const struct run_request *requ
             memcpy(run->caller_node, pid.node, strlen(pid.node) + 1);
     }
     run_keep(&run->context, (struct term){empty_map, sizeof(empty_map)});
-    loop_timer_init(&run->timer, node_loop(runner->node), timer_fired, run);
+    loop_timer_init_precise(&run->timer, node_loop(runner->node), timer_fired, run);
     load_init(run);
     return run;
 }

@@ -6,14 +6,18 @@ void scenario_free(struct scenario *scenario)
 {
     if (!scenario)
         return;
+    for (size_t i = 0; i < scenario->operation_count; i++)
+        template_free(scenario->operations[i].template);
     free(scenario->bytes);
     free(scenario->operations);
+    free(scenario->load.stages);
+    free(scenario->mix);
     free(scenario->threads);
     free(scenario->targets);
     free(scenario);
 }
 
-void operation_build(const struct operation *operation, struct term_builder *builder)
+void operation_build(const struct operation *operation, struct term message, struct term_builder *builder)
 {
     static const char *const names[] = {
         [OPERATION_CALL] = "call",  [OPERATION_CAST] = "cast",       [OPERATION_CUSTOM] = "custom",
@@ -25,5 +29,5 @@ void operation_build(const struct operation *operation, struct term_builder *bui
     }
     term_build_tuple(builder, 2);
     term_build_atom(builder, names[operation->kind]);
-    term_build_term(builder, operation->message);
+    term_build_term(builder, message);
 }

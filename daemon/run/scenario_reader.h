@@ -11,6 +11,12 @@ struct reader {
     const char *caller_node;
     const char *own_node;
     size_t operation_capacity;
+    bool has_threads; /* that they were given, whether they could be read or not */
+    bool has_operations;
+    bool has_mix;
+    size_t mix_count; /* choices of `mix` read so far */
+    bool has_timeout;
+    bool has_events;
 };
 
 /* A few characters of a term, for a message. */
@@ -20,7 +26,50 @@ struct excerpt {
 
 const char *excerpt(struct excerpt *excerpt, struct term term);
 
+/* Milliseconds that a timer may have: the limit of Erlang's receive. */
+#define READER_MOST_MS 4294967295ULL
+
 void read_milliseconds(struct reader *reader, struct term value, uint64_t *result);
+
+/* A whole number from `low` to `high`, of these units ("threads", say). False when it is none. */
+bool read_whole(struct reader *reader, struct term value, uint64_t low, uint64_t high, const char *units,
+                uint64_t *result);
+
+/* A key of a map or keyword list. One without `read` cannot be read yet but is known all the same: it is
+ * refused by name unless it says nothing. One without `build` is no part of the normalised form. */
+struct reader_key {
+    const char *name;
+    void (*read)(struct reader *reader, struct term value);
+    void (*build)(const struct scenario *scenario, struct term_builder *builder);
+    bool required;
+};
+
+#define READER_KEYS 64
+
+/* Finds the values of the keys; of one that comes twice in a keyword list the first counts. Unknown ones
+ * become problems, `what` being what they are no keys of ("scenarios"). False when the term is no map and no
+ * keyword list. */
+bool reader_find(struct reader *reader, struct term term, const struct reader_key *keys, size_t count,
+                 const char *what, struct term values[READER_KEYS]);
+
+/* Reads the values in the order of their keys. */
+void reader_read(struct reader *reader, const struct reader_key *keys, size_t count,
+                 const struct term values[READER_KEYS]);
+
+/* Appends a map with all keys of the normalised form. */
+void reader_build(const struct scenario *scenario, const struct reader_key *keys, size_t count,
+                  struct term_builder *builder);
+
+/* Adds a problem at `key`, one that is in no table. */
+void report_unknown(struct reader *reader, struct term key, const char *const names[], size_t count,
+                    const char *what);
+
+/* A problem at a key of the place where the reader is. */
+void problem_at(struct reader *reader, const char *key, const char *kind, const char *message);
+
+/* An operation, appended to those of the scenario; the same that reads back equal. */
+void read_operation(struct reader *reader, struct term value);
+void build_operation(const struct operation *operation, struct term_builder *builder);
 
 /* Of a fun; -1 for any other term. */
 int fun_arity(struct term term);
@@ -47,5 +96,18 @@ READER(hooks_node);
 WRITER(hooks_node);
 READER(expectations);
 WRITER(expectations);
+READER(abort_when);
+WRITER(abort_when);
+READER(load);
+WRITER(load);
+READER(operations);
+WRITER(operations);
+READER(mix);
+WRITER(mix);
+READER(spread);
+WRITER(spread);
+
+/* Checks what goes together and completes a scenario with a load, once all keys are read. */
+void finish_load(struct reader *reader);
 
 #endif

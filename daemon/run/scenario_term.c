@@ -1,5 +1,6 @@
 #include "scenario_reader.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +11,6 @@
 #include "term/term_read.h"
 #include "term/term_text.h"
 
-/* Milliseconds that a timer may have: the limit of Erlang's receive. */
-#define MAX_MS 4294967295LL
-
 const char *excerpt(struct excerpt *excerpt, struct term term)
 {
     return term_text(term, excerpt->text, sizeof(excerpt->text));
@@ -20,23 +18,53 @@ const char *excerpt(struct excerpt *excerpt, struct term term)
 
 /* --- Values of single keys --- */
 
-void read_milliseconds(struct reader *reader, struct term value, uint64_t *result)
+bool read_whole(struct reader *reader, struct term value, uint64_t low, uint64_t high, const char *units,
+                uint64_t *result)
 {
     int64_t number;
     struct excerpt text;
-    if (!term_read_integer(value, &number))
-        problems_add(reader->problems, "wrong_type", "must be a number of milliseconds, got %s",
+    if (!term_read_integer(value, &number)) {
+        problems_add(reader->problems, "wrong_type", "must be a number of %s, got %s", units,
                      excerpt(&text, value));
-    else if (number < 1 || number > MAX_MS)
-        problems_add(reader->problems, "out_of_range", "must be in 1 to %lld milliseconds, got %lld", MAX_MS,
-                     (long long)number);
-    else
+    } else if (number < 0 || (uint64_t)number < low || (uint64_t)number > high) {
+        problems_add(reader->problems, "out_of_range", "must be in %llu to %llu %s, got %lld",
+                     (unsigned long long)low, (unsigned long long)high, units, (long long)number);
+    } else {
         *result = (uint64_t)number;
+        return true;
+    }
+    return false;
+}
+
+void read_milliseconds(struct reader *reader, struct term value, uint64_t *result)
+{
+    (void)read_whole(reader, value, 1, READER_MOST_MS, "milliseconds", result);
 }
 
 static void read_timeout(struct reader *reader, struct term value)
 {
+    reader->has_timeout = true;
     read_milliseconds(reader, value, &reader->scenario->timeout_ms);
+}
+
+static void read_warmup(struct reader *reader, struct term value)
+{
+    (void)read_whole(reader, value, 0, READER_MOST_MS, "milliseconds", &reader->scenario->warmup_ms);
+}
+
+static void read_seed(struct reader *reader, struct term value)
+{
+    int64_t number;
+    struct excerpt text;
+    if (term_is_atom(value, "nil"))
+        return;
+    if (!term_read_integer(value, &number) || number < 0) {
+        problems_add(reader->problems, "wrong_type", "must be an integer from 0 to 2^63 - 1, got %s",
+                     excerpt(&text, value));
+        return;
+    }
+    reader->scenario->has_seed = true;
+    reader->scenario->seed = (uint64_t)number;
 }
 
 static void read_call_timeout(struct reader *reader, struct term value)
@@ -85,6 +113,7 @@ static void read_events(struct reader *reader, struct term value)
     int64_t number = 0;
     struct excerpt text;
     bool numbered = term_read_tuple_of(value, 2, pair);
+    reader->has_events = true;
     for (size_t i = 0; i < ARRAY_LENGTH(policies); i++) {
         if (numbered != policies[i].numbered || !term_is_atom(pair[0], policies[i].name))
             continue;
@@ -173,6 +202,20 @@ static void build_cast_sync_message(const struct scenario *scenario, struct term
     term_build_term(builder, scenario->cast_sync_message);
 }
 
+static void build_warmup(const struct scenario *scenario, struct term_builder *builder)
+{
+    term_build_unsigned(builder, scenario->warmup_ms);
+}
+
+/* One that is drawn is not known yet. */
+static void build_seed(const struct scenario *scenario, struct term_builder *builder)
+{
+    if (scenario->has_seed)
+        term_build_unsigned(builder, scenario->seed);
+    else
+        term_build_atom(builder, "nil");
+}
+
 static void build_metadata(const struct scenario *scenario, struct term_builder *builder)
 {
     term_build_term(builder, scenario->metadata);
@@ -193,18 +236,16 @@ static void build_events(const struct scenario *scenario, struct term_builder *b
 
 /* --- Keys --- */
 
-/* In the order in which they are read: operations need the default one. A key that cannot be read yet is
- * known all the same: it is refused by name unless it says nothing. */
-static const struct scenario_key {
-    const char *name;
-    void (*read)(struct reader *reader, struct term value);
-    void (*build)(const struct scenario *scenario, struct term_builder *builder);
-    bool required;
-} keys[] = {
+/* In the order in which they are read: operations need the default one. */
+static const struct reader_key keys[] = {
     {"setup", read_setup, build_setup, false},
     {"target", read_target, build_target, false},
     {"default_operation", read_default_operation, build_default_operation, false},
-    {"threads", read_threads, build_threads, true},
+    {"threads", read_threads, build_threads, false},
+    {"load", read_load, build_load, false},
+    {"operations", read_operations, build_operations, false},
+    {"mix", read_mix, build_mix, false},
+    {"spread", read_spread, build_spread, false},
     {"timeout_ms", read_timeout, build_timeout, false},
     {"call_timeout_ms", read_call_timeout, build_call_timeout, false},
     {"hook_timeout_ms", read_hook_timeout, build_hook_timeout, false},
@@ -215,17 +256,13 @@ static const struct scenario_key {
     {"mailbox", read_mailbox, build_mailbox, false},
     {"chaos", read_chaos, build_chaos, false},
     {"performance_expectations", read_expectations, build_expectations, false},
+    {"abort_when", read_abort_when, build_abort_when, false},
+    {"warmup_ms", read_warmup, build_warmup, false},
     {"metadata", read_metadata, build_metadata, false},
     {"events", read_events, build_events, false},
+    {"seed", read_seed, build_seed, false},
     {"hooks_node", read_hooks_node, build_hooks_node, false},
-    {"load", NULL, NULL, false},
-    {"operations", NULL, NULL, false},
-    {"mix", NULL, NULL, false},
-    {"spread", NULL, NULL, false},
     {"steady_state", NULL, NULL, false},
-    {"seed", NULL, NULL, false},
-    {"abort_when", NULL, NULL, false},
-    {"warmup_ms", NULL, NULL, false},
     {"dry_run", NULL, NULL, false},
 };
 
@@ -235,35 +272,48 @@ static bool says_nothing(struct term value)
     return term_is_atom(value, "nil") || term_is_atom(value, "false") || term_is_nil(value);
 }
 
-static size_t find_key(struct term key)
+void report_unknown(struct reader *reader, struct term key, const char *const names[], size_t count,
+                    const char *what)
 {
-    size_t index = 0;
-    while (index < ARRAY_LENGTH(keys) && !term_is_atom(key, keys[index].name))
-        index++;
-    return index;
-}
-
-static void report_unknown(struct reader *reader, struct term key)
-{
-    const char *names[ARRAY_LENGTH(keys)];
     char name[TERM_ATOM_BYTES + 1];
     struct excerpt text;
-    for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
-        names[i] = keys[i].name;
     if (!term_read_atom(key, name)) {
         problems_add(reader->problems, "unknown_key", "keys must be atoms, got %s", excerpt(&text, key));
         return;
     }
-    const char *nearest = nearest_word(name, strlen(name), names, ARRAY_LENGTH(names));
+    const char *nearest = nearest_word(name, strlen(name), names, count);
     problems_enter_key(reader->problems, name);
-    if (nearest)
-        problems_add(reader->problems, "unknown_key", "is not a key of scenarios; did you mean %s?", nearest);
-    else
-        problems_add(reader->problems, "unknown_key", "is not a key of scenarios");
+    problems_add(reader->problems, "unknown_key", "is not a key of %s%s%s%s", what,
+                 nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
     problems_leave(reader->problems);
 }
 
-static void read_value(struct reader *reader, const struct scenario_key *key, struct term value)
+bool reader_find(struct reader *reader, struct term term, const struct reader_key *table, size_t count,
+                 const char *what, struct term values[READER_KEYS])
+{
+    struct term_pairs pairs;
+    struct term key, value;
+    const char *names[READER_KEYS];
+    assert(count <= READER_KEYS);
+    if (!term_pairs_start(&pairs, term))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        names[i] = table[i].name;
+        values[i] = (struct term){0};
+    }
+    while (term_pairs_next(&pairs, &key, &value)) {
+        size_t index = 0;
+        while (index < count && !term_is_atom(key, table[index].name))
+            index++;
+        if (index < count && !values[index].data)
+            values[index] = value;
+        else if (index == count && !term_is_atom(key, "__struct__"))
+            report_unknown(reader, key, names, count, what);
+    }
+    return true;
+}
+
+static void read_value(struct reader *reader, const struct reader_key *key, struct term value)
 {
     problems_enter_key(reader->problems, key->name);
     if (value.data && key->read)
@@ -275,21 +325,33 @@ static void read_value(struct reader *reader, const struct scenario_key *key, st
     problems_leave(reader->problems);
 }
 
-static void read_pairs(struct reader *reader, struct term_pairs *pairs)
+void reader_read(struct reader *reader, const struct reader_key *table, size_t count,
+                 const struct term values[READER_KEYS])
 {
-    struct term values[ARRAY_LENGTH(keys)] = {{0}};
-    struct term key, value;
-    while (term_pairs_next(pairs, &key, &value)) {
-        size_t index = find_key(key);
-        if (index < ARRAY_LENGTH(keys)) {
-            if (!values[index].data) /* of a key that comes twice in a keyword list the first counts */
-                values[index] = value;
-        } else if (!term_is_atom(key, "__struct__")) {
-            report_unknown(reader, key);
-        }
+    for (size_t i = 0; i < count; i++)
+        read_value(reader, &table[i], values[i]);
+}
+
+void reader_build(const struct scenario *scenario, const struct reader_key *table, size_t count,
+                  struct term_builder *builder)
+{
+    size_t built = 0;
+    for (size_t i = 0; i < count; i++)
+        built += table[i].build != NULL;
+    term_build_map(builder, built);
+    for (size_t i = 0; i < count; i++) {
+        if (!table[i].build)
+            continue;
+        term_build_key(builder, table[i].name);
+        table[i].build(scenario, builder);
     }
-    for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
-        read_value(reader, &keys[i], values[i]);
+}
+
+void problem_at(struct reader *reader, const char *key, const char *kind, const char *message)
+{
+    problems_enter_key(reader->problems, key);
+    problems_add(reader->problems, kind, "%s", message);
+    problems_leave(reader->problems);
 }
 
 /* A run has a target, or a setup that makes one. */
@@ -297,17 +359,13 @@ static void check_subject(struct reader *reader)
 {
     struct scenario *scenario = reader->scenario;
     if (scenario->setup.data && scenario->target.data) {
-        problems_enter_key(reader->problems, "target");
-        problems_add(reader->problems, "conflict", "cannot be given together with setup");
-        problems_leave(reader->problems);
+        problem_at(reader, "target", "conflict", "cannot be given together with setup");
     } else if (scenario->setup.data) {
         scenario->target_count = 1;
         scenario->targets = memory_zalloc(1, sizeof(*scenario->targets));
         scenario->targets[0].kind = TARGET_PID;
     } else if (!scenario->target.data) {
-        problems_enter_key(reader->problems, "setup");
-        problems_add(reader->problems, "required", "is required, or target is");
-        problems_leave(reader->problems);
+        problem_at(reader, "setup", "required", "is required, or target is");
     }
 }
 
@@ -322,16 +380,19 @@ struct scenario *scenario_term_read(struct term term, const char *caller_node, c
     scenario->timeout_ms = 5000;
     scenario->call_timeout_ms = 1000;
     scenario->hook_timeout_ms = 5000;
+    scenario->warmup_ms = 1000;
     snprintf(scenario->hooks_node, sizeof(scenario->hooks_node), "%s", caller_node);
     scenario->cast_sync_message = (struct term){sync_message, sizeof(sync_message) - 1};
     scenario->metadata = (struct term){empty_map, sizeof(empty_map)};
     struct reader reader = {
         .scenario = scenario, .problems = problems, .caller_node = caller_node, .own_node = own_node};
-    struct term_pairs pairs;
+    struct term values[READER_KEYS];
     struct excerpt text;
-    if (term_pairs_start(&pairs, (struct term){scenario->bytes, term.size})) {
-        read_pairs(&reader, &pairs);
+    term.data = scenario->bytes;
+    if (reader_find(&reader, term, keys, ARRAY_LENGTH(keys), "scenarios", values)) {
+        reader_read(&reader, keys, ARRAY_LENGTH(keys), values);
         check_subject(&reader);
+        finish_load(&reader);
     } else {
         problems_add(problems, "wrong_type", "a scenario is a map, a keyword list or a struct, got %s",
                      excerpt(&text, term));
@@ -344,14 +405,5 @@ struct scenario *scenario_term_read(struct term term, const char *caller_node, c
 
 void scenario_term_build(const struct scenario *scenario, struct term_builder *builder)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
-        count += keys[i].build != NULL;
-    term_build_map(builder, count);
-    for (size_t i = 0; i < ARRAY_LENGTH(keys); i++) {
-        if (!keys[i].build)
-            continue;
-        term_build_key(builder, keys[i].name);
-        keys[i].build(scenario, builder);
-    }
+    reader_build(scenario, keys, ARRAY_LENGTH(keys), builder);
 }

@@ -202,6 +202,17 @@ bool term_read_tuple_of(struct term term, size_t arity, struct term *elements)
     return true;
 }
 
+bool term_read_element(struct term term, size_t index, struct term *element)
+{
+    const struct term_shape *shape = shape_of(term);
+    if (shape->kind != SHAPE_TUPLE || index >= term_shape_count(shape, term.data))
+        return false;
+    const uint8_t *next = term.data + shape->fixed;
+    for (size_t i = 0; i <= index; i++)
+        *element = take(&next);
+    return true;
+}
+
 struct term_head term_read_head(const uint8_t *data)
 {
     const struct term_shape *shape = &term_shapes[*data];

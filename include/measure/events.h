@@ -1,4 +1,4 @@
-/* What happened in a run, operation by operation, as far as its policy keeps it. An event takes 32 bytes and
+/* What happened in a run, operation by operation, as far as its policy keeps it. An event takes 40 bytes and
  * the terms of its result, each distinct one kept once. */
 #ifndef HARNESSD_MEASURE_EVENTS_H
 #define HARNESSD_MEASURE_EVENTS_H
@@ -16,11 +16,11 @@ enum result_kind {
 };
 
 struct event {
+    uint64_t step;
+    uint64_t end_us; /* since the threads started */
     uint32_t thread;
-    uint32_t step;
     uint32_t operation; /* its number in the scenario */
     uint32_t target;    /* likewise */
-    uint64_t end_us;    /* since the threads started */
     uint32_t duration_us;
     uint32_t
         bytes; /* of all terms that a report repeats for it: the operation's, and with them the result's */

@@ -6,7 +6,8 @@
  * ended without an answer may still get one: from then on it rests after each use until CALLS_RESTING others
  * have rested after it, so that the tag of such a call comes again only after CALLS_RESTING * 1024 calls.
  *
- * All calls of a run have the same timeout, so that the order in which they start is that of their deadlines.
+ * All calls of a run have the same timeout, so that the order in which they are opened is that of their
+ * deadlines.
  */
 #ifndef HARNESSD_RUN_CALLS_H
 #define HARNESSD_RUN_CALLS_H
@@ -31,7 +32,9 @@ enum call_state {
 };
 
 struct call {
-    uint64_t start_ns;
+    uint64_t intended_ns; /* when its operation was to start */
+    uint64_t opened_ns;   /* when its thread came to it: its deadline counts from there */
+    uint64_t sent_ns;     /* `opened_ns` until it is sent */
     uint32_t thread;
     uint32_t target;
     uint32_t next; /* in the list of its target and state, or of the free or resting ones */
@@ -62,16 +65,18 @@ struct calls {
 void calls_init(struct calls *calls, size_t target_count);
 void calls_free(struct calls *calls);
 
-/* Opens a waiting call. The pointer is good until the next call is opened. */
-struct call *calls_open(struct calls *calls, uint32_t thread, uint32_t target, uint64_t now_ns);
+/* Opens a waiting call that was to start at `intended_ns`. The pointer is good until the next call is opened.
+ */
+struct call *calls_open(struct calls *calls, uint32_t thread, uint32_t target, uint64_t intended_ns,
+                        uint64_t now_ns);
 
 uint32_t calls_tag(const struct calls *calls, const struct call *call);
 
 /* The sent call of this tag, or NULL when the reply is late. */
 MUST_CHECK struct call *calls_find(struct calls *calls, int64_t tag);
 
-/* A waiting call was sent. */
-void calls_sent(struct calls *calls, struct call *call);
+/* A waiting call is sent now. */
+void calls_sent(struct calls *calls, struct call *call, uint64_t now_ns);
 
 /* It was answered, or never can be. */
 void calls_close(struct calls *calls, struct call *call);
@@ -79,7 +84,8 @@ void calls_close(struct calls *calls, struct call *call);
 /* It was sent and has ended without an answer, which may still come. */
 void calls_rest(struct calls *calls, struct call *call);
 
-/* The call that started first of all open ones, of those of a target that wait, and of those that were sent.
+/* The call that was opened first of all open ones, of those of a target that wait, and of those that were
+ * sent.
  */
 MUST_CHECK struct call *calls_oldest(const struct calls *calls);
 MUST_CHECK struct call *calls_first(const struct calls *calls, uint32_t target, enum call_state state);

@@ -5,7 +5,9 @@
 
 #include "dist/handshake.h"
 #include "measure/events.h"
-#include "term/term_build.h"
+#include "run/expectations.h"
+#include "run/load.h"
+#include "run/template.h"
 
 enum operation_kind {
     OPERATION_CALL,
@@ -20,29 +22,20 @@ struct operation {
     enum operation_kind kind;
     uint32_t sleep_ms;
     struct term message;
-};
-
-/* What a run may be expected to stay within; in the order in which they were given the first missed one is
- * the error. */
-enum expectation_kind { EXPECT_TIME_MS, EXPECT_MEMORY_BYTES, EXPECT_REDUCTIONS, EXPECTATION_COUNT };
-
-struct expectation {
-    enum expectation_kind kind;
-    double limit;
-    struct term value; /* the limit as it was given */
-};
-
-#define SCENARIO_EXPECTATIONS 32
-
-struct expectations {
-    struct expectation items[SCENARIO_EXPECTATIONS];
-    size_t count;
+    struct template *template; /* of a message with placeholders */
 };
 
 /* The operations of one virtual thread: `count` of them from operations[first]. */
 struct thread_script {
     uint32_t first;
     uint32_t count;
+};
+
+/* Which of several targets an operation goes to. */
+enum spread {
+    SPREAD_ROUND_ROBIN, /* a thread's operations take them in turn, beginning with its own number */
+    SPREAD_RANDOM,
+    SPREAD_KEY, /* the same element of a message always meets the same target */
 };
 
 enum target_kind {
@@ -64,8 +57,13 @@ struct scenario {
     uint8_t *bytes; /* what all terms below point into */
     struct operation *operations;
     size_t operation_count;
-    struct thread_script *threads;
-    size_t thread_count;
+    struct load load;
+    struct thread_script *threads; /* NULL with a load, whose threads share the operations */
+    size_t thread_count;           /* of the scripts, or the most that the load has at once */
+    double *mix;                   /* of each operation, the weights up to it; NULL: one script */
+    uint64_t sequences;            /* values of {'$seq'} that an operation may take */
+    enum spread spread;
+    uint32_t key_position; /* in a message that is a tuple, from 1; any other is the key as a whole */
     struct target_spec *targets;
     size_t target_count; /* 1 with a setup: the process that it will give */
     bool target_is_list;
@@ -83,6 +81,10 @@ struct scenario {
     bool has_custom_operations;
     uint64_t mailbox_interval_ms; /* 0: the mailbox is not observed */
     struct expectations expectations;
+    uint32_t abort_when; /* kinds of expectations, a bit each, that are judged while the load goes on */
+    uint64_t warmup_ms;  /* before they are */
+    bool has_seed;
+    uint64_t seed;
     enum operation_kind default_operation;
     uint64_t timeout_ms;
     uint64_t call_timeout_ms;
@@ -94,8 +96,14 @@ struct scenario {
 
 void scenario_free(struct scenario *scenario);
 
-/* Appends the operation as events show it: {call, Message}, {cast, Message}, custom, {'$send', Message} and
- * so on. */
-void operation_build(const struct operation *operation, struct term_builder *builder);
+/* Appends an operation as events show it: {call, Message}, {cast, Message}, custom, {'$send', Message} and
+ * so on. With the operation's own message it is the name under which it is measured. */
+void operation_build(const struct operation *operation, struct term message, struct term_builder *builder);
+
+/* Whether somebody answers it, so that it has a latency. */
+static inline bool operation_is_answered(enum operation_kind kind)
+{
+    return kind == OPERATION_CALL || kind == OPERATION_CAST || kind == OPERATION_CUSTOM;
+}
 
 #endif

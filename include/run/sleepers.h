@@ -12,6 +12,7 @@ struct sleeper {
     uint64_t wake_ns;
     uint64_t start_ns;
     uint32_t thread;
+    bool is_thinking; /* between operations; otherwise the sleep is one */
 };
 
 struct sleepers {

@@ -33,6 +33,9 @@ MUST_CHECK bool term_read_tuple(struct term term, size_t capacity, struct term *
 /* A tuple of exactly `arity` elements. */
 MUST_CHECK bool term_read_tuple_of(struct term term, size_t arity, struct term *elements);
 
+/* The element of this index, from 0, of a tuple of any arity. */
+MUST_CHECK bool term_read_element(struct term term, size_t index, struct term *element);
+
 /* How a value begins: `size` bytes of its own, then as many values as it has inside (a map keys and values in
  * turn, a list its elements and its tail). Leaves, identifiers and funs are all their own and have none. For
  * walks that touch each byte once however deep a term is; the type is told by the tag at `data`. */

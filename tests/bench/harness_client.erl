@@ -3,7 +3,6 @@
 
 -export([main/1]).
 
--define(CALIBRATION_STEPS, 100).
 -define(LATENCY_CALLS, 5000).
 -define(CALL_TIMEOUT_MS, 5000).
 
@@ -26,24 +25,27 @@ main([HarnessNode, TargetNode, DaemonId, InFlight, Seconds]) ->
     end.
 
 measure(Harness, Target, DaemonId, 1, _Seconds) ->
-    {Report, CpuUs} = run_timed(Harness, DaemonId, scenario(Target, 1, ?LATENCY_CALLS, all)),
+    {Report, CpuUs} = run_timed(Harness, DaemonId,
+                                (scenario(Target, #{threads => 1, iterations => ?LATENCY_CALLS}))#{events => all}),
     #{events := Events} = Report,
     ?LATENCY_CALLS = length(Events),
     Durations = lists:sort([event_us(Event) || Event <- Events]),
     print(Report, CpuUs),
     io:format(" median_us=~.1f mean_us=~.1f~n", [median(Durations), lists:sum(Durations) / ?LATENCY_CALLS]);
 measure(Harness, Target, DaemonId, Threads, Seconds) ->
-    Calibration = run(Harness, scenario(Target, Threads, ?CALIBRATION_STEPS, none)),
-    Steps = max(1, round(calls_per_second(Calibration) * Seconds / Threads)),
-    {Report, CpuUs} = run_timed(Harness, DaemonId, scenario(Target, Threads, Steps, none)),
+    {Report, CpuUs} = run_timed(Harness, DaemonId,
+                                scenario(Target, #{threads => Threads, duration_ms => Seconds * 1000})),
     print(Report, CpuUs),
     io:format("~n").
 
-scenario(Target, Threads, Steps, Events) ->
+%% Histograms and the timeline are always on; an expectation is judged each second.
+scenario(Target, Load) ->
     #{target => Target,
-      threads => lists:duplicate(Threads, lists:duplicate(Steps, ping)),
-      events => Events,
-      timeout_ms => 120000,
+      load => Load,
+      operations => [ping],
+      events => none,
+      performance_expectations => [{max_p99_us, 1000000}, {max_error_rate, 0}],
+      abort_when => [max_p99_us],
       call_timeout_ms => ?CALL_TIMEOUT_MS}.
 
 run_timed(Harness, DaemonId, Scenario) ->
@@ -51,11 +53,11 @@ run_timed(Harness, DaemonId, Scenario) ->
     Report = run(Harness, Scenario),
     {Report, bench_cpu:used_us(DaemonId) - CpuBefore}.
 
-%% The report of a run in which every call was made and answered.
-run(Harness, #{threads := [Script | _] = Threads} = Scenario) ->
-    Expected = length(Threads) * length(Script),
+%% The report of a run in which every call was answered.
+run(Harness, Scenario) ->
     {ok, #{metrics := Metrics} = Report} = erpc:call(Harness, harness, run, [Scenario], infinity),
-    #{total_operations := Expected, operation_errors := 0} = Metrics,
+    #{total_operations := Calls, operation_errors := 0} = Metrics,
+    true = Calls > 0,
     Report.
 
 print(#{metrics := #{total_operations := Calls, duration_ms := DurationMs}} = Report, CpuUs) ->

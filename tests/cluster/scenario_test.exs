@@ -489,15 +489,8 @@ defmodule ScenarioTest do
 
     test "what is not built yet is named", %{harness: harness, target: target} do
       for {key, value} <- [
-            load: %{threads: 1, iterations: 1},
-            mix: [%{weight: 1, op: :get}],
-            operations: [:get],
-            spread: :random,
             chaos: {:inject_crash, :immediate},
             steady_state: fn _, _ -> :ok end,
-            seed: 1,
-            abort_when: [:max_p99_us],
-            warmup_ms: 1,
             dry_run: true
           ] do
         scenario = Map.put(%{target: target, threads: [[:get]]}, key, value)
@@ -508,9 +501,9 @@ defmodule ScenarioTest do
         assert problem.problem == :not_supported and problem.message =~ "not supported"
       end
 
-      expectations = [performance_expectations: [max_p99_us: 1]]
+      expectations = [performance_expectations: [max_recovery_ms: 1]]
 
-      assert [%{path: [:performance_expectations, :max_p99_us], problem: :not_supported}] =
+      assert [%{path: [:performance_expectations, :max_recovery_ms], problem: :not_supported}] =
                problems(harness, Map.merge(%{target: target, threads: [[:get]]}, Map.new(expectations)))
     end
 

@@ -13,8 +13,8 @@
 
 static uint32_t open_sent(struct calls *calls, uint32_t target)
 {
-    struct call *call = calls_open(calls, 0, target, 0);
-    calls_sent(calls, call);
+    struct call *call = calls_open(calls, 0, target, 0, 0);
+    calls_sent(calls, call, 0);
     return calls_tag(calls, call);
 }
 
@@ -26,17 +26,20 @@ static void test_one_call(void **state)
     assert_int_equal(calls_count(&calls), 0);
     assert_null(calls_oldest(&calls));
     assert_null(calls_first(&calls, 0, CALL_WAITING));
-    struct call *call = calls_open(&calls, 7, 0, 12345);
+    struct call *call = calls_open(&calls, 7, 0, 12000, 12345);
     assert_int_equal(call->thread, 7);
     assert_int_equal(call->target, 0);
-    assert_true(call->start_ns == 12345);
+    assert_true(call->intended_ns == 12000);
+    assert_true(call->opened_ns == 12345);
+    assert_true(call->sent_ns == 12345);
     assert_int_equal(call->state, CALL_WAITING);
     assert_ptr_equal(calls_oldest(&calls), call);
     assert_ptr_equal(calls_first(&calls, 0, CALL_WAITING), call);
     assert_null(calls_first(&calls, 0, CALL_SENT));
     uint32_t tag = calls_tag(&calls, call);
     assert_null(calls_find(&calls, tag)); /* nobody can answer what was not sent */
-    calls_sent(&calls, call);
+    calls_sent(&calls, call, 12400);
+    assert_true(call->sent_ns == 12400);
     assert_int_equal(calls_tag(&calls, call), tag);
     assert_ptr_equal(calls_find(&calls, tag), call);
     assert_null(calls_first(&calls, 0, CALL_WAITING));
@@ -116,7 +119,7 @@ static void test_late_reply(void **state)
         calls_close(&calls, calls_find(&calls, tag));
     }
     /* One that was never sent can time out as well. */
-    struct call *waiting = calls_open(&calls, 0, 1, 0);
+    struct call *waiting = calls_open(&calls, 0, 1, 0, 0);
     uint32_t tag = calls_tag(&calls, waiting);
     calls_rest(&calls, waiting);
     assert_null(calls_find(&calls, tag));
@@ -179,11 +182,11 @@ static void test_orders(void **state)
     uint32_t tags[6];
     calls_init(&calls, 2);
     for (uint32_t i = 0; i < 6; i++)
-        tags[i] = calls_tag(&calls, calls_open(&calls, i, i % 2, i));
+        tags[i] = calls_tag(&calls, calls_open(&calls, i, i % 2, i, i));
     for (uint32_t i = 6; i-- > 0;) { /* sent in the other direction */
         struct call *first = calls_first(&calls, i % 2, CALL_WAITING);
         assert_int_equal(first->thread, i % 2);
-        calls_sent(&calls, &calls.items[tags[i]]);
+        calls_sent(&calls, &calls.items[tags[i]], i);
     }
     assert_null(calls_first(&calls, 0, CALL_WAITING));
     assert_int_equal(calls_first(&calls, 0, CALL_SENT)->thread, 4);
@@ -234,7 +237,7 @@ static void model_open(struct model *model)
         return;
     uint32_t target = (uint32_t)random_below(&model->random, TARGETS);
     uint32_t thread = ++model->threads;
-    struct call *call = calls_open(&model->calls, thread, target, thread);
+    struct call *call = calls_open(&model->calls, thread, target, thread, thread);
     uint32_t tag = calls_tag(&model->calls, call);
     for (size_t i = 0; i < model->count; i++)
         assert_int_not_equal(model->open[i].tag, tag);
@@ -247,7 +250,7 @@ static void model_send(struct model *model)
     if (open->sent)
         return;
     open->sent = ++model->sendings;
-    calls_sent(&model->calls, at(model, open));
+    calls_sent(&model->calls, at(model, open), open->sent);
 }
 
 static void model_end(struct model *model, bool rests)

@@ -285,8 +285,10 @@ static void test_bad_expectations(void **state)
         {"[{max_time_sm, 1}]", PROBLEM("performance_expectations", "unknown_key",
                                        "max_time_sm is not an expectation; did you mean max_time_ms")},
         {"[{colour, 1}]", PROBLEM("performance_expectations", "unknown_key", "colour is not an expectation")},
-        {"[{max_p99_us, 1}]", PROBLEM("performance_expectations,max_p99_us", "not_supported", "")},
-        {"[{min_ops_per_s, 1}]", PROBLEM("performance_expectations,min_ops_per_s", "not_supported", "")},
+        {"[{max_p98_us, 1}]", PROBLEM("performance_expectations", "unknown_key",
+                                      "max_p98_us is not an expectation; did you mean max_p90_us")},
+        {"[{max_error_rate, high}]", PROBLEM("performance_expectations,max_error_rate", "wrong_type", "")},
+        {"[{max_recovery_ms, 1}]", PROBLEM("performance_expectations,max_recovery_ms", "not_supported", "")},
     };
     char text[300];
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
@@ -299,12 +301,12 @@ static void test_bad_expectations(void **state)
 static void test_many_expectations(void **state)
 {
     (void)state;
-    for (size_t count = SCENARIO_EXPECTATIONS; count <= SCENARIO_EXPECTATIONS + 1; count++) {
+    for (size_t count = EXPECTATIONS_LIMIT; count <= EXPECTATIONS_LIMIT + 1; count++) {
         char text[2000] = "#{target => c, threads => [a], performance_expectations => [";
         for (size_t i = 0; i < count; i++)
             strcat(text, i ? ", {max_time_ms, 1}" : "{max_time_ms, 1}");
         strcat(text, "]}");
-        if (count <= SCENARIO_EXPECTATIONS)
+        if (count <= EXPECTATIONS_LIMIT)
             scenario_free(read_good(text));
         else
             EXPECT_PROBLEMS(text, PROBLEM("performance_expectations,max_time_ms", "out_of_range", ""));

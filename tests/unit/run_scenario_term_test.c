@@ -52,12 +52,15 @@ static void test_shapes(void **state)
         struct term term;
         scenario_term_build(scenario, &builder);
         assert_true(term_build_done(&builder, &term));
-        expect_term(term, "#{setup => nil, target => {counter, app@x}, default_operation => call,"
-                          " threads => [[{call, a}], [{cast, b}]], timeout_ms => 7, call_timeout_ms => 1000,"
-                          " hook_timeout_ms => 5000, cast_sync_message => '__supertester_sync__',"
-                          " 'strict_cast_sync?' => false, invariant => nil, cleanup => nil, mailbox => nil,"
-                          " chaos => nil, performance_expectations => [], metadata => #{}, events => all,"
-                          " hooks_node => app@caller}");
+        expect_term(term,
+                    "#{setup => nil, target => {counter, app@x}, default_operation => call,"
+                    " threads => [[{call, a}], [{cast, b}]], load => nil, operations => nil, mix => nil,"
+                    " spread => round_robin, timeout_ms => 7, call_timeout_ms => 1000,"
+                    " hook_timeout_ms => 5000, cast_sync_message => '__supertester_sync__',"
+                    " 'strict_cast_sync?' => false, invariant => nil, cleanup => nil, mailbox => nil,"
+                    " chaos => nil, performance_expectations => [], abort_when => [],"
+                    " warmup_ms => 1000, metadata => #{}, events => all, seed => nil,"
+                    " hooks_node => app@caller}");
         term_build_free(&builder);
         scenario_free(scenario);
     }
@@ -81,7 +84,8 @@ static void test_not_supported(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "load", "operations", "mix", "spread", "steady_state", "seed", "abort_when", "warmup_ms", "dry_run",
+        "steady_state",
+        "dry_run",
     };
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
         char text[200], problem[200];
@@ -89,8 +93,8 @@ static void test_not_supported(void **state)
         snprintf(problem, sizeof(problem), PROBLEM("%s", "not_supported", ""), names[i]);
         EXPECT_PROBLEMS(text, problem);
     }
-    EXPECT_PROBLEMS("#{target => counter, threads => [[a]], load => true, seed => 0}",
-                    PROBLEM("load", "not_supported", ""), PROBLEM("seed", "not_supported", ""));
+    EXPECT_PROBLEMS("#{target => counter, threads => [[a]], steady_state => true, dry_run => 0}",
+                    PROBLEM("steady_state", "not_supported", ""), PROBLEM("dry_run", "not_supported", ""));
 }
 
 static void test_targets(void **state)
@@ -213,7 +217,8 @@ static void expect_script(const struct scenario *scenario, size_t thread, size_t
     for (size_t i = 0; i < count; i++) {
         struct term_builder builder = {0};
         struct term term;
-        operation_build(&scenario->operations[scenario->threads[thread].first + i], &builder);
+        const struct operation *operation = &scenario->operations[scenario->threads[thread].first + i];
+        operation_build(operation, operation->message, &builder);
         assert_true(term_build_done(&builder, &term));
         expect_term(term, operations[i]);
         term_build_free(&builder);

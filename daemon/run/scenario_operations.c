@@ -3,8 +3,11 @@
 #include "base/memory.h"
 #include "term/term_read.h"
 
-/* Operations of all threads together. */
-#define MAX_OPERATIONS UINT32_MAX
+/* Operations of all threads together: threads number theirs in 30 bits. */
+#define MAX_OPERATIONS ((1u << 30) - 1)
+
+/* What placeholders may make of a message. */
+#define MAX_MESSAGE_BYTES ((size_t)16 << 20)
 
 /* Operations that tuples with these first elements name. */
 static const struct {
@@ -18,6 +21,13 @@ static const struct {
 static void add_operation(struct reader *reader, struct operation operation)
 {
     struct scenario *scenario = reader->scenario;
+    if (operation.kind != OPERATION_CUSTOM && operation.kind != OPERATION_SLEEP)
+        operation.template = template_read(operation.message, reader->problems);
+    if (operation.template && template_sequences(operation.template) > scenario->sequences)
+        scenario->sequences = template_sequences(operation.template);
+    if (operation.template && template_bytes(operation.template) > MAX_MESSAGE_BYTES)
+        problems_add(reader->problems, "out_of_range", "can become a message of %zu bytes, more than %zu",
+                     template_bytes(operation.template), MAX_MESSAGE_BYTES);
     if (scenario->operation_count == reader->operation_capacity) {
         reader->operation_capacity = reader->operation_capacity ? reader->operation_capacity * 2 : 64;
         scenario->operations =
@@ -50,7 +60,7 @@ static void read_tagged_operation(struct reader *reader, enum operation_kind kin
     add_operation(reader, operation);
 }
 
-static void read_operation(struct reader *reader, struct term value)
+void read_operation(struct reader *reader, struct term value)
 {
     struct term pair[2];
     if (fun_arity(value) == 1) {
@@ -92,6 +102,9 @@ void read_threads(struct reader *reader, struct term value)
     struct term element;
     struct excerpt text;
     struct scenario *scenario = reader->scenario;
+    if (term_is_atom(value, "nil"))
+        return;
+    reader->has_threads = true;
     if (!term_list_start(&list, value)) {
         problems_add(reader->problems, "wrong_type", "must be a list of scripts, got %s",
                      excerpt(&text, value));
@@ -114,11 +127,35 @@ void read_threads(struct reader *reader, struct term value)
         problems_add(reader->problems, "out_of_range", "have too many operations");
 }
 
+/* The script that all threads of a load repeat. */
+void read_operations(struct reader *reader, struct term value)
+{
+    if (term_is_atom(value, "nil"))
+        return;
+    reader->has_operations = true;
+    size_t before = reader->scenario->operation_count;
+    read_script(reader, value);
+    if (reader->scenario->operation_count == before)
+        problems_add(reader->problems, "empty", "must have at least one operation");
+}
+
+void build_operations(const struct scenario *scenario, struct term_builder *builder)
+{
+    if (scenario->threads || scenario->mix) {
+        term_build_atom(builder, "nil");
+        return;
+    }
+    term_build_list(builder, scenario->operation_count);
+    for (size_t i = 0; i < scenario->operation_count; i++)
+        build_operation(&scenario->operations[i], builder);
+    term_build_nil(builder);
+}
+
 /* An operation that reads back the same: events show custom ones without their hook. */
-static void build_operation(const struct operation *operation, struct term_builder *builder)
+void build_operation(const struct operation *operation, struct term_builder *builder)
 {
     if (operation->kind != OPERATION_CUSTOM) {
-        operation_build(operation, builder);
+        operation_build(operation, operation->message, builder);
         return;
     }
     term_build_tuple(builder, 2);
@@ -128,6 +165,10 @@ static void build_operation(const struct operation *operation, struct term_build
 
 void build_threads(const struct scenario *scenario, struct term_builder *builder)
 {
+    if (!scenario->threads) {
+        term_build_atom(builder, "nil");
+        return;
+    }
     term_build_list(builder, scenario->thread_count);
     for (size_t i = 0; i < scenario->thread_count; i++) {
         struct thread_script script = scenario->threads[i];
