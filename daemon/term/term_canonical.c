@@ -21,6 +21,7 @@ struct frame {
 struct rewrite {
     const uint8_t *kept; /* the input up to here is in the output */
     const uint8_t *at;
+    const struct term_atoms *atoms;
     struct buffer *output;
     size_t depth;
     /* One frame more than in term_check(): exports, and funs without variables, have one here. */
@@ -57,6 +58,12 @@ static void rewrite_atom(struct rewrite *rewrite)
 {
     const uint8_t *data = rewrite->at;
     size_t whole = term_shape_leaf_size(data);
+    if (*data == TERM_TAG_ATOM_CACHE_REF) {
+        struct term atom = rewrite->atoms->items[data[1]];
+        rewrite_skip(rewrite, whole);
+        buffer_append(rewrite->output, atom.data, atom.size);
+        return;
+    }
     const uint8_t *text = data + term_shapes[*data].fixed;
     size_t size = whole - term_shapes[*data].fixed;
     uint8_t utf8[TERM_ATOM_BYTES];
@@ -178,8 +185,14 @@ static void rewrite_value(struct rewrite *rewrite, struct frame *frame)
 
 void term_canonical(struct term checked, struct buffer *output)
 {
+    term_canonical_with_atoms(checked, NULL, output);
+}
+
+void term_canonical_with_atoms(struct term checked, const struct term_atoms *atoms, struct buffer *output)
+{
     struct rewrite rewrite;
     rewrite.kept = rewrite.at = checked.data;
+    rewrite.atoms = atoms;
     rewrite.output = output;
     rewrite.depth = 0;
     rewrite.frames[0] = (struct frame){.left = 1, .kind = FRAME_PLAIN};

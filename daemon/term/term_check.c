@@ -48,8 +48,10 @@ struct walk {
     size_t depth; /* frames[depth] is the innermost container, frames[0] holds the term itself */
     size_t depth_limit;
     size_t key_count;
+    const struct term_atoms *atoms; /* what ATOM_CACHE_REF may refer to, if anything */
+    size_t room;                    /* what is left of theirs */
     bool canonical;
-    bool keys_seen;
+    bool keys_unsettled; /* a key that was compared may be other bytes in canonical form */
     struct frame frames[TERM_DEPTH_LIMIT + 1];
     struct term keys[KEYS_REMEMBERED];
 };
@@ -72,6 +74,23 @@ static bool walk_in_tail(const struct walk *walk)
     return frame->kind == FRAME_LIST && !frame->left;
 }
 
+/* A reference to an atom of the table, whose two bytes are there. */
+static enum term_problem walk_atom_reference(struct walk *walk)
+{
+    if (!walk->atoms)
+        return TERM_UNKNOWN_TAG;
+    size_t number = walk->data[walk->at + 1];
+    if (number >= walk->atoms->count)
+        return TERM_BAD_ATOM;
+    size_t size = walk->atoms->items[number].size;
+    if (size > walk->room)
+        return TERM_TOO_LARGE;
+    walk->room -= size;
+    walk->canonical = false;
+    walk->at += 2;
+    return TERM_OK;
+}
+
 static enum term_problem walk_atom(struct walk *walk)
 {
     size_t left = walk->size - walk->at;
@@ -83,6 +102,8 @@ static enum term_problem walk_atom(struct walk *walk)
         return TERM_BAD_ATOM;
     if (shape->fixed > left)
         return TERM_TRUNCATED;
+    if (*data == TERM_TAG_ATOM_CACHE_REF)
+        return walk_atom_reference(walk);
     size_t size = term_shape_count(shape, data);
     if (size > left - shape->fixed)
         return TERM_TRUNCATED;
@@ -246,7 +267,6 @@ static enum term_problem walk_list(struct walk *walk, size_t count)
 static enum term_problem walk_map(struct walk *walk, size_t pairs)
 {
     bool compared = pairs > 1 && pairs <= MAP_PAIRS_COMPARED;
-    walk->keys_seen |= compared;
     return walk_push(walk, compared ? FRAME_MAP : FRAME_PLAIN, 2 * pairs, 0);
 }
 
@@ -299,6 +319,24 @@ static enum term_problem walk_value(struct walk *walk)
     }
 }
 
+/* Whether the canonical form of a key is its own bytes wherever it stands, if it is not what a reference
+ * stands for. A pid may have a reference inside, a latin-1 atom is another in canonical form. */
+static bool is_settled(uint8_t tag)
+{
+    return tag == TERM_TAG_SMALL_ATOM_UTF8 || tag == TERM_TAG_SMALL_INTEGER || tag == TERM_TAG_INTEGER ||
+           tag == TERM_TAG_BINARY;
+}
+
+/* The key of `size` bytes as it is compared. */
+static struct term walk_key(struct walk *walk, const uint8_t *data, size_t size)
+{
+    if (*data == TERM_TAG_ATOM_CACHE_REF)
+        return walk->atoms->items[data[1]];
+    if (!walk->canonical && !is_settled(*data))
+        walk->keys_unsettled = true;
+    return (struct term){data, size};
+}
+
 /* Called before each value of a map whose keys are compared. */
 static enum term_problem walk_map_step(struct walk *walk, struct frame *frame)
 {
@@ -306,7 +344,7 @@ static enum term_problem walk_map_step(struct walk *walk, struct frame *frame)
         frame->mark = walk->at;
         return TERM_OK;
     }
-    struct term key = {.data = walk->data + frame->mark, .size = walk->at - frame->mark};
+    struct term key = walk_key(walk, walk->data + frame->mark, walk->at - frame->mark);
     for (size_t i = frame->first; i < walk->key_count; i++) {
         if (term_same(key, walk->keys[i]))
             return TERM_BAD_IDENTIFIER;
@@ -317,7 +355,7 @@ static enum term_problem walk_map_step(struct walk *walk, struct frame *frame)
 }
 
 static enum term_problem walk_run(struct walk *walk, const uint8_t *data, size_t size,
-                                  const struct term_limits *limits)
+                                  const struct term_limits *limits, const struct term_atoms *atoms)
 {
     walk->data = data;
     walk->size = size;
@@ -326,8 +364,10 @@ static enum term_problem walk_run(struct walk *walk, const uint8_t *data, size_t
     walk->depth = 0;
     walk->depth_limit = limits->depth < TERM_DEPTH_LIMIT ? limits->depth : TERM_DEPTH_LIMIT;
     walk->key_count = 0;
+    walk->atoms = atoms;
+    walk->room = atoms ? atoms->room : 0;
     walk->canonical = true;
-    walk->keys_seen = false;
+    walk->keys_unsettled = false;
     walk->frames[0] = (struct frame){.left = 1, .kind = FRAME_PLAIN};
     for (;;) {
         struct frame *frame = &walk->frames[walk->depth];
@@ -354,17 +394,23 @@ static enum term_problem walk_run(struct walk *walk, const uint8_t *data, size_t
 enum term_problem term_check(const uint8_t *data, size_t size, const struct term_limits *limits, size_t *used,
                              bool *canonical)
 {
+    return term_check_with_atoms(data, size, limits, NULL, used, canonical);
+}
+
+enum term_problem term_check_with_atoms(const uint8_t *data, size_t size, const struct term_limits *limits,
+                                        const struct term_atoms *atoms, size_t *used, bool *canonical)
+{
     struct walk walk;
-    enum term_problem problem = walk_run(&walk, data, size, limits);
+    enum term_problem problem = walk_run(&walk, data, size, limits, atoms);
     *used = walk.at;
     *canonical = walk.canonical;
-    if (problem || walk.canonical || !walk.keys_seen)
+    if (problem || !walk.keys_unsettled)
         return problem;
-    /* Keys that differ now may be the same in canonical form, in which they are passed on: look again. Only
-     * nodes that are no BEAM send such terms. */
+    /* Keys that differ now may be the same in canonical form, in which they are passed on: look again. BEAM
+     * nodes send few such terms. */
     struct buffer rewritten = {0};
-    term_canonical((struct term){data, walk.at}, &rewritten);
-    problem = walk_run(&walk, buffer_bytes(&rewritten), rewritten.size, limits);
+    term_canonical_with_atoms((struct term){data, walk.at}, atoms, &rewritten);
+    problem = walk_run(&walk, buffer_bytes(&rewritten), rewritten.size, limits, NULL);
     buffer_free(&rewritten);
     return problem;
 }
@@ -376,6 +422,7 @@ const char *term_problem_text(enum term_problem problem)
         [TERM_TRUNCATED] = "truncated",
         [TERM_TOO_DEEP] = "nested too deep",
         [TERM_TOO_MANY] = "too many values",
+        [TERM_TOO_LARGE] = "too large with its atoms",
         [TERM_UNKNOWN_TAG] = "unknown tag",
         [TERM_BAD_ATOM] = "malformed atom",
         [TERM_BAD_NUMBER] = "malformed number",

@@ -19,8 +19,9 @@ enum term_problem {
     TERM_TRUNCATED, /* the bytes end inside a value */
     TERM_TOO_DEEP,
     TERM_TOO_MANY,       /* more values than the limit */
+    TERM_TOO_LARGE,      /* the atoms that it refers to, written out, take more than there is room for */
     TERM_UNKNOWN_TAG,    /* also COMPRESSED and LOCAL_EXT, which no node sends over the distribution */
-    TERM_BAD_ATOM,       /* not UTF-8, too long, or no atom where one must be */
+    TERM_BAD_ATOM,       /* not UTF-8, too long, no atom where one must be, or a reference to none */
     TERM_BAD_NUMBER,     /* a float that is no number */
     TERM_BAD_IDENTIFIER, /* a pid, port or reference out of shape */
     TERM_BAD_BITS,       /* a bit string with an impossible number of bits in its last byte */
@@ -36,6 +37,22 @@ MUST_CHECK enum term_problem term_check(const uint8_t *data, size_t size, const 
  * of old nodes, long forms of short atoms) are written in the canonical one, sizes of funs adjusted. */
 struct buffer;
 void term_canonical(struct term checked, struct buffer *output);
+
+/* A message between nodes may refer to an atom by its number in a table that goes in front of the terms. */
+#define TERM_ATOMS_MOST 255
+struct term_atoms {
+    size_t count;
+    size_t room;                        /* bytes by which one term may grow when its atoms are written out */
+    struct term items[TERM_ATOMS_MOST]; /* canonical atoms, not all of them different */
+};
+
+/* The same two for a term in which ATOM_CACHE_REF stands for these atoms. It is not canonical when it refers
+ * to one; in its canonical form all are written out. Both are given the same table. */
+MUST_CHECK enum term_problem term_check_with_atoms(const uint8_t *data, size_t size,
+                                                   const struct term_limits *limits,
+                                                   const struct term_atoms *atoms, size_t *used,
+                                                   bool *canonical);
+void term_canonical_with_atoms(struct term checked, const struct term_atoms *atoms, struct buffer *output);
 
 /* A few words for a log line. */
 const char *term_problem_text(enum term_problem problem);

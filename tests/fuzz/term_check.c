@@ -14,6 +14,7 @@
 #include "base/buffer.h"
 #include "term/term_check.h"
 #include "term/term_read.h"
+#include "term/term_refer.h"
 #include "term/term_text.h"
 
 /* Containers that still have to be read; more than this are not. */
@@ -133,6 +134,58 @@ static void compare_with_ei(struct term term)
 }
 #endif
 
+/* The input again, where it may refer to some atoms, of which two are the same. */
+static void check_with_atoms(const uint8_t *data, size_t size)
+{
+    static const uint8_t names[] = {119, 1, 'a', 119, 0, 119, 4, 0xf0, 0x9f, 0x98, 0x80, 119, 1, 'a'};
+    const struct term_limits limits = {.depth = TERM_DEPTH_LIMIT, .count = SIZE_MAX};
+    const struct term_atoms atoms = {
+        .count = 4, .room = 200, .items = {{names, 3}, {names + 3, 2}, {names + 5, 6}, {names + 11, 3}}};
+    size_t used;
+    bool canonical;
+    if (term_check_with_atoms(data, size, &limits, &atoms, &used, &canonical))
+        return;
+    assert(used <= size);
+    struct buffer output = {0};
+    term_canonical_with_atoms((struct term){data, used}, &atoms, &output);
+    assert(!canonical || (output.size == used && memcmp(buffer_bytes(&output), data, used) == 0));
+    enum term_problem problem = term_check(buffer_bytes(&output), output.size, &limits, &used, &canonical);
+    assert(!problem && canonical && used == output.size);
+    buffer_free(&output);
+}
+
+static int number_of(void *owner, const uint8_t *text, size_t size)
+{
+    struct term_atoms *table = owner;
+    const struct term atom = {text - 2, size + 2};
+    for (size_t i = 0; i < table->count; i++)
+        if (term_same(table->items[i], atom))
+            return (int)i;
+    if (table->count == TERM_ATOMS_MOST)
+        return TERM_REFER_NOT;
+    table->items[table->count] = atom;
+    return (int)table->count++;
+}
+
+/* A canonical term with its atoms referred to is the same when they are written out. */
+static void refer_and_back(struct term term)
+{
+    const struct term_limits limits = {.depth = TERM_DEPTH_LIMIT, .count = SIZE_MAX};
+    struct term_atoms table = {.room = SIZE_MAX};
+    struct buffer again = {0};
+    uint8_t *referring = malloc(term.size);
+    assert(referring);
+    size_t used, size = term_refer(term, number_of, &table, referring);
+    bool canonical;
+    assert(size <= term.size);
+    enum term_problem problem = term_check_with_atoms(referring, size, &limits, &table, &used, &canonical);
+    assert(!problem && used == size && canonical == !table.count);
+    term_canonical_with_atoms((struct term){referring, size}, &table, &again);
+    assert(term_same((struct term){buffer_bytes(&again), again.size}, term));
+    buffer_free(&again);
+    free(referring);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -140,6 +193,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct term_limits limits = {.depth = TERM_DEPTH_LIMIT, .count = SIZE_MAX};
     size_t used, used_again;
     bool canonical;
+    check_with_atoms(data, size);
     enum term_problem problem = term_check(data, size, &limits, &used, &canonical);
     assert(used <= size && term_problem_text(problem));
     if (problem)
@@ -159,6 +213,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(!problem && canonical && used_again == term.size && term_length(term.data) == term.size);
     read_everything(term);
     compare_with_ei(term);
+    refer_and_back(term);
     free(copy);
     return 0;
 }

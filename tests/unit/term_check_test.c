@@ -302,6 +302,115 @@ static void test_long_atoms(void **state)
     assert_int_equal(check(latin, sizeof(latin), &wide, &used, &canonical), TERM_TRUNCATED);
 }
 
+/* A table of a, b, a long atom, and a again. */
+static struct term_atoms atoms_of(const uint8_t *longer, size_t size, size_t room)
+{
+    static const uint8_t a[] = {ATOM_A}, b[] = {119, 1, 'b'};
+    return (struct term_atoms){
+        .count = 4, .room = room, .items = {{a, sizeof(a)}, {b, sizeof(b)}, {longer, size}, {a, sizeof(a)}}};
+}
+
+static const uint8_t long_name[] = {119, 8, 'n', 'o', 'd', 'e', '@', 'x', 'y', 'z'};
+
+/* The same copy for both, so that a sanitizer sees each byte that is read outside. */
+static enum term_problem check_with(const struct term_atoms *atoms, const uint8_t *data, size_t size,
+                                    struct buffer *output)
+{
+    size_t used;
+    bool canonical;
+    uint8_t *copy = malloc(size ? size : 1);
+    assert_non_null(copy);
+    memcpy(copy, data, size);
+    enum term_problem problem = term_check_with_atoms(copy, size, &wide, atoms, &used, &canonical);
+    if (!problem) {
+        assert_int_equal(used, size);
+        assert_false(canonical);
+        term_canonical_with_atoms((struct term){copy, size}, atoms, output);
+        assert_int_equal(term_check(buffer_bytes(output), output->size, &wide, &used, &canonical), TERM_OK);
+        assert_int_equal(used, output->size);
+        assert_true(canonical);
+    }
+    free(copy);
+    return problem;
+}
+
+static void test_references(void **state)
+{
+    (void)state;
+#define NAME_X 119, 8, 'n', 'o', 'd', 'e', '@', 'x', 'y', 'z'
+    const struct {
+        const uint8_t *data;
+        size_t size;
+        const uint8_t *expected;
+        size_t expected_size;
+    } rows[] = {
+        {BYTES(82, 0), BYTES(ATOM_A)},
+        {BYTES(82, 2), BYTES(NAME_X)},
+        {BYTES(104, 3, 82, 3, 97, 1, 82, 1), BYTES(104, 3, ATOM_A, 97, 1, 119, 1, 'b')},
+        {BYTES(104, 2, 82, 0, 100, 0, 1, 'a'), BYTES(104, 2, ATOM_A, ATOM_A)},
+        {BYTES(108, 0, 0, 0, 1, 82, 2, 82, 2), BYTES(108, 0, 0, 0, 1, NAME_X, NAME_X)},
+        {BYTES(88, 82, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3),
+         BYTES(88, NAME_X, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3)},
+        {BYTES(90, 0, 1, 82, 2, 0, 0, 0, 9, 0, 0, 0, 1), BYTES(90, 0, 1, NAME_X, 0, 0, 0, 9, 0, 0, 0, 1)},
+        {BYTES(113, 82, 0, 82, 2, 97, 3), BYTES(113, ATOM_A, NAME_X, 97, 3)},
+        {BYTES(116, 0, 0, 0, 2, 82, 0, 82, 1, 82, 1, 82, 0),
+         BYTES(116, 0, 0, 0, 2, ATOM_A, 119, 1, 'b', 119, 1, 'b', ATOM_A)},
+        /* The size of a fun follows: the pid's node grows by eight bytes, the module by one. */
+        {BYTES(112, 0, 0, 0, 50, 0, MD5, 0, 0, 0, 7, 0, 0, 0, 0, 82, 0, 97, 7, 97, 0, 88, 82, 2, 0, 0, 0, 1,
+               0, 0, 0, 2, 0, 0, 0, 3),
+         BYTES(112, 0, 0, 0, 59, 0, MD5, 0, 0, 0, 7, 0, 0, 0, 0, ATOM_A, 97, 7, 97, 0, 88, NAME_X, 0, 0, 0, 1,
+               0, 0, 0, 2, 0, 0, 0, 3)},
+    };
+    const struct term_atoms atoms = atoms_of(long_name, sizeof(long_name), 1000);
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct buffer output = {0};
+        if (check_with(&atoms, rows[i].data, rows[i].size, &output))
+            fail_msg("row %zu", i);
+        assert_int_equal(output.size, rows[i].expected_size);
+        assert_memory_equal(buffer_bytes(&output), rows[i].expected, rows[i].expected_size);
+        for (size_t size = 0; size < rows[i].size; size++)
+            assert_int_equal(check_with(&atoms, rows[i].data, size, &output), TERM_TRUNCATED);
+        buffer_free(&output);
+    }
+}
+
+static void test_bad_references(void **state)
+{
+    (void)state;
+    const struct {
+        enum term_problem problem;
+        const uint8_t *data;
+        size_t size;
+    } rows[] = {
+        ROW(TERM_BAD_ATOM, 82, 4),
+        ROW(TERM_BAD_ATOM, 82, 255),
+        ROW(TERM_BAD_ATOM, 104, 2, 82, 0, 82, 4),
+        ROW(TERM_BAD_ATOM, 88, 82, 9, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3),
+        ROW(TERM_TOO_LARGE, 104, 3, 82, 2, 82, 2, 82, 0), /* 23 bytes of atoms, and room for 22 */
+        /* A key twice: by one number, by two, by number and written out, inside others. */
+        ROW(TERM_BAD_IDENTIFIER, 116, 0, 0, 0, 2, 82, 0, 97, 1, 82, 0, 97, 2),
+        ROW(TERM_BAD_IDENTIFIER, 116, 0, 0, 0, 2, 82, 0, 97, 1, 82, 3, 97, 2),
+        ROW(TERM_BAD_IDENTIFIER, 116, 0, 0, 0, 2, 82, 0, 97, 1, ATOM_A, 97, 2),
+        ROW(TERM_BAD_IDENTIFIER, 116, 0, 0, 0, 2, ATOM_A, 97, 1, 82, 0, 97, 2),
+        ROW(TERM_BAD_IDENTIFIER, 116, 0, 0, 0, 2, 82, 0, 97, 1, 115, 1, 'a', 97, 2),
+        ROW(TERM_BAD_IDENTIFIER, 116, 0, 0, 0, 2, 115, 1, 'a', 97, 1, ATOM_A, 97, 2),
+        ROW(TERM_BAD_IDENTIFIER, 116, 0, 0, 0, 2, 104, 1, 82, 0, 97, 1, 104, 1, 82, 3, 97, 2),
+        ROW(TERM_BAD_IDENTIFIER, 116, 0, 0, 0, 2, 104, 1, ATOM_A, 97, 1, 104, 1, 82, 3, 97, 2),
+    };
+    const struct term_atoms atoms = atoms_of(long_name, sizeof(long_name), 22);
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct buffer output = {0};
+        enum term_problem problem = check_with(&atoms, rows[i].data, rows[i].size, &output);
+        if (problem != rows[i].problem)
+            fail_msg("row %zu: %s", i, term_problem_text(problem));
+        buffer_free(&output);
+    }
+    const struct term_atoms none = {.room = 1000};
+    struct buffer output = {0};
+    assert_int_equal(check_with(&none, BYTES(82, 0), &output), TERM_BAD_ATOM);
+    assert_int_equal(check_with(NULL, BYTES(82, 0), &output), TERM_UNKNOWN_TAG);
+}
+
 static void test_problem_text(void **state)
 {
     (void)state;
@@ -314,10 +423,11 @@ static void test_problem_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),       cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_used),       cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_canonical),  cmocka_unit_test(test_chained_list),
-        cmocka_unit_test(test_long_atoms), cmocka_unit_test(test_problem_text),
+        cmocka_unit_test(test_good),           cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_used),           cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_canonical),      cmocka_unit_test(test_chained_list),
+        cmocka_unit_test(test_long_atoms),     cmocka_unit_test(test_references),
+        cmocka_unit_test(test_bad_references), cmocka_unit_test(test_problem_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
