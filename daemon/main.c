@@ -182,7 +182,9 @@ static void make_parts(struct daemon *daemon)
                                 .start = config->epmd_start};
     daemon->epmd = epmd_new(&daemon->loop, daemon->resolver, &epmd);
     daemon->identity = (struct handshake_identity){
-        .node = config->node_name, .cookie = config->cookie, .flags = FLAGS_OFFERED};
+        .node = config->node_name,
+        .cookie = config->cookie,
+        .flags = config->atom_cache ? FLAGS_OFFERED : FLAGS_OFFERED & ~FLAG_DIST_HDR_ATOM_CACHE};
     struct node_options node = {.loop = &daemon->loop,
                                 .identity = &daemon->identity,
                                 .allowed = on_allowed,

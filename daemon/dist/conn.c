@@ -211,7 +211,8 @@ static void timer_fired(void *owner)
 static void handshake_done(struct conn *conn)
 {
     conn->state = CONN_UP;
-    conn->flags = conn->handshake.peer_flags & FLAGS_OFFERED;
+    conn->flags = conn->handshake.peer_flags & conn->settings->identity->flags;
+    conn->reader.refers = conn->flags & FLAG_DIST_HDR_ATOM_CACHE;
     loop_timer_set(&conn->timer, conn->settings->ticktime_ns / TICKS);
     conn->settings->events->up(conn->settings->owner, conn);
 }

@@ -40,6 +40,7 @@ void outbox_free(struct outbox *outbox)
         free_stream(stream);
     }
     buffer_free(&outbox->bytes);
+    atom_writer_free(&outbox->atoms);
     *outbox = (struct outbox){0};
 }
 
@@ -81,7 +82,7 @@ void outbox_add(struct outbox *outbox, uint64_t flags, uint64_t sender, struct t
 {
     struct outbox_stream *stream = outbox->streams ? find_stream(outbox, sender) : NULL;
     if (!stream && !is_long(flags, payload)) {
-        message_append(&outbox->bytes, flags, control, payload);
+        message_append(&outbox->bytes, flags, &outbox->atoms, control, payload);
         return;
     }
     outbox->waiting_bytes += control.size + payload.size;
@@ -119,7 +120,7 @@ static bool advance(struct outbox *outbox, struct outbox_stream *stream, uint64_
         outbox->waiting_bytes += queued->size;
         stream->fragmenting = true;
     } else {
-        message_append(&outbox->bytes, flags, control, payload);
+        message_append(&outbox->bytes, flags, &outbox->atoms, control, payload);
     }
     free(queued);
     return stream->fragmenting || stream->first;

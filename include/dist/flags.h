@@ -16,6 +16,7 @@
 #define FLAG_EXPORT_PTR_TAG 0x200ULL
 #define FLAG_BIT_BINARIES 0x400ULL
 #define FLAG_NEW_FLOATS 0x800ULL
+#define FLAG_DIST_HDR_ATOM_CACHE 0x2000ULL
 #define FLAG_SMALL_ATOM_TAGS 0x4000ULL
 #define FLAG_UTF8_ATOMS 0x10000ULL
 #define FLAG_MAP_TAG 0x20000ULL
@@ -40,11 +41,12 @@
 /* What this node demands: as OTP 26 and later. */
 #define FLAGS_MANDATORY (FLAGS_MANDATORY_25 | FLAG_UNLINK_ID | FLAG_V4_NC)
 
-/* What this node offers. PUBLISHED is not among it: the node is hidden. */
+/* What this node can do, all of which it offers unless its configuration says otherwise. PUBLISHED is not
+ * among it: the node is hidden. */
 #define FLAGS_OFFERED                                                                                        \
     (FLAGS_MANDATORY | FLAG_DIST_MONITOR | FLAG_DIST_MONITOR_NAME | FLAG_SMALL_ATOM_TAGS |                   \
-     FLAG_SEND_SENDER | FLAG_EXIT_PAYLOAD | FLAG_FRAGMENTS | FLAG_MANDATORY_25_DIGEST | FLAG_SPAWN |         \
-     FLAG_ALIAS)
+     FLAG_DIST_HDR_ATOM_CACHE | FLAG_SEND_SENDER | FLAG_EXIT_PAYLOAD | FLAG_FRAGMENTS |                      \
+     FLAG_MANDATORY_25_DIGEST | FLAG_SPAWN | FLAG_ALIAS)
 
 /* What a peer's flags mean, the digest written out. */
 uint64_t flags_expand(uint64_t flags);

@@ -1,16 +1,19 @@
 /* Messages between connected nodes as frames of bytes: a length of four bytes, then
  *
  *     112, 131 Control [131 Payload]                  peers without FRAGMENTS (ei and Java nodes)
- *     131 68 0, Control [Payload]                     peers with it
- *     131 69 Sequence:8 Fragment:8 0, Control Part    the first fragment of a long message, then
+ *     131 68 Atoms, Control [Payload]                 peers with it or with DIST_HDR_ATOM_CACHE
+ *     131 69 Sequence:8 Fragment:8 Atoms, Control Part   the first fragment of a long message, then
  *     131 70 Sequence:8 Fragment:8, Part              the others; the number counts down to 1
  *
- * Fragments of several messages may come interleaved. Terms are checked here and leave canonical. */
+ * Fragments of several messages may come interleaved. Atoms are those that the whole message refers to, a 0
+ * when it refers to none (atom_cache.h). Terms are checked here and leave canonical, their atoms written out.
+ */
 #ifndef HARNESSD_DIST_MESSAGE_H
 #define HARNESSD_DIST_MESSAGE_H
 
 #include "base/buffer.h"
 #include "base/map.h"
+#include "dist/atom_cache.h"
 #include "term/term.h"
 
 /* Longer messages go out in fragments of this size, as a BEAM node's do. */
@@ -25,6 +28,8 @@ struct message_reader {
     size_t partial_bytes;
     struct buffer assembled; /* the message that was last completed from fragments */
     struct buffer canonical; /* of a message that was not */
+    bool refers;             /* the atom cache was negotiated: headers may have atoms */
+    struct atom_reader atoms;
 };
 
 enum message_result {
@@ -42,10 +47,12 @@ void message_reader_free(struct message_reader *reader);
 MUST_CHECK enum message_result message_read(struct message_reader *reader, const uint8_t *frame, size_t size,
                                             struct term *control, struct term *payload, const char **problem);
 
-/* Appends one whole message in the form that a peer with these negotiated flags takes. */
-void message_append(struct buffer *output, uint64_t flags, struct term control, struct term payload);
+/* Appends one whole message in the form that a peer with these negotiated flags takes; `atoms` is what that
+ * peer was sent before. */
+void message_append(struct buffer *output, uint64_t flags, struct atom_writer *atoms, struct term control,
+                    struct term payload);
 
-/* A long message on its way out. */
+/* A long message on its way out. It refers to no atoms. */
 struct message_fragments {
     uint64_t sequence;  /* unique among those that are under way on the connection */
     struct buffer body; /* control and payload, consumed as fragments go out */

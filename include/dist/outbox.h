@@ -7,6 +7,7 @@
 
 struct outbox {
     struct buffer bytes; /* ready to be written */
+    struct atom_writer atoms;
     struct outbox_stream *streams;
     uint64_t sequences;
     size_t waiting_bytes; /* in streams */

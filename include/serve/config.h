@@ -31,6 +31,7 @@ struct config {
     char *listen;  /* address, NULL: that of the node name's host part */
     uint16_t port; /* 0: any */
     uint32_t net_ticktime_s;
+    bool atom_cache; /* offered to other nodes */
 
     char *epmd_host;
     uint16_t epmd_port; /* default: ERL_EPMD_PORT in the environment, else 4369 */

@@ -389,6 +389,57 @@ defmodule HostileTest do
     end
   end
 
+  describe "a header with atoms" do
+    @atom_flags [:fragments, :dist_hdr_atom_cache]
+
+    defp connect_with_atoms(harness),
+      do: RawNode.connect!(harness.port, flags: @atom_flags ++ RawNode.default_flags())
+
+    test "that is malformed", %{harness: harness} = context do
+      control = <<104, 1, 82, 0>>
+
+      for {frames, reason} <- [
+            {[<<131, 68, 1, 0, 5, control::binary>>], ~r/never sent/},
+            {[<<131, 68, 2, 0x08, 0, 5, 1, ?a, 6, control::binary>>], ~r/never sent/},
+            {[<<131, 68, 1>>], ~r/truncated atom cache header/},
+            {[<<131, 68, 255, 8, 5, 1, ?a>>], ~r/truncated atom cache header/},
+            {[<<131, 68, 1, 0x08, 5, 200, ?a, control::binary>>], ~r/truncated atom cache header/},
+            {[<<131, 68, 1, 0x18, 5, 0xFFFF::16, ?a, control::binary>>], ~r/truncated atom cache header/},
+            {[<<131, 68, 1, 0x08, 5, 1, 0x80, control::binary>>], ~r/malformed atom in the header/},
+            {[<<131, 68, 1, 0x08, 5, 1, ?a, 104, 1, 82, 1>>], ~r/malformed atom/},
+            {[<<131, 69, 1::64, 2::64, 1, 0, 5, control::binary>>], ~r/never sent/},
+            {[<<131, 69, 1::64, 2::64, 1, 0x08, 5, 1, ?a, 104>>, <<131, 70, 1::64, 1::64, 1, 82, 1>>],
+             ~r/malformed atom/}
+          ] do
+        raw = connect_with_atoms(harness)
+        for frame <- frames, do: RawNode.send_frame(raw, frame)
+        assert {frames, RawNode.await_close(raw, 20_000)} == {frames, :closed}
+        Harness.wait_for_log(harness, Regex.compile!("#{raw.name}.*#{reason.source}"))
+      end
+
+      assert_undisturbed(context)
+    end
+
+    test "that was not agreed upon", %{harness: harness} = context do
+      raw = RawNode.connect!(harness.port, flags: [:fragments | RawNode.default_flags()])
+      RawNode.send_frame(raw, <<131, 68, 1, 0x08, 5, 1, ?a, 104, 1, 82, 0>>)
+      assert_dropped(context, raw, ~r/without the atom cache/)
+    end
+
+    # 64 MB of references to an atom of a thousand bytes would be 32 GB.
+    test "whose atoms would take all memory, written out", %{harness: harness} = context do
+      before = Harness.memory(harness)
+      raw = connect_with_atoms(harness)
+      atom = String.duplicate("\u{10348}", 255)
+      count = 32_000_000
+      list = [<<108, count::32>>, :binary.copy(<<82, 0>>, count), 106]
+      header = <<131, 68, 1, 0x18, 5, byte_size(atom)::16, atom::binary>>
+      RawNode.send_frame(raw, IO.iodata_to_binary([header, <<104, 1, 97, 1>>, list]))
+      assert_dropped(context, raw, ~r/too large with its atoms/)
+      assert Harness.memory(harness) - before < 800_000_000
+    end
+  end
+
   describe "fragments" do
     setup context do
       {:ok, raw: RawNode.connect!(context.harness.port, flags: [:fragments | RawNode.default_flags()])}

@@ -27,20 +27,25 @@ static void check(struct term term)
 static void write_again(struct term control, struct term payload, uint64_t flags)
 {
     struct message_reader reader;
-    struct buffer output = {0};
+    struct atom_writer atoms = {0};
     struct term terms[2];
     const char *problem;
     message_reader_init(&reader, SIZE_MAX);
-    message_append(&output, flags, control, payload);
-    const uint8_t *frame = buffer_bytes(&output);
-    assert(bytes_get32(frame) == output.size - 4);
-    enum message_result result =
-        message_read(&reader, frame + 4, output.size - 4, &terms[0], &terms[1], &problem);
-    assert(result == MESSAGE_READY);
-    assert(term_same(terms[0], control) && term_same(terms[1], payload));
-    assert(!terms[1].data == !payload.data);
+    reader.refers = flags & FLAG_DIST_HDR_ATOM_CACHE;
+    for (int round = 0; round < 2; round++) { /* the second time its atoms are known */
+        struct buffer output = {0};
+        message_append(&output, flags, &atoms, control, payload);
+        const uint8_t *frame = buffer_bytes(&output);
+        assert(bytes_get32(frame) == output.size - 4);
+        enum message_result result =
+            message_read(&reader, frame + 4, output.size - 4, &terms[0], &terms[1], &problem);
+        assert(result == MESSAGE_READY);
+        assert(term_same(terms[0], control) && term_same(terms[1], payload));
+        assert(!terms[1].data == !payload.data);
+        buffer_free(&output);
+    }
+    atom_writer_free(&atoms);
     message_reader_free(&reader);
-    buffer_free(&output);
 }
 
 static void look_at(struct term control, struct term payload)
@@ -53,6 +58,7 @@ static void look_at(struct term control, struct term payload)
         assert(control_operation_text(decoded.operation));
     write_again(control, payload, 0);
     write_again(control, payload, FLAG_FRAGMENTS);
+    write_again(control, payload, FLAG_FRAGMENTS | FLAG_DIST_HDR_ATOM_CACHE);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -62,6 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct message_reader reader;
     enum message_result result = MESSAGE_PARTIAL;
     message_reader_init(&reader, LIMIT);
+    reader.refers = true;
     while (size > 2 && result != MESSAGE_BAD) {
         size_t length = bytes_get16(data);
         data += 2;

@@ -35,6 +35,7 @@ static void start(struct reading *reading, size_t limit)
 {
     *reading = (struct reading){0};
     message_reader_init(&reading->reader, limit);
+    reading->reader.refers = true;
 }
 
 static void end(struct reading *reading)
@@ -130,8 +131,13 @@ static void test_malformed(void **state)
         {BYTES(131)},
         {BYTES(131, 68)},
         {BYTES(131, 68, 0)},
-        {BYTES(131, 68, 1, 104, 1, 97, 1)}, /* a reference to an atom cache that there is not */
+        {BYTES(131, 68, 1, 104, 1, 97, 1)},   /* an atom that was never sent */
+        {BYTES(131, 68, 1, 0x08, 5, 1, 'a')}, /* no control tuple behind the header */
+        {BYTES(131, 68, 1, 0x08, 5, 9, 'a', 104, 1, 97, 1)},
+        {BYTES(131, 68, 1, 0x08, 5, 1, 'a', 104, 1, 82, 1)}, /* beyond the header's */
+        {BYTES(131, 68, 1, 0x08, 5, 1, 'a', 104, 1, 82)},
         {BYTES(131, 68, 0, 104, 1, 82, 0)},
+        {BYTES(112, 131, 104, 1, 82, 0)},
         {BYTES(131, 68, 0, 131, 104, 1, 97, 1)},
         {BYTES(131, 68, 0, 104, 1, 97, 1, ATOM_A, ATOM_A)},
         {BYTES(131, 68, 0, 104, 255, 97, 1)},
@@ -206,6 +212,98 @@ static void test_interleaved(void **state)
     end(&reading);
 }
 
+/* Atoms are written out, whether the header has them or refers to those of an earlier one. */
+static void test_atoms(void **state)
+{
+    (void)state;
+    struct reading reading;
+    start(&reading, LIMIT);
+    assert_int_equal(read_frame(&reading, BYTES(131, 68, 1, 0x08, 5, 1, 'a', 104, 1, 82, 0)), MESSAGE_READY);
+    expect_terms(&reading, BYTES(104, 1, ATOM_A), NULL, 0);
+    assert_int_equal(
+        read_frame(&reading, BYTES(131, 68, 2, 0x80, 0, 5, 6, 1, 'b', 104, 1, 82, 1, 104, 2, 82, 0, 82, 1)),
+        MESSAGE_READY);
+    expect_terms(&reading, BYTES(104, 1, 119, 1, 'b'), BYTES(104, 2, ATOM_A, 119, 1, 'b'));
+    /* A header whose atoms nobody refers to changes nothing, and no copy is made. */
+    assert_int_equal(read_frame(&reading, BYTES(131, 68, 1, 0, 5, 104, 1, 97, 1, ATOM_A)), MESSAGE_READY);
+    expect_terms(&reading, BYTES(104, 1, 97, 1), BYTES(ATOM_A));
+    assert_int_equal(read_frame(&reading, BYTES(131, 68, 1, 0x08, 5, 1, 'c', 104, 1, 82, 0)), MESSAGE_READY);
+    expect_terms(&reading, BYTES(104, 1, 119, 1, 'c'), NULL, 0);
+    end(&reading);
+}
+
+static void test_atoms_not_negotiated(void **state)
+{
+    (void)state;
+    struct reading reading;
+    start(&reading, LIMIT);
+    reading.reader.refers = false;
+    assert_int_equal(read_frame(&reading, BYTES(131, 68, 1, 0x08, 5, 1, 'a', 104, 1, 97, 1)), MESSAGE_BAD);
+    assert_string_equal(reading.problem, "atoms in a header without the atom cache");
+    assert_int_equal(
+        read_frame(&reading, BYTES(131, 69, SEQUENCE(1), SEQUENCE(1), 1, 0x08, 5, 1, 'a', 104, 1, 97, 1)),
+        MESSAGE_BAD);
+    assert_int_equal(read_frame(&reading, BYTES(131, 68, 0, 104, 1, 97, 1)), MESSAGE_READY);
+    end(&reading);
+}
+
+/* The atoms of a message in fragments are those of its first header, whatever comes in between. */
+static void test_atoms_of_fragments(void **state)
+{
+    (void)state;
+    struct reading reading;
+    start(&reading, LIMIT);
+    assert_int_equal(read_frame(&reading, BYTES(131, 69, SEQUENCE(1), SEQUENCE(3), 1, 0x08, 5, 1, 'a', 104, 1,
+                                                82, 0, 104, 2)),
+                     MESSAGE_PARTIAL);
+    assert_int_equal(reading.reader.partial_bytes, 6 + 3);
+    assert_int_equal(
+        read_frame(&reading, BYTES(131, 69, SEQUENCE(2), SEQUENCE(2), 1, 0x08, 5, 1, 'b', 104, 1, 97, 1)),
+        MESSAGE_PARTIAL);
+    assert_int_equal(read_frame(&reading, BYTES(131, 68, 1, 0x08, 5, 1, 'c', 104, 1, 82, 0)), MESSAGE_READY);
+    expect_terms(&reading, BYTES(104, 1, 119, 1, 'c'), NULL, 0);
+    assert_int_equal(read_frame(&reading, BYTES(NEXT(1, 2), 82, 0)), MESSAGE_PARTIAL);
+    assert_int_equal(read_frame(&reading, BYTES(NEXT(2, 1), 82, 0)), MESSAGE_READY);
+    expect_terms(&reading, BYTES(104, 1, 97, 1), BYTES(119, 1, 'b'));
+    assert_int_equal(read_frame(&reading, BYTES(NEXT(1, 1), 82, 0)), MESSAGE_READY);
+    expect_terms(&reading, BYTES(104, 1, ATOM_A), BYTES(104, 2, ATOM_A, ATOM_A));
+    assert_int_equal(reading.reader.partial_bytes, 0);
+    assert_int_equal(read_frame(&reading, BYTES(131, 68, 1, 0x00, 5, 104, 1, 82, 0)), MESSAGE_READY);
+    expect_terms(&reading, BYTES(104, 1, 119, 1, 'c'), NULL, 0);
+    end(&reading);
+}
+
+/* A few bytes that refer to a long atom again and again cannot take more memory than a message may, nor can
+ * the atoms of fragments. */
+static void test_atoms_limit(void **state)
+{
+    (void)state;
+    struct reading reading;
+    uint8_t frame[2000] = {131, 68, 1, 0x08, 0, 100};
+    size_t header = 6 + 100;
+    memset(frame + 6, 'a', 100);
+    for (uint8_t count = 1; count <= 20; count++) {
+        start(&reading, LIMIT);
+        memcpy(frame + header, (uint8_t[]){104, count}, 2);
+        for (size_t i = 0; i < count; i++)
+            memcpy(frame + header + 2 + 2 * i, (uint8_t[]){82, 0}, 2);
+        enum message_result result = read_frame(&reading, frame, header + 2 + 2u * count);
+        assert_int_equal(result, count <= 9 ? MESSAGE_READY : MESSAGE_BAD);
+        if (result == MESSAGE_BAD)
+            assert_string_equal(reading.problem, "too large with its atoms");
+        end(&reading);
+    }
+    start(&reading, LIMIT);
+    uint8_t first[200] = {131, 69, [17] = 2, 1, 0x08, 0, 100};
+    memset(first + 22, 'a', 100);
+    for (uint8_t sequence = 0; sequence < 10; sequence++) {
+        first[9] = sequence;
+        enum message_result result = read_frame(&reading, first, 22 + 100);
+        assert_int_equal(result, sequence < 9 ? MESSAGE_PARTIAL : MESSAGE_BAD);
+    }
+    end(&reading);
+}
+
 #define MOST_FRAMES 4
 
 static void test_bad_fragments(void **state)
@@ -230,6 +328,11 @@ static void test_bad_fragments(void **state)
         {{BYTES(FIRST(1, 2), 104, 1, 97)}, {BYTES(NEXT(1, 1))}},
         {{BYTES(FIRST(1, 2), 104, 1, 97)}, {BYTES(NEXT(1, 1), 1, ATOM_A, 9)}},
         {{BYTES(131, 69, SEQUENCE(1), SEQUENCE(1), 1, 104, 1, 97, 1)}},
+        {{BYTES(131, 69, SEQUENCE(1), SEQUENCE(1), 1, 0x08, 5, 1, 'a', 104, 1, 82, 1)}},
+        {{BYTES(131, 69, SEQUENCE(1), SEQUENCE(2), 1, 0x08, 5, 1, 'a')}, {BYTES(NEXT(1, 1), 104, 1, 82, 1)}},
+        {{BYTES(131, 68, 1, 0x08, 5, 1, 'a', 104, 1, 82, 0)},
+         {BYTES(FIRST(1, 2), 104)},
+         {BYTES(NEXT(1, 1), 1, 82, 0)}}, /* the atoms of another message */
         {{BYTES(131, 69, SEQUENCE(1), SEQUENCE(1))}},
         {{BYTES(131, 69, SEQUENCE(1), 0)}},
         {{BYTES(FIRST(1, 3), 104)}, {BYTES(131, 70, SEQUENCE(1), 0, 0, 0, 0, 0, 0, 0)}},
@@ -334,18 +437,25 @@ static enum message_result read_output(struct reading *reading, struct buffer *o
 static void test_append(void **state)
 {
     (void)state;
-    static const uint64_t flags[] = {0, FLAG_FRAGMENTS, FLAGS_OFFERED, FLAGS_OFFERED & ~FLAG_FRAGMENTS};
+    static const uint64_t headers = FLAG_FRAGMENTS | FLAG_DIST_HDR_ATOM_CACHE;
+    static const uint64_t flags[] = {0,
+                                     FLAG_FRAGMENTS,
+                                     FLAG_DIST_HDR_ATOM_CACHE,
+                                     FLAGS_OFFERED,
+                                     FLAGS_OFFERED & ~FLAG_FRAGMENTS,
+                                     FLAGS_OFFERED & ~headers};
     struct term_builder builders[2] = {0};
     struct buffer output = {0};
+    struct atom_writer atoms = {0};
     struct reading reading;
     struct term control = build(&builders[0], 22, 10), payload = build(&builders[1], 1, 1000);
     const struct term none = {0};
     start(&reading, LIMIT);
     for (size_t i = 0; i < ARRAY_LENGTH(flags); i++) {
-        message_append(&output, flags[i], control, payload);
-        message_append(&output, flags[i], control, none);
+        message_append(&output, flags[i], &atoms, control, payload);
+        message_append(&output, flags[i], &atoms, control, none);
         const uint8_t *frame = buffer_bytes(&output) + 4;
-        assert_int_equal(frame[0], flags[i] & FLAG_FRAGMENTS ? 131 : 112);
+        assert_int_equal(frame[0], flags[i] & headers ? 131 : 112);
         assert_int_equal(read_output(&reading, &output), MESSAGE_READY);
         expect_terms(&reading, control.data, control.size, payload.data, payload.size);
         assert_int_equal(read_output(&reading, &output), MESSAGE_READY);
@@ -353,6 +463,7 @@ static void test_append(void **state)
         assert_int_equal(output.size, 0);
     }
     end(&reading);
+    atom_writer_free(&atoms);
     buffer_free(&output);
     term_build_free(&builders[0]);
     term_build_free(&builders[1]);
@@ -399,6 +510,10 @@ int main(void)
         cmocka_unit_test(test_canonical),
         cmocka_unit_test(test_fragments),
         cmocka_unit_test(test_interleaved),
+        cmocka_unit_test(test_atoms),
+        cmocka_unit_test(test_atoms_not_negotiated),
+        cmocka_unit_test(test_atoms_of_fragments),
+        cmocka_unit_test(test_atoms_limit),
         cmocka_unit_test(test_bad_fragments),
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_too_many_partials),

@@ -33,6 +33,7 @@ static void start(struct wire *wire, uint64_t flags)
 {
     *wire = (struct wire){.flags = flags};
     message_reader_init(&wire->reader, SIZE_MAX);
+    wire->reader.refers = flags & FLAG_DIST_HDR_ATOM_CACHE;
 }
 
 static void end(struct wire *wire)

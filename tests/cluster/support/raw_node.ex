@@ -18,6 +18,7 @@ defmodule RawNode do
     export_ptr_tag: 0x200,
     bit_binaries: 0x400,
     new_floats: 0x800,
+    dist_hdr_atom_cache: 0x2000,
     small_atom_tags: 0x4000,
     utf8_atoms: 0x10000,
     map_tag: 0x20000,
@@ -33,8 +34,8 @@ defmodule RawNode do
     alias: 1 <<< 35
   }
 
-  # Frames of this node begin with 112 unless fragments are asked for.
-  @default Map.keys(@flags) -- [:published, :fragments]
+  # Frames of this node begin with 112 unless fragments or the atom cache are asked for.
+  @default Map.keys(@flags) -- [:published, :fragments, :dist_hdr_atom_cache]
 
   @doc "The value of a list of flags."
   def flags(names), do: Enum.reduce(names, 0, &(Map.fetch!(@flags, &1) ||| &2))
@@ -43,7 +44,7 @@ defmodule RawNode do
   @doc """
   Connects and does the whole handshake.
 
-    * `name` (unique), `cookie` (the test node's), `flags` (all but published and fragments), `without`
+    * `name` (unique), `cookie` (the test node's), `flags` (`default_flags/0`), `without`
       (flags to leave out of them)
     * `socket`: options of the socket
 
