@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "term/term_sort.h"
 
 #define DIGITS 3
 
@@ -18,6 +19,7 @@ void latencies_free(struct latencies *latencies)
     for (size_t i = 0; i < ARRAY_LENGTH(latencies->items); i++) {
         if (!latencies->items[i])
             continue;
+        buffer_free(&latencies->items[i]->name);
         histogram_free(&latencies->items[i]->response);
         histogram_free(&latencies->items[i]->service);
         free(latencies->items[i]);
@@ -26,30 +28,43 @@ void latencies_free(struct latencies *latencies)
     free(latencies->numbers);
 }
 
-/* Custom operations have one name, whatever their hook. */
-static bool is_named_alike(const struct operation *a, const struct operation *b)
-{
-    return a->kind == b->kind && (a->kind == OPERATION_CUSTOM || term_same(a->message, b->message));
-}
-
-static struct latency *new_latency(uint32_t operation)
+static struct latency *new_latency(uint32_t operation, struct buffer name)
 {
     struct latency *latency = memory_zalloc(1, sizeof(*latency));
     latency->operation = operation;
+    latency->name = name;
     histogram_init(&latency->response, DIGITS);
     histogram_init(&latency->service, DIGITS);
     return latency;
 }
 
+static struct term name_of(const struct buffer *name)
+{
+    return (struct term){buffer_bytes(name), name->size};
+}
+
+/* Custom operations have one name, whatever their hook. */
+static bool is_named(const struct latencies *latencies, const struct latency *latency,
+                     const struct operation *operation, const struct buffer *name)
+{
+    return latencies->scenario->operations[latency->operation].kind == operation->kind &&
+           (operation->kind == OPERATION_CUSTOM || term_same(name_of(&latency->name), name_of(name)));
+}
+
 static size_t find(struct latencies *latencies, uint32_t operation)
 {
-    const struct operation *operations = latencies->scenario->operations;
-    for (size_t i = 0; i < latencies->count; i++)
-        if (is_named_alike(&operations[latencies->items[i]->operation], &operations[operation]))
-            return i;
-    size_t number = latencies->count < LATENCIES_OPERATIONS ? latencies->count++ : LATENCIES_OPERATIONS;
-    if (!latencies->items[number])
-        latencies->items[number] = new_latency(operation);
+    const struct operation *searched = &latencies->scenario->operations[operation];
+    struct buffer name = {0};
+    size_t number = 0;
+    term_sort(searched->message, &name);
+    while (number < latencies->count && !is_named(latencies, latencies->items[number], searched, &name))
+        number++;
+    if (latencies->items[number]) {
+        buffer_free(&name);
+        return number;
+    }
+    latencies->items[number] = new_latency(operation, name);
+    latencies->count += number < LATENCIES_OPERATIONS;
     return number;
 }
 

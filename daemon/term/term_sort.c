@@ -113,6 +113,16 @@ static bool sort_string(struct term term, struct buffer *output)
     return false;
 }
 
+/* Zeros of both signs are equal up to OTP 26, where they would be one key twice. */
+static bool sort_zero(struct term term, struct buffer *output)
+{
+    static const uint8_t zero[9] = {TERM_TAG_NEW_FLOAT}, negative_zero[9] = {TERM_TAG_NEW_FLOAT, 0x80};
+    if (term.size != sizeof(zero) || memcmp(term.data, negative_zero, sizeof(zero)) != 0)
+        return false;
+    buffer_append(output, zero, sizeof(zero));
+    return true;
+}
+
 void term_sort(struct term term, struct buffer *output)
 {
     if (term_type(term) == TERM_INTEGER) {
@@ -124,6 +134,8 @@ void term_sort(struct term term, struct buffer *output)
         return;
     }
     if (term.data[0] == TERM_TAG_LIST && sort_string(term, output))
+        return;
+    if (sort_zero(term, output))
         return;
     size_t elements;
     size_t header = container_header(term, &elements);

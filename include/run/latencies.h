@@ -14,6 +14,7 @@
 
 struct latency {
     uint32_t operation; /* the first of this name */
+    struct buffer name; /* its message as term_sort() has it: equal ones are one, whatever node sent them */
     struct histogram response;
     struct histogram service;
 };

@@ -1,6 +1,7 @@
 /* One encoding for equal terms: maps with their pairs in the order of their bytes, at every depth. Nodes
- * write maps in orders of their own, so that terms from several nodes can be equal and yet differ in their
- * bytes; as keys of one map that would cost the connection to whoever receives it. */
+ * write maps in orders of their own, and up to OTP 26 zeros of both signs are equal, so that terms from
+ * several nodes can be equal and yet differ in their bytes; as keys of one map that would cost the connection
+ * to whoever receives it. */
 #ifndef HARNESSD_TERM_TERM_SORT_H
 #define HARNESSD_TERM_TERM_SORT_H
 

@@ -53,6 +53,17 @@ static void expect(const uint8_t *data, size_t size, const uint8_t *expected, si
     buffer_free(&output);
 }
 
+#define ZERO 70, 0, 0, 0, 0, 0, 0, 0, 0
+#define NEGATIVE_ZERO 70, 0x80, 0, 0, 0, 0, 0, 0, 0
+
+static void test_zeros(void **state)
+{
+    (void)state;
+    expect(BYTES(NEGATIVE_ZERO), BYTES(ZERO));
+    expect(BYTES(104, 2, NEGATIVE_ZERO, ZERO), BYTES(104, 2, ZERO, ZERO));
+    expect(BYTES(70, 0x80, 0, 0, 0, 0, 0, 0, 1), BYTES(70, 0x80, 0, 0, 0, 0, 0, 0, 1));
+}
+
 static void test_without_maps(void **state)
 {
     (void)state;
@@ -231,8 +242,9 @@ static void test_deep(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_without_maps), cmocka_unit_test(test_maps),  cmocka_unit_test(test_encodings),
-        cmocka_unit_test(test_any_order),    cmocka_unit_test(test_large), cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_zeros),     cmocka_unit_test(test_without_maps), cmocka_unit_test(test_maps),
+        cmocka_unit_test(test_encodings), cmocka_unit_test(test_any_order),    cmocka_unit_test(test_large),
+        cmocka_unit_test(test_deep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
