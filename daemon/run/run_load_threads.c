@@ -388,13 +388,20 @@ uint64_t load_next_due_ns(const struct run *run, uint64_t now)
     return change_ns == UINT64_MAX ? UINT64_MAX : run->started_ns + change_ns;
 }
 
+/* Who thinks is done; a sleep that is an operation is awaited as any other. */
 void load_end_starts(struct run *run)
 {
+    struct sleepers asleep = {0};
     run->is_load_over = true;
     run->level = 0;
     while (load_is_on(run) && sleepers_first(&run->sleepers)) {
         struct sleeper sleeper = sleepers_take(&run->sleepers);
-        end_thread(run, sleeper.thread, THREAD_PARKED);
+        if (sleeper.is_thinking)
+            end_thread(run, sleeper.thread, THREAD_PARKED);
+        else
+            sleepers_add(&asleep, sleeper);
     }
+    sleepers_free(&run->sleepers);
+    run->sleepers = asleep;
     load_check_end(run);
 }

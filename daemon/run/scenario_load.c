@@ -481,10 +481,20 @@ static double length_ms(const struct scenario *scenario)
     return (double)scenario->load.iterations * (scenario->mix ? longest : all);
 }
 
+/* What the operations that start last have still to take: a call's timeout, or a longer sleep. */
+static double rest_ms(const struct scenario *scenario)
+{
+    double longest = (double)scenario->call_timeout_ms;
+    for (size_t i = 0; i < scenario->operation_count && !scenario->load.iterations; i++)
+        if (scenario->operations[i].kind == OPERATION_SLEEP)
+            longest = fmax(longest, scenario->operations[i].sleep_ms);
+    return longest;
+}
+
 static void finish_timeout(struct reader *reader)
 {
     struct scenario *scenario = reader->scenario;
-    double needed = length_ms(scenario) + (double)scenario->call_timeout_ms;
+    double needed = length_ms(scenario) + rest_ms(scenario);
     bool fits = needed <= (double)READER_MOST_MS;
     if (!fits && !scenario->load.iterations) {
         problem_at(reader, "load", "out_of_range", "lasts too long: it must be over within 49 days");
