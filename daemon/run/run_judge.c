@@ -59,15 +59,18 @@ static bool find_missed(const struct run *run, const struct expectations *expect
     return missed != NULL;
 }
 
-/* {performance_failed, %{error: exception, measurement: map}} hides what else has failed. */
+/* {performance_failed, %{error: exception, measurement: map, expectations: list}} hides what else has failed.
+ */
 static void fail_performance(struct run *run, const struct buffer *exception)
 {
     struct term_builder detail = {0};
-    term_build_map(&detail, 2);
+    term_build_map(&detail, 3);
     term_build_key(&detail, "error");
     term_build_term(&detail, buffer_term(exception));
     term_build_key(&detail, "measurement");
     judge_build_measurement(run, &detail);
+    term_build_key(&detail, "expectations");
+    judge_build_expectations(run, &detail);
     buffer_free(&run->failure);
     run_fail(run, "performance_failed", term_built(&detail));
     term_build_free(&detail);
