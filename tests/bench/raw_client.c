@@ -3,10 +3,12 @@
 // ei makes the connection (EPMD and handshake, blocking); after that there are no terms any more, only bytes.
 // One frame is encoded at the start and sent as it is for every call, its tag is always the same small
 // integer. Replies are counted by walking over the frame lengths; for each read there is one write of as many
-// requests as replies came.
+// requests as replies came. Casts are written as fast as the socket takes them, and counted until the server
+// has handled all of them, which a call behind the last one tells.
 //
-// Prints one line: calls=N seconds=S calls_per_s=R cpu_us_per_call=C
-// and with one call in flight also:                                  median_us=M mean_us=A
+// Prints one line:   calls_per_s=R cpu_us_per_call=C
+// with one call in flight:                            and median_us=M mean_us=A
+// with casts:        casts_per_s=R cpu_us_per_cast=C
 
 #include <ei.h>
 #include <ei_connect.h>
@@ -46,6 +48,7 @@ struct options {
     size_t in_flight;
     uint64_t calls; // 0: for as long as `seconds` says
     double seconds;
+    bool casts;
 };
 
 // Where the walk over the incoming frames stands, and what it found since the last look.
@@ -63,7 +66,7 @@ struct round_trips {
 };
 
 struct result {
-    uint64_t calls;
+    uint64_t operations;
     double seconds;
     double cpu_seconds;
 };
@@ -97,7 +100,7 @@ static double cpu_seconds(void)
 static void usage(void)
 {
     fputs("usage: raw_client --node NAME@HOST --cookie-file FILE --server NAME\n"
-          "                  [--in-flight N] [--seconds S | --calls N]\n",
+          "                  [--in-flight N] [--seconds S | --calls N] [--casts]\n",
           stderr);
     exit(2);
 }
@@ -116,13 +119,10 @@ static double option_number(const char *name, const char *text, double minimum, 
 static struct options options_read(int count, char **arguments)
 {
     static const struct option known[] = {
-        {"node", required_argument, NULL, 'n'},
-        {"cookie-file", required_argument, NULL, 'k'},
-        {"server", required_argument, NULL, 's'},
-        {"in-flight", required_argument, NULL, 'f'},
-        {"seconds", required_argument, NULL, 't'},
-        {"calls", required_argument, NULL, 'c'},
-        {NULL, 0, NULL, 0},
+        {"node", required_argument, NULL, 'n'},    {"cookie-file", required_argument, NULL, 'k'},
+        {"server", required_argument, NULL, 's'},  {"in-flight", required_argument, NULL, 'f'},
+        {"seconds", required_argument, NULL, 't'}, {"calls", required_argument, NULL, 'c'},
+        {"casts", no_argument, NULL, 'o'},         {NULL, 0, NULL, 0},
     };
     struct options options = {.in_flight = IN_FLIGHT_DEFAULT, .seconds = 3};
     int option;
@@ -145,6 +145,9 @@ static struct options options_read(int count, char **arguments)
             break;
         case 'c':
             options.calls = (uint64_t)option_number("calls", optarg, 1, 1e12);
+            break;
+        case 'o':
+            options.casts = true;
             break;
         default:
             usage();
@@ -190,23 +193,49 @@ static int node_connect(const struct options *options, erlang_pid *self)
     return descriptor;
 }
 
-// Appends the frame of one `gen_server:call(Server, ping)`: length, type, control tuple, message.
-static void frame_append(ei_x_buff *frame, const erlang_pid *self, const char *server)
+// Begins a frame to the server: length, type, control tuple.
+static void frame_open(ei_x_buff *frame, const erlang_pid *self, const char *server)
 {
     static const char header[5] = {0, 0, 0, 0, PASS_THROUGH};
-    bool failed = ei_x_append_buf(frame, header, sizeof header) || ei_x_encode_version(frame) ||
-                  ei_x_encode_tuple_header(frame, 4) || ei_x_encode_long(frame, REG_SEND) ||
-                  ei_x_encode_pid(frame, self) || ei_x_encode_atom(frame, "") ||
-                  ei_x_encode_atom(frame, server);
-    failed = failed || ei_x_encode_version(frame) || ei_x_encode_tuple_header(frame, 3) ||
-             ei_x_encode_atom(frame, "$gen_call") || ei_x_encode_tuple_header(frame, 2) ||
-             ei_x_encode_pid(frame, self) || ei_x_encode_long(frame, CALL_TAG) ||
-             ei_x_encode_atom(frame, "ping");
-    if (failed) {
-        fail("cannot encode the request");
+    if (ei_x_new(frame) || ei_x_append_buf(frame, header, sizeof header) || ei_x_encode_version(frame) ||
+        ei_x_encode_tuple_header(frame, 4) || ei_x_encode_long(frame, REG_SEND) ||
+        ei_x_encode_pid(frame, self) || ei_x_encode_atom(frame, "") || ei_x_encode_atom(frame, server) ||
+        ei_x_encode_version(frame)) {
+        fail("cannot encode a control message");
     }
+}
+
+static void frame_close(ei_x_buff *frame)
+{
     uint32_t length = htonl((uint32_t)frame->index - 4);
     memcpy(frame->buff, &length, sizeof length);
+}
+
+// The frame of one `gen_server:call(Server, ping)`.
+static ei_x_buff call_frame(const erlang_pid *self, const char *server)
+{
+    ei_x_buff frame;
+    frame_open(&frame, self, server);
+    if (ei_x_encode_tuple_header(&frame, 3) || ei_x_encode_atom(&frame, "$gen_call") ||
+        ei_x_encode_tuple_header(&frame, 2) || ei_x_encode_pid(&frame, self) ||
+        ei_x_encode_long(&frame, CALL_TAG) || ei_x_encode_atom(&frame, "ping")) {
+        fail("cannot encode a call");
+    }
+    frame_close(&frame);
+    return frame;
+}
+
+// The frame of one `gen_server:cast(Server, tick)`.
+static ei_x_buff cast_frame(const erlang_pid *self, const char *server)
+{
+    ei_x_buff frame;
+    frame_open(&frame, self, server);
+    if (ei_x_encode_tuple_header(&frame, 2) || ei_x_encode_atom(&frame, "$gen_cast") ||
+        ei_x_encode_atom(&frame, "tick")) {
+        fail("cannot encode a cast");
+    }
+    frame_close(&frame);
+    return frame;
 }
 
 // As many copies of the request as may be in flight, in one piece, so that any batch is one write.
@@ -323,8 +352,44 @@ static struct result replay(int descriptor, const ei_x_buff *frame, const struct
         walk.ticks = 0;
     }
     free(window);
-    return (struct result){
-        .calls = received, .seconds = (double)(now - start) / 1e9, .cpu_seconds = cpu_seconds() - cpu_before};
+    return (struct result){.operations = received,
+                           .seconds = (double)(now - start) / 1e9,
+                           .cpu_seconds = cpu_seconds() - cpu_before};
+}
+
+// Reads until a reply has come; ticks are answered.
+static void await_reply(int descriptor, unsigned char *buffer, size_t size)
+{
+    struct frame_walk walk = {0};
+    while (walk.replies == 0) {
+        frame_walk_over(&walk, buffer, read_some(descriptor, buffer, size));
+        if (walk.ticks > 0) {
+            write_all(descriptor, "\0\0\0\0", 4);
+        }
+        walk.ticks = 0;
+    }
+}
+
+// Writes casts until the time is used up, then makes a call, which is answered when all were handled.
+static struct result replay_casts(int descriptor, const ei_x_buff *cast, const ei_x_buff *call,
+                                  const struct options *options)
+{
+    static unsigned char buffer[READ_BYTES];
+    char *window = window_create(cast, options->in_flight);
+    double cpu_before = cpu_seconds();
+    uint64_t start = now_nanoseconds();
+    uint64_t deadline = start + (uint64_t)(options->seconds * 1e9);
+    uint64_t casts = 0;
+    while (now_nanoseconds() < deadline) {
+        write_all(descriptor, window, options->in_flight * (size_t)cast->index);
+        casts += options->in_flight;
+    }
+    write_all(descriptor, call->buff, (size_t)call->index);
+    await_reply(descriptor, buffer, sizeof buffer);
+    free(window);
+    return (struct result){.operations = casts,
+                           .seconds = (double)(now_nanoseconds() - start) / 1e9,
+                           .cpu_seconds = cpu_seconds() - cpu_before};
 }
 
 static int compare_samples(const void *left, const void *right)
@@ -346,6 +411,12 @@ static void round_trips_print(struct round_trips *trips)
     printf(" median_us=%.1f mean_us=%.1f", median / 1e3, sum / (double)trips->count / 1e3);
 }
 
+static void result_print(const struct result *result, const char *operation)
+{
+    printf("%ss_per_s=%.1f cpu_us_per_%s=%.3f", operation, (double)result->operations / result->seconds,
+           operation, result->cpu_seconds * 1e6 / (double)result->operations);
+}
+
 int main(int argument_count, char **arguments)
 {
     struct options options = options_read(argument_count, arguments);
@@ -358,20 +429,18 @@ int main(int argument_count, char **arguments)
     }
     erlang_pid self;
     int descriptor = node_connect(&options, &self);
-    ei_x_buff frame;
-    if (ei_x_new(&frame) != 0) {
-        fail("out of memory");
-    }
-    frame_append(&frame, &self, options.server);
-    struct result result = replay(descriptor, &frame, &options, trips.nanoseconds ? &trips : NULL);
-    printf("calls=%llu seconds=%.3f calls_per_s=%.1f cpu_us_per_call=%.3f", (unsigned long long)result.calls,
-           result.seconds, (double)result.calls / result.seconds,
-           result.cpu_seconds * 1e6 / (double)result.calls);
+    ei_x_buff call = call_frame(&self, options.server);
+    ei_x_buff cast = cast_frame(&self, options.server);
+    struct result result = options.casts
+                               ? replay_casts(descriptor, &cast, &call, &options)
+                               : replay(descriptor, &call, &options, trips.nanoseconds ? &trips : NULL);
+    result_print(&result, options.casts ? "cast" : "call");
     if (trips.count > 0) {
         round_trips_print(&trips);
     }
     putchar('\n');
-    ei_x_free(&frame);
+    ei_x_free(&call);
+    ei_x_free(&cast);
     free(trips.nanoseconds);
     close(descriptor);
     return 0;
