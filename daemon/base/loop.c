@@ -156,8 +156,11 @@ void loop_timer_init_precise(struct loop_timer *timer, struct loop *loop, void (
 {
     *timer = (struct loop_timer){.loop = loop, .fire = fire, .owner = owner};
     timer->descriptor = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    if (timer->descriptor < 0)
-        no_timer(strerror(errno));
+    if (timer->descriptor < 0) {
+        log_warning("no descriptor for a precise timer", log_string("reason", strerror(errno)));
+        loop_timer_init(timer, loop, fire, owner);
+        return;
+    }
     timer->event = event_new(loop->base, timer->descriptor, EV_READ | EV_PERSIST, precise_timer_fired, timer);
     if (!timer->event || event_add(timer->event, NULL) != 0)
         no_timer("no event");

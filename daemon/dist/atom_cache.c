@@ -17,6 +17,9 @@
 #define HASH_SHIFT 53
 _Static_assert(1ULL << (64 - HASH_SHIFT) == ATOM_CACHE_ENTRIES, "a hash for each place");
 
+/* A buffer that a long message has made larger than this is not kept for the next. */
+#define TERMS_KEPT_BYTES (1024 * 1024)
+
 /* Memory of a place grows in such steps, so that atoms that replace each other need none in the end. */
 #define PLACE_BYTES 32
 
@@ -230,6 +233,8 @@ void atom_writer_append(struct atom_writer *writer, struct buffer *output, struc
     writer->messages++;
     writer->count = 0;
     writer->entry_bytes = 0;
+    if (writer->terms.capacity > TERMS_KEPT_BYTES)
+        buffer_free(&writer->terms);
     buffer_truncate(&writer->terms, 0);
     write_term(writer, control);
     if (payload.data)

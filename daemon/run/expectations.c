@@ -101,9 +101,12 @@ static const struct kind {
     [EXPECT_RECOVERY_MS] = {measure_recovery, 0, 0, false, false, "Recovery time", "ms"},
 };
 
-bool expectation_needs_process(enum expectation_kind kind)
+uint32_t expectations_of_process(void)
 {
-    return kinds[kind].needs_process;
+    uint32_t mask = 0;
+    for (size_t kind = 0; kind < EXPECTATION_KINDS; kind++)
+        mask |= kinds[kind].needs_process ? 1u << kind : 0;
+    return mask;
 }
 
 bool expectation_measure(enum expectation_kind kind, const struct measured *measured, double *figure)

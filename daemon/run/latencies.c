@@ -55,8 +55,9 @@ static size_t find(struct latencies *latencies, uint32_t operation)
 {
     const struct operation *searched = &latencies->scenario->operations[operation];
     struct buffer name = {0};
-    size_t number = 0;
-    term_sort(searched->message, &name);
+    size_t number = searched->message.size > LATENCIES_NAME_BYTES ? LATENCIES_OPERATIONS : 0;
+    if (!number)
+        term_sort(searched->message, &name);
     while (number < latencies->count && !is_named(latencies, latencies->items[number], searched, &name))
         number++;
     if (latencies->items[number]) {

@@ -21,9 +21,9 @@ enum thread_state {
 
 /* A virtual thread. Threads of the open model do one arrival after the other, whichever come. */
 struct thread {
-    uint64_t step;       /* of its operation; in the open model the number of the arrival */
-    uint64_t operations; /* that have ended */
-    uint32_t errors;
+    uint64_t step;           /* of its operation; in the open model the number of the arrival */
+    uint64_t operations;     /* that have ended */
+    uint32_t errors;         /* stays at the most that it can hold */
     uint32_t operation : 30; /* the number in the scenario of the one that it is at */
     uint32_t state : 2;
 };
@@ -111,9 +111,12 @@ struct run {
     uint32_t failed_thread; /* the first of those that failed, or THREAD_NONE */
     struct buffer thread_failure;
     struct loop_task pump; /* sends what this pass has added */
-    uint32_t *dirty;       /* targets that it was added to */
+    uint32_t *dirty;       /* targets that it was added to, a ring */
     bool *is_dirty;
+    size_t dirty_first;
     size_t dirty_count;
+    uint64_t *retry_ns;       /* when each target may be reached again after it has failed */
+    uint64_t retry_due_ns;    /* the first of those that are waited for; UINT64_MAX: none is */
     struct buffer call;       /* {'$gen_call', {Pid, Tag}, Message}: all before Message, then scratch */
     size_t call_prefix;       /* bytes of `call` before Message; the last four are the tag */
     struct term_builder cast; /* scratch for {'$gen_cast', Message} */
@@ -149,9 +152,10 @@ struct run {
     struct measurement last;
     struct measurement opening; /* around the whole run */
     struct measurement closing;
-    bool told_start; /* by telemetry */
-    bool judged;     /* `first` and `last` are there, and no expectation was missed */
-    bool aborted;    /* an expectation was missed while the load went on: the exception is in `abort_error` */
+    bool told_start;  /* by telemetry */
+    bool judged;      /* `first` and `last` are there, and no expectation was missed */
+    bool abort_asked; /* a measurement for `abort_when` */
+    bool aborted; /* an expectation was missed while the load went on: the exception is in `abort_error` */
     struct buffer abort_error;
 
     /* The session and its hooks. */

@@ -86,16 +86,21 @@ static void fail_thread_failure(struct run *run)
     term_build_free(&detail);
 }
 
+/* When the session has not answered in time there is nothing to compare with. */
+static void complete_first(struct run *run, const struct measurement *later)
+{
+    if (run->first.memory_bytes)
+        return;
+    run->first.memory_bytes = later->memory_bytes;
+    run->first.reductions = later->reductions;
+}
+
 static void judge_expectations(struct run *run)
 {
     struct buffer exception = {0};
     run->last = run->measured;
     run->last.at_ns = run->waited_ns;
-    /* When the session has not answered in time there is nothing to compare with. */
-    if (!run->first.memory_bytes) {
-        run->first.memory_bytes = run->last.memory_bytes;
-        run->first.reductions = run->last.reductions;
-    }
+    complete_first(run, &run->last);
     if (run->aborted) {
         fail_performance(run, &run->abort_error);
     } else if (find_missed(run, &run->scenario->expectations, EXPECTATIONS_ALL, &run->first, &run->last,
@@ -111,7 +116,8 @@ static void judge_expectations(struct run *run)
 /* A failed thread hides the failure of the chaos, which is then not awaited. */
 void judge_load(struct run *run)
 {
-    if (run->scenario->expectations.count)
+    /* A node or a session that was lost is not hidden by what was missed for it. */
+    if (run->scenario->expectations.count && !run->failure.size)
         judge_expectations(run);
     if (run->thread_failure.size)
         fail_thread_failure(run);
@@ -121,29 +127,41 @@ void judge_load(struct run *run)
 
 void judge_whole_run(struct run *run)
 {
-    if (run->opening.at_ns && run->closing.at_ns)
-        (void)find_missed(run, run->request.expectations, EXPECTATIONS_ALL, &run->opening, &run->closing,
-                          &run->raised);
+    uint32_t kinds = EXPECTATIONS_ALL;
+    if (!run->opening.at_ns || !run->closing.at_ns)
+        kinds = ~(expectations_of_process() | 1u << EXPECT_TIME_MS);
+    (void)find_missed(run, run->request.expectations, kinds, &run->opening, &run->closing, &run->raised);
+}
+
+/* True when one was, and the load is over. */
+static bool abort_when_missed(struct run *run, uint32_t kinds)
+{
+    run->aborted =
+        find_missed(run, &run->scenario->expectations, kinds, &run->first, &run->measured, &run->abort_error);
+    if (run->aborted)
+        run_enter(run, RUN_CHAOS_WAIT);
+    return run->aborted;
 }
 
 void judge_while_loading(struct run *run)
 {
-    uint32_t wanted = run->scenario->abort_when, of_process = 0;
-    if (!wanted || run->state != RUN_LOAD || run->measurement_awaited)
+    uint32_t wanted = run->scenario->abort_when, of_process = expectations_of_process();
+    if (!wanted || run->state != RUN_LOAD)
         return;
-    for (size_t kind = 0; kind < EXPECTATION_KINDS; kind++)
-        of_process |= expectation_needs_process(kind) ? 1u << kind : 0;
     run->measured.at_ns = clock_ns();
-    if (wanted & of_process)
+    if (abort_when_missed(run, wanted & ~of_process))
+        return;
+    if ((wanted & of_process) && !run->measurement_awaited) {
+        run->abort_asked = true;
         session_measure(run);
-    if (!run->measurement_awaited)
-        judge_measured(run);
+    }
 }
 
 void judge_measured(struct run *run)
 {
-    run->aborted = find_missed(run, &run->scenario->expectations, run->scenario->abort_when, &run->first,
-                               &run->measured, &run->abort_error);
-    if (run->aborted)
-        run_enter(run, RUN_CHAOS_WAIT);
+    if (!run->abort_asked) /* the answer to what was asked before the load, late */
+        return;
+    run->abort_asked = false;
+    complete_first(run, &run->measured);
+    (void)abort_when_missed(run, run->scenario->abort_when & expectations_of_process());
 }

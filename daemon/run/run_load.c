@@ -40,8 +40,8 @@ static void fail_unfinished_threads(struct run *run)
     run_enter(run, RUN_CHAOS_WAIT);
 }
 
-/* Arrivals that have waited so long are dropped, and calls that are under way have taken too long: an open
- * load has no threads that could fail by that, only operations. */
+/* Arrivals that have waited so long are dropped, and what is under way has taken too long: an open load has
+ * no threads that could fail by that, only operations. */
 static void time_out(struct run *run, uint64_t now)
 {
     if (run->scenario->load.model == LOAD_OPEN) {
@@ -49,6 +49,8 @@ static void time_out(struct run *run, uint64_t now)
         timeline_drop(&run->timeline, now, run->backlog.count);
         backlog_free(&run->backlog);
         load_end_all_calls(run);
+        load_end_all_sleeps(run);
+        load_end_all_customs(run);
     }
     if (load_is_on(run))
         fail_unfinished_threads(run);
@@ -93,6 +95,7 @@ static void arm_next(struct run *run, bool more_due)
     next = earliest(next, deadline_ns(run));
     next = earliest(next, run->tick_ns);
     next = earliest(next, load_next_deadline_ns(run));
+    next = earliest(next, run->retry_due_ns);
     if (sleeper)
         next = earliest(next, sleeper->wake_ns);
     if (!run->is_load_over)
@@ -106,10 +109,11 @@ void load_work(struct run *run)
 {
     uint64_t now = clock_ns();
     run->timer_ns = 0; /* it is set at the end, for all that is due by then */
+    load_retry(run, now);
     load_end_due_calls(run, now);
     load_wake_sleepers(run, now);
     bool more_due = load_is_on(run) && load_start_due(run, now);
-    if (run->state == RUN_STARTING && !more_due)
+    if (run->state == RUN_STARTING && (!more_due || run->scenario->load.model == LOAD_OPEN))
         leave_starting(run, now);
     if (load_is_on(run) && now >= run->load_end_ns && !run->is_load_over && !more_due)
         load_end_starts(run);
@@ -193,4 +197,5 @@ void load_free(struct run *run)
     free(run->idle);
     free(run->dirty);
     free(run->is_dirty);
+    free(run->retry_ns);
 }

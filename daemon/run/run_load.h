@@ -50,6 +50,12 @@ void load_fail_thread(struct run *run, uint32_t thread, struct term reason);
 
 void load_wake_sleepers(struct run *run, uint64_t now);
 
+/* Ends all sleeps that are operations, for want of time. */
+void load_end_all_sleeps(struct run *run);
+
+/* The thread has nothing to do now. */
+void load_park_thread(struct run *run, uint32_t thread);
+
 /* --- run_load_calls.c --- */
 
 void load_init_calls(struct run *run);
@@ -58,6 +64,9 @@ void load_end_due_calls(struct run *run, uint64_t now);
 
 /* Ends all of them, for want of time. */
 void load_end_all_calls(struct run *run);
+
+/* Sends what waits for targets that had to wait until now. */
+void load_retry(struct run *run, uint64_t now);
 
 /* Of the call that is due first, or UINT64_MAX. */
 uint64_t load_next_deadline_ns(const struct run *run);
@@ -68,6 +77,12 @@ struct term load_target_server(const struct run *run, uint32_t target);
 void load_init_custom(struct run *run);
 void load_free_custom(struct run *run);
 void load_queue_custom(struct run *run, uint32_t thread, uint64_t intended_ns);
+
+/* Those that have not started never do. */
+void load_drop_waiting_customs(struct run *run);
+
+/* Ends all of them, for want of time. */
+void load_end_all_customs(struct run *run);
 
 /* The exception of a cast without its handler, made by the session, fails the thread. */
 void load_miss_strictly(struct run *run, uint32_t thread, uint32_t target, struct load_start start);

@@ -6,6 +6,11 @@
 #include "run_load.h"
 #include "term/term_read.h"
 
+/* How long a target that has failed is left alone: a node that cannot be reached is not dialled all the time.
+ */
+#define NODEDOWN_REST_NS CLOCK_NS_PER_MS
+#define FAILURE_REST_NS (50 * CLOCK_NS_PER_US)
+
 /* With so many calls under way the next replies are gathered for some microseconds. */
 #define GATHER_CALLS 64
 
@@ -91,7 +96,6 @@ static void send_operation(struct run *run, struct target *target, struct call *
         break;
     case OPERATION_CAST:
         send_cast(run, target, message);
-        /* A cast that overran the peer's limit has closed the connection and failed its target. */
         if (target->state == TARGET_READY)
             send_call(run, target, tag, run->scenario->cast_sync_message);
         break;
@@ -119,12 +123,53 @@ static void send_waiting(struct run *run, struct target *target)
         send_operation(run, target, call);
 }
 
+static void put_dirty(struct run *run, uint32_t target)
+{
+    if (run->is_dirty[target])
+        return;
+    run->is_dirty[target] = true;
+    run->dirty[(run->dirty_first + run->dirty_count++) % run->scenario->target_count] = target;
+}
+
+static uint32_t take_dirty(struct run *run)
+{
+    uint32_t target = run->dirty[run->dirty_first];
+    run->dirty_first = (run->dirty_first + 1) % run->scenario->target_count;
+    run->dirty_count--;
+    run->is_dirty[target] = false;
+    return target;
+}
+
+/* Whether the target has failed too short a time ago to be reached again. */
+static bool has_to_wait(struct run *run, uint32_t target)
+{
+    if (!run->retry_ns[target])
+        return false;
+    if (run->retry_ns[target] > clock_ns())
+        return true;
+    run->retry_ns[target] = 0;
+    return false;
+}
+
+static void wait_for_retry(struct run *run, uint32_t target)
+{
+    uint64_t when_ns = run->retry_ns[target];
+    put_dirty(run, target);
+    if (when_ns < run->retry_due_ns)
+        run->retry_due_ns = when_ns;
+    load_need_timer(run, when_ns, clock_ns());
+}
+
+/* Those that this adds come again in a pump of their own. */
 static void pump(void *owner)
 {
     struct run *run = owner;
-    while (run->dirty_count && load_is_on(run)) {
-        uint32_t target = run->dirty[--run->dirty_count];
-        run->is_dirty[target] = false;
+    for (size_t left = run->dirty_count; left && load_is_on(run); left--) {
+        uint32_t target = take_dirty(run);
+        if (has_to_wait(run, target)) {
+            wait_for_retry(run, target);
+            continue;
+        }
         target_reach(&run->targets[target]);
         send_waiting(run, &run->targets[target]);
     }
@@ -133,13 +178,23 @@ static void pump(void *owner)
 }
 
 /* What a pass adds for its targets is sent at its end, whatever led to it: no operation starts another one
- * from within. */
+ * from within. For a target that has just failed it waits for the timer: one that fails at once would
+ * otherwise be tried again for ever in the same pass. */
 static void send_later(struct run *run, uint32_t target)
 {
-    if (!run->is_dirty[target]) {
-        run->is_dirty[target] = true;
-        run->dirty[run->dirty_count++] = target;
+    if (has_to_wait(run, target)) {
+        wait_for_retry(run, target);
+        return;
     }
+    put_dirty(run, target);
+    loop_defer(node_loop(process_node(run->process)), &run->pump);
+}
+
+void load_retry(struct run *run, uint64_t now)
+{
+    if (run->retry_due_ns > now)
+        return;
+    run->retry_due_ns = UINT64_MAX;
     loop_defer(node_loop(process_node(run->process)), &run->pump);
 }
 
@@ -216,6 +271,8 @@ static void on_target_failed(void *owner, struct target *target, enum target_fai
 {
     struct run *run = owner;
     struct term_builder nodedown = {0};
+    run->retry_ns[target->index] =
+        clock_ns() + (failure == TARGET_NODEDOWN ? NODEDOWN_REST_NS : FAILURE_REST_NS);
     probes_target_failed(run, target->index);
     term_build_tuple(&nodedown, 2);
     term_build_atom(&nodedown, "nodedown");
@@ -266,6 +323,8 @@ void load_init_calls(struct run *run)
     run->targets = memory_zalloc(scenario->target_count, sizeof(*run->targets));
     run->dirty = memory_zalloc(scenario->target_count, sizeof(*run->dirty));
     run->is_dirty = memory_zalloc(scenario->target_count, sizeof(*run->is_dirty));
+    run->retry_ns = memory_zalloc(scenario->target_count, sizeof(*run->retry_ns));
+    run->retry_due_ns = UINT64_MAX;
     run->pump = (struct loop_task){.run = pump, .owner = run};
     calls_init(&run->calls, scenario->target_count);
     build_call_prefix(run);

@@ -36,6 +36,32 @@ void load_queue_custom(struct run *run, uint32_t thread, uint64_t intended_ns)
     start_customs(run);
 }
 
+void load_drop_waiting_customs(struct run *run)
+{
+    while (run->custom_waiting && load_is_on(run)) {
+        uint32_t thread = run->custom_queue[run->custom_first];
+        run->custom_first = (run->custom_first + 1) % run->scenario->thread_count;
+        run->custom_waiting--;
+        run->customs[thread].intended_ns = 0;
+        load_park_thread(run, thread);
+    }
+}
+
+void load_end_all_customs(struct run *run)
+{
+    if (!run->customs)
+        return;
+    run->custom_running = run->custom_waiting = 0;
+    for (uint32_t thread = 0; thread < run->scenario->thread_count && load_is_on(run); thread++) {
+        struct custom custom = run->customs[thread];
+        struct load_start start = {custom.intended_ns,
+                                   custom.started_ns ? custom.started_ns : custom.intended_ns};
+        run->customs[thread] = (struct custom){0};
+        if (custom.intended_ns)
+            load_complete(run, thread, load_target(run, thread), start, RESULT_TIMEOUT, (struct term){0});
+    }
+}
+
 static void fail_raised(struct run *run, uint32_t thread, const struct term raised[4])
 {
     struct term_builder reason = {0};

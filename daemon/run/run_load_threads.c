@@ -11,6 +11,7 @@
 enum purpose { PURPOSE_OPERATION, PURPOSE_MESSAGE, PURPOSE_TARGET, PURPOSE_THINKING, PURPOSE_PHASE };
 
 static void go_on(struct run *run, uint32_t thread, uint64_t now);
+static void serve_next_arrival(struct run *run, uint32_t thread, uint64_t now);
 
 /* --- What is drawn --- */
 
@@ -142,13 +143,21 @@ static void end_thread(struct run *run, uint32_t thread, enum thread_state state
     load_check_end(run);
 }
 
+void load_park_thread(struct run *run, uint32_t thread)
+{
+    end_thread(run, thread, THREAD_PARKED);
+}
+
 void load_fail_thread(struct run *run, uint32_t thread, struct term reason)
 {
     if (thread < run->failed_thread) {
         run->failed_thread = thread;
         run_keep(&run->thread_failure, reason);
     }
-    end_thread(run, thread, THREAD_ENDED);
+    if (run->scenario->load.model == LOAD_OPEN) /* its place is needed for other arrivals */
+        serve_next_arrival(run, thread, clock_ns());
+    else
+        end_thread(run, thread, THREAD_ENDED);
 }
 
 /* Under what an error is counted: of an exception and its stack trace only the exception. */
@@ -210,7 +219,7 @@ void load_complete(struct run *run, uint32_t thread, uint32_t target, struct loa
     size_t reason = TIMELINE_NO_ERROR;
     bool answered = operation_is_answered(load_operation(run, thread)->kind);
     if (kind != RESULT_OK) {
-        state->errors++;
+        state->errors += state->errors < UINT32_MAX;
         reason = count_error(run, kind, term);
     }
     if (answered)
@@ -388,20 +397,33 @@ uint64_t load_next_due_ns(const struct run *run, uint64_t now)
     return change_ns == UINT64_MAX ? UINT64_MAX : run->started_ns + change_ns;
 }
 
-/* Who thinks is done; a sleep that is an operation is awaited as any other. */
+/* Who thinks is done; a sleep that is an operation is awaited as any other that has begun. */
 void load_end_starts(struct run *run)
 {
-    struct sleepers asleep = {0};
+    struct sleepers all = run->sleepers;
+    run->sleepers = (struct sleepers){0};
     run->is_load_over = true;
     run->level = 0;
-    while (load_is_on(run) && sleepers_first(&run->sleepers)) {
-        struct sleeper sleeper = sleepers_take(&run->sleepers);
-        if (sleeper.is_thinking)
-            end_thread(run, sleeper.thread, THREAD_PARKED);
-        else
-            sleepers_add(&asleep, sleeper);
+    for (size_t i = 0; i < all.count; i++) {
+        if (!all.items[i].is_thinking)
+            sleepers_add(&run->sleepers, all.items[i]);
+        else if (load_is_on(run))
+            end_thread(run, all.items[i].thread, THREAD_PARKED);
     }
-    sleepers_free(&run->sleepers);
-    run->sleepers = asleep;
+    sleepers_free(&all);
+    if (run->scenario->load.model == LOAD_CLOSED)
+        load_drop_waiting_customs(run);
     load_check_end(run);
+}
+
+void load_end_all_sleeps(struct run *run)
+{
+    struct sleepers all = run->sleepers;
+    run->sleepers = (struct sleepers){0};
+    for (size_t i = 0; i < all.count && load_is_on(run); i++) {
+        uint32_t thread = all.items[i].thread;
+        struct load_start start = {all.items[i].start_ns, all.items[i].start_ns};
+        load_complete(run, thread, load_target(run, thread), start, RESULT_TIMEOUT, (struct term){0});
+    }
+    sleepers_free(&all);
 }

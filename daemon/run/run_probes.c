@@ -18,7 +18,9 @@ static uint64_t interval_ms(const struct run *run)
 static size_t wanted_probes(const struct run *run)
 {
     const struct scenario *scenario = run->scenario;
-    if (scenario->mailbox_interval_ms || expectations_have(&scenario->expectations, EXPECT_MAILBOX))
+    const struct expectations *of_whole_run = run->request.expectations;
+    if (scenario->mailbox_interval_ms || expectations_have(&scenario->expectations, EXPECT_MAILBOX) ||
+        (of_whole_run && expectations_have(of_whole_run, EXPECT_MAILBOX)))
         return scenario->target_count;
     if (scenario->load.model == LOAD_SCRIPTS)
         return 0;

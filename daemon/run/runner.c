@@ -315,6 +315,7 @@ static bool measures_first(struct run *run)
     if (!run->scenario->expectations.count || run->is_measured)
         return false;
     run->is_measured = true;
+    arm_in(run, OBSERVE_NS); /* that of the probes may have fired */
     session_measure(run);
     return run->measurement_awaited;
 }

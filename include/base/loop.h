@@ -73,7 +73,8 @@ void loop_cancel(struct loop *loop, struct loop_task *task);
 void loop_timer_init(struct loop_timer *timer, struct loop *loop, void (*fire)(void *owner), void *owner);
 
 /* A timer for pacing, as exact as the kernel's: a descriptor of its own (timerfd, CLOCK_MONOTONIC), and a
- * system call each time it is set, stopped or fires. Without a descriptor left it is fatal. */
+ * system call each time it is set, stopped or fires. Without a descriptor left it is one
+ * of milliseconds, and a warning is logged. */
 void loop_timer_init_precise(struct loop_timer *timer, struct loop *loop, void (*fire)(void *owner),
                              void *owner);
 

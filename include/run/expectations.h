@@ -59,9 +59,9 @@ MUST_CHECK bool expectation_measure(enum expectation_kind kind, const struct mea
 
 bool expectation_is_met(const struct expectation *expectation, const struct measured *measured);
 
-/* Whether it needs memory and reductions, which a process on the node has to be asked for; the lengths of
- * mailboxes, which a probe has to observe. */
-bool expectation_needs_process(enum expectation_kind kind);
+/* Those of memory and reductions, a bit each, which a process on the node has to be asked for. */
+uint32_t expectations_of_process(void);
+
 bool expectations_have(const struct expectations *expectations, enum expectation_kind kind);
 
 /* The first of them that is missed, or NULL; of the kinds in the mask only. */

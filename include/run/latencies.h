@@ -11,6 +11,7 @@
 #include "run/scenario.h"
 
 #define LATENCIES_OPERATIONS 64
+#define LATENCIES_NAME_BYTES 4096 /* of a message; operations with longer ones are among the others */
 
 struct latency {
     uint32_t operation; /* the first of this name */

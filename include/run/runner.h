@@ -15,7 +15,7 @@ enum run_state {
     RUN_SETUP,      /* the setup hook is applied */
     RUN_OBSERVING,  /* probes and measurements take their first values */
     RUN_STARTING,   /* virtual threads are started, some thousands a pass; chaos runs beside them */
-    RUN_LOAD,       /* virtual threads work through their scripts */
+    RUN_LOAD,       /* virtual threads work, those of a load as many as it says */
     RUN_CHAOS_WAIT, /* the threads are done, the chaos is not */
     RUN_JUDGING,    /* probes and measurements take their last values, for the expectations */
     RUN_CONTEXT,    /* the invariant's context is written piece by piece */

@@ -155,6 +155,14 @@ defmodule LoadClosedTest do
       assert Enum.map(report.events, & &1.result) == List.duplicate({:error, :timeout}, 4)
     end
 
+    test "of custom operations that had no room before the end there are none", %{target: target} do
+      harness = Harness.start(config: %{"limits" => %{"custom" => 2}})
+      script = [{:custom, fn _ -> Process.sleep(300) end}]
+      report = Loads.run(harness, target, %{threads: 20, duration_ms: 500}, script)
+      assert %{total_operations: operations, operation_errors: 0} = report.metrics
+      assert operations in 2..4
+    end
+
     test "beyond the configured limit the oldest go", %{target: target, load: load} do
       harness = Harness.start(config: %{"limits" => %{"events" => 100}})
       report = Loads.run(harness, target, load, [:a])

@@ -110,6 +110,26 @@ defmodule LoadOpenTest do
     end
   end
 
+  test "what is under way when the time of the run is over has timed out", context do
+    %{harness: harness, target: target} = context
+
+    for endless <- [{:"$sleep", 500}, {:custom, fn _ -> Process.sleep(:infinity) end}] do
+      load = %{rate: 100, duration_ms: 300, max_in_flight: 1}
+      report = Loads.run(harness, target, load, [:a, endless, endless], %{call_timeout_ms: 400})
+      assert %{total_operations: operations, operation_errors: 1} = report.metrics
+      assert report.errors == %{timeout: 1}
+      assert operations + report.metrics.dropped == 30
+    end
+  end
+
+  test "an operation that fails its thread leaves its place to others", context do
+    %{harness: harness, target: target} = context
+    load = %{rate: 100, duration_ms: 300, max_in_flight: 1}
+    result = Loads.result(harness, target, load, [:a, {:custom, fn _ -> exit(:bang) end}])
+    assert result == {:error, {:thread_failure, {:error, :bang}}}
+    assert length(Recorder.messages(target)) == 15
+  end
+
   test "a sleep that goes on beyond the end is awaited", %{harness: harness, target: target} do
     options = %{call_timeout_ms: 100}
     report = Loads.run(harness, target, %{rate: 50, duration_ms: 200}, [{:"$sleep", 500}], options)

@@ -118,7 +118,53 @@ defmodule LoadRunTest do
     end
   end
 
+  describe "a target that cannot be" do
+    # A pid of the daemon itself fails without a round trip to anywhere: it must not be tried for ever in one pass.
+    test "holds up nobody else", %{harness: harness} do
+      daemon = %RawNode{name: to_string(harness.node), creation: 1}
+      here = RawNode.pid(daemon)
+      scenario = %{
+        setup: fn -> {:ok, here} end,
+        cleanup: fn _, _ -> :ok end,
+        load: %{threads: 50, duration_ms: 1_000},
+        operations: [:a]
+      }
+
+      run = start_run(harness, scenario)
+      Wait.until("the run", fn -> Harness.call(harness, :info, []).runs == 1 end)
+      assert {:ok, report} = Task.await(run, 60_000)
+      assert %{noproc: count} = report.errors
+      assert report.metrics.total_operations == count
+      assert count > 50
+    end
+
+    test "is dialled again, but not all the time", %{harness: harness} do
+      load = %{threads: 1, duration_ms: 500}
+      report = Loads.run(harness, {:nobody, :"nobody@127.0.0.1"}, load, [:a], %{events: :none})
+      assert report.errors == %{{:nodedown, :"nobody@127.0.0.1"} => report.metrics.total_operations}
+      assert report.metrics.total_operations in 2..501
+    end
+  end
+
   describe "a run" do
+    test "that loses the node of its hooks says so, whatever it has missed", %{harness: harness} do
+      peer = Peer.start()
+      target = Recorder.start(peer)
+      other = Peer.start()
+
+      scenario =
+        Loads.scenario(target, %{threads: 2, duration_ms: 30_000}, [{:hold, 20}], %{
+          hooks_node: other.node,
+          invariant: {:erlang, :is_pid, []},
+          performance_expectations: [min_ops_per_s: 1_000_000]
+        })
+
+      run = start_run(harness, scenario)
+      Wait.until("some load", fn -> length(Recorder.messages(target)) > 20 end)
+      Peer.kill(other)
+      assert Task.await(run, 60_000) == {:error, {:nodedown, other.node}}
+    end
+
     test "that is cancelled in the middle of its load cleans up", %{
       harness: harness,
       target: target,

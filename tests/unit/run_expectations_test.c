@@ -147,9 +147,7 @@ static void test_first_missed(void **state)
     assert_null(expectations_missed(all, 0, &measured));
     assert_true(expectations_have(all, EXPECT_ERROR_RATE));
     assert_false(expectations_have(all, EXPECT_MAILBOX));
-    for (size_t kind = 0; kind < EXPECTATION_KINDS; kind++)
-        assert_int_equal(expectation_needs_process((enum expectation_kind)kind),
-                         kind == EXPECT_MEMORY_BYTES || kind == EXPECT_REDUCTIONS);
+    assert_int_equal(expectations_of_process(), 1u << EXPECT_MEMORY_BYTES | 1u << EXPECT_REDUCTIONS);
     free_list(&list);
     histogram_free(&response);
 }
