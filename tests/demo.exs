@@ -87,10 +87,64 @@ defmodule Demo.Shell do
       metadata: %{scenario: "bug"}
     })
 
+    heading("A server that stops for half a second, under 500 operations a second")
+    pause()
+
     heading("A scenario with mistakes in it is not run")
     scenario = %{target: @target, threads: [[:balance]], tiemout_ms: 100, call_timeout_ms: :soon}
     {:error, {:invalid_scenario, problems}} = :erpc.call(@harness, :harness, :run, [scenario])
     for problem <- problems, do: IO.puts("  #{inspect(problem.path)}: #{problem.message}")
+  end
+
+  # What clients that wait for their answer would hide: the operations that were to start meanwhile.
+  defp pause do
+    scenario = %{
+      target: @target,
+      load: %{rate: 500, duration_ms: 3_000, max_in_flight: 20},
+      mix: [%{weight: 9, op: {:deposit, {:"$int", 1, 10}}}, %{weight: 1, op: :balance}],
+      performance_expectations: [max_p50_us: 100_000, max_error_rate: 0]
+    }
+
+    IO.puts(
+      "  :erpc.call(#{inspect(@harness)}, :harness, :run, [%{load: #{inspect(scenario.load)}, mix: ...}])\n"
+    )
+
+    run = Task.async(fn -> :erpc.call(@harness, :harness, :run, [scenario], :infinity) end)
+    Process.sleep(1_000)
+    :sys.suspend(@target)
+    Process.sleep(500)
+    :sys.resume(@target)
+    {:ok, report} = Task.await(run, :infinity)
+    metrics = report.metrics
+
+    line(
+      "operations",
+      "#{metrics.total_operations} in #{metrics.duration_ms} ms, #{metrics.operation_errors} errors"
+    )
+
+    latency("response", report.latency.overall)
+    latency("service", report.latency.service.overall)
+
+    for expectation <- report.expectations do
+      met = if expectation.met, do: "met", else: "missed"
+      line("", "#{expectation.expectation}: #{expectation.measured} of #{expectation.limit}, #{met}")
+    end
+
+    IO.puts("\n  at ms  operations  p99 us    in flight  mailbox")
+
+    for interval <- report.timeline, rem(interval.at_ms, 300) == 0 do
+      IO.puts(
+        "  #{pad(interval.at_ms, 6)} #{pad(interval.operations, 11)} #{pad(interval.p99_us || "-", 9)} " <>
+          "#{pad(interval.in_flight || "-", 10)} #{interval.mailbox || "-"}"
+      )
+    end
+  end
+
+  defp latency(name, stats) do
+    line(
+      name,
+      "p50 #{stats.p50_us} us, p90 #{stats.p90_us} us, p99 #{stats.p99_us} us, max #{stats.max_us} us"
+    )
   end
 
   defp show(scenario) do
