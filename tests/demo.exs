@@ -100,7 +100,7 @@ defmodule Demo.Shell do
   defp pause do
     scenario = %{
       target: @target,
-      load: %{rate: 500, duration_ms: 3_000, max_in_flight: 20},
+      load: %{rate: 500, duration_ms: 3_000, max_in_flight: 5},
       mix: [%{weight: 9, op: {:deposit, {:"$int", 1, 10}}}, %{weight: 1, op: :balance}],
       performance_expectations: [max_p50_us: 100_000, max_error_rate: 0]
     }

@@ -115,6 +115,27 @@ defmodule Interop do
       {:error, :timeout} = hd(results(%{@slow | call_timeout_ms: 50} |> Map.put(:target, start())))
     end)
 
+    check("a load of threads and one of a rate, with placeholders, and its gauges", fn ->
+      for load <- [%{threads: 20, iterations: 50}, %{rate: 1_000, duration_ms: 1_000}] do
+        mix = [%{weight: 3, op: {:echo, {:"$seq"}}}, %{weight: 1, op: {:cast, {:add, {:"$int", 1, 6}}}}]
+        {:ok, report} = run(%{target: start(), load: load, mix: mix, events: :all})
+        %{total_operations: 1_000, operation_errors: 0, dropped: 0} = report.metrics
+        %{overall: %{count: 1_000}, service: %{overall: %{count: 1_000}}} = report.latency
+        for %{operation: {:call, {:echo, n}}, result: result} <- report.events, do: {:ok, ^n} = result
+        if load[:rate], do: true = Enum.any?(report.timeline, &(&1.memory_bytes > 0 and &1.mailbox != nil))
+      end
+    end)
+
+    check("more atoms than the cache of a connection holds", fn ->
+      for part <- 1..3 do
+        atoms =
+          for n <- 1..1_000, do: String.to_atom("interop_#{part}_#{n}_#{String.duplicate("ä", rem(n, 99))}")
+
+        {:ok, ^atoms} = echo(start(), atoms)
+        for atom <- Enum.take(atoms, 50), do: {:ok, {^atom, ^part}} = echo(start(), {atom, part})
+      end
+    end)
+
     check("a report of 100,000 events", fn ->
       threads = List.duplicate(List.duplicate({:echo, :reply}, 1_000), 100)
       all = results(%{@slow | threads: threads} |> Map.put(:target, start()))
