@@ -11,6 +11,7 @@ void scenario_free(struct scenario *scenario)
     free(scenario->bytes);
     free(scenario->operations);
     free(scenario->load.stages);
+    free(scenario->weights);
     free(scenario->mix);
     free(scenario->threads);
     free(scenario->targets);

@@ -361,7 +361,7 @@ void build_load(const struct scenario *scenario, struct term_builder *builder)
 static void read_weight(struct reader *reader, struct term value)
 {
     struct excerpt text;
-    double *weight = &reader->scenario->mix[reader->mix_count - 1];
+    double *weight = &reader->scenario->weights[reader->mix_count - 1];
     if (!term_read_number(value, weight) || !(*weight > 0) || *weight > MAX_WEIGHT)
         problems_add(reader->problems, "out_of_range", "must be a number above 0, at most %.0f, got %s",
                      MAX_WEIGHT, excerpt(&text, value));
@@ -382,7 +382,6 @@ static void read_choice(struct reader *reader, struct term value)
                      excerpt(&text, value));
 }
 
-/* Each weight becomes the sum of those up to it, for drawing by bisection. */
 void read_mix(struct reader *reader, struct term value)
 {
     struct scenario *scenario = reader->scenario;
@@ -397,13 +396,13 @@ void read_mix(struct reader *reader, struct term value)
                      excerpt(&text, value));
         return;
     }
+    scenario->weights = memory_zalloc(list.count, sizeof(*scenario->weights));
     scenario->mix = memory_zalloc(list.count, sizeof(*scenario->mix));
     for (size_t i = 0; term_list_next(&list, &element); i++) {
         problems_enter_index(reader->problems, i);
         read_choice(reader, element);
         problems_leave(reader->problems);
-        if (i)
-            scenario->mix[i] += scenario->mix[i - 1];
+        scenario->mix[i] = scenario->weights[i] + (i ? scenario->mix[i - 1] : 0);
     }
     if (!term_list_proper(&list))
         problems_add(reader->problems, "wrong_type", "must be a proper list");
@@ -419,7 +418,7 @@ void build_mix(const struct scenario *scenario, struct term_builder *builder)
     for (size_t i = 0; i < scenario->operation_count; i++) {
         term_build_map(builder, 2);
         term_build_key(builder, "weight");
-        term_build_float(builder, scenario->mix[i] - (i ? scenario->mix[i - 1] : 0));
+        term_build_float(builder, scenario->weights[i]);
         term_build_key(builder, "op");
         build_operation(&scenario->operations[i], builder);
     }

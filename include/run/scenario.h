@@ -60,7 +60,8 @@ struct scenario {
     struct load load;
     struct thread_script *threads; /* NULL with a load, whose threads share the operations */
     size_t thread_count;           /* of the scripts, or the most that the load has at once */
-    double *mix;                   /* of each operation, the weights up to it; NULL: one script */
+    double *weights;               /* of each operation of a mix; NULL: one script */
+    double *mix;                   /* of each, the sum of the weights up to it */
     uint64_t sequences;            /* values of {'$seq'} that an operation may take */
     enum spread spread;
     uint32_t key_position; /* in a message that is a tuple, from 1; any other is the key as a whole */

@@ -38,15 +38,49 @@ static struct scenario *read_term(struct term term)
     return scenario;
 }
 
-static void check(const struct scenario *scenario)
+static void check_scripts(const struct scenario *scenario)
 {
     size_t next = 0;
-    assert(scenario->target_count && scenario->thread_count);
     for (size_t i = 0; i < scenario->thread_count; i++) {
         assert(scenario->threads[i].first == next);
         next += scenario->threads[i].count;
     }
     assert(next == scenario->operation_count);
+}
+
+/* The threads that a load may have are those that it says, and its arrivals come in order. */
+static void check_load(const struct scenario *scenario)
+{
+    const struct load *load = &scenario->load;
+    uint64_t end_ns = load_duration_ns(load), last_ns = 0, at_ns = 0;
+    assert(scenario->operation_count && !scenario->threads);
+    assert((end_ns > 0) == (load->iterations == 0));
+    for (size_t i = 0; scenario->mix && i < scenario->operation_count; i++)
+        assert(scenario->mix[i] >= scenario->weights[i] && scenario->weights[i] > 0);
+    for (int i = 0; load->model == LOAD_CLOSED && i < 100; i++) {
+        assert(load_threads_at(load, at_ns) <= scenario->thread_count);
+        uint64_t next_ns = load_next_change_ns(load, at_ns);
+        assert(next_ns > at_ns);
+        if (next_ns == UINT64_MAX)
+            break;
+        at_ns = next_ns;
+    }
+    struct arrivals arrivals;
+    if (load->model == LOAD_OPEN)
+        arrivals_init(&arrivals, load, 1);
+    for (int i = 0; load->model == LOAD_OPEN && i < 100 && arrivals_next(&arrivals, &at_ns); i++) {
+        assert(at_ns >= last_ns && at_ns <= end_ns);
+        last_ns = at_ns;
+    }
+}
+
+static void check(const struct scenario *scenario)
+{
+    assert(scenario->target_count && scenario->thread_count);
+    if (scenario->load.model == LOAD_SCRIPTS)
+        check_scripts(scenario);
+    else
+        check_load(scenario);
     for (size_t i = 0; i < scenario->target_count; i++)
         assert(node_name_is_valid(scenario->targets[i].node, strlen(scenario->targets[i].node)));
 }
