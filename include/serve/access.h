@@ -3,9 +3,13 @@
 #ifndef HARNESSD_SERVE_ACCESS_H
 #define HARNESSD_SERVE_ACCESS_H
 
+#include "run/blast_radius.h"
 #include "serve/config.h"
 
 /* Whether a node of this name may connect. */
 bool access_allows_caller(const struct config *config, const char *node);
+
+/* What faults may be done to; it asks the configuration, which has to outlive it. */
+struct blast_radius access_blast_radius(struct config *config);
 
 #endif

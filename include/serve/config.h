@@ -53,6 +53,16 @@ struct config {
     struct config_list allowed_callers; /* shell patterns of node names; default ["*"] */
     struct config_list denied_callers;
 
+    /* What faults may be done to: node names, kinds of faults, registered names, applications. */
+    struct config_list allowed_targets;
+    struct config_list denied_targets;
+    struct config_list allowed_chaos;
+    struct config_list denied_chaos;
+    struct config_list allowed_names;
+    struct config_list denied_names;
+    struct config_list allowed_applications;
+    struct config_list denied_applications;
+
     enum log_level log_level;
     enum log_format log_format;
     uint64_t shutdown_ms;
