@@ -17,10 +17,12 @@
 /* The sources, made by the build of the .erl files beside this one. */
 extern const char script_source_session[];
 extern const char script_source_probe[];
+extern const char script_source_chaos[];
 
 static const char *const sources[SCRIPT_COUNT] = {
     [SCRIPT_SESSION] = script_source_session,
     [SCRIPT_PROBE] = script_source_probe,
+    [SCRIPT_CHAOS] = script_source_chaos,
 };
 
 struct forms {
