@@ -63,6 +63,8 @@ static void become_ready(struct daemon *daemon, uint32_t creation)
                                    .custom = config->limit_custom};
     daemon->io_server = io_server_new(daemon->node);
     daemon->runner = runner_new(daemon->node, daemon->io_server, &limits);
+    struct blast_radius radius = access_blast_radius(&daemon->config);
+    runner_set_blast_radius(daemon->runner, &radius);
     daemon->api = api_new(daemon->node, daemon->runner, config);
     struct rpc_in_options options = {.name = "harness", .serve = api_serve, .owner = daemon->api};
     daemon->rpc_in = rpc_in_new(daemon->node, &options);

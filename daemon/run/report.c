@@ -271,8 +271,10 @@ static void write_latency(struct run *run, struct term_builder *builder)
 
 static void write_timeline(struct run *run, struct term_builder *builder)
 {
+    /* Faults may go on after the load. */
+    uint64_t end_ns = run->scenario->action_count && run->waited_ns ? run->waited_ns : run->ended_ns;
     if (run->timeline.start_ns)
-        timeline_build(&run->timeline, &run->errors, run->ended_ns, builder);
+        timeline_build(&run->timeline, &run->errors, end_ns, builder);
     else
         term_build_list(builder, 0); /* it was cancelled before its load began */
 }
@@ -280,6 +282,16 @@ static void write_timeline(struct run *run, struct term_builder *builder)
 static void write_expectations(struct run *run, struct term_builder *builder)
 {
     judge_build_expectations(run, builder);
+}
+
+static void write_injections(struct run *run, struct term_builder *builder)
+{
+    chaos_build_injections(run, builder);
+}
+
+static void write_healed(struct run *run, struct term_builder *builder)
+{
+    chaos_build_healed(run, builder);
 }
 
 static void write_seed(struct run *run, struct term_builder *builder)
@@ -299,12 +311,20 @@ static const struct key {
     void (*write)(struct run *run, struct term_builder *builder);
     bool for_invariant;
 } rest[] = {
-    {"metrics", write_metrics, true},    {"mailbox", write_mailbox, true},
-    {"chaos", write_chaos, true},        {"performance", write_performance, true},
-    {"metadata", write_metadata, true},  {"context", write_context, false},
-    {"errors", write_errors, false},     {"seed", write_seed, false},
-    {"run_id", write_run_id, false},     {"latency", write_latency, false},
-    {"timeline", write_timeline, false}, {"expectations", write_expectations, false},
+    {"metrics", write_metrics, true},
+    {"mailbox", write_mailbox, true},
+    {"chaos", write_chaos, true},
+    {"performance", write_performance, true},
+    {"metadata", write_metadata, true},
+    {"context", write_context, false},
+    {"errors", write_errors, false},
+    {"seed", write_seed, false},
+    {"run_id", write_run_id, false},
+    {"latency", write_latency, false},
+    {"timeline", write_timeline, false},
+    {"expectations", write_expectations, false},
+    {"injections", write_injections, false},
+    {"healed", write_healed, false},
 };
 
 static void write_rest(struct run *run)
@@ -391,6 +411,10 @@ void report_start(struct run *run, bool for_invariant)
     report->start = report->output->bytes.size;
     if (!for_invariant && !open_result(run))
         return;
+    if (run->scenario->dry_run) {
+        chaos_build_dry_run(run, report->output);
+        return;
+    }
     report->part = REPORT_EVENTS;
     if (run->scenario->threads)
         events_by_thread(&run->events, run->scenario->thread_count, &report->order, &report->starts);

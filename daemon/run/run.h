@@ -175,6 +175,8 @@ struct run {
     struct buffer chaos_result;  /* what the chaos fun returned; empty when there was none or it failed */
     struct buffer chaos_failure; /* with what it has failed */
 
+    struct run_chaos *faults; /* NULL: the scenario has no actions */
+
     /* The result. */
     struct buffer failure;         /* the reason of {error, Reason}; empty when there is none */
     struct buffer cleanup_failure; /* what went wrong with the cleanup */
@@ -200,6 +202,8 @@ void run_enter(struct run *run, enum run_state state);
 void run_session_ready(struct run *run);
 void run_session_lost(struct run *run, struct term reason);
 void run_observed(struct run *run);
+void run_planned(struct run *run);
+void run_healed(struct run *run);
 
 /* Sets the timer of the state it is in. */
 void run_arm(struct run *run, uint64_t when_ns, uint64_t now_ns);
@@ -210,6 +214,8 @@ void run_fail_atom(struct run *run, const char *kind, const char *detail);
 
 const struct runner_limits *runner_limits(const struct runner *runner);
 struct scripts *runner_scripts(const struct runner *runner);
+const struct blast_radius *runner_blast_radius(const struct runner *runner);
+void runner_each(struct runner *runner, void (*visit)(void *owner, struct run *run), void *owner);
 
 /* --- run_hooks.c --- */
 
@@ -224,6 +230,69 @@ void run_build_exit_reason(const struct term raised[4], struct term_builder *bui
 
 void run_chaos_done(struct run *run, struct term outcome);
 void run_chaos_timed_out(struct run *run);
+
+/* --- run_faults.c --- */
+
+/* What a run does on entering RUN_PLANNING, RUN_STEADY_BEFORE or RUN_STEADY_AFTER, and RUN_HEALING. */
+void faults_enter_planning(struct run *run);
+void faults_enter_steady(struct run *run);
+void faults_enter_healing(struct run *run);
+
+/* What agents were asked for while planning or healing has taken too long. */
+void faults_timed_out(struct run *run);
+
+/* What the hook of the steady state has returned, or with what it has failed. */
+void steady_returned(struct run *run, struct term value);
+void steady_failed(struct run *run, struct term detail);
+
+/* --- run_chaos.c and its neighbours, see chaos.h: the faults of the scenario's actions --- */
+
+struct injection;
+
+void chaos_init(struct run *run);
+
+/* Ends the agents, before the process of the run ends; what they hold goes with them. */
+void chaos_leave(struct run *run);
+void chaos_free(struct run *run);
+
+/* Whether the configuration forbids an action by what it names; the run has then failed. */
+MUST_CHECK bool chaos_refused(struct run *run);
+
+/* Looks for whom the actions are for, and fails the run when that is forbidden. True when run_planned() is to
+ * be awaited. */
+MUST_CHECK bool chaos_plan(struct run *run);
+void chaos_plan_no_longer(struct run *run);
+
+/* Works through the schedule from now on; when all is done the chaos no longer runs. */
+void chaos_start(struct run *run);
+
+/* Injects nothing more. */
+void chaos_stop(struct run *run);
+
+/* Undoes all that lasts. True when run_healed() is to be awaited; it is told once. */
+MUST_CHECK bool chaos_heal(struct run *run);
+void chaos_give_up(struct run *run);
+
+/* Injects nothing more and undoes all that lasts, in the midst of a run; `undone` is called for each fault of
+ * those that are counted. */
+size_t chaos_heal_now(struct run *run,
+                      void (*undone)(void *owner, const struct run *run, const struct injection *injection),
+                      void *owner);
+void chaos_forget_heal(struct run *run, const void *owner);
+
+MUST_CHECK bool chaos_message(struct run *run, struct term message);
+
+/* An operation on a target has ended. */
+void chaos_observed(struct run *run, size_t target, bool ok, uint64_t now_ns);
+
+/* The longest recovery from a fault, one that did not come counting up to the end of the load; -1 when there
+ * was nothing to recover from. */
+int64_t chaos_longest_recovery_ms(const struct run *run);
+
+/* For the report: what was injected; true or what is not undone; what a dry run tells. */
+void chaos_build_injections(const struct run *run, struct term_builder *builder);
+void chaos_build_healed(const struct run *run, struct term_builder *builder);
+void chaos_build_dry_run(const struct run *run, struct term_builder *builder);
 
 /* --- run_load*.c --- */
 
@@ -294,6 +363,7 @@ void session_kill(struct run *run);
  * or run_observed(). Without a session nothing happens. */
 void session_setup(struct run *run);
 void session_check_invariant(struct run *run); /* with the context in `written` */
+void session_check_steady_state(struct run *run);
 void session_clean_up(struct run *run);
 void session_work(struct run *run, uint32_t thread, struct term hook, struct term arguments);
 void session_strict(struct run *run, uint32_t thread, struct term server, struct term message);

@@ -13,6 +13,8 @@ void run_hook_failed(struct run *run, struct term detail)
     } else if (run->state == RUN_INVARIANT) {
         run_fail(run, "invariant_failed", detail);
         run_enter(run, RUN_CLEANUP);
+    } else if (run->state == RUN_STEADY_BEFORE || run->state == RUN_STEADY_AFTER) {
+        steady_failed(run, detail);
     } else if (run->state == RUN_CLEANUP) {
         struct term_builder failure = {0};
         term_build_tuple(&failure, 2);
@@ -59,7 +61,7 @@ static void subject_set_up(struct run *run, struct term pid, struct term context
     if (term_read_node(pid, &node) && term_read_atom(node, name) && strlen(name) <= NODE_NAME_BYTES)
         memcpy(run->subject_spec.node, name, strlen(name) + 1);
     run->set_up = true;
-    run_enter(run, run->cancelled ? RUN_CLEANUP : RUN_OBSERVING);
+    run_enter(run, run->cancelled ? RUN_CLEANUP : RUN_PLANNING);
 }
 
 /* {ok, Pid} | {ok, Pid, Context} | {error, Reason} */
@@ -104,6 +106,8 @@ void run_hook_done(struct run *run, struct term outcome)
         setup_returned(run, parts[1]);
     else if (run->state == RUN_INVARIANT)
         invariant_returned(run, parts[1]);
+    else if (run->state == RUN_STEADY_BEFORE || run->state == RUN_STEADY_AFTER)
+        steady_returned(run, parts[1]);
     else if (run->state == RUN_CLEANUP)
         run_enter(run, RUN_REPORTING);
 }

@@ -22,7 +22,7 @@ static struct measured measure(const struct run *run, const struct measurement *
                              .dropped = run->arrivals_dropped,
                              .load_us = (load_end_ns - run->started_ns) / CLOCK_NS_PER_US,
                              .mailbox = run->most_mailbox,
-                             .recovery_ms = -1};
+                             .recovery_ms = chaos_longest_recovery_ms(run)};
 }
 
 void judge_build_measurement(const struct run *run, struct term_builder *builder)

@@ -227,6 +227,8 @@ void load_complete(struct run *run, uint32_t thread, uint32_t target, struct loa
     timeline_record(&run->timeline, now, answered ? response_us : TIMELINE_NO_LATENCY, reason,
                     load_in_flight(run));
     record_event(run, thread, target, response_us, now, kind, term);
+    if (answered)
+        chaos_observed(run, target, kind == RESULT_OK, now);
     run->operations++;
     state->operations++;
     state->step++;

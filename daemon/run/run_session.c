@@ -187,6 +187,16 @@ void session_check_invariant(struct run *run)
     (void)send_command(run, &command);
 }
 
+void session_check_steady_state(struct run *run)
+{
+    struct term_builder command = {0};
+    open_command(run, &command, 5, "hook");
+    term_build_atom(&command, HOOK_OUTCOME);
+    term_build_term(&command, run->scenario->steady_state);
+    build_arguments(run, buffer_term(&run->context), &command);
+    (void)send_command(run, &command);
+}
+
 void session_clean_up(struct run *run)
 {
     struct term_builder command = {0};

@@ -21,6 +21,7 @@ struct runner {
     struct scripts *scripts;
     struct process *process; /* asks nodes for the forms of scripts */
     struct runner_limits limits;
+    struct blast_radius radius;
     struct runner_counters counters;
     struct run *runs;
     size_t active;
@@ -42,6 +43,22 @@ const struct runner_limits *runner_limits(const struct runner *runner)
 struct scripts *runner_scripts(const struct runner *runner)
 {
     return runner->scripts;
+}
+
+const struct blast_radius *runner_blast_radius(const struct runner *runner)
+{
+    return &runner->radius;
+}
+
+void runner_set_blast_radius(struct runner *runner, const struct blast_radius *radius)
+{
+    runner->radius = *radius;
+}
+
+void runner_each(struct runner *runner, void (*visit)(void *owner, struct run *run), void *owner)
+{
+    for (struct run *run = runner->runs; run; run = run->next)
+        visit(owner, run);
 }
 
 void run_arm(struct run *run, uint64_t when_ns, uint64_t now_ns)
@@ -88,18 +105,22 @@ static void fail_nodedown(struct run *run)
 /* --- States --- */
 
 static const char *const state_names[RUN_STATE_COUNT] = {
-    [RUN_SESSION] = "session",   [RUN_SETUP] = "setup",         [RUN_OBSERVING] = "observing",
-    [RUN_STARTING] = "starting", [RUN_LOAD] = "load",           [RUN_CHAOS_WAIT] = "chaos_wait",
-    [RUN_JUDGING] = "judging",   [RUN_CONTEXT] = "context",     [RUN_INVARIANT] = "invariant",
-    [RUN_CLEANUP] = "cleanup",   [RUN_REPORTING] = "reporting", [RUN_DONE] = "done",
+    [RUN_PLANNING] = "planning",   [RUN_STEADY_BEFORE] = "steady_before",
+    [RUN_HEALING] = "healing",     [RUN_STEADY_AFTER] = "steady_after",
+    [RUN_SESSION] = "session",     [RUN_SETUP] = "setup",
+    [RUN_OBSERVING] = "observing", [RUN_STARTING] = "starting",
+    [RUN_LOAD] = "load",           [RUN_CHAOS_WAIT] = "chaos_wait",
+    [RUN_JUDGING] = "judging",     [RUN_CONTEXT] = "context",
+    [RUN_INVARIANT] = "invariant", [RUN_CLEANUP] = "cleanup",
+    [RUN_REPORTING] = "reporting", [RUN_DONE] = "done",
 };
 
 static bool needs_session(const struct run *run)
 {
     const struct scenario *scenario = run->scenario;
     return scenario->setup.data || scenario->cleanup.data || scenario->invariant.data ||
-           scenario->chaos.data || scenario->has_custom_operations || scenario->strict_cast_sync ||
-           scenario->expectations.count || run->request.expectations;
+           scenario->steady_state.data || scenario->chaos.data || scenario->has_custom_operations ||
+           scenario->strict_cast_sync || scenario->expectations.count || run->request.expectations;
 }
 
 static bool has_cleanup(const struct run *run)
@@ -130,7 +151,7 @@ static void enter_setup(struct run *run)
     if (!run->scenario->setup.data) {
         run_keep(&run->subject, run->scenario->target);
         run->set_up = true;
-        run_enter(run, RUN_OBSERVING);
+        run_enter(run, RUN_PLANNING);
         return;
     }
     arm_in(run, run->scenario->hook_timeout_ms * CLOCK_NS_PER_MS);
@@ -155,6 +176,11 @@ static void enter_starting(struct run *run)
         run->chaos_started_ns = clock_ns();
         telemetry_chaos(run, "start", (struct term){0});
         session_start_chaos(run);
+    } else if (run->scenario->action_count) {
+        run->chaos_running = true;
+        run->chaos_started_ns = clock_ns();
+        telemetry_chaos(run, "start", (struct term){0});
+        chaos_start(run);
     }
     arm_in(run, 0);
 }
@@ -184,6 +210,7 @@ static void enter_judging(struct run *run)
     arm_in(run, OBSERVE_NS);
     run->waited_ns = clock_ns();
     session_stop_work(run);
+    chaos_stop(run);
     if (run->scenario->expectations.count) {
         session_measure(run);
     }
@@ -194,8 +221,8 @@ static void enter_judging(struct run *run)
 /* An expectation that was missed hides what else has failed. */
 static void judge(struct run *run)
 {
-    bool chaos_awaited =
-        run->scenario->chaos.data && !run->thread_failure.size && !run->cancelled && !run->aborted;
+    bool has_chaos = run->scenario->chaos.data || run->scenario->action_count;
+    bool chaos_awaited = has_chaos && !run->thread_failure.size && !run->cancelled && !run->aborted;
     run->chaos_ms = (run->waited_ns - run->chaos_started_ns) / CLOCK_NS_PER_MS;
     if (chaos_awaited)
         telemetry_chaos(run, "stop", buffer_term(&run->chaos_failure));
@@ -203,8 +230,7 @@ static void judge(struct run *run)
     if (run->scenario->mailbox_interval_ms)
         telemetry_mailbox(run);
     judge_load(run);
-    run_enter(run, run->failure.size || run->cancelled || !run->scenario->invariant.data ? RUN_CLEANUP
-                                                                                         : RUN_CONTEXT);
+    run_enter(run, RUN_HEALING);
 }
 
 static void enter_context(struct run *run)
@@ -276,6 +302,7 @@ static void enter_done(struct run *run)
     telemetry_run_stopped(run);
     monitor_stop(&run->caller);
     session_end(run);
+    chaos_leave(run);
     if (run->request.expectations)
         judge_whole_run(run);
     run->request.done(run->request.owner, run, buffer_term(&run->raised));
@@ -286,12 +313,22 @@ static void enter_done(struct run *run)
 void run_enter(struct run *run, enum run_state state)
 {
     static void (*const enter[RUN_STATE_COUNT])(struct run * run) = {
-        [RUN_SESSION] = enter_session,     [RUN_SETUP] = enter_setup,
-        [RUN_OBSERVING] = enter_observing, [RUN_STARTING] = enter_starting,
-        [RUN_LOAD] = enter_load,           [RUN_CHAOS_WAIT] = enter_chaos_wait,
-        [RUN_JUDGING] = enter_judging,     [RUN_CONTEXT] = enter_context,
-        [RUN_INVARIANT] = enter_invariant, [RUN_CLEANUP] = enter_cleanup,
-        [RUN_REPORTING] = enter_reporting, [RUN_DONE] = enter_done,
+        [RUN_PLANNING] = faults_enter_planning,
+        [RUN_STEADY_BEFORE] = faults_enter_steady,
+        [RUN_HEALING] = faults_enter_healing,
+        [RUN_STEADY_AFTER] = faults_enter_steady,
+        [RUN_SESSION] = enter_session,
+        [RUN_SETUP] = enter_setup,
+        [RUN_OBSERVING] = enter_observing,
+        [RUN_STARTING] = enter_starting,
+        [RUN_LOAD] = enter_load,
+        [RUN_CHAOS_WAIT] = enter_chaos_wait,
+        [RUN_JUDGING] = enter_judging,
+        [RUN_CONTEXT] = enter_context,
+        [RUN_INVARIANT] = enter_invariant,
+        [RUN_CLEANUP] = enter_cleanup,
+        [RUN_REPORTING] = enter_reporting,
+        [RUN_DONE] = enter_done,
     };
     assert(state > run->state || state == RUN_SESSION);
     run->state = state;
@@ -324,7 +361,7 @@ void run_observed(struct run *run)
 {
     if (run->measurement_awaited || run->probes_awaited)
         return;
-    if (run->state == RUN_SETUP) {
+    if (run->state >= RUN_SETUP && run->state < RUN_OBSERVING) {
         run->opening = run->measured;
     } else if (run->state == RUN_OBSERVING && run->cancelled) {
         run_enter(run, RUN_CLEANUP);
@@ -346,38 +383,22 @@ void run_observed(struct run *run)
     }
 }
 
-/* Its node is gone, or somebody has killed it. What the run still had to do there has failed. */
-void run_session_lost(struct run *run, struct term reason)
+/* Where a run goes on without its session. */
+static void leave_lost_session(struct run *run, struct term reason, bool nodedown, bool first_loss)
 {
-    bool nodedown = term_is_atom(reason, "noconnection");
-    if (!nodedown && !needs_session(run) && run->state > RUN_SESSION)
-        return;
-    bool first_loss = nodedown && !run->hooks_node_lost;
-    run->measurement_awaited = false;
-    run->chaos_running = false;
-    run->hooks_node_lost |= nodedown;
-    if (run->state == RUN_SESSION && !needs_session(run) && !run->cancelled) {
-        run_enter(run, RUN_SETUP); /* nothing needs one: there is just no telemetry */
-        return;
-    }
-    if (!nodedown && (run->state == RUN_SETUP || run->state == RUN_INVARIANT)) {
-        run_hook_failed(run, reason); /* it has ended itself, or had it ended */
-        return;
-    }
-    if (run->state < RUN_CLEANUP) {
-        if (nodedown)
-            fail_nodedown(run);
-        else
-            run_fail(run, "session_failed", reason);
-    }
     switch (run->state) {
     case RUN_SESSION:
     case RUN_SETUP:
+    case RUN_PLANNING:
+    case RUN_STEADY_BEFORE:
     case RUN_OBSERVING:
+    case RUN_STEADY_AFTER:
     case RUN_CONTEXT:
     case RUN_INVARIANT:
         run_enter(run, RUN_CLEANUP);
         break;
+    case RUN_HEALING:
+        break; /* what lasts is undone first */
     case RUN_STARTING:
     case RUN_LOAD:
         load_session_down(run, reason);
@@ -408,7 +429,48 @@ void run_session_lost(struct run *run, struct term reason)
     }
 }
 
+/* Its node is gone, or somebody has killed it. What the run still had to do there has failed. */
+void run_session_lost(struct run *run, struct term reason)
+{
+    bool nodedown = term_is_atom(reason, "noconnection");
+    if (!nodedown && !needs_session(run) && run->state > RUN_SESSION)
+        return;
+    bool first_loss = nodedown && !run->hooks_node_lost;
+    run->measurement_awaited = false;
+    run->chaos_running = false;
+    run->hooks_node_lost |= nodedown;
+    if (run->state == RUN_SESSION && !needs_session(run) && !run->cancelled) {
+        run_enter(run, RUN_SETUP); /* nothing needs one: there is just no telemetry */
+        return;
+    }
+    if (!nodedown && (run->state == RUN_SETUP || run->state == RUN_INVARIANT ||
+                      run->state == RUN_STEADY_BEFORE || run->state == RUN_STEADY_AFTER)) {
+        run_hook_failed(run, reason); /* it has ended itself, or had it ended */
+        return;
+    }
+    if (run->state < RUN_CLEANUP) {
+        if (nodedown)
+            fail_nodedown(run);
+        else
+            run_fail(run, "session_failed", reason);
+    }
+    leave_lost_session(run, reason, nodedown, first_loss);
+}
+
 /* --- Time --- */
+
+/* The report is written piece by piece; before it a last measurement may not have come. */
+static void continue_report(struct run *run)
+{
+    if (!run->report.output || run->report.for_invariant) {
+        run->measurement_awaited = false;
+        run_observed(run);
+    } else if (report_continue(run)) {
+        arm_in(run, 0);
+    } else {
+        run_enter(run, RUN_DONE);
+    }
+}
 
 static void timer_fired(void *owner)
 {
@@ -421,9 +483,15 @@ static void timer_fired(void *owner)
         run_enter(run, needs_session(run) || run->cancelled ? RUN_REPORTING : RUN_SETUP);
         break;
     case RUN_SETUP:
+    case RUN_STEADY_BEFORE:
+    case RUN_STEADY_AFTER:
     case RUN_INVARIANT:
     case RUN_CLEANUP:
         run_hook_timed_out(run);
+        break;
+    case RUN_PLANNING:
+    case RUN_HEALING:
+        faults_timed_out(run);
         break;
     case RUN_OBSERVING:
     case RUN_JUDGING:
@@ -447,14 +515,7 @@ static void timer_fired(void *owner)
             run_enter(run, RUN_INVARIANT);
         break;
     case RUN_REPORTING:
-        if (!run->report.output || run->report.for_invariant) { /* a last measurement did not come */
-            run->measurement_awaited = false;
-            run_observed(run);
-        } else if (report_continue(run)) {
-            arm_in(run, 0);
-        } else {
-            run_enter(run, RUN_DONE);
-        }
+        continue_report(run);
         break;
     case RUN_DONE:
         loop_defer(node_loop(run->runner->node), &run->reap);
@@ -494,7 +555,7 @@ static void on_message(void *owner, struct process *process, const struct incomi
     int64_t tag;
     if (term_read_tuple_of(incoming->body, 2, reply) && term_read_integer(reply[0], &tag))
         load_reply(run, tag, reply[1]);
-    else if (!session_message(run, incoming->body))
+    else if (!session_message(run, incoming->body) && !chaos_message(run, incoming->body))
         (void)probes_message(run, incoming->body);
 }
 
@@ -506,6 +567,7 @@ static void reap(void *owner)
     script_leave(&run->session);
     script_leave(&run->teller);
     probes_end(run);
+    chaos_free(run);
     loop_timer_free(&run->timer);
     load_free(run);
     events_free(&run->events);
@@ -581,6 +643,7 @@ static struct run *new_run(struct runner *runner, const struct run_request *requ
     run_keep(&run->context, (struct term){empty_map, sizeof(empty_map)});
     loop_timer_init_precise(&run->timer, node_loop(runner->node), timer_fired, run);
     load_init(run);
+    chaos_init(run);
     return run;
 }
 
@@ -605,7 +668,10 @@ struct run *runner_start(struct runner *runner, const struct run_request *reques
              log_integer("operations", (int64_t)run->scenario->operation_count),
              log_integer("targets", (int64_t)run->scenario->target_count));
     watch_caller(run);
-    run_enter(run, RUN_SESSION);
+    if (chaos_refused(run))
+        run_enter(run, RUN_REPORTING);
+    else
+        run_enter(run, run->scenario->dry_run ? RUN_PLANNING : RUN_SESSION);
     return run;
 }
 
@@ -641,6 +707,7 @@ void runner_close(struct runner *runner)
         load_stop(run);
         monitor_stop(&run->caller);
         give_up(run);
+        chaos_leave(run);
         process_exit_atom(run->process, "aborted"); /* its session then cleans up by itself */
         reap(run);
     }

@@ -15,6 +15,7 @@ void scenario_free(struct scenario *scenario)
     free(scenario->mix);
     free(scenario->threads);
     free(scenario->targets);
+    free(scenario->actions);
     free(scenario);
 }
 

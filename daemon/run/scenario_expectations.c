@@ -10,9 +10,7 @@ static void read_expectation(struct problems *problems, struct expectations *exp
 {
     struct excerpt text;
     double limit;
-    if (kind == EXPECT_RECOVERY_MS)
-        problems_add(problems, "not_supported", "is not supported by this version");
-    else if (!term_read_number(value, &limit) || limit < 0)
+    if (!term_read_number(value, &limit) || limit < 0)
         problems_add(problems, "wrong_type", "must be a number of at least 0, got %s", excerpt(&text, value));
     else if (expectations->count == EXPECTATIONS_LIMIT)
         problems_add(problems, "out_of_range", "are too many expectations");

@@ -41,7 +41,7 @@ static bool is_library_default(struct term term)
            (term_is_atom(function, "default_invariant") || term_is_atom(function, "default_cleanup"));
 }
 
-static void read_hook(struct reader *reader, struct term value, int arity, struct term *hook)
+void read_hook(struct reader *reader, struct term value, int arity, struct term *hook)
 {
     struct excerpt text;
     if (term_is_atom(value, "nil") || is_library_default(value))
@@ -69,13 +69,9 @@ void read_invariant(struct reader *reader, struct term value)
     read_hook(reader, value, 2, &reader->scenario->invariant);
 }
 
-void read_chaos(struct reader *reader, struct term value)
+void read_steady_state(struct reader *reader, struct term value)
 {
-    if (term_type(value) == TERM_FUN || is_module_function_extra(value) || term_is_atom(value, "nil"))
-        read_hook(reader, value, 2, &reader->scenario->chaos);
-    else
-        problems_add(reader->problems, "not_supported",
-                     "chaos terms and schedules are not supported by this version; a fun of arity 2 is");
+    read_hook(reader, value, 2, &reader->scenario->steady_state);
 }
 
 void read_hooks_node(struct reader *reader, struct term value)
@@ -97,32 +93,32 @@ void read_hook_timeout(struct reader *reader, struct term value)
     read_milliseconds(reader, value, &reader->scenario->hook_timeout_ms);
 }
 
-static void build_optional(struct term term, struct term_builder *builder)
+void build_hook(struct term hook, struct term_builder *builder)
 {
-    if (term.data)
-        term_build_term(builder, term);
+    if (hook.data)
+        term_build_term(builder, hook);
     else
         term_build_atom(builder, "nil");
 }
 
 void build_setup(const struct scenario *scenario, struct term_builder *builder)
 {
-    build_optional(scenario->setup, builder);
+    build_hook(scenario->setup, builder);
 }
 
 void build_cleanup(const struct scenario *scenario, struct term_builder *builder)
 {
-    build_optional(scenario->cleanup, builder);
+    build_hook(scenario->cleanup, builder);
 }
 
 void build_invariant(const struct scenario *scenario, struct term_builder *builder)
 {
-    build_optional(scenario->invariant, builder);
+    build_hook(scenario->invariant, builder);
 }
 
-void build_chaos(const struct scenario *scenario, struct term_builder *builder)
+void build_steady_state(const struct scenario *scenario, struct term_builder *builder)
 {
-    build_optional(scenario->chaos, builder);
+    build_hook(scenario->steady_state, builder);
 }
 
 void build_hook_timeout(const struct scenario *scenario, struct term_builder *builder)

@@ -35,8 +35,8 @@ void read_milliseconds(struct reader *reader, struct term value, uint64_t *resul
 bool read_whole(struct reader *reader, struct term value, uint64_t low, uint64_t high, const char *units,
                 uint64_t *result);
 
-/* A key of a map or keyword list. One without `read` cannot be read yet but is known all the same: it is
- * refused by name unless it says nothing. One without `build` is no part of the normalised form. */
+/* A key of a map or keyword list. `read` is for reader_read() alone; one without `build` is no part of the
+ * normalised form. */
 struct reader_key {
     const char *name;
     void (*read)(struct reader *reader, struct term value);
@@ -75,6 +75,13 @@ void build_operation(const struct operation *operation, struct term_builder *bui
 int fun_arity(struct term term);
 bool is_module_function_extra(struct term term);
 
+/* One target: a pid, a name, {Name, Node}, {global, Term} or {via, Module, Term}. */
+void read_target_spec(struct reader *reader, struct term value, struct target_spec *target);
+
+/* A hook of that arity, or {Module, Function, ExtraArguments}. */
+void read_hook(struct reader *reader, struct term value, int arity, struct term *hook);
+void build_hook(struct term hook, struct term_builder *builder);
+
 #define READER(key) void read_##key(struct reader *reader, struct term value)
 #define WRITER(key) void build_##key(const struct scenario *scenario, struct term_builder *builder)
 
@@ -94,6 +101,10 @@ READER(hook_timeout);
 WRITER(hook_timeout);
 READER(hooks_node);
 WRITER(hooks_node);
+READER(steady_state);
+WRITER(steady_state);
+READER(dry_run);
+WRITER(dry_run);
 READER(expectations);
 WRITER(expectations);
 READER(abort_when);

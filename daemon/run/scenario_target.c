@@ -54,7 +54,7 @@ static bool read_tuple_target(struct reader *reader, struct term value, struct t
     return false;
 }
 
-static void read_one_target(struct reader *reader, struct term value, struct target_spec *target)
+void read_target_spec(struct reader *reader, struct term value, struct target_spec *target)
 {
     *target = (struct target_spec){.server = value};
     snprintf(target->node, sizeof(target->node), "%s", reader->caller_node);
@@ -93,12 +93,12 @@ void read_target(struct reader *reader, struct term value)
     scenario->target_count = scenario->target_is_list ? list.count : 1;
     scenario->targets = memory_zalloc(scenario->target_count, sizeof(*scenario->targets));
     if (!scenario->target_is_list) {
-        read_one_target(reader, value, &scenario->targets[0]);
+        read_target_spec(reader, value, &scenario->targets[0]);
         return;
     }
     for (size_t i = 0; term_list_next(&list, &element); i++) {
         problems_enter_index(reader->problems, i);
-        read_one_target(reader, element, &scenario->targets[i]);
+        read_target_spec(reader, element, &scenario->targets[i]);
         problems_leave(reader->problems);
     }
     if (!term_list_proper(&list))

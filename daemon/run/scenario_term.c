@@ -254,7 +254,9 @@ static const struct reader_key keys[] = {
     {"invariant", read_invariant, build_invariant, false},
     {"cleanup", read_cleanup, build_cleanup, false},
     {"mailbox", read_mailbox, build_mailbox, false},
+    {"steady_state", read_steady_state, build_steady_state, false},
     {"chaos", read_chaos, build_chaos, false},
+    {"dry_run", read_dry_run, build_dry_run, false},
     {"performance_expectations", read_expectations, build_expectations, false},
     {"abort_when", read_abort_when, build_abort_when, false},
     {"warmup_ms", read_warmup, build_warmup, false},
@@ -262,15 +264,7 @@ static const struct reader_key keys[] = {
     {"events", read_events, build_events, false},
     {"seed", read_seed, build_seed, false},
     {"hooks_node", read_hooks_node, build_hooks_node, false},
-    {"steady_state", NULL, NULL, false},
-    {"dry_run", NULL, NULL, false},
 };
-
-/* Values that say nothing: what a struct has in the keys that its user did not set. */
-static bool says_nothing(struct term value)
-{
-    return term_is_atom(value, "nil") || term_is_atom(value, "false") || term_is_nil(value);
-}
 
 void report_unknown(struct reader *reader, struct term key, const char *const names[], size_t count,
                     const char *what)
@@ -316,11 +310,9 @@ bool reader_find(struct reader *reader, struct term term, const struct reader_ke
 static void read_value(struct reader *reader, const struct reader_key *key, struct term value)
 {
     problems_enter_key(reader->problems, key->name);
-    if (value.data && key->read)
+    if (value.data)
         key->read(reader, value);
-    else if (value.data && !says_nothing(value))
-        problems_add(reader->problems, "not_supported", "is not supported by this version");
-    else if (!value.data && key->required)
+    else if (key->required)
         problems_add(reader->problems, "required", "is required");
     problems_leave(reader->problems);
 }

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "run/heal_all.h"
 #include "run/scenario_term.h"
 #include "serve/library.h"
 #include "term/term_read.h"
@@ -139,6 +140,19 @@ static void serve_default_invariant(struct api *api, struct request *request)
     library_default_invariant(request);
 }
 
+static void all_healed(void *owner, struct term healed)
+{
+    struct request *request = owner;
+    term_build_term(request_answer(request), healed);
+    request_return(request);
+}
+
+static void serve_heal_all(struct api *api, struct request *request)
+{
+    log_info("undoing all faults", log_string("requester", request->peer));
+    heal_all(api->runner, api->node, all_healed, request);
+}
+
 static void serve_validate(struct api *api, struct request *request)
 {
     struct scenario *scenario = read_scenario(api, request);
@@ -244,10 +258,13 @@ static const struct function {
      "  invariant          fun/2 of subject and context\n"
      "  cleanup            fun/2 of subject and the setup's context (stops what setup has made)\n"
      "  mailbox            [sampling_interval: ms], [] is 10 ms (nil)\n"
-     "  chaos              fun/2 of subject and %{metadata:, setup_context:}, beside the threads (nil)\n"
+     "  chaos              fun/2 of subject and %{metadata:, setup_context:}, beside the threads, a chaos\n"
+     "                     term, or a list of chaos terms and scheduled actions (nil)\n"
+     "  steady_state       as invariant, before the load and after the last fault was undone (nil)\n"
+     "  dry_run            tell what would be done to whom, and do nothing (false)\n"
      "  performance_expectations  [max_time_ms:, max_memory_bytes:, max_reductions:, max_p50_us:,\n"
      "                     max_p90_us:, max_p95_us:, max_p99_us:, max_p999_us:, max_error_rate:,\n"
-     "                     min_ops_per_s:, max_mailbox:] ([])\n"
+     "                     min_ops_per_s:, max_mailbox:, max_recovery_ms:] ([])\n"
      "  abort_when         names of those that end the run as soon as they are missed ([])\n"
      "  warmup_ms          before they are judged (1000)\n"
      "  metadata           a map that becomes part of the report's (%{})\n"
@@ -258,6 +275,10 @@ static const struct function {
      "{:\"$pick\", list}, {:\"$zipf\", n, s}, {:\"$bytes\", n}, {:\"$seq\"}, {:\"$thread\"} and "
      "{:\"$step\"}\n"
      "are replaced by a fresh value each time.\n"
+     "Chaos terms are {:inject_crash, spec, opts}, {:kill_children, opts}, {:suspend, ms},\n"
+     "{:flood, opts}, {:garbage_collect, []}, {:exhaust, resource, opts}, {:burn_cpu, opts},\n"
+     "{:disconnect, nodes, ms}, {:halt_node, node}, {:apply, m, f, a}; a scheduled action is\n"
+     "%{action:, after_ms:, every_ms:, times:, jitter_ms:, probability:, target:}.\n"
      "\n"
      "  :erpc.call(:\"harness@host\", :harness, :run,\n"
      "    [%{target: {MyServer, node()}, threads: [[{:call, :ping}, {:cast, :tick}]]}])\n"},
@@ -274,6 +295,9 @@ static const struct function {
      "A scenario from the configuration of a property: its thread_scripts are the threads.\n"},
     {"from_property_config", 3, serve_from_property_config, NULL, NULL},
     {"default_invariant", 2, serve_default_invariant, "default_invariant(pid, ctx) -> :ok", "Always :ok.\n"},
+    {"heal_all", 0, serve_heal_all, "heal_all() -> [map]",
+     "Undoes every lasting fault of every run, and has them inject nothing more. What it undid: a list of\n"
+     "%{run_id:, kind:, action:, target:, undone:}.\n"},
     {"validate", 1, serve_validate,
      "validate(scenario) -> {:ok, normalised} | {:error, {:invalid_scenario, problems}}",
      "Checks a scenario without running it. What comes back has all defaults and operations written\n"

@@ -4,6 +4,7 @@
 
 #include "measure/errors.h"
 #include "node/io_server.h"
+#include "run/blast_radius.h"
 #include "run/calls.h"
 #include "run/scenario.h"
 #include "run/target.h"
@@ -11,18 +12,22 @@
 /* In the order in which a run goes through them; states that it has no use for are left out. Every way out
  * after a setup that has succeeded leads through RUN_CLEANUP. */
 enum run_state {
-    RUN_SESSION,    /* the session on the hooks' node is being started */
-    RUN_SETUP,      /* the setup hook is applied */
-    RUN_OBSERVING,  /* probes and measurements take their first values */
-    RUN_STARTING,   /* virtual threads are started, some thousands a pass; chaos runs beside them */
-    RUN_LOAD,       /* virtual threads work, those of a load as many as it says */
-    RUN_CHAOS_WAIT, /* the threads are done, the chaos is not */
-    RUN_JUDGING,    /* probes and measurements take their last values, for the expectations */
-    RUN_CONTEXT,    /* the invariant's context is written piece by piece */
-    RUN_INVARIANT,  /* the invariant hook is applied */
-    RUN_CLEANUP,    /* the cleanup hook is applied */
-    RUN_REPORTING,  /* the report is written piece by piece */
-    RUN_DONE,       /* `done` was called; it is freed at the end of the pass */
+    RUN_SESSION,       /* the session on the hooks' node is being started */
+    RUN_SETUP,         /* the setup hook is applied */
+    RUN_PLANNING,      /* it is found out whom the actions are for, and whether that is allowed */
+    RUN_STEADY_BEFORE, /* the steady state hook is applied */
+    RUN_OBSERVING,     /* probes and measurements take their first values */
+    RUN_STARTING,      /* virtual threads are started, some thousands a pass; chaos runs beside them */
+    RUN_LOAD,          /* virtual threads work, those of a load as many as it says */
+    RUN_CHAOS_WAIT,    /* the threads are done, the chaos is not */
+    RUN_JUDGING,       /* probes and measurements take their last values, for the expectations */
+    RUN_HEALING,       /* faults that last are undone */
+    RUN_STEADY_AFTER,  /* the steady state hook is applied again */
+    RUN_CONTEXT,       /* the invariant's context is written piece by piece */
+    RUN_INVARIANT,     /* the invariant hook is applied */
+    RUN_CLEANUP,       /* the cleanup hook is applied */
+    RUN_REPORTING,     /* the report is written piece by piece */
+    RUN_DONE,          /* `done` was called; it is freed at the end of the pass */
     RUN_STATE_COUNT
 };
 
@@ -45,6 +50,9 @@ struct runner_counters {
 };
 
 struct runner *runner_new(struct node *node, struct io_server *io_server, const struct runner_limits *limits);
+
+/* What faults may be done to; before the first run. Copied. */
+void runner_set_blast_radius(struct runner *runner, const struct blast_radius *radius);
 
 /* Runs that have not ended are given up without a result. */
 void runner_close(struct runner *runner);

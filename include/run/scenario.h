@@ -53,6 +53,8 @@ struct target_spec {
     char node[NODE_NAME_BYTES + 1];   /* where the process or its name server is */
 };
 
+struct chaos_action;
+
 struct scenario {
     uint8_t *bytes; /* what all terms below point into */
     struct operation *operations;
@@ -74,9 +76,16 @@ struct scenario {
     struct term setup;
     struct term cleanup;
     struct term invariant;
+    struct term steady_state;
     struct term chaos;
     uint64_t hook_timeout_ms;
     char hooks_node[NODE_NAME_BYTES + 1];
+
+    /* Faults, instead of a chaos hook. */
+    struct chaos_action *actions;
+    size_t action_count;
+    bool actions_are_list; /* as they were given; otherwise it is one */
+    bool dry_run;          /* tells what would be done, and does nothing */
 
     bool strict_cast_sync;
     bool has_custom_operations;

@@ -487,26 +487,6 @@ defmodule ScenarioTest do
       end
     end
 
-    test "what is not built yet is named", %{harness: harness, target: target} do
-      for {key, value} <- [
-            chaos: {:inject_crash, :immediate},
-            steady_state: fn _, _ -> :ok end,
-            dry_run: true
-          ] do
-        scenario = Map.put(%{target: target, threads: [[:get]]}, key, value)
-        assert {^key, {:error, _}} = {key, Harness.call(harness, :validate, [scenario])}
-        problems = problems(harness, scenario)
-        assert Enum.any?(problems, &(List.first(&1.path) == key)), "#{key}: #{inspect(problems)}"
-        problem = Enum.find(problems, &(List.first(&1.path) == key))
-        assert problem.problem == :not_supported and problem.message =~ "not supported"
-      end
-
-      expectations = [performance_expectations: [max_recovery_ms: 1]]
-
-      assert [%{path: [:performance_expectations, :max_recovery_ms], problem: :not_supported}] =
-               problems(harness, Map.merge(%{target: target, threads: [[:get]]}, Map.new(expectations)))
-    end
-
     test "funs of another arity are refused", %{harness: harness, target: target} do
       for {key, value, arity} <- [
             {:setup, fn _ -> :ok end, 0},

@@ -182,24 +182,6 @@ static void test_hooks_node(void **state)
     }
 }
 
-static void test_chaos_terms(void **state)
-{
-    (void)state;
-    static const char *const chaos[] = {"{inject_crash, immediate}",
-                                        "{kill_children, []}",
-                                        "[#{action => {suspend, 5}}]",
-                                        "{m, f}",
-                                        "{m, f, [a|b]}",
-                                        "true",
-                                        "7"};
-    for (size_t i = 0; i < ARRAY_LENGTH(chaos); i++) {
-        char text[200];
-        snprintf(text, sizeof(text), "#{target => counter, threads => [[a]], chaos => %s}", chaos[i]);
-        EXPECT_PROBLEMS(text,
-                        PROBLEM("chaos", "not_supported", "chaos terms and schedules are not supported"));
-    }
-}
-
 /* --- Mailbox and expectations --- */
 
 static void test_mailbox(void **state)
@@ -288,7 +270,6 @@ static void test_bad_expectations(void **state)
         {"[{max_p98_us, 1}]", PROBLEM("performance_expectations", "unknown_key",
                                       "max_p98_us is not an expectation; did you mean max_p90_us")},
         {"[{max_error_rate, high}]", PROBLEM("performance_expectations,max_error_rate", "wrong_type", "")},
-        {"[{max_recovery_ms, 1}]", PROBLEM("performance_expectations,max_recovery_ms", "not_supported", "")},
     };
     char text[300];
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
@@ -326,12 +307,11 @@ static void test_strict(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_default_funs),     cmocka_unit_test(test_hooks),
-        cmocka_unit_test(test_bad_hooks),        cmocka_unit_test(test_setup_or_target),
-        cmocka_unit_test(test_hooks_node),       cmocka_unit_test(test_chaos_terms),
-        cmocka_unit_test(test_mailbox),          cmocka_unit_test(test_expectations),
-        cmocka_unit_test(test_bad_expectations), cmocka_unit_test(test_many_expectations),
-        cmocka_unit_test(test_strict),
+        cmocka_unit_test(test_default_funs),      cmocka_unit_test(test_hooks),
+        cmocka_unit_test(test_bad_hooks),         cmocka_unit_test(test_setup_or_target),
+        cmocka_unit_test(test_hooks_node),        cmocka_unit_test(test_mailbox),
+        cmocka_unit_test(test_expectations),      cmocka_unit_test(test_bad_expectations),
+        cmocka_unit_test(test_many_expectations), cmocka_unit_test(test_strict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,7 +58,8 @@ static void test_shapes(void **state)
                     " spread => round_robin, timeout_ms => 7, call_timeout_ms => 1000,"
                     " hook_timeout_ms => 5000, cast_sync_message => '__supertester_sync__',"
                     " 'strict_cast_sync?' => false, invariant => nil, cleanup => nil, mailbox => nil,"
-                    " chaos => nil, performance_expectations => [], abort_when => [],"
+                    " steady_state => nil, chaos => nil, dry_run => false, performance_expectations => [], "
+                    "abort_when => [],"
                     " warmup_ms => 1000, metadata => #{}, events => all, seed => nil,"
                     " hooks_node => app@caller}");
         term_build_free(&builder);
@@ -78,23 +79,6 @@ static void test_values_that_say_nothing(void **state)
     scenario_free(read_good("#{target => counter, threads => [[a]], metadata => nil, load => nil,"
                             " abort_when => [], dry_run => false, invariant => nil, hooks_node => nil,"
                             " performance_expectations => nil}"));
-}
-
-static void test_not_supported(void **state)
-{
-    (void)state;
-    static const char *const names[] = {
-        "steady_state",
-        "dry_run",
-    };
-    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
-        char text[200], problem[200];
-        snprintf(text, sizeof(text), "#{target => counter, threads => [[a]], %s => $1}", names[i]);
-        snprintf(problem, sizeof(problem), PROBLEM("%s", "not_supported", ""), names[i]);
-        EXPECT_PROBLEMS(text, problem);
-    }
-    EXPECT_PROBLEMS("#{target => counter, threads => [[a]], steady_state => true, dry_run => 0}",
-                    PROBLEM("steady_state", "not_supported", ""), PROBLEM("dry_run", "not_supported", ""));
 }
 
 static void test_targets(void **state)
@@ -437,7 +421,7 @@ static void test_all_problems(void **state)
         " metadata => z, evnets => all}",
         PROBLEM("target", "invalid_target", ""), PROBLEM("threads,0,0", "invalid_operation", ""),
         PROBLEM("threads,1", "invalid_operation", ""), PROBLEM("timeout_ms", "out_of_range", ""),
-        PROBLEM("events", "out_of_range", ""), PROBLEM("chaos", "not_supported", ""),
+        PROBLEM("events", "out_of_range", ""), PROBLEM("chaos", "invalid_action", ""),
         PROBLEM("metadata", "wrong_type", ""),
         PROBLEM("evnets", "unknown_key", "is not a key of scenarios; did you mean events?"));
 }
@@ -486,7 +470,6 @@ int main(void)
         cmocka_unit_test(test_smallest),
         cmocka_unit_test(test_shapes),
         cmocka_unit_test(test_values_that_say_nothing),
-        cmocka_unit_test(test_not_supported),
         cmocka_unit_test(test_targets),
         cmocka_unit_test(test_bad_targets),
         cmocka_unit_test(test_improper_target_list),

@@ -1,0 +1,184 @@
+#include <string.h>
+
+#include "chaos.h"
+
+/* --- Recovery --- */
+
+/* Of very many faults without a success between them the oldest are no longer watched. */
+void chaos_watch(struct run_chaos *chaos, struct injection *injection)
+{
+    if (chaos->watched_count == CHAOS_WATCHED)
+        memmove(chaos->watched, chaos->watched + 1, --chaos->watched_count * sizeof(chaos->watched[0]));
+    chaos->watched[chaos->watched_count++] = injection;
+}
+
+void chaos_observed(struct run *run, size_t target, bool ok, uint64_t now_ns)
+{
+    struct run_chaos *chaos = run->faults;
+    size_t left = 0;
+    if (!chaos || !chaos->watched_count)
+        return;
+    for (size_t i = 0; i < chaos->watched_count; i++) {
+        struct injection *injection = chaos->watched[i];
+        if (injection->observed)
+            injection_observe(injection, target, ok, now_ns);
+        if (injection->observed)
+            chaos->watched[left++] = injection;
+    }
+    chaos->watched_count = left;
+}
+
+int64_t chaos_longest_recovery_ms(const struct run *run)
+{
+    uint64_t now = clock_ns(), recovery, longest = 0;
+    bool found = false;
+    for (const struct injection *injection = run->faults ? run->faults->first : NULL; injection;
+         injection = injection->next) {
+        if (!injection_recovery_ns(injection, run->ended_ns ? run->ended_ns : now, &recovery))
+            continue;
+        found = true;
+        longest = recovery > longest ? recovery : longest;
+    }
+    return found ? (int64_t)(longest / CLOCK_NS_PER_MS) : -1;
+}
+
+/* --- The report --- */
+
+static void build_mark(const struct injection *injection, const char *event, bool with_target,
+                       struct term_builder *builder)
+{
+    term_build_reset(builder);
+    term_build_map(builder, with_target ? 3 : 2);
+    term_build_key(builder, "fault");
+    term_build_atom(builder, injection->action->kind->name);
+    term_build_key(builder, "event");
+    term_build_atom(builder, event);
+    if (with_target) {
+        term_build_key(builder, "target");
+        injection_build_target(injection, builder);
+    }
+}
+
+void chaos_mark(struct run_chaos *chaos, const struct injection *injection, const char *event)
+{
+    struct run *run = chaos->run;
+    struct term_builder builder = {0};
+    if (run->state >= RUN_JUDGING)
+        return;
+    build_mark(injection, event, true, &builder);
+    if (builder.bytes.size > TIMELINE_MARK_BYTES) /* very many processes */
+        build_mark(injection, event, false, &builder);
+    timeline_mark(&run->timeline, clock_ns(), term_built(&builder));
+    term_build_free(&builder);
+}
+
+void chaos_build_injections(const struct run *run, struct term_builder *builder)
+{
+    const struct run_chaos *chaos = run->faults;
+    size_t count = chaos ? chaos->count : 0;
+    term_build_list(builder, count);
+    for (const struct injection *injection = chaos ? chaos->first : NULL; injection;
+         injection = injection->next)
+        injection_build(injection, chaos->started_ns, builder);
+    if (count)
+        term_build_nil(builder);
+}
+
+void chaos_build_healed(const struct run *run, struct term_builder *builder)
+{
+    const struct injection *first = run->faults ? run->faults->first : NULL;
+    size_t left = 0;
+    for (const struct injection *injection = first; injection; injection = injection->next)
+        left += injection_is_left(injection);
+    if (!left) {
+        term_build_boolean(builder, true);
+        return;
+    }
+    term_build_list(builder, left);
+    for (const struct injection *injection = first; injection; injection = injection->next)
+        if (injection_is_left(injection))
+            injection_build_left(injection, builder);
+    term_build_nil(builder);
+}
+
+/* --- A dry run --- */
+
+#define PLANNED_OCCURRENCES 100
+
+/* When the first occurrences would be due, of those that happen. */
+static void build_occurrences(const struct run *run, const struct injection *plan,
+                              struct term_builder *builder)
+{
+    const struct schedule *schedule = &plan->action->schedule;
+    struct term_builder times = {0};
+    size_t count = 0;
+    for (uint64_t i = 0; i < schedule->times && i < PLANNED_OCCURRENCES; i++) {
+        if (!schedule_happens(schedule, run->seed, plan->index, i))
+            continue;
+        term_build_unsigned(&times, schedule_due_ns(schedule, run->seed, plan->index, i) / CLOCK_NS_PER_MS);
+        count++;
+    }
+    term_build_list(builder, count);
+    buffer_append(&builder->bytes, buffer_bytes(&times.bytes), times.bytes.size);
+    if (count)
+        term_build_nil(builder);
+    term_build_free(&times);
+}
+
+static void build_candidates(const struct injection *plan, struct term_builder *builder)
+{
+    if (plan->action->kind->victim == CHAOS_TARGET_NODE) {
+        injection_build_target(plan, builder);
+        return;
+    }
+    term_build_list(builder, plan->candidate_count);
+    for (size_t i = 0; i < plan->candidate_count; i++)
+        term_build_term(builder, plan->candidates[i].pid);
+    if (plan->candidate_count)
+        term_build_nil(builder);
+}
+
+static void build_plans(const struct run *run, struct term_builder *builder)
+{
+    const struct run_chaos *chaos = run->faults;
+    size_t count = 0;
+    for (const struct injection *plan = chaos ? chaos->plans : NULL; plan; plan = plan->next)
+        count++;
+    term_build_list(builder, count);
+    for (const struct injection *plan = chaos ? chaos->plans : NULL; plan; plan = plan->next) {
+        term_build_map(builder, 5);
+        term_build_key(builder, "kind");
+        term_build_atom(builder, plan->action->kind->name);
+        term_build_key(builder, "action");
+        term_build_term(builder, plan->action->term);
+        term_build_key(builder, "at_ms");
+        build_occurrences(run, plan, builder);
+        term_build_key(builder, "target");
+        build_candidates(plan, builder);
+        term_build_key(builder, "problem");
+        if (plan->failure.size)
+            term_build_term(builder, buffer_term(&plan->failure));
+        else
+            term_build_atom(builder, "nil");
+    }
+    if (count)
+        term_build_nil(builder);
+}
+
+void chaos_build_dry_run(const struct run *run, struct term_builder *builder)
+{
+    term_build_map(builder, 5);
+    term_build_key(builder, "dry_run");
+    term_build_boolean(builder, true);
+    term_build_key(builder, "seed");
+    term_build_unsigned(builder, run->seed);
+    term_build_key(builder, "thread_count");
+    term_build_unsigned(builder, run->scenario->thread_count);
+    term_build_key(builder, "target");
+    if (run->scenario->target.data)
+        term_build_term(builder, run->scenario->target);
+    else
+        term_build_atom(builder, "nil");
+    term_build_key(builder, "chaos");
+    build_plans(run, builder);
+}

@@ -1,0 +1,91 @@
+#include "run/heal_all.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "injections.h"
+#include "run.h"
+
+/* Nodes that find each other again take the longest. */
+#define HEAL_NS (10 * CLOCK_NS_PER_S)
+
+struct healing {
+    struct runner *runner;
+    struct loop_timer deadline;
+    struct loop_task reap;
+    struct term_builder faults; /* the elements */
+    size_t count;
+    size_t left;
+    bool asking; /* not all runs were asked yet */
+    void (*done)(void *owner, struct term healed);
+    void *owner;
+};
+
+static void reap(void *owner)
+{
+    struct healing *healing = owner;
+    loop_timer_free(&healing->deadline);
+    term_build_free(&healing->faults);
+    free(healing);
+}
+
+static void finish(struct healing *healing)
+{
+    struct term_builder list = {0};
+    term_build_list(&list, healing->count);
+    buffer_append(&list.bytes, buffer_bytes(&healing->faults.bytes), healing->faults.bytes.size);
+    if (healing->count)
+        term_build_nil(&list);
+    healing->done(healing->owner, term_built(&list));
+    term_build_free(&list);
+    loop_timer_stop(&healing->deadline);
+    loop_defer(healing->deadline.loop, &healing->reap);
+}
+
+static void on_undone(void *owner, const struct run *run, const struct injection *injection)
+{
+    struct healing *healing = owner;
+    term_build_map(&healing->faults, 5);
+    term_build_key(&healing->faults, "run_id");
+    term_build_unsigned(&healing->faults, run->id);
+    injection_build_what(injection, &healing->faults);
+    term_build_key(&healing->faults, "undone");
+    term_build_boolean(&healing->faults, !injection_is_left(injection));
+    healing->count++;
+    if (--healing->left == 0 && !healing->asking)
+        finish(healing);
+}
+
+static void forget(void *owner, struct run *run)
+{
+    chaos_forget_heal(run, owner);
+}
+
+/* Those that are still awaited have not been seen to be gone. */
+static void on_deadline(void *owner)
+{
+    struct healing *healing = owner;
+    runner_each(healing->runner, forget, healing);
+    finish(healing);
+}
+
+static void ask(void *owner, struct run *run)
+{
+    struct healing *healing = owner;
+    healing->left += chaos_heal_now(run, on_undone, healing);
+}
+
+void heal_all(struct runner *runner, struct node *node, void (*done)(void *owner, struct term healed),
+              void *owner)
+{
+    struct healing *healing = memory_zalloc(1, sizeof(*healing));
+    *healing = (struct healing){.runner = runner, .asking = true, .done = done, .owner = owner};
+    healing->reap = (struct loop_task){.run = reap, .owner = healing};
+    loop_timer_init(&healing->deadline, node_loop(node), on_deadline, healing);
+    runner_each(runner, ask, healing);
+    healing->asking = false;
+    if (healing->left)
+        loop_timer_set(&healing->deadline, HEAL_NS);
+    else
+        finish(healing);
+}

@@ -1,0 +1,146 @@
+#include "injections.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "run.h"
+
+void injection_free(struct injection *injection)
+{
+    for (size_t i = 0; i < injection->answer_count; i++)
+        buffer_free(&injection->answers[i]);
+    struct buffer *const kept[] = {&injection->failure, &injection->pids, &injection->outcome,
+                                   &injection->undone};
+    for (size_t i = 0; i < ARRAY_LENGTH(kept); i++)
+        buffer_free(kept[i]);
+    free(injection->answers);
+    free(injection->candidates);
+    free(injection->parts);
+    free(injection->nodes);
+    free(injection);
+}
+
+void injection_outcome(struct injection *injection, const char *atom)
+{
+    struct term_builder builder = {0};
+    if (injection->outcome.size)
+        return;
+    term_build_atom(&builder, atom);
+    run_keep(&injection->outcome, term_built(&builder));
+    term_build_free(&builder);
+}
+
+void injection_outcome_term(struct injection *injection, const char *tag, struct term detail)
+{
+    struct term_builder builder = {0};
+    if (injection->outcome.size)
+        return;
+    term_build_tuple(&builder, 2);
+    term_build_atom(&builder, tag);
+    term_build_term(&builder, detail);
+    run_keep(&injection->outcome, term_built(&builder));
+    term_build_free(&builder);
+}
+
+/* A success counts once the fault is known to have had its effect: what was answered before it comes before
+ * the word of it, as both are sent by the same node. */
+void injection_observe(struct injection *injection, size_t target, bool ok, uint64_t now_ns)
+{
+    if (!injection->at_ns || (injection->target != TARGET_ANY && injection->target != target))
+        return;
+    if (!ok) {
+        injection->errors++;
+    } else if (injection->effect_ns) {
+        injection->recovered_ns = now_ns;
+        injection->observed = false;
+    }
+}
+
+bool injection_recovery_ns(const struct injection *injection, uint64_t now_ns, uint64_t *recovery)
+{
+    if (injection->recovered_ns)
+        *recovery = injection->recovered_ns - injection->at_ns;
+    else if (injection->at_ns && injection->errors)
+        *recovery = now_ns - injection->at_ns;
+    else
+        return false;
+    return true;
+}
+
+bool injection_is_left(const struct injection *injection)
+{
+    return injection->was_held && (injection->state != INJECTION_ENDED || injection->undone.size);
+}
+
+void injection_build_target(const struct injection *injection, struct term_builder *builder)
+{
+    if (injection->has_pids) {
+        term_build_term(builder, buffer_term(&injection->pids));
+        return;
+    }
+    const char *node = injection->nodes;
+    term_build_list(builder, injection->node_count);
+    for (size_t i = 0; i < injection->node_count; i++, node += strlen(node) + 1)
+        term_build_atom(builder, node);
+    if (injection->node_count)
+        term_build_nil(builder);
+}
+
+void injection_build_what(const struct injection *injection, struct term_builder *builder)
+{
+    term_build_key(builder, "kind");
+    term_build_atom(builder, injection->action->kind->name);
+    term_build_key(builder, "action");
+    term_build_term(builder, injection->action->term);
+    term_build_key(builder, "target");
+    injection_build_target(injection, builder);
+}
+
+/* nil when there is no such time. */
+static void build_ms(struct term_builder *builder, const char *key, bool is_there, uint64_t ns)
+{
+    term_build_key(builder, key);
+    if (is_there)
+        term_build_unsigned(builder, ns / CLOCK_NS_PER_MS);
+    else
+        term_build_atom(builder, "nil");
+}
+
+static void build_undone(const struct injection *injection, struct term_builder *builder)
+{
+    term_build_key(builder, "undone");
+    if (!injection->was_held)
+        term_build_atom(builder, "nil");
+    else
+        term_build_boolean(builder, !injection_is_left(injection));
+}
+
+void injection_build(const struct injection *injection, uint64_t started_ns, struct term_builder *builder)
+{
+    uint64_t at = injection->at_ns ? injection->at_ns : injection->due_ns;
+    term_build_map(builder, 10);
+    build_ms(builder, "at_ms", true, at > started_ns ? at - started_ns : 0);
+    injection_build_what(injection, builder);
+    term_build_key(builder, "outcome");
+    term_build_term(builder, buffer_term(&injection->outcome));
+    term_build_key(builder, "amount");
+    term_build_unsigned(builder, injection->amount);
+    build_ms(builder, "duration_ms", injection->was_held && injection->ended_ns,
+             injection->ended_ns - injection->at_ns);
+    build_undone(injection, builder);
+    build_ms(builder, "recovery_ms", injection->recovered_ns, injection->recovered_ns - injection->at_ns);
+    term_build_key(builder, "errors");
+    term_build_unsigned(builder, injection->errors);
+}
+
+void injection_build_left(const struct injection *injection, struct term_builder *builder)
+{
+    term_build_map(builder, 4);
+    injection_build_what(injection, builder);
+    term_build_key(builder, "reason");
+    if (injection->undone.size)
+        term_build_term(builder, buffer_term(&injection->undone));
+    else
+        term_build_atom(builder, "timeout");
+}

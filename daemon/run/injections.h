@@ -1,0 +1,113 @@
+/* Faults that a run has injected, and what came of each: when, what, whom, how it ended, how long recovery
+ * took. */
+#ifndef HARNESSD_RUN_INJECTIONS_H
+#define HARNESSD_RUN_INJECTIONS_H
+
+#include "chaos_agents.h"
+#include "run/chaos_kinds.h"
+
+/* More than these a run does not inject. */
+#define INJECTIONS_MOST 10000
+
+enum injection_state {
+    INJECTION_FINDING, /* agents look for who the target is */
+    INJECTION_ACTING,  /* agents were told to do it */
+    INJECTION_HOLDING, /* it lasts */
+    INJECTION_ENDED,   /* done, undone, or never done */
+};
+
+/* What one agent was asked for. */
+struct injection_part {
+    struct chaos_agent *agent; /* NULL: it has ended, or its agent is lost */
+    bool ready;                /* to be told to go ahead, with all the others */
+    bool holding;
+};
+
+/* A process that an injection may be done to; the terms are those of an answer that is kept with it. */
+struct candidate {
+    struct term id; /* in its supervisor */
+    struct term pid;
+    struct term name;
+    struct term application;
+};
+
+#define TARGET_ANY SIZE_MAX
+
+struct campaign;
+
+struct injection {
+    struct injection *next;
+    const struct chaos_action *action;
+    struct campaign *campaign; /* of kill_children, whose rounds are injections each */
+    uint32_t index;            /* of the action in the scenario */
+    uint64_t occurrence;
+    enum injection_state state;
+    bool is_plan; /* it only looks for its target, and is checked */
+
+    uint64_t serial; /* marks the answers to what was asked last */
+    struct injection_part *parts;
+    size_t part_count;
+    size_t parts_left;
+
+    struct buffer *answers; /* that the candidates are in */
+    size_t answer_count;
+    struct candidate *candidates;
+    size_t candidate_count;
+    struct term supervisor_pid; /* in an answer; without data when none was looked for */
+    struct term supervisor_name;
+    struct term supervisor_application;
+    struct buffer failure; /* why nobody was found */
+    char *nodes;           /* whose names it is for, each ending in NUL; of kinds that are done to nodes */
+    size_t node_count;
+
+    uint64_t due_ns; /* all times as the clock's; 0: not yet */
+    uint64_t at_ns;  /* the agents were told */
+    uint64_t effect_ns;
+    uint64_t ended_ns;
+    uint64_t amount; /* of processes that crashed, things that are held */
+    bool has_pids;   /* `pids` is whom it was done to */
+    struct buffer pids;
+    struct buffer outcome;
+    struct buffer undone; /* why it is not; empty: it is, or does not last */
+    bool was_held;
+    bool released; /* the chaos does not wait for it any more */
+
+    /* Recovery. */
+    size_t target; /* of the run, that it is about */
+    bool observed; /* recovery is still awaited */
+    uint64_t recovered_ns;
+    uint64_t errors;
+
+    /* Of who asked for its undoing. */
+    void (*on_undone)(void *owner, const struct run *run, const struct injection *injection);
+    void *owner;
+};
+
+void injection_free(struct injection *injection);
+
+/* Sets the outcome unless there is one: an atom, or {Tag, Detail}. */
+void injection_outcome(struct injection *injection, const char *atom);
+void injection_outcome_term(struct injection *injection, const char *tag, struct term detail);
+
+/* An operation on a target of the run has ended. */
+void injection_observe(struct injection *injection, size_t target, bool ok, uint64_t now_ns);
+
+/* How long recovery took, or has taken so far; false when there was nothing to recover from. */
+MUST_CHECK bool injection_recovery_ns(const struct injection *injection, uint64_t now_ns, uint64_t *recovery);
+
+/* Whether it lasted and is not undone. */
+bool injection_is_left(const struct injection *injection);
+
+/* Appends a map of the report's `injections`; times are from `started_ns`. */
+void injection_build(const struct injection *injection, uint64_t started_ns, struct term_builder *builder);
+
+/* Appends %{kind:, action:, target:, reason:} of one that is not undone, for `healed`. */
+void injection_build_left(const struct injection *injection, struct term_builder *builder);
+
+/* Appends the pairs kind, action and target of a map. */
+void injection_build_what(const struct injection *injection, struct term_builder *builder);
+
+/* Appends whom it is done to: pids, or names of nodes. */
+void injection_build_target(const struct injection *injection, struct term_builder *builder);
+
+#endif
