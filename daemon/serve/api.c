@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "run/heal_all.h"
 #include "run/scenario_term.h"
+#include "serve/chaos_suite.h"
 #include "serve/library.h"
 #include "term/term_read.h"
 
@@ -138,6 +139,23 @@ static void serve_default_invariant(struct api *api, struct request *request)
 {
     (void)api;
     library_default_invariant(request);
+}
+
+static void serve_chaos_inject_crash(struct api *api, struct request *request)
+{
+    (void)api;
+    library_chaos_inject_crash(request);
+}
+
+static void serve_chaos_kill_children(struct api *api, struct request *request)
+{
+    (void)api;
+    library_chaos_kill_children(request);
+}
+
+static void serve_run_chaos_suite(struct api *api, struct request *request)
+{
+    chaos_suite_run(api->runner, api->node, &api->stopping, request);
 }
 
 static void all_healed(void *owner, struct term healed)
@@ -295,6 +313,22 @@ static const struct function {
      "A scenario from the configuration of a property: its thread_scripts are the threads.\n"},
     {"from_property_config", 3, serve_from_property_config, NULL, NULL},
     {"default_invariant", 2, serve_default_invariant, "default_invariant(pid, ctx) -> :ok", "Always :ok.\n"},
+    {"chaos_inject_crash", 0, serve_chaos_inject_crash, "chaos_inject_crash([spec[, opts]]) -> chaos term",
+     "A chaos term for a scenario's chaos: a crash of its subject, :immediate, {:after_ms, ms} or\n"
+     "{:random, probability}, with [reason: :chaos_injection].\n"},
+    {"chaos_inject_crash", 1, serve_chaos_inject_crash, NULL, NULL},
+    {"chaos_inject_crash", 2, serve_chaos_inject_crash, NULL, NULL},
+    {"chaos_kill_children", 0, serve_chaos_kill_children, "chaos_kill_children([opts]) -> chaos term",
+     "A chaos term for a scenario's chaos: children of its subject are killed again and again, with\n"
+     "[kill_rate: 0.3, duration_ms: 5000, kill_interval_ms: 100, kill_reason: :kill].\n"},
+    {"chaos_kill_children", 1, serve_chaos_kill_children, NULL, NULL},
+    {"run_chaos_suite", 2, serve_run_chaos_suite, "run_chaos_suite(target, scenarios[, opts]) -> report",
+     "Works through chaos scenarios against a target, one after the other:\n"
+     "  %{type: :kill_children, kill_rate: 0.5, duration_ms: 1000, ...}\n"
+     "  %{type: :concurrent, scenario: scenario} or %{type: :concurrent, build: fun/1 of the target}\n"
+     "with [timeout: ms] for all of them. The report has total_scenarios, passed, failed, failures and\n"
+     "duration_ms.\n"},
+    {"run_chaos_suite", 3, serve_run_chaos_suite, NULL, NULL},
     {"heal_all", 0, serve_heal_all, "heal_all() -> [map]",
      "Undoes every lasting fault of every run, and has them inject nothing more. What it undid: a list of\n"
      "%{run_id:, kind:, action:, target:, undone:}.\n"},

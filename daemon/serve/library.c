@@ -207,3 +207,27 @@ void library_default_invariant(struct request *request)
     term_build_atom(request_answer(request), "ok");
     request_return(request);
 }
+
+/* {inject_crash, Spec, Options}; what is wrong with it, validation tells. */
+void library_chaos_inject_crash(struct request *request)
+{
+    struct term_builder *answer = request_answer(request);
+    term_build_tuple(answer, 3);
+    term_build_atom(answer, "inject_crash");
+    if (request->arity > 0)
+        term_build_term(answer, request->arguments[0]);
+    else
+        term_build_atom(answer, "immediate");
+    term_build_term(answer, request->arity > 1 ? request->arguments[1] : nil);
+    request_return(request);
+}
+
+/* {kill_children, Options} */
+void library_chaos_kill_children(struct request *request)
+{
+    struct term_builder *answer = request_answer(request);
+    term_build_tuple(answer, 2);
+    term_build_atom(answer, "kill_children");
+    term_build_term(answer, request->arity > 0 ? request->arguments[0] : nil);
+    request_return(request);
+}

@@ -1,4 +1,5 @@
-/* The functions of the library that make scenarios: plain maps that run() takes. */
+/* The functions of the library that make scenarios, plain maps that run() takes, and
+ * chaos terms for them. */
 #ifndef HARNESSD_SERVE_LIBRARY_H
 #define HARNESSD_SERVE_LIBRARY_H
 
@@ -12,5 +13,9 @@ void library_from_property_config(struct request *request);
 
 /* default_invariant(pid, ctx): answers the request. */
 void library_default_invariant(struct request *request);
+
+/* chaos_inject_crash([spec[, opts]]) and chaos_kill_children([opts]): a chaos term. */
+void library_chaos_inject_crash(struct request *request);
+void library_chaos_kill_children(struct request *request);
 
 #endif
