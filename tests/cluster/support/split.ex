@@ -1,0 +1,18 @@
+defmodule Split do
+  @moduledoc "Visible nodes that know each other, beside the tests, which none of them is connected to (`Peer.load/2`)."
+
+  @doc "Connects each node to all others."
+  def join(nodes), do: for(node <- nodes, node != node(), do: {node, :net_kernel.connect_node(node)})
+
+  @doc "The visible nodes that this one is connected to, of those named."
+  def neighbours(nodes), do: Enum.sort(for node <- Node.list(), node in nodes, do: node)
+
+  @doc "Tries to reach another node again and again, as any message would."
+  def start_trying(node), do: spawn(fn -> try_on(node) end)
+
+  defp try_on(node) do
+    :net_kernel.connect_node(node)
+    Process.sleep(5)
+    try_on(node)
+  end
+end
