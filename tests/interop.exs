@@ -30,6 +30,8 @@ defmodule Interop do
     calls()
     operations()
     check("every hook, and hooks that fail", &hooks/0)
+    check("faults, and what lasts of them is undone", &faults/0)
+    check("nodes that are kept apart, and connected again", fn -> split(log) end)
 
     check("a caller that is killed", &killed_caller/0)
     check("nothing is left of the runs", fn -> nothing_left(before) end)
@@ -37,7 +39,7 @@ defmodule Interop do
     check("the janitor cleans up after a daemon that is killed", fn -> killed_daemon(daemon, before) end)
 
     check("the nodes log the crashes asked for, no more", fn ->
-      [] = Enum.reject(File.stream!(log.file), &(&1 =~ ~r/^$| terminating| crasher:| info: /))
+      [] = Enum.reject(File.stream!(log.file), &(&1 =~ ~r/^$| terminating| crasher:| info: |child_terminated|^=ERROR REPORT|Invalid challenge reply/))
     end)
 
     System.halt(if Process.get(:failed), do: 1, else: 0)
@@ -174,6 +176,47 @@ defmodule Interop do
     {:error, {:chaos_failed, _}} = run(%{scenario() | chaos: fn _, _ -> exit(:no) end})
     {:error, {:invariant_failed, :returned_false}} = run(%{scenario() | invariant: fn _, _ -> false end})
     {:error, {:performance_failed, _}} = run(%{scenario() | performance_expectations: [max_time_ms: 0]})
+  end
+
+  defp faults do
+    {:ok, supervisor} = Supervisor.start_link([{Agent, fn -> 0 end}], strategy: :one_for_one, max_restarts: 100)
+
+    for action <- [
+          {:suspend, 50},
+          {:exhaust, :process_limit, [duration_ms: 50]},
+          {:exhaust, :ets_tables, [duration_ms: 50]},
+          {:exhaust, :memory, [size_mb: 64, duration_ms: 50]},
+          {:exhaust, :ports, [duration_ms: 50]},
+          {:burn_cpu, [duration_ms: 50]}
+        ] do
+      {:ok, report} = run(%{target: start(), threads: [[{:add, 1}]], chaos: action})
+      {action, [%{outcome: :ok, undone: true}], true} = {action, report.injections, report.healed}
+    end
+
+    script = Enum.flat_map(1..50, fn n -> [{:echo, n}, {:"$sleep", 2}] end)
+    kill = %{action: {:kill_children, [duration_ms: 50, kill_interval_ms: 20]}, target: supervisor}
+    chaos = [kill, {:garbage_collect, []}, {:apply, :erlang, :node, []}, {:inject_crash, {:after_ms, 30}}]
+    {:ok, report} = run(%{target: start(), threads: [script], chaos: chaos})
+    here = node()
+    [%{killed: killed, restarted: killed, supervisor_crashed: false}, :ok, {:ok, ^here}, :ok] = report.chaos.result
+    {true, true, [_ | _]} = {killed > 0, report.healed, Map.keys(report.errors) -- [:timeout]}
+    refused = %{target: {:kernel_sup, node()}, threads: [[1]], chaos: {:inject_crash, :immediate}}
+    {:error, {:not_allowed, %{rule: "access.names.deny"}}} = run(refused)
+  end
+
+  # Beside this node, so that it is no part of what OTP makes of the cut.
+  defp split(log) do
+    [a, b] = for name <- [~c"left@127.0.0.1", ~c"right@127.0.0.1"], do: peer(name, log)
+    nodes = [:"left@127.0.0.1", :"right@127.0.0.1"]
+    true = :peer.call(a, :net_kernel, :connect_node, [List.last(nodes)])
+    scenario = %{target: start(), threads: [[]], chaos: {:disconnect, nodes, 500}}
+    run = Task.async(fn -> run(scenario) end)
+    wait(fn -> :peer.call(a, :erlang, :nodes, []) == [] end)
+    # A message would connect them.
+    :pang = :peer.call(b, :net_adm, :ping, [hd(nodes)])
+    {:ok, %{injections: [%{outcome: :ok, undone: true}], healed: true}} = Task.await(run)
+    wait(fn -> :peer.call(a, :erlang, :nodes, []) == tl(nodes) end)
+    for peer <- [a, b], do: :peer.stop(peer)
   end
 
   defp killed_caller do
