@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "term_utf8.h"
+#include "base/utf8.h"
 
 /* More than the tag, lengths and digits of any value whose size does not depend on a text. */
 #define HEAD_BYTES 32
@@ -90,7 +90,7 @@ void term_build_nil(struct term_builder *builder)
 static bool is_atom_text(const char *text, size_t size)
 {
     size_t characters;
-    return size <= TERM_ATOM_BYTES && term_utf8_count((const uint8_t *)text, size, &characters) &&
+    return size <= TERM_ATOM_BYTES && utf8_count((const uint8_t *)text, size, &characters) &&
            characters <= TERM_ATOM_CHARACTERS;
 }
 

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/utf8.h"
 #include "term/term_check.h"
 #include "term_shape.h"
-#include "term_utf8.h"
 
 enum frame_kind { FRAME_PLAIN, FRAME_LIST, FRAME_FUN };
 
@@ -70,7 +70,7 @@ static void rewrite_atom(struct rewrite *rewrite)
     if (*data == TERM_TAG_ATOM || *data == TERM_TAG_SMALL_ATOM) {
         size_t length = 0;
         for (size_t i = 0; i < size; i++)
-            length += term_utf8_encode(text[i], utf8 + length);
+            length += utf8_encode(text[i], utf8 + length);
         text = utf8;
         size = length;
     } else if (*data == TERM_TAG_SMALL_ATOM_UTF8 || size > UINT8_MAX) {

@@ -3,9 +3,9 @@
 #include <assert.h>
 
 #include "base/buffer.h"
+#include "base/utf8.h"
 #include "term_float.h"
 #include "term_shape.h"
-#include "term_utf8.h"
 
 /* A node refuses a map that has a key twice. Maps of up to this many pairs, which is what nodes and people
  * send most, have their keys compared, each with those before it, byte for byte; larger maps are not looked
@@ -114,7 +114,7 @@ static enum term_problem walk_atom(struct walk *walk)
     } else {
         size_t characters = size;
         const uint8_t *text = data + shape->fixed;
-        if (!term_utf8_is_ascii(text, size) && !term_utf8_count(text, size, &characters))
+        if (!utf8_is_ascii(text, size) && !utf8_count(text, size, &characters))
             return TERM_BAD_ATOM;
         if (characters > TERM_ATOM_CHARACTERS)
             return TERM_BAD_ATOM;

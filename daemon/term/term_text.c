@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "term/term_check.h"
 #include "term/term_read.h"
 #include "term_float.h"
 #include "term_shape.h"
-#include "term_utf8.h"
 
 #define TEXT_DEPTH_LIMIT 32
 #define TEXT_ELEMENT_LIMIT 100
@@ -84,7 +84,7 @@ static void write_character(struct writer *writer, uint32_t character, char quot
     else if (!is_printable(character))
         write_format(writer, "\\x{%" PRIX32 "}", character);
     else
-        write_bytes(writer, text, term_utf8_encode(character, text));
+        write_bytes(writer, text, utf8_encode(character, text));
 }
 
 /* UTF-8 that was checked, as it stands between quotes. */
@@ -92,7 +92,7 @@ static void write_characters(struct writer *writer, const uint8_t *text, size_t 
 {
     uint32_t character;
     for (size_t at = 0, length; at < size && !writer->cut; at += length) {
-        length = term_utf8_decode(text + at, size - at, &character);
+        length = utf8_decode(text + at, size - at, &character);
         assert(length);
         write_character(writer, character, quote);
     }
@@ -216,7 +216,7 @@ static bool is_printable_text(const uint8_t *text, size_t size)
 {
     uint32_t character;
     for (size_t at = 0, length; at < size; at += length) {
-        length = term_utf8_decode(text + at, size - at, &character);
+        length = utf8_decode(text + at, size - at, &character);
         if (!length || !is_printable(character))
             return false;
     }
@@ -237,7 +237,7 @@ static void write_binary(struct writer *writer, struct term term)
             write_format(writer, size > 1 ? ",%u:%u" : "%u:%u", bytes[size - 1] >> (8 - bits), bits);
     } else if (size && is_printable_text(bytes, size)) {
         write_quoted(writer, bytes, size, '"');
-        if (!term_utf8_is_ascii(bytes, size))
+        if (!utf8_is_ascii(bytes, size))
             write_string(writer, "/utf8");
     } else {
         write_byte_elements(writer, bytes, size);

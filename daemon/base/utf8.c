@@ -1,4 +1,4 @@
-#include "term_utf8.h"
+#include "base/utf8.h"
 
 #include <string.h>
 
@@ -14,7 +14,7 @@ static const struct {
     {0xf8, 0xf0, 0x10000},
 };
 
-size_t term_utf8_decode(const uint8_t *text, size_t size, uint32_t *character)
+size_t utf8_decode(const uint8_t *text, size_t size, uint32_t *character)
 {
     for (size_t extra = 0; extra < ARRAY_LENGTH(lengths) && extra < size; extra++) {
         if ((text[0] & lengths[extra].mask) != lengths[extra].lead)
@@ -33,7 +33,7 @@ size_t term_utf8_decode(const uint8_t *text, size_t size, uint32_t *character)
     return 0;
 }
 
-size_t term_utf8_encode(uint32_t character, uint8_t *text)
+size_t utf8_encode(uint32_t character, uint8_t *text)
 {
     size_t extra = 0;
     while (extra + 1 < ARRAY_LENGTH(lengths) && character >= lengths[extra + 1].least)
@@ -46,12 +46,12 @@ size_t term_utf8_encode(uint32_t character, uint8_t *text)
     return extra + 1;
 }
 
-bool term_utf8_count(const uint8_t *text, size_t size, size_t *characters)
+bool utf8_count(const uint8_t *text, size_t size, size_t *characters)
 {
     size_t count = 0;
     uint32_t character;
     for (size_t at = 0; at < size; count++) {
-        size_t length = term_utf8_decode(text + at, size - at, &character);
+        size_t length = utf8_decode(text + at, size - at, &character);
         if (!length)
             return false;
         at += length;
@@ -60,7 +60,7 @@ bool term_utf8_count(const uint8_t *text, size_t size, size_t *characters)
     return true;
 }
 
-bool term_utf8_is_ascii(const uint8_t *text, size_t size)
+bool utf8_is_ascii(const uint8_t *text, size_t size)
 {
     uint64_t seen = 0;
     for (; size >= sizeof(seen); text += sizeof(seen), size -= sizeof(seen)) {
