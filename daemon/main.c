@@ -23,6 +23,9 @@
 /* How often a stopping daemon looks whether all is done. */
 #define STOP_CHECK_NS (10 * CLOCK_NS_PER_MS)
 
+/* How often the log tells what it has suppressed. */
+#define SECOND_NS CLOCK_NS_PER_S
+
 #define SIGNALS 3
 
 struct daemon {
@@ -35,6 +38,7 @@ struct daemon {
     struct peers *peers;
     struct listener *listener;
     struct event *signals[SIGNALS];
+    struct loop_timer second;
 
     /* From when the node has its creation, which goes into every pid. */
     bool ready;
@@ -172,11 +176,20 @@ static void watch_signals(struct daemon *daemon)
     signal(SIGPIPE, SIG_IGN);
 }
 
+static void on_second(void *owner)
+{
+    struct daemon *daemon = owner;
+    log_settle(false);
+    loop_timer_set(&daemon->second, SECOND_NS);
+}
+
 static void make_parts(struct daemon *daemon)
 {
     const struct config *config = &daemon->config;
     loop_init(&daemon->loop);
     loop_timer_init(&daemon->stop_check, &daemon->loop, on_stop_check, daemon);
+    loop_timer_init(&daemon->second, &daemon->loop, on_second, daemon);
+    loop_timer_set(&daemon->second, SECOND_NS);
     watch_signals(daemon);
     daemon->resolver = resolver_new(&daemon->loop);
     struct epmd_options epmd = {.host = config->epmd_host ? config->epmd_host : "localhost",
@@ -256,6 +269,7 @@ static void free_parts(struct daemon *daemon)
     for (size_t i = 0; i < SIGNALS; i++)
         event_free(daemon->signals[i]);
     loop_timer_free(&daemon->stop_check);
+    loop_timer_free(&daemon->second);
     loop_free(&daemon->loop);
     config_free(&daemon->config);
 }
@@ -272,6 +286,7 @@ static int run(struct daemon *daemon)
         log_info("stopped");
     }
     free_parts(daemon);
+    log_settle(true);
     return listening ? EXIT_ASKED : EXIT_FAILED;
 }
 

@@ -1,45 +1,73 @@
 #include "base/log.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 /* One line is formatted here and written at once, so that lines of one process never mix. */
 #define LOG_LINE_BYTES 4096
 #define LOG_VALUE_BYTES 1024
 
+#define CLOSING_BYTES 2 /* the brace and the newline */
+#define CUT "...\""     /* how a value ends that there is no room for */
+#define ESCAPE_BYTES 6  /* \u001f */
+
 struct log_line {
     char text[LOG_LINE_BYTES];
     size_t size;
+    bool full; /* something was left out */
 };
 
 /* How often an event was written within the current second; events are told apart by the address of their
  * text, which is always a literal. */
 struct log_burst {
     const char *event;
+    enum log_level level;
     uint64_t second;
     uint64_t count;
     uint64_t suppressed;
 };
 
-#define LOG_BURSTS 64
+#define LOG_BURSTS 512 /* a power of two, and more than there are events */
 
 static struct {
     enum log_level level;
     enum log_format format;
     FILE *file;
+    bool journal;        /* `file` is read by systemd-journald */
+    uint64_t settled;    /* the second up to which bursts are told of */
+    bool is_suppressing; /* one of them is to be told of */
     struct log_burst bursts[LOG_BURSTS];
 } log_state = {.level = LOG_LEVEL_INFO};
 
 static const char *const level_names[LOG_LEVEL_COUNT] = {"debug", "info", "warning", "error"};
 static const char *const format_names[] = {[LOG_TEXT] = "text", [LOG_JSON] = "json"};
 
+/* The priorities of syslog, as sd-daemon(3) has them at the beginning of a line. */
+static const char *const journal_prefixes[LOG_LEVEL_COUNT] = {"<7>", "<6>", "<4>", "<3>"};
+
+/* systemd tells the device and inode of the stream that it reads, as processes may be given another one. */
+static bool is_journal(FILE *file)
+{
+    struct stat status;
+    const char *stream = getenv("JOURNAL_STREAM");
+    char own[64];
+    if (!stream || !file || fileno(file) < 0 || fstat(fileno(file), &status) != 0)
+        return false;
+    snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+    return strcmp(stream, own) == 0;
+}
+
 void log_configure(enum log_level level, enum log_format format, FILE *file)
 {
     log_state.level = level;
     log_state.format = format;
     log_state.file = file;
+    log_state.journal = is_journal(file);
 }
 
 static bool find_name(const char *const *names, size_t count, const char *name, size_t *index)
@@ -88,11 +116,20 @@ struct log_field log_integer(const char *key, int64_t value)
     return (struct log_field){.key = key, .integer = value};
 }
 
+/* --- One line --- */
+
+static size_t room_of(const struct log_line *line)
+{
+    return LOG_LINE_BYTES - CLOSING_BYTES - line->size;
+}
+
+/* All of it, or nothing. */
 static void put_bytes(struct log_line *line, const char *data, size_t size)
 {
-    size_t room = LOG_LINE_BYTES - 1 - line->size; /* one byte stays free for the newline */
-    if (size > room)
-        size = room;
+    if (size > room_of(line)) {
+        line->full = true;
+        return;
+    }
     memcpy(line->text + line->size, data, size);
     line->size += size;
 }
@@ -102,29 +139,49 @@ static void put_text(struct log_line *line, const char *text)
     put_bytes(line, text, strlen(text));
 }
 
-/* Within quotes, escaped as JSON wants it; bytes that are not ASCII are kept when they can be UTF-8. */
+static bool is_control(uint32_t character)
+{
+    return character < 0x20 || (character >= 0x7f && character < 0xa0);
+}
+
+/* The bytes of `data` that one character takes, and that character as it stands within quotes. A byte that is
+ * no UTF-8 is written as the character of its number. */
+static size_t quote_character(const char *data, size_t size, char quoted[ESCAPE_BYTES + 1])
+{
+    uint32_t character;
+    size_t length = utf8_decode((const uint8_t *)data, size, &character);
+    if (length && !is_control(character)) {
+        const char *escape = character == '"' || character == '\\' ? "\\" : "";
+        snprintf(quoted, ESCAPE_BYTES + 1, "%s%.*s", escape, (int)length, data);
+        return length;
+    }
+    snprintf(quoted, ESCAPE_BYTES + 1, "\\u%04x", length ? character : (unsigned char)data[0]);
+    return length ? length : 1;
+}
+
+/* Within quotes, escaped as JSON wants it. */
 static void put_quoted(struct log_line *line, const char *data, size_t size)
 {
+    size_t at = 0;
     put_text(line, "\"");
-    for (size_t i = 0; i < size && i < LOG_VALUE_BYTES; i++) {
-        unsigned char c = (unsigned char)data[i];
-        char escape[8];
-        if (c == '"' || c == '\\')
-            snprintf(escape, sizeof(escape), "\\%c", c);
-        else if (c < 0x20 || c == 0x7f || c == 0xc0 || c == 0xc1 || c > 0xf4)
-            snprintf(escape, sizeof(escape), "\\u%04x", c);
-        else
-            snprintf(escape, sizeof(escape), "%c", c);
-        put_text(line, escape);
+    while (at < size && at < LOG_VALUE_BYTES && room_of(line) >= ESCAPE_BYTES + strlen(CUT)) {
+        char quoted[ESCAPE_BYTES + 1];
+        at += quote_character(data + at, size - at, quoted);
+        put_text(line, quoted);
     }
-    put_text(line, size > LOG_VALUE_BYTES ? "...\"" : "\"");
+    put_text(line, at < size ? CUT : "\"");
 }
 
 static bool is_plain(const char *data, size_t size)
 {
-    for (size_t i = 0; i < size; i++)
-        if ((unsigned char)data[i] <= ' ' || strchr("\"\\=\x7f", data[i]))
+    uint32_t character;
+    for (size_t at = 0; at < size;) {
+        size_t length = utf8_decode((const uint8_t *)data + at, size - at, &character);
+        if (!length || is_control(character) || character == ' ' || character == '"' || character == '\\' ||
+            character == '=')
             return false;
+        at += length;
+    }
     return size > 0 && size <= LOG_VALUE_BYTES;
 }
 
@@ -141,9 +198,11 @@ static void put_time(struct log_line *line)
     put_text(line, text);
 }
 
+/* A field for which there is not even room to cut it short is left out. */
 static void put_field(struct log_line *line, const struct log_field *field)
 {
     bool json = log_state.format == LOG_JSON;
+    size_t before = line->size;
     put_text(line, json ? ",\"" : " ");
     put_text(line, field->key);
     put_text(line, json ? "\":" : "=");
@@ -151,36 +210,21 @@ static void put_field(struct log_line *line, const struct log_field *field)
         char number[24];
         snprintf(number, sizeof(number), "%lld", (long long)field->integer);
         put_text(line, number);
-    } else if (!json && is_plain(field->string, field->size)) {
+    } else if (!json && field->size <= room_of(line) && is_plain(field->string, field->size)) {
         put_bytes(line, field->string, field->size);
     } else {
         put_quoted(line, field->string, field->size);
     }
+    if (line->full)
+        line->size = before;
+    line->full = false;
 }
 
-/* Whether the event may be written now; `*suppressed` is how many of it were not. */
-static bool burst_allows(const char *event, uint64_t *suppressed)
+static void write_line(enum log_level level, const char *event, const struct log_field *fields)
 {
-    struct log_burst *burst = &log_state.bursts[((uintptr_t)event >> 3) % LOG_BURSTS];
-    uint64_t second = clock_ns() / CLOCK_NS_PER_S;
-    *suppressed = 0;
-    if (burst->event != event || burst->second != second) {
-        *suppressed = burst->event == event ? burst->suppressed : 0;
-        *burst = (struct log_burst){.event = event, .second = second};
-    }
-    if (burst->count++ < LOG_BURST)
-        return true;
-    burst->suppressed++;
-    return false;
-}
-
-void log_write(enum log_level level, const char *event, const struct log_field *fields)
-{
-    uint64_t suppressed = 0;
-    if (!burst_allows(event, &suppressed))
-        return;
     struct log_line line = {.size = 0};
     bool json = log_state.format == LOG_JSON;
+    put_text(&line, log_state.journal ? journal_prefixes[level] : "");
     put_text(&line, json ? "{\"time\":\"" : "");
     put_time(&line);
     put_text(&line, json ? "\",\"level\":\"" : " ");
@@ -190,12 +234,82 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     put_text(&line, json ? "\"" : "");
     for (; fields->key; fields++)
         put_field(&line, fields);
-    struct log_field count = log_integer("suppressed", (int64_t)suppressed);
-    if (suppressed)
-        put_field(&line, &count);
-    put_text(&line, json ? "}" : "");
+    if (json)
+        line.text[line.size++] = '}';
     line.text[line.size++] = '\n';
     FILE *file = log_state.file ? log_state.file : stderr;
     fwrite(line.text, 1, line.size, file);
     fflush(file);
+}
+
+/* --- Bursts --- */
+
+/* That of the event, or the one that it may take. */
+static struct log_burst *find_burst(const char *event)
+{
+    size_t home = ((uintptr_t)event >> 3) % LOG_BURSTS;
+    for (size_t i = 0; i < LOG_BURSTS; i++) {
+        struct log_burst *burst = &log_state.bursts[(home + i) % LOG_BURSTS];
+        if (!burst->event || burst->event == event)
+            return burst;
+    }
+    return &log_state.bursts[home];
+}
+
+static bool burst_allows(enum log_level level, const char *event, uint64_t second)
+{
+    struct log_burst *burst = find_burst(event);
+    if (burst->event != event || burst->second != second)
+        *burst = (struct log_burst){.event = event, .level = level, .second = second};
+    if (burst->count++ < LOG_BURST)
+        return true;
+    burst->suppressed++;
+    log_state.is_suppressing = true;
+    return false;
+}
+
+/* Tells of the bursts that were over before `second`. */
+static void settle(uint64_t second)
+{
+    log_state.is_suppressing = false;
+    for (size_t i = 0; i < LOG_BURSTS; i++) {
+        struct log_burst *burst = &log_state.bursts[i];
+        if (!burst->suppressed)
+            continue;
+        if (burst->second >= second) {
+            log_state.is_suppressing = true;
+            continue;
+        }
+        struct log_field fields[] = {log_string("what", burst->event),
+                                     log_integer("lines", (int64_t)burst->suppressed),
+                                     {.key = NULL}};
+        burst->suppressed = 0;
+        write_line(burst->level, "suppressed", fields);
+    }
+}
+
+static uint64_t this_second(void)
+{
+    return clock_ns() / CLOCK_NS_PER_S;
+}
+
+void log_settle(bool all)
+{
+    if (log_state.is_suppressing)
+        settle(all ? UINT64_MAX : this_second());
+}
+
+void log_write(enum log_level level, const char *event, const struct log_field *fields)
+{
+    uint64_t second = this_second();
+    if (log_state.is_suppressing && second != log_state.settled)
+        settle(second);
+    log_state.settled = second;
+    if (burst_allows(level, event, second))
+        write_line(level, event, fields);
+}
+
+void log_write_each(enum log_level level, const char *event, const struct log_field *fields)
+{
+    write_line(level, event, fields);
 }

@@ -4,9 +4,11 @@
  *
  * prints `2026-01-31T12:00:00.123Z info ready node=app@host port=4711`, or with LOG_JSON the object
  * {"time":"2026-01-31T12:00:00.123Z","level":"info","event":"ready","node":"app@host","port":4711}.
- * Values with spaces, quotes or control characters are quoted. The same event more than LOG_BURST times
- * within a second is counted instead of written; the count follows as the field `suppressed` of its next
- * line.
+ * Values with spaces, quotes or control characters are quoted; what is too long is cut short, and a line is
+ * whole in any case. The same event more than LOG_BURST times within a second is counted instead of written;
+ * the count is written when the second is over: `suppressed what="again and again" lines=980`.
+ *
+ * Where systemd-journald reads the file (JOURNAL_STREAM), lines begin with the priority: `<6>`.
  *
  * The log is the one global of the daemon. */
 #ifndef HARNESSD_BASE_LOG_H
@@ -43,18 +45,29 @@ bool log_enabled(enum log_level level);
 /* `fields` ends with an element whose key is NULL. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
 
+/* The same without suppression. */
+void log_write_each(enum log_level level, const char *event, const struct log_field *fields);
+
+/* Writes how much was suppressed in seconds that are over, or up to now when `all` is to be told. So does the
+ * next event by itself; this is for when there is none. */
+void log_settle(bool all);
+
 struct log_field log_string(const char *key, const char *value); /* NULL is written as an empty string */
 struct log_field log_bytes(const char *key, const void *value, size_t size);
 struct log_field log_integer(const char *key, int64_t value);
 
-#define LOG_AT(level, event, ...)                                                                            \
+#define LOG_BY(write, level, event, ...)                                                                     \
     do {                                                                                                     \
         if (log_enabled(level))                                                                              \
-            log_write(level, event, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.key = NULL}});    \
+            write(level, event, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.key = NULL}});        \
     } while (0)
+#define LOG_AT(level, event, ...) LOG_BY(log_write, level, event __VA_OPT__(, ) __VA_ARGS__)
 #define log_debug(event, ...) LOG_AT(LOG_LEVEL_DEBUG, event, __VA_ARGS__)
 #define log_info(event, ...) LOG_AT(LOG_LEVEL_INFO, event, __VA_ARGS__)
 #define log_warning(event, ...) LOG_AT(LOG_LEVEL_WARNING, event, __VA_ARGS__)
 #define log_error(event, ...) LOG_AT(LOG_LEVEL_ERROR, event, __VA_ARGS__)
+
+/* One line of an answer that somebody waits for, such as one of all problems of a file. */
+#define log_each(level, event, ...) LOG_BY(log_write_each, level, event, __VA_ARGS__)
 
 #endif

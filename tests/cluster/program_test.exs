@@ -109,6 +109,25 @@ defmodule ProgramTest do
     Harness.assert_alive(harness)
   end
 
+  test "what is logged too often is counted, and told of though nothing else happens" do
+    harness = Harness.start()
+
+    for _ <- 1..200 do
+      {:ok, socket} = :gen_tcp.connect({127, 0, 0, 1}, harness.port, [])
+      :gen_tcp.close(socket)
+    end
+
+    # Each attempt is written or counted; the last of those that are counted when nobody connects any more.
+    Wait.until("200 attempts in the log", fn ->
+      log = Harness.log(harness)
+      written = length(Regex.scan(~r/warning handshake failed/, log))
+      counted = Regex.scan(~r/warning suppressed what="handshake failed" lines=(\d+)/, log)
+      written + Enum.sum(for [_, lines] <- counted, do: String.to_integer(lines)) == 200
+    end)
+
+    assert Harness.log(harness) =~ "suppressed"
+  end
+
   test "flags go before the file" do
     node = Harness.unique_node()
     harness = Harness.start(arguments: ["--name", Atom.to_string(node)])

@@ -4,9 +4,13 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <jansson.h>
+
+#include "base/random.h"
 
 #define TIME_BYTES (sizeof("2026-01-31T12:00:00.123Z ") - 1)
 
@@ -134,19 +138,156 @@ static void test_bursts(void **state)
     log_info("another");
     fflush(file);
     assert_non_null(strstr(text, "another"));
-    usleep(1100000);
-    log_info(event);
+    log_settle(true);
     fflush(file);
-    assert_non_null(strstr(text, "suppressed="));
+    assert_non_null(strstr(text, " info suppressed what=\"again and again\" lines="));
+    size_t before = size;
+    log_settle(true);
+    fflush(file);
+    assert_int_equal(size, before); /* told once */
     end();
+}
+
+/* What was suppressed is told of when its second is over, by whatever is logged next, and is never lost. */
+static void test_suppressed_lines_are_told(void **state)
+{
+    (void)state;
+    begin(LOG_LEVEL_INFO, LOG_JSON);
+    const size_t lines = 500;
+    for (size_t i = 0; i < lines; i++) {
+        log_warning("often");
+        log_warning("as often");
+    }
+    usleep(1100000);
+    log_info("another");
+    fflush(file);
+    size_t written = 0;
+    size_t told = 0;
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        char *suppressed = strstr(line, "\"level\":\"warning\",\"event\":\"suppressed\",\"what\":\"often\"");
+        written += strstr(line, "\"event\":\"often\"") != NULL;
+        told += suppressed ? strtoul(strstr(suppressed, "\"lines\":") + strlen("\"lines\":"), NULL, 10) : 0;
+    }
+    assert_int_equal(written + told, lines);
+    assert_true(told > 0);
+    end();
+}
+
+static void test_each_line_of_an_answer(void **state)
+{
+    (void)state;
+    begin(LOG_LEVEL_INFO, LOG_TEXT);
+    for (int i = 0; i < 5 * LOG_BURST; i++)
+        log_each(LOG_LEVEL_INFO, "one of many", log_integer("i", i));
+    log_each(LOG_LEVEL_DEBUG, "not at this level");
+    log_settle(true);
+    fflush(file);
+    assert_int_equal(count_lines(text), 5 * LOG_BURST);
+    end();
+}
+
+/* Whatever the values are, a line is a JSON object with the keys in front. */
+static void test_lines_are_json(void **state)
+{
+    (void)state;
+    struct random random;
+    random_seed(&random, 7);
+    for (int i = 0; i < 20000; i++) {
+        char bytes[3][1500];
+        size_t sizes[3];
+        for (size_t j = 0; j < 3; j++) {
+            /* Mostly what escaping and UTF-8 are about; long ones fill the line. */
+            static const char often[] = "\"\\\x80\xbf\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\n\x7f\xed\xa0\xff";
+            sizes[j] = random_below(&random, random_below(&random, 4) ? 40 : sizeof(bytes[j]));
+            for (size_t k = 0; k < sizes[j]; k++)
+                bytes[j][k] = random_below(&random, 2) ? often[random_below(&random, sizeof(often))]
+                                                       : (char)random_below(&random, 256);
+        }
+        begin(LOG_LEVEL_INFO, LOG_JSON);
+        log_each(LOG_LEVEL_INFO, "odd", log_bytes("a", bytes[0], sizes[0]),
+                 log_bytes("b", bytes[1], sizes[1]), log_integer("n", i), log_bytes("c", bytes[2], sizes[2]));
+        fflush(file);
+        assert_int_equal(strcspn(text, "\n"), size - 1);
+        json_error_t error;
+        json_t *line = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+        if (!line)
+            fail_msg("%s: %s", error.text, text);
+        assert_string_equal(json_string_value(json_object_get(line, "event")), "odd");
+        assert_string_equal(json_string_value(json_object_get(line, "level")), "info");
+        json_decref(line);
+        end();
+    }
+}
+
+/* Each field in turn ends where the line does. */
+static void test_full_lines_are_json(void **state)
+{
+    (void)state;
+    char value[1024];
+    memset(value, '\\', sizeof(value));
+    for (size_t last = 0; last < sizeof(value); last++) {
+        begin(LOG_LEVEL_INFO, LOG_JSON);
+        log_each(LOG_LEVEL_INFO, "full", log_bytes("a", value, sizeof(value)), log_bytes("b", value, last),
+                 log_integer("c", INT64_MIN), log_bytes("d", value, 900), log_string("e", ""),
+                 log_integer("f", 1));
+        fflush(file);
+        assert_true(size <= 4096);
+        json_t *line = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+        assert_non_null(line);
+        json_decref(line);
+        end();
+    }
+}
+
+static void test_journal(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/base_log_test.XXXXXX";
+    char stream[64];
+    struct stat status;
+    int descriptor = mkstemp(path);
+    assert_true(descriptor >= 0);
+    unlink(path);
+    FILE *journal = fdopen(descriptor, "w+");
+    assert_int_equal(fstat(descriptor, &status), 0);
+    snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+    setenv("JOURNAL_STREAM", stream, 1);
+    log_configure(LOG_LEVEL_DEBUG, LOG_TEXT, journal);
+    log_debug("a");
+    log_info("b");
+    log_configure(LOG_LEVEL_DEBUG, LOG_JSON, journal);
+    log_warning("c");
+    log_error("d");
+    setenv("JOURNAL_STREAM", "1:1", 1); /* some other stream of this process */
+    log_configure(LOG_LEVEL_DEBUG, LOG_TEXT, journal);
+    log_error("e");
+    unsetenv("JOURNAL_STREAM");
+    rewind(journal);
+    static const char *const beginnings[] = {"<7>2", "<6>2", "<4>{\"time\":", "<3>{\"time\":", "2"};
+    for (size_t i = 0; i < ARRAY_LENGTH(beginnings); i++) {
+        char line[256];
+        assert_non_null(fgets(line, sizeof(line), journal));
+        assert_memory_equal(line, beginnings[i], strlen(beginnings[i]));
+    }
+    log_configure(LOG_LEVEL_INFO, LOG_TEXT, NULL);
+    fclose(journal);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text),   cmocka_unit_test(test_quoting), cmocka_unit_test(test_json),
-        cmocka_unit_test(test_levels), cmocka_unit_test(test_names),   cmocka_unit_test(test_long_values),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_quoting),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_long_values),
         cmocka_unit_test(test_bursts),
+        cmocka_unit_test(test_suppressed_lines_are_told),
+        cmocka_unit_test(test_each_line_of_an_answer),
+        cmocka_unit_test(test_lines_are_json),
+        cmocka_unit_test(test_full_lines_are_json),
+        cmocka_unit_test(test_journal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
