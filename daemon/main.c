@@ -15,6 +15,7 @@
 #include "serve/access.h"
 #include "serve/api.h"
 #include "serve/config.h"
+#include "serve/config_reload.h"
 
 #define EXIT_ASKED 0
 #define EXIT_FAILED 1
@@ -29,6 +30,8 @@
 #define SIGNALS 3
 
 struct daemon {
+    int argc;
+    char **argv;
     struct config config;
     struct loop loop;
     struct resolver *resolver;
@@ -52,6 +55,15 @@ struct daemon {
     struct loop_timer stop_check;
 };
 
+static struct runner_limits runner_limits_of(const struct config *config)
+{
+    return (struct runner_limits){.runs = config->limit_runs,
+                                  .threads = config->limit_threads,
+                                  .events = config->limit_events,
+                                  .event_bytes = config->limit_event_bytes,
+                                  .custom = config->limit_custom};
+}
+
 /* --- Becoming ready --- */
 
 static void become_ready(struct daemon *daemon, uint32_t creation)
@@ -60,11 +72,7 @@ static void become_ready(struct daemon *daemon, uint32_t creation)
         return;
     const struct config *config = &daemon->config;
     daemon->identity.creation = creation;
-    struct runner_limits limits = {.runs = config->limit_runs,
-                                   .threads = config->limit_threads,
-                                   .events = config->limit_events,
-                                   .event_bytes = config->limit_event_bytes,
-                                   .custom = config->limit_custom};
+    struct runner_limits limits = runner_limits_of(config);
     daemon->io_server = io_server_new(daemon->node);
     daemon->runner = runner_new(daemon->node, daemon->io_server, &limits);
     struct blast_radius radius = access_blast_radius(&daemon->config);
@@ -139,13 +147,53 @@ static void stop(struct daemon *daemon, const char *signal)
     loop_timer_set(&daemon->stop_check, 0);
 }
 
+/* --- Reloading --- */
+
+static bool has_peer(const struct config *config, const char *node)
+{
+    for (size_t i = 0; i < config->peer_count; i++)
+        if (strcmp(config->peers[i].node, node) == 0)
+            return true;
+    return false;
+}
+
+static void keep_peers(struct daemon *daemon, const struct config *old)
+{
+    const struct config *config = &daemon->config;
+    for (size_t i = 0; i < old->peer_count; i++)
+        if (!has_peer(config, old->peers[i].node))
+            peers_let_go(daemon->peers, old->peers[i].node);
+    for (size_t i = 0; i < config->peer_count; i++)
+        peers_keep(daemon->peers, config->peers[i].node, config->peers[i].port);
+}
+
+/* Who reads the configuration when something comes up, as access does, needs not be told. */
+static void reload(struct daemon *daemon)
+{
+    struct config old;
+    const struct config *config = &daemon->config;
+    log_info("reloading the configuration", log_string("signal", "HUP"));
+    if (!config_reload(daemon->argc, daemon->argv, &daemon->config, &old))
+        return;
+    log_configure(config->log_level, config->log_format, stderr);
+    peers_set_limits(daemon->peers, config->limit_frame_bytes, config->limit_queued_bytes,
+                     config->limit_pending_handshakes);
+    peers_judge_again(daemon->peers);
+    if (daemon->ready) {
+        struct runner_limits limits = runner_limits_of(config);
+        runner_set_limits(daemon->runner, &limits);
+        keep_peers(daemon, &old);
+    }
+    config_free(&old);
+}
+
 static void on_signal(evutil_socket_t number, short events, void *argument)
 {
     struct daemon *daemon = argument;
     (void)events;
     loop_enter(&daemon->loop);
     if (number == SIGHUP)
-        log_info("nothing is reloaded", log_string("signal", "HUP"));
+        reload(daemon);
     else
         stop(daemon, number == SIGTERM ? "TERM" : "INT");
 }
@@ -293,6 +341,8 @@ static int run(struct daemon *daemon)
 int main(int argc, char **argv)
 {
     static struct daemon daemon;
+    daemon.argc = argc;
+    daemon.argv = argv;
     switch (config_load(argc, argv, &daemon.config, stderr)) {
     case CONFIG_RUN:
         return run(&daemon);

@@ -38,6 +38,7 @@ struct conn {
     struct message_reader reader;
     struct outbox outbox;
     uint64_t last_read_ns;
+    bool accepted;
     bool sent_since_tick;
     bool write_waits; /* for the socket to take more */
     bool congested;
@@ -54,6 +55,11 @@ enum conn_state conn_state(const struct conn *conn)
 const char *conn_peer(const struct conn *conn)
 {
     return conn->handshake.peer;
+}
+
+bool conn_was_accepted(const struct conn *conn)
+{
+    return conn->accepted;
 }
 
 uint64_t conn_flags(const struct conn *conn)
@@ -259,7 +265,7 @@ static bool take_frame(struct conn *conn)
 {
     bool up = conn->state == CONN_UP;
     size_t header = up ? 4 : conn->transport.operations->handshake_length_bytes;
-    size_t limit = up ? conn->settings->frame_bytes : HANDSHAKE_MESSAGE_BYTES;
+    size_t limit = up ? conn->reader.limit : HANDSHAKE_MESSAGE_BYTES;
     struct buffer *input = &conn->input;
     if (input->size < header)
         return false;
@@ -375,6 +381,7 @@ struct conn *conn_accept(const struct conn_settings *settings, int descriptor, c
     transport_accept_tcp(&transport, descriptor);
     struct conn *conn = conn_new(settings, transport, address);
     conn->state = CONN_HANDSHAKING;
+    conn->accepted = true;
     handshake_accept(&conn->handshake, settings->identity, transport.operations->handshake_length_bytes,
                      judge, conn);
     event_add(conn->readable, NULL);

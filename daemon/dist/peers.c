@@ -362,6 +362,44 @@ void peers_keep(struct peers *peers, const char *node, uint16_t port)
         start_attempt(peer);
 }
 
+void peers_let_go(struct peers *peers, const char *node)
+{
+    struct peer *peer = map_get(&peers->by_name, node, strlen(node));
+    if (!peer || !peer->kept)
+        return;
+    peer->kept = false;
+    peer->fixed_port = 0;
+    if (peer->state == PEER_IDLE)
+        loop_timer_stop(&peer->timer);
+    forget_if_unused(peer);
+}
+
+void peers_set_limits(struct peers *peers, size_t frame_bytes, size_t queued_bytes, size_t pending_handshakes)
+{
+    peers->settings.frame_bytes = frame_bytes;
+    peers->settings.queued_bytes = queued_bytes;
+    peers->options.pending_handshakes = pending_handshakes;
+}
+
+static struct peer *find_forbidden(const struct peers *peers)
+{
+    struct map_cursor cursor = {0};
+    for (const struct map_entry *entry; (entry = map_next(&peers->by_name, &cursor));) {
+        struct peer *peer = entry->value;
+        if (peer->state == PEER_UP && conn_was_accepted(peer->conn) &&
+            !peers->options.events->allowed(peers->options.owner, peer->name))
+            return peer;
+    }
+    return NULL;
+}
+
+/* One after the other: closing calls those back who hold and let go of peers. */
+void peers_judge_again(struct peers *peers)
+{
+    for (struct peer *peer; (peer = find_forbidden(peers));)
+        conn_close(peer->conn, "no longer allowed");
+}
+
 void peer_disconnect(struct peer *peer, const char *reason)
 {
     if (peer->state == PEER_UP)

@@ -35,6 +35,11 @@ void run_keep(struct buffer *buffer, struct term term)
     buffer_append(buffer, term.data, term.size);
 }
 
+void runner_set_limits(struct runner *runner, const struct runner_limits *limits)
+{
+    runner->limits = *limits;
+}
+
 const struct runner_limits *runner_limits(const struct runner *runner)
 {
     return &runner->limits;
@@ -652,7 +657,7 @@ struct run *runner_start(struct runner *runner, const struct run_request *reques
     size_t threads = request->scenario->thread_count;
     if (runner->active >= runner->limits.runs)
         *busy = "runs";
-    else if (threads > runner->limits.threads - runner->threads)
+    else if (runner->threads > runner->limits.threads || threads > runner->limits.threads - runner->threads)
         *busy = "threads";
     else
         *busy = NULL;

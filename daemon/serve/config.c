@@ -94,6 +94,7 @@ static const struct config_key keys[] = {
      .type = CONFIG_PEERS,
      .fallback = "[]",
      FIELD(peers),
+     .reloads = true,
      .help = "nodes to stay connected to: \"app@host\", or {\"node\": \"app@host\", \"port\": 9100} without "
              "epmd"},
     {.path = "limits.runs",
@@ -102,6 +103,7 @@ static const struct config_key keys[] = {
      .most = 10000,
      .fallback = "64",
      FIELD(limit_runs),
+     .reloads = true,
      .help = "runs at once"},
     {.path = "limits.threads",
      .type = CONFIG_INTEGER,
@@ -109,6 +111,7 @@ static const struct config_key keys[] = {
      .most = 2000000,
      .fallback = "1000000",
      FIELD(limit_threads),
+     .reloads = true,
      .help = "virtual threads of all runs"},
     {.path = "limits.events",
      .type = CONFIG_INTEGER,
@@ -116,6 +119,7 @@ static const struct config_key keys[] = {
      .most = 100000000,
      .fallback = "1000000",
      FIELD(limit_events),
+     .reloads = true,
      .help = "events kept for one run"},
     {.path = "limits.custom",
      .type = CONFIG_INTEGER,
@@ -123,6 +127,7 @@ static const struct config_key keys[] = {
      .most = 100000,
      .fallback = "1000",
      FIELD(limit_custom),
+     .reloads = true,
      .help = "custom operations of one run at once"},
     {.path = "limits.event_bytes",
      .type = CONFIG_INTEGER,
@@ -130,6 +135,7 @@ static const struct config_key keys[] = {
      .most = 4294967296,
      .fallback = "67108864",
      FIELD(limit_event_bytes),
+     .reloads = true,
      .help = "terms in the events of one run; beyond it the oldest events go"},
     {.path = "limits.frame_bytes",
      .type = CONFIG_INTEGER,
@@ -137,6 +143,7 @@ static const struct config_key keys[] = {
      .most = FRAME_BYTES_MOST,
      .fallback = "134217728",
      FIELD(limit_frame_bytes),
+     .reloads = true,
      .help = "one message of a peer"},
     {.path = "limits.queued_bytes",
      .type = CONFIG_INTEGER,
@@ -144,6 +151,7 @@ static const struct config_key keys[] = {
      .most = BYTES_MOST,
      .fallback = "268435456",
      FIELD(limit_queued_bytes),
+     .reloads = true,
      .help = "what waits to be sent to one peer"},
     {.path = "limits.pending_handshakes",
      .type = CONFIG_INTEGER,
@@ -151,41 +159,49 @@ static const struct config_key keys[] = {
      .most = 100000,
      .fallback = "256",
      FIELD(limit_pending_handshakes),
+     .reloads = true,
      .help = "connections whose handshake has not ended"},
     {.path = "access.callers.allow",
      .type = CONFIG_PATTERNS,
      .fallback = "[\"*\"]",
      FIELD(allowed_callers),
+     .reloads = true,
      .help = "shell patterns of the nodes that may call"},
     {.path = "access.callers.deny",
      .type = CONFIG_PATTERNS,
      .fallback = "[]",
      FIELD(denied_callers),
+     .reloads = true,
      .help = "shell patterns of those that may not, whatever is allowed"},
     {.path = "access.targets.allow",
      .type = CONFIG_PATTERNS,
      .fallback = "[\"*\"]",
      FIELD(allowed_targets),
+     .reloads = true,
      .help = "shell patterns of the nodes that faults may be injected on"},
     {.path = "access.targets.deny",
      .type = CONFIG_PATTERNS,
      .fallback = "[]",
      FIELD(denied_targets),
+     .reloads = true,
      .help = "shell patterns of those that they may not, whatever is allowed"},
     {.path = "access.chaos.allow",
      .type = CONFIG_PATTERNS,
      .fallback = "[\"inject_crash\", \"kill_children\", \"suspend\", \"flood\", \"garbage_collect\"]",
      FIELD(allowed_chaos),
+     .reloads = true,
      .help = "shell patterns of the kinds of faults that may be injected"},
     {.path = "access.chaos.deny",
      .type = CONFIG_PATTERNS,
      .fallback = "[]",
      FIELD(denied_chaos),
+     .reloads = true,
      .help = "shell patterns of those that may not, whatever is allowed"},
     {.path = "access.names.allow",
      .type = CONFIG_PATTERNS,
      .fallback = "[\"*\"]",
      FIELD(allowed_names),
+     .reloads = true,
      .help = "shell patterns of the registered names that faults may hit; without a name a process has an "
              "empty one"},
     {.path = "access.names.deny",
@@ -193,29 +209,34 @@ static const struct config_key keys[] = {
      .fallback = "[\"init\", \"net_kernel\", \"kernel_sup\", \"kernel_safe_sup\", "
                  "\"application_controller\", \"code_server\", \"erl_prim_loader\", \"logger\"]",
      FIELD(denied_names),
+     .reloads = true,
      .help = "shell patterns of those that they may not, whatever is allowed"},
     {.path = "access.applications.allow",
      .type = CONFIG_PATTERNS,
      .fallback = "[\"*\"]",
      FIELD(allowed_applications),
+     .reloads = true,
      .help = "shell patterns of the applications whose processes faults may hit; without one a process has "
              "an empty name"},
     {.path = "access.applications.deny",
      .type = CONFIG_PATTERNS,
      .fallback = "[\"erts\", \"kernel\", \"stdlib\"]",
      FIELD(denied_applications),
+     .reloads = true,
      .help = "shell patterns of those whose they may not, whatever is allowed"},
     {.path = "log.level",
      .type = CONFIG_CHOICE,
      .choices = {"debug", "info", "warning", "error"},
      .fallback = "\"info\"",
      FIELD(log_level),
+     .reloads = true,
      .help = "least level that is logged"},
     {.path = "log.format",
      .type = CONFIG_CHOICE,
      .choices = {"text", "json"},
      .fallback = "\"text\"",
      FIELD(log_format),
+     .reloads = true,
      .help = "form of a line of the log"},
     {.path = "shutdown_ms",
      .type = CONFIG_INTEGER,
@@ -223,6 +244,7 @@ static const struct config_key keys[] = {
      .most = 600000,
      .fallback = "20000",
      FIELD(shutdown_ms),
+     .reloads = true,
      .help = "time to end the runs when asked to stop"},
 };
 
@@ -339,9 +361,10 @@ static void print_key(FILE *output, const struct config_key *key)
     for (size_t i = 0; key->choices[i]; i++)
         fprintf(output, "%s%s", key->choices[i], key->choices[i + 1] ? ", " : "; ");
     if (key->fallback_help)
-        fprintf(output, "default: %s\n", key->fallback_help);
+        fprintf(output, "default: %s", key->fallback_help);
     else
-        fprintf(output, "default: %s\n", key->fallback);
+        fprintf(output, "default: %s", key->fallback);
+    fputs(key->reloads ? "\n" : "; needs a restart\n", output);
 }
 
 void config_usage(FILE *output)
@@ -353,7 +376,10 @@ void config_usage(FILE *output)
           "flags (they override the file):\n",
           output);
     config_flags_usage(output);
-    fputs("\nkeys of the configuration file (JSON; a key that begins with // is a comment):\n", output);
+    fputs("\nkeys of the configuration file (JSON; a key that begins with // is a comment). SIGHUP has it "
+          "read\n"
+          "again; those that need a restart keep their values until then:\n",
+          output);
     for (size_t i = 0; i < KEY_COUNT; i++)
         print_key(output, &keys[i]);
     fputs(

@@ -262,6 +262,78 @@ void config_key_reset(struct config_reading *reading, const struct config_key *k
     reading->given[key - config_keys(&count)] = false;
 }
 
+static uint64_t load_integer(const void *source, size_t size)
+{
+    switch (size) {
+    case 1:
+        return *(const uint8_t *)source;
+    case 2:
+        return *(const uint16_t *)source;
+    case 4:
+        return *(const uint32_t *)source;
+    default:
+        assert(size == 8);
+        return *(const uint64_t *)source;
+    }
+}
+
+static json_t *list_value(const struct config_list *list)
+{
+    json_t *value = json_array();
+    for (size_t i = 0; i < list->count; i++)
+        json_array_append_new(value, json_string(list->items[i]));
+    return value;
+}
+
+static json_t *peers_value(const struct config *config)
+{
+    json_t *value = json_array();
+    for (size_t i = 0; i < config->peer_count; i++) {
+        const struct config_peer *peer = &config->peers[i];
+        json_array_append_new(value, peer->port
+                                         ? json_pack("{s:s, s:i}", "node", peer->node, "port", peer->port)
+                                         : json_string(peer->node));
+    }
+    return value;
+}
+
+json_t *config_key_value(const struct config *config, const struct config_key *key)
+{
+    const void *source = (const char *)config + key->offset;
+    const char *string;
+    switch (key->type) {
+    case CONFIG_STRING:
+        string = *(const char *const *)source;
+        return string ? json_string(string) : json_null();
+    case CONFIG_BOOLEAN:
+        return json_boolean(*(const bool *)source);
+    case CONFIG_INTEGER:
+        return json_integer((json_int_t)load_integer(source, key->size));
+    case CONFIG_CHOICE:
+        return json_string(key->choices[load_integer(source, key->size)]);
+    case CONFIG_PATTERNS:
+        return list_value(source);
+    case CONFIG_PEERS:
+        return peers_value(config);
+    case CONFIG_TYPE_COUNT:
+        break;
+    }
+    return json_null();
+}
+
+void config_key_swap(struct config *a, struct config *b, const struct config_key *key)
+{
+    char held[sizeof(struct config)];
+    memcpy(held, field(a, key), key->size);
+    memcpy(field(a, key), field(b, key), key->size);
+    memcpy(field(b, key), held, key->size);
+    if (key->type != CONFIG_PEERS)
+        return;
+    size_t count = a->peer_count;
+    a->peer_count = b->peer_count;
+    b->peer_count = count;
+}
+
 void config_key_clear(struct config *config, const struct config_key *key)
 {
     struct config_list *list = field(config, key);

@@ -52,7 +52,7 @@ struct conn_settings {
     const struct conn_events *events;
     void *owner;
     uint64_t ticktime_ns;
-    size_t frame_bytes;  /* limit of one message from a peer */
+    size_t frame_bytes;  /* limit of one message from a peer, for as long as its connection lasts */
     size_t queued_bytes; /* limit of what waits to be sent to a peer */
 };
 
@@ -68,6 +68,9 @@ enum conn_state conn_state(const struct conn *conn);
 /* The peer's name, "" as long as it is not known; its negotiated flags once it is up. */
 const char *conn_peer(const struct conn *conn);
 uint64_t conn_flags(const struct conn *conn);
+
+/* Whether the other side has connected. */
+bool conn_was_accepted(const struct conn *conn);
 
 /* Whether the handshake failed because the peer's own attempt goes on. */
 bool conn_waits_for_peer(const struct conn *conn);

@@ -55,6 +55,17 @@ void peers_accept(struct peers *peers, int descriptor, const char *address);
 /* Stays connected to `node` from now on; `port` 0 asks epmd. */
 void peers_keep(struct peers *peers, const char *node, uint16_t port);
 
+/* No longer; the connection that there may be stays until something closes it. */
+void peers_let_go(struct peers *peers, const char *node);
+
+/* Limits as in the options: those of messages for connections that are made from now on, the others at once.
+ */
+void peers_set_limits(struct peers *peers, size_t frame_bytes, size_t queued_bytes,
+                      size_t pending_handshakes);
+
+/* Asks anew whether the nodes that have connected may, and closes the connections of those that may not. */
+void peers_judge_again(struct peers *peers);
+
 size_t peers_up_count(const struct peers *peers);
 
 /* Bytes that wait to be sent, to all of them. */

@@ -51,6 +51,9 @@ struct runner_counters {
 
 struct runner *runner_new(struct node *node, struct io_server *io_server, const struct runner_limits *limits);
 
+/* Limits for the runs that start from now on; those that go on keep the events that they may keep. */
+void runner_set_limits(struct runner *runner, const struct runner_limits *limits);
+
 /* What faults may be done to; before the first run. Copied. */
 void runner_set_blast_radius(struct runner *runner, const struct blast_radius *radius);
 

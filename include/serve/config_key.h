@@ -35,6 +35,7 @@ struct config_key {
     const char *fallback_help;                  /* what takes its place when that is null */
     size_t offset;                              /* of the first field, in struct config */
     size_t size;                                /* of it */
+    bool reloads;                               /* changes while the daemon runs, see config_reload.h */
     const char *help;
 };
 
@@ -68,6 +69,12 @@ void config_key_set_text(struct config_reading *reading, const struct config_key
 
 /* Sets the default. */
 void config_key_reset(struct config_reading *reading, const struct config_key *key);
+
+/* The value as JSON, to be released. */
+json_t *config_key_value(const struct config *config, const struct config_key *key);
+
+/* Has the two configurations exchange the key's values. */
+void config_key_swap(struct config *a, struct config *b, const struct config_key *key);
 
 /* Gives back what the key's fields hold. */
 void config_key_clear(struct config *config, const struct config_key *key);

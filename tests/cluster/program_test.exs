@@ -103,12 +103,6 @@ defmodule ProgramTest do
     for line <- String.split(log, "\n", trim: true), do: assert(line =~ ~r/^\{"time":".*\}$/)
   end
 
-  test "SIGHUP does not end it" do
-    harness = Harness.start()
-    OsProcess.signal(harness.process, "HUP")
-    Harness.assert_alive(harness)
-  end
-
   test "what is logged too often is counted, and told of though nothing else happens" do
     harness = Harness.start()
 

@@ -45,8 +45,28 @@ defmodule Harness do
     await_ready(launch(harness, options))
   end
 
+  @doc """
+  Changes the configuration of a daemon that runs: writes the file (text as it is, else on top of what it has),
+  sends SIGHUP, and waits until it was read. Gives what was logged from then on.
+  """
+  def reload(%__MODULE__{} = harness, config) do
+    text = if is_binary(config), do: config, else: Json.encode(drop_empty(merge(harness.config, config)))
+    File.write!(config_file(harness), text)
+    before = byte_size(log(harness))
+    OsProcess.signal(harness.process, "HUP")
+
+    Wait.until("the configuration to be read again", fn ->
+      new = log(harness) |> binary_part_from(before)
+      new =~ ~r/configuration (is not )?reloaded.*\n/ and new
+    end)
+  end
+
+  defp binary_part_from(binary, start), do: binary_part(binary, start, byte_size(binary) - start)
+
+  defp config_file(harness), do: Path.join(harness.folder, "harnessd.json")
+
   defp launch(harness, options) do
-    file = Path.join(harness.folder, "harnessd.json")
+    file = config_file(harness)
     File.write!(file, Json.encode(harness.config))
     log = Path.join(harness.folder, "log-#{System.unique_integer([:positive])}")
     arguments = Keyword.get(options, :arguments, [])
