@@ -495,16 +495,12 @@ static void test_credentials_are_exempt(void **state)
     unsetenv("CREDENTIALS_DIRECTORY");
 }
 
-/* The example that ships: config/harnessd.json, found from where this file is. */
-static char *example_path(void)
+/* A file of the tree, found from where this one is. */
+static char *tree_path(const char *name)
 {
-    char *path = memory_format("%s", __FILE__);
-    char *end = strstr(path, "tests/unit/");
+    const char *end = strstr(__FILE__, "tests/unit/");
     assert_non_null(end);
-    *end = '\0';
-    char *example = memory_format("%sconfig/harnessd.json", path);
-    free(path);
-    return example;
+    return memory_format("%.*s%s", (int)(end - __FILE__), __FILE__, name);
 }
 
 /* The value of a path such as "access.callers.allow", and whether there is a comment beside it. */
@@ -525,7 +521,7 @@ static const json_t *value_at(const json_t *root, const char *path, bool *commen
 static void test_example_has_every_key(void **state)
 {
     (void)state;
-    char *path = example_path();
+    char *path = tree_path("config/harnessd.json");
     json_t *root = json_load_file(path, 0, NULL);
     assert_non_null(root);
     size_t count;
@@ -544,6 +540,61 @@ static void test_example_has_every_key(void **state)
     assert_int_equal(LOAD("--check-config", path), CONFIG_CHECK);
     assert_string_equal(problems, "");
     unload();
+    free(path);
+}
+
+/* Whether a comment such as "//port" has no key beside it that the table knows, here or further down. */
+static bool has_stray_comment(const json_t *section, const char *prefix)
+{
+    const char *key;
+    json_t *value;
+    bool stray = false;
+    json_object_foreach((json_t *)section, key, value)
+    {
+        bool comment = strncmp(key, "//", 2) == 0;
+        char *path = memory_format("%s%s", prefix, comment ? key + 2 : key);
+        char *below = memory_format("%s.", path);
+        if (comment && *path)
+            stray |= !config_key_find(path) && !json_is_object(json_object_get(section, key + 2));
+        else if (json_is_object(value))
+            stray |= has_stray_comment(value, below);
+        free(below);
+        free(path);
+    }
+    return stray;
+}
+
+static void test_example_has_nothing_else(void **state)
+{
+    (void)state;
+    char *path = tree_path("config/harnessd.json");
+    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(root);
+    assert_false(has_stray_comment(root, ""));
+    json_object_set_new(json_object_get(root, "node"), "//prot", json_string("Is no key."));
+    assert_true(has_stray_comment(root, ""));
+    json_decref(root);
+    free(path);
+}
+
+static void test_readme_names_every_key(void **state)
+{
+    (void)state;
+    char *path = tree_path("README.md");
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    char *text = memory_zalloc(1, 1 << 20);
+    assert_in_range(fread(text, 1, (1 << 20) - 1, file), 1, (1 << 20) - 2);
+    fclose(file);
+    size_t count;
+    const struct config_key *keys = config_keys(&count);
+    for (size_t i = 0; i < count; i++) {
+        char *quoted = memory_format("`%s`", keys[i].path);
+        if (!strstr(text, quoted))
+            fail_msg("%s is not in README.md", keys[i].path);
+        free(quoted);
+    }
+    free(text);
     free(path);
 }
 
@@ -586,6 +637,8 @@ int main(void)
         TEST(test_cookie_sources),
         TEST(test_credentials_are_exempt),
         TEST(test_example_has_every_key),
+        TEST(test_example_has_nothing_else),
+        TEST(test_readme_names_every_key),
         TEST(test_usage_names_every_key),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
