@@ -125,6 +125,9 @@ void chaos_found(struct run_chaos *chaos, struct injection *injection);
 /* Recovery from it is awaited from now on. */
 void chaos_watch(struct run_chaos *chaos, struct injection *injection);
 
+/* It is done: counts it and marks it in the timeline. */
+void chaos_injected(struct run_chaos *chaos, const struct injection *injection);
+
 /* Marks it in the timeline as %{fault: kind, event: event, target: whom}, until the run is judged. */
 void chaos_mark(struct run_chaos *chaos, const struct injection *injection, const char *event);
 

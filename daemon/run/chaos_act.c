@@ -193,7 +193,7 @@ void chaos_act(struct run_chaos *chaos, struct injection *injection)
     log_injection(chaos, injection);
     injection->at_ns = clock_ns();
     if (injection->action->kind->doing != CHAOS_SPLIT) /* which begins when all nodes are ready */
-        chaos_mark(chaos, injection, "injected");
+        chaos_injected(chaos, injection);
     if (to_nodes)
         act_on_nodes(chaos, injection);
     else
@@ -251,7 +251,7 @@ static void on_ready(struct run_chaos *chaos, struct injection *injection, size_
         if (!injection->parts[i].ready)
             return;
     injection->at_ns = clock_ns();
-    chaos_mark(chaos, injection, "injected");
+    chaos_injected(chaos, injection);
     for (size_t i = 0; i < injection->part_count; i++)
         if (injection->parts[i].agent)
             chaos_agent_ask_atom(injection->parts[i].agent, chaos_number(injection, i), "cut");

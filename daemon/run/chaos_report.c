@@ -72,6 +72,12 @@ void chaos_mark(struct run_chaos *chaos, const struct injection *injection, cons
     term_build_free(&builder);
 }
 
+void chaos_injected(struct run_chaos *chaos, const struct injection *injection)
+{
+    counters_add_fault(run_counters(chaos->run), injection->action->kind);
+    chaos_mark(chaos, injection, "injected");
+}
+
 void chaos_build_injections(const struct run *run, struct term_builder *builder)
 {
     const struct run_chaos *chaos = run->faults;

@@ -212,6 +212,9 @@ void run_arm(struct run *run, uint64_t when_ns, uint64_t now_ns);
 void run_fail(struct run *run, const char *kind, struct term detail);
 void run_fail_atom(struct run *run, const char *kind, const char *detail);
 
+/* Of all runs together. */
+struct counters *run_counters(const struct run *run);
+
 const struct runner_limits *runner_limits(const struct runner *runner);
 struct scripts *runner_scripts(const struct runner *runner);
 const struct blast_radius *runner_blast_radius(const struct runner *runner);
@@ -307,6 +310,9 @@ void load_work(struct run *run);
 
 /* Nothing more is sent, answered or awaited. */
 void load_stop(struct run *run);
+
+/* Arrivals that find no room. */
+void load_drop(struct run *run, uint64_t now, uint64_t count);
 
 /* How many operations are under way. */
 static inline uint64_t load_in_flight(const struct run *run)

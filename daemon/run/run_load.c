@@ -40,13 +40,19 @@ static void fail_unfinished_threads(struct run *run)
     run_enter(run, RUN_CHAOS_WAIT);
 }
 
+void load_drop(struct run *run, uint64_t now, uint64_t count)
+{
+    run->arrivals_dropped += count;
+    run_counters(run)->dropped += count;
+    timeline_drop(&run->timeline, now, count);
+}
+
 /* Arrivals that have waited so long are dropped, and what is under way has taken too long: an open load has
  * no threads that could fail by that, only operations. */
 static void time_out(struct run *run, uint64_t now)
 {
     if (run->scenario->load.model == LOAD_OPEN) {
-        run->arrivals_dropped += run->backlog.count;
-        timeline_drop(&run->timeline, now, run->backlog.count);
+        load_drop(run, now, run->backlog.count);
         backlog_free(&run->backlog);
         load_end_all_calls(run);
         load_end_all_sleeps(run);

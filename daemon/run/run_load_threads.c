@@ -222,8 +222,12 @@ void load_complete(struct run *run, uint32_t thread, uint32_t target, struct loa
         state->errors += state->errors < UINT32_MAX;
         reason = count_error(run, kind, term);
     }
-    if (answered)
-        latencies_record(&run->latencies, state->operation, response_us, us_between(start.actual_ns, now));
+    counters_add_operation(run_counters(run), kind, term);
+    if (answered) {
+        uint64_t service_us = us_between(start.actual_ns, now);
+        latencies_record(&run->latencies, state->operation, response_us, service_us);
+        counters_add_latency(run_counters(run), response_us, service_us);
+    }
     timeline_record(&run->timeline, now, answered ? response_us : TIMELINE_NO_LATENCY, reason,
                     load_in_flight(run));
     record_event(run, thread, target, response_us, now, kind, term);
@@ -367,8 +371,7 @@ static void take_arrival(struct run *run, uint64_t intended_ns, uint64_t now)
     } else if (run->backlog.count < run->scenario->load.max_queued) {
         backlog_put(&run->backlog, intended_ns);
     } else {
-        run->arrivals_dropped++;
-        timeline_drop(&run->timeline, now, 1);
+        load_drop(run, now, 1);
     }
 }
 

@@ -22,7 +22,7 @@ struct runner {
     struct process *process; /* asks nodes for the forms of scripts */
     struct runner_limits limits;
     struct blast_radius radius;
-    struct runner_counters counters;
+    struct counters counters;
     struct run *runs;
     size_t active;
     uint64_t threads; /* of all runs */
@@ -119,6 +119,11 @@ static const char *const state_names[RUN_STATE_COUNT] = {
     [RUN_INVARIANT] = "invariant", [RUN_CLEANUP] = "cleanup",
     [RUN_REPORTING] = "reporting", [RUN_DONE] = "done",
 };
+
+const char *run_state_name(enum run_state state)
+{
+    return state_names[state];
+}
 
 static bool needs_session(const struct run *run)
 {
@@ -285,22 +290,22 @@ static void leave_runner(struct run *run)
     *link = run->next;
     runner->active--;
     runner->threads -= run->scenario->thread_count;
-    runner->counters.finished++;
-    runner->counters.operations += run->operations;
-    runner->counters.operation_errors += run->operation_errors;
 }
 
-static const char *outcome_of(const struct run *run)
+static enum run_outcome outcome_of(const struct run *run)
 {
     if (run->cancelled)
-        return "cancelled";
-    return run->failure.size || run->cleanup_failure.size ? "failed" : "completed";
+        return RUN_CANCELLED;
+    return run->failure.size || run->cleanup_failure.size ? RUN_FAILED : RUN_COMPLETED;
 }
 
 static void enter_done(struct run *run)
 {
+    enum run_outcome outcome = outcome_of(run);
     leave_runner(run);
-    log_info("run finished", log_integer("run", (int64_t)run->id), log_string("outcome", outcome_of(run)),
+    run->runner->counters.finished[outcome]++;
+    log_info("run finished", log_integer("run", (int64_t)run->id),
+             log_string("outcome", run_outcome_names[outcome]),
              log_integer("operations", (int64_t)run->operations),
              log_integer("errors", (int64_t)run->operation_errors),
              log_integer("ms", (int64_t)((clock_ns() - run->created_ns) / CLOCK_NS_PER_MS)));
@@ -688,6 +693,7 @@ struct runner *runner_new(struct node *node, struct io_server *io_server, const 
     runner->node = node;
     runner->io_server = io_server;
     runner->limits = *limits;
+    counters_init(&runner->counters);
     runner->process = process_spawn(node, &lookup_events, runner);
     runner->scripts = scripts_new(node, runner->process);
     return runner;
@@ -722,6 +728,7 @@ void runner_close(struct runner *runner)
 void runner_free(struct runner *runner)
 {
     scripts_free(runner->scripts);
+    counters_free(&runner->counters);
     free(runner);
 }
 
@@ -735,7 +742,23 @@ size_t runner_active(const struct runner *runner)
     return runner->active;
 }
 
-const struct runner_counters *runner_counters(const struct runner *runner)
+const struct counters *runner_counters(const struct runner *runner)
 {
     return &runner->counters;
+}
+
+struct counters *run_counters(const struct run *run)
+{
+    return &run->runner->counters;
+}
+
+void runner_figures(const struct runner *runner, struct runner_figures *figures)
+{
+    *figures = (struct runner_figures){.in_flight = 0};
+    for (const struct run *run = runner->runs; run; run = run->next) {
+        figures->runs[run->state]++;
+        figures->threads += run->scenario->thread_count;
+        figures->in_flight += load_in_flight(run);
+        figures->queued += run->backlog.count;
+    }
 }

@@ -207,13 +207,13 @@ static void build_limits(const struct config *config, struct term_builder *answe
 
 static void build_counters(const struct api *api, struct term_builder *answer)
 {
-    const struct runner_counters *counters = runner_counters(api->runner);
+    const struct counters *counters = runner_counters(api->runner);
     term_build_map(answer, 5);
     build_number(answer, "requests", api->requests);
     build_number(answer, "runs_started", counters->started);
-    build_number(answer, "runs_finished", counters->finished);
+    build_number(answer, "runs_finished", counters_all_finished(counters));
     build_number(answer, "operations", counters->operations);
-    build_number(answer, "operation_errors", counters->operation_errors);
+    build_number(answer, "operation_errors", counters_all_errors(counters));
 }
 
 static void serve_info(struct api *api, struct request *request)

@@ -6,6 +6,7 @@
 #include "node/io_server.h"
 #include "run/blast_radius.h"
 #include "run/calls.h"
+#include "run/counters.h"
 #include "run/scenario.h"
 #include "run/target.h"
 
@@ -40,13 +41,6 @@ struct runner_limits {
     uint64_t events;      /* kept for one run */
     uint64_t event_bytes; /* of their terms */
     uint64_t custom;      /* custom operations of one run at once */
-};
-
-struct runner_counters {
-    uint64_t started;
-    uint64_t finished; /* whatever their outcome */
-    uint64_t operations;
-    uint64_t operation_errors;
 };
 
 struct runner *runner_new(struct node *node, struct io_server *io_server, const struct runner_limits *limits);
@@ -86,6 +80,19 @@ void runner_cancel_all(struct runner *runner);
 
 uint64_t run_id(const struct run *run);
 size_t runner_active(const struct runner *runner);
-const struct runner_counters *runner_counters(const struct runner *runner);
+const struct counters *runner_counters(const struct runner *runner);
+
+/* "setup", "load", ... */
+const char *run_state_name(enum run_state state);
+
+/* What goes on now, in all runs together. */
+struct runner_figures {
+    uint64_t runs[RUN_STATE_COUNT]; /* by their state */
+    uint64_t threads;               /* virtual threads of runs that go on */
+    uint64_t in_flight;             /* operations that are under way */
+    uint64_t queued;                /* arrivals that wait for a thread */
+};
+
+void runner_figures(const struct runner *runner, struct runner_figures *figures);
 
 #endif
