@@ -3,7 +3,7 @@
 %% number, and Splits, the cookie that this node gives those that it is to be kept apart from. It is linked to the daemon and ends with it.
 %%
 %% A request is {Key, Number, Request}; what comes of it is told as {Key, Number, Answer}. Whatever may take its time is
-%% done by a worker, which is linked to the agent.
+%% done by a worker, which is linked to the agent. Nothing receives `after` a time, for the reason in session.erl.
 Agent = self(),
 DaemonMonitor = monitor(process, Daemon),
 Tell = fun(Number, Answer) -> Daemon ! {Key, Number, Answer} end,
@@ -117,18 +117,18 @@ Find =
 %% {Crashed, Survived, Gone}
 Crash =
     fun(Pids, Reason) ->
-        Monitors = [{monitor(process, Pid), Pid} || Pid <- Pids],
+        Monitors = [monitor(process, Pid) || Pid <- Pids],
         [exit(Pid, Reason) || Pid <- Pids],
-        Deadline = erlang:monotonic_time(millisecond) + 500,
+        Timer = erlang:start_timer(500, self(), crash),
         lists:foldl(
-            fun({Monitor, _}, {Crashed, Survived, Gone}) ->
-                Left = max(0, Deadline - erlang:monotonic_time(millisecond)),
+            fun(Monitor, {Crashed, Survived, Gone}) ->
                 receive
                     {'DOWN', Monitor, process, _, noproc} -> {Crashed, Survived, Gone + 1};
-                    {'DOWN', Monitor, process, _, _} -> {Crashed + 1, Survived, Gone}
-                after Left ->
-                    demonitor(Monitor, [flush]),
-                    {Crashed, Survived + 1, Gone}
+                    {'DOWN', Monitor, process, _, _} -> {Crashed + 1, Survived, Gone};
+                    {timeout, Timer, crash} = Over ->
+                        self() ! Over, % for all that follow
+                        demonitor(Monitor, [flush]),
+                        {Crashed, Survived + 1, Gone}
                 end
             end, {0, 0, 0}, Monitors)
     end,
@@ -217,7 +217,7 @@ Verify =
             [] -> true;
             _ when Tries =:= 0, Kind =:= memory -> true;
             Left when Tries =:= 0 -> {left, length(Left)};
-            Left -> receive after 10 -> Verify(Kind, Left, Tries - 1) end
+            Left -> timer:sleep(10), Verify(Kind, Left, Tries - 1)
         end
     end,
 
@@ -231,12 +231,9 @@ Keep =
             spawn_link(fun() ->
                 link(Daemon),
                 {Held, Things} = Seize(Fault),
+                Timer = erlang:start_timer(Milliseconds, self(), over),
                 Keeper ! {Key, holding, Things},
-                receive
-                    {Key, release} -> exit({shutdown, is_list(Held)})
-                after Milliseconds ->
-                    exit({shutdown, is_list(Held)})
-                end
+                receive {timeout, Timer, over} -> exit({shutdown, is_list(Held)}) end
             end),
         Watch =
             fun Watch(Things, State) ->
@@ -278,11 +275,12 @@ Guard =
         [erlang:set_cookie(Other, Splits) || Other <- Others],
         net_kernel:monitor_nodes(true, [{node_type, all}]),
         Tell(Number, {ready}),
+        CutTimer = erlang:start_timer(5000, self(), cut),
         IsCut = receive
                     {Key, cut} -> true;
                     {Key, heal} -> false;
-                    {'DOWN', Monitor, process, _, _} -> false
-                after 5000 -> false
+                    {'DOWN', Monitor, process, _, _} -> false;
+                    {timeout, CutTimer, cut} -> false
                 end,
         IsCut andalso [erlang:disconnect_node(Other) || Other <- Others],
         Await =
@@ -290,7 +288,7 @@ Guard =
                 Await(Tries) ->
                     case [Other || Other <- Others, lists:member(Other, nodes(connected))] of
                         [] -> ok;
-                        _ -> receive after 1 -> Await(Tries - 1) end
+                        _ -> timer:sleep(1), Await(Tries - 1)
                     end
             end,
         IsCut andalso Await(500),
@@ -305,12 +303,13 @@ Guard =
         Flush([]),
         Apart = [Other || Other <- Others, not lists:member(Other, nodes(connected))],
         IsCut andalso Tell(Number, {holding, length(Apart)}),
+        OverTimer = erlang:start_timer(Milliseconds, self(), over),
         Early =
             IsCut =:= false orelse
             receive
                 {Key, heal} -> true;
-                {'DOWN', Monitor, process, _, _} -> true
-            after Milliseconds -> false
+                {'DOWN', Monitor, process, _, _} -> true;
+                {timeout, OverTimer, over} -> false
             end,
         IsKept = length(Apart) =:= length(Others) andalso
             [Up || Up <- Flush([]), lists:member(Up, Others)] =:= [],
@@ -321,7 +320,7 @@ Guard =
                 case [Node || Node <- Nodes, net_kernel:connect_node(Node) =/= true] of
                     [] -> true;
                     Missing when Tries =:= 0 -> {not_connected, Missing};
-                    Missing -> receive after 50 -> Connect(Missing, Tries - 1) end
+                    Missing -> timer:sleep(50), Connect(Missing, Tries - 1)
                 end
             end,
         Healed = Connect(Connected, 100),

@@ -1,8 +1,10 @@
 %% What a probe does: the process on a subject's node that looks at the length of its message queue. Bound beforehand:
 %% Daemon, Key, Number, the Subject (a pid or a registered name), the Interval in milliseconds, and ReportEvery, after how
-%% many of them it says what it has seen. It is linked to the daemon and ends with it.
+%% many of them it says what it has seen, and IsFirst, whether it is the one that tells of its node. It is linked to the
+%% daemon and ends with it.
 %%
-%% A subject that is gone has no length; what counts then is the last that it had.
+%% A subject that is gone has no length; what counts then is the last that it had. It does not receive `after` a time,
+%% for the reason in session.erl.
 Length =
     fun(Last) ->
         Pid = case is_atom(Subject) of true -> whereis(Subject); false -> Subject end,
@@ -11,10 +13,14 @@ Length =
             _ -> Last
         end
     end,
-Report =
-    fun(Most) ->
-        Daemon ! {Key, Number, {seen, Most, erlang:memory(total), erlang:statistics(total_run_queue_lengths)}}
+OfNode =
+    fun() ->
+        case IsFirst of
+            true -> {erlang:memory(total), erlang:statistics(total_run_queue_lengths)};
+            false -> none
+        end
     end,
+Report = fun(Most) -> Daemon ! {Key, Number, {seen, Most, OfNode()}} end,
 Look =
     fun Look(Initial, Last, Most, Sum, Count, MostUnreported) ->
         receive
@@ -22,18 +28,20 @@ Look =
                 Final = Length(Last),
                 Report(max(MostUnreported, Final)),
                 Daemon ! {Key, Number,
-                          {returned, {Initial, Final, max(Most, Final), (Sum + Final) / (Count + 1)}}}
-        after Interval ->
-            Now = Length(Last),
-            case Count rem ReportEvery of
-                0 ->
-                    Report(max(MostUnreported, Now)),
-                    Look(Initial, Now, max(Most, Now), Sum + Now, Count + 1, 0);
-                _ ->
-                    Look(Initial, Now, max(Most, Now), Sum + Now, Count + 1, max(MostUnreported, Now))
-            end
+                          {returned, {Initial, Final, max(Most, Final), (Sum + Final) / (Count + 1)}}};
+            {Key, look} ->
+                erlang:send_after(Interval, self(), {Key, look}),
+                Now = Length(Last),
+                case Count rem ReportEvery of
+                    0 ->
+                        Report(max(MostUnreported, Now)),
+                        Look(Initial, Now, max(Most, Now), Sum + Now, Count + 1, 0);
+                    _ ->
+                        Look(Initial, Now, max(Most, Now), Sum + Now, Count + 1, max(MostUnreported, Now))
+                end
         end
     end,
 First = Length(0),
 Daemon ! {Key, Number, started},
+erlang:send_after(Interval, self(), {Key, look}),
 Look(First, First, First, First, 1, First).

@@ -5,6 +5,10 @@
 %%
 %% It traps exits, holds what the hooks start and link to it, and takes that along when it ends. It looks only at
 %% messages with the Key and at exits of its workers: all others stay for the hooks.
+%%
+%% Nothing that is evaluated may receive `after` a time: when the time is over while a message is being matched, which
+%% erl_eval does in Erlang and may take until the process is scheduled out, the process goes on after the receive with
+%% the stack of the match, and the node crashes (seen with OTP 25). What waits for a time is sent a message by a timer.
 process_flag(trap_exit, true),
 Session = self(),
 case LeaderWanted andalso node(Caller) =:= node() andalso process_info(Caller, group_leader) of
@@ -30,11 +34,14 @@ Stop =
         Monitor = monitor(process, Subject),
         unlink(Subject),
         exit(Subject, shutdown),
+        Timer = erlang:start_timer(1000, Session, stop),
         receive
-            {'DOWN', Monitor, process, _, _} -> ok
-        after 1000 ->
-            exit(Subject, kill),
-            receive {'DOWN', Monitor, process, _, _} -> ok end
+            {'DOWN', Monitor, process, _, _} ->
+                erlang:cancel_timer(Timer),
+                receive {timeout, Timer, stop} -> ok after 0 -> ok end;
+            {timeout, Timer, stop} ->
+                exit(Subject, kill),
+                receive {'DOWN', Monitor, process, _, _} -> ok end
         end
     end,
 
@@ -78,13 +85,14 @@ Janitor =
             fun(none) ->
                     ok;
                ({cleaning, Timeout}) ->
-                    receive {Key, cleaned} -> ok after Timeout -> ok end;
+                    Timer = erlang:start_timer(Timeout, self(), cleaning),
+                    receive {Key, cleaned} -> ok; {timeout, Timer, cleaning} -> ok end;
                ({Hook, Arguments, Timeout}) ->
                     {Cleaner, CleanerMonitor} = spawn_monitor(fun() -> Apply(Hook, Arguments) end),
+                    Timer = erlang:start_timer(Timeout, self(), cleaning),
                     receive
-                        {'DOWN', CleanerMonitor, process, _, _} -> ok
-                    after Timeout ->
-                        exit(Cleaner, kill)
+                        {'DOWN', CleanerMonitor, process, _, _} -> ok;
+                        {timeout, Timer, cleaning} -> exit(Cleaner, kill)
                     end
             end,
         Watch =
@@ -104,10 +112,10 @@ Janitor =
                         Kill(Workers);
                     {'DOWN', DaemonMonitor, process, _, normal} ->
                         % The run is over, and the session was told to stop: it has telemetry to execute at most.
+                        Timer = erlang:start_timer(5000, self(), stopping),
                         receive
-                            {'DOWN', SessionMonitor, process, _, _} -> ok
-                        after 5000 ->
-                            exit(Session, kill)
+                            {'DOWN', SessionMonitor, process, _, _} -> ok;
+                            {timeout, Timer, stopping} -> exit(Session, kill)
                         end,
                         Kill(Workers);
                     {'DOWN', DaemonMonitor, process, _, _} ->

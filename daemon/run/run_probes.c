@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "run.h"
@@ -65,6 +66,19 @@ static void build_key(const struct run *run, struct term_builder *builder)
     term_build_atom(builder, "probe");
 }
 
+/* One probe tells of each node, those of the targets beyond the watched ones of none. */
+static bool is_first_on_node(const struct run *run, size_t index, const char *node)
+{
+    struct term subject;
+    const char *other;
+    if (index >= WATCHED_TARGETS)
+        return false;
+    for (size_t i = 0; i < index; i++)
+        if (subject_of(run, i, &subject, &other) && strcmp(other, node) == 0)
+            return false;
+    return true;
+}
+
 static bool start_probe(struct run *run, size_t index)
 {
     struct mailbox *mailbox = &run->mailboxes[index];
@@ -73,11 +87,13 @@ static bool start_probe(struct run *run, size_t index)
     if (!subject_of(run, index, &subject, &node))
         return false;
     struct term_builder bindings = {0};
-    term_build_list(&bindings, 6);
+    term_build_list(&bindings, 7);
     script_build_binding(&bindings, "Daemon");
     term_build_term(&bindings, process_pid(run->process));
     script_build_binding(&bindings, "Interval");
     term_build_unsigned(&bindings, interval_ms(run));
+    script_build_binding(&bindings, "IsFirst");
+    term_build_atom(&bindings, is_first_on_node(run, index, node) ? "true" : "false");
     script_build_binding(&bindings, "Key");
     build_key(run, &bindings);
     script_build_binding(&bindings, "Number");
@@ -164,13 +180,15 @@ static bool read_sizes(struct term term, struct mailbox *mailbox)
            term_read_number(parts[3], &mailbox->average);
 }
 
-/* {seen, MostSinceTheLastTime, MemoryOfTheNode, RunQueue} */
+/* {seen, MostSinceTheLastTime, {MemoryOfTheNode, RunQueue} | none} */
 static bool take_seen(struct run *run, struct term term)
 {
-    struct term parts[4];
-    struct timeline_sample sample = {.in_flight = -1, .lag_ns = -1};
-    if (!term_read_tuple_of(term, 4, parts) || !term_read_integer(parts[1], &sample.mailbox) ||
-        !term_read_integer(parts[2], &sample.memory_bytes) || !term_read_integer(parts[3], &sample.run_queue))
+    struct term parts[3], of_node[2];
+    struct timeline_sample sample = {.in_flight = -1, .memory_bytes = -1, .run_queue = -1, .lag_ns = -1};
+    if (!term_read_tuple_of(term, 3, parts) || !term_read_integer(parts[1], &sample.mailbox))
+        return false;
+    if (term_read_tuple_of(parts[2], 2, of_node) && (!term_read_integer(of_node[0], &sample.memory_bytes) ||
+                                                     !term_read_integer(of_node[1], &sample.run_queue)))
         return false;
     if (run->state >= RUN_STARTING && run->state <= RUN_LOAD)
         timeline_sample(&run->timeline, clock_ns(), &sample);
