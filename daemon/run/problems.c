@@ -3,6 +3,9 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "base/nearest.h"
 
 void problems_free(struct problems *problems)
 {
@@ -31,7 +34,7 @@ void problems_leave(struct problems *problems)
     problems->depth--;
 }
 
-static void build_path(const struct problems *problems, struct term_builder *builder)
+void problems_build_path(const struct problems *problems, struct term_builder *builder)
 {
     term_build_list(builder, problems->depth);
     for (size_t i = 0; i < problems->depth; i++) {
@@ -44,23 +47,51 @@ static void build_path(const struct problems *problems, struct term_builder *bui
         term_build_nil(builder);
 }
 
-void problems_add(struct problems *problems, const char *kind, const char *format, ...)
+/* Without data `path` is the current one. */
+static void add(struct problems *problems, struct term path, const char *kind, const char *format,
+                va_list arguments)
 {
+    char message[1024];
+    struct term_builder *list = &problems->list;
     if (problems->count++ >= PROBLEMS_LISTED)
         return;
-    char message[1024];
-    va_list arguments;
-    va_start(arguments, format);
     vsnprintf(message, sizeof(message), format, arguments);
-    va_end(arguments);
-    struct term_builder *list = &problems->list;
     term_build_map(list, 3);
     term_build_key(list, "path");
-    build_path(problems, list);
+    if (path.data)
+        term_build_term(list, path);
+    else
+        problems_build_path(problems, list);
     term_build_key(list, "problem");
     term_build_atom(list, kind);
     term_build_key(list, "message");
     term_build_text(list, message);
+}
+
+void problems_add(struct problems *problems, const char *kind, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    add(problems, (struct term){0}, kind, format, arguments);
+    va_end(arguments);
+}
+
+void problems_add_at(struct problems *problems, struct term path, const char *kind, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    add(problems, path, kind, format, arguments);
+    va_end(arguments);
+}
+
+void problems_add_unknown(struct problems *problems, const char *name, const char *const *known, size_t count,
+                          const char *what)
+{
+    const char *nearest = nearest_word(name, strlen(name), known, count);
+    problems_enter_key(problems, name);
+    problems_add(problems, "unknown_key", "is not a key of %s%s%s%s", what, nearest ? "; did you mean " : "",
+                 nearest ? nearest : "", nearest ? "?" : "");
+    problems_leave(problems);
 }
 
 void problems_build(const struct problems *problems, struct term_builder *builder)

@@ -109,7 +109,7 @@ static bool check_node(struct reader *reader, struct term value)
     char name[TERM_ATOM_BYTES + 1];
     struct excerpt text;
     if (term_read_atom(value, name) && node_name_is_valid(name, strlen(name)) &&
-        strcmp(name, reader->own_node) != 0)
+        strcmp(name, reader->origin->own_node) != 0)
         return true;
     problems_add(reader->problems, "wrong_type", "must be the name of another node than the daemon's, got %s",
                  excerpt(&text, value));
@@ -346,13 +346,13 @@ static void read_place(struct reader *reader, struct chaos_target *target, const
     struct term node = target->kind == CHAOS_TARGET_ON_NODE ? parts[1] : parts[2];
     struct excerpt text;
     char name[TERM_ATOM_BYTES + 1];
-    snprintf(target->spec.node, sizeof(target->spec.node), "%s", reader->caller_node);
     target->spec.name = parts[1];
     if (term_type(parts[1]) != TERM_ATOM)
         problems_add(reader->problems, "invalid_target", "must be named by an atom, got %s",
                      excerpt(&text, parts[1]));
-    else if ((arity == 3 || target->kind == CHAOS_TARGET_ON_NODE) && check_node(reader, node) &&
-             term_read_atom(node, name))
+    else if (arity == 2 && target->kind != CHAOS_TARGET_ON_NODE)
+        read_caller_node(reader, target->spec.node);
+    else if (check_node(reader, node) && term_read_atom(node, name))
         memcpy(target->spec.node, name, strlen(name) + 1);
 }
 

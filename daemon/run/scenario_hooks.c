@@ -56,6 +56,7 @@ void read_hook(struct reader *reader, struct term value, int arity, struct term 
 
 void read_setup(struct reader *reader, struct term value)
 {
+    reader->has_setup = !term_is_atom(value, "nil");
     read_hook(reader, value, 0, &reader->scenario->setup);
 }
 
@@ -80,8 +81,9 @@ void read_hooks_node(struct reader *reader, struct term value)
     struct excerpt name;
     if (term_is_atom(value, "nil"))
         return;
+    reader->has_hooks_node = true;
     if (!term_read_atom(value, text) || !node_name_is_valid(text, strlen(text)) ||
-        strcmp(text, reader->own_node) == 0)
+        strcmp(text, reader->origin->own_node) == 0)
         problems_add(reader->problems, "wrong_type",
                      "must be the name of another node than the daemon's, got %s", excerpt(&name, value));
     else

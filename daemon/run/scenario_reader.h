@@ -8,15 +8,16 @@
 struct reader {
     struct scenario *scenario;
     struct problems *problems;
-    const char *caller_node;
-    const char *own_node;
+    const struct scenario_origin *origin;
     size_t operation_capacity;
+    bool has_setup;   /* that it was given, whether it could be read or not */
     bool has_threads; /* that they were given, whether they could be read or not */
     bool has_operations;
     bool has_mix;
     size_t mix_count; /* choices of `mix` read so far */
     bool has_timeout;
     bool has_events;
+    bool has_hooks_node;
 };
 
 /* A few characters of a term, for a message. */
@@ -74,6 +75,9 @@ void build_operation(const struct operation *operation, struct term_builder *bui
 /* Of a fun; -1 for any other term. */
 int fun_arity(struct term term);
 bool is_module_function_extra(struct term term);
+
+/* Copies the caller's node for what comes without one; a problem when there is none. */
+void read_caller_node(struct reader *reader, char node[NODE_NAME_BYTES + 1]);
 
 /* One target: a pid, a name, {Name, Node}, {global, Term} or {via, Module, Term}. */
 void read_target_spec(struct reader *reader, struct term value, struct target_spec *target);

@@ -8,6 +8,13 @@
 
 #define MAX_TARGETS 10000
 
+void read_caller_node(struct reader *reader, char node[NODE_NAME_BYTES + 1])
+{
+    snprintf(node, NODE_NAME_BYTES + 1, "%s", reader->origin->caller_node);
+    if (!*node)
+        problems_add(reader->problems, "required", "needs a node where nobody calls");
+}
+
 static void set_node(struct reader *reader, struct target_spec *target, struct term node)
 {
     char text[TERM_ATOM_BYTES + 1];
@@ -17,7 +24,7 @@ static void set_node(struct reader *reader, struct target_spec *target, struct t
                      excerpt(&name, node));
         return;
     }
-    if (strcmp(text, reader->own_node) == 0)
+    if (strcmp(text, reader->origin->own_node) == 0)
         problems_add(reader->problems, "invalid_target", "is on the daemon's own node");
     memcpy(target->node, text, strlen(text) + 1);
 }
@@ -37,18 +44,22 @@ static bool read_tuple_target(struct reader *reader, struct term value, struct t
     if (arity == 2 && term_is_atom(parts[0], "global")) {
         target->kind = TARGET_GLOBAL;
         target->name = parts[1];
+        read_caller_node(reader, target->node);
         snprintf(target->module, sizeof(target->module), "global");
         return true;
     }
     if (arity == 3 && term_is_atom(parts[0], "via") && term_read_atom(parts[1], target->module)) {
         target->kind = TARGET_VIA;
         target->name = parts[2];
+        read_caller_node(reader, target->node);
         return true;
     }
     if (arity == 2 && is_name(parts[0]) && term_type(parts[1]) == TERM_ATOM) {
         target->kind = TARGET_NAME;
         target->name = parts[0];
+        problems_enter_key(reader->problems, "node");
         set_node(reader, target, parts[1]);
+        problems_leave(reader->problems);
         return true;
     }
     return false;
@@ -57,7 +68,6 @@ static bool read_tuple_target(struct reader *reader, struct term value, struct t
 void read_target_spec(struct reader *reader, struct term value, struct target_spec *target)
 {
     *target = (struct target_spec){.server = value};
-    snprintf(target->node, sizeof(target->node), "%s", reader->caller_node);
     struct term node;
     struct excerpt text;
     if (term_type(value) == TERM_PID && term_read_node(value, &node)) {
@@ -66,6 +76,7 @@ void read_target_spec(struct reader *reader, struct term value, struct target_sp
     } else if (is_name(value)) {
         target->kind = TARGET_NAME;
         target->name = value;
+        read_caller_node(reader, target->node);
     } else if (!read_tuple_target(reader, value, target)) {
         problems_add(reader->problems, "invalid_target",
                      "must be a pid, a name, {name, node}, {:global, term} or {:via, module, term}, got %s",

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/nearest.h"
 #include "term/term_check.h"
 #include "term/term_read.h"
 #include "term/term_text.h"
@@ -275,11 +274,7 @@ void report_unknown(struct reader *reader, struct term key, const char *const na
         problems_add(reader->problems, "unknown_key", "keys must be atoms, got %s", excerpt(&text, key));
         return;
     }
-    const char *nearest = nearest_word(name, strlen(name), names, count);
-    problems_enter_key(reader->problems, name);
-    problems_add(reader->problems, "unknown_key", "is not a key of %s%s%s%s", what,
-                 nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
-    problems_leave(reader->problems);
+    problems_add_unknown(reader->problems, name, names, count, what);
 }
 
 bool reader_find(struct reader *reader, struct term term, const struct reader_key *table, size_t count,
@@ -350,18 +345,32 @@ void problem_at(struct reader *reader, const char *key, const char *kind, const 
 static void check_subject(struct reader *reader)
 {
     struct scenario *scenario = reader->scenario;
-    if (scenario->setup.data && scenario->target.data) {
+    if (reader->has_setup && scenario->target.data) {
         problem_at(reader, "target", "conflict", "cannot be given together with setup");
     } else if (scenario->setup.data) {
         scenario->target_count = 1;
         scenario->targets = memory_zalloc(1, sizeof(*scenario->targets));
         scenario->targets[0].kind = TARGET_PID;
-    } else if (!scenario->target.data) {
+    } else if (!scenario->target.data && !reader->has_setup) {
         problem_at(reader, "setup", "required", "is required, or target is");
     }
 }
 
-struct scenario *scenario_term_read(struct term term, const char *caller_node, const char *own_node,
+/* Hooks are applied where the scenario says, or where its origin does. */
+static void find_hooks_node(struct reader *reader)
+{
+    struct scenario *scenario = reader->scenario;
+    const struct scenario_origin *origin = reader->origin;
+    bool at_target = origin->hooks_at_target && scenario->target_count && *scenario->targets[0].node;
+    if (reader->has_hooks_node)
+        return;
+    const char *node = at_target ? scenario->targets[0].node : origin->caller_node;
+    snprintf(scenario->hooks_node, sizeof(scenario->hooks_node), "%s", node);
+    if (!*node && !reader->problems->count)
+        problem_at(reader, "hooks_node", "required", "is required where nobody calls");
+}
+
+struct scenario *scenario_term_read(struct term term, const struct scenario_origin *origin,
                                     struct problems *problems)
 {
     static const uint8_t sync_message[] = "w\x14"
@@ -373,17 +382,16 @@ struct scenario *scenario_term_read(struct term term, const char *caller_node, c
     scenario->call_timeout_ms = 1000;
     scenario->hook_timeout_ms = 5000;
     scenario->warmup_ms = 1000;
-    snprintf(scenario->hooks_node, sizeof(scenario->hooks_node), "%s", caller_node);
     scenario->cast_sync_message = (struct term){sync_message, sizeof(sync_message) - 1};
     scenario->metadata = (struct term){empty_map, sizeof(empty_map)};
-    struct reader reader = {
-        .scenario = scenario, .problems = problems, .caller_node = caller_node, .own_node = own_node};
+    struct reader reader = {.scenario = scenario, .problems = problems, .origin = origin};
     struct term values[READER_KEYS];
     struct excerpt text;
     term.data = scenario->bytes;
     if (reader_find(&reader, term, keys, ARRAY_LENGTH(keys), "scenarios", values)) {
         reader_read(&reader, keys, ARRAY_LENGTH(keys), values);
         check_subject(&reader);
+        find_hooks_node(&reader);
         finish_load(&reader);
     } else {
         problems_add(problems, "wrong_type", "a scenario is a map, a keyword list or a struct, got %s",

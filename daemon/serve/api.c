@@ -49,8 +49,8 @@ static void answer_problems(struct request *request, const struct problems *prob
 static struct scenario *read_scenario(struct api *api, struct request *request)
 {
     struct problems problems = {0};
-    struct scenario *scenario =
-        scenario_term_read(request->arguments[0], request->peer, node_name(api->node), &problems);
+    struct scenario_origin origin = {.caller_node = request->peer, .own_node = node_name(api->node)};
+    struct scenario *scenario = scenario_term_read(request->arguments[0], &origin, &problems);
     if (!scenario)
         answer_problems(request, &problems);
     problems_free(&problems);

@@ -151,8 +151,8 @@ static void run_done(void *owner, const struct run *run, struct term raised)
 static void start_run(struct suite *suite, struct term term)
 {
     struct problems problems = {0};
-    struct scenario *scenario =
-        scenario_term_read(term, suite->request->peer, node_name(suite->node), &problems);
+    struct scenario_origin origin = {.caller_node = suite->request->peer, .own_node = node_name(suite->node)};
+    struct scenario *scenario = scenario_term_read(term, &origin, &problems);
     if (!scenario) {
         struct term_builder invalid = {0};
         problems_build(&problems, &invalid);

@@ -6,7 +6,7 @@
 
 /* More than these are counted, not listed. */
 #define PROBLEMS_LISTED 100
-#define PROBLEMS_DEPTH 8
+#define PROBLEMS_DEPTH 48
 
 struct path_part {
     const char *key; /* NULL: `index` */
@@ -30,6 +30,17 @@ void problems_leave(struct problems *problems);
 
 /* Adds %{path: [...], problem: kind, message: "..."}. */
 void problems_add(struct problems *problems, const char *kind, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* The same at a place that was kept with problems_build_path(). */
+void problems_add_at(struct problems *problems, struct term path, const char *kind, const char *format, ...)
+    PRINTF_LIKE(4, 5);
+
+/* Appends the place as a list of atoms and indexes. */
+void problems_build_path(const struct problems *problems, struct term_builder *builder);
+
+/* Adds that `name` is no key of `what`, such as "scenarios", and which of its keys was probably meant. */
+void problems_add_unknown(struct problems *problems, const char *name, const char *const *known, size_t count,
+                          const char *what);
 
 /* Appends {invalid_scenario, [...]}. */
 void problems_build(const struct problems *problems, struct term_builder *builder);

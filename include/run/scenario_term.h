@@ -5,10 +5,17 @@
 #include "run/problems.h"
 #include "run/scenario.h"
 
-/* Reads a scenario for a caller on `caller_node`; `own_node` is refused as a target's. NULL when there are
- * problems. The term is copied. */
-MUST_CHECK struct scenario *scenario_term_read(struct term term, const char *caller_node,
-                                               const char *own_node, struct problems *problems);
+/* Where a scenario comes from. */
+struct scenario_origin {
+    const char
+        *caller_node;     /* of names that come without a node; "" when nobody calls: each needs one then */
+    const char *own_node; /* the daemon's, refused as a target's */
+    bool hooks_at_target; /* hooks_node is that of the first target unless given; otherwise the caller's */
+};
+
+/* NULL when there are problems. The term is copied. */
+MUST_CHECK struct scenario *scenario_term_read(struct term term, const struct scenario_origin *origin,
+                                               struct problems *problems);
 
 /* Reads a keyword list or map of expectations, whose terms are borrowed. */
 void scenario_term_read_expectations(struct term term, struct expectations *expectations,

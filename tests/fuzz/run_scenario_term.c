@@ -25,7 +25,8 @@ static struct term built(const struct term_builder *builder)
 static struct scenario *read_term(struct term term)
 {
     struct problems problems = {0};
-    struct scenario *scenario = scenario_term_read(term, "app@caller", "harness@own", &problems);
+    const struct scenario_origin origin = {.caller_node = "app@caller", .own_node = "harness@own"};
+    struct scenario *scenario = scenario_term_read(term, &origin, &problems);
     assert((scenario == NULL) == (problems.count > 0));
     assert(problems.depth == 0);
     if (problems.count) {

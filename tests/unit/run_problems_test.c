@@ -69,13 +69,49 @@ static void test_deepest_path(void **state)
 {
     (void)state;
     struct problems problems = {0};
-    for (size_t i = 0; i < PROBLEMS_DEPTH; i++)
+    char path[1000] = "path => [";
+    for (size_t i = 0; i < PROBLEMS_DEPTH; i++) {
+        size_t used = strlen(path);
+        snprintf(path + used, sizeof(path) - used, "%zu%s", 1000 + i, i + 1 < PROBLEMS_DEPTH ? "," : "]");
         problems_enter_index(&problems, 1000 + i);
+    }
     problems_add(&problems, "wrong_type", "deep");
-    assert_non_null(strstr(text_of(&problems), "path => [1000,1001,1002,1003,1004,1005,1006,1007]"));
+    assert_non_null(strstr(text_of(&problems), path));
     for (size_t i = 0; i < PROBLEMS_DEPTH; i++)
         problems_leave(&problems);
     assert_int_equal(problems.depth, 0);
+    problems_free(&problems);
+}
+
+static void test_kept_path(void **state)
+{
+    (void)state;
+    struct problems problems = {0};
+    struct term_builder path = {0};
+    problems_enter_key(&problems, "threads");
+    problems_enter_index(&problems, 2);
+    problems_build_path(&problems, &path);
+    problems_leave(&problems);
+    problems_leave(&problems);
+    problems_add_at(&problems, term_built(&path), "syntax", "line %d", 7);
+    assert_string_equal(text_of(&problems), "{invalid_scenario,[#{path => [threads,2],problem => syntax,"
+                                            "message => <<\"line 7\">>}]}");
+    term_build_free(&path);
+    problems_free(&problems);
+}
+
+static void test_unknown_key(void **state)
+{
+    (void)state;
+    static const char *const known[] = {"load", "threads"};
+    struct problems problems = {0};
+    problems_add_unknown(&problems, "thread", known, 2, "scenarios");
+    problems_add_unknown(&problems, "colour", known, 2, "scenarios");
+    assert_string_equal(text_of(&problems),
+                        "{invalid_scenario,[#{path => [thread],problem => unknown_key,"
+                        "message => <<\"is not a key of scenarios; did you mean threads?\">>},"
+                        "#{path => [colour],problem => unknown_key,"
+                        "message => <<\"is not a key of scenarios\">>}]}");
     problems_free(&problems);
 }
 
@@ -116,7 +152,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_none),         cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_deepest_path), cmocka_unit_test(test_long_message),
+        cmocka_unit_test(test_deepest_path), cmocka_unit_test(test_kept_path),
+        cmocka_unit_test(test_unknown_key),  cmocka_unit_test(test_long_message),
         cmocka_unit_test(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -134,21 +134,16 @@ static void test_bad_hooks(void **state)
             bool is_fun = values[i][0] == '$' && isdigit((unsigned char)values[i][1]);
             if (is_chaos && !is_fun)
                 continue; /* may become a chaos term */
-            bool needs_setup = hook == 0;
             snprintf(
                 problem, sizeof(problem),
                 PROBLEM("%s", "wrong_type", "must be a fun of arity %d or {module, function, extra_args}"),
                 hooks[hook].name, hooks[hook].arity);
             with_hook(text, hook, values[i]);
-            if (needs_setup)
-                EXPECT_PROBLEMS(text, problem, PROBLEM("setup", "required", ""));
-            else
-                EXPECT_PROBLEMS(text, problem);
+            EXPECT_PROBLEMS(text, problem);
         }
     }
     EXPECT_PROBLEMS("#{threads => [a], setup => $2}",
-                    PROBLEM("setup", "wrong_type", "must be a fun of arity 0"),
-                    PROBLEM("setup", "required", ""));
+                    PROBLEM("setup", "wrong_type", "must be a fun of arity 0"));
     EXPECT_PROBLEMS("#{target => c, threads => [a], invariant => $0, cleanup => $1, chaos => $3}",
                     PROBLEM("invariant", "wrong_type", "must be a fun of arity 2"),
                     PROBLEM("cleanup", "wrong_type", "must be a fun of arity 2"),

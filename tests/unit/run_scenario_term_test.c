@@ -134,18 +134,15 @@ static void test_bad_targets(void **state)
         "{}",
         "{counter}",
         "{counter, 7}",
-        "{counter, nowhere}",
         "{7, app@x}",
         "{nil, app@x}",
-        "{via, mod}",
         "{via, 7, x}",
         "{global, a, b}",
-        "{counter, 'app@x@y'}",
         "#{}",
         "$1",
         "$o",
-        "{counter, harness@own}",
     };
+    static const char *const nodes[] = {"nowhere", "'app@x@y'", "harness@own"};
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         char text[200];
         bool is_string = rows[i][0] == '"';
@@ -155,6 +152,13 @@ static void test_bad_targets(void **state)
         snprintf(text, sizeof(text), "#{target => [counter, %s], threads => [[a]]}", rows[i]);
         EXPECT_PROBLEMS(text, PROBLEM("target,1", "invalid_target", ""));
     }
+    for (size_t i = 0; i < ARRAY_LENGTH(nodes); i++) {
+        char text[200];
+        snprintf(text, sizeof(text), "#{target => [counter, {counter, %s}], threads => [[a]]}", nodes[i]);
+        EXPECT_PROBLEMS(text, PROBLEM("target,1,node", "invalid_target", ""));
+    }
+    EXPECT_PROBLEMS("#{target => {via, mod}, threads => [[a]]}",
+                    PROBLEM("target,node", "invalid_target", "mod cannot be the name of a node"));
     EXPECT_PROBLEMS("#{target => nil, threads => [[a]]}", PROBLEM("setup", "required", ""));
     EXPECT_PROBLEMS("#{target => [nil], threads => [[a]]}", PROBLEM("target,0", "invalid_target", ""));
     EXPECT_PROBLEMS("#{target => [], threads => [[a]]}", PROBLEM("target", "empty", ""));

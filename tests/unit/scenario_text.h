@@ -222,7 +222,8 @@ static inline struct scenario *read_term(struct term term, struct problems *prob
 {
     uint8_t *copy = memory_copy(term.data, term.size);
     *problems = (struct problems){0};
-    struct scenario *scenario = scenario_term_read((struct term){copy, term.size}, CALLER, OWN, problems);
+    const struct scenario_origin origin = {.caller_node = CALLER, .own_node = OWN};
+    struct scenario *scenario = scenario_term_read((struct term){copy, term.size}, &origin, problems);
     free(copy);
     assert_int_equal(scenario == NULL, problems->count > 0);
     assert_int_equal(problems->depth, 0);
