@@ -18,11 +18,13 @@
 extern const char script_source_session[];
 extern const char script_source_probe[];
 extern const char script_source_chaos[];
+extern const char script_source_resolve[];
 
 static const char *const sources[SCRIPT_COUNT] = {
     [SCRIPT_SESSION] = script_source_session,
     [SCRIPT_PROBE] = script_source_probe,
     [SCRIPT_CHAOS] = script_source_chaos,
+    [SCRIPT_RESOLVE] = script_source_resolve,
 };
 
 struct forms {

@@ -77,6 +77,7 @@ struct run {
     struct run_request request;
     const struct scenario *scenario;
     struct process *process;
+    struct resolution *resolution; /* in RUN_RESOLVING */
     struct monitor caller;
     struct buffer caller_pid; /* empty when nobody waits for the run */
     bool has_group_leader;    /* of the caller; it is this node's otherwise */
@@ -198,6 +199,10 @@ void run_keep(struct buffer *buffer, struct term term);
 /* The one function that changes a run's state. */
 void run_enter(struct run *run, enum run_state state);
 
+/* Its scenario is known as a whole: what depends on its operations, targets and actions is made, and it goes
+ * on to its session. */
+void run_begin(struct run *run);
+
 /* What those who work for it tell. */
 void run_session_ready(struct run *run);
 void run_session_lost(struct run *run, struct term reason);
@@ -216,9 +221,19 @@ void run_fail_atom(struct run *run, const char *kind, const char *detail);
 struct counters *run_counters(const struct run *run);
 
 const struct runner_limits *runner_limits(const struct runner *runner);
+struct node *runner_node(const struct runner *runner);
+struct term runner_group_leader(const struct runner *runner);  /* for what nobody else is told of */
+struct resolution **runner_resolutions(struct runner *runner); /* the first of them */
 struct scripts *runner_scripts(const struct runner *runner);
 const struct blast_radius *runner_blast_radius(const struct runner *runner);
 void runner_each(struct runner *runner, void (*visit)(void *owner, struct run *run), void *owner);
+
+/* --- run_resolving.c --- */
+
+/* What a run does on entering RUN_RESOLVING, and when it is cancelled there. */
+void resolving_enter(struct run *run);
+void resolving_cancel(struct run *run);
+void resolving_free(struct run *run);
 
 /* --- run_hooks.c --- */
 

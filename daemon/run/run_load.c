@@ -182,7 +182,7 @@ void load_stop(struct run *run)
     struct loop *loop = node_loop(process_node(run->process));
     loop_cancel(loop, &run->pump);
     loop_unwatch_lag(loop, &run->lag);
-    for (size_t i = 0; i < run->scenario->target_count; i++)
+    for (size_t i = 0; run->targets && i < run->scenario->target_count; i++)
         target_free(&run->targets[i]);
 }
 

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "dist/flags.h"
 #include "run.h"
+#include "run/resolution.h"
 #include "term/term_read.h"
 
 /* What a hook is given beyond its timeout before its session counts as lost, and what a session has to start.
@@ -24,6 +25,7 @@ struct runner {
     struct blast_radius radius;
     struct counters counters;
     struct run *runs;
+    struct resolution *resolutions; /* that go on */
     size_t active;
     uint64_t threads; /* of all runs */
     uint64_t last_id;
@@ -43,6 +45,21 @@ void runner_set_limits(struct runner *runner, const struct runner_limits *limits
 const struct runner_limits *runner_limits(const struct runner *runner)
 {
     return &runner->limits;
+}
+
+struct node *runner_node(const struct runner *runner)
+{
+    return runner->node;
+}
+
+struct term runner_group_leader(const struct runner *runner)
+{
+    return io_server_pid(runner->io_server);
+}
+
+struct resolution **runner_resolutions(struct runner *runner)
+{
+    return &runner->resolutions;
 }
 
 struct scripts *runner_scripts(const struct runner *runner)
@@ -110,14 +127,23 @@ static void fail_nodedown(struct run *run)
 /* --- States --- */
 
 static const char *const state_names[RUN_STATE_COUNT] = {
-    [RUN_PLANNING] = "planning",   [RUN_STEADY_BEFORE] = "steady_before",
-    [RUN_HEALING] = "healing",     [RUN_STEADY_AFTER] = "steady_after",
-    [RUN_SESSION] = "session",     [RUN_SETUP] = "setup",
-    [RUN_OBSERVING] = "observing", [RUN_STARTING] = "starting",
-    [RUN_LOAD] = "load",           [RUN_CHAOS_WAIT] = "chaos_wait",
-    [RUN_JUDGING] = "judging",     [RUN_CONTEXT] = "context",
-    [RUN_INVARIANT] = "invariant", [RUN_CLEANUP] = "cleanup",
-    [RUN_REPORTING] = "reporting", [RUN_DONE] = "done",
+    [RUN_RESOLVING] = "resolving",
+    [RUN_PLANNING] = "planning",
+    [RUN_STEADY_BEFORE] = "steady_before",
+    [RUN_HEALING] = "healing",
+    [RUN_STEADY_AFTER] = "steady_after",
+    [RUN_SESSION] = "session",
+    [RUN_SETUP] = "setup",
+    [RUN_OBSERVING] = "observing",
+    [RUN_STARTING] = "starting",
+    [RUN_LOAD] = "load",
+    [RUN_CHAOS_WAIT] = "chaos_wait",
+    [RUN_JUDGING] = "judging",
+    [RUN_CONTEXT] = "context",
+    [RUN_INVARIANT] = "invariant",
+    [RUN_CLEANUP] = "cleanup",
+    [RUN_REPORTING] = "reporting",
+    [RUN_DONE] = "done",
 };
 
 const char *run_state_name(enum run_state state)
@@ -144,6 +170,16 @@ static bool can_stop_subject(const struct run *run)
     const char *node = run->subject_spec.node;
     return run->scenario->setup.data && !run->scenario->cleanup.data &&
            strcmp(node, run->scenario->hooks_node) != 0 && strcmp(node, node_name(run->runner->node)) != 0;
+}
+
+void run_begin(struct run *run)
+{
+    load_init(run);
+    chaos_init(run);
+    if (run->failure.size || run->cancelled || chaos_refused(run))
+        run_enter(run, RUN_REPORTING);
+    else
+        run_enter(run, run->scenario->dry_run ? RUN_PLANNING : RUN_SESSION);
 }
 
 static void enter_session(struct run *run)
@@ -323,6 +359,7 @@ static void enter_done(struct run *run)
 void run_enter(struct run *run, enum run_state state)
 {
     static void (*const enter[RUN_STATE_COUNT])(struct run * run) = {
+        [RUN_RESOLVING] = resolving_enter,
         [RUN_PLANNING] = faults_enter_planning,
         [RUN_STEADY_BEFORE] = faults_enter_steady,
         [RUN_HEALING] = faults_enter_healing,
@@ -340,7 +377,7 @@ void run_enter(struct run *run, enum run_state state)
         [RUN_REPORTING] = enter_reporting,
         [RUN_DONE] = enter_done,
     };
-    assert(state > run->state || state == RUN_SESSION);
+    assert(state > run->state || state == RUN_RESOLVING);
     run->state = state;
     log_debug("run", log_integer("run", (int64_t)run->id), log_string("state", state_names[state]));
     enter[state](run);
@@ -397,6 +434,8 @@ void run_observed(struct run *run)
 static void leave_lost_session(struct run *run, struct term reason, bool nodedown, bool first_loss)
 {
     switch (run->state) {
+    case RUN_RESOLVING:
+        break; /* it has none yet */
     case RUN_SESSION:
     case RUN_SETUP:
     case RUN_PLANNING:
@@ -486,6 +525,8 @@ static void timer_fired(void *owner)
 {
     struct run *run = owner;
     switch (run->state) {
+    case RUN_RESOLVING:
+        break; /* that has a deadline of its own */
     case RUN_SESSION:
         session_kill(run);
         if (needs_session(run))
@@ -541,7 +582,9 @@ void run_cancel(struct run *run)
     if (run->cancelled || run->state >= RUN_CLEANUP)
         return;
     run->cancelled = true;
-    if (run->state == RUN_STARTING || run->state == RUN_LOAD)
+    if (run->state == RUN_RESOLVING)
+        resolving_cancel(run);
+    else if (run->state == RUN_STARTING || run->state == RUN_LOAD)
         run_enter(run, RUN_CHAOS_WAIT);
     else if (run->state == RUN_CHAOS_WAIT) {
         run->chaos_running = false;
@@ -574,6 +617,7 @@ static const struct process_events process_events = {.message = on_message};
 static void reap(void *owner)
 {
     struct run *run = owner;
+    resolving_free(run);
     script_leave(&run->session);
     script_leave(&run->teller);
     probes_end(run);
@@ -640,7 +684,7 @@ static struct run *new_run(struct runner *runner, const struct run_request *requ
     events_init(&run->events, scenario->events_policy, scenario->events_number, runner->limits.events,
                 runner->limits.event_bytes, &run->random);
     term_build_term(&run->group_leader,
-                    request->group_leader.data ? request->group_leader : io_server_pid(runner->io_server));
+                    request->group_leader.data ? request->group_leader : runner_group_leader(runner));
     run->result_start = request->result->bytes.size;
     run->has_group_leader = request->group_leader.data != NULL;
     if (request->caller.data) {
@@ -652,8 +696,6 @@ static struct run *new_run(struct runner *runner, const struct run_request *requ
     }
     run_keep(&run->context, (struct term){empty_map, sizeof(empty_map)});
     loop_timer_init_precise(&run->timer, node_loop(runner->node), timer_fired, run);
-    load_init(run);
-    chaos_init(run);
     return run;
 }
 
@@ -678,10 +720,10 @@ struct run *runner_start(struct runner *runner, const struct run_request *reques
              log_integer("operations", (int64_t)run->scenario->operation_count),
              log_integer("targets", (int64_t)run->scenario->target_count));
     watch_caller(run);
-    if (chaos_refused(run))
-        run_enter(run, RUN_REPORTING);
+    if (run->scenario->texts && !run->cancelled)
+        run_enter(run, RUN_RESOLVING);
     else
-        run_enter(run, run->scenario->dry_run ? RUN_PLANNING : RUN_SESSION);
+        run_begin(run);
     return run;
 }
 
@@ -722,6 +764,7 @@ void runner_close(struct runner *runner)
         process_exit_atom(run->process, "aborted"); /* its session then cleans up by itself */
         reap(run);
     }
+    resolutions_abort(runner);
     process_exit_atom(runner->process, "shutdown");
 }
 

@@ -2,12 +2,15 @@
 
 #include <stdlib.h>
 
+#include "run/scenario_texts.h"
+
 void scenario_free(struct scenario *scenario)
 {
     if (!scenario)
         return;
     for (size_t i = 0; i < scenario->operation_count; i++)
         template_free(scenario->operations[i].template);
+    scenario_texts_free(scenario->texts);
     free(scenario->bytes);
     free(scenario->operations);
     free(scenario->load.stages);

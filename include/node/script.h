@@ -9,7 +9,7 @@
 
 struct scripts;
 
-enum script_name { SCRIPT_SESSION, SCRIPT_PROBE, SCRIPT_CHAOS, SCRIPT_COUNT };
+enum script_name { SCRIPT_SESSION, SCRIPT_PROBE, SCRIPT_CHAOS, SCRIPT_RESOLVE, SCRIPT_COUNT };
 
 struct scripts *scripts_new(struct node *node, struct process *process);
 void scripts_free(struct scripts *scripts);

@@ -13,6 +13,7 @@
 /* In the order in which a run goes through them; states that it has no use for are left out. Every way out
  * after a setup that has succeeded leads through RUN_CLEANUP. */
 enum run_state {
+    RUN_RESOLVING,     /* nodes are asked what the texts of a scenario file mean */
     RUN_SESSION,       /* the session on the hooks' node is being started */
     RUN_SETUP,         /* the setup hook is applied */
     RUN_PLANNING,      /* it is found out whom the actions are for, and whether that is allowed */

@@ -1,5 +1,5 @@
 /* A scenario as it will be run: immutable, complete, and checked. It is made by scenario_term.h from a term.
- */
+ * One that is read from a file by scenario_json.h may first need to be resolved, see `texts`. */
 #ifndef HARNESSD_RUN_SCENARIO_H
 #define HARNESSD_RUN_SCENARIO_H
 
@@ -54,8 +54,11 @@ struct target_spec {
 };
 
 struct chaos_action;
+struct scenario_texts;
 
 struct scenario {
+    struct scenario_texts
+        *texts;     /* what they mean is to be found out before it can be run; NULL: nothing is */
     uint8_t *bytes; /* what all terms below point into */
     struct operation *operations;
     size_t operation_count;

@@ -1,0 +1,293 @@
+#include "run/resolution.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "run.h"
+#include "run/scenario_texts.h"
+#include "term/term_read.h"
+
+#define RESOLUTION_NS (10 * CLOCK_NS_PER_S)
+
+/* Texts are for at most so many nodes: that of the hooks and that of the first target. */
+#define NODES 2
+
+struct node_texts {
+    struct resolution *resolution;
+    const char *node;
+    struct script script;
+    bool awaited;
+};
+
+struct resolution {
+    struct runner *runner;
+    struct resolution *next; /* of the runner's */
+    const struct scenario *scenario;
+    struct process *process;
+    struct loop_timer timer; /* its deadline; once all is known it is due at once */
+    struct node_texts nodes[NODES];
+    size_t node_count;
+    struct buffer *meanings; /* of each text */
+    struct problems problems;
+    struct term_builder failure; /* the reason when nodes could not be asked */
+    struct scenario *resolved;
+    bool ended;
+    resolution_done *done;
+    void *owner;
+};
+
+void resolution_cancel(struct resolution *resolution)
+{
+    struct resolution **link = runner_resolutions(resolution->runner);
+    while (*link != resolution)
+        link = &(*link)->next;
+    *link = resolution->next;
+    for (size_t i = 0; i < resolution->node_count; i++)
+        script_kill(&resolution->nodes[i].script);
+    process_exit_atom(resolution->process, "normal");
+    loop_timer_free(&resolution->timer);
+    for (size_t i = 0; i < resolution->scenario->texts->count; i++)
+        buffer_free(&resolution->meanings[i]);
+    free(resolution->meanings);
+    problems_free(&resolution->problems);
+    term_build_free(&resolution->failure);
+    scenario_free(resolution->resolved);
+    free(resolution);
+}
+
+/* --- The end --- */
+
+/* Reads the scenario with what its texts mean. */
+static void put_together(struct resolution *resolution)
+{
+    const struct scenario_texts *texts = resolution->scenario->texts;
+    struct term *meanings = memory_zalloc(texts->count, sizeof(*meanings));
+    for (size_t i = 0; i < texts->count; i++)
+        meanings[i] = buffer_term(&resolution->meanings[i]);
+    resolution->resolved = scenario_texts_read(texts, meanings, &resolution->problems);
+    free(meanings);
+}
+
+/* In a pass of its own: a callback of one of its scripts may not end it. */
+static void end_soon(struct resolution *resolution)
+{
+    resolution->ended = true;
+    loop_timer_set(&resolution->timer, 0);
+}
+
+static void finish(struct resolution *resolution)
+{
+    resolution_done *done = resolution->done;
+    void *owner = resolution->owner;
+    struct term_builder *failure = &resolution->failure, reason = {0};
+    if (!failure->bytes.size && !resolution->problems.count)
+        put_together(resolution);
+    struct scenario *resolved = resolution->resolved;
+    if (failure->bytes.size)
+        term_build_term(&reason, term_built(failure));
+    else if (!resolved)
+        problems_build(&resolution->problems, &reason);
+    resolution->resolved = NULL;
+    resolution_cancel(resolution);
+    done(owner, resolved, resolved ? (struct term){0} : term_built(&reason));
+    term_build_free(&reason);
+}
+
+/* The first failure ends it. */
+static void fail(struct resolution *resolution, const char *kind, struct term detail)
+{
+    if (resolution->failure.bytes.size)
+        return;
+    term_build_tuple(&resolution->failure, 2);
+    term_build_atom(&resolution->failure, kind);
+    term_build_term(&resolution->failure, detail);
+    end_soon(resolution);
+}
+
+static void on_timer(void *owner)
+{
+    struct resolution *resolution = owner;
+    struct term_builder timeout = {0};
+    if (!resolution->ended) {
+        term_build_atom(&timeout, "timeout");
+        fail(resolution, "session_failed", term_built(&timeout));
+        term_build_free(&timeout);
+    }
+    finish(resolution);
+}
+
+/* --- The nodes --- */
+
+static void on_down(void *owner, struct term reason)
+{
+    struct node_texts *texts = owner;
+    struct term_builder node = {0};
+    if (!texts->awaited)
+        return;
+    term_build_atom(&node, texts->node);
+    if (term_is_atom(reason, "noconnection"))
+        fail(texts->resolution, "nodedown", term_built(&node));
+    else
+        fail(texts->resolution, "session_failed", reason);
+    term_build_free(&node);
+}
+
+/* {ok, Term} | {error, Kind, Message} */
+static void take_meaning(struct resolution *resolution, size_t number, struct term outcome)
+{
+    const struct scenario_text *text = &resolution->scenario->texts->items[number];
+    struct term parts[3];
+    size_t arity = 0;
+    char kind[TERM_ATOM_BYTES + 1];
+    const uint8_t *message;
+    size_t size;
+    bool understood = term_read_tuple(outcome, 3, parts, &arity);
+    if (understood && arity == 2 && term_is_atom(parts[0], "ok"))
+        run_keep(&resolution->meanings[number], parts[1]);
+    else if (understood && arity == 3 && term_read_atom(parts[1], kind) &&
+             term_read_binary(parts[2], &message, &size))
+        problems_add_at(&resolution->problems, buffer_term(&text->path), kind, "%.*s",
+                        size < 500 ? (int)size : 500, (const char *)message);
+}
+
+static bool all_known(const struct resolution *resolution)
+{
+    for (size_t i = 0; i < resolution->scenario->texts->count; i++)
+        if (!resolution->meanings[i].size)
+            return false;
+    return true;
+}
+
+/* {Index of the node, [{Number of the text, Outcome}]} */
+static void on_message(void *owner, struct process *process, const struct incoming *incoming)
+{
+    (void)process;
+    struct resolution *resolution = owner;
+    struct term parts[2], element, pair[2];
+    struct term_list list;
+    int64_t index, number;
+    bool waiting = false;
+    if (resolution->ended || !term_read_tuple_of(incoming->body, 2, parts) ||
+        !term_read_integer(parts[0], &index) || index < 0 || (uint64_t)index >= resolution->node_count ||
+        !resolution->nodes[index].awaited || !term_list_start(&list, parts[1]))
+        return;
+    while (term_list_next(&list, &element))
+        if (term_read_tuple_of(element, 2, pair) && term_read_integer(pair[0], &number) && number >= 0 &&
+            (uint64_t)number < resolution->scenario->texts->count)
+            take_meaning(resolution, (size_t)number, pair[1]);
+    resolution->nodes[index].awaited = false;
+    for (size_t i = 0; i < resolution->node_count; i++)
+        waiting |= resolution->nodes[i].awaited;
+    if (waiting)
+        return;
+    if (!resolution->problems.count && !all_known(resolution))
+        problems_add(&resolution->problems, "syntax", "a node does not say what a text means");
+    end_soon(resolution);
+}
+
+static bool is_for(const struct resolution *resolution, const struct scenario_text *text,
+                   const struct node_texts *node)
+{
+    return strcmp(scenario_text_node(text, resolution->scenario), node->node) == 0;
+}
+
+/* [{Number, Language, IsHook, Text}] */
+static void build_texts(const struct resolution *resolution, const struct node_texts *node,
+                        struct term_builder *builder)
+{
+    const struct scenario_texts *texts = resolution->scenario->texts;
+    size_t count = 0;
+    for (size_t i = 0; i < texts->count; i++)
+        count += is_for(resolution, &texts->items[i], node);
+    term_build_list(builder, count);
+    for (size_t i = 0; i < texts->count; i++) {
+        const struct scenario_text *text = &texts->items[i];
+        if (!is_for(resolution, text, node))
+            continue;
+        term_build_tuple(builder, 4);
+        term_build_unsigned(builder, i);
+        term_build_atom(builder, scenario_language_names[text->language]);
+        term_build_boolean(builder, text->is_hook);
+        term_build_text(builder, text->text);
+    }
+    term_build_nil(builder);
+}
+
+static void ask(struct resolution *resolution, struct node_texts *node, struct term group_leader)
+{
+    struct term_builder bindings = {0};
+    term_build_list(&bindings, 3);
+    script_build_binding(&bindings, "Daemon");
+    term_build_term(&bindings, process_pid(resolution->process));
+    script_build_binding(&bindings, "Key");
+    term_build_unsigned(&bindings, (uint64_t)(node - resolution->nodes));
+    script_build_binding(&bindings, "Texts");
+    build_texts(resolution, node, &bindings);
+    term_build_nil(&bindings);
+    struct script_request request = {.name = SCRIPT_RESOLVE,
+                                     .node = node->node,
+                                     .process = resolution->process,
+                                     .bindings = term_built(&bindings),
+                                     .group_leader = group_leader,
+                                     .down = on_down,
+                                     .owner = node};
+    bool started = script_start(runner_scripts(resolution->runner), &node->script, &request);
+    assert(started); /* the scenario's node names are valid, and not this node's */
+    node->awaited = true;
+    term_build_free(&bindings);
+}
+
+void resolutions_abort(struct runner *runner)
+{
+    struct resolution **first = runner_resolutions(runner);
+    while (*first) {
+        struct resolution *resolution = *first;
+        term_build_reset(&resolution->failure);
+        term_build_atom(&resolution->failure, "aborted");
+        finish(resolution);
+    }
+}
+
+static void find_nodes(struct resolution *resolution)
+{
+    const struct scenario_texts *texts = resolution->scenario->texts;
+    for (size_t i = 0; i < texts->count; i++) {
+        bool known = false;
+        for (size_t j = 0; j < resolution->node_count; j++)
+            known |= is_for(resolution, &texts->items[i], &resolution->nodes[j]);
+        if (known)
+            continue;
+        assert(resolution->node_count < NODES);
+        resolution->nodes[resolution->node_count++] = (struct node_texts){
+            .resolution = resolution, .node = scenario_text_node(&texts->items[i], resolution->scenario)};
+    }
+}
+
+static const struct process_events events = {.message = on_message};
+
+struct resolution *resolution_start(struct runner *runner, const struct scenario *scenario,
+                                    struct term group_leader, resolution_done *done, void *owner)
+{
+    struct node *node = runner_node(runner);
+    struct resolution *resolution = memory_zalloc(1, sizeof(*resolution));
+    assert(scenario->texts && scenario->texts->count);
+    resolution->runner = runner;
+    resolution->next = *runner_resolutions(runner);
+    *runner_resolutions(runner) = resolution;
+    resolution->scenario = scenario;
+    resolution->process = process_spawn(node, &events, resolution);
+    resolution->meanings = memory_zalloc(scenario->texts->count, sizeof(*resolution->meanings));
+    resolution->done = done;
+    resolution->owner = owner;
+    loop_timer_init(&resolution->timer, node_loop(node), on_timer, resolution);
+    loop_timer_set(&resolution->timer, RESOLUTION_NS);
+    find_nodes(resolution);
+    if (!group_leader.data)
+        group_leader = runner_group_leader(runner);
+    for (size_t i = 0; i < resolution->node_count; i++)
+        ask(resolution, &resolution->nodes[i], group_leader);
+    return resolution;
+}
