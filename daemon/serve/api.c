@@ -10,6 +10,8 @@
 #include "run/scenario_term.h"
 #include "serve/chaos_suite.h"
 #include "serve/library.h"
+#include "serve/scenario_file.h"
+#include "serve/validation.h"
 #include "term/term_read.h"
 
 struct api {
@@ -44,13 +46,20 @@ static void answer_problems(struct request *request, const struct problems *prob
     request_return(request);
 }
 
-/* The scenario of a request's first argument; NULL when the request was answered with what is wrong with it.
+/* The scenario of a request's first argument, which may name a file; NULL when the request was answered with
+ * what is wrong with it.
  */
 static struct scenario *read_scenario(struct api *api, struct request *request)
 {
     struct problems problems = {0};
     struct scenario_origin origin = {.caller_node = request->peer, .own_node = node_name(api->node)};
-    struct scenario *scenario = scenario_term_read(request->arguments[0], &origin, &problems);
+    char file[SCENARIO_FILE_NAME_BYTES + 1];
+    struct scenario *scenario;
+    origin.hooks_at_target = scenario_file_is_named(request->arguments[0], file);
+    if (origin.hooks_at_target)
+        scenario = scenario_file_find(api->config->scenario_dir, file, &origin, &problems);
+    else
+        scenario = scenario_term_read(request->arguments[0], &origin, &problems);
     if (!scenario)
         answer_problems(request, &problems);
     problems_free(&problems);
@@ -174,14 +183,8 @@ static void serve_heal_all(struct api *api, struct request *request)
 static void serve_validate(struct api *api, struct request *request)
 {
     struct scenario *scenario = read_scenario(api, request);
-    if (!scenario)
-        return;
-    struct term_builder *answer = request_answer(request);
-    term_build_tuple(answer, 2);
-    term_build_atom(answer, "ok");
-    scenario_term_build(scenario, answer);
-    request_return(request);
-    scenario_free(scenario);
+    if (scenario)
+        validation_start(api->runner, request, scenario);
 }
 
 /* --- Information --- */

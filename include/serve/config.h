@@ -63,6 +63,8 @@ struct config {
     struct config_list allowed_applications;
     struct config_list denied_applications;
 
+    char *scenario_dir; /* of scenario files; NULL: none */
+
     enum log_level log_level;
     enum log_format log_format;
     uint64_t shutdown_ms;

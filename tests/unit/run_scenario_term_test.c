@@ -127,20 +127,10 @@ static void test_bad_targets(void **state)
 {
     (void)state;
     static const char *const rows[] = {
-        "undefined",
-        "7",
-        "\"\\001\"",
-        "<<\"counter\">>",
-        "{}",
-        "{counter}",
-        "{counter, 7}",
-        "{7, app@x}",
-        "{nil, app@x}",
-        "{via, 7, x}",
-        "{global, a, b}",
-        "#{}",
-        "$1",
-        "$o",
+        "undefined",    "7",           "\"\\001\"",      "<<\"counter\">>",
+        "{}",           "{counter}",   "{counter, 7}",   "{7, app@x}",
+        "{nil, app@x}", "{via, 7, x}", "{global, a, b}", "#{}",
+        "$1",           "$o",
     };
     static const char *const nodes[] = {"nowhere", "'app@x@y'", "harness@own"};
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {

@@ -180,14 +180,26 @@ defmodule Harness do
 end
 
 defmodule Json do
-  @moduledoc "As much JSON as a configuration needs."
+  @moduledoc "As much JSON as a configuration or a scenario needs. A keyword list is an object in its order."
+  def encode([{key, _} | _] = pairs) when is_atom(key) or is_binary(key),
+    do: "{" <> Enum.map_join(pairs, ",", fn {k, v} -> encode(to_string(k)) <> ":" <> encode(v) end) <> "}"
+
   def encode(map) when is_map(map),
     do: "{" <> Enum.map_join(map, ",", fn {k, v} -> encode(to_string(k)) <> ":" <> encode(v) end) <> "}"
 
   def encode(list) when is_list(list), do: "[" <> Enum.map_join(list, ",", &encode/1) <> "]"
   def encode(value) when is_boolean(value) or is_number(value) or value == nil, do: json(value)
   def encode(value) when is_atom(value), do: encode(Atom.to_string(value))
-  def encode(text) when is_binary(text), do: inspect(text, printable_limit: :infinity)
+
+  def encode(text) when is_binary(text),
+    do: "\"" <> for(<<character::utf8 <- text>>, into: "", do: escape(character)) <> "\""
+
+  defp escape(character) when character in [?", ?\\], do: <<?\\, character>>
+
+  defp escape(character) when character < 32,
+    do: "\\u" <> String.pad_leading(Integer.to_string(character, 16), 4, "0")
+
+  defp escape(character), do: <<character::utf8>>
 
   defp json(nil), do: "null"
   defp json(value), do: to_string(value)
