@@ -74,7 +74,11 @@ defmodule ChaosCrashTest do
     end
 
     test "comes from the functions of the library", %{harness: harness, peer: peer} do
-      for {arguments, reason} <- [{[], :chaos_injection}, {[:immediate], :chaos_injection}, {[:immediate, [reason: :x]], :x}] do
+      for {arguments, reason} <- [
+            {[], :chaos_injection},
+            {[:immediate], :chaos_injection},
+            {[:immediate, [reason: :x]], :x}
+          ] do
         action = Harness.call(harness, :chaos_inject_crash, arguments)
         subject = Peer.start_server(peer, Subject)
         monitor = watch(subject)
@@ -83,7 +87,9 @@ defmodule ChaosCrashTest do
       end
 
       assert Harness.call(harness, :chaos_kill_children) == {:kill_children, []}
-      assert Harness.call(harness, :chaos_kill_children, [[kill_rate: 1.0]]) == {:kill_children, [kill_rate: 1.0]}
+
+      assert Harness.call(harness, :chaos_kill_children, [[kill_rate: 1.0]]) ==
+               {:kill_children, [kill_rate: 1.0]}
     end
 
     test "is a scenario of the library's own", %{harness: harness} do
@@ -167,7 +173,12 @@ defmodule ChaosCrashTest do
     end
 
     test "hits all targets of a list", %{harness: harness, peer: peer} do
-      subjects = [Peer.start_server(peer, Subject), elem(GenServer.start(Subject, []), 1), Peer.start_server(peer, Subject)]
+      subjects = [
+        Peer.start_server(peer, Subject),
+        elem(GenServer.start(Subject, []), 1),
+        Peer.start_server(peer, Subject)
+      ]
+
       report = report(harness, quiet(subjects, {:inject_crash, :immediate}))
       assert [%{target: hit, outcome: :ok, amount: 3}] = report.injections
       assert Enum.sort(hit) == Enum.sort(subjects)
@@ -176,7 +187,11 @@ defmodule ChaosCrashTest do
 
   describe "a crash of one child" do
     test "is answered by the supervisor as its strategy says", %{harness: harness, peer: peer} do
-      for {strategy, changed} <- [one_for_one: fn _ -> 1 end, one_for_all: fn _ -> 4 end, rest_for_one: fn place -> 4 - place end] do
+      for {strategy, changed} <- [
+            one_for_one: fn _ -> 1 end,
+            one_for_all: fn _ -> 4 end,
+            rest_for_one: fn place -> 4 - place end
+          ] do
         names = for _ <- 1..4, do: unique("worker")
         supervisor = start_tree(peer, strategy, names)
         before = children(peer, supervisor)
@@ -188,7 +203,9 @@ defmodule ChaosCrashTest do
 
         Wait.until("the children to be there again", fn ->
           now = children(peer, supervisor)
-          Enum.all?(Map.values(now), &is_pid/1) and Enum.count(names, &(now[&1] != before[&1])) == changed.(place)
+
+          Enum.all?(Map.values(now), &is_pid/1) and
+            Enum.count(names, &(now[&1] != before[&1])) == changed.(place)
         end)
       end
 
@@ -213,13 +230,19 @@ defmodule ChaosCrashTest do
       before = children(peer, supervisor)
       options = [kill_rate: 0.5, duration_ms: 250, kill_interval_ms: 100]
       report = report(harness, quiet(supervisor, {:kill_children, options}))
-      assert %{killed: 6, restarted: 6, supervisor_crashed: false, duration_ms: duration} = report.chaos.result
+
+      assert %{killed: 6, restarted: 6, supervisor_crashed: false, duration_ms: duration} =
+               report.chaos.result
+
       assert map_size(report.chaos.result) == 4
       assert duration in 250..700
       # Each round is recorded, with the two that it has killed.
       assert [first | _] = report.injections
       assert length(report.injections) == 3
-      for injection <- report.injections, do: assert(%{kind: :kill_children, outcome: :ok, amount: 2} = injection)
+
+      for injection <- report.injections,
+          do: assert(%{kind: :kill_children, outcome: :ok, amount: 2} = injection)
+
       assert Enum.all?(first.target, &(&1 in Map.values(before)))
       killed = Enum.flat_map(report.injections, & &1.target)
       assert killed == Enum.uniq(killed)
@@ -230,7 +253,10 @@ defmodule ChaosCrashTest do
     test "kills one at least, and none at a rate of 0", %{harness: harness, peer: peer} do
       supervisor = start_tree(peer, :one_for_one, for(_ <- 1..3, do: unique("worker")))
       options = [kill_rate: 0.01, duration_ms: 1, kill_interval_ms: 20]
-      assert %{killed: 1, restarted: 1} = report(harness, quiet(supervisor, {:kill_children, options})).chaos.result
+
+      assert %{killed: 1, restarted: 1} =
+               report(harness, quiet(supervisor, {:kill_children, options})).chaos.result
+
       before = children(peer, supervisor)
       options = [kill_rate: 0, duration_ms: 50, kill_interval_ms: 20]
       report = report(harness, quiet(supervisor, {:kill_children, options}))
@@ -299,7 +325,10 @@ defmodule ChaosCrashTest do
 
     test "of what is no supervisor does it no harm", %{harness: harness, peer: peer} do
       subject = Peer.start_server(peer, Subject)
-      assert {:error, {:chaos_failed, :not_a_supervisor}} = Harness.run(harness, quiet(subject, {:kill_children}))
+
+      assert {:error, {:chaos_failed, :not_a_supervisor}} =
+               Harness.run(harness, quiet(subject, {:kill_children}))
+
       assert alive?(peer, subject)
       Peer.call(peer, :erlang, :exit, [subject, :kill])
       assert {:error, {:chaos_failed, :noproc}} = Harness.run(harness, quiet(subject, {:kill_children, []}))
@@ -328,7 +357,12 @@ defmodule ChaosCrashTest do
         names = for _ <- 1..3, do: unique("worker")
         supervisor = start_tree(peer, strategy, names)
         threads = for i <- 1..6, do: load(600, {:echo, i})
-        action = %{action: {:kill_children, [kill_rate: 0.5, duration_ms: 400, kill_interval_ms: 50]}, target: supervisor}
+
+        action = %{
+          action: {:kill_children, [kill_rate: 0.5, duration_ms: 400, kill_interval_ms: 50]},
+          target: supervisor
+        }
+
         scenario = %{target: for(name <- names, do: {name, peer.node}), threads: threads, chaos: [action]}
         report = report(harness, scenario)
         assert report.metrics.total_operations == 6 * 600
@@ -344,22 +378,36 @@ defmodule ChaosCrashTest do
           end
         end
 
-        assert Enum.any?(Enum.take(Enum.sort_by(report.events, & &1.timestamp_us), -20), &match?({:ok, _}, &1.result))
+        assert Enum.any?(
+                 Enum.take(Enum.sort_by(report.events, & &1.timestamp_us), -20),
+                 &match?({:ok, _}, &1.result)
+               )
       end
     end
 
     test "recovers in the time that the supervisor's own log says", %{harness: harness, peer: peer} do
-      for delay <- [40, 150] do
+      # One round of kill_children, which kills the only child.
+      kill_children = {:kill_children, [kill_rate: 1.0, duration_ms: 1, kill_interval_ms: 10]}
+
+      for {delay, what} <- [
+            {40, {:inject_crash, :immediate}},
+            {150, {:inject_crash, :immediate}},
+            {90, kill_children}
+          ] do
         name = unique("worker")
         supervisor = start_tree(peer, :one_for_one, [name], delay: delay)
         Peer.call(peer, Trees, :forget_reports, [])
-        action = %{action: {:inject_crash, :immediate}, after_ms: 100}
+        action = if what == kill_children, do: %{action: what, target: supervisor}, else: %{action: what}
+        action = Map.put(action, :after_ms, 100)
         scenario = %{target: {name, peer.node}, threads: for(_ <- 1..4, do: load(600)), chaos: [action]}
         report = report(harness, scenario)
         assert [%{outcome: :ok, recovery_ms: recovery, errors: errors}] = report.injections
         log = Peer.call(peer, Trees, :reports, [])
         assert {_, terminated} = List.keyfind(log, :child_terminated, 0)
-        assert {_, started} = log |> Enum.filter(fn {_, time} -> time > terminated end) |> List.keyfind(:progress, 0)
+
+        assert {_, started} =
+                 log |> Enum.filter(fn {_, time} -> time > terminated end) |> List.keyfind(:progress, 0)
+
         logged = div(started - terminated, 1000)
         assert logged >= delay
         assert_in_delta recovery, logged, 20

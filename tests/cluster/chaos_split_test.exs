@@ -82,13 +82,17 @@ defmodule ChaosSplitTest do
     test "the daemon's death, prevent_overlapping_partitions #{prevent}", %{harness: harness} do
       peers = cluster(2, @prevent)
       node = harness.node
+
       spawn(fn -> :erpc.call(node, :harness, :run, [scenario(peers, {:disconnect, nodes(peers), 60_000})]) end)
+
       await_apart(peers)
       Harness.kill(harness)
       await_together(peers, 2_000)
     end
 
-    test "the end of a connection to the daemon, prevent_overlapping_partitions #{prevent}", %{harness: harness} do
+    test "the end of a connection to the daemon, prevent_overlapping_partitions #{prevent}", %{
+      harness: harness
+    } do
       [_, b] = peers = cluster(2, @prevent)
       run = start_run(harness, scenario(peers, {:disconnect, nodes(peers), 60_000}))
       await_apart(peers)
@@ -98,6 +102,17 @@ defmodule ChaosSplitTest do
       assert [%{undone: false}] = report.injections
       assert [%{reason: {:nodedown, _}}] = report.healed
     end
+  end
+
+  test "a time of its own, whatever becomes of the daemon", %{harness: harness} do
+    peers = cluster(2, true)
+    run = start_run(harness, scenario(peers, {:disconnect, nodes(peers), 1_000}))
+    await_apart(peers)
+    # It stands still, and its connections stay open.
+    OsProcess.signal(harness.process, "STOP")
+    await_together(peers, 3_000)
+    OsProcess.signal(harness.process, "CONT")
+    assert {:ok, %{healed: true, injections: [%{undone: true}]}} = Task.await(run, 30_000)
   end
 
   test "load goes on on both sides", %{harness: harness} do
@@ -110,10 +125,18 @@ defmodule ChaosSplitTest do
     await_apart(peers)
     assert {:ok, report} = Task.await(run, 60_000)
     assert report.errors == %{}
-    for %{thread: thread, operation: {:call, _}, result: result} <- report.events, do: assert(result == {:ok, thread + 1})
+
+    for %{thread: thread, operation: {:call, _}, result: result} <- report.events,
+        do: assert(result == {:ok, thread + 1})
+
     assert [%{outcome: :ok, undone: true, at_ms: at, recovery_ms: recovery}] = report.injections
     assert is_integer(recovery)
-    assert Enum.any?(report.timeline, &Enum.any?(&1.marks, fn mark -> mark.fault == :disconnect and mark.event == :injected end))
+
+    assert Enum.any?(
+             report.timeline,
+             &Enum.any?(&1.marks, fn mark -> mark.fault == :disconnect and mark.event == :injected end)
+           )
+
     assert at >= 100
     assert together?(peers)
   end
