@@ -190,7 +190,7 @@ defmodule Interop do
           {:burn_cpu, [duration_ms: 50]}
         ] do
       {:ok, report} = run(%{target: start(), threads: [[{:add, 1}]], chaos: action})
-      {action, [%{outcome: :ok, undone: true}], true} = {action, report.injections, report.healed}
+      {^action, [%{outcome: :ok, undone: true}], true} = {action, report.injections, report.healed}
     end
 
     script = Enum.flat_map(1..50, fn n -> [{:echo, n}, {:"$sleep", 2}] end)
