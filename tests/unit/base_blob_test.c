@@ -1,0 +1,42 @@
+#include "base/blob.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* The sanitizer sees what is freed too early or never. */
+static void test_holders(void **state)
+{
+    (void)state;
+    struct buffer bytes = {0};
+    buffer_append(&bytes, "xabc", 4);
+    buffer_consume(&bytes, 1);
+    const uint8_t *data = buffer_bytes(&bytes);
+    struct blob *blob = blob_take(&bytes);
+    assert_null(bytes.data);
+    assert_int_equal(bytes.size, 0);
+    assert_ptr_equal(blob->data, data); /* nothing is copied */
+    assert_ptr_equal(blob_hold(blob), blob);
+    blob_release(blob);
+    assert_int_equal(blob->size, 3);
+    assert_memory_equal(blob->data, "abc", 3);
+    blob_release(blob);
+    blob_release(NULL);
+}
+
+static void test_empty(void **state)
+{
+    (void)state;
+    struct buffer bytes = {0};
+    struct blob *blob = blob_take(&bytes);
+    assert_int_equal(blob->size, 0);
+    blob_release(blob);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_holders), cmocka_unit_test(test_empty)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
