@@ -1,0 +1,205 @@
+#include "base/worker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+
+struct jobs {
+    struct worker_job *first;
+    struct worker_job **last;
+};
+
+struct worker {
+    struct loop *loop;
+    pthread_t thread;
+    int descriptor; /* an eventfd by which the thread wakes the loop */
+    struct event *event;
+    size_t unfinished; /* jobs whose `done` was not called; the loop's alone */
+
+    pthread_mutex_t mutex; /* of what follows */
+    pthread_cond_t changed;
+    struct jobs queued;
+    struct jobs done;
+    bool stopping;
+};
+
+static void put_job(struct jobs *jobs, struct worker_job *job)
+{
+    job->next = NULL;
+    *jobs->last = job;
+    jobs->last = &job->next;
+}
+
+static struct worker_job *take_job(struct jobs *jobs)
+{
+    struct worker_job *job = jobs->first;
+    if (!job)
+        return NULL;
+    jobs->first = job->next;
+    if (!jobs->first)
+        jobs->last = &jobs->first;
+    return job;
+}
+
+static void lock(struct worker *worker)
+{
+    int failed = pthread_mutex_lock(&worker->mutex);
+    assert(!failed);
+}
+
+static void unlock(struct worker *worker)
+{
+    int failed = pthread_mutex_unlock(&worker->mutex);
+    assert(!failed);
+}
+
+static void wait_for_change(struct worker *worker)
+{
+    int failed = pthread_cond_wait(&worker->changed, &worker->mutex);
+    assert(!failed);
+}
+
+/* --- The thread --- */
+
+static void wake_loop(const struct worker *worker)
+{
+    const uint64_t one = 1;
+    /* Full it is readable as well. */
+    while (write(worker->descriptor, &one, sizeof(one)) < 0 && errno == EINTR)
+        continue;
+}
+
+static void *work(void *argument)
+{
+    struct worker *worker = argument;
+    lock(worker);
+    for (;;) {
+        struct worker_job *job = take_job(&worker->queued);
+        if (!job && worker->stopping)
+            break;
+        if (!job) {
+            wait_for_change(worker);
+            continue;
+        }
+        unlock(worker);
+        job->work(job);
+        lock(worker);
+        put_job(&worker->done, job);
+        pthread_cond_broadcast(&worker->changed);
+        wake_loop(worker);
+    }
+    unlock(worker);
+    return NULL;
+}
+
+/* --- The loop --- */
+
+static bool finish_one(struct worker *worker)
+{
+    lock(worker);
+    struct worker_job *job = take_job(&worker->done);
+    unlock(worker);
+    if (!job)
+        return false;
+    worker->unfinished--;
+    job->done(job);
+    return true;
+}
+
+/* What is done while these are finished has woken the loop for another time. */
+static void on_woken(evutil_socket_t descriptor, short events, void *argument)
+{
+    (void)events;
+    struct worker *worker = argument;
+    uint64_t times;
+    loop_enter(worker->loop);
+    if (read(descriptor, &times, sizeof(times)) < 0)
+        return;
+    while (finish_one(worker))
+        continue;
+}
+
+static NO_RETURN void cannot_start(const char *reason)
+{
+    log_error("cannot start a thread", log_string("reason", reason));
+    abort();
+}
+
+/* Signals are the loop's. */
+static void start_thread(struct worker *worker)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&worker->thread, NULL, work, worker);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error)
+        cannot_start(strerror(error));
+}
+
+struct worker *worker_new(struct loop *loop)
+{
+    struct worker *worker = memory_zalloc(1, sizeof(*worker));
+    worker->loop = loop;
+    worker->queued.last = &worker->queued.first;
+    worker->done.last = &worker->done.first;
+    if (pthread_mutex_init(&worker->mutex, NULL) || pthread_cond_init(&worker->changed, NULL))
+        cannot_start("no lock");
+    worker->descriptor = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (worker->descriptor < 0)
+        cannot_start(strerror(errno));
+    worker->event = event_new(loop->base, worker->descriptor, EV_READ | EV_PERSIST, on_woken, worker);
+    if (!worker->event || event_add(worker->event, NULL) != 0)
+        cannot_start("no event");
+    start_thread(worker);
+    return worker;
+}
+
+void worker_queue(struct worker *worker, struct worker_job *job)
+{
+    assert(job->work && job->done);
+    worker->unfinished++;
+    lock(worker);
+    put_job(&worker->queued, job);
+    pthread_cond_broadcast(&worker->changed);
+    unlock(worker);
+}
+
+bool worker_busy(const struct worker *worker)
+{
+    return worker->unfinished;
+}
+
+static void finish_all(struct worker *worker)
+{
+    while (worker->unfinished) {
+        lock(worker);
+        while (!worker->done.first)
+            wait_for_change(worker);
+        unlock(worker);
+        finish_one(worker);
+    }
+}
+
+void worker_free(struct worker *worker)
+{
+    finish_all(worker);
+    lock(worker);
+    worker->stopping = true;
+    pthread_cond_broadcast(&worker->changed);
+    unlock(worker);
+    pthread_join(worker->thread, NULL);
+    event_free(worker->event);
+    close(worker->descriptor);
+    pthread_cond_destroy(&worker->changed);
+    pthread_mutex_destroy(&worker->mutex);
+    free(worker);
+}
