@@ -15,13 +15,17 @@ static uint64_t mix(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
+static uint64_t secret[2];
+
+/* Before any thread has a map. */
+static void __attribute__((constructor)) draw_secret(void)
+{
+    random_secret(secret, sizeof(secret));
+    secret[0] |= 1;
+}
+
 static uint64_t hash_bytes(const void *key, size_t size)
 {
-    static uint64_t secret[2];
-    if (!secret[0]) {
-        random_secret(secret, sizeof(secret));
-        secret[0] |= 1;
-    }
     const uint8_t *bytes = key;
     uint64_t hash = secret[1] ^ size;
     for (; size >= 8; size -= 8, bytes += 8) {
