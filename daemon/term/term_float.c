@@ -2,6 +2,7 @@
 
 #include <ei.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,4 +57,18 @@ bool term_float_decode(const uint8_t *data, double *value)
         return false;
     *value = number;
     return true;
+}
+
+void term_float_text(double value, char text[TERM_FLOAT_TEXT_BYTES])
+{
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, TERM_FLOAT_TEXT_BYTES, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    char *whole = text + strspn(text, "-0123456789");
+    if (*whole == '.')
+        return;
+    memmove(whole + 2, whole, strlen(whole) + 1);
+    memcpy(whole, ".0", 2);
 }

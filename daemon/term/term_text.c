@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -169,20 +168,11 @@ static void write_integer(struct writer *writer, struct term term)
 static void write_float(struct writer *writer, const uint8_t *data)
 {
     double value;
-    char text[40];
+    char text[TERM_FLOAT_TEXT_BYTES];
     if (!term_float_decode(data, &value))
         return;
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof(text), "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            break;
-    }
-    /* Erlang wants a point with a digit on each side. */
-    size_t whole = strspn(text, "-0123456789");
-    write_bytes(writer, text, whole);
-    if (text[whole] != '.')
-        write_string(writer, ".0");
-    write_string(writer, text + whole);
+    term_float_text(value, text);
+    write_string(writer, text);
 }
 
 static void write_byte_elements(struct writer *writer, const uint8_t *bytes, size_t size)
