@@ -1,0 +1,111 @@
+#include "store_list.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+static void free_run(struct store_run *run)
+{
+    buffer_free(&run->summary);
+    blob_release(run->content);
+    free(run);
+}
+
+void store_list_free(struct store_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free_run(list->runs[i]);
+    free(list->runs);
+    *list = (struct store_list){0};
+}
+
+/* Where the run of this id is, or would be. */
+static size_t position(const struct store_list *list, uint64_t id)
+{
+    size_t low = 0, high = list->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (list->runs[middle]->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct store_run *store_list_find(const struct store_list *list, uint64_t id)
+{
+    size_t at = position(list, id);
+    return at < list->count && list->runs[at]->id == id ? list->runs[at] : NULL;
+}
+
+struct store_run *store_list_add(struct store_list *list, uint64_t id)
+{
+    size_t at = position(list, id);
+    assert(at == list->count || list->runs[at]->id != id);
+    if (list->count == list->capacity) {
+        list->capacity = list->capacity ? 2 * list->capacity : 64;
+        list->runs = memory_resize(list->runs, list->capacity, sizeof(*list->runs));
+    }
+    memmove(&list->runs[at + 1], &list->runs[at], (list->count - at) * sizeof(*list->runs));
+    list->count++;
+    list->runs[at] = memory_zalloc(1, sizeof(struct store_run));
+    list->runs[at]->id = id;
+    return list->runs[at];
+}
+
+void store_list_remove(struct store_list *list, struct store_run *run)
+{
+    size_t at = position(list, run->id);
+    assert(list->runs[at] == run);
+    list->count--;
+    memmove(&list->runs[at], &list->runs[at + 1], (list->count - at) * sizeof(*list->runs));
+    free_run(run);
+}
+
+static bool is_old(const struct store_run *run, const struct store_limits *limits, uint64_t now_ms)
+{
+    /* One that ended after now did so before the clock was set back. */
+    return limits->seconds && run->ended_at_ms < now_ms &&
+           (now_ms - run->ended_at_ms) / 1000 >= limits->seconds;
+}
+
+struct store_run *store_list_surplus(const struct store_list *list, const struct store_limits *limits,
+                                     uint64_t other_bytes, uint64_t now_ms)
+{
+    struct store_run *first = NULL, *old = NULL;
+    uint64_t count = 0, bytes = other_bytes;
+    for (size_t i = 0; i < list->count; i++) {
+        struct store_run *run = list->runs[i];
+        bytes += run->bytes;
+        if (run->state == STORE_RUNNING)
+            continue;
+        count++;
+        if (!first)
+            first = run;
+        if (!old && is_old(run, limits, now_ms))
+            old = run;
+    }
+    bool many =
+        (limits->count && count > limits->count) || (limits->bytes && bytes > limits->bytes && count > 1);
+    return many ? first : old;
+}
+
+struct store_run *store_list_lost(const struct store_list *list, uint64_t bytes)
+{
+    struct store_run *oldest = NULL;
+    uint64_t in_memory = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        struct store_run *run = list->runs[i];
+        if (run->state != STORE_FINISHED || !run->content)
+            continue;
+        in_memory += run->content->size;
+        count++;
+        if (!oldest && run->failed && !run->writing)
+            oldest = run;
+    }
+    return bytes && in_memory > bytes && count > 1 ? oldest : NULL;
+}
