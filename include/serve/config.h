@@ -67,6 +67,13 @@ struct config {
 
     enum log_level log_level;
     enum log_format log_format;
+
+    char *state_dir;          /* NULL: runs are kept in memory only */
+    uint64_t retention_count; /* of runs that have ended */
+    uint64_t retention_days;  /* 0: for ever */
+    uint64_t retention_bytes; /* of their files */
+    uint64_t retention_memory_bytes;
+
     uint64_t shutdown_ms;
 };
 
