@@ -32,7 +32,9 @@ Origin =
     end,
 
 %% The application that a process belongs to, '' when there is none. What has started before there were applications, or
-%% beside them, counts as the runtime system's (`erts`) or as `kernel` and `stdlib`.
+%% beside them, counts as the runtime system's (`erts`) or as `kernel` and `stdlib`. An application is known by the group
+%% leader, and that of the kernel is also what a node without a terminal gives to scripts and shells: what these have
+%% started is not the kernel's.
 Application =
     fun(Pid) ->
         Ancestors =
@@ -44,9 +46,9 @@ Application =
         IsKernel = is_list(Ancestors) andalso
             (lists:member(kernel_sup, Ancestors) orelse lists:member(kernel_safe_sup, Ancestors)),
         case application:get_application(Pid) of
-            {ok, Name} -> Name;
-            undefined when IsKernel -> kernel;
-            undefined ->
+            {ok, Name} when Name =/= kernel; Ancestors =:= [] -> Name;
+            _ when IsKernel -> kernel;
+            _ ->
                 case application:get_application(Module) of
                     {ok, kernel} -> kernel;
                     {ok, stdlib} when IsSupervisor -> stdlib;

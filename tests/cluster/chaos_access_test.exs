@@ -7,7 +7,10 @@ defmodule ChaosAccessTest do
 
   setup_all do
     peer = Peer.start(arguments: ["-hidden"])
-    for module <- [Trees, Trees.Supervisor, Trees.Worker, Trees.Application, Subject, Faults], do: Peer.load(peer, module)
+
+    for module <- [Trees, Trees.Supervisor, Trees.Worker, Trees.Application, Subject, Faults],
+        do: Peer.load(peer, module)
+
     {:ok, peer: peer}
   end
 
@@ -47,8 +50,18 @@ defmodule ChaosAccessTest do
         what = assert_refused(harness, scenario(subject, chaos), kind, "access.chaos.allow")
         assert what.target == nil
         # One that is allowed beside it is not done either.
-        assert_refused(harness, scenario(subject, [{:inject_crash, :immediate}, chaos]), kind, "access.chaos.allow")
-        refute Faults.there?(:process_limit, before, Peer.call(peer, Faults, :look, [:process_limit, subject]))
+        assert_refused(
+          harness,
+          scenario(subject, [{:inject_crash, :immediate}, chaos]),
+          kind,
+          "access.chaos.allow"
+        )
+
+        refute Faults.there?(
+                 :process_limit,
+                 before,
+                 Peer.call(peer, Faults, :look, [:process_limit, subject])
+               )
       end
 
       refute_received :done
@@ -113,10 +126,34 @@ defmodule ChaosAccessTest do
         assert rule in ["access.names.deny", "access.applications.deny"]
       end
 
-      assert_refused(harness, scenario({:kernel_sup, node}, {:kill_children, []}), :kill_children, "access.names.deny")
+      assert_refused(
+        harness,
+        scenario({:kernel_sup, node}, {:kill_children, []}),
+        :kill_children,
+        "access.names.deny"
+      )
+
       assert alive?(peer, refc)
       assert alive?(peer, subject)
       assert Node.ping(node) == :pong
+    end
+
+    test "what a script or a shell without a terminal has started is not the kernel's", %{peer: peer} do
+      harness = Harness.start()
+      kernel = Peer.call(peer, :erlang, :whereis, [:kernel_sup])
+      {:group_leader, leader} = Peer.call(peer, :erlang, :process_info, [kernel, :group_leader])
+      name = String.to_atom(Peer.unique("worker"))
+      supervisor = Peer.call(peer, Trees, :start, [:one_for_one, [name]])
+
+      for pid <- [supervisor, Peer.call(peer, :erlang, :whereis, [name])] do
+        Peer.call(peer, :erlang, :group_leader, [leader, pid])
+        assert Peer.call(peer, :application, :get_application, [pid]) == {:ok, :kernel}
+      end
+
+      chaos = [{:suspend, 5}, %{action: {:kill_children, [duration_ms: 1]}, target: supervisor, after_ms: 50}]
+      assert {:ok, report} = Harness.run(harness, scenario({name, peer.node}, chaos))
+      assert [%{outcome: :ok}, %{outcome: :ok}] = report.injections
+      Peer.call(peer, Trees, :stop, [supervisor])
     end
   end
 
@@ -124,12 +161,26 @@ defmodule ChaosAccessTest do
     test "of kinds", %{peer: peer} do
       subject = Peer.start_server(peer, Subject)
       harness = start(%{"chaos" => %{"allow" => ["suspend", "exh*"]}})
-      assert_refused(harness, scenario(subject, {:inject_crash, :immediate}), :inject_crash, "access.chaos.allow")
+
+      assert_refused(
+        harness,
+        scenario(subject, {:inject_crash, :immediate}),
+        :inject_crash,
+        "access.chaos.allow"
+      )
+
       assert {:ok, %{injections: [%{outcome: :ok}]}} = Harness.run(harness, scenario(subject, {:suspend, 5}))
       exhaust = {:exhaust, :ets_tables, [duration_ms: 5]}
       assert {:ok, %{injections: [%{outcome: :ok}]}} = Harness.run(harness, scenario(subject, exhaust))
       harness = start(%{"chaos" => %{"deny" => ["inject_*"]}})
-      assert_refused(harness, scenario(subject, {:inject_crash, :immediate}), :inject_crash, "access.chaos.deny")
+
+      assert_refused(
+        harness,
+        scenario(subject, {:inject_crash, :immediate}),
+        :inject_crash,
+        "access.chaos.deny"
+      )
+
       assert alive?(peer, subject)
     end
 
@@ -203,7 +254,14 @@ defmodule ChaosAccessTest do
       harness = start(%{"applications" => %{"deny" => ["shop"]}})
       assert_refused(harness, scenario(worker, crash), :inject_crash, "access.applications.deny")
       assert_refused(harness, scenario(worker, all), :inject_crash, "access.applications.deny")
-      assert_refused(harness, scenario(supervisor, {:kill_children, []}), :kill_children, "access.applications.deny")
+
+      assert_refused(
+        harness,
+        scenario(supervisor, {:kill_children, []}),
+        :kill_children,
+        "access.applications.deny"
+      )
+
       assert alive?(peer, supervisor)
       assert Peer.call(peer, Trees, :children, [supervisor]) == children
       harness = start(%{"applications" => %{"allow" => ["sh*p"]}})
@@ -225,7 +283,10 @@ defmodule ChaosAccessTest do
       Harness.wait_for_log(harness, ~r/state=load/)
       true = Peer.call(peer, :erlang, :register, [name, first])
       assert {:ok, report} = Task.await(run, 30_000)
-      assert [%{outcome: {:not_allowed, %{rule: "access.names.deny", target: ^first}}, amount: 0}] = report.injections
+
+      assert [%{outcome: {:not_allowed, %{rule: "access.names.deny", target: ^first}}, amount: 0}] =
+               report.injections
+
       assert alive?(peer, first)
     end
   end
@@ -291,7 +352,9 @@ defmodule ChaosAccessTest do
         dry_run: true
       }
 
-      assert {:ok, %{dry_run: true, target: nil, chaos: [%{kind: :inject_crash, target: []}]}} = Harness.run(harness, scenario)
+      assert {:ok, %{dry_run: true, target: nil, chaos: [%{kind: :inject_crash, target: []}]}} =
+               Harness.run(harness, scenario)
+
       refute_received _
       assert {:ok, %{chaos: []}} = Harness.run(harness, Map.delete(scenario, :chaos))
       refute_received _
