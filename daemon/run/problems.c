@@ -48,8 +48,8 @@ void problems_build_path(const struct problems *problems, struct term_builder *b
 }
 
 /* Without data `path` is the current one. */
-static void add(struct problems *problems, struct term path, const char *kind, const char *format,
-                va_list arguments)
+static PRINTF_LIKE(4, 0) void add(struct problems *problems, struct term path, const char *kind,
+                                  const char *format, va_list arguments)
 {
     char message[1024];
     struct term_builder *list = &problems->list;
