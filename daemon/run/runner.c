@@ -393,6 +393,13 @@ void run_session_ready(struct run *run)
         session_clean_up(run);
 }
 
+/* Whether the report is being written: what comes then, such as the loss of the session, changes it no more.
+ */
+static bool is_report_begun(const struct run *run)
+{
+    return run->report.output && !run->report.for_invariant;
+}
+
 /* The probes first: the measurement is of what follows. True when one is awaited now. */
 static bool measures_first(struct run *run)
 {
@@ -423,7 +430,7 @@ void run_observed(struct run *run)
         judge_measured(run);
     } else if (run->state == RUN_JUDGING) {
         judge(run);
-    } else if (run->state == RUN_REPORTING) {
+    } else if (run->state == RUN_REPORTING && !is_report_begun(run)) {
         run->closing = run->measured;
         report_start(run, false);
         arm_in(run, 0);
@@ -511,7 +518,7 @@ void run_session_lost(struct run *run, struct term reason)
 /* The report is written piece by piece; before it a last measurement may not have come. */
 static void continue_report(struct run *run)
 {
-    if (!run->report.output || run->report.for_invariant) {
+    if (!is_report_begun(run)) {
         run->measurement_awaited = false;
         run_observed(run);
     } else if (report_continue(run)) {
