@@ -66,3 +66,15 @@ void buffer_truncate(struct buffer *buffer, size_t size)
     assert(size <= buffer->size);
     buffer->size = size;
 }
+
+void buffer_fit(struct buffer *buffer)
+{
+    if (!buffer->size) {
+        buffer_free(buffer);
+        return;
+    }
+    memmove(buffer->data, buffer_bytes(buffer), buffer->size);
+    buffer->start = 0;
+    buffer->data = memory_resize(buffer->data, buffer->size, 1);
+    buffer->capacity = buffer->size;
+}

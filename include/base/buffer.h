@@ -33,6 +33,9 @@ void buffer_consume(struct buffer *buffer, size_t size);
 /* Only the first `size` bytes are kept. */
 void buffer_truncate(struct buffer *buffer, size_t size);
 
+/* Gives back what it does not need of its memory: nothing more comes. */
+void buffer_fit(struct buffer *buffer);
+
 static inline uint8_t *buffer_bytes(const struct buffer *buffer)
 {
     return buffer->data ? buffer->data + buffer->start : NULL;

@@ -91,6 +91,28 @@ static void test_space_is_reused(void **state)
     buffer_free(&buffer);
 }
 
+static void test_fit(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[100] = {1, 2, 3};
+    struct buffer buffer = {0};
+    buffer_fit(&buffer);
+    assert_int_equal(buffer.capacity, 0);
+    for (int i = 0; i < 50; i++)
+        buffer_append(&buffer, bytes, sizeof(bytes));
+    buffer_consume(&buffer, 4801);
+    buffer_fit(&buffer);
+    assert_int_equal(buffer.size, 199);
+    assert_int_equal(buffer.capacity, 199);
+    assert_memory_equal(buffer_bytes(&buffer), bytes + 1, 99);
+    assert_memory_equal(buffer_bytes(&buffer) + 99, bytes, 100);
+    buffer_append(&buffer, bytes, sizeof(bytes));
+    assert_int_equal(buffer.size, 299);
+    buffer_consume(&buffer, 299);
+    buffer_fit(&buffer);
+    assert_null(buffer.data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -99,6 +121,7 @@ int main(void)
         cmocka_unit_test(test_reserve_and_grow),
         cmocka_unit_test(test_queue),
         cmocka_unit_test(test_space_is_reused),
+        cmocka_unit_test(test_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
