@@ -214,6 +214,18 @@ static void unlist_observer(struct observer *observer)
         observer->next->previous = observer->previous;
 }
 
+/* The process has lost this observer. */
+static void tell_demonitored(const struct observer *observer)
+{
+    struct process *process = observer->process;
+    const struct process_events *events = process->events;
+    bool was_last = !process->observers;
+    if (events && events->demonitored)
+        events->demonitored(process->owner, process, observer->reference);
+    if (events && was_last && events->unobserved)
+        events->unobserved(process->owner, process);
+}
+
 static void add_observer(struct process *process, struct remote *remote, const struct control *control)
 {
     struct term reference = control->reference;
@@ -264,11 +276,9 @@ static void on_demonitor(struct remote *remote, const struct control *control)
         map_remove(&remote->observers, control->reference.data, control->reference.size);
     if (!observer)
         return;
-    struct process *process = observer->process;
     unlist_observer(observer);
+    tell_demonitored(observer);
     free_observer(observer);
-    if (!process->observers && process->events->unobserved)
-        process->events->unobserved(process->owner, process);
 }
 
 /* --- Links --- */
@@ -482,12 +492,10 @@ static void drop_observers(struct remote *remote)
     size_t hint = 0;
     for (const struct map_entry *entry; (entry = map_any(&remote->observers, &hint));) {
         struct observer *observer = entry->value;
-        struct process *process = observer->process;
         map_remove(&remote->observers, entry->key, entry->key_size);
         unlist_observer(observer);
+        tell_demonitored(observer);
         free_observer(observer);
-        if (!process->observers && process->events && process->events->unobserved)
-            process->events->unobserved(process->owner, process);
     }
     map_free(&remote->observers);
 }

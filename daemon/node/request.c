@@ -200,6 +200,14 @@ bool request_expects_answer(const struct request *request)
     return forms[request->form].answered;
 }
 
+/* gen:call/3 tags a call with the reference of its monitor, which is an alias where there are any. */
+bool request_is_monitored_by(const struct request *request, struct term reference)
+{
+    struct term tag = request->tag;
+    (void)tag_alias(request->tag, &tag);
+    return term_same(tag, reference);
+}
+
 struct term_builder *request_answer(struct request *request)
 {
     term_build_reset(&request->answer);
@@ -213,6 +221,11 @@ void request_return(struct request *request)
     bool done = term_build_done(&request->answer, &answer);
     assert(done);
     forms[request->form].send(request, answer);
+    if (request->open_link) {
+        *request->open_link = request->next_open;
+        if (request->next_open)
+            request->next_open->open_link = request->open_link;
+    }
     term_build_free(&request->answer);
     free(request->bytes);
     free(request);

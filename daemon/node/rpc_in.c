@@ -13,6 +13,7 @@ struct rpc_in {
     struct process *server;
     struct process *rex;
     struct process *net_kernel;
+    struct request *open; /* calls that are not answered yet */
 };
 
 /* A request without its terms yet; `source` are copied, and the copies come back in their place. */
@@ -55,6 +56,15 @@ static bool set_arguments(struct request *request, struct term list)
     return term_list_proper(&walk) && request->arity <= REQUEST_ARGUMENTS;
 }
 
+static void note_open(struct rpc_in *rpc_in, struct request *request)
+{
+    request->next_open = rpc_in->open;
+    if (request->next_open)
+        request->next_open->open_link = &request->next_open;
+    request->open_link = &rpc_in->open;
+    rpc_in->open = request;
+}
+
 static void serve(struct rpc_in *rpc_in, struct request *request, bool well_formed)
 {
     if (well_formed)
@@ -91,6 +101,7 @@ static void on_call(struct rpc_in *rpc_in, struct process *process, struct peer 
     struct request *request = new_request(process, REQUEST_CALL, peer, sources, ARRAY_LENGTH(sources));
     request->caller = caller;
     request->tag = tag;
+    note_open(rpc_in, request);
     serve(rpc_in, request, set_function(request, function));
 }
 
@@ -130,6 +141,8 @@ static void on_rex(struct rpc_in *rpc_in, enum request_form form, struct peer *p
     request->function = elements[2];
     if (term_type(elements[4]) == TERM_PID) /* erl_call names `user` */
         request->group_leader = elements[4];
+    if (form == REQUEST_REX_CALL)
+        note_open(rpc_in, request);
     serve(rpc_in, request, set_arguments(request, elements[3]));
 }
 
@@ -316,8 +329,20 @@ struct process *rpc_in_spawn(struct rpc_in *rpc_in, struct peer *peer, const str
     return process;
 }
 
-static const struct process_events server_events = {.message = server_message};
-static const struct process_events rex_events = {.message = rex_message};
+/* The caller has its answer already, has given up, or is gone. */
+static void call_demonitored(void *owner, struct process *process, struct term reference)
+{
+    struct rpc_in *rpc_in = owner;
+    struct request *request = rpc_in->open;
+    while (request && !(request->process == process && request_is_monitored_by(request, reference)))
+        request = request->next_open;
+    if (request && request->abandoned)
+        request->abandoned(request->owner);
+}
+
+static const struct process_events server_events = {.message = server_message,
+                                                    .demonitored = call_demonitored};
+static const struct process_events rex_events = {.message = rex_message, .demonitored = call_demonitored};
 static const struct process_events net_kernel_events = {.message = net_kernel_message};
 
 struct rpc_in *rpc_in_new(struct node *node, const struct rpc_in_options *options)

@@ -12,6 +12,9 @@ struct process_events {
     /* An exit signal: a linked process ended, or somebody called exit/2. */
     void (*exit)(void *owner, struct process *process, struct term from, struct term reason);
 
+    /* A monitor on it was taken off, or the node that held it went away. */
+    void (*demonitored)(void *owner, struct process *process, struct term reference);
+
     /* The last monitor on it was taken off, or the node that held it went away. */
     void (*unobserved)(void *owner, struct process *process);
 };

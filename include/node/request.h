@@ -33,14 +33,21 @@ struct request {
     size_t arity;
     struct term_builder answer;
 
-    /* Set by who serves it: the caller no longer waits, though it may well live (an erpc call that timed out
-     * looks like one that died). The request is still to be answered. NULL: never mind. */
+    /* Set by who serves it: the caller no longer waits, though it may well live (a call that timed out looks
+     * like one whose caller died). The request is still to be answered. NULL: never mind. */
     void (*abandoned)(void *owner);
     void *owner;
+
+    /* Of the calls that are not answered yet. */
+    struct request *next_open;
+    struct request **open_link; /* NULL: it is no call */
 };
 
 /* Whether the form has an answer. Those without are answered all the same, into the void. */
 bool request_expects_answer(const struct request *request);
+
+/* Whether a call is made with this monitor, which its caller takes off when it gives up. */
+bool request_is_monitored_by(const struct request *request, struct term reference);
 
 /* Starts the answer, again if need be: append exactly one term to what is returned, then call
  * request_return(). */
