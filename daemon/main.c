@@ -48,6 +48,7 @@ struct daemon {
     struct io_server *io_server;
     struct rpc_in *rpc_in;
     struct runner *runner;
+    struct runs *runs;
     struct api *api;
 
     bool stopping;
@@ -57,11 +58,20 @@ struct daemon {
 
 static struct runner_limits runner_limits_of(const struct config *config)
 {
-    return (struct runner_limits){.runs = config->limit_runs,
-                                  .threads = config->limit_threads,
-                                  .events = config->limit_events,
+    return (struct runner_limits){.events = config->limit_events,
                                   .event_bytes = config->limit_event_bytes,
                                   .custom = config->limit_custom};
+}
+
+static struct runs_limits runs_limits_of(const struct config *config)
+{
+    return (struct runs_limits){.room = {{[ROOM_RUNS] = config->limit_runs,
+                                          [ROOM_THREADS] = config->limit_threads,
+                                          [ROOM_IN_FLIGHT] = config->limit_in_flight,
+                                          [ROOM_QUEUED_ARRIVALS] = config->limit_queued_arrivals}},
+                                .queued_runs = config->limit_queued_runs,
+                                .kept_reports = config->limit_reports,
+                                .kept_bytes = config->limit_report_bytes};
 }
 
 /* --- Becoming ready --- */
@@ -77,7 +87,10 @@ static void become_ready(struct daemon *daemon, uint32_t creation)
     daemon->runner = runner_new(daemon->node, daemon->io_server, &limits);
     struct blast_radius radius = access_blast_radius(&daemon->config);
     runner_set_blast_radius(daemon->runner, &radius);
-    daemon->api = api_new(daemon->node, daemon->runner, config);
+    struct runs_options runs = {
+        .node = daemon->node, .runner = daemon->runner, .limits = runs_limits_of(config)};
+    daemon->runs = runs_new(&runs);
+    daemon->api = api_new(daemon->node, daemon->runner, daemon->runs, config);
     struct rpc_in_options options = {.name = "harness", .serve = api_serve, .owner = daemon->api};
     daemon->rpc_in = rpc_in_new(daemon->node, &options);
     daemon->ready = true;
@@ -120,7 +133,7 @@ static struct process *on_spawn(void *owner, struct peer *peer, const struct con
 static void on_stop_check(void *owner)
 {
     struct daemon *daemon = owner;
-    bool busy = (daemon->runner && runner_active(daemon->runner)) || peers_queued_bytes(daemon->peers);
+    bool busy = (daemon->runs && runs_active(daemon->runs)) || peers_queued_bytes(daemon->peers);
     if (busy && clock_ns() < daemon->stop_by_ns) {
         loop_timer_set(&daemon->stop_check, STOP_CHECK_NS);
         return;
@@ -140,10 +153,8 @@ static void stop(struct daemon *daemon, const char *signal)
     log_info("stopping", log_string("signal", signal));
     daemon->stopping = true;
     daemon->stop_by_ns = clock_ns() + daemon->config.shutdown_ms * CLOCK_NS_PER_MS;
-    if (daemon->api)
-        api_stop_accepting(daemon->api);
-    if (daemon->runner)
-        runner_cancel_all(daemon->runner);
+    if (daemon->runs)
+        runs_stop(daemon->runs);
     loop_timer_set(&daemon->stop_check, 0);
 }
 
@@ -181,7 +192,9 @@ static void reload(struct daemon *daemon)
     peers_judge_again(daemon->peers);
     if (daemon->ready) {
         struct runner_limits limits = runner_limits_of(config);
+        struct runs_limits all = runs_limits_of(config);
         runner_set_limits(daemon->runner, &limits);
+        runs_set_limits(daemon->runs, &all);
         keep_peers(daemon, &old);
     }
     config_free(&old);
@@ -300,12 +313,14 @@ static void free_parts(struct daemon *daemon)
     peers_close(daemon->peers);
     if (daemon->ready) {
         runner_close(daemon->runner);
+        runs_close(daemon->runs);
         rpc_in_free(daemon->rpc_in);
         io_server_free(daemon->io_server);
     }
     loop_finish(&daemon->loop);
     if (daemon->ready) {
         api_free(daemon->api);
+        runs_free(daemon->runs);
         runner_free(daemon->runner);
     }
     if (daemon->listener)

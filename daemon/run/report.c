@@ -154,7 +154,8 @@ static void write_threads(struct run *run)
         write_thread_counts(run);
     if (report->thread < run->scenario->thread_count)
         return;
-    term_build_nil(run->report.output);
+    if (run->scenario->thread_count)
+        term_build_nil(run->report.output);
     report->part = REPORT_REST;
 }
 

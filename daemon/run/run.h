@@ -78,9 +78,8 @@ struct run {
     const struct scenario *scenario;
     struct process *process;
     struct resolution *resolution; /* in RUN_RESOLVING */
-    struct monitor caller;
-    struct buffer caller_pid; /* empty when nobody waits for the run */
-    bool has_group_leader;    /* of the caller; it is this node's otherwise */
+    struct buffer caller_pid;      /* empty when nobody waits for the run */
+    bool has_group_leader;         /* of the caller; it is this node's otherwise */
     struct term_builder group_leader;
     uint64_t created_ns;
     struct loop_timer timer;

@@ -6,7 +6,6 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "dist/flags.h"
 #include "run.h"
 #include "run/resolution.h"
 #include "term/term_read.h"
@@ -27,8 +26,6 @@ struct runner {
     struct run *runs;
     struct resolution *resolutions; /* that go on */
     size_t active;
-    uint64_t threads; /* of all runs */
-    uint64_t last_id;
 };
 
 void run_keep(struct buffer *buffer, struct term term)
@@ -325,7 +322,6 @@ static void leave_runner(struct run *run)
         link = &(*link)->next;
     *link = run->next;
     runner->active--;
-    runner->threads -= run->scenario->thread_count;
 }
 
 static enum run_outcome outcome_of(const struct run *run)
@@ -333,6 +329,22 @@ static enum run_outcome outcome_of(const struct run *run)
     if (run->cancelled)
         return RUN_CANCELLED;
     return run->failure.size || run->cleanup_failure.size ? RUN_FAILED : RUN_COMPLETED;
+}
+
+void run_figures(const struct run *run, struct run_figures *figures)
+{
+    bool is_loading = run->state == RUN_STARTING || run->state == RUN_LOAD;
+    *figures = (struct run_figures){.state = run->state,
+                                    .outcome = outcome_of(run),
+                                    .operations = run->operations,
+                                    .operation_errors = run->operation_errors,
+                                    .dropped = run->arrivals_dropped,
+                                    .in_flight = is_loading ? load_in_flight(run) : 0,
+                                    .threads_active = is_loading ? run->threads_active : 0};
+    if (is_loading)
+        figures->load_ns = clock_ns() - run->started_ns;
+    else if (run->ended_ns > run->started_ns)
+        figures->load_ns = run->ended_ns - run->started_ns;
 }
 
 static void enter_done(struct run *run)
@@ -346,10 +358,9 @@ static void enter_done(struct run *run)
              log_integer("errors", (int64_t)run->operation_errors),
              log_integer("ms", (int64_t)((clock_ns() - run->created_ns) / CLOCK_NS_PER_MS)));
     telemetry_run_stopped(run);
-    monitor_stop(&run->caller);
     session_end(run);
     chaos_leave(run);
-    if (run->request.expectations)
+    if (run->request.expectations && !run->cancelled)
         judge_whole_run(run);
     run->request.done(run->request.owner, run, buffer_term(&run->raised));
     process_exit_atom(run->process, "normal");
@@ -599,12 +610,6 @@ void run_cancel(struct run *run)
     }
 }
 
-void runner_cancel_all(struct runner *runner)
-{
-    for (struct run *run = runner->runs; run; run = run->next)
-        run_cancel(run);
-}
-
 /* --- The start and the end --- */
 
 static void on_message(void *owner, struct process *process, const struct incoming *incoming)
@@ -646,40 +651,13 @@ static void reap(void *owner)
     free(run);
 }
 
-static void caller_down(void *owner, struct term reason)
-{
-    (void)reason;
-    struct run *run = owner;
-    log_info("caller of run is gone", log_integer("run", (int64_t)run->id));
-    run_cancel(run);
-}
-
-/* Old nodes (ei, Java) know no monitors; their callers cannot be watched. */
-static void watch_caller(struct run *run)
-{
-    struct term caller = run->request.caller;
-    struct peer *peer = caller.data ? node_peer_of(run->runner->node, caller) : NULL;
-    bool can_watch = peer && (peer_flags(peer) & FLAG_DIST_MONITOR_NAME);
-    if (caller.data &&
-        (!peer || (can_watch && !monitor_start(&run->caller, run->process, peer, caller, caller_down, run))))
-        run_cancel(run);
-}
-
-/* Run ids never come again, not even after a restart: they go on from the time of their start. */
-static uint64_t next_id(struct runner *runner)
-{
-    uint64_t now = clock_wall_us();
-    runner->last_id = now > runner->last_id ? now : runner->last_id + 1;
-    return runner->last_id;
-}
-
 static struct run *new_run(struct runner *runner, const struct run_request *request)
 {
     struct run *run = memory_zalloc(1, sizeof(*run));
     const struct scenario *scenario = request->scenario;
     static const uint8_t empty_map[] = {TERM_TAG_MAP, 0, 0, 0, 0};
     run->runner = runner;
-    run->id = next_id(runner);
+    run->id = request->id;
     run->request = *request;
     run->scenario = scenario;
     run->process = process_spawn(runner->node, &process_events, run);
@@ -694,6 +672,7 @@ static struct run *new_run(struct runner *runner, const struct run_request *requ
                     request->group_leader.data ? request->group_leader : runner_group_leader(runner));
     run->result_start = request->result->bytes.size;
     run->has_group_leader = request->group_leader.data != NULL;
+    run->cancelled = request->cancelled;
     if (request->caller.data) {
         struct term_pid pid;
         run_keep(&run->caller_pid, request->caller);
@@ -706,27 +685,19 @@ static struct run *new_run(struct runner *runner, const struct run_request *requ
     return run;
 }
 
-struct run *runner_start(struct runner *runner, const struct run_request *request, const char **busy)
+struct run *runner_start(struct runner *runner, const struct run_request *request)
 {
-    size_t threads = request->scenario->thread_count;
-    if (runner->active >= runner->limits.runs)
-        *busy = "runs";
-    else if (runner->threads > runner->limits.threads || threads > runner->limits.threads - runner->threads)
-        *busy = "threads";
-    else
-        *busy = NULL;
-    if (*busy)
-        return NULL;
+    if (request->cancelled)
+        request->scenario->thread_count = 0; /* there never is one */
     struct run *run = new_run(runner, request);
     run->next = runner->runs;
     runner->runs = run;
     runner->active++;
-    runner->threads += threads;
     runner->counters.started++;
-    log_info("run started", log_integer("run", (int64_t)run->id), log_integer("threads", (int64_t)threads),
+    log_info("run started", log_integer("run", (int64_t)run->id),
+             log_integer("threads", (int64_t)run->scenario->thread_count),
              log_integer("operations", (int64_t)run->scenario->operation_count),
              log_integer("targets", (int64_t)run->scenario->target_count));
-    watch_caller(run);
     if (run->scenario->texts && !run->cancelled)
         run_enter(run, RUN_RESOLVING);
     else
@@ -765,7 +736,6 @@ void runner_close(struct runner *runner)
         struct run *run = runner->runs;
         runner->runs = run->next;
         load_stop(run);
-        monitor_stop(&run->caller);
         give_up(run);
         chaos_leave(run);
         process_exit_atom(run->process, "aborted"); /* its session then cleans up by itself */

@@ -3,134 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api_functions.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "run/heal_all.h"
-#include "run/scenario_term.h"
 #include "serve/chaos_suite.h"
 #include "serve/library.h"
-#include "serve/scenario_file.h"
-#include "serve/validation.h"
 #include "term/term_read.h"
-
-struct api {
-    struct node *node;
-    struct runner *runner;
-    const struct config *config;
-    uint64_t started_ns;
-    uint64_t requests;
-    bool stopping;
-};
-
-/* --- Runs --- */
-
-/* Answers {error, {Kind, Atom}}. */
-static void answer_error(struct request *request, const char *kind, const char *what)
-{
-    struct term_builder *answer = request_answer(request);
-    term_build_tuple(answer, 2);
-    term_build_atom(answer, "error");
-    term_build_tuple(answer, 2);
-    term_build_atom(answer, kind);
-    term_build_atom(answer, what);
-    request_return(request);
-}
-
-static void answer_problems(struct request *request, const struct problems *problems)
-{
-    struct term_builder *answer = request_answer(request);
-    term_build_tuple(answer, 2);
-    term_build_atom(answer, "error");
-    problems_build(problems, answer);
-    request_return(request);
-}
-
-/* The scenario of a request's first argument, which may name a file; NULL when the request was answered with
- * what is wrong with it.
- */
-static struct scenario *read_scenario(struct api *api, struct request *request)
-{
-    struct problems problems = {0};
-    struct scenario_origin origin = {.caller_node = request->peer, .own_node = node_name(api->node)};
-    char file[SCENARIO_FILE_NAME_BYTES + 1];
-    struct scenario *scenario;
-    origin.hooks_at_target = scenario_file_is_named(request->arguments[0], file);
-    if (origin.hooks_at_target)
-        scenario = scenario_file_find(api->config->scenario_dir, file, &origin, &problems);
-    else
-        scenario = scenario_term_read(request->arguments[0], &origin, &problems);
-    if (!scenario)
-        answer_problems(request, &problems);
-    problems_free(&problems);
-    return scenario;
-}
-
-/* A request that waits for its run. */
-struct waiting {
-    struct request *request;
-    struct expectations expectations; /* of run_with_performance; their terms are the request's */
-};
-
-static void run_done(void *owner, const struct run *run, struct term raised)
-{
-    (void)run;
-    static const uint8_t no_stack[] = {TERM_TAG_NIL};
-    struct waiting *waiting = owner;
-    struct request *request = waiting->request;
-    free(waiting);
-    if (raised.data)
-        request_raise(request, raised, (struct term){no_stack, sizeof(no_stack)});
-    else
-        request_return(request);
-}
-
-static void start_run(struct api *api, struct request *request, struct scenario *scenario,
-                      const struct expectations *expectations)
-{
-    const char *busy = "stopping";
-    struct waiting *waiting = memory_zalloc(1, sizeof(*waiting));
-    waiting->request = request;
-    struct run_request run = {.scenario = scenario,
-                              .group_leader = request->group_leader,
-                              .result = request_answer(request),
-                              .done = run_done,
-                              .owner = waiting};
-    if (expectations->count) {
-        waiting->expectations = *expectations;
-        run.expectations = &waiting->expectations;
-    }
-    if (request_expects_answer(request)) /* nobody waits for what a cast starts */
-        run.caller = request->caller;
-    if (!api->stopping && runner_start(api->runner, &run, &busy))
-        return;
-    free(waiting);
-    scenario_free(scenario);
-    answer_error(request, "busy", busy);
-}
-
-static void serve_run(struct api *api, struct request *request)
-{
-    struct expectations none = {.count = 0};
-    struct scenario *scenario = read_scenario(api, request);
-    if (scenario)
-        start_run(api, request, scenario, &none);
-}
-
-static void serve_run_with_performance(struct api *api, struct request *request)
-{
-    struct expectations expectations = {.count = 0};
-    struct problems problems = {0};
-    scenario_term_read_expectations(request->arguments[1], &expectations, &problems);
-    if (problems.count) {
-        answer_problems(request, &problems);
-    } else {
-        struct scenario *scenario = read_scenario(api, request);
-        if (scenario)
-            start_run(api, request, scenario, &expectations);
-    }
-    problems_free(&problems);
-}
 
 static void serve_simple_genserver_scenario(struct api *api, struct request *request)
 {
@@ -164,7 +44,7 @@ static void serve_chaos_kill_children(struct api *api, struct request *request)
 
 static void serve_run_chaos_suite(struct api *api, struct request *request)
 {
-    chaos_suite_run(api->runner, api->node, &api->stopping, request);
+    chaos_suite_run(api->runs, api->node, request);
 }
 
 static void all_healed(void *owner, struct term healed)
@@ -180,13 +60,6 @@ static void serve_heal_all(struct api *api, struct request *request)
     heal_all(api->runner, api->node, all_healed, request);
 }
 
-static void serve_validate(struct api *api, struct request *request)
-{
-    struct scenario *scenario = read_scenario(api, request);
-    if (scenario)
-        validation_start(api->runner, request, scenario);
-}
-
 /* --- Information --- */
 
 static void build_number(struct term_builder *answer, const char *key, uint64_t value)
@@ -197,9 +70,14 @@ static void build_number(struct term_builder *answer, const char *key, uint64_t 
 
 static void build_limits(const struct config *config, struct term_builder *answer)
 {
-    term_build_map(answer, 8);
+    term_build_map(answer, 13);
     build_number(answer, "runs", config->limit_runs);
+    build_number(answer, "queued_runs", config->limit_queued_runs);
     build_number(answer, "threads", config->limit_threads);
+    build_number(answer, "in_flight", config->limit_in_flight);
+    build_number(answer, "queued_arrivals", config->limit_queued_arrivals);
+    build_number(answer, "reports", config->limit_reports);
+    build_number(answer, "report_bytes", config->limit_report_bytes);
     build_number(answer, "events", config->limit_events);
     build_number(answer, "custom", config->limit_custom);
     build_number(answer, "event_bytes", config->limit_event_bytes);
@@ -222,13 +100,14 @@ static void build_counters(const struct api *api, struct term_builder *answer)
 static void serve_info(struct api *api, struct request *request)
 {
     struct term_builder *answer = request_answer(request);
-    term_build_map(answer, 7);
+    term_build_map(answer, 8);
     term_build_key(answer, "version");
     term_build_text(answer, HARNESSD_VERSION);
     term_build_key(answer, "node");
     term_build_atom(answer, node_name(api->node));
     build_number(answer, "uptime_ms", (clock_ns() - api->started_ns) / CLOCK_NS_PER_MS);
-    build_number(answer, "runs", runner_active(api->runner));
+    build_number(answer, "runs", runs_active(api->runs) - runs_queued(api->runs));
+    build_number(answer, "queued_runs", runs_queued(api->runs));
     build_number(answer, "peers", peers_up_count(node_peers(api->node)));
     term_build_key(answer, "limits");
     build_limits(api->config, answer);
@@ -306,6 +185,34 @@ static const struct function {
     {"run_with_performance", 2, serve_run_with_performance,
      "run_with_performance(scenario, expectations) -> as run(scenario)",
      "Runs a scenario; raises when the run as a whole has missed an expectation of the keyword list.\n"},
+    {"start", 1, serve_start, "start(scenario) -> {:ok, run_id} | {:error, reason}",
+     "Starts a run of a scenario, which goes on without its caller, and answers at once. Hooks are applied\n"
+     "on the target's node unless hooks_node says otherwise (with a setup on the caller's); what they print\n"
+     "is logged by the daemon. A run that has no room waits in a queue.\n"
+     "\n"
+     "  {:ok, id} = :erpc.call(h, :harness, :start, [scenario])\n"
+     "  :erpc.call(h, :harness, :status, [id])      from any node, whenever\n"
+     "  :erpc.call(h, :harness, :await, [id])\n"},
+    {"await", 1, serve_await, "await(run_id[, timeout_ms]) -> the result of the run | {:error, :timeout}",
+     "Waits until a run has ended, and answers what run would have: {:ok, report} or {:error, reason}. Any\n"
+     "number of processes may wait; giving up ends the wait, never the run. {:error, :not_found} when there\n"
+     "is no such run (any more).\n"},
+    {"await", 2, serve_await, NULL, NULL},
+    {"report", 1, serve_report, "report(run_id) -> the result of the run | {:error, :not_finished}",
+     "As await, without waiting.\n"},
+    {"status", 1, serve_status, "status(run_id) -> map",
+     "How a run stands: its state (:queued, the run's own ones such as :setup, :load and :cleanup, or\n"
+     ":finished), how it has ended (outcome: :completed, :failed, :cancelled, and reason as text), who has\n"
+     "started what against whom (by, caller, target, name, metadata), since when (accepted_at, started_at,\n"
+     "ended_at, elapsed_ms, left_ms of a load), what it has done (operations, operation_errors, dropped,\n"
+     "in_flight), and in the queue what it waits for (waits_for, runs_before).\n"},
+    {"runs", 0, serve_runs, "runs() -> [map]",
+     "status(run_id) of all runs, the newest first: queued, under way, and those whose reports are kept.\n"},
+    {"cancel", 1, serve_cancel, "cancel(run_id) -> :ok | {:error, :finished}",
+     "Has a run end: it undoes its faults and cleans up, and its result is {:error, {:cancelled, "
+     "report}}.\n"},
+    {"delete", 1, serve_delete, "delete(run_id) -> :ok | {:error, :not_finished}",
+     "Forgets a run that has ended, and its report.\n"},
     {"simple_genserver_scenario", 3, serve_simple_genserver_scenario,
      "simple_genserver_scenario(module, operations, thread_count[, opts]) -> scenario",
      "A scenario whose setup is module.start_link(opts[:server_opts]) and in which each thread works\n"
@@ -340,7 +247,7 @@ static const struct function {
      "Checks a scenario without running it. What comes back has all defaults and operations written\n"
      "out; each problem has the path to its place, its kind, and a sentence.\n"},
     {"info", 0, serve_info, "info() -> map",
-     "Version, node, uptime, runs under way, peers, limits and counters.\n"},
+     "Version, node, uptime, runs under way and queued, peers, limits and counters.\n"},
     {"help", 0, serve_help, "help() -> text", "What can be called, and how.\n"},
     {"help", 1, serve_help_on, "help(function) -> text", "More about one function.\n"},
 };
@@ -406,19 +313,15 @@ void api_serve(void *owner, struct request *request)
     request_undefined(request);
 }
 
-struct api *api_new(struct node *node, struct runner *runner, const struct config *config)
+struct api *api_new(struct node *node, struct runner *runner, struct runs *runs, const struct config *config)
 {
     struct api *api = memory_zalloc(1, sizeof(*api));
-    *api = (struct api){.node = node, .runner = runner, .config = config, .started_ns = clock_ns()};
+    *api = (struct api){
+        .node = node, .runner = runner, .runs = runs, .config = config, .started_ns = clock_ns()};
     return api;
 }
 
 void api_free(struct api *api)
 {
     free(api);
-}
-
-void api_stop_accepting(struct api *api)
-{
-    api->stopping = true;
 }

@@ -1,5 +1,6 @@
 #include "serve/chaos_suite.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,9 +15,8 @@
 #define MOST_MS 4294967295LL
 
 struct suite {
-    struct runner *runner;
+    struct runs *runs;
     struct node *node;
-    const bool *stopping;
     struct request *request;
     struct process *process; /* calls builders */
     struct term target;
@@ -33,9 +33,9 @@ struct suite {
     struct loop_timer deadline;
     struct loop_task step;
     struct loop_task reap;
-    struct run *run;
+    uint64_t run_id; /* 0: none is under way */
+    struct run_wait wait;
     struct rpc_call *build;
-    struct term_builder result; /* of the run */
 };
 
 static void reap(void *owner)
@@ -43,7 +43,6 @@ static void reap(void *owner)
     struct suite *suite = owner;
     loop_timer_free(&suite->deadline);
     term_build_free(&suite->failures);
-    term_build_free(&suite->result);
     free(suite);
 }
 
@@ -114,8 +113,8 @@ static void finish(struct suite *suite)
 /* The next scenario is begun at the end of the pass: the run that is ending is still being left. */
 static void go_on(struct suite *suite)
 {
-    suite->run = NULL;
-    if (*suite->stopping)
+    suite->run_id = 0;
+    if (runs_stopping(suite->runs))
         suite->step.run(suite);
     else
         loop_defer(node_loop(suite->node), &suite->step);
@@ -139,12 +138,11 @@ static void judge(struct suite *suite, struct term result)
         fail(suite, parts[1]);
 }
 
-static void run_done(void *owner, const struct run *run, struct term raised)
+static void run_done(void *owner, struct term result, struct term raised)
 {
-    (void)run;
     (void)raised;
     struct suite *suite = owner;
-    judge(suite, term_built(&suite->result));
+    judge(suite, result);
     go_on(suite);
 }
 
@@ -163,19 +161,17 @@ static void start_run(struct suite *suite, struct term term)
         return;
     }
     problems_free(&problems);
-    term_build_reset(&suite->result);
-    const char *busy = "stopping";
-    struct run_request request = {.scenario = scenario,
-                                  .group_leader = suite->request->group_leader,
-                                  .result = &suite->result,
-                                  .done = run_done,
-                                  .owner = suite};
-    if (request_expects_answer(suite->request))
-        request.caller = suite->request->caller;
-    if (!*suite->stopping)
-        suite->run = runner_start(suite->runner, &request, &busy);
-    if (suite->run)
+    const char *busy;
+    struct runs_request request = {.scenario = scenario,
+                                   .by = "run_chaos_suite",
+                                   .caller = suite->request->caller,
+                                   .is_callers = request_expects_answer(suite->request),
+                                   .group_leader = suite->request->group_leader};
+    if (runs_start(suite->runs, &request, &suite->run_id, &busy)) {
+        bool waits = runs_wait(suite->runs, suite->run_id, &suite->wait);
+        assert(waits); /* it is the first one */
         return;
+    }
     scenario_free(scenario);
     fail_pair_atom(suite, "busy", busy);
     go_on(suite);
@@ -302,7 +298,7 @@ static void step(void *owner)
     struct suite *suite = owner;
     bool is_late = suite->timed_out || (suite->ends_ns && clock_ns() >= suite->ends_ns);
     while (term_list_next(&suite->scenarios, &suite->scenario)) {
-        if (!is_late && !*suite->stopping) {
+        if (!is_late && !runs_stopping(suite->runs)) {
             start_scenario(suite);
             return;
         }
@@ -319,8 +315,8 @@ static void on_deadline(void *owner)
 {
     struct suite *suite = owner;
     suite->timed_out = true;
-    if (suite->run) {
-        run_cancel(suite->run);
+    if (suite->run_id) {
+        runs_cancel(suite->runs, suite->run_id);
     } else if (suite->build) {
         rpc_call_cancel(suite->build);
         suite->build = NULL;
@@ -348,7 +344,7 @@ static bool read_timeout(struct term options, uint64_t *timeout_ms)
 
 static const struct process_events process_events = {0};
 
-void chaos_suite_run(struct runner *runner, struct node *node, const bool *stopping, struct request *request)
+void chaos_suite_run(struct runs *runs, struct node *node, struct request *request)
 {
     static const uint8_t nil[] = {TERM_TAG_NIL};
     struct term options = request->arity > 2 ? request->arguments[2] : (struct term){nil, sizeof(nil)};
@@ -362,14 +358,14 @@ void chaos_suite_run(struct runner *runner, struct node *node, const bool *stopp
         return;
     }
     struct suite *suite = memory_zalloc(1, sizeof(*suite));
-    *suite = (struct suite){.runner = runner,
+    *suite = (struct suite){.runs = runs,
                             .node = node,
-                            .stopping = stopping,
                             .request = request,
                             .target = request->arguments[0],
                             .scenarios = scenarios,
                             .total = scenarios.count,
                             .started_ns = clock_ns()};
+    suite->wait = (struct run_wait){.done = run_done, .owner = suite};
     suite->process = process_spawn(node, &process_events, suite);
     suite->step = (struct loop_task){.run = step, .owner = suite};
     suite->reap = (struct loop_task){.run = reap, .owner = suite};

@@ -36,12 +36,11 @@ enum run_state {
 struct run;
 struct runner;
 
+/* Of one run: how many may be under way, and what they may have together, is for whoever starts them. */
 struct runner_limits {
-    uint64_t runs;
-    uint64_t threads;
-    uint64_t events;      /* kept for one run */
+    uint64_t events;      /* kept */
     uint64_t event_bytes; /* of their terms */
-    uint64_t custom;      /* custom operations of one run at once */
+    uint64_t custom;      /* custom operations at once */
 };
 
 struct runner *runner_new(struct node *node, struct io_server *io_server, const struct runner_limits *limits);
@@ -59,9 +58,11 @@ void runner_close(struct runner *runner);
 void runner_free(struct runner *runner);
 
 struct run_request {
-    struct scenario *scenario; /* taken over when the run starts */
-    struct term caller;        /* pid; its death cancels the run. Without data: nobody's does */
-    struct term group_leader;  /* for what the run starts on other nodes; without data: this node's */
+    uint64_t id;               /* that no other run has or had */
+    struct scenario *scenario; /* taken over */
+    struct term caller; /* pid; telemetry is executed on its node. Without data: nobody waits for the run */
+    struct term group_leader; /* for what the run starts on other nodes; without data: this node's */
+    bool cancelled;           /* before it has begun: all that it does is report */
     const struct expectations *expectations; /* of the run as a whole; a missed one raises. NULL: none */
 
     struct term_builder *result; /* {ok, Report} or {error, Reason} is appended to it piece by piece */
@@ -72,12 +73,25 @@ struct run_request {
     void *owner;
 };
 
-/* NULL when a limit is reached, whose name `*busy` then is. */
-MUST_CHECK struct run *runner_start(struct runner *runner, const struct run_request *request,
-                                    const char **busy);
+/* The run is good until `done` has returned. */
+struct run *runner_start(struct runner *runner, const struct run_request *request);
 
+/* A run that is past its load goes on to its end. */
 void run_cancel(struct run *run);
-void runner_cancel_all(struct runner *runner);
+
+/* How a run stands. */
+struct run_figures {
+    enum run_state state;
+    enum run_outcome outcome; /* as far as it is known */
+    uint64_t operations;      /* that have ended */
+    uint64_t operation_errors;
+    uint64_t dropped; /* arrivals that found no room */
+    uint64_t in_flight;
+    uint64_t threads_active;
+    uint64_t load_ns; /* since the load began, until it ended; 0 before */
+};
+
+void run_figures(const struct run *run, struct run_figures *figures);
 
 uint64_t run_id(const struct run *run);
 size_t runner_active(const struct runner *runner);

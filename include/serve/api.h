@@ -5,16 +5,14 @@
 #include "node/request.h"
 #include "run/runner.h"
 #include "serve/config.h"
+#include "serve/runs.h"
 
 struct api;
 
-struct api *api_new(struct node *node, struct runner *runner, const struct config *config);
+struct api *api_new(struct node *node, struct runner *runner, struct runs *runs, const struct config *config);
 void api_free(struct api *api);
 
 /* For rpc_in_options.serve; the owner is the API. */
 void api_serve(void *api, struct request *request);
-
-/* Runs are refused from now on. */
-void api_stop_accepting(struct api *api);
 
 #endif

@@ -3,10 +3,10 @@
 #define HARNESSD_SERVE_CHAOS_SUITE_H
 
 #include "node/request.h"
-#include "run/runner.h"
+#include "serve/runs.h"
 
 /* run_chaos_suite(target, scenarios[, opts]): works through the scenarios, each in a run of its own, and
- * answers the request with the report. Nothing more is started once `*stopping`. */
-void chaos_suite_run(struct runner *runner, struct node *node, const bool *stopping, struct request *request);
+ * answers the request with the report. */
+void chaos_suite_run(struct runs *runs, struct node *node, struct request *request);
 
 #endif

@@ -123,6 +123,7 @@ defmodule LoadRunTest do
     test "holds up nobody else", %{harness: harness} do
       daemon = %RawNode{name: to_string(harness.node), creation: 1}
       here = RawNode.pid(daemon)
+
       scenario = %{
         setup: fn -> {:ok, here} end,
         cleanup: fn _, _ -> :ok end,
@@ -203,20 +204,21 @@ defmodule LoadRunTest do
       assert Harness.await_exit(harness) == 0
     end
 
-    test "beyond the limit of threads is refused", %{target: target} do
-      harness = Harness.start(config: %{"limits" => %{"threads" => 10}})
-      busy = {:error, {:busy, :threads}}
-      assert Loads.result(harness, target, %{threads: 11, iterations: 1}, [:a]) == busy
-      assert Loads.result(harness, target, %{rate: 1, duration_ms: 1, max_in_flight: 11}, [:a]) == busy
-      assert Loads.result(harness, target, %{rate: 1, duration_ms: 1}, [:a]) == busy
+    test "beyond the limits is refused, or waits for the others", %{target: target} do
+      harness = Harness.start(config: %{"limits" => %{"threads" => 10, "in_flight" => 10}})
+      busy = &{:error, {:busy, &1}}
+      assert Loads.result(harness, target, %{threads: 11, iterations: 1}, [:a]) == busy.(:threads)
+      open = %{rate: 1, duration_ms: 1}
+      assert Loads.result(harness, target, Map.put(open, :max_in_flight, 11), [:a]) == busy.(:in_flight)
+      assert Loads.result(harness, target, open, [:a]) == busy.(:in_flight)
       stages = [%{duration_ms: 1, threads: 1}, %{duration_ms: 1, threads: 11}]
-      assert Loads.result(harness, target, %{stages: stages}, [:a]) == busy
+      assert Loads.result(harness, target, %{stages: stages}, [:a]) == busy.(:threads)
 
       run = start_run(harness, Loads.scenario(target, %{threads: 6, iterations: 1}, [{:hold, 800}]))
       Wait.until("its threads", fn -> Recorder.most_open(target) == 6 end)
-      assert Loads.result(harness, target, %{threads: 5, iterations: 1}, [:a]) == busy
       assert {:ok, _} = Loads.result(harness, target, %{threads: 4, iterations: 1}, [:a])
-      assert {:ok, _} = Task.await(run)
+      assert {:ok, _} = Loads.result(harness, target, %{threads: 5, iterations: 1}, [:a])
+      assert {:ok, _} = Task.await(run, 0)
       assert {:ok, _} = Loads.result(harness, target, %{threads: 10, iterations: 1}, [:a])
     end
 

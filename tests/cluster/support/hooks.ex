@@ -57,6 +57,9 @@ defmodule Hooks do
     Process.exit(server, :kill)
   end
 
+  @doc "A cleanup that tells where it is applied."
+  def tell_node(_server, _context, test), do: send(test, {:cleanup_on, node()})
+
   defp stay_if(state, state, test), do: stay(state, test)
   defp stay_if(_, _, _), do: :ok
 

@@ -1,0 +1,46 @@
+/* The functions of the API, by what they are about. Each takes its request over and answers it, at once or
+ * later. api.c has the table of them. */
+#ifndef HARNESSD_SERVE_API_FUNCTIONS_H
+#define HARNESSD_SERVE_API_FUNCTIONS_H
+
+#include "serve/api.h"
+
+struct api {
+    struct node *node;
+    struct runner *runner;
+    struct runs *runs;
+    const struct config *config;
+    uint64_t started_ns;
+    uint64_t requests;
+};
+
+/* --- api_answers.c: what answers have in common --- */
+
+/* {error, Atom}, {error, {Kind, Atom}}, and {error, {badarg, Text}} for an argument that is none. */
+void answer_error(struct request *request, const char *reason);
+void answer_error_of(struct request *request, const char *kind, const char *what);
+void answer_badarg(struct request *request, const char *format, ...) PRINTF_LIKE(2, 3);
+
+void answer_atom(struct request *request, const char *atom);
+
+/* --- api_start.c: scenarios --- */
+
+void serve_run(struct api *api, struct request *request);
+void serve_run_with_performance(struct api *api, struct request *request);
+void serve_start(struct api *api, struct request *request);
+void serve_validate(struct api *api, struct request *request);
+
+/* --- api_runs.c: runs that were started --- */
+
+void serve_await(struct api *api, struct request *request);
+void serve_report(struct api *api, struct request *request);
+void serve_status(struct api *api, struct request *request);
+void serve_runs(struct api *api, struct request *request);
+void serve_cancel(struct api *api, struct request *request);
+void serve_delete(struct api *api, struct request *request);
+
+/* Answers the request with the result of a run when it has one, unless its caller gives up before; after
+ * `timeout_ms` with {error, timeout}, UINT64_MAX being never. */
+void await_run(struct api *api, struct request *request, uint64_t id, uint64_t timeout_ms);
+
+#endif

@@ -1,0 +1,108 @@
+#include "api_functions.h"
+#include "serve/scenario_file.h"
+#include "serve/validation.h"
+
+static void answer_problems(struct request *request, const struct problems *problems)
+{
+    struct term_builder *answer = request_answer(request);
+    term_build_tuple(answer, 2);
+    term_build_atom(answer, "error");
+    problems_build(problems, answer);
+    request_return(request);
+}
+
+/* The scenario of a request's first argument, which may name a file: `name` is that then, and empty
+ * otherwise. `hooks_at_target` as in its origin; so are those of files. NULL when the request was answered
+ * with what is wrong with it. */
+static struct scenario *read_scenario(struct api *api, struct request *request, bool hooks_at_target,
+                                      char name[SCENARIO_FILE_NAME_BYTES + 1])
+{
+    struct problems problems = {0};
+    struct scenario_origin origin = {.caller_node = request->peer, .own_node = node_name(api->node)};
+    struct scenario *scenario;
+    bool is_file = scenario_file_is_named(request->arguments[0], name);
+    origin.hooks_at_target = is_file || hooks_at_target;
+    if (is_file) {
+        scenario = scenario_file_find(api->config->scenario_dir, name, &origin, &problems);
+    } else {
+        *name = '\0';
+        scenario = scenario_term_read(request->arguments[0], &origin, &problems);
+    }
+    if (!scenario)
+        answer_problems(request, &problems);
+    problems_free(&problems);
+    return scenario;
+}
+
+/* False when the request was answered with why the run cannot be started. */
+static bool start_run(struct api *api, struct request *request, const struct runs_request *run, uint64_t *id)
+{
+    const char *busy;
+    if (runs_start(api->runs, run, id, &busy))
+        return true;
+    scenario_free(run->scenario);
+    answer_error_of(request, "busy", busy);
+    return false;
+}
+
+/* A run whose caller waits for it. */
+static void run_scenario(struct api *api, struct request *request, const char *by, struct term expectations)
+{
+    uint64_t id;
+    char name[SCENARIO_FILE_NAME_BYTES + 1];
+    struct scenario *scenario = read_scenario(api, request, false, name);
+    if (!scenario)
+        return;
+    struct runs_request run = {.scenario = scenario,
+                               .by = by,
+                               .name = name,
+                               .caller = request->caller,
+                               .is_callers = request_expects_answer(request), /* nobody waits for a cast */
+                               .group_leader = request->group_leader,
+                               .expectations = expectations};
+    if (start_run(api, request, &run, &id))
+        await_run(api, request, id, UINT64_MAX);
+}
+
+void serve_run(struct api *api, struct request *request)
+{
+    run_scenario(api, request, "run", (struct term){0});
+}
+
+void serve_run_with_performance(struct api *api, struct request *request)
+{
+    struct expectations expectations = {.count = 0};
+    struct problems problems = {0};
+    scenario_term_read_expectations(request->arguments[1], &expectations, &problems);
+    if (problems.count)
+        answer_problems(request, &problems);
+    else
+        run_scenario(api, request, "run_with_performance", request->arguments[1]);
+    problems_free(&problems);
+}
+
+/* What its processes print goes to the log: the shell of who has started it may be gone when they do. */
+void serve_start(struct api *api, struct request *request)
+{
+    uint64_t id;
+    char name[SCENARIO_FILE_NAME_BYTES + 1];
+    struct scenario *scenario = read_scenario(api, request, true, name);
+    if (!scenario)
+        return;
+    struct runs_request run = {.scenario = scenario, .by = "start", .name = name, .caller = request->caller};
+    if (!start_run(api, request, &run, &id))
+        return;
+    struct term_builder *answer = request_answer(request);
+    term_build_tuple(answer, 2);
+    term_build_atom(answer, "ok");
+    term_build_unsigned(answer, id);
+    request_return(request);
+}
+
+void serve_validate(struct api *api, struct request *request)
+{
+    char name[SCENARIO_FILE_NAME_BYTES + 1];
+    struct scenario *scenario = read_scenario(api, request, false, name);
+    if (scenario)
+        validation_start(api->runner, request, scenario);
+}
