@@ -26,10 +26,38 @@ defmodule ReloadTest do
     run = start_run(harness, %{target: target, threads: [[{:tell, self(), :begun}] | List.duplicate([], 14)]})
     assert_receive {:told, _, from, :begun}, 10_000
     Harness.reload(harness, %{"limits" => %{"threads" => 3}})
-    assert {:error, {:busy, :threads}} = Harness.run(harness, %{target: self(), threads: [[]]})
+
+    assert {:error, {:busy, :threads}} =
+             Harness.run(harness, %{target: self(), threads: List.duplicate([], 4)})
+
+    # It waits for the run that goes on, which has more than there is.
+    waiting = Runs.start(harness, %{target: self(), threads: [[], []]})
+    assert %{state: :queued, waits_for: :threads} = Runs.status(harness, waiting)
     GenServer.reply(from, :done)
     assert {:ok, %{metrics: %{thread_count: 15}}} = Task.await(run, 60_000)
-    assert {:ok, _} = Harness.run(harness, %{target: self(), threads: [[]]})
+    assert {:ok, %{metrics: %{thread_count: 2}}} = Runs.await(harness, waiting)
+  end
+
+  test "runs that wait start when limits are raised, and are refused when they never can any more" do
+    harness = Harness.start(config: %{"limits" => %{"threads" => 10}})
+    target = Peer.start_server(Peer.start(), Subject)
+    first = Runs.start(harness, Runs.held(target, :first))
+    from = Runs.await_held(:first)
+    ten = %{target: self(), threads: List.duplicate([], 10)}
+    waiting = Runs.start(harness, ten)
+    assert Runs.state(harness, waiting) == :queued
+    Harness.reload(harness, %{"limits" => %{"threads" => 11}})
+    assert {:ok, _} = Runs.await(harness, waiting)
+
+    Harness.reload(harness, %{"limits" => %{"threads" => 10}})
+    [large, small] = [Runs.start(harness, ten), Runs.start(harness, %{target: self(), threads: [[]]})]
+    assert Runs.state(harness, small) == :queued
+    Harness.reload(harness, %{"limits" => %{"threads" => 9}})
+    assert Runs.await(harness, large) == {:error, {:busy, :threads}}
+    assert %{outcome: :failed, reason: "{busy,threads}"} = Runs.status(harness, large)
+    assert {:ok, _} = Runs.await(harness, small)
+    Runs.release(from)
+    assert {:ok, _} = Runs.await(harness, first)
   end
 
   test "the log changes its level and format" do
