@@ -114,6 +114,19 @@ uint64_t histogram_quantile(const struct histogram *histogram, double quantile)
     return representative(histogram, bucket);
 }
 
+void histogram_count_below(const struct histogram *histogram, const uint64_t *bounds, size_t count,
+                           uint64_t *below)
+{
+    struct histogram_range range = used_range(histogram);
+    size_t bucket = range.first;
+    uint64_t seen = 0;
+    for (size_t i = 0; i < count; i++) {
+        while (bucket < range.end && histogram_lowest(histogram, bucket + 1) <= bounds[i])
+            seen += histogram->counts[bucket++];
+        below[i] = seen;
+    }
+}
+
 double histogram_mean(const struct histogram *histogram)
 {
     return histogram->count ? (double)histogram->sum / (double)histogram->count : 0;

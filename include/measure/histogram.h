@@ -44,6 +44,11 @@ void histogram_add(struct histogram *into, const struct histogram *from);
  * and the last are exact; others are the representative of their bucket. 0 without values. */
 uint64_t histogram_quantile(const struct histogram *histogram, double quantile);
 
+/* `below[i]` is how many values are below `bounds[i]`, of `count` bounds in ascending order. A bucket that a
+ * bound is inside of counts as not below it. */
+void histogram_count_below(const struct histogram *histogram, const uint64_t *bounds, size_t count,
+                           uint64_t *below);
+
 /* The exact mean, 0 without values. */
 double histogram_mean(const struct histogram *histogram);
 

@@ -305,6 +305,30 @@ static void test_add_other_digits(void **state)
     }
 }
 
+static void test_counts_below(void **state)
+{
+    (void)state;
+    static const uint64_t values[] = {
+        0, 1, 99, 100, 101, 5000, 5000, HISTOGRAM_HIGHEST, 2 * HISTOGRAM_HIGHEST};
+    static const uint64_t bounds[] = {0, 1, 100, 101, 4000, 5000, 6000, HISTOGRAM_HIGHEST, UINT64_MAX};
+    static const uint64_t expected[] = {0, 1, 3, 4, 5, 5, 7, 7, 9};
+    uint64_t below[ARRAY_LENGTH(bounds)];
+    for (unsigned digits = 2; digits <= 3; digits++) {
+        struct histogram histogram;
+        histogram_init(&histogram, digits);
+        histogram_count_below(&histogram, bounds, ARRAY_LENGTH(bounds), below);
+        for (size_t i = 0; i < ARRAY_LENGTH(bounds); i++)
+            assert_int_equal(below[i], 0);
+        for (size_t i = 0; i < ARRAY_LENGTH(values); i++)
+            histogram_record(&histogram, values[i]);
+        histogram_count_below(&histogram, bounds, ARRAY_LENGTH(bounds), below);
+        for (size_t i = 0; i < ARRAY_LENGTH(bounds); i++)
+            if (bounds[i] != 5000 && bounds[i] != HISTOGRAM_HIGHEST) /* inside of buckets */
+                assert_int_equal(below[i], expected[i]);
+        histogram_free(&histogram);
+    }
+}
+
 int main(void)
 {
     struct CMUnitTest of_sources[ARRAY_LENGTH(sources)];
@@ -319,6 +343,7 @@ int main(void)
         cmocka_unit_test(test_ranks),
         cmocka_unit_test(test_reset),
         cmocka_unit_test(test_add_other_digits),
+        cmocka_unit_test(test_counts_below),
     };
     int failed = cmocka_run_group_tests_name("values", tests, NULL, NULL);
     return failed + cmocka_run_group_tests_name("sources", of_sources, NULL, NULL);

@@ -1,0 +1,36 @@
+/* What the daemon tells Prometheus: one table of metrics with name, type, help and source, written in the
+ * text format (version 0.0.4). Times are in seconds and sizes in bytes, as is the custom there. */
+#ifndef HARNESSD_SERVE_METRICS_H
+#define HARNESSD_SERVE_METRICS_H
+
+#include "base/buffer.h"
+#include "run/runner.h"
+#include "serve/process_usage.h"
+
+struct metrics_peer {
+    const char *name;
+    bool is_up;
+};
+
+/* The daemon at one moment; what it points to is borrowed. */
+struct metrics_look {
+    const struct counters *counters;
+    struct runner_figures now;
+    struct process_usage process;
+    uint64_t requests; /* that other nodes have made */
+    bool is_registered;
+    size_t peers_up;
+    const struct metrics_peer *peers; /* those that are to be kept */
+    size_t peer_count;
+    uint64_t queued_bytes; /* to all peers */
+    uint64_t lag_ns;       /* the longest pass of the loop within the last METRICS_LAG_S */
+    bool has_store_problem;
+};
+
+#define METRICS_LAG_S 60
+#define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+/* Appends all of them. */
+void metrics_write(const struct metrics_look *look, struct buffer *text);
+
+#endif
