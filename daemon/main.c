@@ -16,6 +16,7 @@
 #include "serve/api.h"
 #include "serve/config.h"
 #include "serve/config_reload.h"
+#include "serve/pages.h"
 
 #define EXIT_ASKED 0
 #define EXIT_FAILED 1
@@ -40,6 +41,7 @@ struct daemon {
     struct node *node;
     struct peers *peers;
     struct listener *listener;
+    struct pages *pages; /* NULL: http.listen is empty */
     struct event *signals[SIGNALS];
     struct loop_timer second;
 
@@ -93,6 +95,8 @@ static void become_ready(struct daemon *daemon, uint32_t creation)
     daemon->api = api_new(daemon->node, daemon->runner, daemon->runs, config);
     struct rpc_in_options options = {.name = "harness", .serve = api_serve, .owner = daemon->api};
     daemon->rpc_in = rpc_in_new(daemon->node, &options);
+    if (daemon->pages)
+        pages_set_runs(daemon->pages, daemon->runner, daemon->api);
     daemon->ready = true;
     for (size_t i = 0; i < config->peer_count; i++)
         peers_keep(daemon->peers, config->peers[i].node, config->peers[i].port);
@@ -281,6 +285,31 @@ static void make_parts(struct daemon *daemon)
     node_set_peers(daemon->node, daemon->peers);
 }
 
+static const char *on_not_ready(void *owner)
+{
+    const struct daemon *daemon = owner;
+    if (daemon->stopping)
+        return "stopping";
+    if (daemon->config.epmd_register && !epmd_is_registered(daemon->epmd))
+        return "not registered with epmd";
+    return daemon->ready ? NULL : "starting";
+}
+
+/* False when it cannot listen where it is to. */
+static bool start_pages(struct daemon *daemon)
+{
+    struct pages_options options = {.loop = &daemon->loop,
+                                    .config = &daemon->config,
+                                    .epmd = daemon->epmd,
+                                    .peers = daemon->peers,
+                                    .not_ready = on_not_ready,
+                                    .owner = daemon};
+    if (!*daemon->config.http_listen)
+        return true;
+    daemon->pages = pages_new(&options);
+    return daemon->pages != NULL;
+}
+
 static bool start_listening(struct daemon *daemon)
 {
     const struct config *config = &daemon->config;
@@ -310,6 +339,8 @@ static void start(struct daemon *daemon)
 
 static void free_parts(struct daemon *daemon)
 {
+    if (daemon->pages)
+        pages_free(daemon->pages);
     peers_close(daemon->peers);
     if (daemon->ready) {
         runner_close(daemon->runner);
@@ -342,7 +373,7 @@ static int run(struct daemon *daemon)
     log_configure(daemon->config.log_level, daemon->config.log_format, stderr);
     raise_descriptor_limit();
     make_parts(daemon);
-    bool listening = start_listening(daemon);
+    bool listening = start_listening(daemon) && start_pages(daemon);
     if (listening) {
         start(daemon);
         loop_run(&daemon->loop);

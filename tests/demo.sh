@@ -74,8 +74,11 @@ app=$!
 running="$app $running"
 wait_for "$scratch/app" "the account is open" "$app"
 
+# Without HTTP, whose port may be in use.
+echo '{"http": {"listen": ""}}' >"$scratch/config"
+
 echo "Starting the daemon as harness@127.0.0.1 ..."
-"$BUILD_ROOT/release/harnessd" --name harness@127.0.0.1 --cookie-file "$scratch/cookie" >"$scratch/daemon" 2>&1 &
+"$BUILD_ROOT/release/harnessd" --config "$scratch/config" --name harness@127.0.0.1 --cookie-file "$scratch/cookie" >"$scratch/daemon" 2>&1 &
 daemon=$!
 running="$daemon $running"
 wait_for "$scratch/daemon" "ready node=" "$daemon"

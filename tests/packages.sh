@@ -1,11 +1,12 @@
 # Sourced by run.sh and demo.sh: sees to it that the Debian packages they need are there.
 #
 #     require_packages "$BUILD_PACKAGES $TEST_PACKAGES"
+#     require_promtool build/tools     and PROMTOOL is the program
 #
 # Root gets what is missing from apt; anybody else is told the names, and the script ends with status 2.
 
 BUILD_PACKAGES="gcc libc6-dev make cmake pkg-config erlang-base erlang-dev libevent-dev libjansson-dev libssl-dev elixir"
-TEST_PACKAGES="libcmocka-dev clang clang-format libclang-rt-dev"
+TEST_PACKAGES="libcmocka-dev clang clang-format libclang-rt-dev curl jq"
 
 missing_packages() {
     for package in $1; do
@@ -36,4 +37,19 @@ require_packages() {
         exit 2
     fi
     rm -f "$apt_log"
+}
+
+# What checks metrics is part of a package whose installation starts a server, so it is only taken out of it.
+require_promtool() {
+    PROMTOOL=$(command -v promtool) && return 0
+    PROMTOOL=$1/promtool
+    [ ! -x "$PROMTOOL" ] || return 0
+    mkdir -p "$1/package" || exit 2
+    if ! (cd "$1/package" && apt-get download prometheus && dpkg-deb --extract prometheus_*.deb . &&
+        mv usr/bin/promtool ..) >"$1/log" 2>&1 </dev/null; then
+        cat "$1/log" >&2
+        echo "Could not get promtool of the package prometheus" >&2
+        exit 2
+    fi
+    rm -rf "$1/package"
 }

@@ -127,7 +127,8 @@ free_port() {
 
 cluster_tests() {
     heading "cluster tests: ${HARNESSD:=$BUILD_ROOT/asan/harnessd}"
-    export HARNESSD
+    require_promtool "$BUILD_ROOT/tools"
+    export HARNESSD PROMTOOL
     ulimit -n "$(ulimit -H -n)" 2>/dev/null
     rm -f "$scratch/cluster"
     ERL_EPMD_PORT=$(free_port) RESULT="$scratch/cluster" elixir tests/cluster/run.exs "$@"

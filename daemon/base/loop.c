@@ -12,8 +12,20 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+/* libevent writes to standard error by itself otherwise. */
+static void on_libevent_message(int severity, const char *message)
+{
+    if (severity == EVENT_LOG_ERR)
+        log_error("libevent", log_string("message", message));
+    else if (severity == EVENT_LOG_WARN)
+        log_warning("libevent", log_string("message", message));
+    else
+        log_debug("libevent", log_string("message", message));
+}
+
 void loop_init(struct loop *loop)
 {
+    event_set_log_callback(on_libevent_message);
     *loop = (struct loop){.last = &loop->first};
     struct event_config *config = event_config_new();
     if (config)

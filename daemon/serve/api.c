@@ -325,3 +325,8 @@ void api_free(struct api *api)
 {
     free(api);
 }
+
+uint64_t api_requests(const struct api *api)
+{
+    return api->requests;
+}

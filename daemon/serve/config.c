@@ -9,6 +9,7 @@
 #include "serve/config_flags.h"
 #include "serve/config_key.h"
 #include "serve/cookie.h"
+#include "serve/http.h"
 
 static const char *address_problem(const char *text)
 {
@@ -271,6 +272,13 @@ static const struct config_key keys[] = {
      FIELD(scenario_dir),
      .reloads = true,
      .help = "folder of the scenario files that {:file, name} stands for"},
+    {.path = "http.listen",
+     .type = CONFIG_STRING,
+     .problem = http_address_problem,
+     .may_be_empty = true,
+     .fallback = "\"127.0.0.1:9464\"",
+     FIELD(http_listen),
+     .help = "IP address and port for metrics, health and runs; \"\" switches them off"},
     {.path = "log.level",
      .type = CONFIG_CHOICE,
      .choices = {"debug", "info", "warning", "error"},

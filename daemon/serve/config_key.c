@@ -55,11 +55,11 @@ static void read_string(struct config_reading *reading, const struct config_key 
                         const char *where)
 {
     const char *text = json_string_value(value);
-    if (!text || !*text) {
+    if (!text || (!*text && !key->may_be_empty)) {
         config_problem(reading, where, text ? "is empty" : "is not a string");
         return;
     }
-    const char *problem = key->problem ? key->problem(text) : NULL;
+    const char *problem = key->problem && *text ? key->problem(text) : NULL;
     if (problem) {
         config_problem(reading, where, "%s %s", text, problem);
         return;

@@ -15,4 +15,7 @@ void api_free(struct api *api);
 /* For rpc_in_options.serve; the owner is the API. */
 void api_serve(void *api, struct request *request);
 
+/* How often its functions were called. */
+uint64_t api_requests(const struct api *api);
+
 #endif

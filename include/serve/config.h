@@ -69,6 +69,7 @@ struct config {
     struct config_list denied_applications;
 
     char *scenario_dir; /* of scenario files; NULL: none */
+    char *http_listen;  /* address and port; "" is nowhere */
 
     enum log_level log_level;
     enum log_format log_format;

@@ -13,7 +13,7 @@
 #include "serve/config.h"
 
 enum config_type {
-    CONFIG_STRING,   /* char *, not empty */
+    CONFIG_STRING,   /* char * */
     CONFIG_BOOLEAN,  /* bool */
     CONFIG_INTEGER,  /* an unsigned integer of any width */
     CONFIG_CHOICE,   /* one of `choices`; its position, in an enum or bool */
@@ -31,6 +31,7 @@ struct config_key {
     int64_t most;
     const char *choices[CONFIG_CHOICES];        /* CONFIG_CHOICE, NULL at the end */
     const char *(*problem)(const char *string); /* CONFIG_STRING: what is wrong with it, or NULL */
+    bool may_be_empty;                          /* CONFIG_STRING: "" switches something off */
     const char *fallback;                       /* the default as JSON */
     const char *fallback_help;                  /* what takes its place when that is null */
     size_t offset;                              /* of the first field, in struct config */

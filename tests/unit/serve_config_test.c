@@ -14,6 +14,7 @@
 #include "dist/node_name.h"
 #include "serve/config_key.h"
 #include "serve/cookie.h"
+#include "serve/http.h"
 
 #define ARGUMENTS 16
 
@@ -139,6 +140,7 @@ static void test_defaults(void **state)
     assert_int_equal(config.log_level, LOG_LEVEL_INFO);
     assert_int_equal(config.log_format, LOG_TEXT);
     assert_int_equal(config.shutdown_ms, 20000);
+    assert_string_equal(config.http_listen, "127.0.0.1:9464");
     unload();
 }
 
@@ -282,7 +284,9 @@ static void test_file_problems(void **state)
         {"{\"node\": {\"name\": \"\"}}", "node.name: is empty\n"},
         {"{\"node\": {\"name\": 1}}", "node.name: is not a string\n"},
         {"{\"node\": {\"name\": \"a@b\"}, \"limit\": {}}", "limit: unknown key (nearest: limits)\n"},
-        {"{\"node\": {\"name\": \"a@b\"}, \"http\": {\"listen\": \"x\"}}", "http: unknown key\n"},
+        {"{\"node\": {\"name\": \"a@b\"}, \"speed\": {\"listen\": \"x\"}}", "speed: unknown key\n"},
+        {"{\"node\": {\"name\": \"a@b\"}, \"http\": {\"listen\": \"x\"}}",
+         "http.listen: x is not ADDRESS:PORT, with an IPv6 address in brackets\n"},
         {"{\"node\": {\"name\": \"a@b\"}, \"node.port\": 1}", "node.port: unknown key\n"},
         {"{\"node\": {\"name\": \"a@b\"}, \"epmd\": 7}", "epmd: is not an object\n"},
         {"{\"node\": {\"name\": \"a@b\"}, \"epmd\": {\"start\": 1, \"host\": \"\"}}",
@@ -383,6 +387,23 @@ static void test_names_are_completed(void **state)
         assert_true(node_name_looks_long(config.node_name));
     else
         assert_string_equal(problems, "--name: app has no @HOST, and this host has no full name\n");
+    unload();
+}
+
+static void test_http_addresses(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"127.0.0.1:9464", "0.0.0.0:1",   "[::1]:65535",
+                                       "[::]:80",        "127.0.0.1:0", "[::1]:0"};
+    static const char *const bad[] = {"127.0.0.1",  "[::1]",           "::1:80",       "localhost:80", ":80",
+                                      "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:8x", "80"};
+    for (size_t i = 0; i < ARRAY_LENGTH(good); i++)
+        assert_null(http_address_problem(good[i]));
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+        if (!http_address_problem(bad[i]))
+            fail_msg("%s is taken", bad[i]);
+    assert_int_equal(load_file("{\"node\": {\"name\": \"a@b\"}, \"http\": {\"listen\": \"\"}}"), CONFIG_RUN);
+    assert_string_equal(config.http_listen, "");
     unload();
 }
 
@@ -633,6 +654,7 @@ int main(void)
         TEST(test_names),
         TEST(test_names_are_completed),
         TEST(test_epmd_port),
+        TEST(test_http_addresses),
         TEST(test_cookie_files),
         TEST(test_cookie_sources),
         TEST(test_credentials_are_exempt),

@@ -126,9 +126,10 @@ start_server() {
 }
 
 # The configuration of a daemon: configure FILE NAME NODE-SETTINGS LIMITS, where the settings are what JSON has between
-# the braces, or empty.
+# the braces, or empty. HTTP is on, as it is by default.
 configure() {
-    printf '{"node": {"name": "%s", "cookie_file": "%s"%s}, "limits": {%s}}\n' "$2" "$cookie" "${3:+, $3}" "$4" >"$1"
+    printf '{"node": {"name": "%s", "cookie_file": "%s"%s}, "limits": {%s}, "http": {"listen": "127.0.0.1:0"}}\n' \
+        "$2" "$cookie" "${3:+, $3}" "$4" >"$1"
 }
 
 # start_daemon NAME [NODE-SETTINGS [LIMITS]]: its process is $daemon_id.

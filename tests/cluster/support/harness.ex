@@ -29,6 +29,7 @@ defmodule Harness do
         %{
           "node" => %{"name" => Atom.to_string(node), "cookie_file" => cookie_file},
           "epmd" => %{"port" => Epmd.port(), "start" => false},
+          "http" => %{"listen" => ""},
           "log" => %{"level" => "debug"}
         },
         Keyword.get(options, :config, %{})

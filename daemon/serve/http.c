@@ -1,0 +1,338 @@
+#include "serve/http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/http.h>
+#include <event2/listener.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+
+#define BACKLOG 64
+
+/* How often it is looked which connections are gone, and accepting goes on that had no descriptor left. */
+#define LOOK_NS CLOCK_NS_PER_S
+
+/* What is read of a client while it is answered; evhttp itself has no limit there. */
+#define READ_AHEAD_BYTES (4 * HTTP_HEADER_BYTES)
+
+/* evhttp tells of a connection when it is accepted, and not when it is gone. So it is held here, by a
+ * reference to its bufferevent, from which evhttp takes its callbacks when it lets go of it; the descriptor
+ * is closed with the last reference. */
+struct connection {
+    struct connection *next;
+    struct bufferevent *stream;
+    bool dropped; /* shut down: there were too many */
+};
+
+struct http {
+    struct http_options options;
+    struct evhttp *server;
+    struct evconnlistener *listener;
+    uint16_t port;
+    struct loop_timer look;
+    struct connection *connections; /* the oldest is first */
+    size_t connection_count;        /* without those that were dropped */
+};
+
+struct http_request {
+    struct evhttp_request *request;
+    bool is_head;
+};
+
+/* --- Connections --- */
+
+static bool is_gone(const struct connection *connection)
+{
+    bufferevent_event_cb event_callback = NULL;
+    bufferevent_getcb(connection->stream, NULL, NULL, &event_callback, NULL);
+    return !event_callback;
+}
+
+static void forget_gone_connections(struct http *http)
+{
+    for (struct connection **link = &http->connections; *link;) {
+        struct connection *connection = *link;
+        if (!is_gone(connection)) {
+            link = &connection->next;
+            continue;
+        }
+        *link = connection->next;
+        http->connection_count -= !connection->dropped;
+        bufferevent_decref(connection->stream);
+        free(connection);
+    }
+}
+
+static void on_look(void *owner)
+{
+    struct http *http = owner;
+    forget_gone_connections(http);
+    evconnlistener_enable(http->listener);
+    loop_timer_set(&http->look, LOOK_NS);
+}
+
+/* evhttp sees that the client is gone, and frees the connection. */
+static void drop_oldest(struct http *http)
+{
+    struct connection *oldest = http->connections;
+    while (oldest && oldest->dropped)
+        oldest = oldest->next;
+    if (!oldest)
+        return;
+    oldest->dropped = true;
+    http->connection_count--;
+    shutdown(bufferevent_getfd(oldest->stream), SHUT_RDWR);
+    log_warning("too many HTTP connections, the oldest is closed", log_integer("most", HTTP_CONNECTIONS));
+}
+
+static struct bufferevent *on_connection(struct event_base *base, void *argument)
+{
+    struct http *http = argument;
+    loop_enter(http->options.loop);
+    forget_gone_connections(http);
+    while (http->connection_count >= HTTP_CONNECTIONS)
+        drop_oldest(http);
+    struct connection *connection = memory_zalloc(1, sizeof(*connection));
+    connection->stream = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+    if (!connection->stream) {
+        log_error("cannot make a stream for an HTTP connection");
+        abort();
+    }
+    bufferevent_incref(connection->stream);
+    bufferevent_setwatermark(connection->stream, EV_READ, 0, READ_AHEAD_BYTES);
+    struct connection **link = &http->connections;
+    while (*link)
+        link = &(*link)->next;
+    *link = connection;
+    http->connection_count++;
+    return connection->stream;
+}
+
+/* --- Requests --- */
+
+static const struct {
+    int status;
+    const char *reason;
+} reasons[] = {
+    {200, "OK"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {500, "Internal Server Error"},
+    {503, "Service Unavailable"},
+};
+
+static const char *reason_of(int status)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(reasons); i++)
+        if (reasons[i].status == status)
+            return reasons[i].reason;
+    return "Unknown";
+}
+
+static void free_body(const void *data, size_t size, void *argument)
+{
+    (void)data;
+    (void)size;
+    struct buffer *body = argument;
+    buffer_free(body);
+    free(body);
+}
+
+/* Of a HEAD request the answer has no body, but the length that it would have. */
+static void send_body(struct evhttp_request *request, int status, struct buffer *body)
+{
+    struct evbuffer *output = evbuffer_new();
+    struct buffer *kept = memory_copy(body, sizeof(*body));
+    *body = (struct buffer){0};
+    if (!output || evbuffer_add_reference(output, buffer_bytes(kept), kept->size, free_body, kept) != 0) {
+        log_error("cannot make the answer to an HTTP request");
+        abort();
+    }
+    evhttp_send_reply(request, status, reason_of(status), output);
+    evbuffer_free(output);
+}
+
+void http_reply(struct http_request *request, int status, const char *content_type, struct buffer *body)
+{
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request->request);
+    char length[24];
+    snprintf(length, sizeof(length), "%zu", body->size);
+    evhttp_add_header(headers, "Content-Type", content_type);
+    evhttp_add_header(headers, "Content-Length", length);
+    evhttp_add_header(headers, "Cache-Control", "no-store");
+    log_debug("HTTP request", log_string("uri", evhttp_request_get_uri(request->request)),
+              log_integer("status", status), log_integer("bytes", (int64_t)body->size));
+    if (request->is_head || !body->size) {
+        buffer_free(body);
+        evhttp_send_reply(request->request, status, reason_of(status), NULL);
+    } else {
+        send_body(request->request, status, body);
+    }
+}
+
+void http_reply_text(struct http_request *request, int status, const char *text)
+{
+    struct buffer body = {0};
+    buffer_append(&body, text, strlen(text));
+    http_reply(request, status, HTTP_TEXT, &body);
+}
+
+static const struct http_page *find_page(const struct http *http, const char *path, const char **rest)
+{
+    for (size_t i = 0; i < http->options.page_count; i++) {
+        const struct http_page *page = &http->options.pages[i];
+        size_t size = strlen(page->path);
+        bool below = size > 1 && page->path[size - 1] == '/' && strncmp(path, page->path, size) == 0;
+        *rest = path + (below ? size : strlen(path));
+        if (below || strcmp(path, page->path) == 0)
+            return page;
+    }
+    return NULL;
+}
+
+static void on_request(struct evhttp_request *evhttp_request, void *argument)
+{
+    struct http *http = argument;
+    loop_enter(http->options.loop);
+    enum evhttp_cmd_type command = evhttp_request_get_command(evhttp_request);
+    struct http_request request = {.request = evhttp_request, .is_head = command == EVHTTP_REQ_HEAD};
+    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(evhttp_request);
+    const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
+    const char *rest;
+    const struct http_page *page = find_page(http, path && *path ? path : "/", &rest);
+    if (!page) {
+        http_reply_text(&request, 404, "There is no such page; / lists those that there are.\n");
+    } else if (command != EVHTTP_REQ_GET && command != EVHTTP_REQ_HEAD) {
+        evhttp_add_header(evhttp_request_get_output_headers(evhttp_request), "Allow", "GET, HEAD");
+        http_reply_text(&request, 405, "Pages can only be read, with GET or HEAD.\n");
+    } else {
+        page->serve(http->options.owner, &request, rest);
+    }
+}
+
+/* --- Listening --- */
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static bool parse_port(const char *text, uint16_t *port)
+{
+    char *end;
+    unsigned long number = strtoul(text, &end, 10);
+    *port = (uint16_t)number;
+    return *text >= '0' && *text <= '9' && !*end && number <= UINT16_MAX;
+}
+
+static bool parse_address(const char *text, union address *address, size_t *size)
+{
+    char host[INET6_ADDRSTRLEN + 2] = "";
+    const char *colon = strrchr(text, ':');
+    size_t length = colon ? (size_t)(colon - text) : 0;
+    uint16_t port;
+    *address = (union address){0};
+    if (!length || length >= sizeof(host) || !parse_port(colon + 1, &port))
+        return false;
+    memcpy(host, text, length);
+    if (host[0] == '[' && host[length - 1] == ']') {
+        host[length - 1] = '\0';
+        *size = sizeof(address->v6);
+        address->v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(port)};
+        return inet_pton(AF_INET6, host + 1, &address->v6.sin6_addr) == 1;
+    }
+    *size = sizeof(address->v4);
+    address->v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
+    return inet_pton(AF_INET, host, &address->v4.sin_addr) == 1;
+}
+
+const char *http_address_problem(const char *text)
+{
+    union address address;
+    size_t size;
+    return parse_address(text, &address, &size) ? NULL
+                                                : "is not ADDRESS:PORT, with an IPv6 address in brackets";
+}
+
+/* The argument is evhttp's own, so that the pass may count as begun a little late. */
+static void on_accept_error(struct evconnlistener *listener, void *argument)
+{
+    (void)argument;
+    log_error("cannot accept HTTP connections", log_string("reason", strerror(errno)));
+    evconnlistener_disable(listener);
+}
+
+static bool listen_at(struct http *http, char *problem, size_t problem_size)
+{
+    union address address;
+    size_t size;
+    unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
+    if (!parse_address(http->options.address, &address, &size)) {
+        snprintf(problem, problem_size, "%s", http_address_problem(http->options.address));
+        return false;
+    }
+    http->listener = evconnlistener_new_bind(http->options.loop->base, NULL, NULL, flags, BACKLOG,
+                                             &address.any, (int)size);
+    if (!http->listener) {
+        snprintf(problem, problem_size, "%s", strerror(errno));
+        return false;
+    }
+    socklen_t bound_size = (socklen_t)size;
+    evconnlistener_set_error_cb(http->listener, on_accept_error);
+    if (getsockname(evconnlistener_get_fd(http->listener), &address.any, &bound_size) == 0)
+        http->port = ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
+    return true;
+}
+
+static void start_server(struct http *http)
+{
+    http->server = evhttp_new(http->options.loop->base);
+    if (!http->server || !evhttp_bind_listener(http->server, http->listener)) {
+        log_error("cannot make an HTTP server");
+        abort();
+    }
+    evhttp_set_allowed_methods(http->server, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD |
+                                                 EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS |
+                                                 EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH);
+    evhttp_set_max_headers_size(http->server, HTTP_HEADER_BYTES);
+    evhttp_set_max_body_size(http->server, HTTP_BODY_BYTES);
+    evhttp_set_timeout(http->server, HTTP_TIMEOUT_S);
+    evhttp_set_bevcb(http->server, on_connection, http);
+    evhttp_set_gencb(http->server, on_request, http);
+}
+
+struct http *http_new(const struct http_options *options, char *problem, size_t problem_size)
+{
+    struct http *http = memory_zalloc(1, sizeof(*http));
+    http->options = *options;
+    if (!listen_at(http, problem, problem_size)) {
+        free(http);
+        return NULL;
+    }
+    start_server(http);
+    loop_timer_init(&http->look, options->loop, on_look, http);
+    loop_timer_set(&http->look, LOOK_NS);
+    return http;
+}
+
+void http_free(struct http *http)
+{
+    evhttp_free(http->server); /* with its listener and connections */
+    forget_gone_connections(http);
+    loop_timer_free(&http->look);
+    free(http);
+}
+
+uint16_t http_port(const struct http *http)
+{
+    return http->port;
+}

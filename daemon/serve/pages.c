@@ -1,0 +1,158 @@
+#include "serve/pages.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "serve/http.h"
+#include "serve/metrics.h"
+
+struct pages {
+    struct pages_options options;
+    struct http *http;
+    const struct runner *runner; /* NULL: not yet */
+    const struct api *api;
+
+    /* How long passes of the loop have taken, for each of the last seconds. */
+    struct loop_lag lag;
+    uint64_t lags_ns[METRICS_LAG_S];
+    size_t lag_index;
+    struct loop_timer second;
+};
+
+/* --- Metrics --- */
+
+static void on_second(void *owner)
+{
+    struct pages *pages = owner;
+    pages->lag_index = (pages->lag_index + 1) % METRICS_LAG_S;
+    pages->lags_ns[pages->lag_index] = loop_take_lag(&pages->lag);
+    loop_timer_set(&pages->second, CLOCK_NS_PER_S);
+}
+
+/* The pass that asks is not over yet, and does not count. */
+static uint64_t longest_lag_ns(const struct pages *pages)
+{
+    uint64_t longest = pages->lag.most_ns;
+    for (size_t i = 0; i < METRICS_LAG_S; i++)
+        if (pages->lags_ns[i] > longest)
+            longest = pages->lags_ns[i];
+    return longest;
+}
+
+static struct metrics_peer *look_at_peers(const struct pages *pages)
+{
+    const struct config *config = pages->options.config;
+    struct metrics_peer *peers = memory_zalloc(config->peer_count, sizeof(*peers));
+    for (size_t i = 0; i < config->peer_count; i++) {
+        const char *name = config->peers[i].node;
+        peers[i] = (struct metrics_peer){
+            .name = name, .is_up = peers_find_up(pages->options.peers, name, strlen(name)) != NULL};
+    }
+    return peers;
+}
+
+static void serve_metrics(void *owner, struct http_request *request, const char *rest)
+{
+    (void)rest;
+    struct pages *pages = owner;
+    static const struct counters none = {.started = 0};
+    struct metrics_peer *peers = look_at_peers(pages);
+    struct metrics_look look = {.counters = pages->runner ? runner_counters(pages->runner) : &none,
+                                .requests = pages->api ? api_requests(pages->api) : 0,
+                                .is_registered = epmd_is_registered(pages->options.epmd),
+                                .peers_up = peers_up_count(pages->options.peers),
+                                .peers = peers,
+                                .peer_count = pages->options.config->peer_count,
+                                .queued_bytes = peers_queued_bytes(pages->options.peers),
+                                .lag_ns = longest_lag_ns(pages)};
+    if (pages->runner)
+        runner_figures(pages->runner, &look.now);
+    process_usage_read(&look.process);
+    struct buffer text = {0};
+    metrics_write(&look, &text);
+    http_reply(request, 200, METRICS_CONTENT_TYPE, &text);
+    free(peers);
+}
+
+/* --- Health --- */
+
+static void serve_healthz(void *owner, struct http_request *request, const char *rest)
+{
+    (void)owner;
+    (void)rest;
+    http_reply_text(request, 200, "ok\n"); /* the loop is alive, or it would not */
+}
+
+static void serve_readyz(void *owner, struct http_request *request, const char *rest)
+{
+    (void)rest;
+    const struct pages *pages = owner;
+    const char *problem = pages->options.not_ready(pages->options.owner);
+    struct buffer text = {0};
+    buffer_append(&text, problem ? problem : "ready", strlen(problem ? problem : "ready"));
+    buffer_append(&text, "\n", 1);
+    http_reply(request, problem ? 503 : 200, HTTP_TEXT, &text);
+}
+
+/* --- The table --- */
+
+static void serve_index(void *owner, struct http_request *request, const char *rest);
+
+static const struct http_page pages_served[] = {
+    {"/", serve_index},
+    {"/metrics", serve_metrics},
+    {"/healthz", serve_healthz},
+    {"/readyz", serve_readyz},
+};
+
+static void serve_index(void *owner, struct http_request *request, const char *rest)
+{
+    (void)owner;
+    (void)rest;
+    static const char text[] = "harnessd " HARNESSD_VERSION "\n"
+                               "/metrics   for Prometheus\n"
+                               "/healthz   200 as long as the daemon works\n"
+                               "/readyz    200 when it can be called, else 503 and why not\n";
+    http_reply_text(request, 200, text);
+}
+
+struct pages *pages_new(const struct pages_options *options)
+{
+    struct pages *pages = memory_zalloc(1, sizeof(*pages));
+    char problem[256];
+    pages->options = *options;
+    struct http_options http = {.loop = options->loop,
+                                .address = options->config->http_listen,
+                                .pages = pages_served,
+                                .page_count = ARRAY_LENGTH(pages_served),
+                                .owner = pages};
+    pages->http = http_new(&http, problem, sizeof(problem));
+    if (!pages->http) {
+        log_error("cannot listen for HTTP", log_string("key", "http.listen"),
+                  log_string("address", options->config->http_listen), log_string("reason", problem));
+        free(pages);
+        return NULL;
+    }
+    log_info("listening for HTTP", log_string("address", options->config->http_listen),
+             log_integer("port", http_port(pages->http)));
+    loop_watch_lag(options->loop, &pages->lag);
+    loop_timer_init(&pages->second, options->loop, on_second, pages);
+    loop_timer_set(&pages->second, CLOCK_NS_PER_S);
+    return pages;
+}
+
+void pages_free(struct pages *pages)
+{
+    http_free(pages->http);
+    loop_unwatch_lag(pages->options.loop, &pages->lag);
+    loop_timer_free(&pages->second);
+    free(pages);
+}
+
+void pages_set_runs(struct pages *pages, const struct runner *runner, const struct api *api)
+{
+    pages->runner = runner;
+    pages->api = api;
+}

@@ -1,0 +1,49 @@
+/* A small HTTP server, by libevent's evhttp, to look at the daemon from outside: pages for GET and HEAD,
+ * nothing that changes anything. Requests are small, connections few and never idle for long; of too many the
+ * oldest are closed, as a working client is done in no time. */
+#ifndef HARNESSD_SERVE_HTTP_H
+#define HARNESSD_SERVE_HTTP_H
+
+#include "base/buffer.h"
+#include "base/loop.h"
+
+#define HTTP_CONNECTIONS 64
+#define HTTP_HEADER_BYTES 8192
+#define HTTP_BODY_BYTES 1024 /* of requests */
+#define HTTP_TIMEOUT_S 30    /* without a byte read or written */
+
+#define HTTP_TEXT "text/plain; charset=utf-8"
+#define HTTP_JSON "application/json"
+
+struct http;
+struct http_request;
+
+struct http_page {
+    const char *path; /* one that ends in a slash is for all below it */
+
+    /* Answers the request, now; `rest` is what follows the path. */
+    void (*serve)(void *owner, struct http_request *request, const char *rest);
+};
+
+struct http_options {
+    struct loop *loop;
+    const char *address; /* as http_address_problem() takes it */
+    const struct http_page *pages;
+    size_t page_count;
+    void *owner; /* of the pages */
+};
+
+/* What is wrong with an address, which is "127.0.0.1:9464" or "[::1]:9464"; port 0 is any. NULL: nothing. */
+const char *http_address_problem(const char *address);
+
+/* Listens from now on. NULL when that fails; `problem` then says why. `options` is copied. */
+MUST_CHECK struct http *http_new(const struct http_options *options, char *problem, size_t problem_size);
+void http_free(struct http *http);
+
+uint16_t http_port(const struct http *http);
+
+/* The answer, to be given once; the body becomes the server's, which writes it as the client reads. */
+void http_reply(struct http_request *request, int status, const char *content_type, struct buffer *body);
+void http_reply_text(struct http_request *request, int status, const char *text);
+
+#endif

@@ -1,0 +1,29 @@
+/* What the daemon shows over HTTP. */
+#ifndef HARNESSD_SERVE_PAGES_H
+#define HARNESSD_SERVE_PAGES_H
+
+#include "dist/epmd.h"
+#include "serve/api.h"
+
+struct pages;
+
+/* All of it outlives the pages. */
+struct pages_options {
+    struct loop *loop;
+    const struct config *config;
+    const struct epmd *epmd;
+    const struct peers *peers;
+
+    /* Why the daemon cannot serve now, or NULL. */
+    const char *(*not_ready)(void *owner);
+    void *owner;
+};
+
+/* Listens at http.listen from now on. NULL when that fails, which is logged. */
+MUST_CHECK struct pages *pages_new(const struct pages_options *options);
+void pages_free(struct pages *pages);
+
+/* The daemon is ready: there are runs to tell of. */
+void pages_set_runs(struct pages *pages, const struct runner *runner, const struct api *api);
+
+#endif
