@@ -175,8 +175,9 @@ static void set_aside(struct store_folder *folder, const char *name, const char 
 static void look_at(struct store_folder *folder, struct store_list *list, const char *name, uint64_t id,
                     enum store_kind kind)
 {
-    if (store_list_find(list, id)) { /* it finished, and was killed just then */
-        remove_file(folder, name);
+    if (store_list_find(list, id)) { /* it finished, and the daemon was killed just then */
+        if (folder->calls->sync(folder->runs) == 0)
+            remove_file(folder, name);
         return;
     }
     struct store_job job = job_for(folder, name);

@@ -140,16 +140,66 @@ static inline void reopen_store(struct fixture *fixture)
     open_store(fixture);
 }
 
+/* One pass of the loop: for waiting until something that can be seen is so. */
+static inline void pass(struct fixture *fixture)
+{
+    loop_timer_set(&fixture->watchdog, WAIT_NS);
+    event_base_loop(fixture->loop.base, EVLOOP_ONCE);
+    loop_finish(&fixture->loop);
+}
+
 /* Waits until nothing is left to be done. */
 static inline void settle(struct fixture *fixture)
 {
-    uint64_t until = clock_ns() + WAIT_NS;
-    while (store_busy(fixture->store)) {
-        assert_true(clock_ns() < until);
-        event_base_loop(fixture->loop.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-        loop_finish(&fixture->loop);
-    }
+    while (store_busy(fixture->store))
+        pass(fixture);
 }
+
+/* The same after it has tended what it has, which it does when it is given limits. */
+static inline void settle_tending(struct fixture *fixture)
+{
+    store_set_limits(fixture->store, &fixture->options.limits);
+    pass(fixture);
+    settle(fixture);
+}
+
+/* --- Files --- */
+
+static inline char *path_of(const struct fixture *fixture, const char *name)
+{
+    return memory_format("%s/runs/%s", fixture->folder, name);
+}
+
+static inline bool has_file(const struct fixture *fixture, const char *name)
+{
+    char *path = path_of(fixture, name);
+    bool there = access(path, F_OK) == 0;
+    free(path);
+    return there;
+}
+
+static inline void put_file(const struct fixture *fixture, const char *name, const void *data, size_t size)
+{
+    char *path = path_of(fixture, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(data, 1, size, file), size);
+    fclose(file);
+    free(path);
+}
+
+static inline void overwrite(const struct fixture *fixture, const char *name, long at, const char *text)
+{
+    char *path = path_of(fixture, name);
+    FILE *file = fopen(path, "r+");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, at, at < 0 ? SEEK_END : SEEK_SET), 0);
+    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+    fclose(file);
+    free(path);
+}
+
+/* --- Runs --- */
 
 /* The summary of a run: #{name => <<"run ID">>}. */
 static inline struct term build_summary(struct term_builder *builder, uint64_t id)
@@ -223,6 +273,17 @@ static inline void expect_told(struct fixture *fixture, uint64_t id, enum store_
     assert_int_equal(told.durable, durable);
 }
 
+/* The same of the last thing that it is told of a run, whatever it was told before. */
+static inline void expect_told_last(struct fixture *fixture, uint64_t id, enum store_state state,
+                                    bool durable)
+{
+    while (fixture->told_seen == fixture->told_count || fixture->told[fixture->told_count - 1].id != id ||
+           fixture->told[fixture->told_count - 1].state != state)
+        run_loop(fixture);
+    fixture->told_seen = fixture->told_count - 1;
+    expect_told(fixture, id, state, durable);
+}
+
 static inline int compare_names(const struct dirent **a, const struct dirent **b)
 {
     return strcmp((*a)->d_name, (*b)->d_name);
@@ -236,12 +297,13 @@ static inline int is_visible(const struct dirent *entry)
 /* The files that there are, in their order, when all is done. */
 static inline void expect_files(struct fixture *fixture, const char *expected)
 {
-    char path[128], names[1024] = "";
+    char names[1024] = "";
     struct dirent **entries;
     if (fixture->store)
         settle(fixture);
-    snprintf(path, sizeof(path), "%s/runs", fixture->folder);
+    char *path = path_of(fixture, "");
     int count = scandir(path, &entries, is_visible, compare_names);
+    free(path);
     assert_true(count >= 0);
     for (int i = 0; i < count; i++) {
         strcat(names, i ? " " : "");
@@ -320,6 +382,28 @@ static inline void expect_json(struct fixture *fixture, uint64_t id, const char 
     assert_string_equal(fixture->problem, "");
     assert_int_equal(fixture->bytes->size, strlen(expected));
     assert_memory_equal(fixture->bytes->data, expected, strlen(expected));
+}
+
+/* How many files there are whose names end so. */
+static inline size_t count_files(const struct fixture *fixture, const char *suffix)
+{
+    char *path = path_of(fixture, "");
+    size_t count = 0;
+    DIR *directory = opendir(path);
+    assert_non_null(directory);
+    for (const struct dirent *entry; (entry = readdir(directory));) {
+        const char *end = strstr(entry->d_name, suffix);
+        count += end && strlen(end) == strlen(suffix);
+    }
+    closedir(directory);
+    free(path);
+    return count;
+}
+
+/* For tests that do the same so often that the log would leave lines of others out. */
+static inline void log_nothing(const struct fixture *fixture)
+{
+    log_configure(LOG_LEVEL_COUNT, LOG_TEXT, fixture->log_file);
 }
 
 static inline size_t count_logged(struct fixture *fixture, const char *text)
