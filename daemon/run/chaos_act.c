@@ -47,8 +47,7 @@ static void log_injection(const struct run_chaos *chaos, const struct injection 
     struct term_builder builder = {0};
     const struct run *run = chaos->run;
     injection_build_target(injection, &builder);
-    log_info("fault injected", log_integer("run", (int64_t)run->id),
-             log_string("requester", run->caller_node[0] ? run->caller_node : "nobody"),
+    log_info("fault injected", log_integer("run", (int64_t)run->id), log_string("requester", run->requester),
              log_string("action", term_text(injection->action->term, action, sizeof(action))),
              log_string("target", term_text(term_built(&builder), target, sizeof(target))));
     term_build_free(&builder);

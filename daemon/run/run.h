@@ -165,6 +165,7 @@ struct run {
     bool has_telemetry;   /* where it is told: in the session, or in the teller */
     struct script teller; /* a session on the caller's node, for telemetry, when the hooks have another one */
     char caller_node[NODE_NAME_BYTES + 1]; /* "" when nobody waits for the run */
+    char requester[NODE_NAME_BYTES + 1];   /* the node of who has asked for it, or "nobody" */
     bool hooks_node_lost;
     bool set_up;           /* there is something to clean up */
     struct buffer subject; /* what hooks are given: the setup's pid, or the target as it was given */
@@ -423,6 +424,13 @@ void probes_target_failed(struct run *run, size_t index);
 
 /* Ends their processes; what they have told stays. */
 void probes_end(struct run *run);
+
+/* --- run_log.c --- */
+
+void run_log_started(const struct run *run);
+void run_log_aborted(const struct run *run);
+void run_log_healed(const struct run *run);
+void run_log_finished(const struct run *run, enum run_outcome outcome);
 
 /* --- run_telemetry.c: the events of the library, with its measurements and metadata --- */
 

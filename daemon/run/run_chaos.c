@@ -201,8 +201,7 @@ static void on_lost(void *owner, struct chaos_agent *agent, struct term reason)
 
 static void refuse(struct run *run, struct term what)
 {
-    log_info("faults refused", log_integer("run", (int64_t)run->id),
-             log_string("requester", run->caller_node[0] ? run->caller_node : "nobody"));
+    log_info("faults refused", log_integer("run", (int64_t)run->id), log_string("requester", run->requester));
     run_fail(run, "not_allowed", what);
 }
 

@@ -50,6 +50,7 @@ void run_healed(struct run *run)
 {
     if (run->state != RUN_HEALING)
         return;
+    run_log_healed(run);
     if (run->failure.size || run->cancelled)
         run_enter(run, RUN_CLEANUP);
     else if (run->scenario->steady_state.data)

@@ -138,8 +138,10 @@ static bool abort_when_missed(struct run *run, uint32_t kinds)
 {
     run->aborted =
         find_missed(run, &run->scenario->expectations, kinds, &run->first, &run->measured, &run->abort_error);
-    if (run->aborted)
+    if (run->aborted) {
+        run_log_aborted(run);
         run_enter(run, RUN_CHAOS_WAIT);
+    }
     return run->aborted;
 }
 

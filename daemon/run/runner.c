@@ -352,11 +352,7 @@ static void enter_done(struct run *run)
     enum run_outcome outcome = outcome_of(run);
     leave_runner(run);
     run->runner->counters.finished[outcome]++;
-    log_info("run finished", log_integer("run", (int64_t)run->id),
-             log_string("outcome", run_outcome_names[outcome]),
-             log_integer("operations", (int64_t)run->operations),
-             log_integer("errors", (int64_t)run->operation_errors),
-             log_integer("ms", (int64_t)((clock_ns() - run->created_ns) / CLOCK_NS_PER_MS)));
+    run_log_finished(run, outcome);
     telemetry_run_stopped(run);
     session_end(run);
     chaos_leave(run);
@@ -651,6 +647,16 @@ static void reap(void *owner)
     free(run);
 }
 
+/* That of a pid. */
+static bool keep_node(struct term term, char node[NODE_NAME_BYTES + 1])
+{
+    struct term_pid pid;
+    if (!term.data || !term_read_pid(term, &pid) || !node_name_is_valid(pid.node, strlen(pid.node)))
+        return false;
+    memcpy(node, pid.node, strlen(pid.node) + 1);
+    return true;
+}
+
 static struct run *new_run(struct runner *runner, const struct run_request *request)
 {
     struct run *run = memory_zalloc(1, sizeof(*run));
@@ -674,12 +680,13 @@ static struct run *new_run(struct runner *runner, const struct run_request *requ
     run->has_group_leader = request->group_leader.data != NULL;
     run->cancelled = request->cancelled;
     if (request->caller.data) {
-        struct term_pid pid;
         run_keep(&run->caller_pid, request->caller);
-        if (term_read_pid(request->caller, &pid) && node_name_is_valid(pid.node, strlen(pid.node)) &&
-            strcmp(pid.node, node_name(runner->node)) != 0)
-            memcpy(run->caller_node, pid.node, strlen(pid.node) + 1);
+        if (keep_node(request->caller, run->caller_node) &&
+            strcmp(run->caller_node, node_name(runner->node)) == 0)
+            run->caller_node[0] = '\0';
     }
+    if (!keep_node(request->requester, run->requester))
+        strcpy(run->requester, "nobody");
     run_keep(&run->context, (struct term){empty_map, sizeof(empty_map)});
     loop_timer_init_precise(&run->timer, node_loop(runner->node), timer_fired, run);
     return run;
@@ -694,10 +701,7 @@ struct run *runner_start(struct runner *runner, const struct run_request *reques
     runner->runs = run;
     runner->active++;
     runner->counters.started++;
-    log_info("run started", log_integer("run", (int64_t)run->id),
-             log_integer("threads", (int64_t)run->scenario->thread_count),
-             log_integer("operations", (int64_t)run->scenario->operation_count),
-             log_integer("targets", (int64_t)run->scenario->target_count));
+    run_log_started(run);
     if (run->scenario->texts && !run->cancelled)
         run_enter(run, RUN_RESOLVING);
     else

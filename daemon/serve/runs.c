@@ -201,6 +201,8 @@ static void begin(struct run_entry *entry)
     struct run_request request = {
         .id = entry->summary.run_id,
         .scenario = entry->scenario,
+        .requester = {buffer_bytes(&entry->summary.caller), entry->summary.caller.size},
+        .by = entry->summary.by,
         .group_leader = {buffer_bytes(&entry->group_leader), entry->group_leader.size},
         .cancelled = entry->cancelled,
         .result = &entry->result,

@@ -61,6 +61,8 @@ struct run_request {
     uint64_t id;               /* that no other run has or had */
     struct scenario *scenario; /* taken over */
     struct term caller; /* pid; telemetry is executed on its node. Without data: nobody waits for the run */
+    struct term requester;    /* pid of who has asked for it, for the log; without data: no process */
+    const char *by;           /* the function that starts it, or what else does; for the log */
     struct term group_leader; /* for what the run starts on other nodes; without data: this node's */
     bool cancelled;           /* before it has begun: all that it does is report */
     const struct expectations *expectations; /* of the run as a whole; a missed one raises. NULL: none */

@@ -1,0 +1,88 @@
+/* The story of a run in the log: a few lines, from who has asked for it to what came of it. What happens
+ * within is told at the level of debugging only, but for faults. */
+#include "base/log.h"
+#include "chaos.h"
+#include "run.h"
+#include "term/term_read.h"
+#include "term/term_text.h"
+
+#define REASON_BYTES 300
+#define DIGITS 3
+
+static struct log_field field_of_run(const struct run *run)
+{
+    return log_integer("run", (int64_t)run->id);
+}
+
+void run_log_started(const struct run *run)
+{
+    const struct scenario *scenario = run->scenario;
+    log_info("run started", field_of_run(run), log_string("requester", run->requester),
+             log_string("by", run->request.by), log_integer("threads", (int64_t)scenario->thread_count),
+             log_integer("operations", (int64_t)scenario->operation_count),
+             log_integer("targets", (int64_t)scenario->target_count),
+             log_integer("faults", (int64_t)scenario->action_count), log_integer("seed", (int64_t)run->seed));
+}
+
+/* The message of an exception, which on nodes without Elixir is all there is. */
+static struct log_field field_of_exception(struct term exception)
+{
+    struct term message;
+    const uint8_t *text = NULL;
+    size_t size = 0;
+    if (!term_pairs_get(exception, "message", &message))
+        message = exception;
+    if (!term_read_binary(message, &text, &size))
+        size = 0;
+    return log_bytes("reason", text ? text : (const uint8_t *)"", size);
+}
+
+void run_log_aborted(const struct run *run)
+{
+    log_info("run aborted", field_of_run(run), field_of_exception(buffer_term(&run->abort_error)),
+             log_integer("operations", (int64_t)run->operations),
+             log_integer("errors", (int64_t)run->operation_errors));
+}
+
+void run_log_healed(const struct run *run)
+{
+    struct term_builder healed = {0};
+    char what[REASON_BYTES];
+    chaos_build_healed(run, &healed);
+    if (!term_is_atom(term_built(&healed), "true"))
+        log_warning("faults are not undone", field_of_run(run),
+                    log_string("what", term_text(term_built(&healed), what, sizeof(what))));
+    term_build_free(&healed);
+}
+
+static uint64_t p99_us(const struct run *run)
+{
+    struct histogram responses;
+    histogram_init(&responses, DIGITS);
+    latencies_add_responses(&run->latencies, &responses);
+    uint64_t p99 = histogram_quantile(&responses, 0.99);
+    histogram_free(&responses);
+    return p99;
+}
+
+/* What went wrong with the cleanup comes after what did before. */
+static struct term reason_of(const struct run *run)
+{
+    return buffer_term(run->failure.size ? &run->failure : &run->cleanup_failure);
+}
+
+void run_log_finished(const struct run *run, enum run_outcome outcome)
+{
+    char reason[REASON_BYTES] = "";
+    if (!log_enabled(LOG_LEVEL_INFO))
+        return;
+    if (reason_of(run).data)
+        term_text(reason_of(run), reason, sizeof(reason));
+    log_info("run finished", field_of_run(run), log_string("outcome", run_outcome_names[outcome]),
+             log_string("reason", reason), log_integer("operations", (int64_t)run->operations),
+             log_integer("errors", (int64_t)run->operation_errors),
+             log_integer("dropped", (int64_t)run->arrivals_dropped),
+             log_integer("faults", run->faults ? (int64_t)run->faults->count : 0),
+             log_integer("p99_us", (int64_t)p99_us(run)),
+             log_integer("ms", (int64_t)((clock_ns() - run->created_ns) / CLOCK_NS_PER_MS)));
+}
