@@ -1,6 +1,8 @@
 #include "base/buffer.h"
 
 #include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +54,20 @@ void buffer_append(struct buffer *buffer, const void *data, size_t size)
         return;
     memcpy(buffer_reserve(buffer, size), data, size);
     buffer->size += size;
+}
+
+void buffer_print(struct buffer *buffer, const char *format, ...)
+{
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int size = vsnprintf(NULL, 0, format, arguments);
+    assert(size >= 0);
+    uint8_t *room = buffer_reserve(buffer, (size_t)size + 1);
+    vsnprintf((char *)room, (size_t)size + 1, format, again);
+    buffer_grow(buffer, (size_t)size);
+    va_end(again);
+    va_end(arguments);
 }
 
 void buffer_consume(struct buffer *buffer, size_t size)

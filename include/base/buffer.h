@@ -27,6 +27,9 @@ void buffer_grow(struct buffer *buffer, size_t size);
 
 void buffer_append(struct buffer *buffer, const void *data, size_t size);
 
+/* Appends text made as printf() would print it, without a NUL. */
+void buffer_print(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
+
 /* The first `size` bytes are done with. */
 void buffer_consume(struct buffer *buffer, size_t size);
 
