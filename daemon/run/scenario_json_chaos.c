@@ -10,7 +10,7 @@
 /* Without a value nothing is given, which scenario_term says where something has to be. */
 static void convert_list(struct json_reader *reader, const json_t *value)
 {
-    if (json_is_array(value) || json_is_text(value))
+    if (json_is_array(value))
         json_convert_term(reader, value);
     else
         json_convert_data(reader, value);

@@ -9,6 +9,19 @@ static void build_stand_in(struct json_reader *reader)
     term_build_atom(reader->builder, "text");
 }
 
+/* Until it is known what a text means it is shown as it is. */
+static void build_text_stand_in(struct json_reader *reader, const char *text)
+{
+    struct term_builder atom = {0};
+    struct term term;
+    term_build_atom(&atom, text);
+    if (term_build_done(&atom, &term))
+        term_build_term(reader->builder, term);
+    else
+        build_stand_in(reader);
+    term_build_free(&atom);
+}
+
 static void build_hook_stand_in(struct json_reader *reader)
 {
     term_build_tuple(reader->builder, 3);
@@ -217,6 +230,8 @@ static void convert_text(struct json_reader *reader, const json_t *value, bool i
     (void)find_language(name, &language);
     if (is_hook)
         build_hook_stand_in(reader);
+    else if (json_is_string(text))
+        build_text_stand_in(reader, json_string_value(text));
     else
         build_stand_in(reader);
     if (!json_is_string(text)) {
@@ -266,7 +281,7 @@ void json_convert_name(struct json_reader *reader, const json_t *value)
 
 static void convert_extra(struct json_reader *reader, const json_t *value)
 {
-    if (json_is_array(value) || json_is_text(value)) {
+    if (json_is_array(value)) {
         json_convert_term(reader, value);
         return;
     }
