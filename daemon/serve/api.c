@@ -200,6 +200,12 @@ static const struct function {
     {"await", 2, serve_await, NULL, NULL},
     {"report", 1, serve_report, "report(run_id) -> the result of the run | {:error, :not_finished}",
      "As await, without waiting.\n"},
+    {"show", 1, serve_show, "show(run_id) -> text, show(report) -> text",
+     "What came of a run, as text for people: outcome, counts, expectations, errors, latencies with bars,\n"
+     "the course of the load, and faults with their recovery.\n"
+     "\n"
+     "  IO.puts(:erpc.call(h, :harness, :show, [id]))\n"
+     "  io:put_chars(erpc:call(H, harness, show, [Id])).\n"},
     {"status", 1, serve_status, "status(run_id) -> map",
      "How a run stands: its state (:queued, the run's own ones such as :setup, :load and :cleanup, or\n"
      ":finished), how it has ended (outcome: :completed, :failed, :cancelled, and reason as text), who has\n"

@@ -39,8 +39,16 @@ void serve_runs(struct api *api, struct request *request);
 void serve_cancel(struct api *api, struct request *request);
 void serve_delete(struct api *api, struct request *request);
 
+/* The run that the first argument names; RUN_PHASE_NONE when the request was answered with that there is
+ * none. */
+MUST_CHECK enum run_phase find_run(struct api *api, struct request *request, uint64_t *id);
+
 /* Answers the request with the result of a run when it has one, unless its caller gives up before; after
  * `timeout_ms` with {error, timeout}, UINT64_MAX being never. */
 void await_run(struct api *api, struct request *request, uint64_t id, uint64_t timeout_ms);
+
+/* --- api_show.c --- */
+
+void serve_show(struct api *api, struct request *request);
 
 #endif

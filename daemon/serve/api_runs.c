@@ -83,9 +83,7 @@ void await_run(struct api *api, struct request *request, uint64_t id, uint64_t t
 
 /* --- Arguments --- */
 
-/* The run that the first argument names; RUN_PHASE_NONE when the request was answered with that there is
- * none. */
-static enum run_phase find_run(struct api *api, struct request *request, uint64_t *id)
+enum run_phase find_run(struct api *api, struct request *request, uint64_t *id)
 {
     char text[TEXT_BYTES];
     int64_t number;
