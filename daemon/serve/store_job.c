@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/memory.h"
+
 static struct store_job *job_of(struct worker_job *job)
 {
     return CONTAINER_OF(job, struct store_job, job);
@@ -20,6 +22,12 @@ static void fail(struct store_job *job, const char *step, int error)
         return;
     job->failed = step;
     job->error = error;
+}
+
+char *store_job_problem(const struct store_job *job)
+{
+    return job->error ? memory_format("%s: %s", job->failed, strerror(job->error))
+                      : memory_string(job->failed);
 }
 
 void store_job_free(struct store_job *job)

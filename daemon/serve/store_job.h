@@ -75,6 +75,9 @@ void store_job_write_last_id(struct worker_job *job);
 /* Reads what the end and the beginning of the file `name` say. False when it cannot be read or is damaged. */
 MUST_CHECK bool store_job_look(struct store_job *job, struct store_trailer *trailer, struct term *summary);
 
+/* What went wrong, for people: "write: No space left on device". To be freed. */
+MUST_CHECK char *store_job_problem(const struct store_job *job);
+
 void store_job_free(struct store_job *job);
 
 #endif
