@@ -72,8 +72,10 @@ static struct runs_limits runs_limits_of(const struct config *config)
                                           [ROOM_IN_FLIGHT] = config->limit_in_flight,
                                           [ROOM_QUEUED_ARRIVALS] = config->limit_queued_arrivals}},
                                 .queued_runs = config->limit_queued_runs,
-                                .kept_reports = config->limit_reports,
-                                .kept_bytes = config->limit_report_bytes};
+                                .store = {.count = config->retention_count,
+                                          .seconds = config->retention_days * 24 * 60 * 60,
+                                          .bytes = config->retention_bytes,
+                                          .memory_bytes = config->retention_memory_bytes}};
 }
 
 /* --- Becoming ready --- */
@@ -89,8 +91,10 @@ static void become_ready(struct daemon *daemon, uint32_t creation)
     daemon->runner = runner_new(daemon->node, daemon->io_server, &limits);
     struct blast_radius radius = access_blast_radius(&daemon->config);
     runner_set_blast_radius(daemon->runner, &radius);
-    struct runs_options runs = {
-        .node = daemon->node, .runner = daemon->runner, .limits = runs_limits_of(config)};
+    struct runs_options runs = {.node = daemon->node,
+                                .runner = daemon->runner,
+                                .folder = config->state_dir,
+                                .limits = runs_limits_of(config)};
     daemon->runs = runs_new(&runs);
     daemon->api = api_new(daemon->node, daemon->runner, daemon->runs, config);
     struct rpc_in_options options = {.name = "harness", .serve = api_serve, .owner = daemon->api};
@@ -137,7 +141,7 @@ static struct process *on_spawn(void *owner, struct peer *peer, const struct con
 static void on_stop_check(void *owner)
 {
     struct daemon *daemon = owner;
-    bool busy = (daemon->runs && runs_active(daemon->runs)) || peers_queued_bytes(daemon->peers);
+    bool busy = (daemon->runs && runs_busy(daemon->runs)) || peers_queued_bytes(daemon->peers);
     if (busy && clock_ns() < daemon->stop_by_ns) {
         loop_timer_set(&daemon->stop_check, STOP_CHECK_NS);
         return;
@@ -343,7 +347,6 @@ static void free_parts(struct daemon *daemon)
         pages_free(daemon->pages);
     peers_close(daemon->peers);
     if (daemon->ready) {
-        runner_close(daemon->runner);
         runs_close(daemon->runs);
         rpc_in_free(daemon->rpc_in);
         io_server_free(daemon->io_server);

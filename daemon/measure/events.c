@@ -108,6 +108,26 @@ const struct event *events_at(const struct events *events, size_t index)
     return at(events, index);
 }
 
+void events_copy(struct events *events, struct events *copy)
+{
+    *copy = (struct events){.policy = events->policy,
+                            .items = memory_alloc(events->count * sizeof(*copy->items)),
+                            .count = events->count,
+                            .capacity = events->count};
+    for (size_t i = 0; i < events->count; i++) {
+        copy->items[i] = *at(events, i);
+        terms_hold(&events->terms, copy->items[i].term);
+    }
+}
+
+void events_free_copy(struct events *events, struct events *copy)
+{
+    for (size_t i = 0; i < copy->count; i++)
+        terms_release(&events->terms, copy->items[i].term);
+    free(copy->items);
+    *copy = (struct events){.items = NULL};
+}
+
 /* A thread takes one step after the other, so that its steps are in the order of their ends. */
 static int compare_steps(const void *a, const void *b, void *events)
 {

@@ -54,6 +54,14 @@ uint32_t terms_keep(struct terms *terms, struct term term)
     return number;
 }
 
+void terms_hold(struct terms *terms, uint32_t number)
+{
+    if (number == TERMS_NONE)
+        return;
+    assert(terms->slots[number].uses > 0);
+    terms->slots[number].uses++;
+}
+
 void terms_release(struct terms *terms, uint32_t number)
 {
     if (number == TERMS_NONE)

@@ -36,7 +36,12 @@ void judge_build_measurement(const struct run *run, struct term_builder *builder
 void judge_build_expectations(const struct run *run, struct term_builder *builder)
 {
     struct histogram response;
-    struct measured measured = measure(run, &run->first, &run->last, &response);
+    struct measurement last = run->last;
+    if (!last.at_ns) { /* they were not judged, or not yet */
+        last = run->measured;
+        last.at_ns = clock_ns();
+    }
+    struct measured measured = measure(run, run->first.at_ns ? &run->first : &last, &last, &response);
     expectations_build(&run->scenario->expectations, &measured, builder);
     histogram_free(&response);
 }

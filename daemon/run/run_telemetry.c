@@ -33,13 +33,14 @@ void telemetry_run_started(struct run *run)
     execute_number(run, event, "system_time_us", clock_wall_us(), (struct term){0});
 }
 
-/* The reason that the run answers with: {error, Reason}. */
+/* The reason that the run answers with: {error, Reason} or {error, Reason, Report}. */
 static struct term error_of(const struct run *run)
 {
-    struct term parts[2] = {{0}};
+    struct term parts[3] = {{0}};
+    size_t arity;
     const struct buffer *bytes = &run->report.output->bytes;
     struct term result = {buffer_bytes(bytes) + run->report.start, bytes->size - run->report.start};
-    bool failed = term_read_tuple_of(result, 2, parts);
+    bool failed = term_read_tuple(result, ARRAY_LENGTH(parts), parts, &arity);
     assert(failed);
     return parts[1];
 }

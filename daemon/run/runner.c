@@ -278,7 +278,8 @@ static void judge(struct run *run)
 
 static void enter_context(struct run *run)
 {
-    report_start(run, true);
+    term_build_reset(&run->written);
+    report_start(&run->report, run, REPORT_CONTEXT, &run->written);
     arm_in(run, 0);
 }
 
@@ -404,7 +405,7 @@ void run_session_ready(struct run *run)
  */
 static bool is_report_begun(const struct run *run)
 {
-    return run->report.output && !run->report.for_invariant;
+    return run->report.output && run->report.purpose == REPORT_RESULT;
 }
 
 /* The probes first: the measurement is of what follows. True when one is awaited now. */
@@ -439,7 +440,7 @@ void run_observed(struct run *run)
         judge(run);
     } else if (run->state == RUN_REPORTING && !is_report_begun(run)) {
         run->closing = run->measured;
-        report_start(run, false);
+        report_start(&run->report, run, REPORT_RESULT, run->request.result);
         arm_in(run, 0);
     }
 }
@@ -528,7 +529,7 @@ static void continue_report(struct run *run)
     if (!is_report_begun(run)) {
         run->measurement_awaited = false;
         run_observed(run);
-    } else if (report_continue(run)) {
+    } else if (report_continue(&run->report)) {
         arm_in(run, 0);
     } else {
         run_enter(run, RUN_DONE);
@@ -574,7 +575,7 @@ static void timer_fired(void *owner)
         run_enter(run, RUN_JUDGING);
         break;
     case RUN_CONTEXT:
-        if (report_continue(run))
+        if (report_continue(&run->report))
             arm_in(run, 0);
         else
             run_enter(run, RUN_INVARIANT);

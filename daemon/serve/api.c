@@ -70,14 +70,12 @@ static void build_number(struct term_builder *answer, const char *key, uint64_t 
 
 static void build_limits(const struct config *config, struct term_builder *answer)
 {
-    term_build_map(answer, 13);
+    term_build_map(answer, 11);
     build_number(answer, "runs", config->limit_runs);
     build_number(answer, "queued_runs", config->limit_queued_runs);
     build_number(answer, "threads", config->limit_threads);
     build_number(answer, "in_flight", config->limit_in_flight);
     build_number(answer, "queued_arrivals", config->limit_queued_arrivals);
-    build_number(answer, "reports", config->limit_reports);
-    build_number(answer, "report_bytes", config->limit_report_bytes);
     build_number(answer, "events", config->limit_events);
     build_number(answer, "custom", config->limit_custom);
     build_number(answer, "event_bytes", config->limit_event_bytes);
@@ -106,8 +104,8 @@ static void serve_info(struct api *api, struct request *request)
     term_build_key(answer, "node");
     term_build_atom(answer, node_name(api->node));
     build_number(answer, "uptime_ms", (clock_ns() - api->started_ns) / CLOCK_NS_PER_MS);
-    build_number(answer, "runs", runs_active(api->runs) - runs_queued(api->runs));
-    build_number(answer, "queued_runs", runs_queued(api->runs));
+    build_number(answer, "runs", runs_count(api->runs, RUN_PHASE_RUNNING));
+    build_number(answer, "queued_runs", runs_count(api->runs, RUN_PHASE_QUEUED));
     build_number(answer, "peers", peers_up_count(node_peers(api->node)));
     term_build_key(answer, "limits");
     build_limits(api->config, answer);
@@ -199,7 +197,10 @@ static const struct function {
      "is no such run (any more).\n"},
     {"await", 2, serve_await, NULL, NULL},
     {"report", 1, serve_report, "report(run_id) -> the result of the run | {:error, :not_finished}",
-     "As await, without waiting.\n"},
+     "As await, without waiting. {:error, {:interrupted, report | nil}} when the daemon ended before the\n"
+     "run: then the report is what its journal has, without events and threads.\n"},
+    {"partial", 1, serve_partial, "partial(run_id) -> {:ok, report} | {:error, :not_started}",
+     "What a run has recorded so far, or until it failed or was interrupted: a report as of now.\n"},
     {"show", 1, serve_show, "show(run_id) -> text, show(report) -> text",
      "What came of a run, as text for people: outcome, counts, expectations, errors, latencies with bars,\n"
      "the course of the load, and faults with their recovery.\n"
@@ -208,7 +209,7 @@ static const struct function {
      "  io:put_chars(erpc:call(H, harness, show, [Id])).\n"},
     {"status", 1, serve_status, "status(run_id) -> map",
      "How a run stands: its state (:queued, the run's own ones such as :setup, :load and :cleanup, or\n"
-     ":finished), how it has ended (outcome: :completed, :failed, :cancelled, and reason as text), who has\n"
+     ":storing, :finished, :interrupted), how it has ended (outcome, and reason as text), who has\n"
      "started what against whom (by, caller, target, name, metadata), since when (accepted_at, started_at,\n"
      "ended_at, elapsed_ms, left_ms of a load), what it has done (operations, operation_errors, dropped,\n"
      "in_flight), and in the queue what it waits for (waits_for, runs_before).\n"},

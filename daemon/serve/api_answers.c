@@ -25,6 +25,17 @@ void answer_error_of(struct request *request, const char *kind, const char *what
     request_return(request);
 }
 
+void answer_error_text(struct request *request, const char *kind, const char *text)
+{
+    struct term_builder *answer = request_answer(request);
+    term_build_tuple(answer, 2);
+    term_build_atom(answer, "error");
+    term_build_tuple(answer, 2);
+    term_build_atom(answer, kind);
+    term_build_text(answer, text);
+    request_return(request);
+}
+
 void answer_badarg(struct request *request, const char *format, ...)
 {
     char message[MESSAGE_BYTES];
@@ -32,13 +43,7 @@ void answer_badarg(struct request *request, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(message, sizeof(message), format, arguments);
     va_end(arguments);
-    struct term_builder *answer = request_answer(request);
-    term_build_tuple(answer, 2);
-    term_build_atom(answer, "error");
-    term_build_tuple(answer, 2);
-    term_build_atom(answer, "badarg");
-    term_build_text(answer, message);
-    request_return(request);
+    answer_error_text(request, "badarg", message);
 }
 
 void answer_atom(struct request *request, const char *atom)

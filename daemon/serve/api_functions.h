@@ -16,9 +16,11 @@ struct api {
 
 /* --- api_answers.c: what answers have in common --- */
 
-/* {error, Atom}, {error, {Kind, Atom}}, and {error, {badarg, Text}} for an argument that is none. */
+/* {error, Atom}, {error, {Kind, Atom}}, {error, {Kind, Text}}, and {error, {badarg, Text}} for an argument
+ * that is none. */
 void answer_error(struct request *request, const char *reason);
 void answer_error_of(struct request *request, const char *kind, const char *what);
+void answer_error_text(struct request *request, const char *kind, const char *text);
 void answer_badarg(struct request *request, const char *format, ...) PRINTF_LIKE(2, 3);
 
 void answer_atom(struct request *request, const char *atom);
@@ -34,6 +36,7 @@ void serve_validate(struct api *api, struct request *request);
 
 void serve_await(struct api *api, struct request *request);
 void serve_report(struct api *api, struct request *request);
+void serve_partial(struct api *api, struct request *request);
 void serve_status(struct api *api, struct request *request);
 void serve_runs(struct api *api, struct request *request);
 void serve_cancel(struct api *api, struct request *request);
@@ -42,10 +45,17 @@ void serve_delete(struct api *api, struct request *request);
 /* The run that the first argument names; RUN_PHASE_NONE when the request was answered with that there is
  * none. */
 MUST_CHECK enum run_phase find_run(struct api *api, struct request *request, uint64_t *id);
+bool run_has_ended(enum run_phase phase);
 
-/* Answers the request with the result of a run when it has one, unless its caller gives up before; after
- * `timeout_ms` with {error, timeout}, UINT64_MAX being never. */
-void await_run(struct api *api, struct request *request, uint64_t id, uint64_t timeout_ms);
+/* Reads what a run that has ended came to, and has the request answered with it: `result` is what run/1 would
+ * have answered, `report` what was recorded in any case, without data when nothing was. */
+typedef void answer_run(struct request *request, struct term result, struct term report);
+void read_run(struct api *api, struct request *request, uint64_t id, enum run_phase phase,
+              answer_run *answer);
+
+/* Answers the request that has started a run with its result when it has one, unless its caller gives up
+ * before. */
+void await_own_run(struct api *api, struct request *request, uint64_t id);
 
 /* --- api_show.c --- */
 

@@ -1,8 +1,10 @@
+#include <assert.h>
 #include <stdlib.h>
 
 #include "api_functions.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "serve/run_result.h"
 #include "term/term_read.h"
 #include "term/term_text.h"
 
@@ -14,6 +16,7 @@
 /* A request that waits for a run. */
 struct awaiting {
     struct request *request;
+    bool is_caller; /* of run_with_performance, which raises */
     struct run_wait wait;
     struct loop_timer timeout;
     struct loop_task reap;
@@ -37,20 +40,38 @@ static struct request *leave(struct awaiting *awaiting)
     return request;
 }
 
-static void answer_result(struct request *request, struct term result)
+static void answer_term(struct request *request, struct term term)
 {
-    term_build_term(request_answer(request), result);
+    term_build_term(request_answer(request), term);
     request_return(request);
 }
 
-static void on_finished(void *owner, struct term result, struct term raised)
+/* {ok, Report}, or {error, no_report} for what has none. */
+static void answer_report(struct request *request, struct term report)
+{
+    if (!report.data) {
+        answer_error(request, "no_report");
+        return;
+    }
+    struct term_builder *answer = request_answer(request);
+    term_build_tuple(answer, 2);
+    term_build_atom(answer, "ok");
+    term_build_term(answer, report);
+    request_return(request);
+}
+
+static void on_done(void *owner, struct term result, struct term raised)
 {
     static const uint8_t no_stack[] = {TERM_TAG_NIL};
-    struct request *request = leave(owner);
-    if (raised.data)
+    struct awaiting *awaiting = owner;
+    bool is_partial = awaiting->wait.kind == RUN_WAIT_PARTIAL;
+    struct request *request = leave(awaiting);
+    if (is_partial)
+        answer_report(request, result);
+    else if (raised.data && awaiting->is_caller)
         request_raise(request, raised, (struct term){no_stack, sizeof(no_stack)});
     else
-        answer_result(request, result);
+        answer_term(request, result);
 }
 
 static void on_timeout(void *owner)
@@ -64,11 +85,13 @@ static void on_abandoned(void *owner)
     answer_error(leave(owner), "timeout");
 }
 
-void await_run(struct api *api, struct request *request, uint64_t id, uint64_t timeout_ms)
+static void start_wait(struct api *api, struct request *request, uint64_t id, enum run_wait_kind kind,
+                       uint64_t timeout_ms, bool is_caller)
 {
     struct awaiting *awaiting = memory_zalloc(1, sizeof(*awaiting));
     awaiting->request = request;
-    awaiting->wait = (struct run_wait){.done = on_finished, .owner = awaiting};
+    awaiting->is_caller = is_caller;
+    awaiting->wait = (struct run_wait){.kind = kind, .done = on_done, .owner = awaiting};
     awaiting->reap = (struct loop_task){.run = reap, .owner = awaiting};
     loop_timer_init(&awaiting->timeout, node_loop(api->node), on_timeout, awaiting);
     if (!runs_wait(api->runs, id, &awaiting->wait)) {
@@ -77,8 +100,60 @@ void await_run(struct api *api, struct request *request, uint64_t id, uint64_t t
     }
     request->abandoned = on_abandoned;
     request->owner = awaiting;
-    if (timeout_ms != UINT64_MAX)
-        loop_timer_set(&awaiting->timeout, timeout_ms * CLOCK_NS_PER_MS + CLOCK_NS_PER_MS); /* not before */
+    if (timeout_ms != UINT64_MAX) /* not before */
+        loop_timer_set(&awaiting->timeout, (timeout_ms + 1) * CLOCK_NS_PER_MS);
+}
+
+void await_own_run(struct api *api, struct request *request, uint64_t id)
+{
+    start_wait(api, request, id, RUN_WAIT_RESULT, UINT64_MAX, true);
+}
+
+/* --- What is stored --- */
+
+/* A request for a run that is read from the store. */
+struct reading {
+    struct request *request;
+    bool interrupted;
+    answer_run *answer;
+};
+
+static void on_read(void *owner, const struct store_content *content)
+{
+    struct reading reading = *(struct reading *)owner;
+    struct term_builder result = {0};
+    struct term report;
+    free(owner);
+    if (content->problem) {
+        answer_error_text(reading.request, "unreadable", content->problem);
+        return;
+    }
+    run_result_build(content->term, reading.interrupted, &result);
+    if (!run_result_report(content->term, reading.interrupted, &report))
+        report = (struct term){0};
+    reading.answer(reading.request, term_built(&result), report);
+    term_build_free(&result);
+}
+
+void read_run(struct api *api, struct request *request, uint64_t id, enum run_phase phase, answer_run *answer)
+{
+    struct reading *reading = memory_zalloc(1, sizeof(*reading));
+    *reading =
+        (struct reading){.request = request, .interrupted = phase == RUN_PHASE_INTERRUPTED, .answer = answer};
+    struct store_read *read = store_read(runs_store(api->runs), id, STORE_TERM, on_read, reading);
+    assert(read); /* it was found just now */
+}
+
+static void answer_stored_result(struct request *request, struct term result, struct term report)
+{
+    (void)report;
+    answer_term(request, result);
+}
+
+static void answer_stored_report(struct request *request, struct term result, struct term report)
+{
+    (void)result;
+    answer_report(request, report);
 }
 
 /* --- Arguments --- */
@@ -118,13 +193,9 @@ static bool read_timeout(struct request *request, uint64_t *timeout_ms)
 
 /* --- Functions --- */
 
-static void answer_kept_result(struct api *api, struct request *request, uint64_t id)
+bool run_has_ended(enum run_phase phase)
 {
-    struct term result;
-    if (runs_result(api->runs, id, &result))
-        answer_result(request, result);
-    else
-        answer_error(request, "not_found");
+    return phase == RUN_PHASE_FINISHED || phase == RUN_PHASE_INTERRUPTED;
 }
 
 void serve_await(struct api *api, struct request *request)
@@ -133,20 +204,34 @@ void serve_await(struct api *api, struct request *request)
     if (!read_timeout(request, &timeout_ms))
         return;
     enum run_phase phase = find_run(api, request, &id);
-    if (phase == RUN_PHASE_FINISHED)
-        answer_kept_result(api, request, id);
+    if (run_has_ended(phase))
+        read_run(api, request, id, phase, answer_stored_result);
     else if (phase != RUN_PHASE_NONE)
-        await_run(api, request, id, timeout_ms);
+        start_wait(api, request, id, RUN_WAIT_RESULT, timeout_ms, false);
 }
 
 void serve_report(struct api *api, struct request *request)
 {
     uint64_t id;
     enum run_phase phase = find_run(api, request, &id);
-    if (phase == RUN_PHASE_FINISHED)
-        answer_kept_result(api, request, id);
+    if (run_has_ended(phase))
+        read_run(api, request, id, phase, answer_stored_result);
+    else if (phase == RUN_PHASE_STORING)
+        start_wait(api, request, id, RUN_WAIT_RESULT, UINT64_MAX, false);
     else if (phase != RUN_PHASE_NONE)
         answer_error(request, "not_finished");
+}
+
+void serve_partial(struct api *api, struct request *request)
+{
+    uint64_t id;
+    enum run_phase phase = find_run(api, request, &id);
+    if (run_has_ended(phase))
+        read_run(api, request, id, phase, answer_stored_report);
+    else if (phase == RUN_PHASE_STORING || runs_has_begun(api->runs, id))
+        start_wait(api, request, id, RUN_WAIT_PARTIAL, UINT64_MAX, false);
+    else if (phase != RUN_PHASE_NONE)
+        answer_error(request, "not_started");
 }
 
 void serve_status(struct api *api, struct request *request)
@@ -171,7 +256,7 @@ void serve_cancel(struct api *api, struct request *request)
 {
     uint64_t id;
     enum run_phase phase = find_run(api, request, &id);
-    if (phase == RUN_PHASE_FINISHED) {
+    if (phase >= RUN_PHASE_STORING) {
         answer_error(request, "finished");
     } else if (phase != RUN_PHASE_NONE) {
         runs_cancel(api->runs, id);
@@ -183,7 +268,7 @@ void serve_delete(struct api *api, struct request *request)
 {
     uint64_t id;
     enum run_phase phase = find_run(api, request, &id);
-    if (phase == RUN_PHASE_FINISHED) {
+    if (run_has_ended(phase)) {
         runs_delete(api->runs, id);
         answer_atom(request, "ok");
     } else if (phase != RUN_PHASE_NONE) {

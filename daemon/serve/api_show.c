@@ -2,10 +2,10 @@
 #include "serve/report_text.h"
 #include "term/term_read.h"
 
-static bool answer_text(struct request *request, struct term result)
+static bool answer_text(struct request *request, struct term result, struct term report)
 {
     struct buffer text = {0};
-    bool is_report = report_text_write(result, (struct term){0}, &text);
+    bool is_report = report_text_write(result, report, &text);
     if (is_report) {
         term_build_binary(request_answer(request), buffer_bytes(&text), text.size);
         request_return(request);
@@ -14,21 +14,24 @@ static bool answer_text(struct request *request, struct term result)
     return is_report;
 }
 
+static void answer_stored_text(struct request *request, struct term result, struct term report)
+{
+    if (!answer_text(request, result, report))
+        answer_error(request, "no_report");
+}
+
 /* Of a run that has ended, by its id, or of what run/1 has answered. */
 void serve_show(struct api *api, struct request *request)
 {
     uint64_t id;
-    struct term result;
     if (term_type(request->arguments[0]) != TERM_INTEGER) {
-        if (!answer_text(request, request->arguments[0]))
+        if (!answer_text(request, request->arguments[0], (struct term){0}))
             answer_badarg(request, "show takes a run_id, a report, {ok, report} or {error, reason}");
         return;
     }
     enum run_phase phase = find_run(api, request, &id);
-    if (phase == RUN_PHASE_NONE)
-        return;
-    if (phase != RUN_PHASE_FINISHED)
+    if (run_has_ended(phase))
+        read_run(api, request, id, phase, answer_stored_text);
+    else if (phase != RUN_PHASE_NONE)
         answer_error(request, "not_finished");
-    else if (!runs_result(api->runs, id, &result) || !answer_text(request, result))
-        answer_error(request, "not_found");
 }

@@ -61,7 +61,7 @@ static void run_scenario(struct api *api, struct request *request, const char *b
                                .group_leader = request->group_leader,
                                .expectations = expectations};
     if (start_run(api, request, &run, &id))
-        await_run(api, request, id, UINT64_MAX);
+        await_own_run(api, request, id);
 }
 
 void serve_run(struct api *api, struct request *request)
@@ -81,6 +81,16 @@ void serve_run_with_performance(struct api *api, struct request *request)
     problems_free(&problems);
 }
 
+static void on_begun(void *owner, uint64_t id)
+{
+    struct request *request = owner;
+    struct term_builder *answer = request_answer(request);
+    term_build_tuple(answer, 2);
+    term_build_atom(answer, "ok");
+    term_build_unsigned(answer, id);
+    request_return(request);
+}
+
 /* What its processes print goes to the log: the shell of who has started it may be gone when they do. */
 void serve_start(struct api *api, struct request *request)
 {
@@ -89,14 +99,13 @@ void serve_start(struct api *api, struct request *request)
     struct scenario *scenario = read_scenario(api, request, true, name);
     if (!scenario)
         return;
-    struct runs_request run = {.scenario = scenario, .by = "start", .name = name, .caller = request->caller};
-    if (!start_run(api, request, &run, &id))
-        return;
-    struct term_builder *answer = request_answer(request);
-    term_build_tuple(answer, 2);
-    term_build_atom(answer, "ok");
-    term_build_unsigned(answer, id);
-    request_return(request);
+    struct runs_request run = {.scenario = scenario,
+                               .by = "start",
+                               .name = name,
+                               .caller = request->caller,
+                               .begun = on_begun,
+                               .owner = request};
+    (void)start_run(api, request, &run, &id);
 }
 
 void serve_validate(struct api *api, struct request *request)

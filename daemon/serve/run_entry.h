@@ -1,26 +1,28 @@
-/* One run of the registry from inside. runs.c leads it from the queue to its end, run_status.c describes it.
- */
+/* The registry of runs from inside. runs.c accepts them and leads them from the queue to their end,
+ * runs_store.c stores them and tells who waits, run_status.c describes them. */
 #ifndef HARNESSD_SERVE_RUN_ENTRY_H
 #define HARNESSD_SERVE_RUN_ENTRY_H
 
+#include "base/map.h"
 #include "node/monitor.h"
 #include "run/expectations.h"
+#include "run/run_partial.h"
 #include "serve/run_summary.h"
 #include "serve/runs.h"
 
+/* A run from when it is accepted until its result is stored. */
 struct run_entry {
     struct runs *runs;
-    struct run_entry *newer;
-    struct run_entry *older;
-    struct run_entry *next; /* in the queue, or of those that have finished */
-    enum run_phase phase;   /* one function of runs.c changes it */
-    bool cancelled;         /* it was asked to end */
+    struct run_entry *next; /* of all */
+    struct run_entry *previous;
+    struct run_entry *next_queued;
+    enum run_phase phase; /* run_set_phase() changes it */
+    bool cancelled;       /* it was asked to end */
     struct run_summary summary;
     uint64_t accepted_ns;
     uint64_t started_ns;
     uint64_t ended_ns;
-    uint64_t planned_ns;
-    struct room room; /* what it takes from when it starts until it has finished */
+    struct room room; /* what it takes from when it starts until it has ended */
 
     /* What it was asked for with. */
     struct scenario *scenario; /* until it starts: then it is the run's */
@@ -29,16 +31,68 @@ struct run_entry {
     struct buffer group_leader;
     struct buffer expectations_term; /* which `expectations` point into */
     struct expectations expectations;
+    void (*begun)(void *owner, uint64_t id); /* until it was called */
+    void *begun_owner;
 
-    struct run *run; /* while it is running */
+    struct run *run;             /* while it is running */
+    struct run_partial *partial; /* that is being written */
     struct run_wait *waits;
     size_t wait_count;
     struct term_builder result;
+    struct blob *content; /* the result, while it is being stored */
+    struct buffer raised;
 };
 
+struct runs {
+    struct runs_options options;
+    struct store *store;
+    struct process *process; /* watches callers */
+    struct map by_id;
+    struct run_entry *first;
+    struct run_entry *queue; /* in the order of their start */
+    size_t counts[RUN_PHASE_COUNT];
+    struct room taken;
+    uint64_t last_id;
+    bool stopping;
+    bool closing; /* nothing more is stored of what ends now */
+    struct loop_task start_queued;
+    struct loop_timer journal;
+};
+
+static inline struct run_entry *run_entry_find(const struct runs *runs, uint64_t id)
+{
+    return map_get(&runs->by_id, &id, sizeof(id));
+}
+
+/* --- runs.c --- */
+
+void run_set_phase(struct run_entry *entry, enum run_phase phase);
+
+/* Nothing is left of it here. */
+void run_entry_free(struct run_entry *entry);
+
 /* What stands in its way while it waits, and how many runs wait before it. */
-const char *runs_obstacle(const struct run_entry *entry, size_t *before);
+const char *run_obstacle(const struct run_entry *entry, size_t *before);
+
+/* --- runs_store.c --- */
+
+void runs_open_store(struct runs *runs);
+
+/* The run was accepted. */
+void run_store_begin(struct run_entry *entry);
+
+/* It has ended: its result is stored, and who waits for it is answered when that is done. */
+void run_store_result(struct run_entry *entry, struct term raised);
+
+/* It is given up; who waits for it is told `aborted`. */
+void run_store_abort(struct run_entry *entry);
+
+/* --- run_status.c --- */
+
+/* The summary as it is now: its figures are those of the run while that goes on. Buffers are the entry's. */
+struct run_summary run_summary_now(const struct run_entry *entry);
 
 void run_status_build(const struct run_entry *entry, struct term_builder *builder);
+void run_status_build_stored(const struct store_entry *stored, struct term_builder *builder);
 
 #endif

@@ -1,15 +1,41 @@
-#include <stdio.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "run_entry.h"
 
-#define OWN_PAIRS 11
+/* What is told beside the summary. */
+struct run_view {
+    struct run_summary summary;
+    const char *state;
+    const char *stored; /* where its result is, or NULL */
+    const char *waits_for;
+    size_t runs_before;
+    bool cancelled;
+    bool is_loading; /* or about to */
+    uint64_t load_ns;
+    uint64_t in_flight;
+    size_t awaited_by;
+};
 
 static void build_number(struct term_builder *builder, const char *key, uint64_t value)
 {
     term_build_key(builder, key);
     term_build_unsigned(builder, value);
+}
+
+static void build_number_if(struct term_builder *builder, const char *key, bool is_known, uint64_t value)
+{
+    term_build_key(builder, key);
+    if (is_known)
+        term_build_unsigned(builder, value);
+    else
+        term_build_atom(builder, "nil");
+}
+
+static void build_atom(struct term_builder *builder, const char *key, const char *atom)
+{
+    term_build_key(builder, key);
+    term_build_atom(builder, atom ? atom : "nil");
 }
 
 /* "2026-01-31T12:00:00Z", or nil when it is not yet. */
@@ -25,71 +51,80 @@ static void build_time(struct term_builder *builder, const char *key, uint64_t w
         term_build_atom(builder, "nil");
 }
 
-static void build_state(const struct run_entry *entry, const struct run_figures *figures,
-                        struct term_builder *builder)
+#define OWN_PAIRS 11
+
+static void build(const struct run_view *view, struct term_builder *builder)
 {
-    static const char *const phases[] = {[RUN_PHASE_QUEUED] = "queued", [RUN_PHASE_FINISHED] = "finished"};
-    term_build_key(builder, "state");
-    term_build_atom(builder, entry->phase == RUN_PHASE_RUNNING ? run_state_name(figures->state)
-                                                               : phases[entry->phase]);
+    const struct run_summary *summary = &view->summary;
+    uint64_t load_ms = view->load_ns / CLOCK_NS_PER_MS;
+    term_build_map(builder, RUN_SUMMARY_PAIRS + OWN_PAIRS);
+    run_summary_build(summary, builder);
+    build_atom(builder, "state", view->state);
+    build_atom(builder, "cancelled", view->cancelled ? "true" : "false");
+    build_time(builder, "accepted_at", summary->accepted_at_ms);
+    build_time(builder, "started_at", summary->started_at_ms);
+    build_time(builder, "ended_at", summary->ended_at_ms);
+    build_number_if(builder, "left_ms", view->is_loading && summary->planned_ms,
+                    load_ms < summary->planned_ms ? summary->planned_ms - load_ms : 0);
+    build_number(builder, "in_flight", view->in_flight);
+    build_atom(builder, "waits_for", view->waits_for);
+    build_number_if(builder, "runs_before", view->waits_for != NULL, view->runs_before);
+    build_number(builder, "awaited_by", view->awaited_by);
+    build_atom(builder, "stored", view->stored);
 }
 
-/* Since it has started, or how long it has waited until then; of one that has ended how long it took. */
+/* Since it has started, or for how long it has waited until then; of one that has ended how long it took. */
 static uint64_t elapsed_ms(const struct run_entry *entry)
 {
     uint64_t from = entry->started_ns ? entry->started_ns : entry->accepted_ns;
-    uint64_t to = entry->phase == RUN_PHASE_FINISHED ? entry->ended_ns : clock_ns();
-    return (to - from) / CLOCK_NS_PER_MS;
+    return ((entry->ended_ns ? entry->ended_ns : clock_ns()) - from) / CLOCK_NS_PER_MS;
 }
 
-/* Of a load whose length is known, how much is to come. */
-static void build_left(const struct run_entry *entry, const struct run_figures *figures,
-                       struct term_builder *builder)
+struct run_summary run_summary_now(const struct run_entry *entry)
 {
-    term_build_key(builder, "left_ms");
-    bool is_known = entry->planned_ns && entry->phase == RUN_PHASE_RUNNING;
-    if (is_known && figures->state <= RUN_LOAD)
-        term_build_unsigned(builder, figures->load_ns < entry->planned_ns
-                                         ? (entry->planned_ns - figures->load_ns) / CLOCK_NS_PER_MS
-                                         : 0);
-    else
-        term_build_atom(builder, "nil");
-}
-
-static void build_waits(const struct run_entry *entry, struct term_builder *builder)
-{
-    size_t before = 0;
-    const char *obstacle = entry->phase == RUN_PHASE_QUEUED ? runs_obstacle(entry, &before) : NULL;
-    term_build_key(builder, "waits_for");
-    term_build_atom(builder, obstacle ? obstacle : "nil");
-    term_build_key(builder, "runs_before");
-    if (obstacle)
-        term_build_unsigned(builder, before);
-    else
-        term_build_atom(builder, "nil");
-}
-
-void run_status_build(const struct run_entry *entry, struct term_builder *builder)
-{
-    struct run_figures figures = {0};
     struct run_summary summary = entry->summary;
-    if (entry->phase == RUN_PHASE_RUNNING) {
+    struct run_figures figures;
+    summary.elapsed_ms = elapsed_ms(entry);
+    if (entry->run) {
         run_figures(entry->run, &figures);
         summary.operations = figures.operations;
         summary.operation_errors = figures.operation_errors;
         summary.dropped = figures.dropped;
     }
-    term_build_map(builder, RUN_SUMMARY_PAIRS + OWN_PAIRS);
-    run_summary_build(&summary, builder);
-    build_state(entry, &figures, builder);
-    term_build_key(builder, "cancelled");
-    term_build_boolean(builder, entry->cancelled);
-    build_time(builder, "accepted_at", summary.accepted_at_ms);
-    build_time(builder, "started_at", summary.started_at_ms);
-    build_time(builder, "ended_at", summary.ended_at_ms);
-    build_number(builder, "elapsed_ms", elapsed_ms(entry));
-    build_left(entry, &figures, builder);
-    build_number(builder, "in_flight", figures.in_flight);
-    build_waits(entry, builder);
-    build_number(builder, "awaited_by", entry->wait_count);
+    return summary;
+}
+
+void run_status_build(const struct run_entry *entry, struct term_builder *builder)
+{
+    struct run_view view = {.summary = run_summary_now(entry),
+                            .state = entry->phase == RUN_PHASE_QUEUED ? "queued" : "storing",
+                            .cancelled = entry->cancelled,
+                            .awaited_by = entry->wait_count};
+    struct run_figures figures = {0};
+    if (entry->phase == RUN_PHASE_QUEUED)
+        view.waits_for = run_obstacle(entry, &view.runs_before);
+    if (entry->run) {
+        run_figures(entry->run, &figures);
+        view.state = run_state_name(figures.state);
+        view.is_loading = figures.state <= RUN_LOAD;
+        view.load_ns = figures.load_ns;
+        view.in_flight = figures.in_flight;
+    }
+    build(&view, builder);
+}
+
+void run_status_build_stored(const struct store_entry *stored, struct term_builder *builder)
+{
+    bool interrupted = stored->state == STORE_INTERRUPTED;
+    struct run_view view = {.state = interrupted ? "interrupted" : "finished",
+                            .stored = stored->durable ? "disk" : "memory"};
+    if (!run_summary_read(stored->summary, &view.summary)) /* not one of this version */
+        view.summary.run_id = stored->id;
+    if (interrupted) {
+        view.summary.outcome = ENDING_INTERRUPTED;
+        view.summary.ended_at_ms = stored->ended_at_ms;
+    }
+    view.cancelled = view.summary.outcome == ENDING_CANCELLED;
+    build(&view, builder);
+    run_summary_free(&view.summary);
 }

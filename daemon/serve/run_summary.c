@@ -43,6 +43,7 @@ static const struct member {
     MEMBER(accepted_at_ms, MEMBER_MOMENT),
     MEMBER(started_at_ms, MEMBER_MOMENT),
     MEMBER(ended_at_ms, MEMBER_MOMENT),
+    MEMBER(elapsed_ms, MEMBER_NUMBER),
     MEMBER(planned_ms, MEMBER_MOMENT),
     MEMBER(threads, MEMBER_NUMBER),
     MEMBER(operations, MEMBER_NUMBER),
@@ -197,9 +198,11 @@ void run_summary_keep(struct buffer *buffer, struct term term, size_t most)
 void run_summary_keep_reason(struct run_summary *summary, struct term result)
 {
     char text[SUMMARY_REASON_BYTES];
-    struct term parts[2], reason[2];
+    struct term parts[3], reason[2];
+    size_t arity = 0;
     buffer_free(&summary->reason);
-    if (!term_read_tuple_of(result, 2, parts) || !term_is_atom(parts[0], "error"))
+    if (!term_read_tuple(result, ARRAY_LENGTH(parts), parts, &arity) || arity < 2 ||
+        !term_is_atom(parts[0], "error"))
         return;
     if (term_read_tuple_of(parts[1], 2, reason) && term_is_atom(reason[0], "cancelled"))
         parts[1] = reason[0];

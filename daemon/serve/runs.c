@@ -1,41 +1,20 @@
 #include "serve/runs.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/map.h"
 #include "base/memory.h"
 #include "dist/flags.h"
 #include "run/scenario_term.h"
 #include "run_entry.h"
 
-struct runs {
-    struct runs_options options;
-    struct process *process; /* watches callers */
-    struct map by_id;        /* of all entries */
-    struct run_entry *newest;
-    struct run_entry *oldest;
-    struct run_entry *queue;    /* in the order of their start */
-    struct run_entry *finished; /* in the order of their end */
-    size_t counts[RUN_PHASE_FINISHED + 1];
-    struct room taken;
-    size_t kept_bytes; /* of the results of those that have finished */
-    uint64_t last_id;
-    bool stopping;
-    struct loop_task start_queued;
-};
-
 /* --- Entries --- */
 
-static struct run_entry *find(const struct runs *runs, uint64_t id)
-{
-    return map_get(&runs->by_id, &id, sizeof(id));
-}
-
-static void set_phase(struct run_entry *entry, enum run_phase phase)
+void run_set_phase(struct run_entry *entry, enum run_phase phase)
 {
     struct runs *runs = entry->runs;
     if (entry->phase != RUN_PHASE_NONE)
@@ -45,39 +24,31 @@ static void set_phase(struct run_entry *entry, enum run_phase phase)
         runs->counts[phase]++;
 }
 
-static void append(struct run_entry **link, struct run_entry *entry)
-{
-    while (*link)
-        link = &(*link)->next;
-    *link = entry;
-    entry->next = NULL;
-}
-
-static void take_out(struct run_entry **link, const struct run_entry *entry)
-{
-    while (*link != entry)
-        link = &(*link)->next;
-    *link = entry->next;
-}
-
 static void list(struct run_entry *entry)
 {
     struct runs *runs = entry->runs;
-    entry->older = runs->newest;
-    if (entry->older)
-        entry->older->newer = entry;
-    else
-        runs->oldest = entry;
-    runs->newest = entry;
+    entry->next = runs->first;
+    if (entry->next)
+        entry->next->previous = entry;
+    runs->first = entry;
     map_put(&runs->by_id, &entry->summary.run_id, sizeof(entry->summary.run_id), entry);
 }
 
 static void unlist(struct run_entry *entry)
 {
     struct runs *runs = entry->runs;
-    *(entry->newer ? &entry->newer->older : &runs->newest) = entry->older;
-    *(entry->older ? &entry->older->newer : &runs->oldest) = entry->newer;
+    *(entry->previous ? &entry->previous->next : &runs->first) = entry->next;
+    if (entry->next)
+        entry->next->previous = entry->previous;
     map_remove(&runs->by_id, &entry->summary.run_id, sizeof(entry->summary.run_id));
+}
+
+static void take_out_of_queue(struct run_entry *entry)
+{
+    struct run_entry **link = &entry->runs->queue;
+    while (*link != entry)
+        link = &(*link)->next_queued;
+    *link = entry->next_queued;
 }
 
 /* What is only of use until it has ended. */
@@ -91,64 +62,17 @@ static void free_request(struct run_entry *entry)
     buffer_free(&entry->expectations_term);
 }
 
-static void forget(struct run_entry *entry)
+void run_entry_free(struct run_entry *entry)
 {
-    struct runs *runs = entry->runs;
-    assert(!entry->waits && entry->phase == RUN_PHASE_FINISHED);
-    take_out(&runs->finished, entry);
-    runs->kept_bytes -= entry->result.bytes.size;
-    set_phase(entry, RUN_PHASE_NONE);
+    assert(!entry->waits && !entry->partial && !entry->begun);
+    run_set_phase(entry, RUN_PHASE_NONE);
     unlist(entry);
     free_request(entry);
     run_summary_free(&entry->summary);
     term_build_free(&entry->result);
+    blob_release(entry->content);
+    buffer_free(&entry->raised);
     free(entry);
-}
-
-/* The reports of those that have ended first make room for others, the last one never. */
-static void keep_within_limits(struct runs *runs)
-{
-    const struct runs_limits *limits = &runs->options.limits;
-    while (runs->finished && runs->finished->next &&
-           (runs->counts[RUN_PHASE_FINISHED] > limits->kept_reports || runs->kept_bytes > limits->kept_bytes))
-        forget(runs->finished);
-}
-
-/* --- Waiting --- */
-
-bool runs_wait(struct runs *runs, uint64_t id, struct run_wait *wait)
-{
-    struct run_entry *entry = find(runs, id);
-    assert(entry && entry->phase != RUN_PHASE_FINISHED);
-    if (entry->wait_count == RUNS_WAITS)
-        return false;
-    entry->wait_count++;
-    wait->entry = entry;
-    wait->next = entry->waits;
-    entry->waits = wait;
-    return true;
-}
-
-void runs_forget_wait(struct run_wait *wait)
-{
-    struct run_entry *entry = wait->entry;
-    if (!entry)
-        return;
-    struct run_wait **link = &entry->waits;
-    while (*link != wait)
-        link = &(*link)->next;
-    *link = wait->next;
-    entry->wait_count--;
-    wait->entry = NULL;
-}
-
-static void answer_waits(struct run_entry *entry, struct term raised)
-{
-    while (entry->waits) {
-        struct run_wait *wait = entry->waits;
-        runs_forget_wait(wait);
-        wait->done(wait->owner, term_built(&entry->result), raised);
-    }
 }
 
 /* --- The end --- */
@@ -167,30 +91,26 @@ static void note_figures(struct run_entry *entry, const struct run *run)
 
 static void finish(struct run_entry *entry, struct term raised)
 {
-    struct runs *runs = entry->runs;
     entry->ended_ns = clock_ns();
     entry->summary.ended_at_ms = clock_wall_us() / 1000;
-    entry->summary.report_bytes = entry->result.bytes.size;
-    run_summary_keep_reason(&entry->summary, term_built(&entry->result));
     free_request(entry);
-    buffer_fit(&entry->result.bytes);
-    runs->kept_bytes += entry->result.bytes.size;
-    append(&runs->finished, entry);
-    set_phase(entry, RUN_PHASE_FINISHED);
-    answer_waits(entry, raised);
-    keep_within_limits(runs);
+    run_store_result(entry, raised);
 }
 
 static void run_done(void *owner, const struct run *run, struct term raised)
 {
     struct run_entry *entry = owner;
     struct runs *runs = entry->runs;
+    room_give(&runs->taken, &entry->room);
+    if (runs->closing) {
+        run_store_abort(entry);
+        return;
+    }
     note_figures(entry, run);
     entry->run = NULL;
-    room_give(&runs->taken, &entry->room);
+    finish(entry, raised);
     loop_defer(node_loop(runs->options.node),
                &runs->start_queued); /* the run that ends is still being left */
-    finish(entry, raised);
 }
 
 /* --- Starting --- */
@@ -217,21 +137,19 @@ static void begin(struct run_entry *entry)
     room_take(&runs->taken, &entry->room);
     entry->scenario = NULL;
     entry->run = runner_start(runs->options.runner, &request);
-    set_phase(entry, RUN_PHASE_RUNNING);
+    run_set_phase(entry, RUN_PHASE_RUNNING);
 }
 
-/* Ends one that waits with {error, {busy, Limit}}, or {error, aborted} without a limit. */
-static void give_up(struct run_entry *entry, const char *limit)
+/* Ends one that waits with {error, {busy, Limit}}. */
+static void refuse_queued(struct run_entry *entry, const char *limit)
 {
     struct term_builder *result = &entry->result;
-    take_out(&entry->runs->queue, entry);
+    take_out_of_queue(entry);
     term_build_tuple(result, 2);
     term_build_atom(result, "error");
-    if (limit) {
-        term_build_tuple(result, 2);
-        term_build_atom(result, "busy");
-    }
-    term_build_atom(result, limit ? limit : "aborted");
+    term_build_tuple(result, 2);
+    term_build_atom(result, "busy");
+    term_build_atom(result, limit);
     entry->summary.outcome = ENDING_FAILED;
     finish(entry, (struct term){0});
 }
@@ -245,11 +163,11 @@ static void start_queued(void *owner)
     while (runs->queue) {
         struct run_entry *entry = runs->queue;
         if (room_lacks(limits, &nothing, &entry->room, &kind)) {
-            give_up(entry, room_name(kind));
+            refuse_queued(entry, room_name(kind));
         } else if (room_lacks(limits, &runs->taken, &entry->room, &kind)) {
             return;
         } else {
-            take_out(&runs->queue, entry);
+            take_out_of_queue(entry);
             begin(entry);
         }
     }
@@ -257,8 +175,11 @@ static void start_queued(void *owner)
 
 static void enqueue(struct run_entry *entry)
 {
-    append(&entry->runs->queue, entry);
-    set_phase(entry, RUN_PHASE_QUEUED);
+    struct run_entry **link = &entry->runs->queue;
+    while (*link)
+        link = &(*link)->next_queued;
+    *link = entry;
+    run_set_phase(entry, RUN_PHASE_QUEUED);
     log_info("run queued", log_integer("run", (int64_t)entry->summary.run_id),
              log_integer("waiting", (int64_t)entry->runs->counts[RUN_PHASE_QUEUED]));
 }
@@ -302,8 +223,7 @@ static void describe(struct run_entry *entry, const struct runs_request *request
     run_summary_keep(&summary->metadata, scenario->metadata, SUMMARY_METADATA_BYTES);
     summary->accepted_at_ms = clock_wall_us() / 1000;
     summary->threads = scenario->thread_count;
-    entry->planned_ns = load_duration_ns(&scenario->load);
-    summary->planned_ms = entry->planned_ns / CLOCK_NS_PER_MS;
+    summary->planned_ms = load_duration_ns(&scenario->load) / CLOCK_NS_PER_MS;
 }
 
 static void keep_request(struct run_entry *entry, const struct runs_request *request)
@@ -311,6 +231,8 @@ static void keep_request(struct run_entry *entry, const struct runs_request *req
     struct problems problems = {0};
     entry->scenario = request->scenario;
     entry->is_callers = request->is_callers;
+    entry->begun = request->begun;
+    entry->begun_owner = request->owner;
     buffer_append(&entry->group_leader, request->group_leader.data, request->group_leader.size);
     buffer_append(&entry->expectations_term, request->expectations.data, request->expectations.size);
     if (!entry->expectations_term.size)
@@ -354,6 +276,7 @@ bool runs_start(struct runs *runs, const struct runs_request *request, uint64_t 
     describe(entry, request);
     keep_request(entry, request);
     list(entry);
+    run_store_begin(entry);
     if (waits)
         enqueue(entry);
     else
@@ -368,76 +291,89 @@ bool runs_start(struct runs *runs, const struct runs_request *request, uint64_t 
 
 enum run_phase runs_phase(const struct runs *runs, uint64_t id)
 {
-    const struct run_entry *entry = find(runs, id);
-    return entry ? entry->phase : RUN_PHASE_NONE;
+    const struct run_entry *entry = run_entry_find(runs, id);
+    struct store_entry stored;
+    if (entry)
+        return entry->phase;
+    if (!store_find(runs->store, id, &stored) || stored.state == STORE_RUNNING)
+        return RUN_PHASE_NONE;
+    return stored.state == STORE_FINISHED ? RUN_PHASE_FINISHED : RUN_PHASE_INTERRUPTED;
 }
 
-const char *runs_obstacle(const struct run_entry *entry, size_t *before)
+bool runs_has_begun(const struct runs *runs, uint64_t id)
+{
+    const struct run_entry *entry = run_entry_find(runs, id);
+    return entry && entry->run && run_has_begun(entry->run);
+}
+
+size_t runs_count(const struct runs *runs, enum run_phase phase)
+{
+    return runs->counts[phase];
+}
+
+const char *run_obstacle(const struct run_entry *entry, size_t *before)
 {
     const struct runs *runs = entry->runs;
     enum room_kind kind;
     *before = 0;
-    for (const struct run_entry *other = runs->queue; other != entry; other = other->next)
+    for (const struct run_entry *other = runs->queue; other != entry; other = other->next_queued)
         ++*before;
     return room_lacks(&runs->options.limits.room, &runs->taken, &runs->queue->room, &kind) ? room_name(kind)
                                                                                            : "runs";
 }
 
-bool runs_build_status(struct runs *runs, uint64_t id, struct term_builder *builder)
+bool runs_build_status(const struct runs *runs, uint64_t id, struct term_builder *builder)
 {
-    const struct run_entry *entry = find(runs, id);
+    const struct run_entry *entry = run_entry_find(runs, id);
+    struct store_entry stored;
     if (entry)
         run_status_build(entry, builder);
-    return entry != NULL;
-}
-
-void runs_build_list(struct runs *runs, struct term_builder *builder)
-{
-    term_build_list(builder, runs->by_id.count);
-    for (const struct run_entry *entry = runs->newest; entry; entry = entry->older)
-        run_status_build(entry, builder);
-    if (runs->by_id.count)
-        term_build_nil(builder);
-}
-
-bool runs_result(struct runs *runs, uint64_t id, struct term *result)
-{
-    const struct run_entry *entry = find(runs, id);
-    if (!entry || entry->phase != RUN_PHASE_FINISHED)
+    else if (store_find(runs->store, id, &stored))
+        run_status_build_stored(&stored, builder);
+    else
         return false;
-    *result = term_built(&entry->result);
     return true;
+}
+
+/* The store has all of them, the lowest id first. */
+struct ids {
+    uint64_t *items;
+    size_t count;
+};
+
+static void add_id(void *owner, const struct store_entry *stored)
+{
+    struct ids *ids = owner;
+    ids->items = memory_resize(ids->items, ids->count + 1, sizeof(*ids->items));
+    ids->items[ids->count++] = stored->id;
+}
+
+void runs_build_list(const struct runs *runs, struct term_builder *builder)
+{
+    struct ids ids = {0};
+    store_each(runs->store, add_id, &ids);
+    term_build_list(builder, ids.count);
+    for (size_t i = ids.count; i > 0; i--) {
+        bool found = runs_build_status(runs, ids.items[i - 1], builder);
+        assert(found);
+    }
+    if (ids.count)
+        term_build_nil(builder);
+    free(ids.items);
 }
 
 void runs_cancel(struct runs *runs, uint64_t id)
 {
-    struct run_entry *entry = find(runs, id);
-    if (!entry || entry->phase == RUN_PHASE_FINISHED)
+    struct run_entry *entry = run_entry_find(runs, id);
+    if (!entry || entry->phase == RUN_PHASE_STORING)
         return;
     entry->cancelled = true;
     if (entry->phase == RUN_PHASE_RUNNING) {
         run_cancel(entry->run);
     } else { /* there is a report of it as well: of nothing */
-        take_out(&runs->queue, entry);
+        take_out_of_queue(entry);
         begin(entry);
     }
-}
-
-void runs_delete(struct runs *runs, uint64_t id)
-{
-    struct run_entry *entry = find(runs, id);
-    assert(entry && entry->phase == RUN_PHASE_FINISHED);
-    forget(entry);
-}
-
-size_t runs_active(const struct runs *runs)
-{
-    return runs->counts[RUN_PHASE_QUEUED] + runs->counts[RUN_PHASE_RUNNING];
-}
-
-size_t runs_queued(const struct runs *runs)
-{
-    return runs->counts[RUN_PHASE_QUEUED];
 }
 
 /* --- All of them --- */
@@ -449,20 +385,21 @@ struct runs *runs_new(const struct runs_options *options)
     runs->options = *options;
     runs->process = process_spawn(options->node, &no_events, runs);
     runs->start_queued = (struct loop_task){.run = start_queued, .owner = runs};
+    runs_open_store(runs);
     return runs;
 }
 
 void runs_set_limits(struct runs *runs, const struct runs_limits *limits)
 {
     runs->options.limits = *limits;
-    keep_within_limits(runs);
+    store_set_limits(runs->store, &limits->store);
     start_queued(runs);
 }
 
 void runs_stop(struct runs *runs)
 {
     runs->stopping = true;
-    for (struct run_entry *entry = runs->newest; entry; entry = entry->older)
+    for (struct run_entry *entry = runs->first; entry; entry = entry->next)
         runs_cancel(runs, entry->summary.run_id);
 }
 
@@ -471,19 +408,26 @@ bool runs_stopping(const struct runs *runs)
     return runs->stopping;
 }
 
+bool runs_busy(const struct runs *runs)
+{
+    return runs->first || store_busy(runs->store);
+}
+
 void runs_close(struct runs *runs)
 {
-    runs->stopping = true;
+    runs->stopping = runs->closing = true;
     loop_cancel(node_loop(runs->options.node), &runs->start_queued);
-    while (runs->queue)
-        give_up(runs->queue, NULL);
+    loop_timer_free(&runs->journal);
+    runner_close(runs->options.runner);
+    runs->queue = NULL;
+    while (runs->first)
+        run_store_abort(runs->first);
     process_exit_atom(runs->process, "shutdown");
 }
 
 void runs_free(struct runs *runs)
 {
-    while (runs->newest)
-        forget(runs->newest);
+    store_close(runs->store);
     map_free(&runs->by_id);
     free(runs);
 }

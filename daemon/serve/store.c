@@ -145,6 +145,7 @@ void store_finish(struct store *store, uint64_t id, struct term summary, struct 
         run = add_run(store, id);
     assert(run->state == STORE_RUNNING);
     run->state = STORE_FINISHED;
+    store_list_end(&store->list, run);
     run->bytes = result->size;
     change_run(store, run, summary, result);
 }

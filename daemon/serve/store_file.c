@@ -154,35 +154,42 @@ static void write_term(struct json_output *output, struct term term)
     term_json_free(writer);
 }
 
-/* What the content is called, and its part that is worth showing. */
-static const char *content_name(enum store_state state, struct term *content)
+static void write_member(struct json_output *output, const char *name, struct term value)
 {
-    static const char *const names[] = {"ok", "error"};
-    struct term parts[2];
-    if (state != STORE_FINISHED)
-        return "partial";
-    for (size_t i = 0; i < ARRAY_LENGTH(names) && term_read_tuple_of(*content, 2, parts); i++) {
-        if (!term_is_atom(parts[0], names[i]))
-            continue;
-        *content = parts[1];
-        return names[i];
+    write_text(output, ",\"");
+    write_text(output, name);
+    write_text(output, "\":");
+    write_term(output, value);
+}
+
+/* Of {ok, Report}, {error, Reason} and {error, Reason, Report} their parts. */
+static void write_content(struct json_output *output, const struct store_file *file)
+{
+    struct term parts[3];
+    size_t arity = 0;
+    bool is_tuple = term_read_tuple(file->content, ARRAY_LENGTH(parts), parts, &arity) && arity >= 2;
+    if (file->state != STORE_FINISHED) {
+        write_member(output, "partial", file->content);
+    } else if (is_tuple && arity == 2 && term_is_atom(parts[0], "ok")) {
+        write_member(output, "ok", parts[1]);
+    } else if (is_tuple && term_is_atom(parts[0], "error")) {
+        write_member(output, "error", parts[1]);
+        if (arity == 3)
+            write_member(output, "partial", parts[2]);
+    } else {
+        write_member(output, "result", file->content);
     }
-    return "result";
 }
 
 void store_file_write_json(const struct store_file *file, store_file_take *take, void *owner)
 {
     struct json_output output = {.take = take, .owner = owner};
     char text[80];
-    struct term content = file->content;
-    const char *name = content_name(file->state, &content);
     snprintf(text, sizeof(text), "{\"id\":%" PRIu64 ",\"state\":\"%s\",\"summary\":", file->id,
              state_names[file->state]);
     write_text(&output, text);
     write_term(&output, file->summary);
-    snprintf(text, sizeof(text), ",\"%s\":", name);
-    write_text(&output, text);
-    write_term(&output, content);
+    write_content(&output, file);
     write_text(&output, "}\n");
     give(&output);
     buffer_free(&output.piece);

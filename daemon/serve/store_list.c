@@ -65,6 +65,19 @@ void store_list_remove(struct store_list *list, struct store_run *run)
     free_run(run);
 }
 
+void store_list_end(struct store_list *list, struct store_run *run)
+{
+    run->ended = ++list->ended;
+}
+
+/* A run that took long may have a lower id than those that ended long before it. */
+static bool ended_before(const struct store_run *run, const struct store_run *other)
+{
+    if (run->ended != other->ended)
+        return run->ended < other->ended;
+    return run->ended_at_ms < other->ended_at_ms;
+}
+
 static bool is_old(const struct store_run *run, const struct store_limits *limits, uint64_t now_ms)
 {
     /* One that ended after now did so before the clock was set back. */
@@ -83,7 +96,7 @@ struct store_run *store_list_surplus(const struct store_list *list, const struct
         if (run->state == STORE_RUNNING)
             continue;
         count++;
-        if (!first)
+        if (!first || ended_before(run, first))
             first = run;
         if (!old && is_old(run, limits, now_ms))
             old = run;
@@ -104,7 +117,7 @@ struct store_run *store_list_lost(const struct store_list *list, uint64_t bytes)
             continue;
         in_memory += run->content->size;
         count++;
-        if (!oldest && run->failed && !run->writing)
+        if (run->failed && !run->writing && (!oldest || ended_before(run, oldest)))
             oldest = run;
     }
     return bytes && in_memory > bytes && count > 1 ? oldest : NULL;

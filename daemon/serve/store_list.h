@@ -9,14 +9,15 @@ struct store_run {
     uint64_t id;
     enum store_state state;
     uint64_t ended_at_ms;
-    uint64_t bytes;                /* of its files, or of its content while that is in memory only */
-    struct buffer summary;         /* a term */
-    struct blob *content;          /* what is to be written, or could not be; NULL when it is on disk */
-    bool durable;                  /* what it has is on disk */
-    bool has_json;                 /* so is its JSON */
-    bool changed;                  /* it has something that no job writes yet */
-    bool writing;                  /* a job writes what it has, or had */
-    bool failed;                   /* the last one could not */
+    uint64_t ended;        /* its place among those that ended in this process; 0: in an earlier one */
+    uint64_t bytes;        /* of its files, or of its content while that is in memory only */
+    struct buffer summary; /* a term */
+    struct blob *content;  /* what is to be written, or could not be; NULL when it is on disk */
+    bool durable;          /* what it has is on disk */
+    bool has_json;         /* so is its JSON */
+    bool changed;          /* it has something that no job writes yet */
+    bool writing;          /* a job writes what it has, or had */
+    bool failed;           /* the last one could not */
     bool told[STORE_FINISHED + 1]; /* its user knows what became of it in this state */
 };
 
@@ -24,6 +25,7 @@ struct store_list {
     struct store_run **runs;
     size_t count;
     size_t capacity;
+    uint64_t ended; /* in this process */
 };
 
 void store_list_free(struct store_list *list);
@@ -33,6 +35,9 @@ struct store_run *store_list_find(const struct store_list *list, uint64_t id);
 
 /* A new one, all zero but for the id, which is in no run of the list. */
 struct store_run *store_list_add(struct store_list *list, uint64_t id);
+
+/* It ends now, after all others, whatever the clock says. */
+void store_list_end(struct store_list *list, struct store_run *run);
 
 /* Takes it out and frees it. */
 void store_list_remove(struct store_list *list, struct store_run *run);

@@ -56,6 +56,11 @@ void events_free(struct events *events);
  * of the terms beside that one. */
 void events_record(struct events *events, struct event event, struct term term);
 
+/* Makes `copy` one of the kept events, for reading alone: their terms stay those of `events`, which keeps
+ * them until the copy is freed. */
+void events_copy(struct events *events, struct events *copy);
+void events_free_copy(struct events *events, struct events *copy);
+
 /* The kept events of one thread after the other, each thread's in the order of their ends: `order[i]` is an
  * index for events_at(), and those of thread t are order[starts[t]] to order[starts[t + 1] - 1]. Both are the
  * caller's to free. */

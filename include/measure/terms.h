@@ -23,6 +23,9 @@ void terms_free(struct terms *terms);
 /* The number of the term, which is used once more. */
 MUST_CHECK uint32_t terms_keep(struct terms *terms, struct term term);
 
+/* It is used once more. TERMS_NONE is allowed. */
+void terms_hold(struct terms *terms, uint32_t number);
+
 /* It is used once less, and forgotten when nobody uses it. TERMS_NONE is allowed. */
 void terms_release(struct terms *terms, uint32_t number);
 

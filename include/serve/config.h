@@ -41,13 +41,11 @@ struct config {
     struct config_peer *peers;
     size_t peer_count;
 
-    uint64_t limit_runs;            /* at once */
-    uint64_t limit_queued_runs;     /* that wait for room */
-    uint64_t limit_threads;         /* virtual threads of all runs, but those of open loads */
-    uint64_t limit_in_flight;       /* operations of all runs */
-    uint64_t limit_queued_arrivals; /* of all open loads */
-    uint64_t limit_reports;         /* of ended runs, in memory */
-    uint64_t limit_report_bytes;
+    uint64_t limit_runs;               /* at once */
+    uint64_t limit_queued_runs;        /* that wait for room */
+    uint64_t limit_threads;            /* virtual threads of all runs, but those of open loads */
+    uint64_t limit_in_flight;          /* operations of all runs */
+    uint64_t limit_queued_arrivals;    /* of all open loads */
     uint64_t limit_events;             /* kept for one run */
     uint64_t limit_custom;             /* custom operations of one run at once */
     uint64_t limit_event_bytes;        /* of the terms in them */

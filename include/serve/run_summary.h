@@ -32,6 +32,7 @@ struct run_summary {
     uint64_t accepted_at_ms;       /* since 1970; 0 is not yet */
     uint64_t started_at_ms;
     uint64_t ended_at_ms;
+    uint64_t elapsed_ms; /* from its start to its end, or to when this was told */
     uint64_t planned_ms; /* the length of its load; 0 when that is not known */
     uint64_t threads;
     uint64_t operations;
@@ -43,7 +44,7 @@ struct run_summary {
 void run_summary_free(struct run_summary *summary);
 
 /* The pairs of a map, RUN_SUMMARY_PAIRS of them; what is empty or not yet is nil. */
-#define RUN_SUMMARY_PAIRS 17
+#define RUN_SUMMARY_PAIRS 18
 void run_summary_build(const struct run_summary *summary, struct term_builder *builder);
 
 /* Reads such a map into a summary that is all zero; keys that are missing or wrong are left as they are.
@@ -53,7 +54,7 @@ MUST_CHECK bool run_summary_read(struct term term, struct run_summary *summary);
 /* Keeps a term for people: as it is when it has at most `most` bytes, else its text. */
 void run_summary_keep(struct buffer *buffer, struct term term, size_t most);
 
-/* Keeps why a result, {error, Reason}, is one; nothing for {ok, Report}. */
+/* Keeps why a result, {error, Reason} or {error, Reason, Report}, is one; nothing for {ok, Report}. */
 void run_summary_keep_reason(struct run_summary *summary, struct term result);
 
 #endif

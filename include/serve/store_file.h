@@ -57,7 +57,8 @@ MUST_CHECK const char *store_file_read(const uint8_t *bytes, size_t size, struct
 
 /* Writes the JSON of a run piece by piece, to somebody who takes it: an object with "id", "state", "summary"
  * and the content, which is "partial" for a run that did not finish, "ok" for what is in {ok, Report},
- * "error" for what is in {error, Reason}, and "result" for anything else. */
+ * "error" for what is in {error, Reason}, with "partial" beside it in {error, Reason, Report}, and "result"
+ * for anything else. */
 typedef void store_file_take(void *owner, const void *json, size_t size);
 void store_file_write_json(const struct store_file *file, store_file_take *take, void *owner);
 

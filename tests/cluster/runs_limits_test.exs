@@ -154,7 +154,7 @@ defmodule RunsLimitsTest do
   end
 
   test "reports of ended runs go when there are too many, the last one never", %{target: target} do
-    few = harness(%{"reports" => 2})
+    few = Harness.start(config: %{"retention" => %{"count" => 2}})
     scenario = %{target: target, threads: [[:get]]}
     held = Runs.start(few, Runs.held(target, :long))
     {:long, from} = begun()
@@ -167,9 +167,12 @@ defmodule RunsLimitsTest do
     assert Enum.map(Harness.call(few, :runs), & &1.run_id) == [third, held]
     assert {:ok, _} = Harness.call(few, :report, [held])
 
-    small = harness(%{"report_bytes" => 0})
-    [_, last] = for _ <- 1..2, do: elem(Harness.run(small, scenario), 1).run_id
-    assert [%{run_id: ^last}] = Harness.call(small, :runs)
+    # Each of these has more than half of what there is room for.
+    small = Harness.start(config: %{"retention" => %{"memory_bytes" => 1_048_576}})
+    large = %{target: target, threads: [[{:echo, String.duplicate("x", 200_000)}]]}
+    [_, last] = for _ <- 1..2, do: elem(Harness.run(small, large), 1).run_id
+    assert [%{run_id: ^last, report_bytes: bytes, stored: :memory}] = Harness.call(small, :runs)
+    assert bytes in 600_000..1_000_000
     assert {:ok, %{run_id: ^last}} = Harness.call(small, :report, [last])
   end
 

@@ -269,6 +269,36 @@ static void test_sample_is_fair(void **state)
     assert_true(abs(halves[0] - halves[1]) < 200); /* of 2000; beyond four standard deviations */
 }
 
+/* A copy stays what it was while the ring that it is of goes on, and its terms are there. */
+static void test_copy(void **state)
+{
+    (void)state;
+    struct events events, copy;
+    events_init(&events, EVENTS_LAST, 4, 100, SIZE_MAX, NULL);
+    events_copy(&events, &copy);
+    assert_int_equal(copy.count, 0);
+    events_free_copy(&events, &copy);
+    for (uint32_t step = 0; step < 6; step++)
+        record(&events, 0, step, step == 3 ? RESULT_TIMEOUT : RESULT_OK);
+    events_copy(&events, &copy);
+    for (uint32_t step = 6; step < 16; step++)
+        record(&events, 0, step, RESULT_OK);
+    assert_int_equal(copy.count, 4);
+    for (uint32_t i = 0; i < 4; i++) {
+        const struct event *event = events_at(&copy, i);
+        assert_int_equal(event->step, i + 2);
+        if (i == 1)
+            assert_int_equal(event->term, TERMS_NONE);
+        else
+            assert_true(term_same(terms_get(&events.terms, event->term), number(i + 2)));
+    }
+    assert_int_equal(events.terms.by_bytes.count, 4 + 3);
+    events_free_copy(&events, &copy);
+    assert_int_equal(events.terms.by_bytes.count, 4);
+    assert_int_equal(copy.count, 0);
+    events_free(&events);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,7 +306,7 @@ int main(void)
         cmocka_unit_test(test_nothing_recorded), cmocka_unit_test(test_terms_go_with_events),
         cmocka_unit_test(test_limit_of_bytes),   cmocka_unit_test(test_limits_together),
         cmocka_unit_test(test_fields),           cmocka_unit_test(test_by_thread),
-        cmocka_unit_test(test_sample_is_fair),
+        cmocka_unit_test(test_sample_is_fair),   cmocka_unit_test(test_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,6 +51,7 @@ static void check_same(const struct run_summary *summary)
     assert_int_equal(read.accepted_at_ms, summary->accepted_at_ms);
     assert_int_equal(read.started_at_ms, summary->started_at_ms);
     assert_int_equal(read.ended_at_ms, summary->ended_at_ms);
+    assert_int_equal(read.elapsed_ms, summary->elapsed_ms);
     assert_int_equal(read.planned_ms, summary->planned_ms);
     assert_int_equal(read.threads, summary->threads);
     assert_int_equal(read.operations, summary->operations);
@@ -71,6 +72,7 @@ static void test_same(void **state)
                                    .accepted_at_ms = 3,
                                    .started_at_ms = 4,
                                    .ended_at_ms = 5,
+                                   .elapsed_ms = 12,
                                    .planned_ms = 6,
                                    .threads = 7,
                                    .operations = 8,

@@ -219,12 +219,16 @@ static void test_json(void **state)
 {
     (void)state;
     static const uint8_t error[] = {104, 2, 119, 5, 'e', 'r', 'r', 'o', 'r', 119, 1, 'x'},
+                         partial[] = {104, 3, 119, 5, 'e', 'r', 'r', 'o', 'r', 119, 1, 'x', 116, 0, 0, 0, 0},
                          other[] = {104, 3, 119, 2, 'o', 'k', 97, 1, 97, 2}, nil[] = {119, 3, 'n', 'i', 'l'};
     struct store_file file = build_file(STORE_FINISHED);
     file.id = 5;
     expect_json(&file, "{\"id\":5,\"state\":\"finished\",\"summary\":{\"a\":1},\"ok\":[7]}\n");
     file.content = (struct term){error, sizeof(error)};
     expect_json(&file, "{\"id\":5,\"state\":\"finished\",\"summary\":{\"a\":1},\"error\":\"x\"}\n");
+    file.content = (struct term){partial, sizeof(partial)};
+    expect_json(&file,
+                "{\"id\":5,\"state\":\"finished\",\"summary\":{\"a\":1},\"error\":\"x\",\"partial\":{}}\n");
     file.content = (struct term){other, sizeof(other)};
     expect_json(&file, "{\"id\":5,\"state\":\"finished\",\"summary\":{\"a\":1},\"result\":[\"ok\",1,2]}\n");
     file.state = STORE_INTERRUPTED;

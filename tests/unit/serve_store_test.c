@@ -320,6 +320,24 @@ static void test_retention_count(void **state)
     expect_files(fixture, "7.json 7.term last_id");
 }
 
+/* What counts is when runs ended: one that took long is not the oldest because it was begun first. */
+static void test_retention_late(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->options.limits.count = 2;
+    open_store(fixture);
+    begin(fixture, 1);
+    settle(fixture);
+    for (uint64_t id = 2; id <= 4; id++) {
+        finish(fixture, id, id);
+        settle(fixture);
+    }
+    expect_files(fixture, "1.running 3.json 3.term 4.json 4.term last_id");
+    finish(fixture, 1, 1);
+    settle(fixture);
+    expect_files(fixture, "1.json 1.term 4.json 4.term last_id");
+}
+
 static void test_retention_bytes(void **state)
 {
     struct fixture *fixture = *state;
@@ -480,16 +498,27 @@ static void test_read_unwritten(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_finish_and_read), TEST(test_json_file),
-        TEST(test_interrupted),     TEST(test_running),
-        TEST(test_at_once),         TEST(test_each_in_order),
-        TEST(test_modes),           TEST(test_lock),
-        TEST(test_unusable_folder), TEST(test_in_memory),
-        TEST(test_large_summary),   TEST(test_last_id),
-        TEST(test_damaged_last_id), TEST(test_retention_count),
-        TEST(test_retention_bytes), TEST(test_retention_age),
-        TEST(test_left_over),       TEST(test_damaged_is_logged),
-        TEST(test_read_cancelled),  TEST(test_read_then_deleted),
+        TEST(test_finish_and_read),
+        TEST(test_json_file),
+        TEST(test_interrupted),
+        TEST(test_running),
+        TEST(test_at_once),
+        TEST(test_each_in_order),
+        TEST(test_modes),
+        TEST(test_lock),
+        TEST(test_unusable_folder),
+        TEST(test_in_memory),
+        TEST(test_large_summary),
+        TEST(test_last_id),
+        TEST(test_damaged_last_id),
+        TEST(test_retention_count),
+        TEST(test_retention_late),
+        TEST(test_retention_bytes),
+        TEST(test_retention_age),
+        TEST(test_left_over),
+        TEST(test_damaged_is_logged),
+        TEST(test_read_cancelled),
+        TEST(test_read_then_deleted),
         TEST(test_read_unwritten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

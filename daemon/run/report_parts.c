@@ -1,0 +1,212 @@
+/* The parts of a report beside its events and threads. Each is written in one go. */
+#include <assert.h>
+
+#include "base/clock.h"
+#include "run.h"
+#include "term/term_read.h"
+
+static void build_number(struct term_builder *builder, const char *key, uint64_t value)
+{
+    term_build_key(builder, key);
+    term_build_unsigned(builder, value);
+}
+
+/* Of a load that goes on this is now. */
+static uint64_t load_end_ns(const struct run *run)
+{
+    return run->state == RUN_STARTING || run->state == RUN_LOAD ? clock_ns() : run->ended_ns;
+}
+
+static void write_metrics(struct run *run, struct term_builder *builder)
+{
+    term_build_map(builder, 8);
+    build_number(builder, "duration_ms", (load_end_ns(run) - run->started_ns) / CLOCK_NS_PER_MS);
+    build_number(builder, "total_operations", run->operations);
+    build_number(builder, "thread_count", run->scenario->thread_count);
+    build_number(builder, "operation_errors", run->operation_errors);
+    term_build_key(builder, "mailbox_observed?");
+    term_build_boolean(builder, run->scenario->mailbox_interval_ms != 0);
+    build_number(builder, "overall_duration_ms", (clock_ns() - run->created_ns) / CLOCK_NS_PER_MS);
+    build_number(builder, "events_dropped", run->events.dropped);
+    build_number(builder, "dropped", run->arrivals_dropped);
+}
+
+/* The user's metadata with the run's id, which takes the place of a key scenario_id of theirs; likewise
+ * `error`. */
+void report_build_metadata(const struct run *run, struct term error, struct term_builder *builder)
+{
+    struct term_pairs pairs;
+    struct term key, value;
+    size_t count = 1 + (error.data != NULL);
+    bool is_map = term_pairs_start(&pairs, run->scenario->metadata);
+    assert(is_map);
+    while (term_pairs_next(&pairs, &key, &value))
+        count += !term_is_atom(key, "scenario_id") && !(error.data && term_is_atom(key, "error"));
+    term_build_map(builder, count);
+    is_map = term_pairs_start(&pairs, run->scenario->metadata);
+    while (term_pairs_next(&pairs, &key, &value)) {
+        if (term_is_atom(key, "scenario_id") || (error.data && term_is_atom(key, "error")))
+            continue;
+        term_build_term(builder, key);
+        term_build_term(builder, value);
+    }
+    build_number(builder, "scenario_id", run->id);
+    if (error.data) {
+        term_build_key(builder, "error");
+        term_build_term(builder, error);
+    }
+}
+
+void report_build_mailbox_of(const struct mailbox *mailbox, struct term_builder *builder)
+{
+    if (!mailbox->observed) {
+        term_build_atom(builder, "nil");
+        return;
+    }
+    term_build_map(builder, 4);
+    term_build_key(builder, "initial_size");
+    term_build_integer(builder, mailbox->initial);
+    term_build_key(builder, "final_size");
+    term_build_integer(builder, mailbox->final);
+    term_build_key(builder, "max_size");
+    term_build_integer(builder, mailbox->most);
+    term_build_key(builder, "avg_size");
+    term_build_float(builder, mailbox->average);
+}
+
+static void write_mailbox(struct run *run, struct term_builder *builder)
+{
+    if (!run->scenario->mailbox_interval_ms || !run->mailboxes) {
+        term_build_atom(builder, "nil");
+        return;
+    }
+    if (run->scenario->target_is_list)
+        term_build_list(builder, run->scenario->target_count);
+    for (size_t i = 0; i < run->scenario->target_count; i++)
+        report_build_mailbox_of(&run->mailboxes[i], builder);
+    if (run->scenario->target_is_list)
+        term_build_nil(builder);
+}
+
+static void write_chaos(struct run *run, struct term_builder *builder)
+{
+    if (!run->chaos_result.size) {
+        term_build_atom(builder, "nil");
+        return;
+    }
+    term_build_map(builder, 2);
+    term_build_key(builder, "result");
+    term_build_term(builder, buffer_term(&run->chaos_result));
+    build_number(builder, "duration_ms", run->chaos_ms);
+}
+
+static void write_performance(struct run *run, struct term_builder *builder)
+{
+    if (run->judged)
+        judge_build_measurement(run, builder);
+    else
+        term_build_atom(builder, "nil");
+}
+
+static void write_metadata(struct run *run, struct term_builder *builder)
+{
+    report_build_metadata(run, (struct term){0}, builder);
+}
+
+static void write_context(struct run *run, struct term_builder *builder)
+{
+    term_build_term(builder, buffer_term(&run->context));
+}
+
+static void write_errors(struct run *run, struct term_builder *builder)
+{
+    errors_build(&run->errors, builder);
+}
+
+static void write_latency(struct run *run, struct term_builder *builder)
+{
+    latencies_build(&run->latencies, builder);
+}
+
+static void write_timeline(struct run *run, struct term_builder *builder)
+{
+    /* Faults may go on after the load. */
+    uint64_t end_ns = run->scenario->action_count && run->waited_ns ? run->waited_ns : load_end_ns(run);
+    if (run->timeline.start_ns)
+        timeline_build(&run->timeline, &run->errors, end_ns, builder);
+    else
+        term_build_list(builder, 0); /* it was cancelled before its load began */
+}
+
+static void write_expectations(struct run *run, struct term_builder *builder)
+{
+    judge_build_expectations(run, builder);
+}
+
+static void write_injections(struct run *run, struct term_builder *builder)
+{
+    chaos_build_injections(run, builder);
+}
+
+static void write_healed(struct run *run, struct term_builder *builder)
+{
+    chaos_build_healed(run, builder);
+}
+
+static void write_seed(struct run *run, struct term_builder *builder)
+{
+    term_build_unsigned(builder, run->seed);
+}
+
+static void write_run_id(struct run *run, struct term_builder *builder)
+{
+    term_build_unsigned(builder, run->id);
+}
+
+/* The invariant is given some of them beside the context of the setup. */
+static const struct part {
+    const char *name;
+    void (*write)(struct run *run, struct term_builder *builder);
+    bool for_invariant;
+} parts[] = {
+    {"metrics", write_metrics, true},
+    {"mailbox", write_mailbox, true},
+    {"chaos", write_chaos, true},
+    {"performance", write_performance, true},
+    {"metadata", write_metadata, true},
+    {"context", write_context, false},
+    {"errors", write_errors, false},
+    {"seed", write_seed, false},
+    {"run_id", write_run_id, false},
+    {"latency", write_latency, false},
+    {"timeline", write_timeline, false},
+    {"expectations", write_expectations, false},
+    {"injections", write_injections, false},
+    {"healed", write_healed, false},
+};
+
+size_t report_parts_count(bool for_invariant)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(parts); i++)
+        count += !for_invariant || parts[i].for_invariant;
+    return count;
+}
+
+void report_parts_build(struct run *run, bool for_invariant, struct term_builder *builder)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
+        if (for_invariant && !parts[i].for_invariant)
+            continue;
+        term_build_key(builder, parts[i].name);
+        parts[i].write(run, builder);
+    }
+}
+
+bool report_parts_have(struct term key)
+{
+    bool found = false;
+    for (size_t i = 0; !found && i < ARRAY_LENGTH(parts); i++)
+        found = parts[i].for_invariant && term_is_atom(key, parts[i].name);
+    return found;
+}

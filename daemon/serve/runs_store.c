@@ -1,0 +1,207 @@
+#include <assert.h>
+
+#include "base/clock.h"
+#include "run_entry.h"
+#include "serve/run_result.h"
+
+/* How often what goes on is journalled. */
+#define JOURNAL_NS (5 * CLOCK_NS_PER_S)
+
+static void build_summary(const struct run_entry *entry, struct term_builder *builder)
+{
+    struct run_summary summary = run_summary_now(entry);
+    term_build_map(builder, RUN_SUMMARY_PAIRS);
+    run_summary_build(&summary, builder);
+}
+
+/* --- Waiting --- */
+
+static void on_partial(void *owner, struct term report);
+
+/* A partial report is written as soon as there is one to write, unless the result comes first. */
+static void start_partial(struct run_entry *entry)
+{
+    if (!entry->partial && entry->run && run_has_begun(entry->run))
+        entry->partial = run_partial_start(entry->run, on_partial, entry);
+}
+
+bool runs_wait(struct runs *runs, uint64_t id, struct run_wait *wait)
+{
+    struct run_entry *entry = run_entry_find(runs, id);
+    assert(entry);
+    if (entry->wait_count == RUNS_WAITS)
+        return false;
+    entry->wait_count++;
+    wait->entry = entry;
+    wait->next = entry->waits;
+    entry->waits = wait;
+    if (wait->kind == RUN_WAIT_PARTIAL)
+        start_partial(entry);
+    return true;
+}
+
+void runs_forget_wait(struct run_wait *wait)
+{
+    struct run_entry *entry = wait->entry;
+    if (!entry)
+        return;
+    struct run_wait **link = &entry->waits;
+    while (*link != wait)
+        link = &(*link)->next;
+    *link = wait->next;
+    entry->wait_count--;
+    wait->entry = NULL;
+}
+
+/* Answers all waits of a kind. */
+static void answer(struct run_entry *entry, enum run_wait_kind kind, struct term result, struct term raised)
+{
+    struct run_wait *wait = entry->waits;
+    while (wait) {
+        if (wait->kind != kind) {
+            wait = wait->next;
+            continue;
+        }
+        runs_forget_wait(wait);
+        wait->done(wait->owner, result, raised);
+        wait = entry->waits; /* what was told may have taken others back */
+    }
+}
+
+static void on_partial(void *owner, struct term report)
+{
+    struct run_entry *entry = owner;
+    entry->partial = NULL;
+    answer(entry, RUN_WAIT_PARTIAL, report, (struct term){0});
+}
+
+static void answer_all(struct run_entry *entry, struct term stored)
+{
+    struct term_builder result = {0};
+    struct term report = {0}, raised = {buffer_bytes(&entry->raised), entry->raised.size};
+    run_result_build(stored, false, &result);
+    if (!run_result_report(stored, false, &report))
+        report = (struct term){0};
+    answer(entry, RUN_WAIT_RESULT, term_built(&result), raised);
+    answer(entry, RUN_WAIT_PARTIAL, report, (struct term){0});
+    term_build_free(&result);
+}
+
+/* --- Beginning and end --- */
+
+static void tell_begun(struct run_entry *entry)
+{
+    void (*begun)(void *, uint64_t) = entry->begun;
+    entry->begun = NULL;
+    if (begun)
+        begun(entry->begun_owner, entry->summary.run_id);
+}
+
+void run_store_begin(struct run_entry *entry)
+{
+    struct term_builder summary = {0};
+    build_summary(entry, &summary);
+    store_begin(entry->runs->store, entry->summary.run_id, term_built(&summary));
+    term_build_free(&summary);
+}
+
+/* What a partial report has copied is the run's. */
+static void end_partial(struct run_entry *entry)
+{
+    if (entry->partial)
+        run_partial_cancel(entry->partial);
+    entry->partial = NULL;
+}
+
+void run_store_result(struct run_entry *entry, struct term raised)
+{
+    struct term_builder summary = {0};
+    end_partial(entry);
+    buffer_append(&entry->raised, raised.data, raised.size);
+    run_summary_keep_reason(&entry->summary, term_built(&entry->result));
+    entry->summary.report_bytes = entry->result.bytes.size;
+    build_summary(entry, &summary);
+    buffer_fit(&entry->result.bytes);
+    entry->content = blob_take(&entry->result.bytes);
+    run_set_phase(entry, RUN_PHASE_STORING);
+    store_finish(entry->runs->store, entry->summary.run_id, term_built(&summary), entry->content);
+    term_build_free(&summary);
+}
+
+static void journal(struct run_entry *entry)
+{
+    struct term_builder summary = {0}, partial = {0};
+    build_summary(entry, &summary);
+    run_build_journal(entry->run, &partial);
+    struct blob *content = blob_take(&partial.bytes);
+    store_journal(entry->runs->store, entry->summary.run_id, term_built(&summary), content);
+    blob_release(content);
+    term_build_free(&summary);
+}
+
+void run_store_abort(struct run_entry *entry)
+{
+    struct term_builder aborted = {0};
+    end_partial(entry);
+    if (entry->run && run_has_begun(entry->run))
+        journal(entry);
+    term_build_tuple(&aborted, 2);
+    term_build_atom(&aborted, "error");
+    term_build_atom(&aborted, "aborted");
+    tell_begun(entry);
+    answer_all(entry, term_built(&aborted));
+    term_build_free(&aborted);
+    run_entry_free(entry);
+}
+
+/* --- The store --- */
+
+static void on_written(void *owner, uint64_t id, enum store_state state, bool durable)
+{
+    struct runs *runs = owner;
+    struct run_entry *entry = run_entry_find(runs, id);
+    (void)durable; /* the store has said so and keeps it in memory */
+    if (!entry)
+        return;
+    tell_begun(entry);
+    if (state != STORE_FINISHED)
+        return;
+    struct blob *content = entry->content;
+    answer_all(entry, (struct term){content->data, content->size});
+    run_entry_free(entry);
+}
+
+/* For the case that this daemon ends before them. */
+static void journal_all(void *owner)
+{
+    struct runs *runs = owner;
+    for (struct run_entry *entry = runs->first; entry; entry = entry->next)
+        if (entry->run && run_has_begun(entry->run))
+            journal(entry);
+    loop_timer_set(&runs->journal, JOURNAL_NS);
+}
+
+void runs_open_store(struct runs *runs)
+{
+    struct store_options options = {.loop = node_loop(runs->options.node),
+                                    .folder = runs->options.folder,
+                                    .limits = runs->options.limits.store,
+                                    .written = on_written,
+                                    .owner = runs};
+    runs->store = store_open(&options);
+    runs->last_id = store_last_id(runs->store);
+    loop_timer_init(&runs->journal, options.loop, journal_all, runs);
+    if (options.folder)
+        loop_timer_set(&runs->journal, JOURNAL_NS);
+}
+
+struct store *runs_store(const struct runs *runs)
+{
+    return runs->store;
+}
+
+void runs_delete(struct runs *runs, uint64_t id)
+{
+    bool deleted = store_delete(runs->store, id);
+    assert(deleted);
+}
