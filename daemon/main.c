@@ -16,6 +16,7 @@
 #include "serve/api.h"
 #include "serve/config.h"
 #include "serve/config_reload.h"
+#include "serve/notify.h"
 #include "serve/pages.h"
 
 #define EXIT_ASKED 0
@@ -25,8 +26,11 @@
 /* How often a stopping daemon looks whether all is done. */
 #define STOP_CHECK_NS (10 * CLOCK_NS_PER_MS)
 
-/* How often the log tells what it has suppressed. */
+/* How often the log tells what it has suppressed, and the service manager is told what goes on. */
 #define SECOND_NS CLOCK_NS_PER_S
+
+/* What ending takes beyond the time for the runs. */
+#define STOP_GRACE_MS 5000
 
 #define SIGNALS 3
 
@@ -41,6 +45,7 @@ struct daemon {
     struct node *node;
     struct peers *peers;
     struct listener *listener;
+    struct notify *notify;
     struct pages *pages; /* NULL: http.listen is empty */
     struct event *signals[SIGNALS];
     struct loop_timer second;
@@ -106,6 +111,7 @@ static void become_ready(struct daemon *daemon, uint32_t creation)
         peers_keep(daemon->peers, config->peers[i].node, config->peers[i].port);
     log_info("ready", log_string("node", config->node_name),
              log_integer("port", listener_port(daemon->listener)));
+    notify_ready(daemon->notify);
 }
 
 static void on_registered(void *owner, uint32_t creation)
@@ -160,6 +166,7 @@ static void stop(struct daemon *daemon, const char *signal)
     }
     log_info("stopping", log_string("signal", signal));
     daemon->stopping = true;
+    notify_stopping(daemon->notify, daemon->config.shutdown_ms + STOP_GRACE_MS);
     daemon->stop_by_ns = clock_ns() + daemon->config.shutdown_ms * CLOCK_NS_PER_MS;
     if (daemon->runs)
         runs_stop(daemon->runs);
@@ -187,13 +194,9 @@ static void keep_peers(struct daemon *daemon, const struct config *old)
 }
 
 /* Who reads the configuration when something comes up, as access does, needs not be told. */
-static void reload(struct daemon *daemon)
+static void apply(struct daemon *daemon, const struct config *old)
 {
-    struct config old;
     const struct config *config = &daemon->config;
-    log_info("reloading the configuration", log_string("signal", "HUP"));
-    if (!config_reload(daemon->argc, daemon->argv, &daemon->config, &old))
-        return;
     log_configure(config->log_level, config->log_format, stderr);
     peers_set_limits(daemon->peers, config->limit_frame_bytes, config->limit_queued_bytes,
                      config->limit_pending_handshakes);
@@ -203,9 +206,20 @@ static void reload(struct daemon *daemon)
         struct runs_limits all = runs_limits_of(config);
         runner_set_limits(daemon->runner, &limits);
         runs_set_limits(daemon->runs, &all);
-        keep_peers(daemon, &old);
+        keep_peers(daemon, old);
     }
-    config_free(&old);
+}
+
+static void reload(struct daemon *daemon)
+{
+    struct config old;
+    log_info("reloading the configuration", log_string("signal", "HUP"));
+    notify_reloading(daemon->notify);
+    if (config_reload(daemon->argc, daemon->argv, &daemon->config, &old)) {
+        apply(daemon, &old);
+        config_free(&old);
+    }
+    notify_reloaded(daemon->notify);
 }
 
 static void on_signal(evutil_socket_t number, short events, void *argument)
@@ -245,10 +259,25 @@ static void watch_signals(struct daemon *daemon)
     signal(SIGPIPE, SIG_IGN);
 }
 
+static void tell_status(struct daemon *daemon)
+{
+    size_t runs = daemon->ready ? runs_count(daemon->runs, RUN_PHASE_QUEUED) +
+                                      runs_count(daemon->runs, RUN_PHASE_RUNNING)
+                                : 0;
+    if (daemon->stopping)
+        notify_status(daemon->notify, "stopping, %zu runs to end", runs);
+    else if (!daemon->ready)
+        notify_status(daemon->notify, "waiting for epmd on port %u", daemon->config.epmd_port);
+    else
+        notify_status(daemon->notify, "%s: %zu runs, %zu nodes connected", daemon->config.node_name, runs,
+                      peers_up_count(daemon->peers));
+}
+
 static void on_second(void *owner)
 {
     struct daemon *daemon = owner;
     log_settle(false);
+    tell_status(daemon);
     loop_timer_set(&daemon->second, SECOND_NS);
 }
 
@@ -257,6 +286,7 @@ static void make_parts(struct daemon *daemon)
     const struct config *config = &daemon->config;
     loop_init(&daemon->loop);
     loop_timer_init(&daemon->stop_check, &daemon->loop, on_stop_check, daemon);
+    daemon->notify = notify_new(&daemon->loop);
     loop_timer_init(&daemon->second, &daemon->loop, on_second, daemon);
     loop_timer_set(&daemon->second, SECOND_NS);
     watch_signals(daemon);
@@ -367,6 +397,7 @@ static void free_parts(struct daemon *daemon)
         event_free(daemon->signals[i]);
     loop_timer_free(&daemon->stop_check);
     loop_timer_free(&daemon->second);
+    notify_free(daemon->notify);
     loop_free(&daemon->loop);
     config_free(&daemon->config);
 }
