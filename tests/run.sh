@@ -2,7 +2,7 @@
 # Builds harnessd and runs its tests.
 #
 #     sh tests/run.sh                      everything
-#     sh tests/run.sh format               one part: format, unit, cluster or fuzz
+#     sh tests/run.sh format               one part: format, unit, package, cluster or fuzz
 #     sh tests/run.sh cluster FILE[:LINE]  one file of tests/cluster, or the test at that line
 #
 # Environment:
@@ -11,8 +11,8 @@
 #     FUZZ_SECONDS   the time of all fuzzers together (240)
 #     SEED           the order of the cluster tests (random; a failed run prints it)
 #
-# The last line is `N passed, N failed`: unit tests (once, though they run in both builds), cluster tests
-# and fuzzers. The status is 0 if nothing failed, 1 if something did, 2 if it could not run.
+# The last line is `N passed, N failed`: unit tests (once, though they run in both builds), checks of the package,
+# cluster tests and fuzzers. The status is 0 if nothing failed, 1 if something did, 2 if it could not run.
 
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd) || exit 2
@@ -79,7 +79,7 @@ build() {
 }
 
 build_release() {
-    build release all -DCMAKE_BUILD_TYPE=Release
+    build release all -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr
 }
 
 build_asan() {
@@ -134,6 +134,21 @@ cluster_tests() {
     ERL_EPMD_PORT=$(free_port) RESULT="$scratch/cluster" elixir tests/cluster/run.exs "$@"
     if [ -f "$scratch/cluster" ]; then
         read -r good bad <"$scratch/cluster"
+    else
+        good=0 bad=1
+    fi
+    passed=$((passed + good))
+    failed=$((failed + bad))
+    step_end "$good passed, $bad failed"
+}
+
+# What takes a fresh Debian is not part of this: sh tests/package.sh.
+package_tests() {
+    heading "package"
+    rm -f "$scratch/package"
+    RESULT="$scratch/package" sh tests/package.sh --quick
+    if [ -f "$scratch/package" ]; then
+        read -r good bad <"$scratch/package"
     else
         good=0 bad=1
     fi
@@ -202,6 +217,7 @@ all)
     check_format
     build_release
     unit_tests release repeat
+    package_tests
     build_asan
     unit_tests asan count
     cluster_tests
@@ -216,6 +232,9 @@ unit)
     build_asan
     unit_tests asan count
     ;;
+package)
+    package_tests
+    ;;
 cluster)
     [ -n "${HARNESSD:-}" ] || build_asan
     cluster_tests "$@"
@@ -224,7 +243,7 @@ fuzz)
     fuzz
     ;;
 *)
-    echo "usage: sh tests/run.sh [format|unit|cluster [FILE[:LINE]]|fuzz]" >&2
+    echo "usage: sh tests/run.sh [format|unit|package|cluster [FILE[:LINE]]|fuzz]" >&2
     exit 2
     ;;
 esac
