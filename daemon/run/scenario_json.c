@@ -152,9 +152,6 @@ static json_t *parse(const char *json, size_t size, struct problems *problems)
         problems_add(problems, "wrong_type", "a scenario is a JSON object");
         json_decref(root);
         root = NULL;
-    } else if (!is_bounded(root, 1, problems)) {
-        json_decref(root);
-        root = NULL;
     }
     return root;
 }
@@ -166,12 +163,16 @@ static void keep_origin(struct scenario_texts *texts, const struct scenario_orig
     texts->hooks_at_target = origin->hooks_at_target;
 }
 
-struct scenario *scenario_json_read(const char *json, size_t size, const struct scenario_origin *origin,
-                                    struct problems *problems)
+struct scenario *scenario_json_read(const char *json, size_t size, const struct scenario_settings *settings,
+                                    const struct scenario_origin *origin, struct problems *problems)
 {
     json_t *root = parse(json, size, problems);
-    if (!root)
+    for (size_t i = 0; root && settings && i < settings->count; i++)
+        json_set(root, settings->items[i], problems);
+    if (!root || !is_bounded(root, 1, problems)) {
+        json_decref(root);
         return NULL;
+    }
     struct term_builder builder = {0};
     struct scenario_texts *texts = scenario_texts_new();
     struct json_reader reader = {.builder = &builder, .problems = problems, .texts = texts};

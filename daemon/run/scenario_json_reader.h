@@ -59,6 +59,10 @@ const char *json_only_key(const json_t *object, const json_t **value);
 /* Whether a value is a text in one of the languages. */
 bool json_is_text(const json_t *value);
 
+/* Sets what `setting`, PATH=VALUE, says, in a file that is an object; a problem when there is no such place.
+ */
+void json_set(json_t *root, const char *setting, struct problems *problems);
+
 /* Problems for the keys of an object that are none of these. */
 void json_check_keys(struct json_reader *reader, const json_t *object, const char *const *known, size_t count,
                      const char *what);

@@ -47,13 +47,14 @@ static bool load(const char *path, struct buffer *content, struct problems *prob
     return loaded;
 }
 
-struct scenario *scenario_file_read(const char *path, const struct scenario_origin *origin,
-                                    struct problems *problems)
+struct scenario *scenario_file_read(const char *path, const struct scenario_settings *settings,
+                                    const struct scenario_origin *origin, struct problems *problems)
 {
     struct buffer content = {0};
     struct scenario *scenario = NULL;
     if (load(path, &content, problems))
-        scenario = scenario_json_read((const char *)buffer_bytes(&content), content.size, origin, problems);
+        scenario = scenario_json_read((const char *)buffer_bytes(&content), content.size, settings, origin,
+                                      problems);
     buffer_free(&content);
     return scenario;
 }
@@ -79,7 +80,7 @@ struct scenario *scenario_file_find(const char *folder, const char *name,
     }
     bool complete = size > suffix && strcmp(name + size - suffix, SUFFIX) == 0;
     char *path = memory_format("%s/%s%s", folder, name, complete ? "" : SUFFIX);
-    struct scenario *scenario = scenario_file_read(path, origin, problems);
+    struct scenario *scenario = scenario_file_read(path, NULL, origin, problems);
     free(path);
     return scenario;
 }

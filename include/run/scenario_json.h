@@ -24,9 +24,18 @@
 #define SCENARIO_JSON_BYTES_MOST ((size_t)4 << 20)
 #define SCENARIO_JSON_DEPTH_MOST 32
 
+/* Values that take the place of the file's: PATH=VALUE, such as load.duration_ms=10000,
+ * load.stages[0].rate=50 or target.node=app@host. A path is what the problems of files have; a value is JSON,
+ * or else a string. */
+struct scenario_settings {
+    const char *const *items;
+    size_t count;
+};
+
 /* Reads a scenario of `size` bytes; it has `texts` when somebody has to say what they mean before it can run.
- * NULL when there are problems: all that can be found without a node. */
+ * `settings` may be NULL. NULL when there are problems: all that can be found without a node. */
 MUST_CHECK struct scenario *scenario_json_read(const char *json, size_t size,
+                                               const struct scenario_settings *settings,
                                                const struct scenario_origin *origin,
                                                struct problems *problems);
 

@@ -2,10 +2,12 @@
 #ifndef HARNESSD_SERVE_SCENARIO_FILE_H
 #define HARNESSD_SERVE_SCENARIO_FILE_H
 
-#include "run/scenario_term.h"
+#include "run/scenario_json.h"
 
-/* Reads the file at `path`; NULL when there are problems, that it cannot be read among them. */
-MUST_CHECK struct scenario *scenario_file_read(const char *path, const struct scenario_origin *origin,
+/* Reads the file at `path`, with these settings, if any, in the place of its values; NULL when there are
+ * problems, that it cannot be read among them. */
+MUST_CHECK struct scenario *scenario_file_read(const char *path, const struct scenario_settings *settings,
+                                               const struct scenario_origin *origin,
                                                struct problems *problems);
 
 /* Reads the file `name`, with or without its .json, in `folder`, which is NULL when none is configured. A

@@ -78,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct scenario_origin origin = {
         .caller_node = size % 5 ? "app@caller" : "", .own_node = "harness@own", .hooks_at_target = true};
     struct problems problems = {0};
-    struct scenario *scenario = scenario_json_read((const char *)data, size, &origin, &problems);
+    struct scenario *scenario = scenario_json_read((const char *)data, size, NULL, &origin, &problems);
     check_problems(scenario, &problems);
     if (!scenario)
         return 0;

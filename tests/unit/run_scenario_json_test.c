@@ -10,7 +10,7 @@ static const struct scenario_origin origin = {
 static struct scenario *read_json(const char *json, struct problems *problems)
 {
     *problems = (struct problems){0};
-    struct scenario *scenario = scenario_json_read(json, strlen(json), &origin, problems);
+    struct scenario *scenario = scenario_json_read(json, strlen(json), NULL, &origin, problems);
     assert_int_equal(scenario == NULL, problems->count > 0);
     assert_int_equal(problems->depth, 0);
     return scenario;
@@ -296,7 +296,7 @@ static void test_nobody_calls(void **state)
         struct term_builder listed = {0};
         char found[1000];
         struct scenario *scenario =
-            scenario_json_read(rows[i].json, strlen(rows[i].json), &nobody, &problems);
+            scenario_json_read(rows[i].json, strlen(rows[i].json), NULL, &nobody, &problems);
         problems_build(&problems, &listed);
         term_text(term_built(&listed), found, sizeof(found));
         assert_int_equal(problems.count, rows[i].path ? 1 : 0);
@@ -381,6 +381,93 @@ static void test_no_texts(void **state)
     struct scenario *scenario = read_good_json("{\"target\": \"server\", \"threads\": [[1]]}");
     assert_null(scenario->texts);
     scenario_free(scenario);
+}
+
+/* --- Settings --- */
+
+static void expect_set(const char *const *items, size_t count, const char *json, const char *term)
+{
+    const struct scenario_settings settings = {items, count};
+    struct term_builder forms[2] = {0}, builder = {0};
+    struct problems problems = {0};
+    struct scenario *set = scenario_json_read(json, strlen(json), &settings, &origin, &problems);
+    struct scenario *same = scenario_term_read(term_of(&builder, term), &origin, &problems);
+    if (!set || !same)
+        fail_msg("%s with %s is no scenario", json, items[0]);
+    scenario_term_build(set, &forms[0]);
+    scenario_term_build(same, &forms[1]);
+    if (!term_same(term_built(&forms[0]), term_built(&forms[1])))
+        fail_msg("%s with %s is not %s", json, items[0], term);
+    scenario_free(set);
+    scenario_free(same);
+    term_build_free(&builder);
+    term_build_free(&forms[0]);
+    term_build_free(&forms[1]);
+}
+
+#define LOADED                                                                                               \
+    "{\"target\": \"server\", \"load\": {\"threads\": 1, \"duration_ms\": 9}, \"operations\": [1, 2]}"
+
+static void test_settings(void **state)
+{
+    (void)state;
+    static const char *const nested[] = {"load.duration_ms=5000", "operations[1]=3", "seed=7"};
+    static const char *const names[] = {"target.node=app@host", "target.name=other", "metadata.a.b=text"};
+    static const char *const whole[] = {"target={\"name\": \"s\", \"node\": \"a@b\"}", "target.name=t",
+                                        "events=\"none\"", "mailbox=null", "operations[0]={\"call\": 5}"};
+    static const char *const path[] = {"metadata.text=a=b", "metadata.empty="};
+    expect_set(
+        nested, ARRAY_LENGTH(nested), LOADED,
+        "#{target => server, load => #{threads => 1, duration_ms => 5000}, operations => [1, 3], seed => 7}");
+    expect_set(names, ARRAY_LENGTH(names),
+               "{\"target\": {\"name\": \"server\", \"node\": \"x@y\"}, \"threads\": [[1]]}",
+               "#{target => {other, app@host}, threads => [[1]], metadata => #{a => #{b => <<\"text\">>}}}");
+    expect_set(
+        whole, ARRAY_LENGTH(whole), LOADED,
+        "#{target => {t, a@b}, load => #{threads => 1, duration_ms => 9}, operations => [{call, 5}, 2], "
+        "events => none}");
+    expect_set(
+        path, ARRAY_LENGTH(path), LOADED,
+        "#{target => server, load => #{threads => 1, duration_ms => 9}, operations => [1, 2], metadata "
+        "=> #{text => <<\"a=b\">>, empty => <<\"\">>}}");
+}
+
+static void test_bad_settings(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *setting;
+        const char *problem;
+    } rows[] = {
+        {"load", PROBLEM("", "syntax", "load is no setting")},
+        {"", PROBLEM("", "syntax", " is no setting")},
+        {"=5", PROBLEM("", "no_place", "there is no  in the file")},
+        {"operations[2]=5", PROBLEM("", "no_place", "there is no operations[2]")},
+        {"operations.a=5", PROBLEM("", "no_place", "")},
+        {"operations[1].a=5", PROBLEM("", "no_place", "")},
+        {"operations[x]=5", PROBLEM("", "no_place", "")},
+        {"operations[=5", PROBLEM("", "no_place", "")},
+        {"operations[-1]=5", PROBLEM("", "no_place", "")},
+        {"[0]=5", PROBLEM("", "no_place", "")},
+        {"load..threads=5", PROBLEM("", "no_place", "")},
+        {"target.node=x@y", PROBLEM("", "no_place", "")},
+        {"metadata=\xff", PROBLEM("", "syntax", "metadata has a value")},
+        {"load.threads=0", PROBLEM("load,threads", "out_of_range", "")},
+        {"load.thread=1", PROBLEM("load,thread", "unknown_key", "")},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        const struct scenario_settings settings = {&rows[i].setting, 1};
+        struct problems problems = {0};
+        struct term_builder listed = {0};
+        char found[1000];
+        assert_null(scenario_json_read(LOADED, strlen(LOADED), &settings, &origin, &problems));
+        problems_build(&problems, &listed);
+        term_text(term_built(&listed), found, sizeof(found));
+        if (problems.count != 1 || !strstr(found, rows[i].problem))
+            fail_msg("%s: %s", rows[i].setting, found);
+        problems_free(&problems);
+        term_build_free(&listed);
+    }
 }
 
 /* --- What is wrong --- */
@@ -482,7 +569,8 @@ int main(void)
         cmocka_unit_test(test_operations),    cmocka_unit_test(test_chaos),
         cmocka_unit_test(test_chaos_targets), cmocka_unit_test(test_hooks_node),
         cmocka_unit_test(test_nobody_calls),  cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_no_texts),      cmocka_unit_test(test_bad_json),
+        cmocka_unit_test(test_no_texts),      cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_bad_settings),  cmocka_unit_test(test_bad_json),
         cmocka_unit_test(test_depth),         cmocka_unit_test(test_long_keys),
         cmocka_unit_test(test_problems),
     };
