@@ -9,6 +9,11 @@ const char *const report_outcome_texts[REPORT_OUTCOMES] = {
     [REPORT_INTERRUPTED] = "interrupted", [REPORT_NOT_RUN] = "not run",
 };
 
+const char *const report_outcome_names[REPORT_OUTCOMES] = {
+    [REPORT_COMPLETED] = "completed", [REPORT_MISSED] = "missed",           [REPORT_FAILED] = "failed",
+    [REPORT_CANCELLED] = "cancelled", [REPORT_INTERRUPTED] = "interrupted", [REPORT_NOT_RUN] = "not_run",
+};
+
 static const char *const key_names[REPORT_KEYS] = {
     [REPORT_METRICS] = "metrics",
     [REPORT_LATENCY] = "latency",
@@ -47,8 +52,10 @@ static void read_report(struct term report, struct report_view *view)
 {
     struct term_pairs pairs;
     struct term key, value;
-    view->has_report = term_type(report) == TERM_MAP && term_pairs_start(&pairs, report);
-    while (view->has_report && term_pairs_next(&pairs, &key, &value))
+    if (term_type(report) != TERM_MAP || !term_pairs_start(&pairs, report))
+        return;
+    view->report = report;
+    while (term_pairs_next(&pairs, &key, &value))
         for (size_t i = 0; i < REPORT_KEYS; i++)
             if (term_is_atom(key, key_names[i]) && !term_is_atom(value, "nil"))
                 view->keys[i] = value;
@@ -115,8 +122,8 @@ bool report_view_read(struct term result, struct term partial, struct report_vie
     else if (term_is_atom(pair[0], "error"))
         read_reason(pair[1], view);
     if (view->outcome == REPORT_COMPLETED)
-        return view->has_report;
-    if (!view->has_report && partial.data) {
+        return view->report.data != NULL;
+    if (!view->report.data && partial.data) {
         struct term judged = view->keys[REPORT_EXPECTATIONS], measured = view->keys[REPORT_PERFORMANCE];
         read_report(partial, view);
         view->keys[REPORT_EXPECTATIONS] = judged.data ? judged : view->keys[REPORT_EXPECTATIONS];

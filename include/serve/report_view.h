@@ -15,8 +15,9 @@ enum report_outcome {
     REPORT_OUTCOMES
 };
 
-/* "completed", "an expectation was missed", ... */
+/* For people: "completed", "an expectation was missed", ...; and for programs: "completed", "missed", ... */
 extern const char *const report_outcome_texts[REPORT_OUTCOMES];
+extern const char *const report_outcome_names[REPORT_OUTCOMES];
 
 /* The keys of reports that are shown. */
 enum report_key {
@@ -43,7 +44,7 @@ struct report_view {
     struct term reason;   /* of {error, Reason}, without what it wraps; without data when there is none */
     struct term problems; /* of {invalid_scenario, Problems} */
     struct term cleanup;  /* what went wrong with the cleanup */
-    bool has_report;
+    struct term report;   /* what the run has recorded */
     struct term keys[REPORT_KEYS]; /* without data where there is none, or nil */
 };
 
