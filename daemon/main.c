@@ -9,12 +9,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "dist/flags.h"
 #include "dist/listener.h"
 #include "node/rpc_in.h"
+#include "run_once.h"
 #include "serve/access.h"
 #include "serve/api.h"
 #include "serve/config.h"
+#include "serve/config_parts.h"
 #include "serve/config_reload.h"
 #include "serve/notify.h"
 #include "serve/pages.h"
@@ -63,13 +64,6 @@ struct daemon {
     struct loop_timer stop_check;
 };
 
-static struct runner_limits runner_limits_of(const struct config *config)
-{
-    return (struct runner_limits){.events = config->limit_events,
-                                  .event_bytes = config->limit_event_bytes,
-                                  .custom = config->limit_custom};
-}
-
 static struct runs_limits runs_limits_of(const struct config *config)
 {
     return (struct runs_limits){.room = {{[ROOM_RUNS] = config->limit_runs,
@@ -91,7 +85,7 @@ static void become_ready(struct daemon *daemon, uint32_t creation)
         return;
     const struct config *config = &daemon->config;
     daemon->identity.creation = creation;
-    struct runner_limits limits = runner_limits_of(config);
+    struct runner_limits limits = config_runner_limits(config);
     daemon->io_server = io_server_new(daemon->node);
     daemon->runner = runner_new(daemon->node, daemon->io_server, &limits);
     struct blast_radius radius = access_blast_radius(&daemon->config);
@@ -202,7 +196,7 @@ static void apply(struct daemon *daemon, const struct config *old)
                      config->limit_pending_handshakes);
     peers_judge_again(daemon->peers);
     if (daemon->ready) {
-        struct runner_limits limits = runner_limits_of(config);
+        struct runner_limits limits = config_runner_limits(config);
         struct runs_limits all = runs_limits_of(config);
         runner_set_limits(daemon->runner, &limits);
         runs_set_limits(daemon->runs, &all);
@@ -291,30 +285,22 @@ static void make_parts(struct daemon *daemon)
     loop_timer_set(&daemon->second, SECOND_NS);
     watch_signals(daemon);
     daemon->resolver = resolver_new(&daemon->loop);
-    struct epmd_options epmd = {.host = config->epmd_host ? config->epmd_host : "localhost",
-                                .port = config->epmd_port,
-                                .start = config->epmd_start};
+    struct epmd_options epmd = config_epmd_options(config);
     daemon->epmd = epmd_new(&daemon->loop, daemon->resolver, &epmd);
-    daemon->identity = (struct handshake_identity){
-        .node = config->node_name,
-        .cookie = config->cookie,
-        .flags = config->atom_cache ? FLAGS_OFFERED : FLAGS_OFFERED & ~FLAG_DIST_HDR_ATOM_CACHE};
+    daemon->identity = config_identity(config);
     struct node_options node = {.loop = &daemon->loop,
                                 .identity = &daemon->identity,
                                 .allowed = on_allowed,
                                 .spawn = on_spawn,
                                 .owner = daemon};
     daemon->node = node_new(&node);
-    struct peers_options peers = {.loop = &daemon->loop,
-                                  .resolver = daemon->resolver,
-                                  .epmd = daemon->epmd,
-                                  .identity = &daemon->identity,
-                                  .ticktime_ns = config->net_ticktime_s * CLOCK_NS_PER_S,
-                                  .frame_bytes = config->limit_frame_bytes,
-                                  .queued_bytes = config->limit_queued_bytes,
-                                  .pending_handshakes = config->limit_pending_handshakes,
-                                  .events = node_peers_events(),
-                                  .owner = daemon->node};
+    struct peers_options peers = config_peers_options(config);
+    peers.loop = &daemon->loop;
+    peers.resolver = daemon->resolver;
+    peers.epmd = daemon->epmd;
+    peers.identity = &daemon->identity;
+    peers.events = node_peers_events();
+    peers.owner = daemon->node;
     daemon->peers = peers_new(&peers);
     node_set_peers(daemon->node, daemon->peers);
 }
@@ -426,6 +412,8 @@ int main(int argc, char **argv)
     switch (config_load(argc, argv, &daemon.config, stderr)) {
     case CONFIG_RUN:
         return run(&daemon);
+    case CONFIG_ONE_SHOT:
+        return run_once(&daemon.config);
     case CONFIG_HELP:
         config_usage(stdout);
         break;

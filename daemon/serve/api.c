@@ -127,7 +127,9 @@ static const struct function {
     const char *help;
 } functions[] = {
     {"run", 1, serve_run, "run(scenario) -> {:ok, report} | {:error, reason}",
-     "Runs a scenario and answers when it has ended.\n"
+     "Runs a scenario and answers when it has ended. {:file, name} stands for the scenario of a JSON file "
+     "in\n"
+     "the configuration's scenario_dir, here and for start and validate.\n"
      "\n"
      "A scenario is a map, a keyword list or a struct with these keys:\n"
      "  setup              fun/0 that gives {:ok, pid}, {:ok, pid, context} or {:error, reason}\n"

@@ -3,7 +3,10 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/memory.h"
+#include "base/random.h"
 #include "dist/node_name.h"
 #include "serve/config_file.h"
 #include "serve/config_flags.h"
@@ -348,6 +351,22 @@ static bool is_given(const struct config_reading *reading, const char *path)
     return reading->given[config_key_find(path) - keys];
 }
 
+/* One that nobody else has, of the kind of the node that it connects to. The name that a file may have is the
+ * daemon's. */
+static void make_up_name(struct config_reading *reading)
+{
+    struct config *config = reading->config;
+    const char *node = config->one_shot.connect;
+    const char *host = node ? strchr(node, '@') : NULL;
+    uint32_t unique;
+    bool is_here = host && (strcmp(host, "@127.0.0.1") == 0 || strcmp(host, "@localhost") == 0);
+    random_secret(&unique, sizeof(unique));
+    free(config->node_name);
+    config->node_name = memory_format("harnessd_run_%ld_%08x%s", (long)getpid(), unique, is_here ? host : "");
+    config->long_names = node && node_name_looks_long(node);
+    reading->given[config_key_find("node.names") - keys] = true;
+}
+
 static void check_name(struct config_reading *reading, const struct config_flags *given)
 {
     struct config *config = reading->config;
@@ -416,6 +435,10 @@ enum config_action config_load(int argc, char **argv, struct config *config, FIL
     if (given.file)
         config_file_read(&reading, given.file);
     config_flags_apply(&reading, &given);
+    if (given.action == CONFIG_ONE_SHOT && !given.has_name)
+        make_up_name(&reading);
+    if (given.action == CONFIG_ONE_SHOT && !is_given(&reading, "log.level"))
+        config->log_level = LOG_LEVEL_WARNING;
     find_epmd_port(&reading);
     check_name(&reading, &given);
     check_peers(&reading);
@@ -448,12 +471,18 @@ static void print_key(FILE *output, const struct config_key *key)
 void config_usage(FILE *output)
 {
     fputs("usage: harnessd [--config FILE] [--name NAME@HOST | --sname NAME] [flags]\n"
-          "       harnessd --check-config FILE\n\n"
+          "       harnessd --check-config FILE\n"
+          "       harnessd run FILE --connect NODE [flags]\n\n"
           "Joins an Erlang cluster as a hidden node and runs load, concurrency and chaos scenarios on "
           "request.\n\n"
           "flags (they override the file):\n",
           output);
-    config_flags_usage(output);
+    config_flags_usage(output, false);
+    fputs(
+        "\nflags of run, which runs the scenario FILE once and ends with status 0 when all was met, 1 when\n"
+        "something was missed or has failed, 2 when it could not be run:\n",
+        output);
+    config_flags_usage(output, true);
     fputs("\nkeys of the configuration file (JSON; a key that begins with // is a comment). SIGHUP has it "
           "read\n"
           "again; those that need a restart keep their values until then:\n",

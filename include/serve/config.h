@@ -22,6 +22,18 @@ struct config_list {
     size_t count;
 };
 
+#define CONFIG_SETTINGS_MOST 64
+
+/* What `harnessd run FILE` is to run, and how it tells what came of it; borrowed from the command line. */
+struct config_one_shot {
+    const char *scenario; /* FILE; NULL: this is the daemon */
+    const char *connect;  /* a node */
+    const char *settings[CONFIG_SETTINGS_MOST];
+    size_t setting_count;
+    bool json;         /* the report as JSON on standard output */
+    const char *junit; /* the file that it is written to as JUnit XML, or NULL */
+};
+
 /* All strings belong to the configuration; those that were not given are NULL. */
 struct config {
     char *node_name;
@@ -69,6 +81,8 @@ struct config {
     char *scenario_dir; /* of scenario files; NULL: none */
     char *http_listen;  /* address and port; "" is nowhere */
 
+    struct config_one_shot one_shot;
+
     enum log_level log_level;
     enum log_format log_format;
 
@@ -81,7 +95,7 @@ struct config {
     uint64_t shutdown_ms;
 };
 
-enum config_action { CONFIG_RUN, CONFIG_CHECK, CONFIG_HELP, CONFIG_VERSION, CONFIG_INVALID };
+enum config_action { CONFIG_RUN, CONFIG_ONE_SHOT, CONFIG_CHECK, CONFIG_HELP, CONFIG_VERSION, CONFIG_INVALID };
 
 /* Reads flags, then the file they name, then the cookie. Problems go to `problems`, one line each, with the
  * JSON path or the flag: `node.port: 70000 is not in 0 to 65535`; all of them, not only the first. On

@@ -1,0 +1,10 @@
+/* The program as `harnessd run FILE`. */
+#ifndef HARNESSD_RUN_ONCE_H
+#define HARNESSD_RUN_ONCE_H
+
+#include "serve/config.h"
+
+/* Runs the scenario, tells what came of it, and answers the exit code. Frees the configuration. */
+int run_once(struct config *config);
+
+#endif

@@ -1,0 +1,299 @@
+#include "serve/one_shot.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "serve/junit.h"
+#include "serve/report_text.h"
+#include "serve/report_view.h"
+#include "serve/run_result.h"
+#include "serve/scenario_file.h"
+#include "serve/text_number.h"
+#include "term/term_json.h"
+#include "term/term_read.h"
+
+/* How often progress is told: on a terminal one line that changes, elsewhere a new line each time. */
+#define TERMINAL_NS (200 * CLOCK_NS_PER_MS)
+#define LINES_NS (5 * CLOCK_NS_PER_S)
+
+struct one_shot {
+    const struct config *config;
+    struct scenario *scenario; /* until it runs */
+    FILE *junit;
+    bool on_terminal;
+    struct runner *runner;
+    struct peer *peer;
+    struct peer_wait wait;
+    struct run *run; /* while it goes on */
+    struct term_builder result;
+    uint64_t started_ns;
+    uint64_t planned_ns; /* the length of its load; 0 when that is not known */
+    uint64_t told_ns;    /* when progress was told last */
+    uint64_t told_operations;
+    struct loop_timer progress;
+    void (*done)(void *owner, enum one_shot_status status);
+    void *owner;
+};
+
+/* --- What is wrong --- */
+
+/* One line for each problem of {error, {invalid_scenario, Problems}}. */
+static void print_problems(const struct one_shot *one_shot, struct term problems)
+{
+    struct buffer text = {0};
+    char *prefix = memory_format("%s: ", one_shot->config->one_shot.scenario);
+    report_view_write_problems(problems, prefix, &text);
+    fwrite(buffer_bytes(&text), 1, text.size, stderr);
+    buffer_free(&text);
+    free(prefix);
+}
+
+/* --- Before anything is connected --- */
+
+static struct scenario *read_scenario(const struct one_shot *one_shot)
+{
+    const struct config *config = one_shot->config;
+    const struct config_one_shot *given = &config->one_shot;
+    const struct scenario_settings settings = {given->settings, given->setting_count};
+    const struct scenario_origin origin = {
+        .caller_node = given->connect, .own_node = config->node_name, .hooks_at_target = true};
+    struct problems problems = {0};
+    struct term_builder reason = {0};
+    struct term list;
+    struct scenario *scenario = scenario_file_read(given->scenario, &settings, &origin, &problems);
+    problems_build(&problems, &reason);
+    if (!scenario && term_read_element(term_built(&reason), 1, &list))
+        print_problems(one_shot, list);
+    term_build_free(&reason);
+    problems_free(&problems);
+    return scenario;
+}
+
+/* Opened before anything is run: an hour later it would be too late. */
+static bool open_junit(struct one_shot *one_shot)
+{
+    const char *file = one_shot->config->one_shot.junit;
+    if (!file)
+        return true;
+    one_shot->junit = fopen(file, "we");
+    if (!one_shot->junit)
+        fprintf(stderr, "--junit: cannot write %s: %s\n", file, strerror(errno));
+    return one_shot->junit != NULL;
+}
+
+struct one_shot *one_shot_new(const struct config *config)
+{
+    struct one_shot *one_shot = memory_zalloc(1, sizeof(*one_shot));
+    one_shot->config = config;
+    one_shot->on_terminal = isatty(STDERR_FILENO);
+    one_shot->scenario = read_scenario(one_shot);
+    if (one_shot->scenario && open_junit(one_shot))
+        return one_shot;
+    one_shot_free(one_shot);
+    return NULL;
+}
+
+void one_shot_free(struct one_shot *one_shot)
+{
+    scenario_free(one_shot->scenario);
+    term_build_free(&one_shot->result);
+    loop_timer_free(&one_shot->progress);
+    if (one_shot->junit)
+        fclose(one_shot->junit);
+    free(one_shot);
+}
+
+/* --- The end --- */
+
+static void leave_line(const struct one_shot *one_shot)
+{
+    if (one_shot->on_terminal)
+        fputs("\r\033[K", stderr);
+}
+
+static void finish(struct one_shot *one_shot, enum one_shot_status status)
+{
+    peer_wait_cancel(&one_shot->wait);
+    if (one_shot->peer)
+        peer_release(one_shot->peer);
+    one_shot->peer = NULL;
+    loop_timer_stop(&one_shot->progress);
+    one_shot->done(one_shot->owner, status);
+}
+
+static void build_part(struct term_builder *builder, const char *key, struct term part)
+{
+    term_build_key(builder, key);
+    if (part.data)
+        term_build_term(builder, part);
+    else
+        term_build_atom(builder, "nil");
+}
+
+/* %{outcome:, reason:, report:}, the report being what the run has recorded, however it has ended. */
+static void print_json(const struct report_view *view)
+{
+    struct term_builder builder = {0};
+    struct buffer json = {0};
+    term_build_map(&builder, 3);
+    term_build_key(&builder, "outcome");
+    term_build_text(&builder, report_outcome_names[view->outcome]);
+    build_part(&builder, "reason", view->cleanup.data ? view->cleanup : view->reason);
+    build_part(&builder, "report", view->report);
+    term_json_write(term_built(&builder), &json);
+    buffer_append(&json, "\n", 1);
+    fwrite(buffer_bytes(&json), 1, json.size, stdout);
+    buffer_free(&json);
+    term_build_free(&builder);
+}
+
+static bool write_junit(struct one_shot *one_shot, const struct report_view *view, struct buffer *text)
+{
+    const struct config_one_shot *given = &one_shot->config->one_shot;
+    struct buffer xml = {0};
+    junit_write(view, given->scenario, text, &xml);
+    size_t written = fwrite(buffer_bytes(&xml), 1, xml.size, one_shot->junit);
+    bool done = written == xml.size && fclose(one_shot->junit) == 0;
+    one_shot->junit = NULL;
+    if (!done)
+        fprintf(stderr, "--junit: cannot write %s: %s\n", given->junit, strerror(errno));
+    buffer_free(&xml);
+    return done;
+}
+
+static enum one_shot_status status_of(const struct report_view *view)
+{
+    if (view->outcome == REPORT_NOT_RUN)
+        return ONE_SHOT_NOT_RUN;
+    return view->outcome == REPORT_COMPLETED ? ONE_SHOT_MET : ONE_SHOT_MISSED;
+}
+
+/* What is wrong with a scenario is told as when the program finds it, on standard error. */
+static void print_text(const struct one_shot *one_shot, const struct report_view *view, struct buffer *text)
+{
+    if (view->problems.data)
+        print_problems(one_shot, view->problems);
+    else
+        fwrite(buffer_bytes(text), 1, text->size, view->outcome == REPORT_NOT_RUN ? stderr : stdout);
+}
+
+static enum one_shot_status tell(struct one_shot *one_shot)
+{
+    struct term stored = term_built(&one_shot->result), report = {0};
+    struct term_builder result = {0};
+    struct report_view view;
+    struct buffer text = {0};
+    run_result_build(stored, false, &result);
+    if (!run_result_report(stored, false, &report))
+        report = (struct term){0};
+    bool told = report_view_read(term_built(&result), report, &view) &&
+                report_text_write(term_built(&result), report, &text);
+    assert(told);
+    if (one_shot->config->one_shot.json)
+        print_json(&view);
+    else
+        print_text(one_shot, &view, &text);
+    told = fflush(stdout) == 0;
+    if (one_shot->junit)
+        told = write_junit(one_shot, &view, &text) && told;
+    buffer_free(&text);
+    term_build_free(&result);
+    enum one_shot_status status = status_of(&view);
+    return status == ONE_SHOT_MET && !told ? ONE_SHOT_MISSED : status;
+}
+
+static void on_done(void *owner, const struct run *run, struct term raised)
+{
+    (void)run;
+    (void)raised;
+    struct one_shot *one_shot = owner;
+    one_shot->run = NULL;
+    leave_line(one_shot);
+    finish(one_shot, tell(one_shot));
+}
+
+/* --- Progress --- */
+
+static void print_progress(struct one_shot *one_shot, uint64_t now)
+{
+    struct run_figures figures;
+    struct text_number time, left, operations, errors, rate;
+    run_figures(one_shot->run, &figures);
+    double seconds = (double)(now - one_shot->told_ns) / CLOCK_NS_PER_S;
+    double per_second = seconds > 0 ? (double)(figures.operations - one_shot->told_operations) / seconds : 0;
+    leave_line(one_shot);
+    fprintf(stderr, "%s  %s", text_duration(&time, (now - one_shot->started_ns) / CLOCK_NS_PER_US),
+            run_state_name(figures.state));
+    if (figures.state == RUN_LOAD && figures.load_ns < one_shot->planned_ns)
+        fprintf(stderr, ", %s left",
+                text_duration(&left, (one_shot->planned_ns - figures.load_ns) / CLOCK_NS_PER_US));
+    fprintf(stderr, ": %s operations (%s/s), %s errors%s", text_count(&operations, figures.operations),
+            text_rate(&rate, per_second), text_count(&errors, figures.operation_errors),
+            one_shot->on_terminal ? "" : "\n");
+    fflush(stderr);
+    one_shot->told_ns = now;
+    one_shot->told_operations = figures.operations;
+}
+
+static void on_progress(void *owner)
+{
+    struct one_shot *one_shot = owner;
+    if (!one_shot->run)
+        return;
+    print_progress(one_shot, clock_ns());
+    loop_timer_set(&one_shot->progress, one_shot->on_terminal ? TERMINAL_NS : LINES_NS);
+}
+
+/* --- The run --- */
+
+static void run(struct one_shot *one_shot)
+{
+    struct run_request request = {.id = clock_wall_us(),
+                                  .scenario = one_shot->scenario,
+                                  .result = &one_shot->result,
+                                  .done = on_done,
+                                  .owner = one_shot};
+    one_shot->started_ns = one_shot->told_ns = clock_ns();
+    one_shot->planned_ns = load_duration_ns(&one_shot->scenario->load);
+    one_shot->scenario = NULL;
+    one_shot->run = runner_start(one_shot->runner, &request);
+    loop_timer_set(&one_shot->progress, one_shot->on_terminal ? TERMINAL_NS : LINES_NS);
+}
+
+static void on_connected(void *owner, struct peer *peer, const char *problem)
+{
+    struct one_shot *one_shot = owner;
+    (void)peer;
+    if (!problem) {
+        run(one_shot);
+        return;
+    }
+    fprintf(stderr, "--connect: cannot connect to %s: %s\n", one_shot->config->one_shot.connect, problem);
+    finish(one_shot, ONE_SHOT_NOT_RUN);
+}
+
+void one_shot_start(struct one_shot *one_shot, struct node *node, struct runner *runner,
+                    void (*done)(void *owner, enum one_shot_status status), void *owner)
+{
+    one_shot->runner = runner;
+    one_shot->done = done;
+    one_shot->owner = owner;
+    loop_timer_init(&one_shot->progress, node_loop(node), on_progress, one_shot);
+    one_shot->peer = peer_hold(node_peers(node), one_shot->config->one_shot.connect);
+    assert(one_shot->peer); /* its name is a node's */
+    one_shot->wait = (struct peer_wait){.done = on_connected, .owner = one_shot};
+    peer_connect(one_shot->peer, &one_shot->wait);
+}
+
+void one_shot_cancel(struct one_shot *one_shot)
+{
+    if (one_shot->run)
+        run_cancel(one_shot->run);
+    else if (one_shot->peer)
+        finish(one_shot, ONE_SHOT_MISSED);
+}

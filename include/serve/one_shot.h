@@ -1,0 +1,32 @@
+/* `harnessd run FILE`: one run, its progress on standard error, and what came of it on standard output. */
+#ifndef HARNESSD_SERVE_ONE_SHOT_H
+#define HARNESSD_SERVE_ONE_SHOT_H
+
+#include "run/runner.h"
+#include "serve/config.h"
+
+/* Exit codes. */
+enum one_shot_status {
+    ONE_SHOT_MET = 0,
+    ONE_SHOT_MISSED = 1,  /* an expectation was missed, or something has failed */
+    ONE_SHOT_NOT_RUN = 2, /* the scenario is none, there is no such node, ... */
+};
+
+struct one_shot;
+
+/* Reads the scenario, and opens what is to be written: NULL when that cannot be, each problem being printed
+ * to standard error on a line of its own. */
+MUST_CHECK struct one_shot *one_shot_new(const struct config *config);
+
+/* Connects to the node, runs the scenario, and tells what came of it; `done` is called once, never from
+ * within one_shot_start(). */
+void one_shot_start(struct one_shot *one_shot, struct node *node, struct runner *runner,
+                    void (*done)(void *owner, enum one_shot_status status), void *owner);
+
+/* Has the run end, with its cleanup and report; before it has begun it never will. */
+void one_shot_cancel(struct one_shot *one_shot);
+
+/* After runner_close(). */
+void one_shot_free(struct one_shot *one_shot);
+
+#endif
