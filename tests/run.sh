@@ -2,7 +2,7 @@
 # Builds harnessd and runs its tests.
 #
 #     sh tests/run.sh                      everything
-#     sh tests/run.sh format               one part: format, unit, package, cluster or fuzz
+#     sh tests/run.sh format               one part: format, unit, package, cluster, soak or fuzz
 #     sh tests/run.sh cluster FILE[:LINE]  one file of tests/cluster, or the test at that line
 #
 # Environment:
@@ -10,6 +10,7 @@
 #     HARNESSD       the daemon that the cluster tests run (BUILD_ROOT/asan/harnessd, built first)
 #     FUZZ_SECONDS   the time of all fuzzers together (240)
 #     SEED           the order of the cluster tests (random; a failed run prints it)
+#     SOAK_SECONDS   how long the soak goes on (120)
 #
 # The last line is `N passed, N failed`: unit tests (once, though they run in both builds), checks of the package,
 # cluster tests and fuzzers. The status is 0 if nothing failed, 1 if something did, 2 if it could not run.
@@ -21,6 +22,7 @@ cd "$root" || exit 2
 
 BUILD_ROOT=${BUILD_ROOT:-$root/build}
 FUZZ_SECONDS=${FUZZ_SECONDS:-240}
+daemon=${HARNESSD:-$BUILD_ROOT/asan/harnessd}
 scratch=$(mktemp -d) || exit 2
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
@@ -125,8 +127,11 @@ free_port() {
         end, Try(100).'
 }
 
+# cluster_tests DAEMON [FILE[:LINE]]
 cluster_tests() {
-    heading "cluster tests: ${HARNESSD:=$BUILD_ROOT/asan/harnessd}"
+    HARNESSD=$1
+    shift
+    heading "cluster tests: $HARNESSD${1:+, $1}"
     require_promtool "$BUILD_ROOT/tools"
     export HARNESSD PROMTOOL
     ulimit -n "$(ulimit -H -n)" 2>/dev/null
@@ -155,6 +160,11 @@ package_tests() {
     passed=$((passed + good))
     failed=$((failed + bad))
     step_end "$good passed, $bad failed"
+}
+
+# Of the release build: what a sanitizer takes for itself would be taken for growth.
+soak() {
+    cluster_tests "$BUILD_ROOT/release/harnessd" soak.exs
 }
 
 # fuzz_one NAME SECONDS: what it finds interesting goes to a corpus of its own, the tree's is only read.
@@ -220,7 +230,8 @@ all)
     package_tests
     build_asan
     unit_tests asan count
-    cluster_tests
+    cluster_tests "$daemon"
+    soak
     fuzz
     ;;
 format)
@@ -237,13 +248,17 @@ package)
     ;;
 cluster)
     [ -n "${HARNESSD:-}" ] || build_asan
-    cluster_tests "$@"
+    cluster_tests "$daemon" "$@"
+    ;;
+soak)
+    build_release
+    soak
     ;;
 fuzz)
     fuzz
     ;;
 *)
-    echo "usage: sh tests/run.sh [format|unit|package|cluster [FILE[:LINE]]|fuzz]" >&2
+    echo "usage: sh tests/run.sh [format|unit|package|cluster [FILE[:LINE]]|soak|fuzz]" >&2
     exit 2
     ;;
 esac

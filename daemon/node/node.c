@@ -42,6 +42,11 @@ const char *node_name(const struct node *node)
     return node->options.identity->node;
 }
 
+size_t node_process_count(const struct node *node)
+{
+    return node->processes.count;
+}
+
 struct peer *node_peer_of(const struct node *node, struct term identifier)
 {
     struct term name;

@@ -98,7 +98,7 @@ static void build_counters(const struct api *api, struct term_builder *answer)
 static void serve_info(struct api *api, struct request *request)
 {
     struct term_builder *answer = request_answer(request);
-    term_build_map(answer, 8);
+    term_build_map(answer, 9);
     term_build_key(answer, "version");
     term_build_text(answer, HARNESSD_VERSION);
     term_build_key(answer, "node");
@@ -107,6 +107,7 @@ static void serve_info(struct api *api, struct request *request)
     build_number(answer, "runs", runs_count(api->runs, RUN_PHASE_RUNNING));
     build_number(answer, "queued_runs", runs_count(api->runs, RUN_PHASE_QUEUED));
     build_number(answer, "peers", peers_up_count(node_peers(api->node)));
+    build_number(answer, "processes", node_process_count(api->node));
     term_build_key(answer, "limits");
     build_limits(api->config, answer);
     term_build_key(answer, "counters");
@@ -256,7 +257,7 @@ static const struct function {
      "Checks a scenario without running it. What comes back has all defaults and operations written\n"
      "out; each problem has the path to its place, its kind, and a sentence.\n"},
     {"info", 0, serve_info, "info() -> map",
-     "Version, node, uptime, runs under way and queued, peers, limits and counters.\n"},
+     "Version, node, uptime, runs under way and queued, peers, processes, limits and counters.\n"},
     {"help", 0, serve_help, "help() -> text", "What can be called, and how.\n"},
     {"help", 1, serve_help_on, "help(function) -> text", "More about one function.\n"},
 };

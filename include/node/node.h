@@ -48,6 +48,9 @@ struct peers *node_peers(const struct node *node);
 struct loop *node_loop(const struct node *node);
 const char *node_name(const struct node *node);
 
+/* How many pseudo-processes there are. */
+size_t node_process_count(const struct node *node);
+
 /* The peer that a pid, port or reference belongs to, if it is up. */
 MUST_CHECK struct peer *node_peer_of(const struct node *node, struct term identifier);
 
