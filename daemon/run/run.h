@@ -143,6 +143,7 @@ struct run {
     struct errors errors;
     struct latencies latencies;
     struct timeline timeline;
+    struct histogram *recent; /* response times since somebody has last looked; NULL: nobody does */
     struct loop_lag lag;
     int64_t most_mailbox; /* -1: none was observed */
     struct random random; /* for the sample of events */

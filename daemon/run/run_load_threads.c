@@ -227,6 +227,8 @@ void load_complete(struct run *run, uint32_t thread, uint32_t target, struct loa
         uint64_t service_us = us_between(start.actual_ns, now);
         latencies_record(&run->latencies, state->operation, response_us, service_us);
         counters_add_latency(run_counters(run), response_us, service_us);
+        if (run->recent)
+            histogram_record(run->recent, response_us);
     }
     timeline_record(&run->timeline, now, answered ? response_us : TIMELINE_NO_LATENCY, reason,
                     load_in_flight(run));

@@ -10,6 +10,8 @@ static void execute(struct run *run, const char *const event[4], struct term mea
     struct term_builder metadata = {0};
     report_build_metadata(run, error, &metadata);
     session_telemetry(run, event, measurements, term_built(&metadata));
+    if (run->request.event)
+        run->request.event(run->request.owner, event, measurements, term_built(&metadata));
     term_build_free(&metadata);
 }
 
@@ -33,7 +35,8 @@ void telemetry_run_started(struct run *run)
     execute_number(run, event, "system_time_us", clock_wall_us(), (struct term){0});
 }
 
-/* The reason that the run answers with: {error, Reason} or {error, Reason, Report}. */
+/* The reason that the run answers with: {error, Reason} or {error, Reason, Report}. Of one that was cancelled
+ * it is that alone: its report is for who asks for it. */
 static struct term error_of(const struct run *run)
 {
     struct term parts[3] = {{0}};
@@ -42,6 +45,8 @@ static struct term error_of(const struct run *run)
     struct term result = {buffer_bytes(bytes) + run->report.start, bytes->size - run->report.start};
     bool failed = term_read_tuple(result, ARRAY_LENGTH(parts), parts, &arity);
     assert(failed);
+    if (run->cancelled && term_read_element(parts[1], 0, &parts[0]) && term_is_atom(parts[0], "cancelled"))
+        return parts[0];
     return parts[1];
 }
 

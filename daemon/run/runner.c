@@ -348,6 +348,31 @@ void run_figures(const struct run *run, struct run_figures *figures)
         figures->load_ns = run->ended_ns - run->started_ns;
 }
 
+void run_observe(struct run *run, bool observed)
+{
+    if (observed && !run->recent) {
+        run->recent = memory_zalloc(1, sizeof(*run->recent));
+        histogram_init(run->recent, 2);
+    } else if (!observed && run->recent) {
+        histogram_free(run->recent);
+        free(run->recent);
+        run->recent = NULL;
+    }
+}
+
+void run_take_recent(struct run *run, struct run_recent *recent)
+{
+    struct histogram *histogram = run->recent;
+    *recent = (struct run_recent){.count = 0};
+    if (!histogram || !histogram->count)
+        return;
+    *recent = (struct run_recent){.count = histogram->count,
+                                  .p50_us = histogram_quantile(histogram, 0.5),
+                                  .p99_us = histogram_quantile(histogram, 0.99),
+                                  .max_us = histogram->max};
+    histogram_reset(histogram);
+}
+
 static void enter_done(struct run *run)
 {
     enum run_outcome outcome = outcome_of(run);
@@ -630,6 +655,7 @@ static void reap(void *owner)
     script_leave(&run->session);
     script_leave(&run->teller);
     probes_end(run);
+    run_observe(run, false);
     chaos_free(run);
     loop_timer_free(&run->timer);
     load_free(run);

@@ -221,6 +221,17 @@ static const struct function {
     {"cancel", 1, serve_cancel, "cancel(run_id) -> :ok | {:error, :finished}",
      "Has a run end: it undoes its faults and cleans up, and its result is {:error, {:cancelled, "
      "report}}.\n"},
+    {"subscribe", 1, serve_subscribe, "subscribe(run_id | :all[, pid]) -> :ok | {:error, reason}",
+     "Has a process, the caller's unless given, be told of a run, or of all, while they go on:\n"
+     "  {:harness_event, run_id, event, measurements, metadata}\n"
+     "Events are those of telemetry, [:supertester, ...], and [:harness, :run, :queued | :start | :progress "
+     "|\n"
+     ":stop]: progress each second with operations, operation_errors, in_flight, operations_per_s, p99_us\n"
+     "and others of that second, stop when the report is there. It ends with the run, or the process.\n"},
+    {"subscribe", 2, serve_subscribe, NULL, NULL},
+    {"unsubscribe", 1, serve_unsubscribe, "unsubscribe(run_id | :all[, pid]) -> :ok",
+     "Ends what subscribe with the same arguments began.\n"},
+    {"unsubscribe", 2, serve_unsubscribe, NULL, NULL},
     {"delete", 1, serve_delete, "delete(run_id) -> :ok | {:error, :not_finished}",
      "Forgets a run that has ended, and its report.\n"},
     {"simple_genserver_scenario", 3, serve_simple_genserver_scenario,

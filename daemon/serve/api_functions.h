@@ -57,6 +57,11 @@ void read_run(struct api *api, struct request *request, uint64_t id, enum run_ph
  * before. */
 void await_own_run(struct api *api, struct request *request, uint64_t id);
 
+/* --- api_subscribe.c --- */
+
+void serve_subscribe(struct api *api, struct request *request);
+void serve_unsubscribe(struct api *api, struct request *request);
+
 /* --- api_show.c --- */
 
 void serve_show(struct api *api, struct request *request);

@@ -9,6 +9,7 @@
 #include "run/run_partial.h"
 #include "serve/run_summary.h"
 #include "serve/runs.h"
+#include "serve/subscriptions.h"
 
 /* A run from when it is accepted until its result is stored. */
 struct run_entry {
@@ -34,7 +35,9 @@ struct run_entry {
     void (*begun)(void *owner, uint64_t id); /* until it was called */
     void *begun_owner;
 
-    struct run *run;             /* while it is running */
+    struct run *run;          /* while it is running */
+    uint64_t told_operations; /* by the last event of its progress */
+    uint64_t told_ns;
     struct run_partial *partial; /* that is being written */
     struct run_wait *waits;
     size_t wait_count;
@@ -46,7 +49,7 @@ struct run_entry {
 struct runs {
     struct runs_options options;
     struct store *store;
-    struct process *process; /* watches callers */
+    struct process *process; /* watches callers and tells subscribers */
     struct map by_id;
     struct run_entry *first;
     struct run_entry *queue; /* in the order of their start */
@@ -57,6 +60,9 @@ struct runs {
     bool closing; /* nothing more is stored of what ends now */
     struct loop_task start_queued;
     struct loop_timer journal;
+    struct subscriptions *subscriptions;
+    struct loop_timer progress; /* set while somebody is told of a run that goes on */
+    bool progress_is_set;
 };
 
 static inline struct run_entry *run_entry_find(const struct runs *runs, uint64_t id)
@@ -86,6 +92,20 @@ void run_store_result(struct run_entry *entry, struct term raised);
 
 /* It is given up; who waits for it is told `aborted`. */
 void run_store_abort(struct run_entry *entry);
+
+/* --- runs_events.c --- */
+
+void runs_open_events(struct runs *runs);
+void runs_close_events(struct runs *runs);
+
+/* An event of a run's telemetry: its `event`, the owner being its entry. */
+void run_tell_telemetry(void *entry, const char *const name[4], struct term measurements,
+                        struct term metadata);
+
+/* It waits, or goes on now; its result is stored. */
+void run_tell_queued(struct run_entry *entry);
+void run_tell_started(struct run_entry *entry);
+void run_tell_ended(struct run_entry *entry);
 
 /* --- run_status.c --- */
 

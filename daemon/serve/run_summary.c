@@ -125,6 +125,19 @@ void run_summary_build(const struct run_summary *summary, struct term_builder *b
     }
 }
 
+void run_summary_build_short(const struct run_summary *summary, struct term_builder *builder)
+{
+    term_build_map(builder, 5);
+    term_build_key(builder, "scenario_id");
+    build_number(&summary->run_id, builder);
+    term_build_key(builder, "name");
+    build_text(&summary->name, builder);
+    term_build_key(builder, "outcome");
+    build_ending(&summary->outcome, builder);
+    term_build_key(builder, "reason");
+    build_text(&summary->reason, builder);
+}
+
 /* --- Reading --- */
 
 static void read_number(void *value, struct term term)

@@ -126,6 +126,7 @@ static void begin(struct run_entry *entry)
         .group_leader = {buffer_bytes(&entry->group_leader), entry->group_leader.size},
         .cancelled = entry->cancelled,
         .result = &entry->result,
+        .event = run_tell_telemetry,
         .done = run_done,
         .owner = entry};
     if (entry->is_callers)
@@ -138,6 +139,7 @@ static void begin(struct run_entry *entry)
     entry->scenario = NULL;
     entry->run = runner_start(runs->options.runner, &request);
     run_set_phase(entry, RUN_PHASE_RUNNING);
+    run_tell_started(entry);
 }
 
 /* Ends one that waits with {error, {busy, Limit}}. */
@@ -180,6 +182,7 @@ static void enqueue(struct run_entry *entry)
         link = &(*link)->next_queued;
     *link = entry;
     run_set_phase(entry, RUN_PHASE_QUEUED);
+    run_tell_queued(entry);
     log_info("run queued", log_integer("run", (int64_t)entry->summary.run_id),
              log_integer("waiting", (int64_t)entry->runs->counts[RUN_PHASE_QUEUED]));
 }
@@ -385,6 +388,7 @@ struct runs *runs_new(const struct runs_options *options)
     runs->options = *options;
     runs->process = process_spawn(options->node, &no_events, runs);
     runs->start_queued = (struct loop_task){.run = start_queued, .owner = runs};
+    runs_open_events(runs);
     runs_open_store(runs);
     return runs;
 }
@@ -422,6 +426,7 @@ void runs_close(struct runs *runs)
     runs->queue = NULL;
     while (runs->first)
         run_store_abort(runs->first);
+    runs_close_events(runs);
     process_exit_atom(runs->process, "shutdown");
 }
 

@@ -167,6 +167,7 @@ static void on_written(void *owner, uint64_t id, enum store_state state, bool du
     if (state != STORE_FINISHED)
         return;
     struct blob *content = entry->content;
+    run_tell_ended(entry);
     answer_all(entry, (struct term){content->data, content->size});
     run_entry_free(entry);
 }

@@ -69,6 +69,10 @@ struct run_request {
 
     struct term_builder *result; /* {ok, Report} or {error, Reason} is appended to it piece by piece */
 
+    /* What telemetry is told, whether there is any or not; the name ends with NULL or has four parts. The
+     * terms are borrowed for the call. NULL: nobody listens. */
+    void (*event)(void *owner, const char *const name[4], struct term measurements, struct term metadata);
+
     /* The run is over and its result written. `raised`, when it has data, is the exception for a missed
      * expectation of the whole run, to be raised instead. Never called from within runner_start(). */
     void (*done)(void *owner, const struct run *run, struct term raised);
@@ -98,6 +102,18 @@ void run_figures(const struct run *run, struct run_figures *figures);
 uint64_t run_id(const struct run *run);
 size_t runner_active(const struct runner *runner);
 const struct counters *runner_counters(const struct runner *runner);
+
+/* Response times since this was last asked for, in a run that is observed. */
+struct run_recent {
+    uint64_t count;
+    uint64_t p50_us; /* 0 without any, as the others */
+    uint64_t p99_us;
+    uint64_t max_us;
+};
+
+/* Keeps them from now on, or no longer. */
+void run_observe(struct run *run, bool observed);
+void run_take_recent(struct run *run, struct run_recent *recent);
 
 /* "setup", "load", ... */
 const char *run_state_name(enum run_state state);

@@ -47,6 +47,9 @@ void run_summary_free(struct run_summary *summary);
 #define RUN_SUMMARY_PAIRS 18
 void run_summary_build(const struct run_summary *summary, struct term_builder *builder);
 
+/* Begins a map of one pair more, with its scenario_id, name, outcome and reason: the metadata of events. */
+void run_summary_build_short(const struct run_summary *summary, struct term_builder *builder);
+
 /* Reads such a map into a summary that is all zero; keys that are missing or wrong are left as they are.
  * False when it is no map, or has no run_id. */
 MUST_CHECK bool run_summary_read(struct term term, struct run_summary *summary);

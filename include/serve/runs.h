@@ -13,6 +13,7 @@
 #include "run/runner.h"
 #include "serve/room.h"
 #include "serve/store.h"
+#include "serve/subscriptions.h"
 
 struct runs;
 
@@ -127,6 +128,15 @@ MUST_CHECK bool runs_wait(struct runs *runs, uint64_t id, struct run_wait *wait)
 
 /* No longer; harmless when it is over. */
 void runs_forget_wait(struct run_wait *wait);
+
+/* --- Being told of them ---
+ *
+ * The events of telemetry, and [harness, run, queued | start | progress | stop]: progress each second while a
+ * run is under way, stop when its result is stored. */
+
+/* `id` is that of a run that is queued, running or storing, or SUBSCRIPTIONS_ALL. */
+MUST_CHECK enum subscription_outcome runs_subscribe(struct runs *runs, uint64_t id, struct term pid);
+void runs_unsubscribe(struct runs *runs, uint64_t id, struct term pid);
 
 /* --- Ending them --- */
 

@@ -1,0 +1,60 @@
+#include "api_functions.h"
+#include "term/term_read.h"
+#include "term/term_text.h"
+
+#define TEXT_BYTES 100
+
+/* The runs and the process that the arguments name. False when the request was answered with what is wrong
+ * with them. */
+static bool read_arguments(struct request *request, uint64_t *id, struct term *pid)
+{
+    char text[TEXT_BYTES];
+    int64_t number = 0;
+    if (!term_is_atom(request->arguments[0], "all") &&
+        (!term_read_integer(request->arguments[0], &number) || number <= 0)) {
+        answer_badarg(request, "run_id must be a positive integer or all, got %s",
+                      term_text(request->arguments[0], text, sizeof(text)));
+        return false;
+    }
+    *id = number ? (uint64_t)number : SUBSCRIPTIONS_ALL;
+    *pid = request->arity > 1 ? request->arguments[1] : request->caller;
+    if (term_type(*pid) == TERM_PID)
+        return true;
+    answer_badarg(request, "who is to be told must be a pid, got %s", term_text(*pid, text, sizeof(text)));
+    return false;
+}
+
+static void answer_subscription(struct request *request, enum subscription_outcome outcome, struct term pid)
+{
+    struct term node;
+    char name[TERM_ATOM_BYTES + 1];
+    if (outcome == SUBSCRIBED)
+        answer_atom(request, "ok");
+    else if (outcome == SUBSCRIPTIONS_TOO_MANY)
+        answer_error_of(request, "busy", "subscriptions");
+    else if (term_read_node(pid, &node) && term_read_atom(node, name))
+        answer_error_of(request, "nodedown", name);
+}
+
+void serve_subscribe(struct api *api, struct request *request)
+{
+    uint64_t id;
+    struct term pid;
+    if (!read_arguments(request, &id, &pid))
+        return;
+    enum run_phase phase = id == SUBSCRIPTIONS_ALL ? RUN_PHASE_RUNNING : find_run(api, request, &id);
+    if (run_has_ended(phase))
+        answer_error(request, "finished");
+    else if (phase != RUN_PHASE_NONE)
+        answer_subscription(request, runs_subscribe(api->runs, id, pid), pid);
+}
+
+void serve_unsubscribe(struct api *api, struct request *request)
+{
+    uint64_t id;
+    struct term pid;
+    if (!read_arguments(request, &id, &pid))
+        return;
+    runs_unsubscribe(api->runs, id, pid);
+    answer_atom(request, "ok");
+}
