@@ -289,7 +289,7 @@ static const struct config_key keys[] = {
     {.path = "retention.count",
      .type = CONFIG_INTEGER,
      .least = 1,
-     .most = 1000000,
+     .most = 100000,
      .fallback = "1000",
      FIELD(retention_count),
      .reloads = true,

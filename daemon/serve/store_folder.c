@@ -114,6 +114,12 @@ struct names {
     size_t count;
 };
 
+static int compare_names(const void *a, const void *b)
+{
+    uint64_t x = strtoull(*(char *const *)a, NULL, 10), y = strtoull(*(char *const *)b, NULL, 10);
+    return (x > y) - (x < y);
+}
+
 static void read_names(const struct store_folder *folder, struct names *names)
 {
     int descriptor = openat(folder->runs, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -133,6 +139,9 @@ static void read_names(const struct store_folder *folder, struct names *names)
         names->items[names->count++] = memory_string(entry->d_name);
     }
     closedir(directory);
+    /* By their ids: a run more is then at the end of the list. */
+    if (names->count)
+        qsort(names->items, names->count, sizeof(char *), compare_names);
 }
 
 static bool ends_in(const char *name, const char *suffix)

@@ -10,7 +10,7 @@
 #include "store_list.h"
 
 /* How often what could not be written is tried again. */
-#define STORE_RETRY_NS (2 * CLOCK_NS_PER_S)
+#define STORE_RETRY_NS CLOCK_NS_PER_S
 
 struct store {
     struct worker *worker;

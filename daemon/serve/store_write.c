@@ -10,6 +10,11 @@
 /* How often it is looked for runs that are too old. */
 #define TEND_NS (60 * CLOCK_NS_PER_S)
 
+/* The most runs that are removed at once, and when the next ones are: neither loop nor disk shall stand still
+ * when much less is to be kept than before. */
+#define REMOVED_AT_ONCE 64
+#define REMOVE_NS (100 * CLOCK_NS_PER_MS)
+
 /* --- Writing --- */
 
 static void tell(struct store *store, uint64_t id, enum store_state state, bool durable)
@@ -82,6 +87,8 @@ void store_write_run(struct store *store, struct store_run *run)
     store_queue(store, store_new_run_job(store, run, store_job_write, on_written));
 }
 
+static void write_missing_json(struct store *store);
+
 static void on_json_written(struct worker_job *worker_job)
 {
     struct store_job *job = CONTAINER_OF(worker_job, struct store_job, job);
@@ -95,6 +102,8 @@ static void on_json_written(struct worker_job *worker_job)
     if (job->damaged)
         store_set_aside(store, job);
     store_judge(store, job);
+    if ((!job->failed || job->damaged) && !store->closing)
+        write_missing_json(store); /* of the next one */
     store_job_free(job);
 }
 
@@ -137,11 +146,16 @@ static bool keeps_too_many_bytes(const struct store *store)
 void store_keep_limits(struct store *store)
 {
     struct store_run *run;
+    size_t removed = 0;
     while (store->folder.damaged_count &&
            (store->folder.damaged_count > STORE_DAMAGED_MOST || keeps_too_many_bytes(store)))
         remove_damaged(store);
     while ((run = store_list_surplus(&store->list, &store->options.limits, store->folder.damaged_bytes,
                                      store_now_ms()))) {
+        if (removed++ == REMOVED_AT_ONCE) {
+            store_plan_tending(store, REMOVE_NS);
+            break;
+        }
         log_info("run removed", log_integer("run", (int64_t)run->id), log_string("reason", "retention"));
         store_forget(store, run);
     }
@@ -156,16 +170,15 @@ void store_keep_limits(struct store *store)
 void store_tend(void *owner)
 {
     struct store *store = owner;
+    bool behind = store_has_folder(store) && (store->problem || store_is_behind(store));
+    store_plan_tending(store, behind ? STORE_RETRY_NS : TEND_NS);
     store_keep_limits(store);
     /* A slow disk is not given more to do than it does. */
-    if (store_has_folder(store) && !worker_busy(store->worker)) {
-        retry(store);
-        write_missing_json(store);
-        store_keep_last_id(store);
-        if (store->problem && !worker_busy(store->worker))
-            store_save_last_id(store); /* for what comes of it */
-    }
-    store_plan_tending(store, store_has_folder(store) && (store->problem || store_is_behind(store))
-                                  ? STORE_RETRY_NS
-                                  : TEND_NS);
+    if (!store_has_folder(store) || worker_busy(store->worker))
+        return;
+    retry(store);
+    write_missing_json(store);
+    store_keep_last_id(store);
+    if (store->problem && !worker_busy(store->worker))
+        store_save_last_id(store); /* for what comes of it */
 }

@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "store_fixture.h"
 
@@ -586,6 +587,116 @@ static void test_small_file_system(void **state)
     assert_int_equal(umount(fixture->folder), 0);
 }
 
+/* --- Killed --- */
+
+#define KILLS 50
+#define KILLED_RUNS 1000
+
+struct acknowledged {
+    uint64_t id;
+    enum store_state state;
+    bool durable;
+};
+
+static int acknowledgements; /* where the process that is killed says what it was told */
+
+static void on_acknowledged(void *owner, uint64_t id, enum store_state state, bool durable)
+{
+    struct fixture *fixture = owner;
+    struct acknowledged told = {id, state, durable};
+    if (write(acknowledgements, &told, sizeof(told)) != (ssize_t)sizeof(told))
+        _exit(1);
+    if (state != STORE_RUNNING)
+        return;
+    journal(fixture, id, 2 * id);
+    finish_large(fixture, id, id, id % 7 * 1000);
+}
+
+/* Runs begin and end, several at a time, until it is over. */
+static NO_RETURN void run_until_killed(struct fixture *fixture, uint64_t first)
+{
+    fixture->options.written = on_acknowledged;
+    open_store(fixture);
+    for (uint64_t id = first; id < first + KILLED_RUNS; id++) {
+        begin(fixture, id);
+        while (id >= first + 3 && store_busy(fixture->store))
+            pass(fixture);
+    }
+    _exit(0);
+}
+
+static void expect_acknowledged(struct fixture *fixture, const struct acknowledged *told)
+{
+    struct store_entry entry;
+    assert_true(told->durable);
+    assert_true(store_find(fixture->store, told->id, &entry));
+    if (told->state == STORE_FINISHED)
+        assert_int_equal(entry.state, STORE_FINISHED);
+}
+
+/* Kills the process after `count` acknowledgements and some time more; all that it has given are in `told`.
+ */
+static size_t kill_after(pid_t child, int end, size_t count, useconds_t more_us, struct acknowledged *told)
+{
+    size_t read_count = 0;
+    while (read_count < count)
+        assert_int_equal(read(end, &told[read_count++], sizeof(*told)), sizeof(*told));
+    usleep(more_us);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    while (read(end, &told[read_count], sizeof(*told)) == (ssize_t)sizeof(*told))
+        read_count++;
+    return read_count;
+}
+
+static void note_finished(void *owner, const struct store_entry *entry)
+{
+    struct fixture *fixture = owner;
+    if (entry->state == STORE_FINISHED)
+        fixture->ids[fixture->id_count++ % ARRAY_LENGTH(fixture->ids)] = entry->id;
+}
+
+static void expect_whole(struct fixture *fixture)
+{
+    fixture->id_count = 0;
+    store_each(fixture->store, note_finished, fixture);
+    for (size_t i = 0; i < fixture->id_count && i < ARRAY_LENGTH(fixture->ids); i++)
+        expect_result(fixture, fixture->ids[i], fixture->ids[i]);
+    settle_tending(fixture);
+    assert_int_equal(count_files(fixture, ".damaged") + count_files(fixture, ".tmp"), 0);
+    assert_int_equal(count_files(fixture, ".term"), count_files(fixture, ".json"));
+}
+
+/* At random moments; what was acknowledged is there, and all that is there is whole. */
+static void test_killed(void **state)
+{
+    struct fixture *fixture = *state;
+    static struct acknowledged told[2 * KILLED_RUNS + 1];
+    size_t interrupted = 0;
+    log_nothing(fixture);
+    fixture->options.calls = NULL;
+    for (uint64_t round = 0; round < KILLS; round++) {
+        int ends[2];
+        assert_int_equal(pipe(ends), 0);
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (!child) {
+            acknowledgements = ends[1];
+            run_until_killed(fixture, round * KILLED_RUNS + 1);
+        }
+        close(ends[1]);
+        size_t count = kill_after(child, ends[0], 1 + round * 7 % 23, (useconds_t)(round * 397 % 3000), told);
+        close(ends[0]);
+        open_store(fixture);
+        for (size_t i = 0; i < count; i++)
+            expect_acknowledged(fixture, &told[i]);
+        interrupted += count_files(fixture, ".running");
+        expect_whole(fixture);
+        close_store(fixture);
+    }
+    assert_true(interrupted > KILLS / 2); /* in the middle of something */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_disk, tear_down_disk)
 
 int main(void)
@@ -603,6 +714,7 @@ int main(void)
         TEST(test_full_to_the_end),
         TEST(test_read_only_from_the_start),
         TEST(test_file_too_large),
+        TEST(test_killed),
         TEST(test_small_file_system),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -361,6 +361,27 @@ static void test_retention_bytes(void **state)
     expect_files(fixture, "6.json 6.term last_id");
 }
 
+/* Much less is to be kept than before: it goes bit by bit, the oldest first. */
+static void test_retention_of_many(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { MANY = 200 };
+    struct store_entry entry;
+    log_nothing(fixture);
+    fixture->options.written = NULL;
+    open_store(fixture);
+    for (uint64_t id = 1; id <= MANY; id++)
+        finish(fixture, id, id);
+    settle(fixture);
+    fixture->options.limits.count = 1;
+    store_set_limits(fixture->store, &fixture->options.limits);
+    pass(fixture);
+    assert_true(store_find(fixture->store, MANY / 2, &entry));
+    while (store_find(fixture->store, MANY - 1, &entry))
+        pass(fixture);
+    expect_files(fixture, "200.json 200.term last_id");
+}
+
 /* Writes the file of a run that ended some time ago. */
 static void put_run(struct fixture *fixture, uint64_t id, enum store_state state, uint64_t ended_at_ms)
 {
@@ -514,6 +535,7 @@ int main(void)
         TEST(test_retention_count),
         TEST(test_retention_late),
         TEST(test_retention_bytes),
+        TEST(test_retention_of_many),
         TEST(test_retention_age),
         TEST(test_left_over),
         TEST(test_damaged_is_logged),

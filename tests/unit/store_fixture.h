@@ -43,6 +43,10 @@ struct fixture {
     size_t log_size;
     FILE *log_file;
 
+    /* The runs that a visitor has seen, the last ones. */
+    uint64_t ids[16];
+    size_t id_count;
+
     /* The last answer of store_read(). */
     bool answered;
     char problem[128];
