@@ -102,6 +102,18 @@ static void test_other_files(void **state)
     expect_damage_seen(fixture, zeros, sizeof(zeros));
 }
 
+/* A file under the name of another run is seen without reading all of it. */
+static void test_of_another_run(void **state)
+{
+    struct fixture *fixture = *state;
+    store_runs(fixture);
+    struct buffer bytes = read_file(fixture, "1.term");
+    put_file(fixture, "2.term", buffer_bytes(&bytes), bytes.size);
+    buffer_free(&bytes);
+    open_store(fixture);
+    expect_set_aside(fixture);
+}
+
 /* What cannot be a file of a run, whatever it has in it. */
 static void test_no_files(void **state)
 {
@@ -200,13 +212,10 @@ static void test_damaged_are_few(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_every_cut),
-        TEST(test_every_byte),
-        TEST(test_other_files),
-        TEST(test_no_files),
-        TEST(test_result_damaged),
-        TEST(test_while_running),
-        TEST(test_damaged_without_json),
+        TEST(test_every_cut),       TEST(test_every_byte),
+        TEST(test_other_files),     TEST(test_of_another_run),
+        TEST(test_no_files),        TEST(test_result_damaged),
+        TEST(test_while_running),   TEST(test_damaged_without_json),
         TEST(test_damaged_are_few),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

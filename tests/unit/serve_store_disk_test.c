@@ -411,6 +411,18 @@ static void test_full_with_nothing_to_write(void **state)
     assert_int_equal(store_last_id(fixture->store), 7);
 }
 
+/* Nor when nothing has ever been written. */
+static void test_full_from_the_start(void **state)
+{
+    struct fixture *fixture = *state;
+    set_error(ENOSPC, NULL);
+    open_on_disk(fixture);
+    assert_string_equal(store_problem(fixture->store), "write: No space left on device");
+    set_error(0, NULL);
+    while (store_problem(fixture->store))
+        pass(fixture);
+}
+
 /* Results wait in memory, as many as there is memory for. */
 static void test_full_for_long(void **state)
 {
@@ -708,6 +720,7 @@ int main(void)
         TEST(test_failure_at_every_call),
         TEST(test_full),
         TEST(test_full_with_nothing_to_write),
+        TEST(test_full_from_the_start),
         TEST(test_full_for_long),
         TEST(test_nearly_full),
         TEST(test_no_room_for_json),
