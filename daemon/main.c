@@ -57,6 +57,7 @@ struct daemon {
     struct rpc_in *rpc_in;
     struct runner *runner;
     struct runs *runs;
+    struct schedules *schedules;
     struct api *api;
 
     bool stopping;
@@ -95,7 +96,13 @@ static void become_ready(struct daemon *daemon, uint32_t creation)
                                 .folder = config->state_dir,
                                 .limits = runs_limits_of(config)};
     daemon->runs = runs_new(&runs);
-    daemon->api = api_new(daemon->node, daemon->runner, daemon->runs, config);
+    daemon->schedules = schedules_new(daemon->node, daemon->runs, config);
+    struct api_parts api = {.node = daemon->node,
+                            .runner = daemon->runner,
+                            .runs = daemon->runs,
+                            .schedules = daemon->schedules,
+                            .config = config};
+    daemon->api = api_new(&api);
     struct rpc_in_options options = {.name = "harness", .serve = api_serve, .owner = daemon->api};
     daemon->rpc_in = rpc_in_new(daemon->node, &options);
     if (daemon->pages)
@@ -200,6 +207,7 @@ static void apply(struct daemon *daemon, const struct config *old)
         struct runs_limits all = runs_limits_of(config);
         runner_set_limits(daemon->runner, &limits);
         runs_set_limits(daemon->runs, &all);
+        schedules_reload(daemon->schedules);
         keep_peers(daemon, old);
     }
 }
@@ -370,6 +378,7 @@ static void free_parts(struct daemon *daemon)
     loop_finish(&daemon->loop);
     if (daemon->ready) {
         api_free(daemon->api);
+        schedules_free(daemon->schedules);
         runs_free(daemon->runs);
         runner_free(daemon->runner);
     }

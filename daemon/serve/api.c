@@ -60,6 +60,12 @@ static void serve_heal_all(struct api *api, struct request *request)
     heal_all(api->runner, api->node, all_healed, request);
 }
 
+static void serve_schedules(struct api *api, struct request *request)
+{
+    schedules_build(api->schedules, request_answer(request));
+    request_return(request);
+}
+
 /* --- Information --- */
 
 static void build_number(struct term_builder *answer, const char *key, uint64_t value)
@@ -234,6 +240,12 @@ static const struct function {
     {"unsubscribe", 2, serve_unsubscribe, NULL, NULL},
     {"delete", 1, serve_delete, "delete(run_id) -> :ok | {:error, :not_finished}",
      "Forgets a run that has ended, and its report.\n"},
+    {"schedules", 0, serve_schedules, "schedules() -> [map]",
+     "The configuration's schedules: what is run (file, node), when (every_s, at, next_at, next_in_s), "
+     "whether\n"
+     "while the last one goes on (overlap), and what came of it: last_run_id, and how many times it has\n"
+     "started a run (started), could not (failed), did not as the last one went on (skipped), or was missed\n"
+     "as the clock was set over it (missed). The log says why.\n"},
     {"simple_genserver_scenario", 3, serve_simple_genserver_scenario,
      "simple_genserver_scenario(module, operations, thread_count[, opts]) -> scenario",
      "A scenario whose setup is module.start_link(opts[:server_opts]) and in which each thread works\n"
@@ -334,11 +346,15 @@ void api_serve(void *owner, struct request *request)
     request_undefined(request);
 }
 
-struct api *api_new(struct node *node, struct runner *runner, struct runs *runs, const struct config *config)
+struct api *api_new(const struct api_parts *parts)
 {
     struct api *api = memory_zalloc(1, sizeof(*api));
-    *api = (struct api){
-        .node = node, .runner = runner, .runs = runs, .config = config, .started_ns = clock_ns()};
+    *api = (struct api){.node = parts->node,
+                        .runner = parts->runner,
+                        .runs = parts->runs,
+                        .schedules = parts->schedules,
+                        .config = parts->config,
+                        .started_ns = clock_ns()};
     return api;
 }
 

@@ -9,6 +9,7 @@ struct api {
     struct node *node;
     struct runner *runner;
     struct runs *runs;
+    struct schedules *schedules;
     const struct config *config;
     uint64_t started_ns;
     uint64_t requests;

@@ -266,6 +266,14 @@ static const struct config_key keys[] = {
      .fallback = "\"127.0.0.1:9464\"",
      FIELD(http_listen),
      .help = "IP address and port for metrics, health and runs; \"\" switches them off"},
+    {.path = "schedules",
+     .type = CONFIG_SCHEDULES,
+     .fallback = "[]",
+     FIELD(schedules),
+     .reloads = true,
+     .help = "runs of files again and again: {\"file\": \"nightly_soak\", \"at\": \"02:30\"}, {\"file\": "
+             "\"smoke\", "
+             "\"every\": \"15m\", \"node\": \"app@host\"}"},
     {.path = "log.level",
      .type = CONFIG_CHOICE,
      .choices = {"debug", "info", "warning", "error"},
@@ -442,6 +450,8 @@ enum config_action config_load(int argc, char **argv, struct config *config, FIL
     find_epmd_port(&reading);
     check_name(&reading, &given);
     check_peers(&reading);
+    if (config->schedules.count && !config->scenario_dir)
+        config_problem(&reading, "schedules", "need a scenario_dir");
     find_cookie(&reading, &given);
     return reading.problem_count ? CONFIG_INVALID : given.action;
 }

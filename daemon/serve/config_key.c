@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/nearest.h"
 #include "dist/node_name.h"
+#include "serve/config_schedules.h"
 
 void config_problem(struct config_reading *reading, const char *where, const char *format, ...)
 {
@@ -218,8 +219,13 @@ static void read_peers(struct config_reading *reading, const struct config_key *
 
 static void (*const readers[CONFIG_TYPE_COUNT])(struct config_reading *, const struct config_key *,
                                                 const json_t *, const char *) = {
-    [CONFIG_STRING] = read_string, [CONFIG_BOOLEAN] = read_boolean,   [CONFIG_INTEGER] = read_integer,
-    [CONFIG_CHOICE] = read_choice, [CONFIG_PATTERNS] = read_patterns, [CONFIG_PEERS] = read_peers,
+    [CONFIG_STRING] = read_string,
+    [CONFIG_BOOLEAN] = read_boolean,
+    [CONFIG_INTEGER] = read_integer,
+    [CONFIG_CHOICE] = read_choice,
+    [CONFIG_PATTERNS] = read_patterns,
+    [CONFIG_PEERS] = read_peers,
+    [CONFIG_SCHEDULES] = config_schedules_read,
 };
 
 void config_key_set(struct config_reading *reading, const struct config_key *key, const json_t *value,
@@ -315,6 +321,8 @@ json_t *config_key_value(const struct config *config, const struct config_key *k
         return list_value(source);
     case CONFIG_PEERS:
         return peers_value(config);
+    case CONFIG_SCHEDULES:
+        return config_schedules_value(source);
     case CONFIG_TYPE_COUNT:
         break;
     }
@@ -354,6 +362,9 @@ void config_key_clear(struct config *config, const struct config_key *key)
         free(config->peers);
         config->peers = NULL;
         config->peer_count = 0;
+        break;
+    case CONFIG_SCHEDULES:
+        config_schedules_clear(field(config, key));
         break;
     default:
         break;

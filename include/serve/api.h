@@ -6,10 +6,20 @@
 #include "run/runner.h"
 #include "serve/config.h"
 #include "serve/runs.h"
+#include "serve/schedules.h"
 
 struct api;
 
-struct api *api_new(struct node *node, struct runner *runner, struct runs *runs, const struct config *config);
+/* What it works with, which outlives it. */
+struct api_parts {
+    struct node *node;
+    struct runner *runner;
+    struct runs *runs;
+    struct schedules *schedules;
+    const struct config *config;
+};
+
+struct api *api_new(const struct api_parts *parts);
 void api_free(struct api *api);
 
 /* For rpc_in_options.serve; the owner is the API. */

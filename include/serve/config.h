@@ -22,6 +22,21 @@ struct config_list {
     size_t count;
 };
 
+/* Runs of a scenario file again and again; see schedule_time.h for when. */
+struct config_schedule {
+    char *file;
+    char *node;       /* of names that come without one; NULL: each needs one */
+    uint64_t every_s; /* 0: not given */
+    bool has_at;
+    uint32_t at_s; /* of the day */
+    bool overlap;  /* a run may start while the last one goes on */
+};
+
+struct config_schedules {
+    struct config_schedule *items;
+    size_t count;
+};
+
 #define CONFIG_SETTINGS_MOST 64
 
 /* What `harnessd run FILE` is to run, and how it tells what came of it; borrowed from the command line. */
@@ -79,7 +94,8 @@ struct config {
     struct config_list denied_applications;
 
     char *scenario_dir; /* of scenario files; NULL: none */
-    char *http_listen;  /* address and port; "" is nowhere */
+    struct config_schedules schedules;
+    char *http_listen; /* address and port; "" is nowhere */
 
     struct config_one_shot one_shot;
 

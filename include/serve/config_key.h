@@ -13,12 +13,13 @@
 #include "serve/config.h"
 
 enum config_type {
-    CONFIG_STRING,   /* char * */
-    CONFIG_BOOLEAN,  /* bool */
-    CONFIG_INTEGER,  /* an unsigned integer of any width */
-    CONFIG_CHOICE,   /* one of `choices`; its position, in an enum or bool */
-    CONFIG_PATTERNS, /* struct config_list */
-    CONFIG_PEERS,    /* struct config_peer *, then size_t */
+    CONFIG_STRING,    /* char * */
+    CONFIG_BOOLEAN,   /* bool */
+    CONFIG_INTEGER,   /* an unsigned integer of any width */
+    CONFIG_CHOICE,    /* one of `choices`; its position, in an enum or bool */
+    CONFIG_PATTERNS,  /* struct config_list */
+    CONFIG_PEERS,     /* struct config_peer *, then size_t */
+    CONFIG_SCHEDULES, /* struct config_schedules */
     CONFIG_TYPE_COUNT
 };
 
