@@ -1,0 +1,104 @@
+defmodule SigkillTest do
+  @moduledoc """
+  A daemon that is killed at any moment of its runs: whatever it has acknowledged is there after its restart, each
+  finished report whole, each run that it did not finish listed as interrupted with what it had.
+  """
+  use ClusterCase
+
+  @kills 50
+  @at_once 3
+  @moduletag timeout: 600_000
+
+  test "#{@kills} times at random moments" do
+    folder = Support.temporary_folder()
+    config = %{"state_dir" => folder, "retention" => %{"count" => 1_000}, "log" => %{"level" => "info"}}
+    harness = Harness.start(config: config)
+    peer = Peer.start(arguments: ["-hidden"])
+    subject = Peer.start_server(peer, Subject)
+
+    {_, known} =
+      for _ <- 1..@kills, reduce: {harness, %{}} do
+        {harness, known} ->
+          known = Map.merge(known, kill_amid_runs(harness, subject))
+          harness = Harness.restart(harness)
+          {harness, Map.new(known, fn {id, acknowledged} -> {id, check(harness, id, acknowledged)} end)}
+      end
+
+    kinds = Enum.frequencies_by(known, fn {_, {kind, _}} -> kind end)
+    IO.puts("\n#{@kills} kills: #{inspect(kinds)}")
+    # Both kinds have been met, or the moments were badly chosen.
+    assert %{finished: finished, interrupted: interrupted} = kinds
+    assert finished > @kills / 2 and interrupted > @kills / 2
+    assert Path.wildcard(Path.join(folder, "**/*.damaged")) == []
+  end
+
+  # What is known of each run by then: the result, when the daemon has given it, or nil.
+  defp kill_amid_runs(harness, subject) do
+    starters =
+      for _ <- 1..@at_once do
+        scenario = %{
+          target: subject,
+          load: %{threads: 3, duration_ms: :rand.uniform(200), think_ms: 1},
+          operations: [{:add, {:"$int", 1, 6}}, {:echo, {:"$bytes", 100}}],
+          events: :all
+        }
+
+        test = self()
+        spawn(fn -> start_and_await(harness, scenario, test) end)
+      end
+
+    Process.sleep(:rand.uniform(300))
+    Harness.kill(harness)
+    for starter <- starters, do: await_end(starter)
+    collect(%{})
+  end
+
+  defp start_and_await(harness, scenario, test) do
+    {:ok, id} = Harness.call(harness, :start, [scenario])
+    send(test, {:started, id})
+    send(test, {:result, id, Harness.call(harness, :await, [id])})
+  catch
+    # The daemon is gone.
+    _, _ -> :ok
+  end
+
+  defp await_end(pid) do
+    monitor = Process.monitor(pid)
+
+    receive do
+      {:DOWN, ^monitor, _, _, _} -> :ok
+    end
+  end
+
+  defp collect(known) do
+    receive do
+      {:started, id} -> collect(Map.put(known, id, nil))
+      {:result, id, result} -> collect(Map.put(known, id, {:finished, result}))
+    after
+      0 -> known
+    end
+  end
+
+  # What the daemon says of a run is what it has said before, and stays so from now on.
+  defp check(harness, id, before) do
+    status = Harness.call(harness, :status, [id])
+    result = Harness.call(harness, :report, [id])
+    assert id in Enum.map(Harness.call(harness, :runs), & &1.run_id)
+
+    found =
+      case result do
+        {:ok, report} ->
+          assert report.run_id == id
+          assert length(report.events) == report.metrics.total_operations
+          {:finished, result}
+
+        {:error, {:interrupted, partial}} ->
+          assert partial == nil or partial.run_id == id
+          {:interrupted, result}
+      end
+
+    assert elem(found, 0) == status.state
+    if before, do: assert(found == before)
+    found
+  end
+end
