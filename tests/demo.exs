@@ -37,10 +37,14 @@ defmodule Demo.Account do
 end
 
 defmodule Demo.App do
-  @doc "Opens the account and stays."
+  @doc """
+  Opens the account and stays. Its supervisor has a name, as one that faults are injected into, and the
+  patience for many of them.
+  """
   def run do
     Logger.configure(level: :none)
-    {:ok, _} = Supervisor.start_link([Demo.App.child()], strategy: :one_for_one)
+    options = [strategy: :one_for_one, name: :bank, max_restarts: 1_000]
+    {:ok, _} = Supervisor.start_link([Demo.App.child()], options)
     IO.puts("the account is open")
     Process.sleep(:infinity)
   end

@@ -87,6 +87,13 @@ grep "ready node=" "$scratch/daemon"
 HARNESSD_DEMO_COOKIE="$scratch/cookie" elixir --name shell@127.0.0.1 tests/demo.exs shell ||
     fail "The demo failed; the daemon's log:" "$scratch/daemon"
 
+echo
+echo "== The same account, by a scenario file and from the command line"
+echo "  harnessd run config/scenarios/smoke.json --connect app@127.0.0.1"
+echo
+"$BUILD_ROOT/release/harnessd" run config/scenarios/smoke.json --connect app@127.0.0.1 --cookie-file "$scratch/cookie" ||
+    fail "The scenario ended with status $?"
+
 kill "$daemon"
 wait "$daemon" || fail "The daemon ended with status $?:" "$scratch/daemon"
 echo
