@@ -226,11 +226,13 @@ void serve_partial(struct api *api, struct request *request)
 {
     uint64_t id;
     enum run_phase phase = find_run(api, request, &id);
+    if (phase == RUN_PHASE_NONE)
+        return;
     if (run_has_ended(phase))
         read_run(api, request, id, phase, answer_stored_report);
     else if (phase == RUN_PHASE_STORING || runs_has_begun(api->runs, id))
         start_wait(api, request, id, RUN_WAIT_PARTIAL, UINT64_MAX, false);
-    else if (phase != RUN_PHASE_NONE)
+    else
         answer_error(request, "not_started");
 }
 
