@@ -77,7 +77,7 @@ struct store_entry {
  * beginning of each file does. */
 struct store *store_open(const struct store_options *options);
 
-/* Writes what is not written yet, calling nobody back, and frees the store. */
+/* Writes what is not written yet, calling nobody back, and frees the store. Its reads are over with it. */
 void store_close(struct store *store);
 
 /* Whether something still has to be written or read: for a daemon that is about to end. What cannot be
