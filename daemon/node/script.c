@@ -18,13 +18,14 @@
 extern const char script_source_session[];
 extern const char script_source_probe[];
 extern const char script_source_chaos[];
+extern const char script_source_keeper[];
+extern const char script_source_guardian[];
 extern const char script_source_resolve[];
 
 static const char *const sources[SCRIPT_COUNT] = {
-    [SCRIPT_SESSION] = script_source_session,
-    [SCRIPT_PROBE] = script_source_probe,
-    [SCRIPT_CHAOS] = script_source_chaos,
-    [SCRIPT_RESOLVE] = script_source_resolve,
+    [SCRIPT_SESSION] = script_source_session,   [SCRIPT_PROBE] = script_source_probe,
+    [SCRIPT_CHAOS] = script_source_chaos,       [SCRIPT_KEEPER] = script_source_keeper,
+    [SCRIPT_GUARDIAN] = script_source_guardian, [SCRIPT_RESOLVE] = script_source_resolve,
 };
 
 struct forms {
@@ -224,6 +225,11 @@ static void on_connected(void *owner, struct peer *peer, const char *problem)
         evaluate(script, forms);
     else
         scan(script);
+}
+
+const char *script_source(enum script_name name)
+{
+    return sources[name];
 }
 
 void script_build_binding(struct term_builder *bindings, const char *variable)

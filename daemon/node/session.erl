@@ -9,6 +9,7 @@
 %% Nothing that is evaluated may receive `after` a time: when the time is over while a message is being matched, which
 %% erl_eval does in Erlang and may take until the process is scheduled out, the process goes on after the receive with
 %% the stack of the match, and the node crashes (seen with OTP 25). What waits for a time is sent a message by a timer.
+put('$harnessd', session), % chaos.erl does nothing to those that bear this mark
 process_flag(trap_exit, true),
 Session = self(),
 case LeaderWanted andalso node(Caller) =:= node() andalso process_info(Caller, group_leader) of
@@ -78,6 +79,7 @@ Apply =
 %% does it already.
 Janitor =
     spawn(fun() ->
+        put('$harnessd', janitor),
         DaemonMonitor = monitor(process, Daemon),
         SessionMonitor = monitor(process, Session),
         Kill = fun(Workers) -> [exit(Worker, kill) || Worker <- maps:keys(Workers)] end,
@@ -88,7 +90,7 @@ Janitor =
                     Timer = erlang:start_timer(Timeout, self(), cleaning),
                     receive {Key, cleaned} -> ok; {timeout, Timer, cleaning} -> ok end;
                ({Hook, Arguments, Timeout}) ->
-                    {Cleaner, CleanerMonitor} = spawn_monitor(fun() -> Apply(Hook, Arguments) end),
+                    {Cleaner, CleanerMonitor} = spawn_monitor(fun() -> put('$harnessd', worker), Apply(Hook, Arguments) end),
                     Timer = erlang:start_timer(Timeout, self(), cleaning),
                     receive
                         {'DOWN', CleanerMonitor, process, _, _} -> ok;
@@ -157,7 +159,7 @@ Serve =
                 Daemon ! {Key, Of, Outcome},
                 Serve(Workers);
             {Key, work, Of, Hook, Arguments} ->
-                Worker = spawn_link(fun() -> Daemon ! {Key, Of, Apply(Hook, Arguments)} end),
+                Worker = spawn_link(fun() -> put('$harnessd', worker), Daemon ! {Key, Of, Apply(Hook, Arguments)} end),
                 Janitor ! {Key, worker, Worker},
                 Serve(Workers#{Worker => Of});
             {'EXIT', Worker, Reason} when is_map_key(Worker, Workers) ->

@@ -1,6 +1,6 @@
 /* The faults of one run. run_chaos.c works through the schedule, chaos_find.c finds out who the target of an
- * injection is and whether it may be, chaos_act.c has the agents do it, hold it and undo it, chaos_rounds.c
- * kills children again and again. */
+ * injection is, chaos_refusals.c whether it may be, chaos_act.c has the agents do it, hold it and undo it,
+ * chaos_rounds.c kills children again and again. */
 #ifndef HARNESSD_RUN_CHAOS_H
 #define HARNESSD_RUN_CHAOS_H
 
@@ -87,13 +87,20 @@ void chaos_expect(struct run_chaos *chaos, struct injection *injection, size_t c
 
 /* --- chaos_find.c --- */
 
-/* Starts to look for the processes that the target of the injection is; chaos_found() follows. False when
- * there is nobody to ask: it is then to be called at once. */
+/* Starts to look for the processes that the target of the injection is, or of a kind that is done to nodes
+ * for its nodes; chaos_found() follows. False when there is nobody to ask: it is then to be called at once.
+ */
 MUST_CHECK bool chaos_find(struct run_chaos *chaos, struct injection *injection);
 
-/* An answer to that; without data when the agent is lost. */
+/* An answer to that. */
 void chaos_find_answered(struct run_chaos *chaos, struct injection *injection, size_t part,
                          struct term answer);
+void chaos_find_lost(struct run_chaos *chaos, struct injection *injection, size_t part, struct term reason);
+
+/* Whether a target says which node it is on, so that nobody has to be asked. */
+bool chaos_names_node(const struct target_spec *spec);
+
+/* --- chaos_refusals.c --- */
 
 /* Appends what {not_allowed, _} says when the configuration forbids the injection: false when it does not. */
 MUST_CHECK bool chaos_forbids(const struct run_chaos *chaos, const struct injection *injection,
@@ -103,19 +110,19 @@ MUST_CHECK bool chaos_forbids(const struct run_chaos *chaos, const struct inject
 MUST_CHECK bool chaos_forbids_action(const struct run *run, const struct chaos_action *action,
                                      struct term_builder *builder);
 
-/* Names the nodes that an injection of a kind that is done to nodes is for. */
-void chaos_find_nodes(struct run_chaos *chaos, struct injection *injection);
-
 /* --- chaos_act.c --- */
 
 /* Does what was found out to be done: to all candidates, or to the nodes. */
 void chaos_act(struct run_chaos *chaos, struct injection *injection);
 void chaos_act_answered(struct run_chaos *chaos, struct injection *injection, size_t part,
                         struct term answer);
-void chaos_act_lost(struct run_chaos *chaos, struct injection *injection, size_t part);
+void chaos_act_lost(struct run_chaos *chaos, struct injection *injection, size_t part, struct term reason);
 
 /* Has it undone, if it lasts. */
 void chaos_undo(struct injection *injection);
+
+/* The same; what is still being done (messages are sent, a function is applied) is cut short. */
+void chaos_call_off(struct injection *injection);
 
 /* Whom it is for is known. */
 void chaos_found(struct run_chaos *chaos, struct injection *injection);

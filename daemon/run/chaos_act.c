@@ -56,7 +56,7 @@ static void log_injection(const struct run_chaos *chaos, const struct injection 
 /* {hold, Fault, Milliseconds} for what lasts, the fault alone for what does not. */
 static void build_fault(const struct chaos_action *action, struct term pids, struct term_builder *builder)
 {
-    bool holds = action->kind->doing == CHAOS_HOLD;
+    bool holds = action->kind->lasts;
     if (holds) {
         term_build_tuple(builder, 3);
         term_build_atom(builder, "hold");
@@ -163,19 +163,16 @@ static void build_others(struct term groups_term, const char *node, struct term_
 static void act_on_nodes(struct run_chaos *chaos, struct injection *injection)
 {
     const struct chaos_action *action = injection->action;
-    const char *node = injection->nodes;
-    static const uint8_t none[] = {TERM_TAG_NIL};
+    const char *node = injection_nodes(injection);
     for (size_t i = 0; i < injection->node_count; i++, node += strlen(node) + 1) {
-        struct term_builder request = {0};
-        if (action->kind->doing == CHAOS_SPLIT) {
-            term_build_tuple(&request, 3);
-            term_build_atom(&request, "split");
-            build_others(action->values[CHAOS_NODES].term, node, &request);
-            term_build_unsigned(&request, chaos_held_ms(action));
-        } else {
-            build_fault(action, (struct term){none, sizeof(none)}, &request);
-        }
+        struct term_builder others = {0}, request = {0};
+        if (action->kind->doing == CHAOS_SPLIT)
+            build_others(action->values[CHAOS_NODES].term, node, &others);
+        else
+            term_build_nil(&others);
+        build_fault(action, term_built(&others), &request);
         ask(chaos, injection, node, term_built(&request));
+        term_build_free(&others);
         term_build_free(&request);
     }
 }
@@ -256,15 +253,30 @@ static void on_ready(struct run_chaos *chaos, struct injection *injection, size_
             chaos_agent_ask_atom(injection->parts[i].agent, chaos_number(injection, i), "cut");
 }
 
-/* {undone, true | Why, Early[, KeptApart]} */
+/* {undone, true | Why, true | not_kept_apart | {also_cut, Nodes}}; the last says how nodes were apart. */
 static void on_undone(struct run_chaos *chaos, struct injection *injection, size_t part,
-                      const struct term *parts, size_t arity)
+                      const struct term *parts)
 {
+    struct term how[2];
     if (!term_is_atom(parts[1], "true"))
         run_keep(&injection->undone, parts[1]);
-    if (arity == 4 && term_is_atom(parts[3], "false"))
+    if (term_is_atom(parts[2], "not_kept_apart"))
         injection_outcome(injection, "not_kept_apart");
+    else if (term_read_tuple_of(parts[2], 2, how) && term_is_atom(how[0], "also_cut"))
+        injection_outcome_term(injection, "also_cut", how[1]);
     injection->was_held = true;
+    part_ended(chaos, injection, part);
+}
+
+/* Nodes that are not kept apart on one side are not on the others either. */
+static void on_failed(struct run_chaos *chaos, struct injection *injection, size_t part, struct term reason)
+{
+    injection_outcome_term(injection, "error", reason);
+    if (injection->parts[part].holding) /* nobody has looked */
+        run_keep(&injection->undone, reason);
+    injection->parts[part].agent = NULL;
+    if (injection->action->kind->doing == CHAOS_SPLIT)
+        chaos_undo(injection);
     part_ended(chaos, injection, part);
 }
 
@@ -298,50 +310,75 @@ void chaos_act_answered(struct run_chaos *chaos, struct injection *injection, si
         on_holding(chaos, injection, part, parts[1]);
     } else if (term_is_atom(parts[0], "ready")) {
         on_ready(chaos, injection, part);
-    } else if (term_is_atom(parts[0], "undone") && arity >= 3) {
-        on_undone(chaos, injection, part, parts, arity);
-    } else if (term_is_atom(parts[0], "crashed")) {
+    } else if (term_is_atom(parts[0], "undone") && arity == 3) {
+        on_undone(chaos, injection, part, parts);
+    } else if (term_is_atom(parts[0], "crashed") && arity == 2) {
         on_crashed(chaos, injection, part, parts[1]);
-    } else if (term_is_atom(parts[0], "returned")) {
+    } else if (term_is_atom(parts[0], "returned") && arity == 2) {
         injection->effect_ns = clock_ns();
         injection_outcome_term(injection, "ok", parts[1]);
         part_ended(chaos, injection, part);
-    } else if (term_is_atom(parts[0], "failed")) {
-        injection_outcome_term(injection, "error", parts[1]);
+    } else if (term_is_atom(parts[0], "cancelled")) {
+        injection_outcome(injection, "cancelled");
         part_ended(chaos, injection, part);
+    } else if (term_is_atom(parts[0], "failed") && arity == 2) {
+        on_failed(chaos, injection, part, parts[1]);
     }
 }
 
-/* With the agent goes what it holds, but nobody there can look whether it is gone; what else the injection
- * holds is undone. A node that was to be halted is gone, as it should be. */
-void chaos_act_lost(struct run_chaos *chaos, struct injection *injection, size_t part)
+/* {nodedown, Node} | {agent_lost, Reason} */
+static void build_loss(const struct chaos_agent *agent, struct term reason, struct term_builder *builder)
 {
-    struct term_builder reason = {0};
-    const char *node = injection->parts[part].agent->node;
-    if (injection->action->kind->doing == CHAOS_HALT) {
+    bool is_node = term_is_atom(reason, "noconnection");
+    term_build_tuple(builder, 2);
+    term_build_atom(builder, is_node ? "nodedown" : "agent_lost");
+    if (is_node)
+        term_build_atom(builder, agent->node);
+    else
+        term_build_term(builder, reason);
+}
+
+/* With the agent goes what it holds, but nobody there can look whether it is gone; what else the injection
+ * holds is undone. One that has never started has done nothing. A node that was to be halted is gone, as it
+ * should be. */
+void chaos_act_lost(struct run_chaos *chaos, struct injection *injection, size_t part, struct term reason)
+{
+    struct term_builder loss = {0};
+    const struct chaos_agent *agent = injection->parts[part].agent;
+    if (injection->action->kind->doing == CHAOS_HALT && agent->started &&
+        term_is_atom(reason, "noconnection")) {
         injection->effect_ns = clock_ns();
         injection->amount = 1;
     } else {
-        term_build_tuple(&reason, 2);
-        term_build_atom(&reason, "nodedown");
-        term_build_atom(&reason, node);
-        injection_outcome_term(injection, "error", term_built(&reason));
-        if (injection->action->kind->undoing != CHAOS_NOT_UNDONE) { /* it may hold without having said so */
+        build_loss(agent, reason, &loss);
+        injection_outcome_term(injection, "error", term_built(&loss));
+        if (injection->action->kind->lasts && agent->started) { /* it may hold without having said so */
             injection->was_held = true;
-            run_keep(&injection->undone, term_built(&reason));
+            run_keep(&injection->undone, term_built(&loss));
         }
-        term_build_free(&reason);
+        term_build_free(&loss);
     }
     injection->parts[part].agent = NULL;
     chaos_undo(injection);
     part_ended(chaos, injection, part);
 }
 
-void chaos_undo(struct injection *injection)
+static void tell_agents(struct injection *injection, const char *what)
 {
-    if (injection->action->kind->undoing == CHAOS_NOT_UNDONE)
-        return;
     for (size_t i = 0; i < injection->part_count; i++)
         if (injection->parts[i].agent)
-            chaos_agent_ask_atom(injection->parts[i].agent, chaos_number(injection, i), "heal");
+            chaos_agent_ask_atom(injection->parts[i].agent, chaos_number(injection, i), what);
+}
+
+void chaos_undo(struct injection *injection)
+{
+    if (injection->action->kind->lasts)
+        tell_agents(injection, "heal");
+}
+
+void chaos_call_off(struct injection *injection)
+{
+    chaos_undo(injection);
+    if (injection->action->kind->doing == CHAOS_ACT)
+        tell_agents(injection, "cancel");
 }

@@ -11,10 +11,7 @@
 void chaos_agents_init(struct chaos_agents *agents, struct run *run,
                        void (*lost)(void *owner, struct chaos_agent *agent, struct term reason), void *owner)
 {
-    uint64_t secret;
-    random_secret(&secret, sizeof(secret));
     *agents = (struct chaos_agents){.run = run, .lost = lost, .owner = owner};
-    snprintf(agents->splits, sizeof(agents->splits), "harnessd_%016llx", (unsigned long long)secret);
 }
 
 /* {harnessd, RunId, chaos} */
@@ -41,21 +38,25 @@ static void on_down(void *owner, struct term reason)
     free(agent);
 }
 
+static void build_source(const char *variable, enum script_name name, struct term_builder *bindings)
+{
+    script_build_binding(bindings, variable);
+    term_build_text(bindings, script_source(name));
+}
+
 static bool start(struct chaos_agent *agent)
 {
     struct run *run = agent->agents->run;
     struct term_builder bindings = {0};
-    char splits[64];
-    snprintf(splits, sizeof(splits), "%s_%u", agent->agents->splits, agent->serial);
-    term_build_list(&bindings, 4);
+    term_build_list(&bindings, 5);
     script_build_binding(&bindings, "Daemon");
     term_build_term(&bindings, process_pid(run->process));
+    build_source("GuardianSource", SCRIPT_GUARDIAN, &bindings);
     script_build_binding(&bindings, "Key");
     build_key(agent->agents, &bindings);
+    build_source("KeeperSource", SCRIPT_KEEPER, &bindings);
     script_build_binding(&bindings, "Serial");
     term_build_unsigned(&bindings, agent->serial);
-    script_build_binding(&bindings, "Splits");
-    term_build_atom(&bindings, splits);
     term_build_nil(&bindings);
     struct script_request request = {.name = SCRIPT_CHAOS,
                                      .node = agent->node,

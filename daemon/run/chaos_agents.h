@@ -23,7 +23,6 @@ struct chaos_agents {
     struct run *run;
     struct chaos_agent *first;
     uint32_t serials;
-    char splits[32]; /* begins the cookies of nodes that are kept apart, which nobody can guess */
 
     /* It could not be started, or has ended; what it was asked for has no answer any more. Never called from
      * within chaos_agent_ask(). */

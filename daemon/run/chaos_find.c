@@ -1,163 +1,29 @@
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "chaos.h"
 #include "term/term_read.h"
-#include "term/term_text.h"
 
-/* --- What the configuration forbids --- */
+/* --- Nodes --- */
 
-/* %{rule:, kind:, target:, message:} */
-static void build_refusal(const char *rule, const char *kind, struct term target,
-                          struct term_builder *builder)
-{
-    char whom[300], text[600];
-    term_build_map(builder, 4);
-    term_build_key(builder, "rule");
-    term_build_text(builder, rule);
-    term_build_key(builder, "kind");
-    term_build_atom(builder, kind);
-    term_build_key(builder, "target");
-    if (target.data)
-        term_build_term(builder, target);
-    else
-        term_build_atom(builder, "nil");
-    term_build_key(builder, "message");
-    if (target.data)
-        snprintf(text, sizeof(text), "%s of %s is not allowed by %s", kind,
-                 term_text(target, whom, sizeof(whom)), rule);
-    else
-        snprintf(text, sizeof(text), "%s is not allowed by %s", kind, rule);
-    term_build_text(builder, text);
-}
-
-static bool forbids_kind(const struct run *run, const struct chaos_kind *kind, struct term_builder *builder)
-{
-    const struct blast_radius *radius = runner_blast_radius(run->runner);
-    const char *rule = radius->forbids_kind(radius->owner, kind->name);
-    if (rule)
-        build_refusal(rule, kind->name, (struct term){0}, builder);
-    return rule != NULL;
-}
-
-static bool forbids_node(const struct run *run, const struct chaos_kind *kind, const char *node,
-                         struct term_builder *builder)
-{
-    const struct blast_radius *radius = runner_blast_radius(run->runner);
-    const char *rule = radius->forbids_node(radius->owner, node);
-    struct term_builder name = {0};
-    if (!rule)
-        return false;
-    term_build_atom(&name, node);
-    build_refusal(rule, kind->name, term_built(&name), builder);
-    term_build_free(&name);
-    return true;
-}
-
-static bool forbids_process(const struct run *run, const struct chaos_kind *kind,
-                            const struct candidate *candidate, struct term_builder *builder)
-{
-    const struct blast_radius *radius = runner_blast_radius(run->runner);
-    char name[TERM_ATOM_BYTES + 1] = "", application[TERM_ATOM_BYTES + 1] = "", node[TERM_ATOM_BYTES + 1];
-    struct term owner;
-    if (term_type(candidate->pid) != TERM_PID)
-        return false;
-    if (!term_read_atom(candidate->name, name) || !term_read_atom(candidate->application, application) ||
-        !term_read_node(candidate->pid, &owner) || !term_read_atom(owner, node))
-        return false;
-    const char *rule = radius->forbids_node(radius->owner, node);
-    if (!rule)
-        rule = radius->forbids_process(radius->owner, name, application);
-    if (rule)
-        build_refusal(rule, kind->name, candidate->pid, builder);
-    return rule != NULL;
-}
-
-/* A node that stands alone is a group of its own. */
-static bool forbids_groups(const struct run *run, const struct chaos_action *action,
-                           struct term_builder *builder)
-{
-    struct term_list groups, group;
-    struct term element, node;
-    char name[TERM_ATOM_BYTES + 1];
-    if (!term_list_start(&groups, action->values[CHAOS_NODES].term))
-        return false;
-    while (term_list_next(&groups, &element)) {
-        if (term_read_atom(element, name) && forbids_node(run, action->kind, name, builder))
-            return true;
-        if (!term_list_start(&group, element))
-            continue;
-        while (term_list_next(&group, &node))
-            if (term_read_atom(node, name) && forbids_node(run, action->kind, name, builder))
-                return true;
-    }
-    return false;
-}
-
-static bool has_pid_or_name(const struct target_spec *spec)
+bool chaos_names_node(const struct target_spec *spec)
 {
     return spec->kind == TARGET_PID || spec->kind == TARGET_NAME;
 }
 
-bool chaos_forbids_action(const struct run *run, const struct chaos_action *action,
-                          struct term_builder *builder)
+static void add_node(struct injection *injection, const char *node)
 {
-    const struct chaos_target *target = &action->target;
-    char name[TERM_ATOM_BYTES + 1];
-    if (forbids_kind(run, action->kind, builder))
-        return true;
-    if (action->kind->doing == CHAOS_SPLIT)
-        return forbids_groups(run, action, builder);
-    if (action->kind->doing == CHAOS_HALT)
-        return term_read_atom(action->values[CHAOS_NODE].term, name) &&
-               forbids_node(run, action->kind, name, builder);
-    if (target->kind != CHAOS_TARGET_SUBJECT)
-        return has_pid_or_name(&target->spec) && forbids_node(run, action->kind, target->spec.node, builder);
-    for (size_t i = 0; !run->scenario->setup.data && i < run->scenario->target_count; i++) {
-        const struct target_spec *spec = &run->scenario->targets[i];
-        if (has_pid_or_name(spec) && forbids_node(run, action->kind, spec->node, builder))
-            return true;
-    }
-    return false;
-}
-
-bool chaos_forbids(const struct run_chaos *chaos, const struct injection *injection,
-                   struct term_builder *builder)
-{
-    const struct chaos_kind *kind = injection->action->kind;
-    const char *node = injection->nodes;
-    struct candidate supervisor = {.pid = injection->supervisor_pid,
-                                   .name = injection->supervisor_name,
-                                   .application = injection->supervisor_application};
-    if (forbids_kind(chaos->run, kind, builder))
-        return true;
-    if (supervisor.pid.data && forbids_process(chaos->run, kind, &supervisor, builder))
-        return true;
-    for (size_t i = 0; i < injection->candidate_count; i++)
-        if (forbids_process(chaos->run, kind, &injection->candidates[i], builder))
-            return true;
-    for (size_t i = 0; i < injection->node_count; i++, node += strlen(node) + 1)
-        if (forbids_node(chaos->run, kind, node, builder))
-            return true;
-    return false;
-}
-
-/* --- Nodes --- */
-
-static void add_node(struct injection *injection, struct buffer *names, const char *node)
-{
-    const char *known = (const char *)buffer_bytes(names);
+    const char *known = injection_nodes(injection);
     for (size_t i = 0; i < injection->node_count; i++, known += strlen(known) + 1)
         if (strcmp(known, node) == 0)
             return;
-    buffer_append(names, node, strlen(node) + 1);
+    buffer_append(&injection->nodes, node, strlen(node) + 1);
     injection->node_count++;
 }
 
-static void add_groups(struct injection *injection, struct buffer *names, struct term term)
+static void add_groups(struct injection *injection, struct term term)
 {
     struct term_list groups;
     struct term element;
@@ -166,37 +32,42 @@ static void add_groups(struct injection *injection, struct buffer *names, struct
     assert(is_list);
     while (term_list_next(&groups, &element)) {
         if (term_read_atom(element, name))
-            add_node(injection, names, name);
+            add_node(injection, name);
         else
-            add_groups(injection, names, element);
+            add_groups(injection, element);
     }
 }
 
-static const struct target_spec *subject_spec(const struct run *run, size_t index)
+/* The targets that an action is for: its own, or those of the scenario. */
+static size_t spec_count(const struct run *run, const struct chaos_action *action)
 {
+    return action->target.kind == CHAOS_TARGET_SUBJECT ? run->scenario->target_count : 1;
+}
+
+static const struct target_spec *spec_of(const struct run *run, const struct chaos_action *action,
+                                         size_t index)
+{
+    if (action->target.kind != CHAOS_TARGET_SUBJECT)
+        return &action->target.spec;
     return run->scenario->setup.data ? &run->subject_spec : &run->scenario->targets[index];
 }
 
-void chaos_find_nodes(struct run_chaos *chaos, struct injection *injection)
+static void find_nodes(struct run_chaos *chaos, struct injection *injection)
 {
     const struct chaos_action *action = injection->action;
-    struct buffer names = {0};
     char name[TERM_ATOM_BYTES + 1];
-    injection->node_count = 0;
     if (action->kind->doing == CHAOS_SPLIT) {
-        add_groups(injection, &names, action->values[CHAOS_NODES].term);
-    } else if (action->kind->doing == CHAOS_HALT) {
-        if (term_read_atom(action->values[CHAOS_NODE].term, name))
-            add_node(injection, &names, name);
-    } else if (action->target.kind != CHAOS_TARGET_SUBJECT) {
-        add_node(injection, &names, action->target.spec.node);
-    } else {
-        for (size_t i = 0; i < chaos->run->scenario->target_count; i++)
-            add_node(injection, &names, subject_spec(chaos->run, i)->node);
+        add_groups(injection, action->values[CHAOS_NODES].term);
+        return;
     }
-    free(injection->nodes);
-    injection->nodes = memory_copy(buffer_bytes(&names), names.size);
-    buffer_free(&names);
+    if (action->kind->doing == CHAOS_HALT) {
+        if (term_read_atom(action->values[CHAOS_NODE].term, name))
+            add_node(injection, name);
+        return;
+    }
+    for (size_t i = 0; i < spec_count(chaos->run, action); i++)
+        if (chaos_names_node(spec_of(chaos->run, action, i)))
+            add_node(injection, spec_of(chaos->run, action, i)->node);
 }
 
 /* --- Looking for processes --- */
@@ -231,6 +102,10 @@ static void build_request(const struct chaos_action *action, const struct target
 {
     enum chaos_target_kind kind = action->target.kind;
     bool has_children = kind == CHAOS_TARGET_CHILDREN || kind == CHAOS_TARGET_CHILD;
+    if (action->kind->victim == CHAOS_TARGET_NODE) { /* where it is */
+        build_server("process", spec, builder);
+        return;
+    }
     if (kind != CHAOS_TARGET_APPLICATION && kind != CHAOS_TARGET_MODULE) {
         has_children |= action->kind->victim == CHAOS_SUPERVISOR;
         build_server(has_children ? "children" : "process", spec, builder);
@@ -264,27 +139,44 @@ static void ask(struct run_chaos *chaos, struct injection *injection, size_t par
     }
 }
 
+/* Of a kind that is done to nodes, targets are asked for that do not name their node. */
+static bool is_asked(const struct chaos_action *action, const struct target_spec *spec)
+{
+    bool names_nodes = action->kind->doing == CHAOS_SPLIT || action->kind->doing == CHAOS_HALT;
+    return action->kind->victim != CHAOS_TARGET_NODE || (!names_nodes && !chaos_names_node(spec));
+}
+
+static void ask_all(struct run_chaos *chaos, struct injection *injection)
+{
+    const struct chaos_action *action = injection->action;
+    for (size_t i = 0; i < injection->part_count; i++) {
+        const struct target_spec *spec = spec_of(chaos->run, action, i);
+        struct term_builder request = {0};
+        if (is_asked(action, spec)) {
+            build_request(action, spec, &request);
+            ask(chaos, injection, i, spec->node, term_built(&request));
+        } else {
+            injection->parts_left--;
+        }
+        term_build_free(&request);
+    }
+}
+
 bool chaos_find(struct run_chaos *chaos, struct injection *injection)
 {
     const struct chaos_action *action = injection->action;
-    const struct scenario *scenario = chaos->run->scenario;
-    bool is_subject = action->target.kind == CHAOS_TARGET_SUBJECT;
-    size_t count = is_subject ? scenario->target_count : 1;
-    if (action->kind->victim == CHAOS_SUPERVISOR && count > 1)
+    size_t count = spec_count(chaos->run, action);
+    if (action->kind->victim == CHAOS_SUPERVISOR && count > 1) {
         count = 0;
+        keep_failure(injection, "several_targets");
+    }
     injection->state = INJECTION_FINDING;
+    if (action->kind->victim == CHAOS_TARGET_NODE)
+        find_nodes(chaos, injection);
     chaos_expect(chaos, injection, count);
     injection->answers = memory_zalloc(count, sizeof(*injection->answers));
     injection->answer_count = count;
-    if (!count)
-        keep_failure(injection, "several_targets");
-    for (size_t i = 0; i < count; i++) {
-        const struct target_spec *spec = is_subject ? subject_spec(chaos->run, i) : &action->target.spec;
-        struct term_builder request = {0};
-        build_request(action, spec, &request);
-        ask(chaos, injection, i, spec->node, term_built(&request));
-        term_build_free(&request);
-    }
+    ask_all(chaos, injection);
     return injection->parts_left > 0;
 }
 
@@ -307,13 +199,18 @@ static void follow(struct run_chaos *chaos, struct injection *injection, size_t 
     term_build_free(&request);
 }
 
+/* {Id, Pid, Name, Application}, or {Id, Pid} of one that is on another node. */
 static bool read_candidate(struct term term, struct candidate *candidate)
 {
     struct term parts[4];
-    if (!term_read_tuple_of(term, 4, parts))
+    size_t arity = 0;
+    if (!term_read_tuple(term, 4, parts, &arity) || (arity != 2 && arity != 4))
         return false;
-    *candidate =
-        (struct candidate){.id = parts[0], .pid = parts[1], .name = parts[2], .application = parts[3]};
+    *candidate = (struct candidate){.id = parts[0], .pid = parts[1], .is_elsewhere = arity == 2};
+    if (arity == 4) {
+        candidate->name = parts[2];
+        candidate->application = parts[3];
+    }
     return true;
 }
 
@@ -338,26 +235,170 @@ static void read_found(struct injection *injection, const struct buffer *answer)
             read_candidate(element, &injection->candidates[injection->candidate_count]);
 }
 
+/* --- Children that are on another node than their supervisor --- */
+
+static bool read_node(const struct candidate *candidate, char name[TERM_ATOM_BYTES + 1])
+{
+    struct term node;
+    return term_type(candidate->pid) == TERM_PID && term_read_node(candidate->pid, &node) &&
+           term_read_atom(node, name) && node_name_is_valid(name, strlen(name));
+}
+
+/* The next that is of another node than those before it, from `index` on; its node is `name`. */
+static bool next_elsewhere(const struct injection *injection, size_t *index, char name[TERM_ATOM_BYTES + 1])
+{
+    char other[TERM_ATOM_BYTES + 1];
+    for (; *index < injection->candidate_count; (*index)++) {
+        bool is_first = true;
+        if (!injection->candidates[*index].is_elsewhere || !read_node(&injection->candidates[*index], name))
+            continue;
+        for (size_t i = 0; is_first && i < *index; i++)
+            if (injection->candidates[i].is_elsewhere && read_node(&injection->candidates[i], other))
+                is_first = strcmp(name, other) != 0;
+        if (is_first)
+            return true;
+    }
+    return false;
+}
+
+/* {find, {facts, Pids}} of those on a node. */
+static void ask_facts(struct run_chaos *chaos, struct injection *injection, size_t part, const char *node)
+{
+    struct term_builder pids = {0}, request = {0};
+    char other[TERM_ATOM_BYTES + 1];
+    size_t count = 0;
+    for (size_t i = 0; i < injection->candidate_count; i++) {
+        const struct candidate *candidate = &injection->candidates[i];
+        if (!candidate->is_elsewhere || !read_node(candidate, other) || strcmp(other, node) != 0)
+            continue;
+        term_build_term(&pids, candidate->pid);
+        count++;
+    }
+    term_build_tuple(&request, 2);
+    term_build_atom(&request, "find");
+    term_build_tuple(&request, 2);
+    term_build_atom(&request, "facts");
+    term_build_list(&request, count);
+    buffer_append(&request.bytes, buffer_bytes(&pids.bytes), pids.bytes.size);
+    term_build_nil(&request);
+    ask(chaos, injection, part, node, term_built(&request));
+    term_build_free(&pids);
+    term_build_free(&request);
+}
+
+/* True when some are asked for; one more answer for each node is then awaited. */
+static bool ask_elsewhere(struct run_chaos *chaos, struct injection *injection)
+{
+    char name[TERM_ATOM_BYTES + 1];
+    size_t count = 0, part = 0;
+    for (size_t i = 0; next_elsewhere(injection, &i, name); i++)
+        count++;
+    if (!count || injection->is_looking_elsewhere)
+        return false;
+    injection->is_looking_elsewhere = true;
+    chaos_expect(chaos, injection, count);
+    injection->first_elsewhere = injection->answer_count;
+    injection->answers =
+        memory_resize(injection->answers, injection->answer_count + count, sizeof(*injection->answers));
+    memset(injection->answers + injection->answer_count, 0, count * sizeof(*injection->answers));
+    injection->answer_count += count;
+    for (size_t i = 0; next_elsewhere(injection, &i, name); i++)
+        ask_facts(chaos, injection, part++, name);
+    return injection->parts_left > 0;
+}
+
+/* Facts come in the order of the candidates that were asked for: `next` is where they are likely to be. */
+static void take_facts(struct injection *injection, const struct candidate *facts, size_t *next)
+{
+    for (size_t i = 0; i < injection->candidate_count; i++) {
+        struct candidate *candidate = &injection->candidates[*next];
+        *next = (*next + 1) % injection->candidate_count;
+        if (!candidate->is_elsewhere || !term_same(candidate->pid, facts->pid))
+            continue;
+        candidate->name = facts->name;
+        candidate->application = facts->application;
+        candidate->is_elsewhere = false;
+        return;
+    }
+}
+
+/* What their own nodes say of them. Of whom nobody says anything, being dead or out of reach, is left out. */
+static void settle_elsewhere(struct injection *injection)
+{
+    struct term parts[3], element;
+    struct term_list list;
+    struct candidate facts;
+    size_t kept = 0, next = 0;
+    for (size_t i = injection->first_elsewhere;
+         injection->is_looking_elsewhere && i < injection->answer_count; i++) {
+        const struct buffer *answer = &injection->answers[i];
+        if (!answer->size || !term_read_tuple_of(buffer_term(answer), 3, parts) ||
+            !term_list_start(&list, parts[2]))
+            continue;
+        while (term_list_next(&list, &element))
+            if (read_candidate(element, &facts) && !facts.is_elsewhere)
+                take_facts(injection, &facts, &next);
+    }
+    for (size_t i = 0; i < injection->candidate_count; i++)
+        if (!injection->candidates[i].is_elsewhere)
+            injection->candidates[kept++] = injection->candidates[i];
+    injection->candidate_count = kept;
+}
+
+/* --- Answers --- */
+
+/* The nodes that names have turned out to be on; who is there is of no matter. */
+static void take_nodes(struct injection *injection)
+{
+    char name[TERM_ATOM_BYTES + 1];
+    for (size_t i = 0; i < injection->candidate_count; i++)
+        if (read_node(&injection->candidates[i], name))
+            add_node(injection, name);
+    injection->candidate_count = 0;
+}
+
+static void one_less(struct run_chaos *chaos, struct injection *injection)
+{
+    if (--injection->parts_left)
+        return;
+    if (!injection->is_looking_elsewhere) {
+        for (size_t i = 0; i < injection->answer_count; i++)
+            read_found(injection, &injection->answers[i]);
+        if (ask_elsewhere(chaos, injection))
+            return;
+    }
+    settle_elsewhere(injection);
+    if (injection->action->kind->victim == CHAOS_TARGET_NODE)
+        take_nodes(injection);
+    chaos_found(chaos, injection);
+}
+
 void chaos_find_answered(struct run_chaos *chaos, struct injection *injection, size_t part,
                          struct term answer)
 {
     struct term parts[2];
+    bool is_pair = term_read_tuple_of(answer, 2, parts);
     injection->parts[part].agent = NULL;
-    if (!answer.data) {
-        keep_failure(injection, "nodedown");
-    } else if (term_read_tuple_of(answer, 2, parts) && term_is_atom(parts[0], "elsewhere")) {
+    if (is_pair && term_is_atom(parts[0], "elsewhere")) {
         follow(chaos, injection, part, parts[1]);
         if (injection->parts[part].agent)
             return;
         injection->parts_left++; /* counted just below */
-    } else if (term_read_tuple_of(answer, 2, parts) && term_is_atom(parts[0], "failed")) {
+    } else if (is_pair && term_is_atom(parts[0], "failed")) {
         run_keep(&injection->failure, parts[1]);
     } else {
-        run_keep(&injection->answers[part], answer);
+        size_t first = injection->is_looking_elsewhere ? injection->first_elsewhere : 0;
+        run_keep(&injection->answers[first + part], answer);
     }
-    if (--injection->parts_left)
-        return;
-    for (size_t i = 0; i < injection->answer_count; i++)
-        read_found(injection, &injection->answers[i]);
-    chaos_found(chaos, injection);
+    one_less(chaos, injection);
+}
+
+void chaos_find_lost(struct run_chaos *chaos, struct injection *injection, size_t part, struct term reason)
+{
+    injection->parts[part].agent = NULL;
+    if (term_is_atom(reason, "noconnection"))
+        keep_failure(injection, "nodedown");
+    else
+        run_keep(&injection->failure, reason);
+    one_less(chaos, injection);
 }

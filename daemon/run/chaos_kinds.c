@@ -114,7 +114,7 @@ static void build_ports(const struct chaos_action *action, struct term pids, str
 static void build_memory(const struct chaos_action *action, struct term pids, struct term_builder *builder)
 {
     (void)pids;
-    build_amount(builder, "memory", action->values[CHAOS_SIZE_MB].integer * 1024 * 1024);
+    build_amount(builder, "memory", action->values[CHAOS_SIZE_MB].integer);
 }
 
 /* 0 is as many as are online. */
@@ -133,6 +133,13 @@ static void build_apply(const struct chaos_action *action, struct term pids, str
     term_build_term(builder, action->values[CHAOS_MODULE].term);
     term_build_term(builder, action->values[CHAOS_FUNCTION].term);
     term_build_term(builder, action->values[CHAOS_ARGUMENTS].term);
+}
+
+/* The nodes that each node is kept from are what `pids` is then. */
+static void build_split(const struct chaos_action *action, struct term pids, struct term_builder *builder)
+{
+    (void)action;
+    build_pair(builder, "split", pids);
 }
 
 static void build_halt(const struct chaos_action *action, struct term pids, struct term_builder *builder)
@@ -176,7 +183,7 @@ static const struct chaos_kind kinds[] = {
     {.name = "suspend",
      .victim = CHAOS_PROCESSES,
      .doing = CHAOS_HOLD,
-     .undoing = CHAOS_BY_HOLDER,
+     .lasts = true,
      .arguments = {MILLISECONDS(CHAOS_DURATION_MS, NONE)},
      .argument_count = 1,
      .build = build_suspend},
@@ -197,7 +204,7 @@ static const struct chaos_kind kinds[] = {
      .resource = "process_limit",
      .victim = CHAOS_TARGET_NODE,
      .doing = CHAOS_HOLD,
-     .undoing = CHAOS_BY_HOLDER,
+     .lasts = true,
      .has_options = true,
      .options = {{CHAOS_PERCENTAGE, CHAOS_FRACTION, 0, 1, NULL, 0.05},
                  {CHAOS_SPAWN_COUNT, CHAOS_INTEGER, 1, 134217727, NULL, NONE},
@@ -208,7 +215,7 @@ static const struct chaos_kind kinds[] = {
      .resource = "ets_tables",
      .victim = CHAOS_TARGET_NODE,
      .doing = CHAOS_HOLD,
-     .undoing = CHAOS_BY_HOLDER,
+     .lasts = true,
      .has_options = true,
      .options = {{CHAOS_COUNT, CHAOS_INTEGER, 1, 10000000, NULL, 50}, MILLISECONDS(CHAOS_DURATION_MS, NONE)},
      .option_count = 2,
@@ -217,7 +224,7 @@ static const struct chaos_kind kinds[] = {
      .resource = "memory",
      .victim = CHAOS_TARGET_NODE,
      .doing = CHAOS_HOLD,
-     .undoing = CHAOS_BY_HOLDER,
+     .lasts = true,
      .has_options = true,
      .options = {{CHAOS_SIZE_MB, CHAOS_INTEGER, 1, 1048576, NULL, 10}, MILLISECONDS(CHAOS_DURATION_MS, NONE)},
      .option_count = 2,
@@ -226,7 +233,7 @@ static const struct chaos_kind kinds[] = {
      .resource = "ports",
      .victim = CHAOS_TARGET_NODE,
      .doing = CHAOS_HOLD,
-     .undoing = CHAOS_BY_HOLDER,
+     .lasts = true,
      .has_options = true,
      .options = {{CHAOS_COUNT, CHAOS_INTEGER, 1, 134217727, NULL, 50}, MILLISECONDS(CHAOS_DURATION_MS, NONE)},
      .option_count = 2,
@@ -234,7 +241,7 @@ static const struct chaos_kind kinds[] = {
     {.name = "burn_cpu",
      .victim = CHAOS_TARGET_NODE,
      .doing = CHAOS_HOLD,
-     .undoing = CHAOS_BY_HOLDER,
+     .lasts = true,
      .has_options = true,
      .options = {{CHAOS_SCHEDULERS, CHAOS_INTEGER, 1, 1024, NULL, NONE},
                  MILLISECONDS(CHAOS_DURATION_MS, 1000)},
@@ -243,9 +250,10 @@ static const struct chaos_kind kinds[] = {
     {.name = "disconnect",
      .victim = CHAOS_TARGET_NODE,
      .doing = CHAOS_SPLIT,
-     .undoing = CHAOS_BY_GUARDIAN,
+     .lasts = true,
      .arguments = {{CHAOS_NODES, CHAOS_NODE_GROUPS, 0, 0, NULL, NONE}, MILLISECONDS(CHAOS_DURATION_MS, NONE)},
-     .argument_count = 2},
+     .argument_count = 2,
+     .build = build_split},
     {.name = "halt_node",
      .victim = CHAOS_TARGET_NODE,
      .doing = CHAOS_HALT,

@@ -11,14 +11,18 @@ void injection_free(struct injection *injection)
     for (size_t i = 0; i < injection->answer_count; i++)
         buffer_free(&injection->answers[i]);
     struct buffer *const kept[] = {&injection->failure, &injection->pids, &injection->outcome,
-                                   &injection->undone};
+                                   &injection->undone, &injection->nodes};
     for (size_t i = 0; i < ARRAY_LENGTH(kept); i++)
         buffer_free(kept[i]);
     free(injection->answers);
     free(injection->candidates);
     free(injection->parts);
-    free(injection->nodes);
     free(injection);
+}
+
+const char *injection_nodes(const struct injection *injection)
+{
+    return (const char *)buffer_bytes(&injection->nodes);
 }
 
 void injection_outcome(struct injection *injection, const char *atom)
@@ -79,7 +83,7 @@ void injection_build_target(const struct injection *injection, struct term_build
         term_build_term(builder, buffer_term(&injection->pids));
         return;
     }
-    const char *node = injection->nodes;
+    const char *node = injection_nodes(injection);
     term_build_list(builder, injection->node_count);
     for (size_t i = 0; i < injection->node_count; i++, node += strlen(node) + 1)
         term_build_atom(builder, node);

@@ -29,6 +29,7 @@ struct candidate {
     struct term pid;
     struct term name;
     struct term application;
+    bool is_elsewhere; /* on another node than the one that named it, which does not know the last two */
 };
 
 #define TARGET_ANY SIZE_MAX
@@ -56,8 +57,10 @@ struct injection {
     struct term supervisor_pid; /* in an answer; without data when none was looked for */
     struct term supervisor_name;
     struct term supervisor_application;
-    struct buffer failure; /* why nobody was found */
-    char *nodes;           /* whose names it is for, each ending in NUL; of kinds that are done to nodes */
+    struct buffer failure;     /* why nobody was found */
+    bool is_looking_elsewhere; /* for the names of candidates that are on other nodes */
+    size_t first_elsewhere;    /* of the answers to that */
+    struct buffer nodes; /* whose names it is for, each ending in NUL; of kinds that are done to nodes */
     size_t node_count;
 
     uint64_t due_ns; /* all times as the clock's; 0: not yet */
@@ -84,6 +87,9 @@ struct injection {
 };
 
 void injection_free(struct injection *injection);
+
+/* The first of the names of its nodes, which follow one another. */
+const char *injection_nodes(const struct injection *injection);
 
 /* Sets the outcome unless there is one: an atom, or {Tag, Detail}. */
 void injection_outcome(struct injection *injection, const char *atom);

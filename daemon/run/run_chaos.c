@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "chaos.h"
 #include "term/term_read.h"
+#include "term/term_text.h"
 
 static void on_lost(void *owner, struct chaos_agent *agent, struct term reason);
 static void on_timer(void *owner);
@@ -153,10 +154,16 @@ static void answered(struct run_chaos *chaos, struct injection *injection, size_
         return;
     if (injection->state == INJECTION_FINDING)
         chaos_find_answered(chaos, injection, part, answer);
-    else if (answer.data)
-        chaos_act_answered(chaos, injection, part, answer);
     else
-        chaos_act_lost(chaos, injection, part);
+        chaos_act_answered(chaos, injection, part, answer);
+}
+
+static void lost(struct run_chaos *chaos, struct injection *injection, size_t part, struct term reason)
+{
+    if (injection->state == INJECTION_FINDING)
+        chaos_find_lost(chaos, injection, part, reason);
+    else
+        chaos_act_lost(chaos, injection, part, reason);
 }
 
 bool chaos_message(struct run *run, struct term message)
@@ -186,15 +193,15 @@ static struct injection *find_waiting(struct injection *list, const struct chaos
 
 static void on_lost(void *owner, struct chaos_agent *agent, struct term reason)
 {
-    (void)reason;
     struct run_chaos *chaos = owner;
     struct injection *injection;
     size_t part;
+    char why[200];
     log_debug("chaos agent lost", log_integer("run", (int64_t)chaos->run->id),
-              log_string("node", agent->node));
+              log_string("node", agent->node), log_string("reason", term_text(reason, why, sizeof(why))));
     while ((injection = find_waiting(chaos->first, agent, &part)) ||
            (injection = find_waiting(chaos->plans, agent, &part)))
-        answered(chaos, injection, part, (struct term){0});
+        lost(chaos, injection, part, reason);
 }
 
 /* --- Plans: whether all that is to be done may be --- */
@@ -251,15 +258,10 @@ bool chaos_plan(struct run *run)
         plan->is_plan = true;
         *last = plan;
         last = &plan->next;
-        if (action->kind->victim == CHAOS_TARGET_NODE) {
-            if (has_target(run, action))
-                chaos_find_nodes(chaos, plan);
-            plan_found(chaos, plan);
-        } else if (has_target(run, action) && chaos_find(chaos, plan)) {
+        if (has_target(run, action) && chaos_find(chaos, plan))
             asked++;
-        } else {
+        else
             plan_found(chaos, plan);
-        }
     }
     if (chaos)
         chaos->planning = asked;
@@ -315,7 +317,7 @@ void chaos_found(struct run_chaos *chaos, struct injection *injection)
     } else if (is_forbidden) {
         injection_outcome_term(injection, "not_allowed", term_built(&refusal));
         chaos_end(chaos, injection);
-    } else if (injection->action->kind->victim != CHAOS_TARGET_NODE && !injection->candidate_count) {
+    } else if (injection->candidate_count + injection->node_count == 0) {
         if (injection->failure.size && !term_is_atom(buffer_term(&injection->failure), "noproc"))
             injection_outcome_term(injection, "error", buffer_term(&injection->failure));
         injection_outcome(injection, "noproc");
@@ -367,9 +369,7 @@ static void inject(struct run_chaos *chaos, size_t index, uint64_t occurrence, u
     struct injection *injection = chaos_new_injection(chaos, action, (uint32_t)index, occurrence);
     injection->due_ns = due_ns;
     chaos->turns[index].running++;
-    if (action->kind->victim == CHAOS_TARGET_NODE)
-        chaos_find_nodes(chaos, injection);
-    if (action->kind->victim == CHAOS_TARGET_NODE || !chaos_find(chaos, injection))
+    if (!chaos_find(chaos, injection))
         chaos_found(chaos, injection);
 }
 
@@ -543,7 +543,7 @@ size_t chaos_heal_now(struct run *run,
     chaos_stop(run);
     for (struct injection *injection = chaos->first; injection; injection = injection->next) {
         if ((injection->state != INJECTION_HOLDING && injection->state != INJECTION_ACTING) ||
-            injection->action->kind->undoing == CHAOS_NOT_UNDONE || injection->on_undone)
+            !injection->action->kind->lasts || injection->on_undone)
             continue;
         injection->on_undone = undone;
         injection->owner = owner;
@@ -570,11 +570,11 @@ void chaos_give_up(struct run *run)
     for (struct injection *injection = chaos->first; injection; injection = injection->next) {
         if (injection->state == INJECTION_ENDED)
             continue;
-        if (injection->action->kind->undoing != CHAOS_NOT_UNDONE)
+        if (injection->action->kind->lasts)
             run_keep(&injection->undone, term_built(&reason));
         injection_outcome_term(injection, "error", term_built(&reason));
         injection->state = INJECTION_ENDED;
-        injection->was_held |= injection->action->kind->undoing != CHAOS_NOT_UNDONE;
+        injection->was_held |= injection->action->kind->lasts;
     }
     term_build_free(&reason);
 }

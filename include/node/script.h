@@ -9,7 +9,15 @@
 
 struct scripts;
 
-enum script_name { SCRIPT_SESSION, SCRIPT_PROBE, SCRIPT_CHAOS, SCRIPT_RESOLVE, SCRIPT_COUNT };
+enum script_name {
+    SCRIPT_SESSION,
+    SCRIPT_PROBE,
+    SCRIPT_CHAOS,
+    SCRIPT_KEEPER,   /* what a chaos agent has others do: */
+    SCRIPT_GUARDIAN, /* it is given their texts */
+    SCRIPT_RESOLVE,
+    SCRIPT_COUNT
+};
 
 struct scripts *scripts_new(struct node *node, struct process *process);
 void scripts_free(struct scripts *scripts);
@@ -41,6 +49,9 @@ struct script_request {
     void (*down)(void *owner, struct term reason);
     void *owner;
 };
+
+/* The text of a script, without comments. */
+const char *script_source(enum script_name name);
 
 /* Begins a binding in a list of them; its value follows. */
 void script_build_binding(struct term_builder *bindings, const char *variable);

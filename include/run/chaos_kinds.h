@@ -57,12 +57,6 @@ enum chaos_victim {
     CHAOS_TARGET_NODE /* the nodes that the target is on, or that its arguments name */
 };
 
-enum chaos_undoing {
-    CHAOS_NOT_UNDONE,  /* it does not last */
-    CHAOS_BY_HOLDER,   /* a process that is linked to the daemon holds it; with that process it ends */
-    CHAOS_BY_GUARDIAN, /* processes on each node take it back, when told to or when the daemon is gone */
-};
-
 enum chaos_doing {
     CHAOS_CRASH,
     CHAOS_KILL_ROUNDS, /* again and again until its time is over */
@@ -82,7 +76,7 @@ struct chaos_kind {
     const char *resource; /* of `exhaust`: the first argument, an atom, that tells its rows apart */
     enum chaos_victim victim;
     enum chaos_doing doing;
-    enum chaos_undoing undoing;
+    bool lasts; /* a process on the node that is linked to the daemon holds it, and it ends with that */
     struct chaos_option arguments[CHAOS_POSITIONAL];
     size_t argument_count;
     bool has_options; /* a keyword list behind the arguments, which may be left out */

@@ -52,7 +52,7 @@ defmodule ChaosHoldTest do
       assert duration >= 390
       assert [%{outcome: :ok, undone: true, amount: amount, duration_ms: held} = injection] = report.injections
       assert held in 390..5_000
-      assert amount == %{suspend: 1, process_limit: 2_000, ets_tables: 300, memory: 1, ports: 250, burn_cpu: 3}[kind]
+      assert amount == %{suspend: 1, process_limit: 2_000, ets_tables: 300, memory: 64, ports: 250, burn_cpu: 3}[kind]
       assert injection.target == if(kind == :suspend, do: [subject], else: [peer.node])
       assert report.healed == true
     end

@@ -150,6 +150,121 @@ defmodule ChaosSplitTest do
     assert {:ok, %{healed: true}} = Task.await(run, 30_000)
   end
 
+  describe "several splits at once" do
+    test "of one run", %{harness: harness} do
+      [a, b] = peers = cluster(2, false)
+      before = cookies(peers)
+      split = &{:disconnect, nodes(peers), &1}
+
+      for chaos <- [
+            [split.(900), %{action: split.(900), after_ms: 300}],
+            [%{action: split.(300), every_ms: 200, times: 3}]
+          ] do
+        run = start_run(harness, scenario(peers, chaos))
+        await_apart(peers)
+        assert {:ok, report} = Task.await(run, 30_000)
+        for injection <- report.injections, do: assert(%{outcome: :ok, undone: true} = injection)
+        assert report.healed == true
+        assert together?(peers)
+        assert cookies(peers) == before
+      end
+
+      # The cookie that keeps nodes apart is the same for as long as a node lives: atoms are never freed.
+      atoms = Peer.call(a, :erlang, :system_info, [:atom_count])
+      for _ <- 1..2, do: assert({:ok, _} = Harness.run(harness, scenario(peers, split.(1))))
+      assert Peer.call(a, :erlang, :system_info, [:atom_count]) < atoms + 5
+      assert Peer.call(b, Split, :guardians, []) == []
+    end
+
+    test "of two daemons", %{harness: harness} do
+      peers = cluster(2, true)
+      before = cookies(peers)
+      other = Harness.start(config: %{"access" => %{"chaos" => %{"allow" => ["*"]}}})
+      run = start_run(harness, scenario(peers, {:disconnect, nodes(peers), 60_000}))
+      await_apart(peers)
+      assert {:ok, %{healed: true}} = Harness.run(other, scenario(peers, {:disconnect, nodes(peers), 200}))
+      # The first still keeps them apart.
+      refute together?(peers)
+      assert cookies(peers) != before
+      assert [%{undone: true}] = Harness.call(harness, :heal_all)
+      assert together?(peers)
+      assert cookies(peers) == before
+      assert {:ok, %{healed: true, injections: [%{outcome: :ok}]}} = Task.await(run, 30_000)
+    end
+  end
+
+  test "nodes beside them that prevent_overlapping_partitions cuts off are connected again", %{
+    harness: harness
+  } do
+    [a, b, c, d] = peers = cluster(4, true)
+    run = start_run(harness, scenario(peers, {:disconnect, [a.node, b.node], 1_500}))
+
+    Wait.until("a node beside them to be cut off", fn ->
+      b.node not in neighbours(peers, a) and not together?([a, c, d])
+    end)
+
+    assert {:ok, report} = Task.await(run, 60_000)
+    assert [%{outcome: {:also_cut, [_ | _] = cut}, undone: true}] = report.injections
+    assert cut -- [c.node, d.node] == []
+    assert report.healed == true
+    assert together?(peers)
+  end
+
+  describe "a guardian that dies" do
+    test "has a twin that takes over", %{harness: harness} do
+      [a, b] = peers = cluster(2, false)
+      before = cookies(peers)
+      Peer.call(a, Split, :start_trying, [b.node])
+      run = start_run(harness, scenario(peers, {:disconnect, nodes(peers), 1_500}))
+      await_apart(peers)
+      first = guardian(a)
+      Peer.call(a, :erlang, :exit, [first, :kill])
+      Wait.until("another guardian", fn -> guardian(a) not in [nil, first] end)
+      # All of them at once, at last: whoever holds the split starts another.
+      second = guardian(a)
+      for pid <- Peer.call(a, Split, :guardians, []), do: Peer.call(a, :erlang, :exit, [pid, :kill])
+      Wait.until("another guardian", fn -> guardian(a) not in [nil, second] end)
+      assert neighbours(peers, a) == []
+      assert {:ok, report} = Task.await(run, 30_000)
+      assert [%{outcome: :ok, undone: true}] = report.injections
+      assert report.healed == true
+      assert together?(peers)
+      assert cookies(peers) == before
+      Wait.until("the end of the guardians", fn -> Peer.call(a, Split, :guardians, []) == [] end)
+    end
+
+    test "as the daemon does is taken over from", %{harness: harness} do
+      [a, _] = peers = cluster(2, true)
+      node = harness.node
+      before = cookies(peers)
+
+      spawn(fn -> :erpc.call(node, :harness, :run, [scenario(peers, {:disconnect, nodes(peers), 60_000})]) end)
+
+      await_apart(peers)
+      Harness.kill(harness)
+
+      case guardian(a) do
+        nil -> :ok
+        pid -> Peer.call(a, :erlang, :exit, [pid, :kill])
+      end
+
+      await_together(peers, 2_000)
+      Wait.until("the cookies from before", fn -> cookies(peers) == before end, 2_000)
+    end
+  end
+
+  defp guardian(peer) do
+    case Peer.call(peer, :erlang, :whereis, [:harnessd_guardian]) do
+      :undefined -> nil
+      pid -> pid
+    end
+  end
+
+  # What each has for each of the others.
+  defp cookies(peers) do
+    for peer <- peers, other <- peers, peer != other, do: Peer.call(peer, :erlang, :get_cookie, [other.node])
+  end
+
   defp watch_apart([a | _] = peers, until, times \\ 0) do
     assert neighbours(peers, a) == []
 

@@ -7,6 +7,14 @@ defmodule Split do
   @doc "The visible nodes that this one is connected to, of those named."
   def neighbours(nodes), do: Enum.sort(for node <- Node.list(), node in nodes, do: node)
 
+  @doc "The processes that have nodes kept apart."
+  def guardians do
+    for pid <- Process.list(),
+        {:dictionary, dictionary} <- [:erlang.process_info(pid, :dictionary)],
+        :proplists.get_value(:"$harnessd", dictionary, nil) == :guardian,
+        do: pid
+  end
+
   @doc "Tries to reach another node again and again, as any message would."
   def start_trying(node), do: spawn(fn -> try_on(node) end)
 

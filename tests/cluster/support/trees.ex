@@ -12,8 +12,7 @@ defmodule Trees do
     delay = Keyword.get(options, :delay, 0)
     children = for name <- names, do: child(name, delay)
 
-    supervised =
-      {strategy, Keyword.get(options, :max_restarts, 1_000), 5}
+    supervised = {strategy, Keyword.get(options, :max_restarts, 1_000), 5}
 
     unlinked(fn -> :supervisor.start_link(Trees.Supervisor, {supervised, children}) end)
   end
@@ -47,6 +46,38 @@ defmodule Trees do
     supervisor = :erlang.whereis(:trees_application)
     {supervisor, for({_, pid} <- children(supervisor), do: pid)}
   end
+
+  @doc "Runs a scenario as a process of the application of `supervisor` would; gives that process and the result."
+  def run_in_application(supervisor, harness, scenario) do
+    {:group_leader, leader} = :erlang.process_info(supervisor, :group_leader)
+    asker = self()
+
+    {caller, monitor} =
+      spawn_monitor(fn ->
+        :erlang.group_leader(leader, self())
+        send(asker, {self(), :erpc.call(harness, :harness, :run, [scenario])})
+      end)
+
+    receive do
+      {^caller, result} -> {caller, result}
+      {:DOWN, ^monitor, _, _, reason} -> {caller, reason}
+    end
+  end
+
+  @doc "Processes of an application."
+  def of_application(name),
+    do: for(pid <- Process.list(), :application.get_application(pid) == {:ok, name}, do: pid)
+
+  @doc "Processes of the harness."
+  def of_harness do
+    for pid <- Process.list(),
+        {:dictionary, dictionary} <- [:erlang.process_info(pid, :dictionary)],
+        role = :proplists.get_value(:"$harnessd", dictionary, nil),
+        do: {role, pid}
+  end
+
+  @doc "The start of a child that lives already, wherever it is."
+  def start_given(pid), do: {:ok, pid}
 
   @doc "Processes of the kernel that have no name."
   def nameless do
@@ -119,8 +150,14 @@ end
 defmodule Trees.Application do
   @moduledoc false
   def start(_, _) do
-    children = for id <- [1, 2], do: {id, {Trees.Worker, :start_link, [nil, 0]}, :permanent, 1_000, :worker, []}
-    :supervisor.start_link({:local, :trees_application}, Trees.Supervisor, {{:one_for_one, 1_000, 5}, children})
+    children =
+      for id <- [1, 2], do: {id, {Trees.Worker, :start_link, [nil, 0]}, :permanent, 1_000, :worker, []}
+
+    :supervisor.start_link(
+      {:local, :trees_application},
+      Trees.Supervisor,
+      {{:one_for_one, 1_000, 5}, children}
+    )
   end
 
   def stop(_), do: :ok
