@@ -211,7 +211,8 @@ static const struct function {
     {"partial", 1, serve_partial, "partial(run_id) -> {:ok, report} | {:error, :not_started}",
      "What a run has recorded so far, or until it failed or was interrupted: a report as of now.\n"},
     {"show", 1, serve_show, "show(run_id) -> text, show(report) -> text",
-     "What came of a run, as text for people: outcome, counts, expectations, errors, latencies with bars,\n"
+     "What came of a run, or what it has recorded so far, as text for people: outcome, counts, expectations, "
+     "errors, latencies with bars,\n"
      "the course of the load, and faults with their recovery.\n"
      "\n"
      "  IO.puts(:erpc.call(h, :harness, :show, [id]))\n"

@@ -58,6 +58,11 @@ void read_run(struct api *api, struct request *request, uint64_t id, enum run_ph
  * before. */
 void await_own_run(struct api *api, struct request *request, uint64_t id);
 
+/* Answers the request with what a run that has begun has recorded up to now, without data when that is
+ * nothing. */
+typedef void answer_partial(struct request *request, struct term report);
+void await_partial(struct api *api, struct request *request, uint64_t id, answer_partial *answer);
+
 /* --- api_subscribe.c --- */
 
 void serve_subscribe(struct api *api, struct request *request);

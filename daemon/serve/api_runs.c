@@ -17,6 +17,7 @@
 struct awaiting {
     struct request *request;
     bool is_caller; /* of run_with_performance, which raises */
+    answer_partial *answer;
     struct run_wait wait;
     struct loop_timer timeout;
     struct loop_task reap;
@@ -67,7 +68,7 @@ static void on_done(void *owner, struct term result, struct term raised)
     bool is_partial = awaiting->wait.kind == RUN_WAIT_PARTIAL;
     struct request *request = leave(awaiting);
     if (is_partial)
-        answer_report(request, result);
+        awaiting->answer(request, result);
     else if (raised.data && awaiting->is_caller)
         request_raise(request, raised, (struct term){no_stack, sizeof(no_stack)});
     else
@@ -85,14 +86,18 @@ static void on_abandoned(void *owner)
     answer_error(leave(owner), "timeout");
 }
 
-static void start_wait(struct api *api, struct request *request, uint64_t id, enum run_wait_kind kind,
-                       uint64_t timeout_ms, bool is_caller)
+static struct awaiting *new_awaiting(struct request *request, enum run_wait_kind kind)
 {
     struct awaiting *awaiting = memory_zalloc(1, sizeof(*awaiting));
     awaiting->request = request;
-    awaiting->is_caller = is_caller;
     awaiting->wait = (struct run_wait){.kind = kind, .done = on_done, .owner = awaiting};
     awaiting->reap = (struct loop_task){.run = reap, .owner = awaiting};
+    return awaiting;
+}
+
+static void start_wait(struct api *api, struct awaiting *awaiting, uint64_t id, uint64_t timeout_ms)
+{
+    struct request *request = awaiting->request;
     loop_timer_init(&awaiting->timeout, node_loop(api->node), on_timeout, awaiting);
     if (!runs_wait(api->runs, id, &awaiting->wait)) {
         answer_error_of(leave(awaiting), "busy", "waits");
@@ -106,7 +111,21 @@ static void start_wait(struct api *api, struct request *request, uint64_t id, en
 
 void await_own_run(struct api *api, struct request *request, uint64_t id)
 {
-    start_wait(api, request, id, RUN_WAIT_RESULT, UINT64_MAX, true);
+    struct awaiting *awaiting = new_awaiting(request, RUN_WAIT_RESULT);
+    awaiting->is_caller = true;
+    start_wait(api, awaiting, id, UINT64_MAX);
+}
+
+static void await_result(struct api *api, struct request *request, uint64_t id, uint64_t timeout_ms)
+{
+    start_wait(api, new_awaiting(request, RUN_WAIT_RESULT), id, timeout_ms);
+}
+
+void await_partial(struct api *api, struct request *request, uint64_t id, answer_partial *answer)
+{
+    struct awaiting *awaiting = new_awaiting(request, RUN_WAIT_PARTIAL);
+    awaiting->answer = answer;
+    start_wait(api, awaiting, id, UINT64_MAX);
 }
 
 /* --- What is stored --- */
@@ -207,7 +226,7 @@ void serve_await(struct api *api, struct request *request)
     if (run_has_ended(phase))
         read_run(api, request, id, phase, answer_stored_result);
     else if (phase != RUN_PHASE_NONE)
-        start_wait(api, request, id, RUN_WAIT_RESULT, timeout_ms, false);
+        await_result(api, request, id, timeout_ms);
 }
 
 void serve_report(struct api *api, struct request *request)
@@ -217,7 +236,7 @@ void serve_report(struct api *api, struct request *request)
     if (run_has_ended(phase))
         read_run(api, request, id, phase, answer_stored_result);
     else if (phase == RUN_PHASE_STORING)
-        start_wait(api, request, id, RUN_WAIT_RESULT, UINT64_MAX, false);
+        await_result(api, request, id, UINT64_MAX);
     else if (phase != RUN_PHASE_NONE)
         answer_error(request, "not_finished");
 }
@@ -231,7 +250,7 @@ void serve_partial(struct api *api, struct request *request)
     if (run_has_ended(phase))
         read_run(api, request, id, phase, answer_stored_report);
     else if (phase == RUN_PHASE_STORING || runs_has_begun(api->runs, id))
-        start_wait(api, request, id, RUN_WAIT_PARTIAL, UINT64_MAX, false);
+        await_partial(api, request, id, answer_report);
     else
         answer_error(request, "not_started");
 }

@@ -20,7 +20,21 @@ static void answer_stored_text(struct request *request, struct term result, stru
         answer_error(request, "no_report");
 }
 
-/* Of a run that has ended, by its id, or of what run/1 has answered. */
+/* Of a run that goes on. */
+static void answer_partial_text(struct request *request, struct term report)
+{
+    struct term_builder partial = {0};
+    term_build_tuple(&partial, 2);
+    term_build_atom(&partial, "partial");
+    if (report.data)
+        term_build_term(&partial, report);
+    else
+        term_build_atom(&partial, "nil");
+    answer_stored_text(request, term_built(&partial), (struct term){0});
+    term_build_free(&partial);
+}
+
+/* Of a run, by its id, or of what run/1 has answered. */
 void serve_show(struct api *api, struct request *request)
 {
     uint64_t id;
@@ -32,6 +46,8 @@ void serve_show(struct api *api, struct request *request)
     enum run_phase phase = find_run(api, request, &id);
     if (run_has_ended(phase))
         read_run(api, request, id, phase, answer_stored_text);
+    else if (phase == RUN_PHASE_STORING || (phase != RUN_PHASE_NONE && runs_has_begun(api->runs, id)))
+        await_partial(api, request, id, answer_partial_text);
     else if (phase != RUN_PHASE_NONE)
-        answer_error(request, "not_finished");
+        answer_error(request, "not_started");
 }

@@ -153,10 +153,10 @@ static void write_head(const struct report_view *view, struct buffer *text)
     struct text_table table;
     int64_t id = integer_of(view->keys[REPORT_RUN_ID]);
     const char *outcome = view->keys[REPORT_DRY_RUN].data ? "a dry run" : report_outcome_texts[view->outcome];
+    buffer_print(text, "Run");
     if (id)
-        buffer_print(text, "Run %lld: %s\n", (long long)id, outcome);
-    else
-        buffer_print(text, "Run: %s\n", outcome);
+        buffer_print(text, " %lld", (long long)id);
+    buffer_print(text, ": %s\n", outcome);
     text_table_init(&table, columns, ARRAY_LENGTH(columns));
     if (view->reason.data && view->outcome != REPORT_MISSED && !view->problems.data)
         add_wrapped(&table, "reason", view->reason);

@@ -7,11 +7,14 @@ const char *const report_outcome_texts[REPORT_OUTCOMES] = {
     [REPORT_COMPLETED] = "completed",     [REPORT_MISSED] = "an expectation was missed",
     [REPORT_FAILED] = "failed",           [REPORT_CANCELLED] = "cancelled",
     [REPORT_INTERRUPTED] = "interrupted", [REPORT_NOT_RUN] = "not run",
+    [REPORT_GOES_ON] = "under way",       [REPORT_ALONE] = "report",
 };
 
 const char *const report_outcome_names[REPORT_OUTCOMES] = {
-    [REPORT_COMPLETED] = "completed", [REPORT_MISSED] = "missed",           [REPORT_FAILED] = "failed",
-    [REPORT_CANCELLED] = "cancelled", [REPORT_INTERRUPTED] = "interrupted", [REPORT_NOT_RUN] = "not_run",
+    [REPORT_COMPLETED] = "completed",     [REPORT_MISSED] = "missed",
+    [REPORT_FAILED] = "failed",           [REPORT_CANCELLED] = "cancelled",
+    [REPORT_INTERRUPTED] = "interrupted", [REPORT_NOT_RUN] = "not_run",
+    [REPORT_GOES_ON] = "partial",         [REPORT_ALONE] = "report",
 };
 
 static const char *const key_names[REPORT_KEYS] = {
@@ -111,25 +114,37 @@ static void read_reason(struct term reason, struct report_view *view)
             read_pair(&wrappers[i], parts[1], view);
 }
 
+/* What was recorded of a run whose reason has no report; how it was judged is the reason's to say. */
+static void read_recorded(struct term recorded, struct report_view *view)
+{
+    struct term judged = view->keys[REPORT_EXPECTATIONS], measured = view->keys[REPORT_PERFORMANCE];
+    if (view->report.data || !recorded.data)
+        return;
+    read_report(recorded, view);
+    if (judged.data)
+        view->keys[REPORT_EXPECTATIONS] = judged;
+    if (measured.data)
+        view->keys[REPORT_PERFORMANCE] = measured;
+}
+
 bool report_view_read(struct term result, struct term partial, struct report_view *view)
 {
     struct term pair[2];
     *view = (struct report_view){.outcome = REPORT_COMPLETED};
-    if (!term_read_tuple_of(result, 2, pair))
+    if (!term_read_tuple_of(result, 2, pair)) {
+        view->outcome = REPORT_ALONE;
         read_report(result, view);
-    else if (term_is_atom(pair[0], "ok"))
+    } else if (term_is_atom(pair[0], "partial")) {
+        view->outcome = REPORT_GOES_ON;
         read_report(pair[1], view);
-    else if (term_is_atom(pair[0], "error"))
+    } else if (term_is_atom(pair[0], "ok")) {
+        read_report(pair[1], view);
+    } else if (term_is_atom(pair[0], "error")) {
         read_reason(pair[1], view);
-    if (view->outcome == REPORT_COMPLETED)
-        return view->report.data != NULL;
-    if (!view->report.data && partial.data) {
-        struct term judged = view->keys[REPORT_EXPECTATIONS], measured = view->keys[REPORT_PERFORMANCE];
-        read_report(partial, view);
-        view->keys[REPORT_EXPECTATIONS] = judged.data ? judged : view->keys[REPORT_EXPECTATIONS];
-        view->keys[REPORT_PERFORMANCE] = measured.data ? measured : view->keys[REPORT_PERFORMANCE];
+        read_recorded(partial, view);
+        return true;
     }
-    return true;
+    return view->report.data != NULL;
 }
 
 /* --- Problems --- */

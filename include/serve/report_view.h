@@ -12,6 +12,8 @@ enum report_outcome {
     REPORT_CANCELLED,   /* it was asked to end */
     REPORT_INTERRUPTED, /* the daemon ended in the midst of it */
     REPORT_NOT_RUN,     /* it was refused: nothing was started */
+    REPORT_GOES_ON,     /* it has not ended */
+    REPORT_ALONE,       /* there is a report, and nothing is said of how its run has ended */
     REPORT_OUTCOMES
 };
 
@@ -48,9 +50,9 @@ struct report_view {
     struct term keys[REPORT_KEYS]; /* without data where there is none, or nil */
 };
 
-/* Looks at {ok, Report}, {error, Reason}, or a report alone; all is borrowed from it. Where it has no report,
- * `partial` is looked at, what was recorded of the run all the same; it may be without data. False when it is
- * none of these. */
+/* Looks at {ok, Report}, {error, Reason}, {partial, Report}, or a report alone; all is borrowed from it.
+ * Where it has no report, `partial` is looked at, what was recorded of the run all the same; it may be
+ * without data. False when it is none of these. */
 MUST_CHECK bool report_view_read(struct term result, struct term partial, struct report_view *view);
 
 /* The value of a key of a map; without data when there is none, or nil. */
