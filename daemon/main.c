@@ -106,7 +106,7 @@ static void become_ready(struct daemon *daemon, uint32_t creation)
     struct rpc_in_options options = {.name = "harness", .serve = api_serve, .owner = daemon->api};
     daemon->rpc_in = rpc_in_new(daemon->node, &options);
     if (daemon->pages)
-        pages_set_runs(daemon->pages, daemon->runner, daemon->api);
+        pages_set_runs(daemon->pages, daemon->runner, daemon->runs, daemon->api);
     daemon->ready = true;
     for (size_t i = 0; i < config->peer_count; i++)
         peers_keep(daemon->peers, config->peers[i].node, config->peers[i].port);

@@ -309,6 +309,15 @@ can_be_called() {
             erpc:call(H, harness, run, [#{target => echo, threads => [[hello]]}]), {N, E}' | grep '{1,#{}}'
 }
 
+# In the folder that systemd has made for it, which outlives the service.
+keeps_runs() {
+    id=$(evaluate 'spawn(fun() -> register(echo, self()), receive {_, {Pid, Tag}, X} -> Pid ! {Tag, X} end end),
+        {ok, Id} = erpc:call(H, harness, start, [#{target => {echo, node()}, threads => [[hello]]}]),
+        {ok, _} = erpc:call(H, harness, await, [Id]), Id' | tail -n 1)
+    ask systemctl restart harnessd && ask curl --silent --fail "http://127.0.0.1:9464/runs/$id" | tee "$scratch/run" &&
+        grep '"total_operations":1' "$scratch/run" && ask ls "/var/lib/private/harnessd/runs/$id.term"
+}
+
 runs_with_no_rights() {
     pid=$(property MainPID)
     ask sh -c "grep -E '^(Uid|CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/$pid/status" | tee "$scratch/rights"
@@ -388,6 +397,7 @@ check "the service does not start without a cookie" does_not_start_without_a_coo
 check "it starts with a cookie" starts_with_a_cookie
 check "its status says what it is at" status_says_what_it_is_at
 check "it can be called from a node" can_be_called
+check "it keeps runs" keeps_runs
 check "it runs with no rights" runs_with_no_rights
 check "it reloads" reloads
 check "it starts again when it was killed" starts_again_when_killed

@@ -269,7 +269,7 @@ void serve_status(struct api *api, struct request *request)
 
 void serve_runs(struct api *api, struct request *request)
 {
-    runs_build_list(api->runs, request_answer(request));
+    runs_build_list(api->runs, SIZE_MAX, UINT64_MAX, request_answer(request));
     request_return(request);
 }
 

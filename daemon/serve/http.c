@@ -9,6 +9,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/http.h>
+#include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 
 #include "base/clock.h"
@@ -32,6 +33,13 @@ struct connection {
     bool dropped; /* shut down: there were too many */
 };
 
+/* Answers that are not written yet. libevent gives them back when it finalizes their connections, which may
+ * be later than the end of the server. */
+struct waiting {
+    size_t bytes;
+    size_t holders; /* the server, and each answer */
+};
+
 struct http {
     struct http_options options;
     struct evhttp *server;
@@ -40,12 +48,31 @@ struct http {
     struct loop_timer look;
     struct connection *connections; /* the oldest is first */
     size_t connection_count;        /* without those that were dropped */
+    struct waiting *waiting;
+    size_t kept_count; /* requests that are answered later */
 };
 
 struct http_request {
+    struct http *http;
     struct evhttp_request *request;
     bool is_head;
+
+    /* Of one that is kept. */
+    bool is_kept;
+    void (*gone)(void *owner);
+    void *owner;
 };
+
+bool http_number(const char *text, uint64_t *number)
+{
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    bool valid = *text >= '0' && *text <= '9' && !*end && errno == 0;
+    if (valid)
+        *number = value;
+    return valid;
+}
 
 /* --- Connections --- */
 
@@ -123,6 +150,7 @@ static const struct {
     const char *reason;
 } reasons[] = {
     {200, "OK"},
+    {400, "Bad Request"},
     {404, "Not Found"},
     {405, "Method Not Allowed"},
     {500, "Internal Server Error"},
@@ -137,52 +165,140 @@ static const char *reason_of(int status)
     return "Unknown";
 }
 
+bool http_query_number(const struct http_request *request, const char *key, uint64_t *number)
+{
+    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request->request);
+    const char *query = uri ? evhttp_uri_get_query(uri) : NULL;
+    struct evkeyvalq values;
+    if (!query)
+        return true;
+    if (evhttp_parse_query_str(query, &values) != 0)
+        return false;
+    const char *text = evhttp_find_header(&values, key);
+    bool valid = !text || http_number(text, number);
+    evhttp_clear_headers(&values);
+    return valid;
+}
+
+/* Its connection is going. A request that evhttp has taken off the connection is ours to free. */
+static void on_gone(struct evhttp_connection *connection, void *argument)
+{
+    (void)connection;
+    struct http_request *request = argument;
+    loop_enter(request->http->options.loop);
+    request->http->kept_count--;
+    if (!evhttp_request_get_connection(request->request))
+        evhttp_request_free(request->request);
+    request->gone(request->owner);
+    free(request);
+}
+
+static void refuse(struct http_request *request)
+{
+    http_reply_text(request, 503, "Too many answers wait to be read.\n");
+}
+
+struct http_request *http_keep(struct http_request *request, void (*gone)(void *owner), void *owner)
+{
+    struct http *http = request->http;
+    if (http->kept_count >= HTTP_KEPT_MOST || http->waiting->bytes >= HTTP_WAITING_BYTES) {
+        refuse(request);
+        return NULL;
+    }
+    http->kept_count++;
+    struct http_request *kept = memory_copy(request, sizeof(*request));
+    kept->is_kept = true;
+    kept->gone = gone;
+    kept->owner = owner;
+    evhttp_connection_set_closecb(evhttp_request_get_connection(kept->request), on_gone, kept);
+    return kept;
+}
+
+static void release_waiting(struct waiting *waiting)
+{
+    if (--waiting->holders == 0)
+        free(waiting);
+}
+
+/* A body that is being written. */
+struct body {
+    struct waiting *waiting;
+    struct blob *blob;
+};
+
 static void free_body(const void *data, size_t size, void *argument)
 {
     (void)data;
     (void)size;
-    struct buffer *body = argument;
-    buffer_free(body);
+    struct body *body = argument;
+    body->waiting->bytes -= body->blob->size;
+    release_waiting(body->waiting);
+    blob_release(body->blob);
     free(body);
 }
 
-/* Of a HEAD request the answer has no body, but the length that it would have. */
-static void send_body(struct evhttp_request *request, int status, struct buffer *body)
+static struct evbuffer *new_body(struct http *http, struct blob *blob)
 {
     struct evbuffer *output = evbuffer_new();
-    struct buffer *kept = memory_copy(body, sizeof(*body));
-    *body = (struct buffer){0};
-    if (!output || evbuffer_add_reference(output, buffer_bytes(kept), kept->size, free_body, kept) != 0) {
+    struct body *body = memory_zalloc(1, sizeof(*body));
+    *body = (struct body){.waiting = http->waiting, .blob = blob_hold(blob)};
+    http->waiting->holders++;
+    http->waiting->bytes += blob->size;
+    if (!output || evbuffer_add_reference(output, blob->data, blob->size, free_body, body) != 0) {
         log_error("cannot make the answer to an HTTP request");
         abort();
     }
-    evhttp_send_reply(request, status, reason_of(status), output);
-    evbuffer_free(output);
+    return output;
 }
 
-void http_reply(struct http_request *request, int status, const char *content_type, struct buffer *body)
+/* Of a HEAD request the answer has no body, but the length that it would have. */
+static void reply(struct http_request *request, int status, const char *content_type, struct blob *blob)
 {
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request->request);
+    bool has_body = blob->size && !request->is_head;
+    struct evbuffer *output = has_body ? new_body(request->http, blob) : NULL;
     char length[24];
-    snprintf(length, sizeof(length), "%zu", body->size);
+    snprintf(length, sizeof(length), "%zu", blob->size);
     evhttp_add_header(headers, "Content-Type", content_type);
     evhttp_add_header(headers, "Content-Length", length);
     evhttp_add_header(headers, "Cache-Control", "no-store");
     log_debug("HTTP request", log_string("uri", evhttp_request_get_uri(request->request)),
-              log_integer("status", status), log_integer("bytes", (int64_t)body->size));
-    if (request->is_head || !body->size) {
-        buffer_free(body);
-        evhttp_send_reply(request->request, status, reason_of(status), NULL);
-    } else {
-        send_body(request->request, status, body);
+              log_integer("status", status), log_integer("bytes", (int64_t)blob->size));
+    if (request->is_kept) {
+        request->http->kept_count--;
+        evhttp_connection_set_closecb(evhttp_request_get_connection(request->request), NULL, NULL);
     }
+    evhttp_send_reply(request->request, status, reason_of(status), output);
+    if (output)
+        evbuffer_free(output);
+    if (request->is_kept)
+        free(request);
+}
+
+void http_reply_blob(struct http_request *request, int status, const char *content_type, struct blob *body)
+{
+    size_t waiting = request->http->waiting->bytes;
+    size_t room = waiting < HTTP_WAITING_BYTES ? HTTP_WAITING_BYTES - waiting : 0;
+    if (waiting && body->size > room)
+        refuse(request);
+    else
+        reply(request, status, content_type, body);
+}
+
+void http_reply(struct http_request *request, int status, const char *content_type, struct buffer *body)
+{
+    struct blob *blob = blob_take(body);
+    http_reply_blob(request, status, content_type, blob);
+    blob_release(blob);
 }
 
 void http_reply_text(struct http_request *request, int status, const char *text)
 {
     struct buffer body = {0};
     buffer_append(&body, text, strlen(text));
-    http_reply(request, status, HTTP_TEXT, &body);
+    struct blob *blob = blob_take(&body);
+    reply(request, status, HTTP_TEXT, blob);
+    blob_release(blob);
 }
 
 static const struct http_page *find_page(const struct http *http, const char *path, const char **rest)
@@ -203,7 +319,8 @@ static void on_request(struct evhttp_request *evhttp_request, void *argument)
     struct http *http = argument;
     loop_enter(http->options.loop);
     enum evhttp_cmd_type command = evhttp_request_get_command(evhttp_request);
-    struct http_request request = {.request = evhttp_request, .is_head = command == EVHTTP_REQ_HEAD};
+    struct http_request request = {
+        .http = http, .request = evhttp_request, .is_head = command == EVHTTP_REQ_HEAD};
     const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(evhttp_request);
     const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
     const char *rest;
@@ -226,32 +343,24 @@ union address {
     struct sockaddr_in6 v6;
 };
 
-static bool parse_port(const char *text, uint16_t *port)
-{
-    char *end;
-    unsigned long number = strtoul(text, &end, 10);
-    *port = (uint16_t)number;
-    return *text >= '0' && *text <= '9' && !*end && number <= UINT16_MAX;
-}
-
 static bool parse_address(const char *text, union address *address, size_t *size)
 {
     char host[INET6_ADDRSTRLEN + 2] = "";
     const char *colon = strrchr(text, ':');
     size_t length = colon ? (size_t)(colon - text) : 0;
-    uint16_t port;
+    uint64_t port = 0;
     *address = (union address){0};
-    if (!length || length >= sizeof(host) || !parse_port(colon + 1, &port))
+    if (!length || length >= sizeof(host) || !http_number(colon + 1, &port) || port > UINT16_MAX)
         return false;
     memcpy(host, text, length);
     if (host[0] == '[' && host[length - 1] == ']') {
         host[length - 1] = '\0';
         *size = sizeof(address->v6);
-        address->v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(port)};
+        address->v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
         return inet_pton(AF_INET6, host + 1, &address->v6.sin6_addr) == 1;
     }
     *size = sizeof(address->v4);
-    address->v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
+    address->v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     return inet_pton(AF_INET, host, &address->v4.sin_addr) == 1;
 }
 
@@ -318,6 +427,8 @@ struct http *http_new(const struct http_options *options, char *problem, size_t 
         free(http);
         return NULL;
     }
+    http->waiting = memory_zalloc(1, sizeof(*http->waiting));
+    http->waiting->holders = 1;
     start_server(http);
     loop_timer_init(&http->look, options->loop, on_look, http);
     loop_timer_set(&http->look, LOOK_NS);
@@ -329,6 +440,7 @@ void http_free(struct http *http)
     evhttp_free(http->server); /* with its listener and connections */
     forget_gone_connections(http);
     loop_timer_free(&http->look);
+    release_waiting(http->waiting);
     free(http);
 }
 

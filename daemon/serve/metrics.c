@@ -152,6 +152,8 @@ static void write_build_info(const struct metric *metric, const struct metrics_l
 
 static void write_states(const struct metric *metric, const struct metrics_look *look, struct buffer *text)
 {
+    put_labelled(metric, "state", "queued", look->runs_queued, text);
+    put_labelled(metric, "state", "storing", look->runs_storing, text);
     for (size_t i = 0; i < RUN_STATE_COUNT; i++)
         put_labelled(metric, "state", run_state_name((enum run_state)i), look->now.runs[i], text);
 }

@@ -7,11 +7,13 @@
 #include "base/memory.h"
 #include "serve/http.h"
 #include "serve/metrics.h"
+#include "serve/run_pages.h"
 
 struct pages {
     struct pages_options options;
     struct http *http;
     const struct runner *runner; /* NULL: not yet */
+    struct runs *runs;           /* likewise */
     const struct api *api;
 
     /* How long passes of the loop have taken, for each of the last seconds. */
@@ -67,8 +69,12 @@ static void serve_metrics(void *owner, struct http_request *request, const char 
                                 .peer_count = pages->options.config->peer_count,
                                 .queued_bytes = peers_queued_bytes(pages->options.peers),
                                 .lag_ns = longest_lag_ns(pages)};
-    if (pages->runner)
+    if (pages->runner) {
         runner_figures(pages->runner, &look.now);
+        look.runs_queued = runs_count(pages->runs, RUN_PHASE_QUEUED);
+        look.runs_storing = runs_count(pages->runs, RUN_PHASE_STORING);
+        look.has_store_problem = store_problem(runs_store(pages->runs)) != NULL;
+    }
     process_usage_read(&look.process);
     struct buffer text = {0};
     metrics_write(&look, &text);
@@ -90,10 +96,30 @@ static void serve_readyz(void *owner, struct http_request *request, const char *
     (void)rest;
     const struct pages *pages = owner;
     const char *problem = pages->options.not_ready(pages->options.owner);
-    struct buffer text = {0};
-    buffer_append(&text, problem ? problem : "ready", strlen(problem ? problem : "ready"));
-    buffer_append(&text, "\n", 1);
-    http_reply(request, problem ? 503 : 200, HTTP_TEXT, &text);
+    const char *of_store = pages->runs ? store_problem(runs_store(pages->runs)) : NULL;
+    char text[512];
+    if (problem)
+        snprintf(text, sizeof(text), "%s\n", problem);
+    else if (of_store)
+        snprintf(text, sizeof(text), "runs cannot be stored: %s\n", of_store);
+    else
+        snprintf(text, sizeof(text), "ready\n");
+    http_reply_text(request, problem || of_store ? 503 : 200, text);
+}
+
+/* --- Runs --- */
+
+static void serve_runs(void *owner, struct http_request *request, const char *rest)
+{
+    (void)rest;
+    const struct pages *pages = owner;
+    run_pages_list(pages->runs, request);
+}
+
+static void serve_run(void *owner, struct http_request *request, const char *rest)
+{
+    const struct pages *pages = owner;
+    run_pages_one(pages->runs, request, rest);
 }
 
 /* --- The table --- */
@@ -101,10 +127,8 @@ static void serve_readyz(void *owner, struct http_request *request, const char *
 static void serve_index(void *owner, struct http_request *request, const char *rest);
 
 static const struct http_page pages_served[] = {
-    {"/", serve_index},
-    {"/metrics", serve_metrics},
-    {"/healthz", serve_healthz},
-    {"/readyz", serve_readyz},
+    {"/", serve_index},        {"/metrics", serve_metrics}, {"/healthz", serve_healthz},
+    {"/readyz", serve_readyz}, {"/runs", serve_runs},       {"/runs/", serve_run},
 };
 
 static void serve_index(void *owner, struct http_request *request, const char *rest)
@@ -114,7 +138,9 @@ static void serve_index(void *owner, struct http_request *request, const char *r
     static const char text[] = "harnessd " HARNESSD_VERSION "\n"
                                "/metrics   for Prometheus\n"
                                "/healthz   200 as long as the daemon works\n"
-                               "/readyz    200 when it can be called, else 503 and why not\n";
+                               "/readyz    200 when it can be called, else 503 and why not\n"
+                               "/runs      the newest runs, as JSON: ?limit=100, ?before=ID for older ones\n"
+                               "/runs/ID   one of them, with its report when it has ended\n";
     http_reply_text(request, 200, text);
 }
 
@@ -151,8 +177,10 @@ void pages_free(struct pages *pages)
     free(pages);
 }
 
-void pages_set_runs(struct pages *pages, const struct runner *runner, const struct api *api)
+void pages_set_runs(struct pages *pages, const struct runner *runner, struct runs *runs,
+                    const struct api *api)
 {
     pages->runner = runner;
+    pages->runs = runs;
     pages->api = api;
 }

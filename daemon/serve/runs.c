@@ -351,16 +351,19 @@ static void add_id(void *owner, const struct store_entry *stored)
     ids->items[ids->count++] = stored->id;
 }
 
-void runs_build_list(const struct runs *runs, struct term_builder *builder)
+void runs_build_list(const struct runs *runs, size_t most, uint64_t before, struct term_builder *builder)
 {
     struct ids ids = {0};
     store_each(runs->store, add_id, &ids);
-    term_build_list(builder, ids.count);
-    for (size_t i = ids.count; i > 0; i--) {
-        bool found = runs_build_status(runs, ids.items[i - 1], builder);
+    while (ids.count && ids.items[ids.count - 1] >= before)
+        ids.count--;
+    size_t count = ids.count < most ? ids.count : most;
+    term_build_list(builder, count);
+    for (size_t i = 0; i < count; i++) {
+        bool found = runs_build_status(runs, ids.items[ids.count - 1 - i], builder);
         assert(found);
     }
-    if (ids.count)
+    if (count)
         term_build_nil(builder);
     free(ids.items);
 }

@@ -4,6 +4,7 @@
 #ifndef HARNESSD_SERVE_HTTP_H
 #define HARNESSD_SERVE_HTTP_H
 
+#include "base/blob.h"
 #include "base/buffer.h"
 #include "base/loop.h"
 
@@ -11,6 +12,11 @@
 #define HTTP_HEADER_BYTES 8192
 #define HTTP_BODY_BYTES 1024 /* of requests */
 #define HTTP_TIMEOUT_S 30    /* without a byte read or written */
+
+/* Of all answers that wait to be read, and requests that are kept; beyond them one is answered with 503. An
+ * answer may be longer when no other waits. */
+#define HTTP_WAITING_BYTES (256 << 20)
+#define HTTP_KEPT_MOST 8
 
 #define HTTP_TEXT "text/plain; charset=utf-8"
 #define HTTP_JSON "application/json"
@@ -21,7 +27,7 @@ struct http_request;
 struct http_page {
     const char *path; /* one that ends in a slash is for all below it */
 
-    /* Answers the request, now; `rest` is what follows the path. */
+    /* Answers the request, now or when it was kept; `rest` is what follows the path. */
     void (*serve)(void *owner, struct http_request *request, const char *rest);
 };
 
@@ -42,7 +48,21 @@ void http_free(struct http *http);
 
 uint16_t http_port(const struct http *http);
 
-/* The answer, to be given once; the body becomes the server's, which writes it as the client reads. */
+/* A number as paths and queries have it: digits only. */
+MUST_CHECK bool http_number(const char *text, uint64_t *number);
+
+/* What the query has for a key: sets the number, or leaves it as it is when there is none. False when there
+ * is something else. */
+MUST_CHECK bool http_query_number(const struct http_request *request, const char *key, uint64_t *number);
+
+/* Keeps the request, to be answered later. What is returned takes its place until it is answered, or until
+ * `gone` is called, because the client or the server is. NULL when there is no room: it was answered. */
+MUST_CHECK struct http_request *http_keep(struct http_request *request, void (*gone)(void *owner),
+                                          void *owner);
+
+/* The answer, to be given once, which is written as the client reads: of bytes that others hold as well, that
+ * become the server's, or of a text. */
+void http_reply_blob(struct http_request *request, int status, const char *content_type, struct blob *body);
 void http_reply(struct http_request *request, int status, const char *content_type, struct buffer *body);
 void http_reply_text(struct http_request *request, int status, const char *text);
 

@@ -16,6 +16,8 @@ struct metrics_peer {
 struct metrics_look {
     const struct counters *counters;
     struct runner_figures now;
+    uint64_t runs_queued;  /* that have not started yet */
+    uint64_t runs_storing; /* that have ended and are not on disk yet */
     struct process_usage process;
     uint64_t requests; /* that other nodes have made */
     bool is_registered;

@@ -24,6 +24,7 @@ MUST_CHECK struct pages *pages_new(const struct pages_options *options);
 void pages_free(struct pages *pages);
 
 /* The daemon is ready: there are runs to tell of. */
-void pages_set_runs(struct pages *pages, const struct runner *runner, const struct api *api);
+void pages_set_runs(struct pages *pages, const struct runner *runner, struct runs *runs,
+                    const struct api *api);
 
 #endif

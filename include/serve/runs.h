@@ -95,9 +95,10 @@ bool runs_has_begun(const struct runs *runs, uint64_t id);
 /* How many are in one of the first four phases. */
 size_t runs_count(const struct runs *runs, enum run_phase phase);
 
-/* Appends the map of status/1, false when there is no such run; the list of them, the newest first. */
+/* Appends the map of status/1, false when there is no such run; the list of them, the newest first: at most
+ * `most` of those with a lower id than `before`. */
 MUST_CHECK bool runs_build_status(const struct runs *runs, uint64_t id, struct term_builder *builder);
-void runs_build_list(const struct runs *runs, struct term_builder *builder);
+void runs_build_list(const struct runs *runs, size_t most, uint64_t before, struct term_builder *builder);
 
 /* --- Waiting for what one comes to ---
  *

@@ -23,7 +23,7 @@ defmodule Http do
     request = ["#{method} #{path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n", lines, "\r\n", body]
     # A request that is refused may be answered before it is sent.
     _ = :gen_tcp.send(socket, request)
-    answer = read_all(socket)
+    answer = read_all(socket, 60_000)
     :gen_tcp.close(socket)
     parse(answer)
   end
@@ -32,10 +32,15 @@ defmodule Http do
 
   @doc "All that comes until the other side closes."
   def read_all(socket, timeout \\ 10_000) do
-    case :gen_tcp.recv(socket, 0, timeout) do
-      {:ok, data} -> data <> read_all(socket, timeout)
-      {:error, _} -> ""
-    end
+    socket
+    |> Stream.unfold(fn socket ->
+      case :gen_tcp.recv(socket, 0, timeout) do
+        {:ok, data} -> {data, socket}
+        {:error, _} -> nil
+      end
+    end)
+    |> Enum.to_list()
+    |> IO.iodata_to_binary()
   end
 
   @doc "The next answer on a connection that stays open."
@@ -63,6 +68,21 @@ defmodule Http do
           do: {String.downcase(key), value}
 
     {String.to_integer(status), headers, body}
+  end
+
+  @doc "What jq makes of a JSON text, in its compact form."
+  def jq(json, filter) do
+    file = Path.join(System.tmp_dir!(), Peer.unique("harnessd_json"))
+    File.write!(file, json)
+    assert {output, 0} = System.cmd("jq", ["-c", filter, file], stderr_to_stdout: true)
+    File.rm!(file)
+    String.trim(output)
+  end
+
+  @doc "The same for a page, which is there."
+  def get_jq(port, path, filter) do
+    assert {200, %{"content-type" => "application/json"}, json} = get(port, path)
+    jq(json, filter)
   end
 
   @doc "The samples of `/metrics`, a map from name with labels to number."
