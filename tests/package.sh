@@ -68,9 +68,9 @@ finish() {
 # --- The package itself ---
 
 build_package() {
+    rm -f "$BUILD_ROOT"/release/*.deb
     cmake -S . -B "$BUILD_ROOT/release" -DCMAKE_BUILD_TYPE=Release -DHARNESSD_WERROR=ON -DCMAKE_INSTALL_PREFIX=/usr &&
-        cmake --build "$BUILD_ROOT/release" --parallel "$(nproc)" --target harnessd manual &&
-        rm -f "$BUILD_ROOT"/release/*.deb && (cd "$BUILD_ROOT/release" && cpack)
+        cmake --build "$BUILD_ROOT/release" --parallel "$(nproc)" --target harnessd manual && (cd "$BUILD_ROOT/release" && cpack)
 }
 
 has_what_it_should() {
