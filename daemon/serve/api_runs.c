@@ -231,7 +231,7 @@ void serve_await(struct api *api, struct request *request)
 
 void serve_report(struct api *api, struct request *request)
 {
-    uint64_t id;
+    uint64_t id = 0;
     enum run_phase phase = find_run(api, request, &id);
     if (run_has_ended(phase))
         read_run(api, request, id, phase, answer_stored_result);
@@ -243,7 +243,7 @@ void serve_report(struct api *api, struct request *request)
 
 void serve_partial(struct api *api, struct request *request)
 {
-    uint64_t id;
+    uint64_t id = 0;
     enum run_phase phase = find_run(api, request, &id);
     if (phase == RUN_PHASE_NONE)
         return;
@@ -257,7 +257,7 @@ void serve_partial(struct api *api, struct request *request)
 
 void serve_status(struct api *api, struct request *request)
 {
-    uint64_t id;
+    uint64_t id = 0;
     if (find_run(api, request, &id) == RUN_PHASE_NONE)
         return;
     bool found = runs_build_status(api->runs, id, request_answer(request));
@@ -275,7 +275,7 @@ void serve_runs(struct api *api, struct request *request)
 
 void serve_cancel(struct api *api, struct request *request)
 {
-    uint64_t id;
+    uint64_t id = 0;
     enum run_phase phase = find_run(api, request, &id);
     if (phase >= RUN_PHASE_STORING) {
         answer_error(request, "finished");
@@ -287,7 +287,7 @@ void serve_cancel(struct api *api, struct request *request)
 
 void serve_delete(struct api *api, struct request *request)
 {
-    uint64_t id;
+    uint64_t id = 0;
     enum run_phase phase = find_run(api, request, &id);
     if (run_has_ended(phase)) {
         runs_delete(api->runs, id);
