@@ -11,7 +11,7 @@
 #include "serve/config_parts.h"
 #include "serve/one_shot.h"
 
-#define SIGNALS 2
+#define SIGNALS 3
 
 /* How often a program that has told all looks whether nodes were told that it leaves. */
 #define LEAVE_CHECK_NS (5 * CLOCK_NS_PER_MS)
@@ -76,7 +76,7 @@ static void on_signal(evutil_socket_t number, short events, void *argument)
 
 static void watch_signals(struct program *program)
 {
-    static const int numbers[SIGNALS] = {SIGTERM, SIGINT};
+    static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
     for (size_t i = 0; i < SIGNALS; i++) {
         program->signals[i] = evsignal_new(program->loop.base, numbers[i], on_signal, program);
         if (!program->signals[i] || event_add(program->signals[i], NULL) != 0) {
