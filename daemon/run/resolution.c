@@ -30,7 +30,7 @@ struct resolution {
     struct loop_timer timer; /* its deadline; once all is known it is due at once */
     struct node_texts nodes[NODES];
     size_t node_count;
-    struct buffer *meanings; /* of each text */
+    struct buffer *outcomes; /* {ok, Term} | {error, Kind, Message}, of the first of equal texts */
     struct problems problems;
     struct term_builder failure; /* the reason when nodes could not be asked */
     struct scenario *resolved;
@@ -50,8 +50,8 @@ void resolution_cancel(struct resolution *resolution)
     process_exit_atom(resolution->process, "normal");
     loop_timer_free(&resolution->timer);
     for (size_t i = 0; i < resolution->scenario->texts->count; i++)
-        buffer_free(&resolution->meanings[i]);
-    free(resolution->meanings);
+        buffer_free(&resolution->outcomes[i]);
+    free(resolution->outcomes);
     problems_free(&resolution->problems);
     term_build_free(&resolution->failure);
     scenario_free(resolution->resolved);
@@ -60,14 +60,39 @@ void resolution_cancel(struct resolution *resolution)
 
 /* --- The end --- */
 
+#define MESSAGE_BYTES 500
+
+/* What a text means; without data, and a problem at its place, when it means nothing. */
+static struct term find_meaning(struct resolution *resolution, const struct scenario_text *text)
+{
+    const struct buffer *outcome = &resolution->outcomes[text->first];
+    struct term parts[3];
+    size_t arity = 0;
+    char kind[TERM_ATOM_BYTES + 1];
+    const uint8_t *message;
+    size_t size;
+    bool understood = outcome->size && term_read_tuple(buffer_term(outcome), 3, parts, &arity);
+    if (understood && arity == 2 && term_is_atom(parts[0], "ok"))
+        return parts[1];
+    if (understood && arity == 3 && term_read_atom(parts[1], kind) &&
+        term_read_binary(parts[2], &message, &size))
+        problems_add_at(&resolution->problems, buffer_term(&text->path), kind, "%.*s",
+                        size < MESSAGE_BYTES ? (int)size : MESSAGE_BYTES, (const char *)message);
+    else
+        problems_add_at(&resolution->problems, buffer_term(&text->path), "syntax",
+                        "cannot be made sense of: its node does not say what it means");
+    return (struct term){0};
+}
+
 /* Reads the scenario with what its texts mean. */
 static void put_together(struct resolution *resolution)
 {
     const struct scenario_texts *texts = resolution->scenario->texts;
     struct term *meanings = memory_zalloc(texts->count, sizeof(*meanings));
     for (size_t i = 0; i < texts->count; i++)
-        meanings[i] = buffer_term(&resolution->meanings[i]);
-    resolution->resolved = scenario_texts_read(texts, meanings, &resolution->problems);
+        meanings[i] = find_meaning(resolution, &texts->items[i]);
+    if (!resolution->problems.count)
+        resolution->resolved = scenario_texts_read(texts, meanings, &resolution->problems);
     free(meanings);
 }
 
@@ -83,7 +108,7 @@ static void finish(struct resolution *resolution)
     resolution_done *done = resolution->done;
     void *owner = resolution->owner;
     struct term_builder *failure = &resolution->failure, reason = {0};
-    if (!failure->bytes.size && !resolution->problems.count)
+    if (!failure->bytes.size)
         put_together(resolution);
     struct scenario *resolved = resolution->resolved;
     if (failure->bytes.size)
@@ -135,32 +160,6 @@ static void on_down(void *owner, struct term reason)
     term_build_free(&node);
 }
 
-/* {ok, Term} | {error, Kind, Message} */
-static void take_meaning(struct resolution *resolution, size_t number, struct term outcome)
-{
-    const struct scenario_text *text = &resolution->scenario->texts->items[number];
-    struct term parts[3];
-    size_t arity = 0;
-    char kind[TERM_ATOM_BYTES + 1];
-    const uint8_t *message;
-    size_t size;
-    bool understood = term_read_tuple(outcome, 3, parts, &arity);
-    if (understood && arity == 2 && term_is_atom(parts[0], "ok"))
-        run_keep(&resolution->meanings[number], parts[1]);
-    else if (understood && arity == 3 && term_read_atom(parts[1], kind) &&
-             term_read_binary(parts[2], &message, &size))
-        problems_add_at(&resolution->problems, buffer_term(&text->path), kind, "%.*s",
-                        size < 500 ? (int)size : 500, (const char *)message);
-}
-
-static bool all_known(const struct resolution *resolution)
-{
-    for (size_t i = 0; i < resolution->scenario->texts->count; i++)
-        if (!resolution->meanings[i].size)
-            return false;
-    return true;
-}
-
 /* {Index of the node, [{Number of the text, Outcome}]} */
 static void on_message(void *owner, struct process *process, const struct incoming *incoming)
 {
@@ -177,15 +176,12 @@ static void on_message(void *owner, struct process *process, const struct incomi
     while (term_list_next(&list, &element))
         if (term_read_tuple_of(element, 2, pair) && term_read_integer(pair[0], &number) && number >= 0 &&
             (uint64_t)number < resolution->scenario->texts->count)
-            take_meaning(resolution, (size_t)number, pair[1]);
+            run_keep(&resolution->outcomes[number], pair[1]);
     resolution->nodes[index].awaited = false;
     for (size_t i = 0; i < resolution->node_count; i++)
         waiting |= resolution->nodes[i].awaited;
-    if (waiting)
-        return;
-    if (!resolution->problems.count && !all_known(resolution))
-        problems_add(&resolution->problems, "syntax", "a node does not say what a text means");
-    end_soon(resolution);
+    if (!waiting)
+        end_soon(resolution);
 }
 
 static bool is_for(const struct resolution *resolution, const struct scenario_text *text,
@@ -201,11 +197,11 @@ static void build_texts(const struct resolution *resolution, const struct node_t
     const struct scenario_texts *texts = resolution->scenario->texts;
     size_t count = 0;
     for (size_t i = 0; i < texts->count; i++)
-        count += is_for(resolution, &texts->items[i], node);
+        count += texts->items[i].first == i && is_for(resolution, &texts->items[i], node);
     term_build_list(builder, count);
     for (size_t i = 0; i < texts->count; i++) {
         const struct scenario_text *text = &texts->items[i];
-        if (!is_for(resolution, text, node))
+        if (text->first != i || !is_for(resolution, text, node))
             continue;
         term_build_tuple(builder, 4);
         term_build_unsigned(builder, i);
@@ -279,7 +275,7 @@ struct resolution *resolution_start(struct runner *runner, const struct scenario
     *runner_resolutions(runner) = resolution;
     resolution->scenario = scenario;
     resolution->process = process_spawn(node, &events, resolution);
-    resolution->meanings = memory_zalloc(scenario->texts->count, sizeof(*resolution->meanings));
+    resolution->outcomes = memory_zalloc(scenario->texts->count, sizeof(*resolution->outcomes));
     resolution->done = done;
     resolution->owner = owner;
     loop_timer_init(&resolution->timer, node_loop(node), on_timer, resolution);

@@ -242,8 +242,7 @@ static void convert_text(struct json_reader *reader, const json_t *value, bool i
         return;
     }
     struct scenario_text *item =
-        scenario_texts_add(reader->texts, language, json_string_value(text), reader->problems);
-    item->is_hook = is_hook;
+        scenario_texts_add(reader->texts, language, is_hook, json_string_value(text), reader->problems);
     item->start = start;
     item->size = reader->builder->bytes.size - start;
 }

@@ -27,21 +27,39 @@ void scenario_texts_free(struct scenario_texts *texts)
         buffer_free(&texts->items[i].path);
     }
     free(texts->items);
+    map_free(&texts->by_text);
     buffer_free(&texts->term);
     free(texts);
 }
 
+/* Scripts say the same again and again. */
+static size_t find_first(struct scenario_texts *texts, enum scenario_language language, bool is_hook,
+                         const char *text)
+{
+    char *key = memory_format("%d%d%s", (int)language, is_hook, text);
+    void *first = map_get(&texts->by_text, key, strlen(key));
+    if (!first)
+        (void)map_put(&texts->by_text, key, strlen(key), (void *)(uintptr_t)(texts->count + 1));
+    free(key);
+    return first ? (size_t)(uintptr_t)first - 1 : texts->count;
+}
+
 struct scenario_text *scenario_texts_add(struct scenario_texts *texts, enum scenario_language language,
-                                         const char *text, const struct problems *problems)
+                                         bool is_hook, const char *text, const struct problems *problems)
 {
     struct term_builder path = {0};
+    size_t first = find_first(texts, language, is_hook, text);
     if (texts->count == texts->capacity) {
         texts->capacity = texts->capacity ? texts->capacity * 2 : 16;
         texts->items = memory_resize(texts->items, texts->capacity, sizeof(*texts->items));
     }
     problems_build_path(problems, &path);
     struct scenario_text *item = &texts->items[texts->count++];
-    *item = (struct scenario_text){.language = language, .text = memory_string(text), .path = path.bytes};
+    *item = (struct scenario_text){.language = language,
+                                   .is_hook = is_hook,
+                                   .text = memory_string(text),
+                                   .first = first,
+                                   .path = path.bytes};
     return item;
 }
 

@@ -5,6 +5,7 @@
 #ifndef HARNESSD_RUN_SCENARIO_TEXTS_H
 #define HARNESSD_RUN_SCENARIO_TEXTS_H
 
+#include "base/map.h"
 #include "run/scenario_term.h"
 
 enum scenario_language { LANGUAGE_ERLANG, LANGUAGE_ELIXIR, LANGUAGE_COUNT };
@@ -17,6 +18,7 @@ struct scenario_text {
     bool is_hook; /* a fun or {Module, Function, ExtraArguments}, for the node of the hooks; else a literal,
                      for the first target's */
     char *text;
+    size_t first;       /* the number of the first text that is the same: what it means is the same */
     size_t start;       /* of the stand-in in the term */
     size_t size;        /* of the stand-in */
     struct buffer path; /* a list, see problems_build_path() */
@@ -27,6 +29,7 @@ struct scenario_texts {
     struct scenario_text *items;
     size_t count;
     size_t capacity;
+    struct map by_text;                    /* the first of each, its number and 1 */
     char caller_node[NODE_NAME_BYTES + 1]; /* the scenario's origin, to read it again */
     char own_node[NODE_NAME_BYTES + 1];
     bool hooks_at_target;
@@ -35,9 +38,9 @@ struct scenario_texts {
 struct scenario_texts *scenario_texts_new(void);
 void scenario_texts_free(struct scenario_texts *texts);
 
-/* Adds a text whose stand-in will be the next that is built; the place is that of `problems`. */
+/* Adds a text, whose stand-in is still to be set; the place is that of `problems`. */
 struct scenario_text *scenario_texts_add(struct scenario_texts *texts, enum scenario_language language,
-                                         const char *text, const struct problems *problems);
+                                         bool is_hook, const char *text, const struct problems *problems);
 
 /* The node that a text is for. `scenario` is the one with the stand-ins. */
 const char *scenario_text_node(const struct scenario_text *text, const struct scenario *scenario);

@@ -79,6 +79,14 @@ defmodule ScenarioFilesTest do
       assert [[{:ok, {{:subject, ^node}, ^node, 1}}, {:ok, ^node}, {:ok, :x}]] = results(report)
     end
 
+    test "may be long", context do
+      script = for n <- 1..100, do: erlang("{echo, #{n}}")
+      file = Files.write(context.folder, base(context, %{"threads" => List.duplicate(script, 200)}))
+      assert {:ok, report} = Harness.run(context.harness, file, 60_000)
+      expected = for n <- 1..100, do: {:ok, n}
+      assert Enum.uniq(results(report)) == [expected] and length(report.threads) == 200
+    end
+
     test "may set its subject up", context do
       Peer.load(context.peer, Subject)
 
@@ -192,6 +200,12 @@ defmodule ScenarioFilesTest do
                {[:threads, 0, 7], :not_literal},
                {[:threads, 0, 8], :not_literal}
              ] = Enum.sort(problems_of(context, scenario))
+    end
+
+    test "is told for each of the places where the same text stands", context do
+      script = [erlang("{"), erlang("get"), erlang("{"), %{"call" => erlang("{")}]
+      problems = problems_of(context, base(context, %{"threads" => [script]}))
+      assert problems == for(place <- [[0], [2], [3, :call]], do: {[:threads, 0 | place], :syntax})
     end
 
     test "is told of what the texts mean", context do

@@ -39,6 +39,8 @@ static void check_texts(const struct scenario *scenario)
         const struct scenario_text *text = &texts->items[i];
         assert(text->start >= end && text->size > 0);
         end = text->start + text->size;
+        assert(text->first <= i && texts->items[text->first].first == text->first);
+        assert(strcmp(texts->items[text->first].text, text->text) == 0);
         assert(end <= texts->term.size);
         assert(term_length(buffer_bytes(&texts->term) + text->start) == text->size);
         assert(term_length(buffer_bytes(&text->path)) == text->path.size);

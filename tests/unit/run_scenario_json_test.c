@@ -375,6 +375,21 @@ static void test_texts(void **state)
     scenario_free(scenario);
 }
 
+/* Each is asked for once. */
+static void test_same_texts(void **state)
+{
+    (void)state;
+    static const size_t firsts[] = {0, 0, 2, 3, 4, 0, 4};
+    struct scenario *scenario = read_good_json(
+        "{\"target\": \"server\", \"threads\": [[{\"call\": {\"erlang\": \"get\"}}, {\"cast\": {\"erlang\": "
+        "\"get\"}}, {\"elixir\": \"get\"}, {\"erlang\": \"get \"}, {\"custom\": {\"erlang\": \"get\"}}, "
+        "{\"erlang\": \"get\"}, {\"custom\": {\"erlang\": \"get\"}}]]}");
+    assert_int_equal(scenario->texts->count, ARRAY_LENGTH(firsts));
+    for (size_t i = 0; i < ARRAY_LENGTH(firsts); i++)
+        assert_int_equal(scenario->texts->items[i].first, firsts[i]);
+    scenario_free(scenario);
+}
+
 static void test_no_texts(void **state)
 {
     (void)state;
@@ -569,10 +584,10 @@ int main(void)
         cmocka_unit_test(test_operations),    cmocka_unit_test(test_chaos),
         cmocka_unit_test(test_chaos_targets), cmocka_unit_test(test_hooks_node),
         cmocka_unit_test(test_nobody_calls),  cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_no_texts),      cmocka_unit_test(test_settings),
-        cmocka_unit_test(test_bad_settings),  cmocka_unit_test(test_bad_json),
-        cmocka_unit_test(test_depth),         cmocka_unit_test(test_long_keys),
-        cmocka_unit_test(test_problems),
+        cmocka_unit_test(test_no_texts),      cmocka_unit_test(test_same_texts),
+        cmocka_unit_test(test_settings),      cmocka_unit_test(test_bad_settings),
+        cmocka_unit_test(test_bad_json),      cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_long_keys),     cmocka_unit_test(test_problems),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
