@@ -148,7 +148,6 @@ int run_once(struct config *config)
         loop_run(&program.loop);
         free_parts(&program);
     }
-    config_free(config);
     log_settle(true);
     return program.status;
 }

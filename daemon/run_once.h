@@ -4,7 +4,8 @@
 
 #include "serve/config.h"
 
-/* Runs the scenario, tells what came of it, and answers the exit code. Frees the configuration. */
+/* Runs the scenario, tells what came of it, and answers the exit code. The configuration stays
+ * the caller's. */
 int run_once(struct config *config);
 
 #endif

@@ -1,0 +1,255 @@
+#include "daemon.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "daemon_parts.h"
+#include "serve/access.h"
+#include "serve/config_parts.h"
+
+/* How often the log tells what it has suppressed, and the service manager is told what goes on. */
+#define SECOND_NS CLOCK_NS_PER_S
+
+struct runs_limits daemon_runs_limits(const struct config *config)
+{
+    return (struct runs_limits){.room = {{[ROOM_RUNS] = config->limit_runs,
+                                          [ROOM_THREADS] = config->limit_threads,
+                                          [ROOM_IN_FLIGHT] = config->limit_in_flight,
+                                          [ROOM_QUEUED_ARRIVALS] = config->limit_queued_arrivals}},
+                                .queued_runs = config->limit_queued_runs,
+                                .store = {.count = config->retention_count,
+                                          .seconds = config->retention_days * 24 * 60 * 60,
+                                          .bytes = config->retention_bytes,
+                                          .memory_bytes = config->retention_memory_bytes}};
+}
+
+/* --- Becoming ready --- */
+
+static void become_ready(struct daemon *daemon, uint32_t creation)
+{
+    if (daemon->ready)
+        return;
+    const struct config *config = daemon->config;
+    daemon->identity.creation = creation;
+    struct runner_limits limits = config_runner_limits(config);
+    daemon->io_server = io_server_new(daemon->node);
+    daemon->runner = runner_new(daemon->node, daemon->io_server, &limits);
+    struct blast_radius radius = access_blast_radius(daemon->config);
+    runner_set_blast_radius(daemon->runner, &radius);
+    struct runs_options runs = {.node = daemon->node,
+                                .runner = daemon->runner,
+                                .folder = config->state_dir,
+                                .limits = daemon_runs_limits(config)};
+    daemon->runs = runs_new(&runs);
+    daemon->schedules = schedules_new(daemon->node, daemon->runs, config);
+    struct api_parts api = {.node = daemon->node,
+                            .runner = daemon->runner,
+                            .runs = daemon->runs,
+                            .schedules = daemon->schedules,
+                            .config = config};
+    daemon->api = api_new(&api);
+    struct rpc_in_options options = {.name = "harness", .serve = api_serve, .owner = daemon->api};
+    daemon->rpc_in = rpc_in_new(daemon->node, &options);
+    if (daemon->pages)
+        pages_set_runs(daemon->pages, daemon->runner, daemon->runs, daemon->api);
+    daemon->ready = true;
+    for (size_t i = 0; i < config->peer_count; i++)
+        peers_keep(daemon->peers, config->peers[i].node, config->peers[i].port);
+    log_info("ready", log_string("node", config->node_name),
+             log_integer("port", listener_port(daemon->listener)));
+    notify_ready(daemon->notify);
+}
+
+static void on_registered(void *owner, uint32_t creation)
+{
+    become_ready(owner, creation);
+}
+
+static void on_accepted(void *owner, int descriptor, const char *address)
+{
+    struct daemon *daemon = owner;
+    if (daemon->ready)
+        peers_accept(daemon->peers, descriptor, address);
+    else
+        close(descriptor);
+}
+
+static bool on_allowed(void *owner, const char *node)
+{
+    struct daemon *daemon = owner;
+    return access_allows_caller(daemon->config, node);
+}
+
+static struct process *on_spawn(void *owner, struct peer *peer, const struct control *control,
+                                struct term arguments)
+{
+    struct daemon *daemon = owner;
+    return rpc_in_spawn(daemon->rpc_in, peer, control, arguments);
+}
+
+/* --- The parts --- */
+
+/* Every connection is a descriptor. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        log_warning("cannot raise the limit of open files");
+}
+
+static void tell_status(struct daemon *daemon)
+{
+    size_t runs = daemon->ready ? runs_count(daemon->runs, RUN_PHASE_QUEUED) +
+                                      runs_count(daemon->runs, RUN_PHASE_RUNNING)
+                                : 0;
+    if (daemon->stopping)
+        notify_status(daemon->notify, "stopping, %zu runs to end", runs);
+    else if (!daemon->ready)
+        notify_status(daemon->notify, "waiting for epmd on port %u", daemon->config->epmd_port);
+    else
+        notify_status(daemon->notify, "%s: %zu runs, %zu nodes connected", daemon->config->node_name, runs,
+                      peers_up_count(daemon->peers));
+}
+
+static void on_second(void *owner)
+{
+    struct daemon *daemon = owner;
+    log_settle(false);
+    tell_status(daemon);
+    loop_timer_set(&daemon->second, SECOND_NS);
+}
+
+static void make_parts(struct daemon *daemon)
+{
+    const struct config *config = daemon->config;
+    loop_init(&daemon->loop);
+    daemon->notify = notify_new(&daemon->loop);
+    loop_timer_init(&daemon->second, &daemon->loop, on_second, daemon);
+    loop_timer_set(&daemon->second, SECOND_NS);
+    daemon_watch_signals(daemon);
+    daemon->resolver = resolver_new(&daemon->loop);
+    struct epmd_options epmd = config_epmd_options(config);
+    daemon->epmd = epmd_new(&daemon->loop, daemon->resolver, &epmd);
+    daemon->identity = config_identity(config);
+    struct node_options node = {.loop = &daemon->loop,
+                                .identity = &daemon->identity,
+                                .allowed = on_allowed,
+                                .spawn = on_spawn,
+                                .owner = daemon};
+    daemon->node = node_new(&node);
+    struct peers_options peers = config_peers_options(config);
+    peers.loop = &daemon->loop;
+    peers.resolver = daemon->resolver;
+    peers.epmd = daemon->epmd;
+    peers.identity = &daemon->identity;
+    peers.events = node_peers_events();
+    peers.owner = daemon->node;
+    daemon->peers = peers_new(&peers);
+    node_set_peers(daemon->node, daemon->peers);
+}
+
+static const char *on_not_ready(void *owner)
+{
+    const struct daemon *daemon = owner;
+    if (daemon->stopping)
+        return "stopping";
+    if (daemon->config->epmd_register && !epmd_is_registered(daemon->epmd))
+        return "not registered with epmd";
+    return daemon->ready ? NULL : "starting";
+}
+
+/* False when it cannot listen where it is to. */
+static bool start_pages(struct daemon *daemon)
+{
+    struct pages_options options = {.loop = &daemon->loop,
+                                    .config = daemon->config,
+                                    .epmd = daemon->epmd,
+                                    .peers = daemon->peers,
+                                    .not_ready = on_not_ready,
+                                    .owner = daemon};
+    if (!*daemon->config->http_listen)
+        return true;
+    daemon->pages = pages_new(&options);
+    return daemon->pages != NULL;
+}
+
+static bool start_listening(struct daemon *daemon)
+{
+    const struct config *config = daemon->config;
+    const char *host = config->listen ? config->listen : strchr(config->node_name, '@') + 1;
+    char problem[256];
+    daemon->listener =
+        listener_new(&daemon->loop, host, config->port, on_accepted, daemon, problem, sizeof(problem));
+    if (!daemon->listener)
+        log_error("cannot listen", log_string("reason", problem));
+    return daemon->listener != NULL;
+}
+
+static void start(struct daemon *daemon)
+{
+    const struct config *config = daemon->config;
+    if (config->epmd_register) {
+        char *alive = memory_string(config->node_name);
+        *strchr(alive, '@') = '\0';
+        epmd_register(daemon->epmd, alive, listener_port(daemon->listener), on_registered, daemon);
+        free(alive);
+    } else {
+        uint32_t creation;
+        random_secret(&creation, sizeof(creation));
+        become_ready(daemon, creation | 4); /* 0 is no creation, 1 to 3 are those of old nodes */
+    }
+}
+
+static void free_parts(struct daemon *daemon)
+{
+    if (daemon->pages)
+        pages_free(daemon->pages);
+    peers_close(daemon->peers);
+    if (daemon->ready) {
+        runs_close(daemon->runs);
+        rpc_in_free(daemon->rpc_in);
+        io_server_free(daemon->io_server);
+    }
+    loop_finish(&daemon->loop);
+    if (daemon->ready) {
+        api_free(daemon->api);
+        schedules_free(daemon->schedules);
+        runs_free(daemon->runs);
+        runner_free(daemon->runner);
+    }
+    if (daemon->listener)
+        listener_free(daemon->listener);
+    peers_free(daemon->peers);
+    node_free(daemon->node);
+    epmd_free(daemon->epmd);
+    resolver_free(daemon->resolver);
+    daemon_unwatch_signals(daemon);
+    loop_timer_free(&daemon->second);
+    notify_free(daemon->notify);
+    loop_free(&daemon->loop);
+}
+
+bool daemon_run(struct config *config, int argc, char **argv)
+{
+    struct daemon daemon = {.argc = argc, .argv = argv, .config = config};
+    log_configure(config->log_level, config->log_format, stderr);
+    raise_descriptor_limit();
+    make_parts(&daemon);
+    bool listening = start_listening(&daemon) && start_pages(&daemon);
+    if (listening) {
+        start(&daemon);
+        loop_run(&daemon.loop);
+        log_info("stopped");
+    }
+    free_parts(&daemon);
+    log_settle(true);
+    return listening;
+}

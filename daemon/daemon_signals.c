@@ -1,0 +1,132 @@
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon_parts.h"
+#include "serve/config_parts.h"
+#include "serve/config_reload.h"
+
+/* How often a stopping daemon looks whether all is done. */
+#define STOP_CHECK_NS (10 * CLOCK_NS_PER_MS)
+
+/* What ending takes beyond the time for the runs. */
+#define STOP_GRACE_MS 5000
+
+/* --- Stopping --- */
+
+/* Runs end and their reports reach whoever waits for them; then the loop ends. */
+static void on_stop_check(void *owner)
+{
+    struct daemon *daemon = owner;
+    bool busy = (daemon->runs && runs_busy(daemon->runs)) || peers_queued_bytes(daemon->peers);
+    if (busy && clock_ns() < daemon->stop_by_ns) {
+        loop_timer_set(&daemon->stop_check, STOP_CHECK_NS);
+        return;
+    }
+    if (busy)
+        log_warning("stopping with work left",
+                    log_integer("shutdown_ms", (int64_t)daemon->config->shutdown_ms));
+    loop_stop(&daemon->loop);
+}
+
+static void stop(struct daemon *daemon, const char *signal)
+{
+    if (daemon->stopping) {
+        log_warning("stopping at once", log_string("signal", signal));
+        _exit(0);
+    }
+    log_info("stopping", log_string("signal", signal));
+    daemon->stopping = true;
+    notify_stopping(daemon->notify, daemon->config->shutdown_ms + STOP_GRACE_MS);
+    daemon->stop_by_ns = clock_ns() + daemon->config->shutdown_ms * CLOCK_NS_PER_MS;
+    if (daemon->runs)
+        runs_stop(daemon->runs);
+    loop_timer_set(&daemon->stop_check, 0);
+}
+
+/* --- Reloading --- */
+
+static bool has_peer(const struct config *config, const char *node)
+{
+    for (size_t i = 0; i < config->peer_count; i++)
+        if (strcmp(config->peers[i].node, node) == 0)
+            return true;
+    return false;
+}
+
+static void keep_peers(struct daemon *daemon, const struct config *old)
+{
+    const struct config *config = daemon->config;
+    for (size_t i = 0; i < old->peer_count; i++)
+        if (!has_peer(config, old->peers[i].node))
+            peers_let_go(daemon->peers, old->peers[i].node);
+    for (size_t i = 0; i < config->peer_count; i++)
+        peers_keep(daemon->peers, config->peers[i].node, config->peers[i].port);
+}
+
+/* Who reads the configuration when something comes up, as access does, needs not be told. */
+static void apply(struct daemon *daemon, const struct config *old)
+{
+    const struct config *config = daemon->config;
+    log_configure(config->log_level, config->log_format, stderr);
+    peers_set_limits(daemon->peers, config->limit_frame_bytes, config->limit_queued_bytes,
+                     config->limit_pending_handshakes);
+    peers_judge_again(daemon->peers);
+    if (daemon->ready) {
+        struct runner_limits limits = config_runner_limits(config);
+        struct runs_limits all = daemon_runs_limits(config);
+        runner_set_limits(daemon->runner, &limits);
+        runs_set_limits(daemon->runs, &all);
+        schedules_reload(daemon->schedules);
+        keep_peers(daemon, old);
+    }
+}
+
+static void reload(struct daemon *daemon)
+{
+    struct config old;
+    log_info("reloading the configuration", log_string("signal", "HUP"));
+    notify_reloading(daemon->notify);
+    if (config_reload(daemon->argc, daemon->argv, daemon->config, &old)) {
+        apply(daemon, &old);
+        config_free(&old);
+    }
+    notify_reloaded(daemon->notify);
+}
+
+/* --- Signals --- */
+
+static void on_signal(evutil_socket_t number, short events, void *argument)
+{
+    struct daemon *daemon = argument;
+    (void)events;
+    loop_enter(&daemon->loop);
+    if (number == SIGHUP)
+        reload(daemon);
+    else
+        stop(daemon, number == SIGTERM ? "TERM" : "INT");
+}
+
+void daemon_watch_signals(struct daemon *daemon)
+{
+    static const int numbers[DAEMON_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+    loop_timer_init(&daemon->stop_check, &daemon->loop, on_stop_check, daemon);
+    for (size_t i = 0; i < DAEMON_SIGNALS; i++) {
+        daemon->signals[i] = evsignal_new(daemon->loop.base, numbers[i], on_signal, daemon);
+        if (!daemon->signals[i] || event_add(daemon->signals[i], NULL) != 0) {
+            log_error("cannot watch signals");
+            abort();
+        }
+    }
+    signal(SIGPIPE, SIG_IGN);
+}
+
+void daemon_unwatch_signals(struct daemon *daemon)
+{
+    for (size_t i = 0; i < DAEMON_SIGNALS; i++)
+        event_free(daemon->signals[i]);
+    loop_timer_free(&daemon->stop_check);
+}
