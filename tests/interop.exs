@@ -30,6 +30,7 @@ defmodule Interop do
     calls()
     operations()
     check("every hook, and hooks that fail", &hooks/0)
+    check("a scenario file, and what is wrong with its texts", fn -> file(folder) end)
     check("faults, and what lasts of them is undone", &faults/0)
     check("nodes that are kept apart, and connected again", fn -> split(log) end)
 
@@ -176,6 +177,30 @@ defmodule Interop do
     {:error, {:chaos_failed, _}} = run(%{scenario() | chaos: fn _, _ -> exit(:no) end})
     {:error, {:invariant_failed, :returned_false}} = run(%{scenario() | invariant: fn _, _ -> false end})
     {:error, {:performance_failed, _}} = run(%{scenario() | performance_expectations: [max_time_ms: 0]})
+  end
+
+  defp file(folder) do
+    true = Process.register(start(), :of_file)
+    write = &File.write!(Path.join(folder, "scenario.json"), &1)
+
+    write.(~S"""
+    {"target": {"name": "of_file", "node": "shell@127.0.0.1"},
+     "threads": [[{"erlang": "{echo, [1.5, $a, \"b\", <<\"c\">>, #{d => {}}]}."}, {"elixir": "{:echo, {-1, %{a: [{:b, \"c\"}, Foo]}}}"}],
+                 [{"custom": {"erlang": "fun(Pid) -> gen_server:call(Pid, {add, 1}) end"}},
+                  {"custom": {"elixir": "&GenServer.call(&1, {:add, 1})"}}]],
+     "invariant": {"elixir": "fn _, %{events: events} -> length(events) == 4 end"}}
+    """)
+
+    [{:ok, [1.5, ?a, ~c"b", "c", %{d: {}}]}, {:ok, {-1, %{a: [{:b, "c"}, Foo]}}}, ok: 1, ok: 2] = results({:file, "scenario"})
+
+    write.(~S"""
+    {"target": {"name": "of_file", "node": "shell@127.0.0.1"},
+     "threads": [[{"erlang": "{a"}, {"erlang": "A"}, {"erlang": "1 2"}, {"elixir": "{:a"}, {"elixir": "a"}, {"elixir": "a()"}, {"erlang": "b"}]]}
+    """)
+
+    {:error, {:invalid_scenario, problems}} = run({:file, "scenario"})
+    for {problem, n} <- Enum.with_index(problems), do: [:threads, 0, ^n] = problem.path
+    [:syntax, :not_literal, :syntax, :syntax, :not_literal, :not_literal] = Enum.map(problems, & &1.problem)
   end
 
   defp faults do

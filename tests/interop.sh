@@ -39,7 +39,7 @@ umask 077
 od -An -N20 -tx1 /dev/urandom | tr -d ' \n' >"$scratch/.erlang.cookie"
 cat >"$scratch/config" <<END
 {"node": {"name": "harness@127.0.0.1", "cookie_file": "$scratch/.erlang.cookie"},
- "epmd": {"start": false}, "http": {"listen": ""}, "peers": ["dialed@127.0.0.1"], "access": {"chaos": {"allow": ["*"]}}}
+ "scenario_dir": "$scratch", "epmd": {"start": false}, "http": {"listen": ""}, "peers": ["dialed@127.0.0.1"], "access": {"chaos": {"allow": ["*"]}}}
 END
 "$HARNESSD" --config "$scratch/config" >>"$scratch/log" 2>&1 &
 daemon=$!

@@ -227,6 +227,22 @@ defmodule ScenarioFilesTest do
     end
   end
 
+  test "Erlang needs nothing but Erlang", context do
+    peer = Peer.start(elixir: false)
+    Peer.start_named(peer, :plain_subject, :plain)
+
+    scenario = %{
+      "target" => target(peer, "plain"),
+      "threads" => [
+        [erlang("{add, 2}"), %{"custom" => erlang("fun(Pid) -> gen_server:call(Pid, {add, 3}) end")}]
+      ],
+      "invariant" => erlang("fun(Pid, _) -> gen_server:call(Pid, {add, 0}) =:= 5 end")
+    }
+
+    assert {:ok, report} = Harness.run(context.harness, Files.write(context.folder, scenario))
+    assert results(report) == [[{:ok, 2}, {:ok, 5}]]
+  end
+
   test "Elixir needs a node that has it", context do
     peer = Peer.start(elixir: false)
 
