@@ -1,6 +1,6 @@
-/* A run from inside. runner.c leads it through its states, run_load.c makes its load, run_judge.c judges what
- * came of it, run_session.c talks to the processes on the users' nodes, report.c writes down what came of it.
- */
+/* A run from inside. runner.c makes and frees it, run_states.c leads it through its states, run_load.c makes
+ * its load, run_judge.c judges what came of it, run_session.c talks to the processes on the users' nodes,
+ * report.c writes down what came of it. */
 #ifndef HARNESSD_RUN_RUN_H
 #define HARNESSD_RUN_RUN_H
 
@@ -205,9 +205,7 @@ static inline struct term buffer_term(const struct buffer *buffer)
     return (struct term){buffer->size ? buffer_bytes(buffer) : NULL, buffer->size};
 }
 
-void run_keep(struct buffer *buffer, struct term term);
-
-/* --- runner.c --- */
+/* --- run_states.c --- */
 
 /* The one function that changes a run's state. */
 void run_enter(struct run *run, enum run_state state);
@@ -229,6 +227,19 @@ void run_arm(struct run *run, uint64_t when_ns, uint64_t now_ns);
 /* Remembers the first failure: {Kind, Detail}, or the detail alone when `kind` is NULL. */
 void run_fail(struct run *run, const char *kind, struct term detail);
 void run_fail_atom(struct run *run, const char *kind, const char *detail);
+
+/* What its timer is for depends on its state. */
+void run_timer_fired(void *run);
+
+/* --- runner.c --- */
+
+void run_keep(struct buffer *buffer, struct term term);
+
+/* It no longer counts as one that goes on. */
+void runner_leave(struct run *run);
+
+/* What has become of it so far. */
+enum run_outcome run_outcome(const struct run *run);
 
 /* Of all runs together. */
 struct counters *run_counters(const struct run *run);
