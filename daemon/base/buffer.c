@@ -89,7 +89,8 @@ void buffer_fit(struct buffer *buffer)
         buffer_free(buffer);
         return;
     }
-    memmove(buffer->data, buffer_bytes(buffer), buffer->size);
+    if (buffer->start)
+        memmove(buffer->data, buffer_bytes(buffer), buffer->size);
     buffer->start = 0;
     buffer->data = memory_resize(buffer->data, buffer->size, 1);
     buffer->capacity = buffer->size;

@@ -26,7 +26,7 @@ static void on_libevent_message(int severity, const char *message)
 void loop_init(struct loop *loop)
 {
     event_set_log_callback(on_libevent_message);
-    *loop = (struct loop){.last = &loop->first};
+    *loop = (struct loop){.last = &loop->first, .later_last = &loop->later, .pass = 1};
     struct event_config *config = event_config_new();
     if (config)
         event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
@@ -56,6 +56,19 @@ static void run_deferred(struct loop *loop)
     }
 }
 
+/* What was left for this pass runs before what it has deferred itself. */
+static void take_later(struct loop *loop)
+{
+    if (!loop->later)
+        return;
+    *loop->later_last = loop->first;
+    if (!loop->first)
+        loop->last = loop->later_last;
+    loop->first = loop->later;
+    loop->later = NULL;
+    loop->later_last = &loop->later;
+}
+
 static void note_lag(struct loop *loop)
 {
     uint64_t took = clock_ns() - loop->pass_ns;
@@ -66,9 +79,11 @@ static void note_lag(struct loop *loop)
 
 static void end_pass(struct loop *loop)
 {
+    take_later(loop);
     if (loop->first)
         loop_enter(loop);
     run_deferred(loop);
+    loop->pass++;
     if (loop->pass_ns)
         note_lag(loop);
     loop->pass_ns = 0;
@@ -86,16 +101,18 @@ void loop_run(struct loop *loop)
     (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); /* else short sleeps take twice as long */
     end_pass(loop);
     while (!loop->stopping) {
-        event_base_loop(loop->base, EVLOOP_ONCE);
+        event_base_loop(loop->base, EVLOOP_ONCE | (loop->later ? EVLOOP_NONBLOCK : 0));
         end_pass(loop);
-        if (loop->gathering)
+        if (loop->gathering && !loop->later)
             gather(loop);
     }
 }
 
 void loop_finish(struct loop *loop)
 {
-    end_pass(loop);
+    do {
+        end_pass(loop);
+    } while (loop->later);
 }
 
 void loop_stop(struct loop *loop)
@@ -114,16 +131,38 @@ void loop_defer(struct loop *loop, struct loop_task *task)
     loop->last = &task->next;
 }
 
+void loop_defer_next(struct loop *loop, struct loop_task *task)
+{
+    assert(task->run);
+    if (task->queued)
+        return;
+    task->queued = true;
+    task->next = NULL;
+    *loop->later_last = task;
+    loop->later_last = &task->next;
+}
+
+/* False when it is not in this list. */
+static bool take_back(struct loop_task **first, struct loop_task ***last, struct loop_task *task)
+{
+    struct loop_task **link = first;
+    while (*link && *link != task)
+        link = &(*link)->next;
+    if (!*link)
+        return false;
+    *link = task->next;
+    if (*last == &task->next)
+        *last = link;
+    return true;
+}
+
 void loop_cancel(struct loop *loop, struct loop_task *task)
 {
     if (!task->queued)
         return;
-    struct loop_task **link = &loop->first;
-    while (*link != task)
-        link = &(*link)->next;
-    *link = task->next;
-    if (loop->last == &task->next)
-        loop->last = link;
+    bool found =
+        take_back(&loop->first, &loop->last, task) || take_back(&loop->later, &loop->later_last, task);
+    assert(found);
     task->queued = false;
 }
 

@@ -67,9 +67,12 @@ void node_wait_drained(struct node *node, struct peer *peer, struct drain_wait *
 {
     if (wait->peer)
         return;
+    struct drain_wait **link = &node->drain_waits;
+    while (*link)
+        link = &(*link)->next;
     wait->peer = peer;
-    wait->next = node->drain_waits;
-    node->drain_waits = wait;
+    wait->next = NULL;
+    *link = wait;
 }
 
 void node_cancel_drained(struct node *node, struct drain_wait *wait)

@@ -6,7 +6,7 @@
 #include "term/term_read.h"
 
 /* Events that one piece of the report has. */
-#define REPORT_PIECE 4000
+#define REPORT_PIECE 1000
 
 /* {error, {Reason, {'Elixir.GenServer', call, [Server, Message, Timeout]}}} behind its first element. */
 static void build_exit(struct run *run, const struct event *event, struct term message,

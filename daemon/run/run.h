@@ -61,6 +61,13 @@ struct report {
     enum { REPORT_EVENTS, REPORT_THREADS, REPORT_WRITTEN } part;
 };
 
+/* The calls of a target that has failed, as long as they are being ended. */
+struct failing {
+    uint32_t left[2]; /* sent, waiting */
+    enum result_kind kind;
+    struct buffer reason;
+};
+
 /* The length of the message queue of one target while the run went on. */
 struct mailbox {
     struct run *run;
@@ -123,10 +130,13 @@ struct run {
     uint32_t failed_thread; /* the first of those that failed, or THREAD_NONE */
     struct buffer thread_failure;
     struct loop_task pump; /* sends what this pass has added */
-    uint32_t *dirty;       /* targets that it was added to, a ring */
+    struct loop_turn sending;
+    struct loop_turn working; /* whatever else it does to operations */
+    uint32_t *dirty;          /* targets that it was added to, a ring */
     bool *is_dirty;
     size_t dirty_first;
     size_t dirty_count;
+    struct failing *failing;  /* of each target */
     uint64_t *retry_ns;       /* when each target may be reached again after it has failed */
     uint64_t retry_due_ns;    /* the first of those that are waited for; UINT64_MAX: none is */
     struct buffer call;       /* {'$gen_call', {Pid, Tag}, Message}: all before Message, then scratch */
@@ -137,6 +147,7 @@ struct run {
     size_t custom_first;
     size_t custom_waiting;
     size_t custom_running;
+    uint32_t customs_ended; /* threads whose customs have been ended for want of time */
 
     /* What is measured. */
     struct events events;

@@ -48,18 +48,18 @@ void load_drop(struct run *run, uint64_t now, uint64_t count)
 }
 
 /* Arrivals that have waited so long are dropped, and what is under way has taken too long: an open load has
- * no threads that could fail by that, only operations. */
-static void time_out(struct run *run, uint64_t now)
+ * no threads that could fail by that, only operations. True when it is not done with them yet. */
+static bool time_out(struct run *run, uint64_t now)
 {
     if (run->scenario->load.model == LOAD_OPEN) {
         load_drop(run, now, run->backlog.count);
         backlog_free(&run->backlog);
-        load_end_all_calls(run);
-        load_end_all_sleeps(run);
-        load_end_all_customs(run);
+        if (load_end_all_calls(run) || load_end_all_sleeps(run) || load_end_all_customs(run))
+            return true;
     }
     if (load_is_on(run))
         fail_unfinished_threads(run);
+    return false;
 }
 
 static void tick(struct run *run, uint64_t now)
@@ -116,8 +116,8 @@ void load_work(struct run *run)
     uint64_t now = clock_ns();
     run->timer_ns = 0; /* it is set at the end, for all that is due by then */
     load_retry(run, now);
-    load_end_due_calls(run, now);
-    load_wake_sleepers(run, now);
+    bool more_ends = load_end_due_calls(run, now);
+    bool more_wakes = load_wake_sleepers(run, now);
     bool more_due = load_is_on(run) && load_start_due(run, now);
     if (run->state == RUN_STARTING && (!more_due || run->scenario->load.model == LOAD_OPEN))
         leave_starting(run, now);
@@ -125,11 +125,11 @@ void load_work(struct run *run)
         load_end_starts(run);
     load_check_end(run);
     if (run->state == RUN_LOAD && now >= deadline_ns(run))
-        time_out(run, now);
+        more_ends |= time_out(run, now);
     if (load_is_on(run) && now >= run->tick_ns)
         tick(run, now);
     if (load_is_on(run))
-        arm_next(run, more_due);
+        arm_next(run, more_due || more_ends || more_wakes);
 }
 
 void load_begin(struct run *run)
@@ -204,4 +204,7 @@ void load_free(struct run *run)
     free(run->dirty);
     free(run->is_dirty);
     free(run->retry_ns);
+    for (size_t i = 0; run->failing && i < run->scenario->target_count; i++)
+        buffer_free(&run->failing[i].reason);
+    free(run->failing);
 }

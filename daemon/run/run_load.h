@@ -11,6 +11,16 @@ static inline bool load_is_on(const struct run *run)
     return run->state == RUN_STARTING || run->state == RUN_LOAD;
 }
 
+/* How much a run does of each kind in one pass of the loop: with many runs, each has its turn in every pass.
+ */
+#define LOAD_TURN 1024
+
+/* Whether it is still its turn to end, fail or wake operations. */
+static inline bool load_may_work(struct run *run)
+{
+    return loop_use_turn(node_loop(process_node(run->process)), &run->working, LOAD_TURN);
+}
+
 /* The timer fires no later than this. Deadlines only move away while calls come and go, so that it is set
  * anew only when it fires, or for what ends before all that it was set for. */
 void load_need_timer(struct run *run, uint64_t when_ns, uint64_t now_ns);
@@ -23,7 +33,7 @@ struct load_start {
     uint64_t actual_ns;
 };
 
-/* Starts the threads and arrivals that are due, some thousands at most. True when there are more. */
+/* Starts the threads and arrivals that are due, as many as it is its turn for. True when there are more. */
 MUST_CHECK bool load_start_due(struct run *run, uint64_t now);
 
 /* When the next ones are; UINT64_MAX when there are none. */
@@ -48,10 +58,11 @@ void load_complete(struct run *run, uint32_t thread, uint32_t target, struct loa
 /* A thread fails, and does no more; of several that do the first in the scenario's order counts. */
 void load_fail_thread(struct run *run, uint32_t thread, struct term reason);
 
-void load_wake_sleepers(struct run *run, uint64_t now);
+/* True when there are more, and the turn is over; as the next ones. */
+MUST_CHECK bool load_wake_sleepers(struct run *run, uint64_t now);
 
 /* Ends all sleeps that are operations, for want of time. */
-void load_end_all_sleeps(struct run *run);
+MUST_CHECK bool load_end_all_sleeps(struct run *run);
 
 /* The thread has nothing to do now. */
 void load_park_thread(struct run *run, uint32_t thread);
@@ -60,10 +71,12 @@ void load_park_thread(struct run *run, uint32_t thread);
 
 void load_init_calls(struct run *run);
 void load_open_call(struct run *run, uint32_t thread, uint64_t intended_ns, uint64_t now);
-void load_end_due_calls(struct run *run, uint64_t now);
 
-/* Ends all of them, for want of time. */
-void load_end_all_calls(struct run *run);
+/* True when there are more, and the turn is over. */
+MUST_CHECK bool load_end_due_calls(struct run *run, uint64_t now);
+
+/* Ends all of them, for want of time; likewise. */
+MUST_CHECK bool load_end_all_calls(struct run *run);
 
 /* Sends what waits for targets that had to wait until now. */
 void load_retry(struct run *run, uint64_t now);
@@ -81,8 +94,8 @@ void load_queue_custom(struct run *run, uint32_t thread, uint64_t intended_ns);
 /* Those that have not started never do. */
 void load_drop_waiting_customs(struct run *run);
 
-/* Ends all of them, for want of time. */
-void load_end_all_customs(struct run *run);
+/* Ends all of them, for want of time. True when there are more, and the turn is over. */
+MUST_CHECK bool load_end_all_customs(struct run *run);
 
 /* The exception of a cast without its handler, made by the session, fails the thread. */
 void load_miss_strictly(struct run *run, uint32_t thread, uint32_t target, struct load_start start);

@@ -44,18 +44,20 @@ static struct term atom_ok(void)
     return (struct term){ok, sizeof(ok) - 1};
 }
 
-void load_end_due_calls(struct run *run, uint64_t now)
+bool load_end_due_calls(struct run *run, uint64_t now)
 {
     struct call *call;
-    while (load_is_on(run) && (call = calls_oldest(&run->calls)) && deadline_ns(run, call) <= now)
+    while (load_is_on(run) && (call = calls_oldest(&run->calls)) && deadline_ns(run, call) <= now) {
+        if (!load_may_work(run))
+            return true;
         complete_call(run, call, RESULT_TIMEOUT, (struct term){0});
+    }
+    return false;
 }
 
-void load_end_all_calls(struct run *run)
+bool load_end_all_calls(struct run *run)
 {
-    struct call *call;
-    while (load_is_on(run) && (call = calls_oldest(&run->calls)))
-        complete_call(run, call, RESULT_TIMEOUT, (struct term){0});
+    return load_end_due_calls(run, UINT64_MAX);
 }
 
 uint64_t load_next_deadline_ns(const struct run *run)
@@ -114,21 +116,34 @@ static void send_operation(struct run *run, struct target *target, struct call *
     }
 }
 
-/* Sends what waits for the target, in order, as long as it takes it. */
-static void send_waiting(struct run *run, struct target *target)
-{
-    struct call *call;
-    while (load_is_on(run) && (call = calls_first(&run->calls, (uint32_t)target->index, CALL_WAITING)) &&
-           target_is_open(target))
-        send_operation(run, target, call);
-}
-
 static void put_dirty(struct run *run, uint32_t target)
 {
     if (run->is_dirty[target])
         return;
     run->is_dirty[target] = true;
     run->dirty[(run->dirty_first + run->dirty_count++) % run->scenario->target_count] = target;
+}
+
+/* What is left of its turn comes in the next pass. */
+static void leave_for_next(struct run *run, uint32_t target)
+{
+    put_dirty(run, target);
+    loop_defer_next(node_loop(process_node(run->process)), &run->pump);
+}
+
+/* Sends what waits for the target, in order, as long as it takes it and it is the run's turn. */
+static void send_waiting(struct run *run, struct target *target)
+{
+    const struct loop *loop = node_loop(process_node(run->process));
+    struct call *call;
+    while (load_is_on(run) && (call = calls_first(&run->calls, (uint32_t)target->index, CALL_WAITING)) &&
+           target_is_open(target)) {
+        if (!loop_use_turn(loop, &run->sending, LOAD_TURN)) {
+            leave_for_next(run, (uint32_t)target->index);
+            return;
+        }
+        send_operation(run, target, call);
+    }
 }
 
 static uint32_t take_dirty(struct run *run)
@@ -160,18 +175,22 @@ static void wait_for_retry(struct run *run, uint32_t target)
     load_need_timer(run, when_ns, clock_ns());
 }
 
+static bool fail_calls(struct run *run, uint32_t target);
+
 /* Those that this adds come again in a pump of their own. */
 static void pump(void *owner)
 {
     struct run *run = owner;
     for (size_t left = run->dirty_count; left && load_is_on(run); left--) {
         uint32_t target = take_dirty(run);
-        if (has_to_wait(run, target)) {
+        if (!fail_calls(run, target)) {
+            leave_for_next(run, target);
+        } else if (has_to_wait(run, target)) {
             wait_for_retry(run, target);
-            continue;
+        } else if (load_is_on(run)) {
+            target_reach(&run->targets[target]);
+            send_waiting(run, &run->targets[target]);
         }
-        target_reach(&run->targets[target]);
-        send_waiting(run, &run->targets[target]);
     }
     if (calls_count(&run->calls) >= GATHER_CALLS)
         loop_gather(node_loop(process_node(run->process)));
@@ -253,17 +272,37 @@ static void fail_call(struct run *run, struct call *call, enum result_kind kind,
         complete_call(run, call, kind, reason);
 }
 
-/* Ends all calls that a target has now; those that their threads start meanwhile wait behind them. */
-static void fail_calls(struct run *run, const struct target *target, enum result_kind kind,
-                       struct term reason)
+/* Ends the calls that a target had when it failed; those that their threads start meanwhile wait behind them.
+ * False when the turn is over before. */
+static bool fail_calls(struct run *run, uint32_t target)
 {
     static const enum call_state states[] = {CALL_SENT, CALL_WAITING};
-    uint32_t index = (uint32_t)target->index;
-    uint32_t counts[] = {run->calls.by_target[index][1].count, run->calls.by_target[index][0].count};
+    struct failing *failing = &run->failing[target];
+    struct call *call;
     for (size_t i = 0; i < ARRAY_LENGTH(states); i++) {
-        for (uint32_t left = counts[i]; left && load_is_on(run); left--)
-            fail_call(run, calls_first(&run->calls, index, states[i]), kind, reason);
+        for (; failing->left[i] && load_is_on(run); failing->left[i]--) {
+            if (!(call = calls_first(&run->calls, target, states[i]))) /* they have timed out */
+                break;
+            if (!load_may_work(run))
+                return false;
+            fail_call(run, call, failing->kind, buffer_term(&failing->reason));
+        }
+        failing->left[i] = 0;
     }
+    return true;
+}
+
+static void begin_failing(struct run *run, const struct target *target, enum result_kind kind,
+                          struct term reason)
+{
+    uint32_t index = (uint32_t)target->index;
+    struct failing *failing = &run->failing[index];
+    failing->kind = kind;
+    failing->left[0] = run->calls.by_target[index][1].count;
+    failing->left[1] = run->calls.by_target[index][0].count;
+    run_keep(&failing->reason, reason);
+    if (!fail_calls(run, index))
+        leave_for_next(run, index);
 }
 
 static void on_target_failed(void *owner, struct target *target, enum target_failure failure,
@@ -279,13 +318,13 @@ static void on_target_failed(void *owner, struct target *target, enum target_fai
     term_build_atom(&nodedown, target->node);
     switch (failure) {
     case TARGET_NODEDOWN:
-        fail_calls(run, target, RESULT_EXIT, term_built(&nodedown));
+        begin_failing(run, target, RESULT_EXIT, term_built(&nodedown));
         break;
     case TARGET_NOPROC:
-        fail_calls(run, target, RESULT_NOPROC, (struct term){0});
+        begin_failing(run, target, RESULT_NOPROC, (struct term){0});
         break;
     case TARGET_DIED:
-        fail_calls(run, target, RESULT_EXIT, reason);
+        begin_failing(run, target, RESULT_EXIT, reason);
         break;
     }
     term_build_free(&nodedown);
@@ -324,6 +363,7 @@ void load_init_calls(struct run *run)
     run->dirty = memory_zalloc(scenario->target_count, sizeof(*run->dirty));
     run->is_dirty = memory_zalloc(scenario->target_count, sizeof(*run->is_dirty));
     run->retry_ns = memory_zalloc(scenario->target_count, sizeof(*run->retry_ns));
+    run->failing = memory_zalloc(scenario->target_count, sizeof(*run->failing));
     run->retry_due_ns = UINT64_MAX;
     run->pump = (struct loop_task){.run = pump, .owner = run};
     calls_init(&run->calls, scenario->target_count);

@@ -47,19 +47,24 @@ void load_drop_waiting_customs(struct run *run)
     }
 }
 
-void load_end_all_customs(struct run *run)
+bool load_end_all_customs(struct run *run)
 {
     if (!run->customs)
-        return;
+        return false;
     run->custom_running = run->custom_waiting = 0;
-    for (uint32_t thread = 0; thread < run->scenario->thread_count && load_is_on(run); thread++) {
+    for (; run->customs_ended < run->scenario->thread_count && load_is_on(run); run->customs_ended++) {
+        uint32_t thread = run->customs_ended;
         struct custom custom = run->customs[thread];
         struct load_start start = {custom.intended_ns,
                                    custom.started_ns ? custom.started_ns : custom.intended_ns};
+        if (!custom.intended_ns)
+            continue;
+        if (!load_may_work(run))
+            return true;
         run->customs[thread] = (struct custom){0};
-        if (custom.intended_ns)
-            load_complete(run, thread, load_target(run, thread), start, RESULT_TIMEOUT, (struct term){0});
+        load_complete(run, thread, load_target(run, thread), start, RESULT_TIMEOUT, (struct term){0});
     }
+    return false;
 }
 
 static void fail_raised(struct run *run, uint32_t thread, const struct term raised[4])

@@ -4,9 +4,6 @@
 #include "run_load.h"
 #include "term/term_read.h"
 
-/* Threads or arrivals that one pass of the loop starts. */
-#define START_BATCH 4096
-
 /* What random choices of a thread's step are for: each has a generator of its own. */
 enum purpose { PURPOSE_OPERATION, PURPOSE_MESSAGE, PURPOSE_TARGET, PURPOSE_THINKING, PURPOSE_PHASE };
 
@@ -310,10 +307,12 @@ static void go_on(struct run *run, uint32_t thread, uint64_t now)
 }
 
 /* The sleep as an operation ends with it; a thread that has thought is late from when it was to wake. */
-void load_wake_sleepers(struct run *run, uint64_t now)
+bool load_wake_sleepers(struct run *run, uint64_t now)
 {
     const struct sleeper *first;
     while (load_is_on(run) && (first = sleepers_first(&run->sleepers)) && first->wake_ns <= now) {
+        if (!load_may_work(run))
+            return true;
         struct sleeper sleeper = sleepers_take(&run->sleepers);
         static const uint8_t ok[] = "w\x02ok";
         struct load_start start = {sleeper.start_ns, sleeper.start_ns};
@@ -325,6 +324,7 @@ void load_wake_sleepers(struct run *run, uint64_t now)
         else
             begin(run, sleeper.thread, sleeper.wake_ns, now);
     }
+    return false;
 }
 
 /* --- What starts when --- */
@@ -351,7 +351,7 @@ static bool start_threads(struct run *run, uint64_t now)
     const struct load *load = &run->scenario->load;
     size_t wanted = load->model == LOAD_CLOSED ? load_threads_at(load, now - run->started_ns)
                                                : run->scenario->thread_count;
-    size_t batch_end = run->level + START_BATCH;
+    size_t batch_end = run->level + LOAD_TURN;
     if (wanted < run->level)
         run->level = wanted; /* those above stop after the operation that they are at */
     while (run->level < wanted && run->level < batch_end && load_is_on(run)) {
@@ -380,7 +380,7 @@ static void take_arrival(struct run *run, uint64_t intended_ns, uint64_t now)
 static bool start_arrivals(struct run *run, uint64_t now)
 {
     uint64_t at_ns;
-    for (size_t left = START_BATCH; run->arrival_ns <= now && load_is_on(run); left--) {
+    for (size_t left = LOAD_TURN; run->arrival_ns <= now && load_is_on(run); left--) {
         if (!left)
             return true;
         take_arrival(run, run->arrival_ns, now);
@@ -423,14 +423,15 @@ void load_end_starts(struct run *run)
     load_check_end(run);
 }
 
-void load_end_all_sleeps(struct run *run)
+bool load_end_all_sleeps(struct run *run)
 {
-    struct sleepers all = run->sleepers;
-    run->sleepers = (struct sleepers){0};
-    for (size_t i = 0; i < all.count && load_is_on(run); i++) {
-        uint32_t thread = all.items[i].thread;
-        struct load_start start = {all.items[i].start_ns, all.items[i].start_ns};
-        load_complete(run, thread, load_target(run, thread), start, RESULT_TIMEOUT, (struct term){0});
+    while (run->sleepers.count && load_is_on(run)) {
+        if (!load_may_work(run))
+            return true;
+        struct sleeper sleeper = sleepers_take(&run->sleepers);
+        struct load_start start = {sleeper.start_ns, sleeper.start_ns};
+        load_complete(run, sleeper.thread, load_target(run, sleeper.thread), start, RESULT_TIMEOUT,
+                      (struct term){0});
     }
-    sleepers_free(&all);
+    return false;
 }

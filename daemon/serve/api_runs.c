@@ -147,10 +147,12 @@ static void on_read(void *owner, const struct store_content *content)
         answer_error_text(reading.request, "unreadable", content->problem);
         return;
     }
-    run_result_build(content->term, reading.interrupted, &result);
+    bool is_answered = !reading.interrupted && run_result_is_answered(content->term);
+    if (!is_answered)
+        run_result_build(content->term, reading.interrupted, &result);
     if (!run_result_report(content->term, reading.interrupted, &report))
         report = (struct term){0};
-    reading.answer(reading.request, term_built(&result), report);
+    reading.answer(reading.request, is_answered ? content->term : term_built(&result), report);
     term_build_free(&result);
 }
 

@@ -4,6 +4,12 @@
 
 #define PARTS 3
 
+bool run_result_is_answered(struct term stored)
+{
+    struct term parts[PARTS];
+    return !term_read_tuple_of(stored, PARTS, parts);
+}
+
 void run_result_build(struct term stored, bool interrupted, struct term_builder *builder)
 {
     struct term parts[PARTS];

@@ -77,14 +77,17 @@ static void on_partial(void *owner, struct term report)
 
 static void answer_all(struct run_entry *entry, struct term stored)
 {
-    struct term_builder result = {0};
-    struct term report = {0}, raised = {buffer_bytes(&entry->raised), entry->raised.size};
-    run_result_build(stored, false, &result);
+    struct term_builder built = {0};
+    struct term result = stored, report, raised = {buffer_bytes(&entry->raised), entry->raised.size};
+    if (!run_result_is_answered(stored)) {
+        run_result_build(stored, false, &built);
+        result = term_built(&built);
+    }
     if (!run_result_report(stored, false, &report))
         report = (struct term){0};
-    answer(entry, RUN_WAIT_RESULT, term_built(&result), raised);
+    answer(entry, RUN_WAIT_RESULT, result, raised);
     answer(entry, RUN_WAIT_PARTIAL, report, (struct term){0});
-    term_build_free(&result);
+    term_build_free(&built);
 }
 
 /* --- Beginning and end --- */

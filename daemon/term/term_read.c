@@ -173,12 +173,15 @@ bool term_read_binary(struct term term, const uint8_t **data, size_t *size)
     return true;
 }
 
+/* All of them. The last one is what is left, however large: a report is the last element of a result. */
 static void read_elements(struct term term, const struct term_shape *shape, size_t count,
                           struct term *elements)
 {
     const uint8_t *next = term.data + shape->fixed;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i + 1 < count; i++)
         elements[i] = take(&next);
+    if (count)
+        elements[count - 1] = (struct term){next, (size_t)(term.data + term.size - next)};
 }
 
 bool term_read_tuple(struct term term, size_t capacity, struct term *elements, size_t *arity)

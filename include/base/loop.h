@@ -13,6 +13,9 @@ struct loop {
     struct event_base *base;
     struct loop_task *first; /* deferred, in order */
     struct loop_task **last;
+    struct loop_task *later; /* for the next pass, likewise */
+    struct loop_task **later_last;
+    uint64_t pass;         /* the number of this one */
     struct loop_lag *lags; /* who watches how long passes take */
     uint64_t pass_ns;      /* when the work of this pass began; 0 before, or when nobody watches */
     bool stopping;
@@ -34,6 +37,13 @@ struct loop_task {
     void *owner;
     struct loop_task *next;
     bool queued;
+};
+
+/* What one object may do of a kind in one pass: those that have much to do take turns, so that nobody waits
+ * for long. All zero before the first turn. */
+struct loop_turn {
+    uint64_t pass;
+    uint64_t used;
 };
 
 /* A timer, embedded in its owner; it fires once each time it is set. */
@@ -65,6 +75,18 @@ void loop_finish(struct loop *loop);
 /* Runs `task` at the end of this pass, once however often it was deferred. A task that a task defers runs at
  * the end of the same pass. */
 void loop_defer(struct loop *loop, struct loop_task *task);
+
+/* Runs `task` at the end of the next pass, which does not wait for events: for what is left when a turn is
+ * over. A task that is deferred already stays where it is. */
+void loop_defer_next(struct loop *loop, struct loop_task *task);
+
+/* Uses the turn once more, at most `most` times in a pass. False when it is over. */
+static inline bool loop_use_turn(const struct loop *loop, struct loop_turn *turn, uint64_t most)
+{
+    if (turn->pass != loop->pass)
+        *turn = (struct loop_turn){.pass = loop->pass};
+    return turn->used < most && ++turn->used;
+}
 
 /* Takes a task back, so that its owner may be freed by somebody else. */
 void loop_cancel(struct loop *loop, struct loop_task *task);

@@ -57,8 +57,8 @@ MUST_CHECK struct peer *node_peer_of(const struct node *node, struct term identi
 /* Sends `message` to a process of another node, by pid. False when that node is not connected. */
 bool node_send(struct node *node, const struct process *from, struct term to, struct term message);
 
-/* Tells once when `peer`, which is congested, has drained; never when it goes down instead. Asking twice is
- * asking once. */
+/* Tells once when `peer`, which is congested, has drained, those first who have waited longest; never when it
+ * goes down instead. Asking twice is asking once. */
 void node_wait_drained(struct node *node, struct peer *peer, struct drain_wait *wait);
 void node_cancel_drained(struct node *node, struct drain_wait *wait);
 

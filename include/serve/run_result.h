@@ -8,6 +8,9 @@
 
 #include "term/term_build.h"
 
+/* Whether what is stored of a run that has finished is what is answered, as it is. */
+bool run_result_is_answered(struct term stored);
+
 /* Appends what is answered. */
 void run_result_build(struct term stored, bool interrupted, struct term_builder *builder);
 

@@ -85,6 +85,59 @@ static void test_cancel(void **state)
     loop_free(&fixture.loop);
 }
 
+static void run_a_again_next(void *owner)
+{
+    struct fixture *fixture = owner;
+    note(fixture, '0' + (char)fixture->loop.pass);
+    loop_defer_next(&fixture->loop, &fixture->a);
+    loop_defer(&fixture->loop, &fixture->a); /* it stays where it is */
+    if (++fixture->fired == 3)
+        loop_stop(&fixture->loop);
+}
+
+/* What is left for the next pass comes once a pass, without anything to wait for, and before what that pass
+ * defers. */
+static void test_next_pass(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    start(&fixture);
+    fixture.a.run = run_a_again_next;
+    loop_defer(&fixture.loop, &fixture.a);
+    loop_run(&fixture.loop);
+    assert_string_equal(fixture.order, "123");
+    loop_defer(&fixture.loop, &fixture.b);
+    fixture.a.run = run_a;
+    loop_finish(&fixture.loop);
+    assert_string_equal(fixture.order, "123abc");
+    loop_defer_next(&fixture.loop, &fixture.c);
+    loop_defer_next(&fixture.loop, &fixture.a);
+    loop_cancel(&fixture.loop, &fixture.a); /* the last */
+    loop_defer_next(&fixture.loop, &fixture.b);
+    loop_cancel(&fixture.loop, &fixture.c); /* the first */
+    loop_defer(&fixture.loop, &fixture.a);
+    loop_finish(&fixture.loop);
+    assert_string_equal(fixture.order, "123abcbac");
+    loop_free(&fixture.loop);
+}
+
+static void test_turns(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct loop_turn turn = {0}, other = {0};
+    start(&fixture);
+    for (int pass = 0; pass < 3; pass++) {
+        for (int i = 0; i < 2; i++)
+            assert_true(loop_use_turn(&fixture.loop, &turn, 2));
+        assert_false(loop_use_turn(&fixture.loop, &turn, 2));
+        assert_true(loop_use_turn(&fixture.loop, &other, 2));
+        assert_false(loop_use_turn(&fixture.loop, &other, 0));
+        loop_finish(&fixture.loop);
+    }
+    loop_free(&fixture.loop);
+}
+
 static void fire_twice(void *owner)
 {
     struct fixture *fixture = owner;
@@ -387,6 +440,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tasks_run_in_order_and_once),
         cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_next_pass),
+        cmocka_unit_test(test_turns),
         cmocka_unit_test(test_timer_and_tasks),
         cmocka_unit_test(test_timer_set_again_and_stopped),
         cmocka_unit_test(test_precise_timer_set_again_and_stopped),

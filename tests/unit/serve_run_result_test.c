@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -46,6 +47,8 @@ static void check(const char *stored, bool interrupted, const char *answered, bo
     parse(stored, &builder);
     run_result_build(term_built(&builder), interrupted, &answer);
     assert_string_equal(term_text(term_built(&answer), text, sizeof(text)), answered);
+    if (!interrupted)
+        assert_int_equal(run_result_is_answered(term_built(&builder)), strcmp(stored, answered) == 0);
     bool found = run_result_report(term_built(&builder), interrupted, &report);
     assert_int_equal(found, has_report);
     if (found)
