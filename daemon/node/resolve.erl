@@ -93,13 +93,28 @@ Elixir =
         end
     end,
 
+%% What the daemon takes in is bounded in depth (a deeper term ends the connection), and far below that for texts.
+Bounded =
+    fun Bounded(_, 0) -> throw({error, out_of_range, <<"is nested deeper than 200 levels">>});
+        Bounded([Head | Tail], Left) ->
+            Bounded(Head, Left - 1),
+            (is_list(Tail) andalso Bounded(Tail, Left)) orelse Bounded(Tail, Left - 1);
+        Bounded(Tuple, Left) when is_tuple(Tuple) ->
+            lists:all(fun(Element) -> Bounded(Element, Left - 1) end, tuple_to_list(Tuple));
+        Bounded(Map, Left) when is_map(Map) ->
+            lists:all(fun(Element) -> Bounded(Element, Left - 1) end, maps:keys(Map) ++ maps:values(Map));
+        Bounded(_, _) -> true
+    end,
+
 Resolve =
     fun(Language, IsHook, Text) ->
         try
-            case Language of
-                erlang -> {ok, Erlang(Text, IsHook)};
-                elixir -> {ok, Elixir(Text, IsHook)}
-            end
+            Term = case Language of
+                       erlang -> Erlang(Text, IsHook);
+                       elixir -> Elixir(Text, IsHook)
+                   end,
+            Bounded(Term, 200),
+            {ok, Term}
         catch
             throw:{error, Kind, Message} ->
                 {error, Kind, Message};

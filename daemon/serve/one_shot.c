@@ -194,6 +194,8 @@ static enum one_shot_status tell(struct one_shot *one_shot)
     bool told = report_view_read(term_built(&result), report, &view) &&
                 report_text_write(term_built(&result), report, &text);
     assert(told);
+    if (!one_shot->started_ns)
+        view.outcome = REPORT_NOT_RUN;
     if (one_shot->config->one_shot.json)
         print_json(&view);
     else
@@ -273,7 +275,15 @@ static void on_connected(void *owner, struct peer *peer, const char *problem)
         run(one_shot);
         return;
     }
-    fprintf(stderr, "--connect: cannot connect to %s: %s\n", one_shot->config->one_shot.connect, problem);
+    const char *node = one_shot->config->one_shot.connect;
+    fprintf(stderr, "--connect: cannot connect to %s: %s\n", node, problem);
+    term_build_tuple(&one_shot->result, 2);
+    term_build_atom(&one_shot->result, "error");
+    term_build_tuple(&one_shot->result, 2);
+    term_build_atom(&one_shot->result, "nodedown");
+    term_build_atom(&one_shot->result, node);
+    if (one_shot->config->one_shot.json || one_shot->junit)
+        (void)tell(one_shot);
     finish(one_shot, ONE_SHOT_NOT_RUN);
 }
 

@@ -134,6 +134,11 @@ defmodule OneShotTest do
     test "tells of a node that is not there" do
       assert {2, "", errors} = Once.run(Once.file(smoke()), :"nobody@127.0.0.1")
       assert errors =~ "--connect: cannot connect to nobody@127.0.0.1"
+      junit = Path.join(Support.temporary_folder(), "junit.xml")
+      flags = ["--json", "--junit", junit]
+      assert {2, json, _} = Once.run(Once.file(smoke()), :"nobody@127.0.0.1", flags)
+      assert json =~ ~s("outcome":"not_run") and json =~ ~s(["nodedown","nobody@127.0.0.1"])
+      assert File.read!(junit) =~ ~s(<testsuites tests="1" failures="0" errors="1")
     end
 
     test "tells of a cookie that is another one", %{peer: peer} do

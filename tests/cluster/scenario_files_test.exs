@@ -202,6 +202,16 @@ defmodule ScenarioFilesTest do
              ] = Enum.sort(problems_of(context, scenario))
     end
 
+    test "that nests too deep harms nobody else on the node", context do
+      deep = String.duplicate("[", 2_500) <> String.duplicate("]", 2_500)
+      nested = String.duplicate("{", 201) <> String.duplicate("}", 201)
+      fine = String.duplicate("[", 150) <> String.duplicate("]", 150)
+      script = [erlang(fine), erlang(deep), erlang(nested), elixir(deep)]
+      problems = problems_of(context, base(context, %{"threads" => [script]}))
+      assert problems == for(place <- 1..3, do: {[:threads, 0, place], :out_of_range})
+      refute Harness.log(context.harness) =~ "nested too deep"
+    end
+
     test "is told for each of the places where the same text stands", context do
       script = [erlang("{"), erlang("get"), erlang("{"), %{"call" => erlang("{")}]
       problems = problems_of(context, base(context, %{"threads" => [script]}))
