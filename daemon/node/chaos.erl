@@ -36,6 +36,19 @@ Origin =
         end
     end,
 
+%% What `Fun` says of a module, which takes its time: a worker asks once.
+Once =
+    fun(What, Fun, Module) ->
+        case get({What, Module}) of
+            {known, Known} ->
+                Known;
+            undefined ->
+                Answer = Fun(Module),
+                put({What, Module}, {known, Answer}),
+                Answer
+        end
+    end,
+
 %% The application that a process belongs to, '' when there is none. What has started before there were applications, or
 %% beside them, counts as the runtime system's (`erts`) or as `kernel` and `stdlib`. An application is known by the group
 %% leader, and that of the kernel is also what a node without a terminal gives to scripts and shells: what these have
@@ -56,11 +69,11 @@ Application =
             {ok, Name} when Name =/= kernel; Ancestors =:= [] -> Name;
             _ when IsKernel -> kernel;
             _ ->
-                case application:get_application(Module) of
+                case Once(application, fun application:get_application/1, Module) of
                     {ok, kernel} -> kernel;
                     {ok, stdlib} when IsSupervisor -> stdlib;
                     _ ->
-                        case Module =/= erlang andalso code:which(Module) of
+                        case Module =/= erlang andalso Once(file, fun code:which/1, Module) of
                             preloaded -> erts;
                             _ -> ''
                         end

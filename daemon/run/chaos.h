@@ -35,7 +35,7 @@ struct campaign {
     size_t victim_count;
 };
 
-#define CHAOS_WATCHED 64
+struct recovery;
 
 struct run_chaos {
     struct run *run;
@@ -45,12 +45,16 @@ struct run_chaos {
     uint64_t serials;
     struct turn *turns; /* of each action */
     struct campaign *campaigns;
-    struct injection *first;
-    struct injection **last;
-    size_t count;
-    struct injection *watched[CHAOS_WATCHED]; /* whose recovery is awaited */
-    size_t watched_count;
-    struct injection *plans;
+    size_t campaign_count;
+    struct injection_list recorded;
+    struct injection_list active;
+    uint64_t dropped;            /* that are no longer recorded */
+    bool overflows;              /* more are active than are recorded */
+    struct recovery *recoveries; /* for each target, and any */
+    size_t recovery_count;
+    uint64_t longest_recovery_ns; /* of those that have recovered */
+    bool has_recovered;           /* one of them */
+    struct injection_list plans;
     size_t planning;       /* plans whose targets are still looked for */
     bool has_started;      /* the schedule */
     bool stopped;          /* nothing more is injected */
@@ -61,6 +65,7 @@ struct run_chaos {
 
 /* --- run_chaos.c --- */
 
+/* Of more than are recorded the oldest that has ended goes. */
 struct injection *chaos_new_injection(struct run_chaos *chaos, const struct chaos_action *action,
                                       uint32_t index, uint64_t occurrence);
 
@@ -129,14 +134,23 @@ void chaos_found(struct run_chaos *chaos, struct injection *injection);
 
 /* --- chaos_report.c --- */
 
-/* Recovery from it is awaited from now on. */
-void chaos_watch(struct run_chaos *chaos, struct injection *injection);
-
-/* It is done: counts it and marks it in the timeline. */
-void chaos_injected(struct run_chaos *chaos, const struct injection *injection);
+/* It is done, `at_ns`: counts it, marks it in the timeline and awaits recovery from it. */
+void chaos_injected(struct run_chaos *chaos, struct injection *injection);
 
 /* Marks it in the timeline as %{fault: kind, event: event, target: whom}, until the run is judged. */
 void chaos_mark(struct run_chaos *chaos, const struct injection *injection, const char *event);
+
+/* --- chaos_recovery.c --- */
+
+void chaos_recovery_init(struct run_chaos *chaos);
+void chaos_recovery_free(struct run_chaos *chaos);
+
+/* Recovery from it is awaited from now on, or no longer. */
+void chaos_watch(struct run_chaos *chaos, struct injection *injection);
+void chaos_unwatch(struct run_chaos *chaos, struct injection *injection);
+
+/* It is no longer recorded; how long its recovery takes counts nevertheless. */
+void chaos_watch_dropped(struct run_chaos *chaos, struct injection *injection);
 
 /* --- chaos_rounds.c --- */
 

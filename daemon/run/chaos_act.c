@@ -28,15 +28,13 @@ static bool is_target(const struct run *run, size_t index, const struct candidat
 }
 
 /* A fault of one target of the run is about that; any other about whatever the run's operations meet. */
-static void find_observed_target(struct run_chaos *chaos, struct injection *injection)
+static void find_observed_target(const struct run_chaos *chaos, struct injection *injection)
 {
     const struct run *run = chaos->run;
     injection->target = TARGET_ANY;
-    injection->observed = true;
     for (size_t i = 0; injection->candidate_count == 1 && i < run->scenario->target_count; i++)
         if (is_target(run, i, &injection->candidates[0]))
             injection->target = i;
-    chaos_watch(chaos, injection);
 }
 
 /* --- Doing it --- */
@@ -79,16 +77,21 @@ static void ask(struct run_chaos *chaos, struct injection *injection, const char
     }
 }
 
+/* Of very many the first. */
 static void keep_pids(struct injection *injection)
 {
     struct term_builder pids = {0};
-    size_t count = 0;
+    size_t count = 0, kept = 0;
     for (size_t i = 0; i < injection->candidate_count; i++)
         count += term_type(injection->candidates[i].pid) == TERM_PID;
+    count = count < INJECTION_PIDS_MOST ? count : INJECTION_PIDS_MOST;
     term_build_list(&pids, count);
-    for (size_t i = 0; i < injection->candidate_count; i++)
-        if (term_type(injection->candidates[i].pid) == TERM_PID)
-            term_build_term(&pids, injection->candidates[i].pid);
+    for (size_t i = 0; kept < count; i++) {
+        if (term_type(injection->candidates[i].pid) != TERM_PID)
+            continue;
+        term_build_term(&pids, injection->candidates[i].pid);
+        kept++;
+    }
     if (count)
         term_build_nil(&pids);
     run_keep(&injection->pids, term_built(&pids));
@@ -291,7 +294,7 @@ static void on_crashed(struct run_chaos *chaos, struct injection *injection, siz
     if (crashed)
         injection->effect_ns = clock_ns();
     if (!crashed && injection->parts_left == 1 && !injection->amount) {
-        injection->observed = false; /* there is nothing to recover from */
+        chaos_unwatch(chaos, injection); /* there is nothing to recover from */
         injection_outcome(injection, survived ? "survived" : "noproc");
     }
     part_ended(chaos, injection, part);
@@ -351,6 +354,8 @@ void chaos_act_lost(struct run_chaos *chaos, struct injection *injection, size_t
         injection->amount = 1;
     } else {
         build_loss(agent, reason, &loss);
+        if (agent->started && !injection->effect_ns) /* it may have had one */
+            injection->effect_ns = clock_ns();
         injection_outcome_term(injection, "error", term_built(&loss));
         if (injection->action->kind->lasts && agent->started) { /* it may hold without having said so */
             injection->was_held = true;

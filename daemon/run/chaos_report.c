@@ -2,48 +2,6 @@
 
 #include "chaos.h"
 
-/* --- Recovery --- */
-
-/* Of very many faults without a success between them the oldest are no longer watched. */
-void chaos_watch(struct run_chaos *chaos, struct injection *injection)
-{
-    if (chaos->watched_count == CHAOS_WATCHED)
-        memmove(chaos->watched, chaos->watched + 1, --chaos->watched_count * sizeof(chaos->watched[0]));
-    chaos->watched[chaos->watched_count++] = injection;
-}
-
-void chaos_observed(struct run *run, size_t target, bool ok, uint64_t now_ns)
-{
-    struct run_chaos *chaos = run->faults;
-    size_t left = 0;
-    if (!chaos || !chaos->watched_count)
-        return;
-    for (size_t i = 0; i < chaos->watched_count; i++) {
-        struct injection *injection = chaos->watched[i];
-        if (injection->observed)
-            injection_observe(injection, target, ok, now_ns);
-        if (injection->observed)
-            chaos->watched[left++] = injection;
-    }
-    chaos->watched_count = left;
-}
-
-int64_t chaos_longest_recovery_ms(const struct run *run)
-{
-    uint64_t now = clock_ns(), recovery, longest = 0;
-    bool found = false;
-    for (const struct injection *injection = run->faults ? run->faults->first : NULL; injection;
-         injection = injection->next) {
-        if (!injection_recovery_ns(injection, run->ended_ns ? run->ended_ns : now, &recovery))
-            continue;
-        found = true;
-        longest = recovery > longest ? recovery : longest;
-    }
-    return found ? (int64_t)(longest / CLOCK_NS_PER_MS) : -1;
-}
-
-/* --- The report --- */
-
 static void build_mark(const struct injection *injection, const char *event, bool with_target,
                        struct term_builder *builder)
 {
@@ -72,36 +30,52 @@ void chaos_mark(struct run_chaos *chaos, const struct injection *injection, cons
     term_build_free(&builder);
 }
 
-void chaos_injected(struct run_chaos *chaos, const struct injection *injection)
+void chaos_injected(struct run_chaos *chaos, struct injection *injection)
 {
     counters_add_fault(run_counters(chaos->run), injection->action->kind);
+    chaos_watch(chaos, injection);
     chaos_mark(chaos, injection, "injected");
+}
+
+static const struct injection *next_recorded(const struct injection *injection)
+{
+    return injection->links[INJECTIONS_RECORDED].next;
 }
 
 void chaos_build_injections(const struct run *run, struct term_builder *builder)
 {
     const struct run_chaos *chaos = run->faults;
-    size_t count = chaos ? chaos->count : 0;
+    size_t count = chaos ? chaos->recorded.count : 0;
     term_build_list(builder, count);
-    for (const struct injection *injection = chaos ? chaos->first : NULL; injection;
-         injection = injection->next)
+    for (const struct injection *injection = chaos ? chaos->recorded.first : NULL; injection;
+         injection = next_recorded(injection))
         injection_build(injection, chaos->started_ns, builder);
     if (count)
         term_build_nil(builder);
 }
 
+uint64_t chaos_injected_count(const struct run *run)
+{
+    return run->faults ? run->faults->recorded.count + run->faults->dropped : 0;
+}
+
+uint64_t chaos_injections_dropped(const struct run *run)
+{
+    return run->faults ? run->faults->dropped : 0;
+}
+
 void chaos_build_healed(const struct run *run, struct term_builder *builder)
 {
-    const struct injection *first = run->faults ? run->faults->first : NULL;
+    const struct injection *first = run->faults ? run->faults->recorded.first : NULL;
     size_t left = 0;
-    for (const struct injection *injection = first; injection; injection = injection->next)
+    for (const struct injection *injection = first; injection; injection = next_recorded(injection))
         left += injection_is_left(injection);
     if (!left) {
         term_build_boolean(builder, true);
         return;
     }
     term_build_list(builder, left);
-    for (const struct injection *injection = first; injection; injection = injection->next)
+    for (const struct injection *injection = first; injection; injection = next_recorded(injection))
         if (injection_is_left(injection))
             injection_build_left(injection, builder);
     term_build_nil(builder);
@@ -147,11 +121,9 @@ static void build_candidates(const struct injection *plan, struct term_builder *
 static void build_plans(const struct run *run, struct term_builder *builder)
 {
     const struct run_chaos *chaos = run->faults;
-    size_t count = 0;
-    for (const struct injection *plan = chaos ? chaos->plans : NULL; plan; plan = plan->next)
-        count++;
+    size_t count = chaos ? chaos->plans.count : 0;
     term_build_list(builder, count);
-    for (const struct injection *plan = chaos ? chaos->plans : NULL; plan; plan = plan->next) {
+    for (const struct injection *plan = chaos ? chaos->plans.first : NULL; plan; plan = next_recorded(plan)) {
         term_build_map(builder, 5);
         term_build_key(builder, "kind");
         term_build_atom(builder, plan->action->kind->name);

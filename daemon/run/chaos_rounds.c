@@ -20,6 +20,7 @@ static void take_out(struct run_chaos *chaos, struct campaign *campaign)
     while (*link != campaign)
         link = &(*link)->next;
     *link = campaign->next;
+    chaos->campaign_count--;
     forget_victims(campaign);
     free(campaign);
 }
@@ -61,6 +62,8 @@ void chaos_campaign_start(struct run_chaos *chaos, const struct chaos_action *ac
     schedule_random(&campaign->random, chaos->run->seed, index, occurrence, SCHEDULE_TARGET);
     campaign->next = chaos->campaigns;
     chaos->campaigns = campaign;
+    if (++chaos->campaign_count >= INJECTIONS_MOST)
+        chaos->overflows = true;
     chaos->turns[index].running++;
     chaos_campaign_round(chaos, campaign);
 }
@@ -193,7 +196,8 @@ void chaos_campaigns_stop(struct run_chaos *chaos)
 {
     while (chaos->campaigns) {
         struct campaign *campaign = chaos->campaigns;
-        for (struct injection *injection = chaos->first; injection; injection = injection->next)
+        for (struct injection *injection = chaos->active.first; injection;
+             injection = injection->links[INJECTIONS_ACTIVE].next)
             if (injection->campaign == campaign)
                 injection->campaign = NULL;
         finish(chaos, campaign);

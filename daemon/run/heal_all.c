@@ -42,30 +42,39 @@ static void finish(struct healing *healing)
     loop_defer(healing->deadline.loop, &healing->reap);
 }
 
-static void on_undone(void *owner, const struct run *run, const struct injection *injection)
+static void add_fault(struct healing *healing, const struct run *run, const struct injection *injection)
 {
-    struct healing *healing = owner;
     term_build_map(&healing->faults, 5);
     term_build_key(&healing->faults, "run_id");
     term_build_unsigned(&healing->faults, run->id);
     injection_build_what(injection, &healing->faults);
     term_build_key(&healing->faults, "undone");
-    term_build_boolean(&healing->faults, !injection_is_left(injection));
+    term_build_boolean(&healing->faults,
+                       injection->state == INJECTION_ENDED && !injection_is_left(injection));
     healing->count++;
+}
+
+/* What was cut short has left nothing. */
+static void on_undone(void *owner, const struct run *run, const struct injection *injection)
+{
+    struct healing *healing = owner;
+    if (injection->action->kind->lasts)
+        add_fault(healing, run, injection);
     if (--healing->left == 0 && !healing->asking)
         finish(healing);
 }
 
-static void forget(void *owner, struct run *run)
+static void tell_now(void *owner, struct run *run)
 {
-    chaos_forget_heal(run, owner);
+    chaos_tell_heal_now(run, owner);
 }
 
 /* Those that are still awaited have not been seen to be gone. */
 static void on_deadline(void *owner)
 {
     struct healing *healing = owner;
-    runner_each(healing->runner, forget, healing);
+    healing->asking = true;
+    runner_each(healing->runner, tell_now, healing);
     finish(healing);
 }
 

@@ -1,24 +1,94 @@
 #include "injections.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "run.h"
 
-void injection_free(struct injection *injection)
+void injection_forget_search(struct injection *injection)
 {
     for (size_t i = 0; i < injection->answer_count; i++)
         buffer_free(&injection->answers[i]);
-    struct buffer *const kept[] = {&injection->failure, &injection->pids, &injection->outcome,
-                                   &injection->undone, &injection->nodes};
-    for (size_t i = 0; i < ARRAY_LENGTH(kept); i++)
-        buffer_free(kept[i]);
     free(injection->answers);
     free(injection->candidates);
     free(injection->parts);
+    injection->answers = NULL;
+    injection->candidates = NULL;
+    injection->parts = NULL;
+    injection->answer_count = injection->candidate_count = injection->part_count = 0;
+    injection->supervisor_pid = (struct term){0};
+}
+
+void injection_free(struct injection *injection)
+{
+    struct buffer *const kept[] = {&injection->failure, &injection->pids, &injection->outcome,
+                                   &injection->undone, &injection->nodes};
+    injection_forget_search(injection);
+    for (size_t i = 0; i < ARRAY_LENGTH(kept); i++)
+        buffer_free(kept[i]);
+    assert(!injection->waiters);
     free(injection);
 }
+
+/* --- Lists --- */
+
+void injection_list_add(struct injection_list *list, struct injection *injection)
+{
+    injection->links[list->kind].previous = list->last;
+    injection->links[list->kind].next = NULL;
+    if (list->last)
+        list->last->links[list->kind].next = injection;
+    else
+        list->first = injection;
+    list->last = injection;
+    list->count++;
+}
+
+void injection_list_remove(struct injection_list *list, struct injection *injection)
+{
+    struct injection *previous = injection->links[list->kind].previous;
+    struct injection *next = injection->links[list->kind].next;
+    if (previous)
+        previous->links[list->kind].next = next;
+    else
+        list->first = next;
+    if (next)
+        next->links[list->kind].previous = previous;
+    else
+        list->last = previous;
+    list->count--;
+}
+
+/* --- Who waits for its end --- */
+
+void injection_await(struct injection *injection,
+                     void (*undone)(void *owner, const struct run *run, const struct injection *injection),
+                     void *owner)
+{
+    struct injection_waiter *waiter = memory_zalloc(1, sizeof(*waiter));
+    *waiter = (struct injection_waiter){.next = injection->waiters, .undone = undone, .owner = owner};
+    injection->waiters = waiter;
+}
+
+void injection_tell_waiters(struct injection *injection, const struct run *run, const void *owner)
+{
+    struct injection_waiter **link = &injection->waiters;
+    while (*link) {
+        struct injection_waiter *waiter = *link;
+        if (owner && waiter->owner != owner) {
+            link = &waiter->next;
+            continue;
+        }
+        *link = waiter->next;
+        waiter->undone(waiter->owner, run, injection);
+        free(waiter);
+    }
+}
+
+/* --- What came of it --- */
 
 const char *injection_nodes(const struct injection *injection)
 {
@@ -47,29 +117,9 @@ void injection_outcome_term(struct injection *injection, const char *tag, struct
     term_build_free(&builder);
 }
 
-/* A success counts once the fault is known to have had its effect: what was answered before it comes before
- * the word of it, as both are sent by the same node. */
-void injection_observe(struct injection *injection, size_t target, bool ok, uint64_t now_ns)
+uint64_t injection_errors(const struct injection *injection)
 {
-    if (!injection->at_ns || (injection->target != TARGET_ANY && injection->target != target))
-        return;
-    if (!ok) {
-        injection->errors++;
-    } else if (injection->effect_ns) {
-        injection->recovered_ns = now_ns;
-        injection->observed = false;
-    }
-}
-
-bool injection_recovery_ns(const struct injection *injection, uint64_t now_ns, uint64_t *recovery)
-{
-    if (injection->recovered_ns)
-        *recovery = injection->recovered_ns - injection->at_ns;
-    else if (injection->at_ns && injection->errors)
-        *recovery = now_ns - injection->at_ns;
-    else
-        return false;
-    return true;
+    return injection->observed ? *injection->errors_seen - injection->errors_before : injection->errors;
 }
 
 bool injection_is_left(const struct injection *injection)
@@ -135,7 +185,7 @@ void injection_build(const struct injection *injection, uint64_t started_ns, str
     build_undone(injection, builder);
     build_ms(builder, "recovery_ms", injection->recovered_ns, injection->recovered_ns - injection->at_ns);
     term_build_key(builder, "errors");
-    term_build_unsigned(builder, injection->errors);
+    term_build_unsigned(builder, injection_errors(injection));
 }
 
 void injection_build_left(const struct injection *injection, struct term_builder *builder)

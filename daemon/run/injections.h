@@ -6,8 +6,11 @@
 #include "chaos_agents.h"
 #include "run/chaos_kinds.h"
 
-/* More than these a run does not inject. */
+/* So many a run records, the last ones. */
 #define INJECTIONS_MOST 10000
+
+/* Of so many processes the record says which they were. */
+#define INJECTION_PIDS_MOST 100
 
 enum injection_state {
     INJECTION_FINDING, /* agents look for who the target is */
@@ -35,9 +38,34 @@ struct candidate {
 #define TARGET_ANY SIZE_MAX
 
 struct campaign;
+struct injection;
+
+enum injection_list_kind {
+    INJECTIONS_RECORDED, /* or planned, in order */
+    INJECTIONS_ACTIVE,   /* those that have not ended */
+    INJECTIONS_WATCHED,  /* whose recovery is awaited, of one target */
+    INJECTION_LIST_KINDS
+};
+
+struct injection_list {
+    enum injection_list_kind kind;
+    struct injection *first;
+    struct injection *last;
+    size_t count;
+};
+
+/* Somebody who waits until it is undone, or has ended. */
+struct injection_waiter {
+    struct injection_waiter *next;
+    void (*undone)(void *owner, const struct run *run, const struct injection *injection);
+    void *owner;
+};
 
 struct injection {
-    struct injection *next;
+    struct {
+        struct injection *previous;
+        struct injection *next;
+    } links[INJECTION_LIST_KINDS];
     const struct chaos_action *action;
     struct campaign *campaign; /* of kill_children, whose rounds are injections each */
     uint32_t index;            /* of the action in the scenario */
@@ -79,14 +107,31 @@ struct injection {
     size_t target; /* of the run, that it is about */
     bool observed; /* recovery is still awaited */
     uint64_t recovered_ns;
-    uint64_t errors;
+    uint64_t errors;             /* until then, once it is no longer awaited */
+    const uint64_t *errors_seen; /* of all operations that it is about so far */
+    uint64_t errors_before;      /* of these, before the fault */
 
-    /* Of who asked for its undoing. */
-    void (*on_undone)(void *owner, const struct run *run, const struct injection *injection);
-    void *owner;
+    struct injection_waiter *waiters;
 };
 
 void injection_free(struct injection *injection);
+
+/* Lets go of what its target was looked for with. */
+void injection_forget_search(struct injection *injection);
+
+void injection_list_add(struct injection_list *list, struct injection *injection);
+void injection_list_remove(struct injection_list *list, struct injection *injection);
+
+/* Has `undone` called once, when it has ended. */
+void injection_await(struct injection *injection,
+                     void (*undone)(void *owner, const struct run *run, const struct injection *injection),
+                     void *owner);
+
+/* Calls them, those of an owner or, with NULL, all. */
+void injection_tell_waiters(struct injection *injection, const struct run *run, const void *owner);
+
+/* Of operations that it is about, until it has recovered. */
+uint64_t injection_errors(const struct injection *injection);
 
 /* The first of the names of its nodes, which follow one another. */
 const char *injection_nodes(const struct injection *injection);
@@ -94,12 +139,6 @@ const char *injection_nodes(const struct injection *injection);
 /* Sets the outcome unless there is one: an atom, or {Tag, Detail}. */
 void injection_outcome(struct injection *injection, const char *atom);
 void injection_outcome_term(struct injection *injection, const char *tag, struct term detail);
-
-/* An operation on a target of the run has ended. */
-void injection_observe(struct injection *injection, size_t target, bool ok, uint64_t now_ns);
-
-/* How long recovery took, or has taken so far; false when there was nothing to recover from. */
-MUST_CHECK bool injection_recovery_ns(const struct injection *injection, uint64_t now_ns, uint64_t *recovery);
 
 /* Whether it lasted and is not undone. */
 bool injection_is_left(const struct injection *injection);

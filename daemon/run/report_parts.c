@@ -19,7 +19,7 @@ static uint64_t load_end_ns(const struct run *run)
 
 static void write_metrics(struct run *run, struct term_builder *builder)
 {
-    term_build_map(builder, 8);
+    term_build_map(builder, 9);
     build_number(builder, "duration_ms", (load_end_ns(run) - run->started_ns) / CLOCK_NS_PER_MS);
     build_number(builder, "total_operations", run->operations);
     build_number(builder, "thread_count", run->scenario->thread_count);
@@ -28,6 +28,7 @@ static void write_metrics(struct run *run, struct term_builder *builder)
     term_build_boolean(builder, run->scenario->mailbox_interval_ms != 0);
     build_number(builder, "overall_duration_ms", (clock_ns() - run->created_ns) / CLOCK_NS_PER_MS);
     build_number(builder, "events_dropped", run->events.dropped);
+    build_number(builder, "injections_dropped", chaos_injections_dropped(run));
     build_number(builder, "dropped", run->arrivals_dropped);
 }
 

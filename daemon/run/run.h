@@ -314,6 +314,8 @@ MUST_CHECK bool chaos_refused(struct run *run);
 /* Looks for whom the actions are for, and fails the run when that is forbidden. True when run_planned() is to
  * be awaited. */
 MUST_CHECK bool chaos_plan(struct run *run);
+
+/* That has taken too long: the run fails, a dry run tells of it. */
 void chaos_plan_no_longer(struct run *run);
 
 /* Works through the schedule from now on; when all is done the chaos no longer runs. */
@@ -322,16 +324,20 @@ void chaos_start(struct run *run);
 /* Injects nothing more. */
 void chaos_stop(struct run *run);
 
+/* The same at the end of the load; of a run that was cancelled or has failed all that lasts is undone at
+ * once. */
+void chaos_load_over(struct run *run);
+
 /* Undoes all that lasts. True when run_healed() is to be awaited; it is told once. */
 MUST_CHECK bool chaos_heal(struct run *run);
 void chaos_give_up(struct run *run);
 
-/* Injects nothing more and undoes all that lasts, in the midst of a run; `undone` is called for each fault of
- * those that are counted. */
+/* Injects nothing more, undoes all that lasts and cuts short what is being done, in the midst of a run, or
+ * before it has begun; `undone` is called for each fault of those that are counted. */
 size_t chaos_heal_now(struct run *run,
                       void (*undone)(void *owner, const struct run *run, const struct injection *injection),
                       void *owner);
-void chaos_forget_heal(struct run *run, const void *owner);
+void chaos_tell_heal_now(struct run *run, const void *owner); /* of those that have not ended */
 
 MUST_CHECK bool chaos_message(struct run *run, struct term message);
 
@@ -344,6 +350,8 @@ int64_t chaos_longest_recovery_ms(const struct run *run);
 
 /* For the report: what was injected; true or what is not undone; what a dry run tells. */
 void chaos_build_injections(const struct run *run, struct term_builder *builder);
+uint64_t chaos_injected_count(const struct run *run);
+uint64_t chaos_injections_dropped(const struct run *run); /* that are not among them any more */
 void chaos_build_healed(const struct run *run, struct term_builder *builder);
 void chaos_build_dry_run(const struct run *run, struct term_builder *builder);
 

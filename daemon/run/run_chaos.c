@@ -18,27 +18,38 @@ void chaos_init(struct run *run)
     struct run_chaos *chaos = memory_zalloc(1, sizeof(*chaos));
     run->faults = chaos;
     chaos->run = run;
-    chaos->last = &chaos->first;
+    chaos->recorded.kind = chaos->plans.kind = INJECTIONS_RECORDED;
+    chaos->active.kind = INJECTIONS_ACTIVE;
+    chaos_recovery_init(chaos);
     chaos->turns = memory_zalloc(count, sizeof(*chaos->turns));
     chaos_agents_init(&chaos->agents, run, on_lost, chaos);
     loop_timer_init(&chaos->timer, node_loop(process_node(run->process)), on_timer, chaos);
 }
 
-static void free_list(const struct run *run, struct injection *injection)
+static struct injection *next_of(const struct injection_list *list, const struct injection *injection)
 {
-    while (injection) {
-        struct injection *next = injection->next;
-        if (injection->on_undone)
-            injection->on_undone(injection->owner, run, injection);
+    return injection->links[list->kind].next;
+}
+
+static void free_list(const struct run *run, struct injection_list *list)
+{
+    while (list->first) {
+        struct injection *injection = list->first;
+        injection_list_remove(list, injection);
+        injection_tell_waiters(injection, run, NULL);
         injection_free(injection);
-        injection = next;
     }
 }
 
 void chaos_leave(struct run *run)
 {
-    if (run->faults)
-        chaos_agents_end(&run->faults->agents);
+    struct run_chaos *chaos = run->faults;
+    if (!chaos)
+        return;
+    for (struct injection *injection = chaos->active.first; injection;
+         injection = next_of(&chaos->active, injection))
+        injection_tell_waiters(injection, run, NULL);
+    chaos_agents_end(&chaos->agents);
 }
 
 void chaos_free(struct run *run)
@@ -47,8 +58,9 @@ void chaos_free(struct run *run)
     if (!chaos)
         return;
     chaos_campaigns_free(chaos);
-    free_list(run, chaos->first);
-    free_list(run, chaos->plans);
+    free_list(run, &chaos->recorded);
+    free_list(run, &chaos->plans);
+    chaos_recovery_free(chaos);
     for (size_t i = 0; i < run->scenario->action_count; i++)
         buffer_free(&chaos->turns[i].result);
     buffer_free(&chaos->failure);
@@ -71,25 +83,38 @@ static struct injection *make_injection(const struct chaos_action *action, uint3
     return injection;
 }
 
+/* What is not undone stays on record. */
+static void drop_oldest(struct run_chaos *chaos)
+{
+    struct injection *oldest = chaos->recorded.first;
+    while (oldest && (oldest->state != INJECTION_ENDED || injection_is_left(oldest)))
+        oldest = next_of(&chaos->recorded, oldest);
+    if (!oldest) {
+        chaos->overflows = true;
+        return;
+    }
+    chaos_watch_dropped(chaos, oldest);
+    injection_list_remove(&chaos->recorded, oldest);
+    injection_free(oldest);
+    chaos->dropped++;
+}
+
 struct injection *chaos_new_injection(struct run_chaos *chaos, const struct chaos_action *action,
                                       uint32_t index, uint64_t occurrence)
 {
     struct injection *injection = make_injection(action, index, occurrence);
-    *chaos->last = injection;
-    chaos->last = &injection->next;
-    chaos->count++;
+    if (chaos->recorded.count >= INJECTIONS_MOST)
+        drop_oldest(chaos);
+    injection_list_add(&chaos->recorded, injection);
+    injection_list_add(&chaos->active, injection);
     return injection;
 }
 
 void chaos_drop(struct run_chaos *chaos, struct injection *injection)
 {
-    struct injection **link = &chaos->first;
-    while (*link != injection)
-        link = &(*link)->next;
-    *link = injection->next;
-    if (!*link)
-        chaos->last = link;
-    chaos->count--;
+    chaos_unwatch(chaos, injection);
+    injection_list_remove(&chaos->recorded, injection);
+    injection_list_remove(&chaos->active, injection);
     injection_free(injection);
 }
 
@@ -108,19 +133,28 @@ void chaos_expect(struct run_chaos *chaos, struct injection *injection, size_t c
 
 static void check_healed(struct run_chaos *chaos);
 
+/* Recovery is from faults that are known to have had an effect. */
+static void end_injection(struct run_chaos *chaos, struct injection *injection)
+{
+    injection->state = INJECTION_ENDED;
+    injection_list_remove(&chaos->active, injection);
+    injection_forget_search(injection);
+    if (!injection->effect_ns)
+        chaos_unwatch(chaos, injection);
+    injection->campaign = NULL;
+    injection_tell_waiters(injection, chaos->run, NULL);
+}
+
 void chaos_end(struct run_chaos *chaos, struct injection *injection)
 {
+    bool is_awaited = !injection->campaign && !injection->released;
     injection_outcome(injection, "ok");
-    injection->state = INJECTION_ENDED;
     injection->ended_ns = clock_ns();
+    end_injection(chaos, injection);
     if (injection->was_held)
         chaos_mark(chaos, injection, injection_is_left(injection) ? "left" : "undone");
-    if (!injection->campaign && !injection->released)
+    if (is_awaited)
         chaos_release(chaos, injection->index, buffer_term(&injection->outcome));
-    injection->campaign = NULL;
-    if (injection->on_undone)
-        injection->on_undone(injection->owner, chaos->run, injection);
-    injection->on_undone = NULL;
     check_healed(chaos);
 }
 
@@ -141,11 +175,12 @@ void chaos_fail(struct run_chaos *chaos, struct term reason)
 
 /* --- What agents tell --- */
 
-static struct injection *find_asked(struct injection *list, uint64_t number)
+static struct injection *find_asked(const struct injection_list *list, uint64_t number)
 {
-    while (list && (list->serial != number >> 16 || list->state == INJECTION_ENDED))
-        list = list->next;
-    return list;
+    struct injection *injection = list->first;
+    while (injection && (injection->serial != number >> 16 || injection->state == INJECTION_ENDED))
+        injection = next_of(list, injection);
+    return injection;
 }
 
 static void answered(struct run_chaos *chaos, struct injection *injection, size_t part, struct term answer)
@@ -173,21 +208,23 @@ bool chaos_message(struct run *run, struct term message)
     struct run_chaos *chaos = run->faults;
     if (!chaos || !chaos_agents_message(&chaos->agents, message, &number, &answer))
         return false;
-    struct injection *injection = answer.data ? find_asked(chaos->first, number) : NULL;
+    struct injection *injection = answer.data ? find_asked(&chaos->active, number) : NULL;
     if (answer.data && !injection)
-        injection = find_asked(chaos->plans, number);
+        injection = find_asked(&chaos->plans, number);
     if (injection)
         answered(chaos, injection, number & 0xffff, answer);
     return true;
 }
 
 /* One that has asked the agent for something, and which part of it. */
-static struct injection *find_waiting(struct injection *list, const struct chaos_agent *agent, size_t *part)
+static struct injection *find_waiting(const struct injection_list *list, const struct chaos_agent *agent,
+                                      size_t *part)
 {
-    for (; list; list = list->next)
-        for (*part = 0; list->state != INJECTION_ENDED && *part < list->part_count; (*part)++)
-            if (list->parts[*part].agent == agent)
-                return list;
+    struct injection *injection = list->first;
+    for (; injection; injection = next_of(list, injection))
+        for (*part = 0; injection->state != INJECTION_ENDED && *part < injection->part_count; (*part)++)
+            if (injection->parts[*part].agent == agent)
+                return injection;
     return NULL;
 }
 
@@ -199,8 +236,8 @@ static void on_lost(void *owner, struct chaos_agent *agent, struct term reason)
     char why[200];
     log_debug("chaos agent lost", log_integer("run", (int64_t)chaos->run->id),
               log_string("node", agent->node), log_string("reason", term_text(reason, why, sizeof(why))));
-    while ((injection = find_waiting(chaos->first, agent, &part)) ||
-           (injection = find_waiting(chaos->plans, agent, &part)))
+    while ((injection = find_waiting(&chaos->active, agent, &part)) ||
+           (injection = find_waiting(&chaos->plans, agent, &part)))
         lost(chaos, injection, part, reason);
 }
 
@@ -218,6 +255,8 @@ static void plan_found(struct run_chaos *chaos, struct injection *plan)
     plan->state = INJECTION_ENDED;
     if (chaos_forbids(chaos, plan, &refusal))
         refuse(chaos->run, term_built(&refusal));
+    if (!chaos->run->scenario->dry_run)
+        injection_forget_search(plan);
     term_build_free(&refusal);
 }
 
@@ -250,14 +289,12 @@ static bool has_target(const struct run *run, const struct chaos_action *action)
 bool chaos_plan(struct run *run)
 {
     struct run_chaos *chaos = run->faults;
-    struct injection **last = chaos ? &chaos->plans : NULL;
     size_t asked = 0;
     for (size_t i = 0; chaos && i < run->scenario->action_count; i++) {
         const struct chaos_action *action = &run->scenario->actions[i];
         struct injection *plan = make_injection(action, (uint32_t)i, 0);
         plan->is_plan = true;
-        *last = plan;
-        last = &plan->next;
+        injection_list_add(&chaos->plans, plan);
         if (has_target(run, action) && chaos_find(chaos, plan))
             asked++;
         else
@@ -270,8 +307,19 @@ bool chaos_plan(struct run *run)
 
 void chaos_plan_no_longer(struct run *run)
 {
-    if (run->faults)
-        run->faults->planning = 0;
+    struct run_chaos *chaos = run->faults;
+    struct term_builder reason = {0};
+    term_build_atom(&reason, "timeout");
+    for (struct injection *plan = chaos->plans.first; plan; plan = next_of(&chaos->plans, plan)) {
+        if (plan->state == INJECTION_ENDED)
+            continue;
+        plan->state = INJECTION_ENDED;
+        run_keep(&plan->failure, term_built(&reason));
+    }
+    if (!run->scenario->dry_run)
+        run_fail(run, "chaos_failed", term_built(&reason));
+    term_build_free(&reason);
+    chaos->planning = 0;
 }
 
 /* --- What is done with whom was found --- */
@@ -352,8 +400,8 @@ static void record(struct run_chaos *chaos, size_t index, uint64_t occurrence, u
         chaos_new_injection(chaos, action_of(chaos, index), (uint32_t)index, occurrence);
     struct term_builder atom = {0};
     injection->due_ns = due_ns;
-    injection->state = INJECTION_ENDED;
     injection_outcome(injection, outcome);
+    end_injection(chaos, injection);
     term_build_atom(&atom, "ok");
     run_keep(&chaos->turns[index].result, term_built(&atom));
     term_build_free(&atom);
@@ -389,20 +437,19 @@ static void take_turns(struct run_chaos *chaos)
 {
     uint64_t now = clock_ns();
     for (size_t i = 0; i < chaos->run->scenario->action_count; i++)
-        while (!chaos->stopped && !chaos->turns[i].done && chaos->turns[i].due_ns <= now) {
+        while (!chaos->overflows && !chaos->turns[i].done && chaos->turns[i].due_ns <= now)
             take_turn(chaos, i);
-            if (chaos->count < INJECTIONS_MOST)
-                continue;
-            struct term_builder atom = {0};
-            term_build_atom(&atom, "too_many_injections");
-            chaos_fail(chaos, term_built(&atom));
-            term_build_free(&atom);
-            chaos_stop(chaos->run);
-        }
     for (struct campaign *campaign = chaos->campaigns, *next; campaign; campaign = next) {
         next = campaign->next;
         if (campaign->due_ns <= now)
             chaos_campaign_round(chaos, campaign);
+    }
+    if (chaos->overflows && !chaos->stopped) {
+        struct term_builder reason = {0};
+        term_build_atom(&reason, "too_many_injections");
+        chaos_fail(chaos, term_built(&reason));
+        term_build_free(&reason);
+        chaos_stop(chaos->run);
     }
 }
 
@@ -471,24 +518,10 @@ static void on_timer(void *owner)
     tell_done(chaos);
 }
 
-void chaos_start(struct run *run)
-{
-    struct run_chaos *chaos = run->faults;
-    chaos->started_ns = run->started_ns;
-    chaos->has_started = true;
-    for (size_t i = 0; i < run->scenario->action_count; i++)
-        set_due(chaos, i);
-    loop_timer_set(&chaos->timer, 0);
-}
-
 /* An action that was to come a number of times is recorded as cancelled once. */
-void chaos_stop(struct run *run)
+static void cancel_pending(struct run_chaos *chaos)
 {
-    struct run_chaos *chaos = run->faults;
-    if (!chaos || !chaos->has_started || chaos->stopped)
-        return;
-    chaos->stopped = true;
-    for (size_t i = 0; i < run->scenario->action_count; i++) {
+    for (size_t i = 0; i < chaos->run->scenario->action_count; i++) {
         struct turn *turn = &chaos->turns[i];
         if (!turn->done && action_of(chaos, i)->schedule.times != SCHEDULE_ENDLESS)
             record(chaos, i, turn->occurrence, turn->due_ns, "cancelled");
@@ -498,20 +531,54 @@ void chaos_stop(struct run *run)
     loop_timer_set(&chaos->timer, 0);
 }
 
-/* --- Healing --- */
-
-static bool is_active(const struct run_chaos *chaos)
+void chaos_start(struct run *run)
 {
-    for (const struct injection *injection = chaos->first; injection; injection = injection->next)
-        if (injection->state != INJECTION_ENDED)
-            return true;
-    return false;
+    struct run_chaos *chaos = run->faults;
+    chaos->started_ns = run->started_ns;
+    chaos->has_started = true;
+    for (size_t i = 0; i < run->scenario->action_count; i++)
+        set_due(chaos, i);
+    if (chaos->stopped)
+        cancel_pending(chaos);
+    loop_timer_set(&chaos->timer, 0);
 }
+
+/* It may not have started yet. */
+void chaos_stop(struct run *run)
+{
+    struct run_chaos *chaos = run->faults;
+    if (!chaos || chaos->stopped)
+        return;
+    chaos->stopped = true;
+    if (chaos->has_started)
+        cancel_pending(chaos);
+}
+
+/* --- Healing --- */
 
 static void check_healed(struct run_chaos *chaos)
 {
-    if (chaos->healing && !is_active(chaos))
+    if (chaos->healing && !chaos->active.count)
         run_healed(chaos->run);
+}
+
+/* Campaigns, whose look at the children it may have been, are over. */
+static void cancel_finding(struct run_chaos *chaos, struct injection *injection)
+{
+    injection_outcome(injection, "cancelled");
+    end_injection(chaos, injection);
+}
+
+static void undo_all(struct run_chaos *chaos)
+{
+    chaos->healing = true;
+    for (struct injection *injection = chaos->active.first, *next; injection; injection = next) {
+        next = next_of(&chaos->active, injection);
+        if (injection->state == INJECTION_FINDING)
+            cancel_finding(chaos, injection);
+        else
+            chaos_call_off(injection);
+    }
 }
 
 bool chaos_heal(struct run *run)
@@ -520,16 +587,24 @@ bool chaos_heal(struct run *run)
     if (!chaos || !chaos->has_started)
         return false;
     chaos_stop(run);
-    for (struct injection *injection = chaos->first; injection; injection = injection->next) {
-        if (injection->state == INJECTION_FINDING) {
-            injection_outcome(injection, "cancelled");
-            injection->state = INJECTION_ENDED;
-        } else if (injection->state != INJECTION_ENDED) {
-            chaos_undo(injection);
-        }
-    }
-    chaos->healing = true;
-    return is_active(chaos);
+    undo_all(chaos);
+    return chaos->active.count > 0;
+}
+
+void chaos_load_over(struct run *run)
+{
+    struct run_chaos *chaos = run->faults;
+    bool has_failed = run->failure.size || run->thread_failure.size || run->chaos_failure.size;
+    chaos_stop(run);
+    if (chaos && (has_failed || run->cancelled || run->aborted))
+        undo_all(chaos);
+}
+
+static bool can_be_called_off(const struct injection *injection)
+{
+    const struct chaos_kind *kind = injection->action->kind;
+    return (injection->state == INJECTION_HOLDING || injection->state == INJECTION_ACTING) &&
+           (kind->lasts || kind->doing == CHAOS_ACT);
 }
 
 size_t chaos_heal_now(struct run *run,
@@ -538,27 +613,26 @@ size_t chaos_heal_now(struct run *run,
 {
     struct run_chaos *chaos = run->faults;
     size_t count = 0;
-    if (!chaos || !chaos->has_started)
+    if (!chaos)
         return 0;
     chaos_stop(run);
-    for (struct injection *injection = chaos->first; injection; injection = injection->next) {
-        if ((injection->state != INJECTION_HOLDING && injection->state != INJECTION_ACTING) ||
-            !injection->action->kind->lasts || injection->on_undone)
+    for (struct injection *injection = chaos->active.first; injection;
+         injection = next_of(&chaos->active, injection)) {
+        if (!can_be_called_off(injection))
             continue;
-        injection->on_undone = undone;
-        injection->owner = owner;
-        chaos_undo(injection);
+        injection_await(injection, undone, owner);
+        chaos_call_off(injection);
         count++;
     }
     return count;
 }
 
-void chaos_forget_heal(struct run *run, const void *owner)
+void chaos_tell_heal_now(struct run *run, const void *owner)
 {
-    for (struct injection *injection = run->faults ? run->faults->first : NULL; injection;
-         injection = injection->next)
-        if (injection->owner == owner)
-            injection->on_undone = NULL;
+    struct run_chaos *chaos = run->faults;
+    for (struct injection *injection = chaos ? chaos->active.first : NULL; injection;
+         injection = next_of(&chaos->active, injection))
+        injection_tell_waiters(injection, run, owner);
 }
 
 void chaos_give_up(struct run *run)
@@ -567,14 +641,13 @@ void chaos_give_up(struct run *run)
     struct term_builder reason = {0};
     term_build_atom(&reason, "timeout");
     chaos->healing = false;
-    for (struct injection *injection = chaos->first; injection; injection = injection->next) {
-        if (injection->state == INJECTION_ENDED)
-            continue;
+    while (chaos->active.first) {
+        struct injection *injection = chaos->active.first;
         if (injection->action->kind->lasts)
             run_keep(&injection->undone, term_built(&reason));
         injection_outcome_term(injection, "error", term_built(&reason));
-        injection->state = INJECTION_ENDED;
         injection->was_held |= injection->action->kind->lasts;
+        end_injection(chaos, injection);
     }
     term_build_free(&reason);
 }

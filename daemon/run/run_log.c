@@ -82,7 +82,7 @@ void run_log_finished(const struct run *run, enum run_outcome outcome)
              log_string("reason", reason), log_integer("operations", (int64_t)run->operations),
              log_integer("errors", (int64_t)run->operation_errors),
              log_integer("dropped", (int64_t)run->arrivals_dropped),
-             log_integer("faults", run->faults ? (int64_t)run->faults->count : 0),
+             log_integer("faults", (int64_t)chaos_injected_count(run)),
              log_integer("p99_us", (int64_t)p99_us(run)),
              log_integer("ms", (int64_t)((clock_ns() - run->created_ns) / CLOCK_NS_PER_MS)));
 }

@@ -183,7 +183,7 @@ static void enter_judging(struct run *run)
     arm_in(run, OBSERVE_NS);
     run->waited_ns = clock_ns();
     session_stop_work(run);
-    chaos_stop(run);
+    chaos_load_over(run);
     if (run->scenario->expectations.count) {
         session_measure(run);
     }

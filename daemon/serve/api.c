@@ -274,7 +274,8 @@ static const struct function {
      "duration_ms.\n"},
     {"run_chaos_suite", 3, serve_run_chaos_suite, NULL, NULL},
     {"heal_all", 0, serve_heal_all, "heal_all() -> [map]",
-     "Undoes every lasting fault of every run, and has them inject nothing more. What it undid: a list of\n"
+     "Undoes every lasting fault of every run, cuts short messages and functions under way, and has runs\n"
+     "inject nothing more, those too that have not begun their load. What it undid: a list of\n"
      "%{run_id:, kind:, action:, target:, undone:}.\n"},
     {"validate", 1, serve_validate,
      "validate(scenario) -> {:ok, normalised} | {:error, {:invalid_scenario, problems}}",

@@ -50,9 +50,15 @@ defmodule ChaosHoldTest do
       assert Faults.gone?(kind, before, look(peer, kind, subject))
       assert %{result: :ok, duration_ms: duration} = report.chaos
       assert duration >= 390
-      assert [%{outcome: :ok, undone: true, amount: amount, duration_ms: held} = injection] = report.injections
+
+      assert [%{outcome: :ok, undone: true, amount: amount, duration_ms: held} = injection] =
+               report.injections
+
       assert held in 390..5_000
-      assert amount == %{suspend: 1, process_limit: 2_000, ets_tables: 300, memory: 64, ports: 250, burn_cpu: 3}[kind]
+
+      assert amount ==
+               %{suspend: 1, process_limit: 2_000, ets_tables: 300, memory: 64, ports: 250, burn_cpu: 3}[kind]
+
       assert injection.target == if(kind == :suspend, do: [subject], else: [peer.node])
       assert report.healed == true
     end
@@ -95,7 +101,11 @@ defmodule ChaosHoldTest do
     end
   end
 
-  test "what is exhausted without a time is held as long as the load", %{harness: harness, peer: peer, subject: subject} do
+  test "what is exhausted without a time is held as long as the load", %{
+    harness: harness,
+    peer: peer,
+    subject: subject
+  } do
     before = look(peer, :ports, subject)
     script = for(_ <- 1..100, do: [{:echo, 1}, {:"$sleep", 5}]) |> Enum.concat()
     chaos = {:exhaust, :ports, [count: 250]}
@@ -141,7 +151,11 @@ defmodule ChaosHoldTest do
     assert look(small, :ports, nil) < before + 20
   end
 
-  test "have a deadline of their own, whatever becomes of the daemon", %{harness: harness, peer: peer, subject: subject} do
+  test "have a deadline of their own, whatever becomes of the daemon", %{
+    harness: harness,
+    peer: peer,
+    subject: subject
+  } do
     for {kind, action} <- Faults.lasting() do
       before = look(peer, kind, subject)
       run = start_run(harness, scenario(subject, action.(700)))
@@ -154,14 +168,22 @@ defmodule ChaosHoldTest do
     end
   end
 
-  test "without a time are not waited for, even when another node is lost", %{harness: harness, peer: peer, subject: subject} do
+  test "without a time are not waited for, even when another node is lost", %{
+    harness: harness,
+    peer: peer,
+    subject: subject
+  } do
     other = Peer.start(arguments: ["-hidden"])
     there = Peer.start_server(other, Subject)
+    Peer.load(other, Faults)
+    :pong = Peer.call(other, :net_adm, :ping, [node()])
     before = look(peer, :ports, subject)
+    before_there = look(other, :ports, there)
     script = for(_ <- 1..200, do: [{:echo, 1}, {:"$sleep", 5}]) |> Enum.concat()
     scenario = scenario([subject, there], {:exhaust, :ports, [count: 250]}, threads: [script])
     run = start_run(harness, scenario)
     await_there(peer, :ports, subject, before)
+    await_there(other, :ports, there, before_there)
     Peer.stop(other)
     assert {:ok, report} = Task.await(run, 30_000)
     assert report.metrics.total_operations == 400
@@ -170,7 +192,11 @@ defmodule ChaosHoldTest do
     assert Faults.gone?(:ports, before, look(peer, :ports, subject))
   end
 
-  test "are undone before the steady state is looked at again", %{harness: harness, peer: peer, subject: subject} do
+  test "are undone before the steady state is looked at again", %{
+    harness: harness,
+    peer: peer,
+    subject: subject
+  } do
     before = look(peer, :ports, subject)
     script = for(_ <- 1..100, do: [{:echo, 1}, {:"$sleep", 5}]) |> Enum.concat()
     test = self()
@@ -193,6 +219,7 @@ defmodule ChaosHoldTest do
   test "load goes on through every fault", %{harness: harness, peer: peer} do
     other = Peer.start(arguments: ["-hidden"])
     :pong = Node.ping(other.node)
+
     at_once = [
       flood: {:flood, [count: 2_000]},
       garbage_collect: {:garbage_collect, []},
@@ -204,10 +231,16 @@ defmodule ChaosHoldTest do
       subject = Peer.start_server(peer, Trees.Worker, 0)
       threads = for i <- 1..8, do: for(_ <- 1..200, do: [{:echo, i}, {:"$sleep", 4}]) |> Enum.concat()
       chaos = [%{action: action, after_ms: 100}]
-      assert {:ok, report} = Harness.run(harness, scenario(subject, chaos, threads: threads, call_timeout_ms: 10_000))
+
+      assert {:ok, report} =
+               Harness.run(harness, scenario(subject, chaos, threads: threads, call_timeout_ms: 10_000))
+
       assert report.metrics.total_operations == 3_200
       assert report.errors == %{}, inspect(kind)
-      for %{thread: thread, operation: {:call, _}, result: result} <- report.events, do: assert(result == {:ok, thread + 1})
+
+      for %{thread: thread, operation: {:call, _}, result: result} <- report.events,
+          do: assert(result == {:ok, thread + 1})
+
       assert [%{recovery_ms: recovery, errors: 0, outcome: outcome}] = report.injections
       assert is_integer(recovery), inspect(report.injections)
       assert outcome == if(kind == :apply, do: {:ok, true}, else: :ok)
@@ -244,7 +277,11 @@ defmodule ChaosHoldTest do
     for run <- runs, do: assert({:ok, _} = Task.await(run, 30_000))
   end
 
-  test "are undone within two seconds of the daemon's death", %{harness: harness, peer: peer, subject: subject} do
+  test "are undone within two seconds of the daemon's death", %{
+    harness: harness,
+    peer: peer,
+    subject: subject
+  } do
     Enum.reduce(Faults.lasting(), harness, fn {kind, action}, harness ->
       before = look(peer, kind, subject)
       node = harness.node
@@ -256,7 +293,11 @@ defmodule ChaosHoldTest do
     end)
   end
 
-  test "are undone within two seconds of the end of the connection", %{harness: harness, peer: peer, subject: subject} do
+  test "are undone within two seconds of the end of the connection", %{
+    harness: harness,
+    peer: peer,
+    subject: subject
+  } do
     for {kind, action} <- Faults.lasting() do
       before = look(peer, kind, subject)
       run = start_run(harness, scenario(subject, action.(60_000)))
@@ -282,7 +323,11 @@ defmodule ChaosHoldTest do
     assert Faults.gone?(:process_limit, before, look(peer, :process_limit, subject))
   end
 
-  test "a holder that somebody kills is gone with what it held", %{harness: harness, peer: peer, subject: subject} do
+  test "a holder that somebody kills is gone with what it held", %{
+    harness: harness,
+    peer: peer,
+    subject: subject
+  } do
     before = look(peer, :ports, subject)
     known = Peer.call(peer, :erlang, :ports, [])
     run = start_run(harness, scenario(subject, {:exhaust, :ports, [count: 250, duration_ms: 60_000]}))
@@ -308,7 +353,12 @@ defmodule ChaosHoldTest do
 
     chaos =
       for({_, action} <- Faults.lasting(), do: action.(100)) ++
-        [{:flood, [message: {:reply, {self(), :flood}, 1}]}, {:garbage_collect, []}, {:apply, :erlang, :node, []}, {:inject_crash, {:after_ms, 30_000}}]
+        [
+          {:flood, [message: {:reply, {self(), :flood}, 1}]},
+          {:garbage_collect, []},
+          {:apply, :erlang, :node, []},
+          {:inject_crash, {:after_ms, 30_000}}
+        ]
 
     assert {:ok, %{healed: true}} = Harness.run(harness, scenario(subject, chaos))
     strangers = fn -> Peer.call(peer, Hooks, :strangers, [known]) end
@@ -321,15 +371,27 @@ defmodule ChaosHoldTest do
     subject = Peer.start_server(peer, Subject)
     threads = for i <- 1..5, do: for(_ <- 1..150, do: [{:echo, i}, {:"$sleep", 4}]) |> Enum.concat()
     chaos = [%{action: {:suspend, 200}, after_ms: 150}]
-    assert {:ok, report} = Harness.run(harness, scenario(subject, chaos, threads: threads, call_timeout_ms: 5_000))
+
+    assert {:ok, report} =
+             Harness.run(harness, scenario(subject, chaos, threads: threads, call_timeout_ms: 5_000))
+
     assert report.metrics.operation_errors == 0
-    for %{thread: thread, operation: {:call, _}, result: result} <- report.events, do: assert(result == {:ok, thread + 1})
-    assert [%{outcome: :ok, undone: true, recovery_ms: recovery, errors: 0, at_ms: at} = injection] = report.injections
+
+    for %{thread: thread, operation: {:call, _}, result: result} <- report.events,
+        do: assert(result == {:ok, thread + 1})
+
+    assert [%{outcome: :ok, undone: true, recovery_ms: recovery, errors: 0, at_ms: at} = injection] =
+             report.injections
+
     assert at in 150..450
     assert recovery >= 195
     assert_in_delta recovery, injection.duration_ms, 20
     # Nothing was answered in between.
-    silent = for %{operation: {:call, _}, timestamp_ms: time} <- report.events, time in (at + 30)..(at + 180), do: time
+    silent =
+      for %{operation: {:call, _}, timestamp_ms: time} <- report.events,
+          time in (at + 30)..(at + 180),
+          do: time
+
     assert silent == []
   end
 
@@ -350,7 +412,10 @@ defmodule ChaosHoldTest do
     test "flood", %{harness: harness, peer: peer} do
       subject = Peer.start_server(peer, Subject)
       Peer.call(peer, :sys, :suspend, [subject])
-      assert {:ok, report} = Harness.run(harness, scenario(subject, {:flood, [count: 777, message: {:reply, nil, 1}]}))
+
+      assert {:ok, report} =
+               Harness.run(harness, scenario(subject, {:flood, [count: 777, message: {:reply, nil, 1}]}))
+
       assert [%{kind: :flood, outcome: :ok, undone: nil}] = report.injections
       assert {:messages, messages} = Peer.call(peer, :erlang, :process_info, [subject, :messages])
       assert Enum.count(messages, &(&1 == {:reply, nil, 1})) == 777
@@ -380,7 +445,9 @@ defmodule ChaosHoldTest do
       assert [%{outcome: {:error, {:error, :boo}}}] = report.injections
       action = %{action: {:apply, :erlang, :node, []}, target: {:node, node()}}
       here = node()
-      assert {:ok, %{injections: [%{outcome: {:ok, ^here}}]}} = Harness.run(harness, scenario(subject, [action]))
+
+      assert {:ok, %{injections: [%{outcome: {:ok, ^here}}]}} =
+               Harness.run(harness, scenario(subject, [action]))
     end
 
     test "halt_node", %{harness: harness, subject: subject} do
