@@ -122,7 +122,7 @@ static void test_requests(void **state)
         {"{exhaust, process_limit, [{percentage, 1}]}", "{processes, 10000}"},
         {"{exhaust, process_limit, [{percentage, 1}, {spawn_count, 3}]}", "{processes, 3}"},
         {"{exhaust, ets_tables}", "{tables, 50}"},
-        {"{exhaust, memory, [{size_mb, 2}]}", "{memory, 2097152}"},
+        {"{exhaust, memory, [{size_mb, 2}]}", "{memory, 2}"},
         {"{exhaust, ports}", "{ports, 50}"},
         {"{burn_cpu, []}", "{burn, 0}"},
         {"{burn_cpu, [{schedulers, 3}]}", "{burn, 3}"},
