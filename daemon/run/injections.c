@@ -164,7 +164,7 @@ static void build_ms(struct term_builder *builder, const char *key, bool is_ther
 static void build_undone(const struct injection *injection, struct term_builder *builder)
 {
     term_build_key(builder, "undone");
-    if (!injection->was_held)
+    if (!injection->was_held || injection->state != INJECTION_ENDED)
         term_build_atom(builder, "nil");
     else
         term_build_boolean(builder, !injection_is_left(injection));
@@ -177,7 +177,10 @@ void injection_build(const struct injection *injection, uint64_t started_ns, str
     build_ms(builder, "at_ms", true, at > started_ns ? at - started_ns : 0);
     injection_build_what(injection, builder);
     term_build_key(builder, "outcome");
-    term_build_term(builder, buffer_term(&injection->outcome));
+    if (injection->outcome.size)
+        term_build_term(builder, buffer_term(&injection->outcome));
+    else
+        term_build_atom(builder, "under_way");
     term_build_key(builder, "amount");
     term_build_unsigned(builder, injection->amount);
     build_ms(builder, "duration_ms", injection->was_held && injection->ended_ns,
@@ -196,5 +199,5 @@ void injection_build_left(const struct injection *injection, struct term_builder
     if (injection->undone.size)
         term_build_term(builder, buffer_term(&injection->undone));
     else
-        term_build_atom(builder, "timeout");
+        term_build_atom(builder, injection->state == INJECTION_ENDED ? "timeout" : "under_way");
 }

@@ -168,6 +168,23 @@ defmodule ChaosHoldTest do
     end
   end
 
+  test "are under way in what is recorded so far", %{harness: harness, peer: peer, subject: subject} do
+    for {kind, action} <- Faults.lasting() do
+      before = look(peer, kind, subject)
+      {:ok, id} = Harness.call(harness, :start, [scenario(subject, [action.(60_000)])])
+      await_there(peer, kind, subject, before)
+
+      Wait.until("the fault to be held", fn ->
+        {:ok, partial} = Harness.call(harness, :partial, [id])
+        match?([%{outcome: :under_way, undone: nil}], partial.injections) and partial.healed != true
+      end)
+
+      assert Harness.call(harness, :show, [id]) =~ "under"
+      assert Harness.call(harness, :cancel, [id]) == :ok
+      assert {:error, {:cancelled, %{healed: true}}} = Harness.call(harness, :await, [id])
+    end
+  end
+
   test "without a time are not waited for, even when another node is lost", %{
     harness: harness,
     peer: peer,
