@@ -35,7 +35,7 @@ defmodule Faults do
   def there?(:ets_tables, before, now), do: now >= before + 300
   def there?(:memory, before, now), do: now >= before + 60_000_000
   def there?(:ports, before, now), do: now >= before + 250
-  def there?(:burn_cpu, _before, now), do: now >= 2
+  def there?(:burn_cpu, _before, now), do: now >= 3
 
   # Sessions, agents and connections of the harness come and go.
   def gone?(:suspend, _before, now), do: now == 0
