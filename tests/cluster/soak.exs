@@ -102,7 +102,9 @@ defmodule SoakTest do
     assert length(settled) > @seconds / 2
     tenth = div(length(settled), 10)
     [first, last] = for part <- [Enum.take(settled, tenth), Enum.take(settled, -tenth)], do: least(part)
-    IO.puts("\n#{@seconds} s: #{inspect(first)} at #{@settled_s} s, #{inspect(last)} at the end")
+    parts = for part <- Enum.chunk_every(settled, tenth), do: div(least(part).memory, 1024)
+    IO.puts("\nmemory in KiB, each tenth of the time: #{Enum.join(parts, " ")}")
+    IO.puts("#{@seconds} s: #{inspect(first)} at #{@settled_s} s, #{inspect(last)} at the end")
     assert abs(last.memory - first.memory) <= first.memory * @memory_growth
     assert last.descriptors == first.descriptors
     assert last.processes == first.processes
