@@ -85,6 +85,12 @@ static bool is_old(const struct store_run *run, const struct store_limits *limit
            (now_ms - run->ended_at_ms) / 1000 >= limits->seconds;
 }
 
+/* Its result is being stored for the first time: its user waits to be told of it. */
+static bool is_waited_for(const struct store_run *run)
+{
+    return run->ended && !run->told[STORE_FINISHED];
+}
+
 struct store_run *store_list_surplus(const struct store_list *list, const struct store_limits *limits,
                                      uint64_t other_bytes, uint64_t now_ms)
 {
@@ -98,12 +104,13 @@ struct store_run *store_list_surplus(const struct store_list *list, const struct
         count++;
         if (!first || ended_before(run, first))
             first = run;
-        if (!old && is_old(run, limits, now_ms))
+        if (!old && !is_waited_for(run) && is_old(run, limits, now_ms))
             old = run;
     }
     bool many =
         (limits->count && count > limits->count) || (limits->bytes && bytes > limits->bytes && count > 1);
-    return many ? first : old;
+    /* A later one does not go in the place of one that is waited for. */
+    return many && !is_waited_for(first) ? first : old;
 }
 
 struct store_run *store_list_lost(const struct store_list *list, uint64_t bytes)

@@ -43,8 +43,8 @@ void store_list_end(struct store_list *list, struct store_run *run);
 void store_list_remove(struct store_list *list, struct store_run *run);
 
 /* The run that has to go first so that the others are within what is to be kept, or NULL. Runs that are under
- * way stay whatever the limits, and the last of the others stays whatever its size. `other_bytes` count
- * beside the runs' own. */
+ * way stay whatever the limits, those that have ended count but stay until their user is told of it, and the
+ * last of the others stays whatever its size. `other_bytes` count beside the runs' own. */
 struct store_run *store_list_surplus(const struct store_list *list, const struct store_limits *limits,
                                      uint64_t other_bytes, uint64_t now_ms);
 

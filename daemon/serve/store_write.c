@@ -71,9 +71,9 @@ static void on_written(struct worker_job *worker_job)
     store_judge(store, job);
     if (job->written && !store->closing)
         retry(store);
-    store_keep_limits(store);
     if (news)
         tell(store, job->id, job->state, job->written);
+    store_keep_limits(store); /* a run whose user is told may go */
     store_job_free(job);
 }
 

@@ -39,7 +39,8 @@ enum store_state {
 };
 
 /* Of the runs that are not under way the oldest go when there are more, when they ended longer ago, when
- * their files have more bytes (but never the last for its size). 0 is no such limit. */
+ * their files have more bytes (but never the last for its size). None goes before `written` was called for
+ * its end, however many end at once. 0 is no such limit. */
 struct store_limits {
     uint64_t count;
     uint64_t seconds;

@@ -176,6 +176,34 @@ defmodule RunsLimitsTest do
     assert {:ok, %{run_id: ^last}} = Harness.call(small, :report, [last])
   end
 
+  test "more runs that end at once than are kept are all answered", %{target: target} do
+    for state <- [nil, Support.temporary_folder()] do
+      few = Harness.start(config: %{"retention" => %{"count" => 2}, "state_dir" => state})
+      load = %{target: target, load: %{threads: 1, duration_ms: 60_000, think_ms: 10}, operations: [:get]}
+
+      await_all = fn end_them ->
+        ids = for _ <- 1..12, do: Runs.start(few, load)
+        tasks = for id <- ids, do: Task.async(fn -> Runs.await(few, id) end)
+        Wait.until("all to be waited for", fn -> Enum.all?(ids, &(Runs.status(few, &1).awaited_by == 1)) end)
+        end_them.(ids)
+        results = Enum.map(Task.yield_many(tasks, 30_000), fn {_, result} -> result end)
+
+        for {id, result} <- Enum.zip(ids, results),
+            do: assert({:ok, {:error, {:cancelled, %{run_id: ^id}}}} = result)
+
+        ids
+      end
+
+      ids = await_all.(fn ids -> for id <- ids, do: Harness.call(few, :cancel, [id]) end)
+      kept = Enum.map(Harness.call(few, :runs), & &1.run_id)
+      assert length(kept) == 2 and kept -- ids == []
+      for id <- kept, do: assert({:error, {:cancelled, _}} = Harness.call(few, :report, [id]))
+      await_all.(fn _ -> Harness.terminate(few) end)
+      assert Harness.await_exit(few) == 0
+      refute Harness.log(few) =~ "stopping with work left"
+    end
+  end
+
   test "SIGTERM cancels those that wait, too", %{target: target} do
     harness = harness(%{"runs" => 1})
     scenario = Runs.held(target, :running)

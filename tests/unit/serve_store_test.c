@@ -320,6 +320,54 @@ static void test_retention_count(void **state)
     expect_files(fixture, "7.json 7.term last_id");
 }
 
+/* More runs end at once than are to be kept: each is told of before it goes. */
+static void end_at_once(struct fixture *fixture)
+{
+    enum { MANY = 12 };
+    for (uint64_t id = 1; id <= MANY; id++)
+        begin(fixture, id);
+    for (uint64_t id = MANY; id; id--)
+        finish_large(fixture, id, id, 2000);
+    size_t told = 0;
+    while (told < MANY) {
+        while (fixture->told_seen == fixture->told_count)
+            run_loop(fixture);
+        told += fixture->told[fixture->told_seen++].state == STORE_FINISHED;
+    }
+    settle(fixture);
+}
+
+static void test_retention_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->options.limits.count = 2;
+    open_store(fixture);
+    end_at_once(fixture);
+    expect_files(fixture, "1.json 1.term 2.json 2.term last_id"); /* those that ended last */
+}
+
+static void test_retention_bytes_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->options.limits.bytes = 10000; /* two, with their JSON */
+    open_store(fixture);
+    end_at_once(fixture);
+    expect_files(fixture, "1.json 1.term 2.json 2.term last_id");
+}
+
+static void test_retention_in_memory_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->options.folder = NULL;
+    fixture->options.limits.count = 2;
+    open_store(fixture);
+    end_at_once(fixture);
+    expect_result(fixture, 1, 1);
+    expect_result(fixture, 2, 2);
+    for (uint64_t id = 3; id <= 12; id++)
+        expect_no_run(fixture, id);
+}
+
 /* What counts is when runs ended: one that took long is not the oldest because it was begun first. */
 static void test_retention_late(void **state)
 {
@@ -533,6 +581,9 @@ int main(void)
         TEST(test_last_id),
         TEST(test_damaged_last_id),
         TEST(test_retention_count),
+        TEST(test_retention_at_once),
+        TEST(test_retention_bytes_at_once),
+        TEST(test_retention_in_memory_at_once),
         TEST(test_retention_late),
         TEST(test_retention_bytes),
         TEST(test_retention_of_many),
