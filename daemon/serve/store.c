@@ -30,10 +30,12 @@ static void open_folder(struct store *store)
 
 struct store *store_open(const struct store_options *options)
 {
+    static const struct store_clock system_clock = {.ns = clock_ns, .wall_us = clock_wall_us};
     struct store *store = memory_zalloc(1, sizeof(*store));
     store->options = *options;
     store->options.folder = options->folder ? memory_string(options->folder) : NULL;
     store->options.calls = options->calls ? options->calls : &file_calls_system;
+    store->options.clock = options->clock ? options->clock : &system_clock;
     store->folder.top = store->folder.runs = -1;
     loop_timer_init(&store->tend, store->options.loop, store_tend, store);
     store->worker = worker_new(store->options.loop);
@@ -110,7 +112,7 @@ static void change_run(struct store *store, struct store_run *run, struct term s
     set_summary(run, summary);
     blob_release(run->content);
     run->content = content ? blob_hold(content) : NULL;
-    run->ended_at_ms = store_now_ms();
+    run->ended_at_ms = store_now_ms(store);
     run->durable = false;
     run->changed = true;
     store_write_run(store, run);

@@ -78,13 +78,6 @@ static bool ended_before(const struct store_run *run, const struct store_run *ot
     return run->ended_at_ms < other->ended_at_ms;
 }
 
-static bool is_old(const struct store_run *run, const struct store_limits *limits, uint64_t now_ms)
-{
-    /* One that ended after now did so before the clock was set back. */
-    return limits->seconds && run->ended_at_ms < now_ms &&
-           (now_ms - run->ended_at_ms) / 1000 >= limits->seconds;
-}
-
 /* Its result is being stored for the first time: its user waits to be told of it. */
 static bool is_waited_for(const struct store_run *run)
 {
@@ -92,7 +85,7 @@ static bool is_waited_for(const struct store_run *run)
 }
 
 struct store_run *store_list_surplus(const struct store_list *list, const struct store_limits *limits,
-                                     uint64_t other_bytes, uint64_t now_ms)
+                                     uint64_t other_bytes, uint64_t old_ms)
 {
     struct store_run *first = NULL, *old = NULL;
     uint64_t count = 0, bytes = other_bytes;
@@ -104,7 +97,7 @@ struct store_run *store_list_surplus(const struct store_list *list, const struct
         count++;
         if (!first || ended_before(run, first))
             first = run;
-        if (!old && !is_waited_for(run) && is_old(run, limits, now_ms))
+        if (!old && !is_waited_for(run) && run->ended_at_ms < old_ms)
             old = run;
     }
     bool many =

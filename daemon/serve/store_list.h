@@ -44,9 +44,10 @@ void store_list_remove(struct store_list *list, struct store_run *run);
 
 /* The run that has to go first so that the others are within what is to be kept, or NULL. Runs that are under
  * way stay whatever the limits, those that have ended count but stay until their user is told of it, and the
- * last of the others stays whatever its size. `other_bytes` count beside the runs' own. */
+ * last of the others stays whatever its size. `other_bytes` count beside the runs' own; runs that
+ * ended before `old_ms` are too old. */
 struct store_run *store_list_surplus(const struct store_list *list, const struct store_limits *limits,
-                                     uint64_t other_bytes, uint64_t now_ms);
+                                     uint64_t other_bytes, uint64_t old_ms);
 
 /* The run whose result has to be lost so that those that are in memory only are within `bytes`, or NULL: the
  * oldest that could not be written, and never the only one. */

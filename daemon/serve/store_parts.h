@@ -5,6 +5,7 @@
 #define HARNESSD_SERVE_STORE_PARTS_H
 
 #include "base/clock.h"
+#include "store_age.h"
 #include "store_folder.h"
 #include "store_job.h"
 #include "store_list.h"
@@ -17,7 +18,8 @@ struct store {
     struct loop_timer tend; /* store_tend() is called when it fires */
     struct store_folder folder;
     struct store_list list;
-    struct store_options options; /* with a folder of its own, and `calls` */
+    struct store_options options; /* with a folder of its own, `calls` and `clock` */
+    struct store_age age;
     uint64_t last_id;
     bool saving_last_id; /* a job writes it */
     char *problem;       /* or NULL */
@@ -30,9 +32,9 @@ static inline bool store_has_folder(const struct store *store)
 }
 
 /* Milliseconds since 1970. */
-static inline uint64_t store_now_ms(void)
+static inline uint64_t store_now_ms(const struct store *store)
 {
-    return clock_wall_us() / 1000;
+    return store->options.clock->wall_us() / 1000;
 }
 
 /* --- store_work.c --- */

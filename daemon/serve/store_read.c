@@ -72,7 +72,7 @@ static void on_set_aside(struct worker_job *worker_job)
     struct store *store = job->owner;
     if (!job->failed) {
         char *name = memory_format("%s%s", job->name, STORE_DAMAGED_SUFFIX);
-        store_folder_add_damaged(&store->folder, name, job->bytes, store_now_ms());
+        store_folder_add_damaged(&store->folder, name, job->bytes, store_now_ms(store));
         free(name);
         store_keep_limits(store);
     }

@@ -150,8 +150,10 @@ void store_keep_limits(struct store *store)
     while (store->folder.damaged_count &&
            (store->folder.damaged_count > STORE_DAMAGED_MOST || keeps_too_many_bytes(store)))
         remove_damaged(store);
+    const uint64_t old_ms = store_age_limit(&store->age, store->options.limits.seconds,
+                                            store->options.clock->ns(), store_now_ms(store));
     while ((run = store_list_surplus(&store->list, &store->options.limits, store->folder.damaged_bytes,
-                                     store_now_ms()))) {
+                                     old_ms))) {
         if (removed++ == REMOVED_AT_ONCE) {
             store_plan_tending(store, REMOVE_NS);
             break;

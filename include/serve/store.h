@@ -40,12 +40,23 @@ enum store_state {
 
 /* Of the runs that are not under way the oldest go when there are more, when they ended longer ago, when
  * their files have more bytes (but never the last for its size). None goes before `written` was called for
- * its end, however many end at once. 0 is no such limit. */
+ * its end, however many end at once. 0 is no such limit.
+ *
+ * No run goes for its age until the wall clock has gone along with the monotonic one for
+ * STORE_STEADY_SECONDS: a start with a clock that is wrong, or one that jumps, makes no run old. */
+#define STORE_STEADY_SECONDS 3600
+
 struct store_limits {
     uint64_t count;
     uint64_t seconds;
     uint64_t bytes;
     uint64_t memory_bytes; /* of results that are in memory only; beyond it the oldest are lost */
+};
+
+/* Both clocks that the store reads, as base/clock.h has them. */
+struct store_clock {
+    uint64_t (*ns)(void);
+    uint64_t (*wall_us)(void);
 };
 
 struct store_options {
@@ -60,7 +71,8 @@ struct store_options {
     void (*written)(void *owner, uint64_t id, enum store_state state, bool durable);
     void *owner;
 
-    const struct file_calls *calls; /* how files are touched; NULL: file_calls_system */
+    const struct file_calls *calls;  /* how files are touched; NULL: file_calls_system */
+    const struct store_clock *clock; /* NULL: the system's */
 };
 
 /* A run as the store knows it. The summary is borrowed until the loop goes on. */

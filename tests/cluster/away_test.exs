@@ -163,18 +163,8 @@ defmodule AwayTest do
   end
 
   test "a clock that is set back by an hour while it runs, and before it starts again" do
-    folder = Support.temporary_folder()
-    clock = Path.join(folder, "clock")
-    File.write!(clock, "+0")
-
-    env = [
-      {"LD_PRELOAD", hd(Path.wildcard("/usr/lib/*/faketime/libfaketimeMT.so.1"))},
-      {"FAKETIME_TIMESTAMP_FILE", clock},
-      {"FAKETIME_NO_CACHE", "1"},
-      {"FAKETIME_DONT_FAKE_MONOTONIC", "1"},
-      {"ASAN_OPTIONS", System.get_env("ASAN_OPTIONS", "") <> ":verify_asan_link_order=0"}
-    ]
-
+    clock = Path.join(Support.temporary_folder(), "clock")
+    env = faked(clock, "+0")
     harness = Harness.start(config: with_state(), env: env)
     peer = Peer.start(arguments: ["-hidden"])
     subject = Peer.start_server(peer, Subject)
@@ -194,7 +184,7 @@ defmodule AwayTest do
     Harness.terminate(harness)
     assert Harness.await_exit(harness) == 0
     harness = Harness.restart(harness, env: env)
-    assert Harness.log(harness) =~ Regex.compile!("^" <> hour_ago(), "m")
+    assert Harness.log(harness) =~ Regex.compile!("^" <> hour_in(-1), "m")
     last = started(harness, load(subject, 10))
     assert last > later
     assert {:ok, _} = await(harness, last)
@@ -204,8 +194,47 @@ defmodule AwayTest do
     end
   end
 
+  # Three months that a clock is ahead of at the start make no report old.
+  test "a clock that is far ahead when it starts" do
+    clock = Path.join(Support.temporary_folder(), "clock")
+    env = faked(clock, "+0")
+    harness = Harness.start(config: with_state(), env: env)
+    subject = Peer.start_server(Peer.start(arguments: ["-hidden"]), Subject)
+    first = started(harness, load(subject, 10))
+    assert {:ok, report} = await(harness, first)
+    Harness.terminate(harness)
+    assert Harness.await_exit(harness) == 0
+
+    File.write!(clock, "+91d")
+    harness = Harness.restart(harness, env: env)
+    assert Harness.log(harness) =~ Regex.compile!("^" <> hour_in(91 * 24), "m")
+    ahead = started(harness, load(subject, 10))
+    assert {:ok, _} = await(harness, ahead)
+    assert Harness.call(harness, :report, [first]) == {:ok, report}
+    Harness.terminate(harness)
+    assert Harness.await_exit(harness) == 0
+
+    File.write!(clock, "+0")
+    harness = Harness.restart(harness, env: env)
+    assert Harness.call(harness, :report, [first]) == {:ok, report}
+    assert Enum.map(Harness.call(harness, :runs), & &1.run_id) == [ahead, first]
+  end
+
+  # The environment of a daemon whose wall clock is off by what a file says.
+  defp faked(clock, offset) do
+    File.write!(clock, offset)
+
+    [
+      {"LD_PRELOAD", hd(Path.wildcard("/usr/lib/*/faketime/libfaketimeMT.so.1"))},
+      {"FAKETIME_TIMESTAMP_FILE", clock},
+      {"FAKETIME_NO_CACHE", "1"},
+      {"FAKETIME_DONT_FAKE_MONOTONIC", "1"},
+      {"ASAN_OPTIONS", System.get_env("ASAN_OPTIONS", "") <> ":verify_asan_link_order=0"}
+    ]
+  end
+
   # The date and hour that its log is to have.
-  defp hour_ago do
-    DateTime.utc_now() |> DateTime.add(-3600) |> DateTime.to_iso8601() |> String.slice(0, 13)
+  defp hour_in(hours) do
+    DateTime.utc_now() |> DateTime.add(hours * 3600) |> DateTime.to_iso8601() |> String.slice(0, 13)
   end
 end

@@ -324,6 +324,7 @@ static void test_retention_count(void **state)
 static void end_at_once(struct fixture *fixture)
 {
     enum { MANY = 12 };
+    log_nothing(fixture);
     for (uint64_t id = 1; id <= MANY; id++)
         begin(fixture, id);
     for (uint64_t id = MANY; id; id--)
@@ -452,6 +453,41 @@ static void put_run(struct fixture *fixture, uint64_t id, enum store_state state
     term_build_free(&builder);
 }
 
+/* Clocks that go on when they are told to. */
+static struct {
+    uint64_t ns;
+    uint64_t wall_us;
+} test_clock;
+
+static uint64_t test_ns(void)
+{
+    return test_clock.ns;
+}
+
+static uint64_t test_wall_us(void)
+{
+    return test_clock.wall_us;
+}
+
+static void set_clock(struct fixture *fixture, uint64_t wall_ms)
+{
+    static const struct store_clock clock = {.ns = test_ns, .wall_us = test_wall_us};
+    test_clock.ns = clock_ns();
+    test_clock.wall_us = wall_ms * 1000;
+    fixture->options.clock = &clock;
+}
+
+static void go_on(uint64_t seconds)
+{
+    test_clock.ns += seconds * CLOCK_NS_PER_S;
+    test_clock.wall_us += seconds * 1000000;
+}
+
+static void jump(int64_t wall_ms)
+{
+    test_clock.wall_us += (uint64_t)wall_ms * 1000;
+}
+
 static void test_retention_age(void **state)
 {
     struct fixture *fixture = *state;
@@ -463,14 +499,58 @@ static void test_retention_age(void **state)
     put_run(fixture, 2, STORE_FINISHED, now - hour / 2);
     put_run(fixture, 3, STORE_RUNNING, now - 2 * hour);
     put_run(fixture, 4, STORE_FINISHED, now + 5 * hour); /* the clock was set back since */
+    set_clock(fixture, now);
     open_store(fixture);
-    while (count_logged(fixture, "run removed") < 2)
-        pass(fixture);
-    settle(fixture);
-    expect_run(fixture, 2, STORE_FINISHED, true);
-    expect_run(fixture, 4, STORE_FINISHED, true);
+    settle_tending(fixture);
+    go_on(STORE_STEADY_SECONDS - 1);
+    settle_tending(fixture);
+    expect_run(fixture, 1, STORE_FINISHED, true);
+    expect_run(fixture, 3, STORE_INTERRUPTED, true);
+    go_on(1);
+    settle_tending(fixture);
     expect_no_run(fixture, 1);
+    expect_no_run(fixture, 2); /* it has become too old by now */
     expect_no_run(fixture, 3);
+    expect_run(fixture, 4, STORE_FINISHED, true);
+}
+
+/* A clock that is ahead makes no run old, neither at the start nor later, and nor does one that is set right
+ * before an hour is over. */
+static void test_retention_age_with_wrong_clock(void **state)
+{
+    struct fixture *fixture = *state;
+    const uint64_t now = clock_wall_us() / 1000, hour = 3600 * 1000, ahead = 91 * 24 * hour;
+    fixture->options.limits.seconds = 90 * 24 * 3600;
+    open_store(fixture);
+    close_store(fixture);
+    put_run(fixture, 1, STORE_FINISHED, now);
+    set_clock(fixture, now + ahead);
+    open_store(fixture);
+    finish(fixture, 2, 2);
+    settle_tending(fixture);
+    go_on(STORE_STEADY_SECONDS - 1);
+    settle_tending(fixture);
+    jump(-(int64_t)ahead);
+    settle_tending(fixture);
+    expect_run(fixture, 1, STORE_FINISHED, true);
+    for (int i = 0; i < 10; i++) { /* steady for hours, then ahead, and back before an hour is over */
+        go_on(STORE_STEADY_SECONDS);
+        settle_tending(fixture);
+        jump((int64_t)ahead);
+        settle_tending(fixture);
+        go_on(STORE_STEADY_SECONDS - 1);
+        settle_tending(fixture);
+        jump(-(int64_t)ahead);
+        settle_tending(fixture);
+    }
+    expect_run(fixture, 1, STORE_FINISHED, true);
+    expect_run(fixture, 2, STORE_FINISHED, true);
+    jump((int64_t)ahead); /* once it stays there it is that late */
+    settle_tending(fixture);
+    go_on(STORE_STEADY_SECONDS);
+    settle_tending(fixture);
+    expect_no_run(fixture, 1);
+    expect_run(fixture, 2, STORE_FINISHED, true); /* it ended when the clock was ahead */
 }
 
 /* --- What a killed daemon has left --- */
@@ -588,6 +668,7 @@ int main(void)
         TEST(test_retention_bytes),
         TEST(test_retention_of_many),
         TEST(test_retention_age),
+        TEST(test_retention_age_with_wrong_clock),
         TEST(test_left_over),
         TEST(test_damaged_is_logged),
         TEST(test_read_cancelled),
