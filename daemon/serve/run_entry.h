@@ -55,7 +55,6 @@ struct runs {
     struct run_entry *queue; /* in the order of their start */
     size_t counts[RUN_PHASE_COUNT];
     struct room taken;
-    uint64_t last_id;
     bool stopping;
     bool closing; /* nothing more is stored of what ends now */
     struct loop_task start_queued;

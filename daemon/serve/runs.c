@@ -208,8 +208,9 @@ static const char *refusal(const struct runs *runs, const struct room *wanted, b
 static uint64_t next_id(struct runs *runs)
 {
     uint64_t now = clock_wall_us();
-    runs->last_id = now > runs->last_id ? now : runs->last_id + 1;
-    return runs->last_id;
+    uint64_t last = store_last_id(runs->store);
+    assert(now <= STORE_ID_MOST && last < INT64_MAX);
+    return now > last ? now : last + 1;
 }
 
 static void describe(struct run_entry *entry, const struct runs_request *request)

@@ -193,7 +193,6 @@ void runs_open_store(struct runs *runs)
                                     .written = on_written,
                                     .owner = runs};
     runs->store = store_open(&options);
-    runs->last_id = store_last_id(runs->store);
     loop_timer_init(&runs->journal, options.loop, journal_all, runs);
     if (options.folder)
         loop_timer_set(&runs->journal, JOURNAL_NS);

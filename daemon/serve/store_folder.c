@@ -255,11 +255,13 @@ static void read_last_id(struct store_folder *folder)
         errno = 0;
         folder->last_id_saved = strtoull(text, &end, 10);
     }
-    bool fine = size > 0 && text[0] >= '0' && text[0] <= '9' && errno == 0 && strcmp(end, "\n") == 0;
+    bool is_number = size > 0 && text[0] >= '0' && text[0] <= '9' && errno == 0 && strcmp(end, "\n") == 0;
+    bool fine = is_number && folder->last_id_saved <= STORE_ID_MOST;
     if (!fine)
         folder->last_id_saved = 0;
     if (size >= 0 && !fine)
-        set_aside(folder, STORE_LAST_ID_NAME, "it is no number", (uint64_t)size);
+        set_aside(folder, STORE_LAST_ID_NAME, is_number ? "its number is too high" : "it is no number",
+                  (uint64_t)size);
     note_id(folder, folder->last_id_saved);
 }
 

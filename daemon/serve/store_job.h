@@ -11,9 +11,6 @@
 /* What a file of a run is. */
 enum store_kind { STORE_KIND_TERM, STORE_KIND_JSON, STORE_KIND_RUNNING, STORE_KIND_COUNT };
 
-/* Far above what a clock gives in this millennium; there is room above it for those that follow. */
-#define STORE_ID_MOST (UINT64_MAX / 4)
-
 #define STORE_LAST_ID_NAME "last_id"
 #define STORE_DAMAGED_SUFFIX ".damaged"
 

@@ -30,6 +30,10 @@
 /* A summary is small; a larger one is replaced by an empty map, which is logged. */
 #define STORE_SUMMARY_BYTES_MOST (1 << 20)
 
+/* The highest id that is believed when it is found, far above what a clock gives in this millennium: a file
+ * that says a higher one is damaged, or none of ours. So there is room for those that follow. */
+#define STORE_ID_MOST (UINT64_MAX / 4)
+
 struct store;
 
 enum store_state {

@@ -166,6 +166,26 @@ defmodule RunsStoreTest do
     assert Harness.log(harness) =~ "cannot store runs"
   end
 
+  test "ids go on from what is on disk, whatever it says", %{target: target} do
+    for {last, follows} <- [
+          {"4611686018427387903", true},
+          {"4611686018427387904", false},
+          {"18446744073709551615", false}
+        ] do
+      folder = Support.temporary_folder()
+      File.mkdir!(Path.join(folder, "runs"))
+      File.write!(Path.join([folder, "runs", "last_id"]), last <> "\n")
+      harness = Harness.start(config: %{"state_dir" => folder})
+      ids = for _ <- 1..3, do: Runs.start(harness, %{target: target, threads: [[:get]]})
+      for id <- ids, do: assert({:ok, %{run_id: ^id}} = Runs.await(harness, id))
+      assert Enum.uniq(Enum.sort(ids)) == ids
+      assert hd(ids) > String.to_integer(last) == follows
+      assert hd(ids) > 1_000_000_000_000_000
+      assert "last_id.damaged" in files(folder) != follows
+      assert Harness.log(harness) =~ "its number is too high" != follows
+    end
+  end
+
   test "a report that is damaged is said to be so, once", %{target: target} do
     %{harness: harness, folder: folder} = start()
     {:ok, %{run_id: id}} = Harness.run(harness, %{target: target, threads: [[:get]]})

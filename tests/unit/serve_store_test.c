@@ -280,8 +280,17 @@ static void test_last_id(void **state)
 static void test_damaged_last_id(void **state)
 {
     struct fixture *fixture = *state;
-    static const char *const texts[] = {
-        "", "\n", "12", "-1\n", " 1\n", "12x\n", "99999999999999999999999\n", "1\n2\n", "\xff\xff"};
+    static const char *const texts[] = {"",
+                                        "\n",
+                                        "12",
+                                        "-1\n",
+                                        " 1\n",
+                                        "12x\n",
+                                        "99999999999999999999999\n",
+                                        "1\n2\n",
+                                        "\xff\xff",
+                                        "18446744073709551615\n",
+                                        "4611686018427387904\n"};
     open_store(fixture);
     finish(fixture, 40, 1);
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
