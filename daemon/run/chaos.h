@@ -29,10 +29,10 @@ struct campaign {
     uint64_t rounds;
     uint64_t killed;
     uint64_t restarted;
-    bool was_alive;         /* the supervisor, at first */
-    bool is_alive;          /* and at last */
-    struct buffer *victims; /* {Id, Pid} of those that the last round has killed */
-    size_t victim_count;
+    bool was_alive; /* the supervisor, at first */
+    bool is_alive;  /* and at last */
+    struct buffer
+        children; /* {Id, Pid} of those alive when the last round killed some; empty: none were killed */
 };
 
 struct recovery;

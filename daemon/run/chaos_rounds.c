@@ -5,15 +5,6 @@
 #include "chaos.h"
 #include "term/term_read.h"
 
-static void forget_victims(struct campaign *campaign)
-{
-    for (size_t i = 0; i < campaign->victim_count; i++)
-        buffer_free(&campaign->victims[i]);
-    free(campaign->victims);
-    campaign->victims = NULL;
-    campaign->victim_count = 0;
-}
-
 static void take_out(struct run_chaos *chaos, struct campaign *campaign)
 {
     struct campaign **link = &chaos->campaigns;
@@ -21,7 +12,7 @@ static void take_out(struct run_chaos *chaos, struct campaign *campaign)
         link = &(*link)->next;
     *link = campaign->next;
     chaos->campaign_count--;
-    forget_victims(campaign);
+    buffer_free(&campaign->children);
     free(campaign);
 }
 
@@ -79,26 +70,107 @@ void chaos_campaign_round(struct run_chaos *chaos, struct campaign *campaign)
         chaos_found(chaos, injection);
 }
 
-/* Of children with the same id, as a dynamic supervisor has them, the library looks at the first alone. */
-static bool is_restarted(const struct injection *injection, struct term victim)
+/* --- How many children were restarted --- */
+
+struct child {
+    struct term id;
+    struct term pid;
+};
+
+static int compare_terms(struct term a, struct term b)
 {
-    struct term parts[2];
-    if (!term_read_tuple_of(victim, 2, parts))
-        return false;
+    int order = memcmp(a.data, b.data, a.size < b.size ? a.size : b.size);
+    return order ? order : (a.size > b.size) - (a.size < b.size);
+}
+
+static int compare_children(const void *first, const void *second)
+{
+    const struct child *a = first, *b = second;
+    int order = compare_terms(a->id, b->id);
+    return order ? order : compare_terms(a->pid, b->pid);
+}
+
+/* Those that are alive, in order; the caller's to free. */
+static struct child *sort_children(const struct injection *injection, size_t *count)
+{
+    struct child *children = memory_zalloc(injection->candidate_count, sizeof(*children));
+    *count = 0;
     for (size_t i = 0; i < injection->candidate_count; i++) {
-        const struct candidate *child = &injection->candidates[i];
-        if (term_same(child->id, parts[0]))
-            return term_type(child->pid) == TERM_PID && !term_same(child->pid, parts[1]);
+        const struct candidate *candidate = &injection->candidates[i];
+        if (term_type(candidate->pid) == TERM_PID)
+            children[(*count)++] = (struct child){candidate->id, candidate->pid};
     }
-    return false;
+    qsort(children, *count, sizeof(*children), compare_children);
+    return children;
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* As the library does: of each id as many as are gone and have others in their place, whoever has ended them.
+ */
+static uint64_t count_replaced(const struct child *before, size_t before_count, const struct child *now,
+                               size_t now_count)
+{
+    uint64_t replaced = 0;
+    size_t i = 0, j = 0, gone = 0, new = 0;
+    struct term id = {0};
+    while (i < before_count || j < now_count) {
+        int order = i == before_count ? 1 : j == now_count ? -1 : compare_children(&before[i], &now[j]);
+        const struct child *next = order <= 0 ? &before[i] : &now[j];
+        if (!id.data || compare_terms(id, next->id) != 0) {
+            replaced += smaller(gone, new);
+            gone = new = 0;
+            id = next->id;
+        }
+        gone += order < 0;
+        new += order > 0;
+        i += order <= 0;
+        j += order >= 0;
+    }
+    return replaced + smaller(gone, new);
+}
+
+/* [{Id, Pid}], in order. */
+static void remember_children(struct campaign *campaign, const struct injection *injection)
+{
+    struct term_builder list = {0};
+    size_t count;
+    struct child *children = sort_children(injection, &count);
+    term_build_list(&list, count);
+    for (size_t i = 0; i < count; i++) {
+        term_build_tuple(&list, 2);
+        term_build_term(&list, children[i].id);
+        term_build_term(&list, children[i].pid);
+    }
+    if (count)
+        term_build_nil(&list);
+    run_keep(&campaign->children, term_built(&list));
+    term_build_free(&list);
+    free(children);
 }
 
 static void count_restarted(struct campaign *campaign, const struct injection *injection)
 {
-    for (size_t i = 0; i < campaign->victim_count; i++)
-        campaign->restarted += is_restarted(injection, buffer_term(&campaign->victims[i]));
-    forget_victims(campaign);
+    struct term_list list;
+    struct term element, pair[2];
+    size_t before_count = 0, now_count;
+    if (!campaign->children.size || !term_list_start(&list, buffer_term(&campaign->children)))
+        return;
+    struct child *before = memory_zalloc(list.count, sizeof(*before));
+    while (term_list_next(&list, &element))
+        if (term_read_tuple_of(element, 2, pair))
+            before[before_count++] = (struct child){pair[0], pair[1]};
+    struct child *now = sort_children(injection, &now_count);
+    campaign->restarted += count_replaced(before, before_count, now, now_count);
+    free(before);
+    free(now);
+    buffer_free(&campaign->children);
 }
+
+/* --- Whom a round kills --- */
 
 /* Of all children, alive or not, that share, but one at least. */
 static size_t kill_count(const struct campaign *campaign, size_t children)
@@ -126,20 +198,6 @@ static void draw_victims(struct campaign *campaign, struct injection *injection)
     free(injection->candidates);
     injection->candidates = drawn;
     injection->candidate_count = kept;
-}
-
-static void remember_victims(struct campaign *campaign, const struct injection *injection)
-{
-    campaign->victim_count = injection->candidate_count;
-    campaign->victims = memory_zalloc(campaign->victim_count, sizeof(*campaign->victims));
-    for (size_t i = 0; i < campaign->victim_count; i++) {
-        struct term_builder victim = {0};
-        term_build_tuple(&victim, 2);
-        term_build_term(&victim, injection->candidates[i].id);
-        term_build_term(&victim, injection->candidates[i].pid);
-        run_keep(&campaign->victims[i], term_built(&victim));
-        term_build_free(&victim);
-    }
 }
 
 /* The first look tells whether there is a supervisor at all. */
@@ -180,9 +238,11 @@ void chaos_campaign_found(struct run_chaos *chaos, struct injection *injection)
         chaos_end(chaos, injection);
         finish(chaos, campaign);
     } else {
+        remember_children(campaign, injection);
         draw_victims(campaign, injection);
         campaign->killed += injection->candidate_count;
-        remember_victims(campaign, injection);
+        if (!injection->candidate_count)
+            buffer_free(&campaign->children);
         if (injection->candidate_count)
             chaos_act(chaos, injection);
         else
