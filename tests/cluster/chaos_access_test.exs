@@ -17,6 +17,15 @@ defmodule ChaosAccessTest do
   defp start(access), do: Harness.start(config: %{"access" => access})
   defp alive?(peer, pid), do: Peer.call(peer, :erlang, :is_process_alive, [pid])
 
+  defp look_at_all(peer, subject),
+    do: Map.new(Faults.lasting(), fn {kind, _} -> {kind, Peer.call(peer, Faults, :look, [kind, subject])} end)
+
+  # Its end, or that of the connection to it, is told from now on.
+  defp watch_node(peer) do
+    true = Node.connect(peer.node)
+    Node.monitor(peer.node, true)
+  end
+
   defp scenario(target, chaos), do: %{target: target, threads: [[:get]], chaos: chaos}
 
   # The scenario is refused by the rule, and its target was asked nothing.
@@ -35,6 +44,9 @@ defmodule ChaosAccessTest do
       harness = Harness.start()
       subject = Peer.start_server(peer, Subject)
       test = self()
+      # A ping would connect again.
+      watch_node(peer)
+      cookie = Peer.call(peer, :erlang, :get_cookie, [node()])
 
       for {kind, chaos} <- [
             exhaust: {:exhaust, :process_limit, [spawn_count: 2_000]},
@@ -46,7 +58,7 @@ defmodule ChaosAccessTest do
             halt_node: {:halt_node, peer.node},
             apply: {:apply, :erlang, :send, [test, :done]}
           ] do
-        before = Peer.call(peer, Faults, :look, [:process_limit, subject])
+        before = look_at_all(peer, subject)
         what = assert_refused(harness, scenario(subject, chaos), kind, "access.chaos.allow")
         assert what.target == nil
         # One that is allowed beside it is not done either.
@@ -57,16 +69,16 @@ defmodule ChaosAccessTest do
           "access.chaos.allow"
         )
 
-        refute Faults.there?(
-                 :process_limit,
-                 before,
-                 Peer.call(peer, Faults, :look, [:process_limit, subject])
-               )
+        now = look_at_all(peer, subject)
+
+        for {fault, _} <- Faults.lasting(),
+            do: refute(Faults.there?(fault, before[fault], now[fault]), inspect(fault))
       end
 
       refute_received :done
       assert alive?(peer, subject)
-      assert Node.ping(peer.node) == :pong
+      refute_received {:nodedown, _}
+      assert Peer.call(peer, :erlang, :get_cookie, [node()]) == cookie
     end
 
     test "a setup is not even begun", %{peer: _} do
@@ -110,7 +122,12 @@ defmodule ChaosAccessTest do
           garbage_collect: {:garbage_collect, []}
         }
 
+        pid = if is_pid(target), do: target, else: Peer.call(peer, :erlang, :whereis, [elem(target, 0)])
+        tracer = Peer.call(peer, Faults, :trace, [pid])
         assert_refused(harness, scenario(target, chaos[kind]), kind, rule)
+        notes = Peer.call(peer, Faults, :traced, [tracer])
+        refute :harnessd_flood in notes or :collected in notes
+        assert Peer.call(peer, Faults, :look, [:suspend, pid]) == 0
       end
 
       subject = Peer.start_server(peer, Subject)
@@ -136,6 +153,24 @@ defmodule ChaosAccessTest do
       assert alive?(peer, refc)
       assert alive?(peer, subject)
       assert Node.ping(node) == :pong
+    end
+
+    test "what is looked for would be seen", %{peer: peer} do
+      harness = Harness.start()
+      subject = Peer.start_server(peer, Subject)
+      tracer = Peer.call(peer, Faults, :trace, [subject])
+
+      assert {:ok, _} =
+               Harness.run(harness, scenario(subject, [{:flood, [count: 3]}, {:garbage_collect, []}]))
+
+      notes = Peer.call(peer, Faults, :traced, [tracer])
+      assert :harnessd_flood in notes and :collected in notes
+    end
+
+    test "the loader of code is the runtime's by whatever name", %{peer: peer} do
+      harness = start(%{"names" => %{"deny" => ["nobody"]}})
+      target = {:erl_prim_loader, peer.node}
+      assert_refused(harness, scenario(target, {:suspend, 1}), :suspend, "access.applications.deny")
     end
 
     test "what a script or a shell without a terminal has started is not the kernel's", %{peer: peer} do
@@ -188,6 +223,8 @@ defmodule ChaosAccessTest do
       subject = Peer.start_server(peer, Subject)
       harness = start(%{"targets" => %{"deny" => ["peer_*"]}, "chaos" => %{"allow" => ["*"]}})
       peer_node = peer.node
+      watch_node(peer)
+      cookie = Peer.call(peer, :erlang, :get_cookie, [node()])
 
       for {kind, chaos} <- [
             inject_crash: {:inject_crash, :immediate},
@@ -199,6 +236,9 @@ defmodule ChaosAccessTest do
         what = assert_refused(harness, scenario(subject, chaos), kind, "access.targets.deny")
         assert what.target == peer_node
       end
+
+      refute_received {:nodedown, _}
+      assert Peer.call(peer, :erlang, :get_cookie, [node()]) == cookie
 
       # A process that only turns out to be there.
       name = String.to_atom(Peer.unique("far"))

@@ -44,4 +44,43 @@ defmodule Faults do
   def gone?(:memory, before, now), do: now < before + 10_000_000
   def gone?(:ports, before, now), do: now < before + 20
   def gone?(:burn_cpu, _before, now), do: now <= 1
+
+  @doc "Notes from now on what a process is sent, and when all of its memory is collected."
+  def trace(pid) do
+    asker = self()
+
+    tracer =
+      spawn(fn ->
+        :erlang.trace(pid, true, [:receive, :garbage_collection])
+        send(asker, {self(), :ready})
+        note([])
+      end)
+
+    receive do
+      {^tracer, :ready} -> tracer
+    end
+  end
+
+  @doc "What was noted, messages and `:collected`; the notes end."
+  def traced(tracer) do
+    # What was sent to the process before has been noted.
+    :erlang.trace_delivered(:all)
+
+    receive do
+      {:trace_delivered, :all, _} -> send(tracer, {:tell, self()})
+    end
+
+    receive do
+      {^tracer, notes} -> notes
+    end
+  end
+
+  defp note(notes) do
+    receive do
+      {:trace, _, :receive, message} -> note([message | notes])
+      {:trace, _, :gc_major_start, _} -> note([:collected | notes])
+      {:tell, asker} -> send(asker, {self(), notes})
+      _ -> note(notes)
+    end
+  end
 end
