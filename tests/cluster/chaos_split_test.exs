@@ -173,7 +173,7 @@ defmodule ChaosSplitTest do
       atoms = Peer.call(a, :erlang, :system_info, [:atom_count])
       for _ <- 1..2, do: assert({:ok, _} = Harness.run(harness, scenario(peers, split.(1))))
       assert Peer.call(a, :erlang, :system_info, [:atom_count]) < atoms + 5
-      assert Peer.call(b, Split, :guardians, []) == []
+      Wait.until("the end of the guardians", fn -> Peer.call(b, Split, :guardians, []) == [] end)
     end
 
     test "of two daemons", %{harness: harness} do
