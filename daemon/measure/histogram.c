@@ -111,7 +111,10 @@ uint64_t histogram_quantile(const struct histogram *histogram, double quantile)
     uint64_t seen = histogram->counts[bucket];
     while (seen < wanted)
         seen += histogram->counts[++bucket];
-    return representative(histogram, bucket);
+    uint64_t value = representative(histogram, bucket);
+    if (value > histogram->max)
+        return histogram->max;
+    return value < histogram->min ? histogram->min : value;
 }
 
 void histogram_count_below(const struct histogram *histogram, const uint64_t *bounds, size_t count,

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "term/term_read.h"
 #include "term/term_text.h"
 
@@ -13,19 +14,60 @@ struct io_server {
     struct process *logger;
 };
 
-static void log_output(const struct incoming *incoming, struct term output)
+/* Appends a leaf of chardata, as unicode:chardata() is. False when it is none. */
+static bool append_characters(struct term leaf, struct buffer *text)
 {
-    char text[1024];
     const uint8_t *data;
     size_t size;
-    if (!term_read_binary(output, &data, &size)) {
-        term_text(output, text, sizeof(text));
-        data = (const uint8_t *)text;
-        size = strlen(text);
+    int64_t character;
+    uint8_t bytes[4];
+    struct term_list string;
+    struct term element;
+    if (term_read_binary(leaf, &data, &size)) {
+        buffer_append(text, data, size);
+    } else if (term_read_integer(leaf, &character)) {
+        if (character < 0 || character > 0x10ffff)
+            return false;
+        buffer_append(text, bytes, utf8_encode((uint32_t)character, bytes));
+    } else {
+        if (!term_list_start(&string, leaf))
+            return false;
+        while (term_list_next(&string, &element))
+            if (!append_characters(element, text))
+                return false;
     }
-    while (size && data[size - 1] == '\n')
+    return true;
+}
+
+/* What a list has inside follows it, so that one walk over its bytes meets all leaves in their order. */
+static bool append_chardata(struct term chardata, struct buffer *text)
+{
+    const uint8_t *at = chardata.data, *end = chardata.data + chardata.size;
+    while (at < end) {
+        struct term_head head = term_read_head(at);
+        bool is_list = *at == TERM_TAG_LIST;
+        if (!is_list && (head.values || !append_characters((struct term){at, head.size}, text)))
+            return false;
+        at += head.size;
+    }
+    return true;
+}
+
+static void log_output(const struct incoming *incoming, struct term output)
+{
+    struct buffer text = {0};
+    char words[1024];
+    if (!append_chardata(output, &text)) {
+        term_text(output, words, sizeof(words));
+        buffer_free(&text);
+        buffer_append(&text, words, strlen(words));
+    }
+    const uint8_t *bytes = buffer_bytes(&text);
+    size_t size = text.size;
+    while (size && bytes[size - 1] == '\n')
         size--;
-    log_info("output", log_string("peer", peer_name(incoming->peer)), log_bytes("text", data, size));
+    log_info("output", log_string("peer", peer_name(incoming->peer)), log_bytes("text", bytes, size));
+    buffer_free(&text);
 }
 
 /* Puts out one request; false when it is none that puts something out. */

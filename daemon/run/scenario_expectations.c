@@ -12,6 +12,8 @@ static void read_expectation(struct problems *problems, struct expectations *exp
     double limit;
     if (!term_read_number(value, &limit) || limit < 0)
         problems_add(problems, "wrong_type", "must be a number of at least 0, got %s", excerpt(&text, value));
+    else if (kind == EXPECT_ERROR_RATE && limit > 1)
+        problems_add(problems, "out_of_range", "must be in 0 to 1, got %s", excerpt(&text, value));
     else if (expectations->count == EXPECTATIONS_LIMIT)
         problems_add(problems, "out_of_range", "are too many expectations");
     else

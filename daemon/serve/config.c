@@ -375,12 +375,13 @@ static void make_up_name(struct config_reading *reading)
     reading->given[config_key_find("node.names") - keys] = true;
 }
 
-static void check_name(struct config_reading *reading, const struct config_flags *given)
+/* A name that is not there may stand where nothing could be read. */
+static void check_name(struct config_reading *reading, const struct config_flags *given, bool all_read)
 {
     struct config *config = reading->config;
     const char *where = given->name_source;
     if (!config->node_name) {
-        if (!is_given(reading, "node.name"))
+        if (!is_given(reading, "node.name") && all_read)
             config_problem(reading, "node.name", "required (or --name, --sname)");
         return;
     }
@@ -388,7 +389,11 @@ static void check_name(struct config_reading *reading, const struct config_flags
         config->long_names = node_name_looks_long(config->node_name);
     char *complete = node_name_complete(config->node_name, config->long_names);
     if (!complete) {
-        config_problem(reading, where, "%s has no @HOST, and this host has no full name", config->node_name);
+        if (given->action == CONFIG_ONE_SHOT && !given->has_name)
+            config_problem(reading, "--name", "required: this host has no full name of its own");
+        else
+            config_problem(reading, where, "%s has no @HOST, and this host has no full name",
+                           config->node_name);
         return;
     }
     free(config->node_name);
@@ -440,15 +445,16 @@ enum config_action config_load(int argc, char **argv, struct config *config, FIL
     if (given.action == CONFIG_HELP || given.action == CONFIG_VERSION)
         return reading.problem_count ? CONFIG_INVALID : given.action;
 
+    bool all_read = reading.problem_count == 0;
     if (given.file)
-        config_file_read(&reading, given.file);
+        all_read = config_file_read(&reading, given.file) && all_read;
     config_flags_apply(&reading, &given);
     if (given.action == CONFIG_ONE_SHOT && !given.has_name)
         make_up_name(&reading);
     if (given.action == CONFIG_ONE_SHOT && !is_given(&reading, "log.level"))
         config->log_level = LOG_LEVEL_WARNING;
     find_epmd_port(&reading);
-    check_name(&reading, &given);
+    check_name(&reading, &given, all_read);
     check_peers(&reading);
     if (config->schedules.count && !config->scenario_dir)
         config_problem(&reading, "schedules", "need a scenario_dir");

@@ -68,12 +68,12 @@ static void read_section(struct config_reading *reading, json_t *section, const 
     }
 }
 
-void config_file_read(struct config_reading *reading, const char *file)
+bool config_file_read(struct config_reading *reading, const char *file)
 {
     FILE *stream = fopen(file, "re");
     if (!stream) {
         config_problem(reading, file, "cannot open: %s", strerror(errno));
-        return;
+        return false;
     }
     json_error_t error;
     json_t *root = json_loadf(stream, JSON_REJECT_DUPLICATES, &error);
@@ -86,6 +86,8 @@ void config_file_read(struct config_reading *reading, const char *file)
     } else {
         read_section(reading, root, "");
     }
+    bool is_read = json_is_object(root);
     json_decref(root);
     fclose(stream);
+    return is_read;
 }

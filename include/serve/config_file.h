@@ -2,9 +2,10 @@
 #ifndef HARNESSD_SERVE_CONFIG_FILE_H
 #define HARNESSD_SERVE_CONFIG_FILE_H
 
+#include "base/compiler.h"
 #include "serve/config_key.h"
 
-/* Sets every key that the file has. */
-void config_file_read(struct config_reading *reading, const char *file);
+/* Sets every key that the file has. False when it could not be read at all. */
+MUST_CHECK bool config_file_read(struct config_reading *reading, const char *file);
 
 #endif

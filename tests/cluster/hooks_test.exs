@@ -665,6 +665,13 @@ defmodule HooksTest do
       Harness.wait_for_log(harness, ~r/from elsewhere/)
     end
 
+    test "is text in the log, whatever it is made of", %{harness: harness, peer: peer} do
+      text = "fun(_, _) -> io:put_chars([[\"h\", 228, <<\"llo \"/utf8>>], [26085 | [<<\"!\">>]], 10]) end"
+      scenario = Map.put(talkative_elsewhere(peer), :invariant, erlang(text, []))
+      assert {:ok, _} = GenServer.call({:harness, harness.node}, {:run, scenario}, 30_000)
+      Harness.wait_for_log(harness, ~r/text="hällo 日!"/u)
+    end
+
     defp talkative_elsewhere(peer) do
       invariant = erlang("fun(_, _) -> io:put_chars(\"from elsewhere\") end", [])
 

@@ -329,6 +329,18 @@ static void test_counts_below(void **state)
     }
 }
 
+/* A bucket has a value that stands for it, which none of those in it may have had. */
+static void test_quantiles_within_extremes(void **state)
+{
+    (void)state;
+    struct histogram histogram;
+    histogram_init(&histogram, 3);
+    for (size_t i = 0; i < 3; i++)
+        histogram_record(&histogram, 1160000 + i);
+    assert_in_range(histogram_quantile(&histogram, 0.5), 1160000, 1160002);
+    histogram_free(&histogram);
+}
+
 int main(void)
 {
     struct CMUnitTest of_sources[ARRAY_LENGTH(sources)];
@@ -344,6 +356,7 @@ int main(void)
         cmocka_unit_test(test_reset),
         cmocka_unit_test(test_add_other_digits),
         cmocka_unit_test(test_counts_below),
+        cmocka_unit_test(test_quantiles_within_extremes),
     };
     int failed = cmocka_run_group_tests_name("values", tests, NULL, NULL);
     return failed + cmocka_run_group_tests_name("sources", of_sources, NULL, NULL);

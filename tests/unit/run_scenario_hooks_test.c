@@ -265,6 +265,8 @@ static void test_bad_expectations(void **state)
         {"[{max_p98_us, 1}]", PROBLEM("performance_expectations", "unknown_key",
                                       "max_p98_us is not an expectation; did you mean max_p90_us")},
         {"[{max_error_rate, high}]", PROBLEM("performance_expectations,max_error_rate", "wrong_type", "")},
+        {"[{max_error_rate, 5}]",
+         PROBLEM("performance_expectations,max_error_rate", "out_of_range", "must be in 0 to 1, got 5")},
     };
     char text[300];
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {

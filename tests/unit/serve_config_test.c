@@ -298,11 +298,10 @@ static void test_file_problems(void **state)
          "access.callers.allow: is not a list of patterns\naccess.callers.deny[0]: is empty\n"
          "access.callers.deny[1]: is not a string\n"},
         {"{\"node\": {\"name\": \"a@b\"}, \"line\\nbreak\": 1}", "line?break: unknown key\n"},
-        {"[]", "FILE: is not a JSON object\nnode.name: required (or --name, --sname)\n"},
+        {"[]", "FILE: is not a JSON object\n"},
         {"{\"node\": {\"name\": \"a@b\", \"name\": \"c@d\"}}",
-         "FILE:1:31: duplicate object key near '\"name\"'\nnode.name: required (or --name, --sname)\n"},
-        {"{",
-         "FILE:1:1: string or '}' expected near end of file\nnode.name: required (or --name, --sname)\n"},
+         "FILE:1:31: duplicate object key near '\"name\"'\n"},
+        {"{", "FILE:1:1: string or '}' expected near end of file\n"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         assert_int_equal(load_file(rows[i].text), CONFIG_INVALID);
