@@ -45,7 +45,8 @@ require_promtool() {
     PROMTOOL=$1/promtool
     [ ! -x "$PROMTOOL" ] || return 0
     mkdir -p "$1/package" || exit 2
-    if ! (cd "$1/package" && apt-get download prometheus && dpkg-deb --extract prometheus_*.deb . &&
+    if ! (cd "$1/package" && { apt-get download prometheus || { apt-get update && apt-get download prometheus; }; } &&
+        dpkg-deb --extract prometheus_*.deb . &&
         mv usr/bin/promtool ..) >"$1/log" 2>&1 </dev/null; then
         cat "$1/log" >&2
         echo "Could not get promtool of the package prometheus" >&2
