@@ -22,6 +22,7 @@ struct runs_limits daemon_runs_limits(const struct config *config)
                                           [ROOM_IN_FLIGHT] = config->limit_in_flight,
                                           [ROOM_QUEUED_ARRIVALS] = config->limit_queued_arrivals}},
                                 .queued_runs = config->limit_queued_runs,
+                                .journal_ns = config->journal_ms * CLOCK_NS_PER_MS,
                                 .store = {.count = config->retention_count,
                                           .seconds = config->retention_days * 24 * 60 * 60,
                                           .bytes = config->retention_bytes,

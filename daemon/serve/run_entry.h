@@ -23,7 +23,8 @@ struct run_entry {
     uint64_t accepted_ns;
     uint64_t started_ns;
     uint64_t ended_ns;
-    struct room room; /* what it takes from when it starts until it has ended */
+    uint64_t journal_ns; /* when it is journalled next, while it is running */
+    struct room room;    /* what it takes from when it starts until it has ended */
 
     /* What it was asked for with. */
     struct scenario *scenario; /* until it starts: then it is the run's */
@@ -58,7 +59,7 @@ struct runs {
     bool stopping;
     bool closing; /* nothing more is stored of what ends now */
     struct loop_task start_queued;
-    struct loop_timer journal;
+    struct loop_timer journal; /* set while a run goes on that is to be journalled */
     struct subscriptions *subscriptions;
     struct loop_timer progress; /* set while somebody is told of a run that goes on */
     bool progress_is_set;
@@ -85,6 +86,12 @@ void runs_open_store(struct runs *runs);
 
 /* The run was accepted. */
 void run_store_begin(struct run_entry *entry);
+
+/* It goes on from now, and is journalled from time to time. */
+void run_store_started(struct run_entry *entry);
+
+/* The time between journals may be another one. */
+void runs_plan_journal(struct runs *runs);
 
 /* It has ended: its result is stored, and who waits for it is answered when that is done. */
 void run_store_result(struct run_entry *entry, struct term raised);

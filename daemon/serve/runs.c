@@ -139,6 +139,7 @@ static void begin(struct run_entry *entry)
     entry->scenario = NULL;
     entry->run = runner_start(runs->options.runner, &request);
     run_set_phase(entry, RUN_PHASE_RUNNING);
+    run_store_started(entry);
     run_tell_started(entry);
 }
 
@@ -401,6 +402,7 @@ void runs_set_limits(struct runs *runs, const struct runs_limits *limits)
 {
     runs->options.limits = *limits;
     store_set_limits(runs->store, &limits->store);
+    runs_plan_journal(runs);
     start_queued(runs);
 }
 

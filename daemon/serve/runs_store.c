@@ -4,9 +4,6 @@
 #include "run_entry.h"
 #include "serve/run_result.h"
 
-/* How often what goes on is journalled. */
-#define JOURNAL_NS (5 * CLOCK_NS_PER_S)
-
 static void build_summary(const struct run_entry *entry, struct term_builder *builder)
 {
     struct run_summary summary = run_summary_now(entry);
@@ -175,14 +172,56 @@ static void on_written(void *owner, uint64_t id, enum store_state state, bool du
     run_entry_free(entry);
 }
 
-/* For the case that this daemon ends before them. */
-static void journal_all(void *owner)
+/* --- Journals ---
+ *
+ * For the case that this daemon ends before its runs. Making one takes the loop about a millisecond, which is
+ * added to what is measured meanwhile: so each pass makes one at most, and those of runs that were started
+ * together are spread over the time between journals. */
+
+static struct run_entry *next_to_journal(struct runs *runs)
+{
+    const uint64_t latest_ns = clock_ns() + runs->options.limits.journal_ns;
+    struct run_entry *next = NULL;
+    for (struct run_entry *entry = runs->first; entry; entry = entry->next) {
+        if (!entry->run)
+            continue;
+        if (entry->journal_ns > latest_ns) /* the time was longer */
+            entry->journal_ns = latest_ns;
+        if (!next || entry->journal_ns < next->journal_ns)
+            next = entry;
+    }
+    return next;
+}
+
+void runs_plan_journal(struct runs *runs)
+{
+    const struct run_entry *next = runs->options.folder ? next_to_journal(runs) : NULL;
+    uint64_t now_ns = clock_ns();
+    if (next)
+        loop_timer_set(&runs->journal, next->journal_ns > now_ns ? next->journal_ns - now_ns : 0);
+    else
+        loop_timer_stop(&runs->journal);
+}
+
+static void journal_next(void *owner)
 {
     struct runs *runs = owner;
-    for (struct run_entry *entry = runs->first; entry; entry = entry->next)
-        if (entry->run && run_has_begun(entry->run))
+    struct run_entry *entry = next_to_journal(runs);
+    if (entry && entry->journal_ns <= clock_ns()) {
+        if (run_has_begun(entry->run))
             journal(entry);
-    loop_timer_set(&runs->journal, JOURNAL_NS);
+        entry->journal_ns = clock_ns() + runs->options.limits.journal_ns;
+    }
+    runs_plan_journal(runs);
+}
+
+void run_store_started(struct run_entry *entry)
+{
+    /* Ids that follow each other fall far apart (Knuth's multiplicative hash, 20 bits of it). */
+    const uint64_t place = (entry->summary.run_id * 0x9e3779b97f4a7c15) >> 44;
+    const uint64_t interval_ns = entry->runs->options.limits.journal_ns;
+    entry->journal_ns = clock_ns() + ((interval_ns * place) >> 20);
+    runs_plan_journal(entry->runs);
 }
 
 void runs_open_store(struct runs *runs)
@@ -193,9 +232,7 @@ void runs_open_store(struct runs *runs)
                                     .written = on_written,
                                     .owner = runs};
     runs->store = store_open(&options);
-    loop_timer_init(&runs->journal, options.loop, journal_all, runs);
-    if (options.folder)
-        loop_timer_set(&runs->journal, JOURNAL_NS);
+    loop_timer_init(&runs->journal, options.loop, journal_next, runs);
 }
 
 struct store *runs_store(const struct runs *runs)

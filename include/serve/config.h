@@ -102,7 +102,8 @@ struct config {
     enum log_level log_level;
     enum log_format log_format;
 
-    char *state_dir;          /* NULL: runs are kept in memory only */
+    char *state_dir; /* NULL: runs are kept in memory only */
+    uint64_t journal_ms;
     uint64_t retention_count; /* of runs that have ended */
     uint64_t retention_days;  /* 0: for ever */
     uint64_t retention_bytes; /* of their files */

@@ -20,6 +20,7 @@ struct runs;
 struct runs_limits {
     struct room room;          /* what all runs may take together */
     size_t queued_runs;        /* that may wait */
+    uint64_t journal_ns;       /* the time after which what a run has so far is journalled again */
     struct store_limits store; /* runs that have ended */
 };
 

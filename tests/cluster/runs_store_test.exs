@@ -111,6 +111,28 @@ defmodule RunsStoreTest do
     Wait.until("no files", fn -> Enum.filter(files(folder), &(&1 =~ "#{id}.")) == [] end)
   end
 
+  # All at once they would hold up what is measured.
+  test "the journals of runs that were started together are spread over their time", %{target: target} do
+    %{harness: harness, folder: folder} = start(%{"journal_ms" => 2_000})
+    load = %{target: target, load: %{threads: 1, duration_ms: 60_000, think_ms: 20}, operations: [:get]}
+    ids = for _ <- 1..20, do: Runs.start(harness, load)
+    for id <- ids, do: await_journal(folder, id)
+    times = Enum.map(ids, &journalled_at(folder, &1))
+    assert Enum.max(times) - Enum.min(times) > 1_000
+    # Each goes on being written at about that pace.
+    first = hd(ids)
+    at = journalled_at(folder, first)
+    Wait.until("the next journal", fn -> journalled_at(folder, first) > at end)
+    assert journalled_at(folder, first) - at > 1_500
+  end
+
+  # The wall clock in the trailer of the journal.
+  defp journalled_at(folder, id) do
+    bytes = File.read!(Path.join([folder, "runs", "#{id}.running"]))
+    <<"harnessd", _::64, ^id::64, at_ms::64, _::binary>> = binary_part(bytes, byte_size(bytes), -60)
+    at_ms
+  end
+
   test "a run that was acknowledged is known, whatever happens then", %{target: target} do
     %{harness: harness} = start(%{"limits" => %{"runs" => 1}})
     ids = for _ <- 1..3, do: Runs.start(harness, long_load(target))

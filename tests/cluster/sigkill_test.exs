@@ -1,34 +1,51 @@
 defmodule SigkillTest do
   @moduledoc """
   A daemon that is killed at any moment of its runs: whatever it has acknowledged is there after its restart, each
-  finished report whole, each run that it did not finish listed as interrupted with what it had.
+  finished report whole, each run that it did not finish listed as interrupted with what it had journalled.
   """
   use ClusterCase
 
   @kills 50
   @at_once 3
+
+  # So many of them come when a run has gone on for several journals.
+  @late_kills 10
   @moduletag timeout: 600_000
 
   test "#{@kills} times at random moments" do
     folder = Support.temporary_folder()
-    config = %{"state_dir" => folder, "retention" => %{"count" => 1_000}, "log" => %{"level" => "info"}}
+
+    config = %{
+      "state_dir" => folder,
+      "retention" => %{"count" => 1_000},
+      "journal_ms" => 100,
+      "log" => %{"level" => "info"}
+    }
+
     harness = Harness.start(config: config)
     peer = Peer.start(arguments: ["-hidden"])
     subject = Peer.start_server(peer, Subject)
 
-    {_, known} =
-      for _ <- 1..@kills, reduce: {harness, %{}} do
-        {harness, known} ->
+    {_, known, journalled} =
+      for kill <- 1..@kills, reduce: {harness, %{}, []} do
+        {harness, known, journalled} ->
+          late = if rem(kill, div(@kills, @late_kills)) == 0, do: start_long(harness, subject, folder)
           known = Map.merge(known, kill_amid_runs(harness, subject))
+          known = if late, do: Map.put_new(known, late, nil), else: known
+          journals = journals(folder)
+          if late, do: assert(journals[late] > 0)
           harness = Harness.restart(harness)
-          {harness, Map.new(known, fn {id, acknowledged} -> {id, check(harness, id, acknowledged)} end)}
+          known = Map.new(known, fn {id, acknowledged} -> {id, check(harness, id, acknowledged)} end)
+          for {id, operations} <- journals, do: assert_journalled(known[id], operations)
+          {harness, known, Enum.uniq(Map.keys(journals) ++ journalled)}
       end
 
     kinds = Enum.frequencies_by(known, fn {_, {kind, _}} -> kind end)
-    IO.puts("\n#{@kills} kills: #{inspect(kinds)}")
+    IO.puts("\n#{@kills} kills: #{inspect(kinds)}, #{length(journalled)} with a journal")
     # Both kinds have been met, or the moments were badly chosen.
     assert %{finished: finished, interrupted: interrupted} = kinds
     assert finished > @kills / 2 and interrupted > @kills / 2
+    assert length(journalled) >= @late_kills
     assert Path.wildcard(Path.join(folder, "**/*.damaged")) == []
   end
 
@@ -52,6 +69,38 @@ defmodule SigkillTest do
     for starter <- starters, do: await_end(starter)
     collect(%{})
   end
+
+  # The id of a run that several journals of are written by now.
+  defp start_long(harness, subject, folder) do
+    load = %{target: subject, load: %{threads: 2, duration_ms: 600_000, think_ms: 5}, operations: [{:add, 1}]}
+    {:ok, id} = Harness.call(harness, :start, [load])
+
+    for _ <- 1..3, reduce: 0 do
+      before -> Wait.until("another journal of run #{id}", fn -> more(journals(folder)[id], before) end)
+    end
+
+    id
+  end
+
+  defp more(operations, before), do: if(operations != nil and operations > before, do: operations)
+
+  # The runs that have been journalled, with the operations that are in the report of the journal; a run that was
+  # begun only has nil there.
+  defp journals(folder) do
+    for file <- Path.wildcard(Path.join(folder, "runs/*.running")),
+        {:ok, bytes} <- [File.read(file)],
+        {_summary, %{run_id: id, metrics: %{total_operations: operations}}} <- [:erlang.binary_to_term(bytes)],
+        into: %{},
+        do: {id, operations}
+  end
+
+  # It may also have finished, and been killed before its journal was removed; and a run whose id was on the way
+  # to us is not known here.
+  defp assert_journalled({:interrupted, {:error, {:interrupted, report}}}, operations),
+    do: assert(report.metrics.total_operations == operations)
+
+  defp assert_journalled({:finished, _}, _), do: :ok
+  defp assert_journalled(nil, _), do: :ok
 
   defp start_and_await(harness, scenario, test) do
     {:ok, id} = Harness.call(harness, :start, [scenario])
