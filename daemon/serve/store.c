@@ -10,24 +10,6 @@
 
 /* --- Opening and closing --- */
 
-static void open_folder(struct store *store)
-{
-    char *problem = store_folder_open(&store->folder, store->options.folder, store->options.calls);
-    if (problem) {
-        store_set_problem(store, problem);
-        return;
-    }
-    store_folder_scan(&store->folder, &store->list);
-    store->last_id = store->folder.last_id;
-    size_t interrupted = 0;
-    for (size_t i = 0; i < store->list.count; i++)
-        interrupted += store->list.runs[i]->state == STORE_INTERRUPTED;
-    log_info("store opened", log_string("folder", store->options.folder),
-             log_integer("runs", (int64_t)store->list.count),
-             log_integer("interrupted", (int64_t)interrupted));
-    store_try_folder(store);
-}
-
 struct store *store_open(const struct store_options *options)
 {
     static const struct store_clock system_clock = {.ns = clock_ns, .wall_us = clock_wall_us};
@@ -39,8 +21,8 @@ struct store *store_open(const struct store_options *options)
     store->folder.top = store->folder.runs = -1;
     loop_timer_init(&store->tend, store->options.loop, store_tend, store);
     store->worker = worker_new(store->options.loop);
-    if (options->folder)
-        open_folder(store);
+    if (options->folder && store_open_folder(store))
+        store_try_folder(store);
     store_plan_tending(store, 0);
     return store;
 }

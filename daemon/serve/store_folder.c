@@ -180,6 +180,13 @@ static void set_aside(struct store_folder *folder, const char *name, const char 
     free(renamed);
 }
 
+void store_folder_set_aside_run(struct store_folder *folder, const struct store_run *run)
+{
+    char name[STORE_NAME_BYTES];
+    store_name(run->id, store_kind_of(run->state), name);
+    set_aside(folder, name, "another run has its id", run->bytes);
+}
+
 /* Adds the run of this file, unless there is a better one of it. */
 static void look_at(struct store_folder *folder, struct store_list *list, const char *name, uint64_t id,
                     enum store_kind kind)

@@ -27,8 +27,12 @@ struct store_folder {
 MUST_CHECK char *store_folder_open(struct store_folder *folder, const char *path,
                                    const struct file_calls *calls);
 
-/* Adds the runs in it to `list`, removes what is left of others, and sets aside what is damaged. */
+/* Adds the runs in it to `list`, which is empty, removes what is left of others, and sets aside what is
+ * damaged. */
 void store_folder_scan(struct store_folder *folder, struct store_list *list);
+
+/* Sets the files of a run aside: another one has its id. */
+void store_folder_set_aside_run(struct store_folder *folder, const struct store_run *run);
 
 /* A damaged file more, under its new name. The name is copied. */
 void store_folder_add_damaged(struct store_folder *folder, const char *name, uint64_t bytes,

@@ -41,28 +41,45 @@ struct store_run *store_list_find(const struct store_list *list, uint64_t id)
     return at < list->count && list->runs[at]->id == id ? list->runs[at] : NULL;
 }
 
-struct store_run *store_list_add(struct store_list *list, uint64_t id)
+static void put_in(struct store_list *list, struct store_run *run)
 {
-    size_t at = position(list, id);
-    assert(at == list->count || list->runs[at]->id != id);
+    size_t at = position(list, run->id);
+    assert(at == list->count || list->runs[at]->id != run->id);
     if (list->count == list->capacity) {
         list->capacity = list->capacity ? 2 * list->capacity : 64;
         list->runs = memory_resize(list->runs, list->capacity, sizeof(*list->runs));
     }
     memmove(&list->runs[at + 1], &list->runs[at], (list->count - at) * sizeof(*list->runs));
     list->count++;
-    list->runs[at] = memory_zalloc(1, sizeof(struct store_run));
-    list->runs[at]->id = id;
-    return list->runs[at];
+    list->runs[at] = run;
 }
 
-void store_list_remove(struct store_list *list, struct store_run *run)
+static void take_out(struct store_list *list, const struct store_run *run)
 {
     size_t at = position(list, run->id);
     assert(list->runs[at] == run);
     list->count--;
     memmove(&list->runs[at], &list->runs[at + 1], (list->count - at) * sizeof(*list->runs));
+}
+
+struct store_run *store_list_add(struct store_list *list, uint64_t id)
+{
+    struct store_run *run = memory_zalloc(1, sizeof(*run));
+    run->id = id;
+    put_in(list, run);
+    return run;
+}
+
+void store_list_remove(struct store_list *list, struct store_run *run)
+{
+    take_out(list, run);
     free_run(run);
+}
+
+void store_list_move(struct store_list *list, struct store_list *other, struct store_run *run)
+{
+    take_out(other, run);
+    put_in(list, run);
 }
 
 void store_list_end(struct store_list *list, struct store_run *run)

@@ -36,6 +36,9 @@ struct store_run *store_list_find(const struct store_list *list, uint64_t id);
 /* A new one, all zero but for the id, which is in no run of the list. */
 struct store_run *store_list_add(struct store_list *list, uint64_t id);
 
+/* Takes a run out of `other`, which has it, and adds it; no run of the list has its id. */
+void store_list_move(struct store_list *list, struct store_list *other, struct store_run *run);
+
 /* It ends now, after all others, whatever the clock says. */
 void store_list_end(struct store_list *list, struct store_run *run);
 

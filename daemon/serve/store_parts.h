@@ -62,6 +62,10 @@ void store_keep_last_id(struct store *store);
 /* Finds out at once, without the thread, whether the folder takes a file. */
 void store_try_folder(struct store *store);
 
+/* Opens the folder, and knows of the runs in it as well. False when it cannot be used, which is the store's
+ * problem then. */
+MUST_CHECK bool store_open_folder(struct store *store);
+
 /* Forgets a run and removes its files. */
 void store_forget(struct store *store, struct store_run *run);
 

@@ -124,6 +124,42 @@ void store_try_folder(struct store *store)
     job->job.done(&job->job);
 }
 
+/* What was given meanwhile keeps its id: what is there under the same one is set aside. */
+static size_t take_found(struct store *store, struct store_list *found)
+{
+    size_t interrupted = 0;
+    while (found->count) {
+        struct store_run *run = found->runs[found->count - 1];
+        if (store_list_find(&store->list, run->id)) {
+            store_folder_set_aside_run(&store->folder, run);
+            store_list_remove(found, run);
+        } else {
+            interrupted += run->state == STORE_INTERRUPTED;
+            store_list_move(&store->list, found, run);
+        }
+    }
+    return interrupted;
+}
+
+bool store_open_folder(struct store *store)
+{
+    struct store_list found = {0};
+    char *problem = store_folder_open(&store->folder, store->options.folder, store->options.calls);
+    if (problem) {
+        store_set_problem(store, problem);
+        return false;
+    }
+    store_folder_scan(&store->folder, &found);
+    if (store->last_id < store->folder.last_id)
+        store->last_id = store->folder.last_id;
+    const size_t count = found.count;
+    const size_t interrupted = take_found(store, &found);
+    store_list_free(&found);
+    log_info("store opened", log_string("folder", store->options.folder), log_integer("runs", (int64_t)count),
+             log_integer("interrupted", (int64_t)interrupted));
+    return true;
+}
+
 /* As long as there is a file of the last run, its name says the id. */
 void store_keep_last_id(struct store *store)
 {

@@ -169,10 +169,27 @@ void store_keep_limits(struct store *store)
     }
 }
 
+/* A folder that could not be used at the start: what was to be in it is written now, first what says that
+ * runs are under way. */
+static void try_to_open(struct store *store)
+{
+    if (!store->options.folder || store_has_folder(store) || !store_open_folder(store))
+        return;
+    for (size_t i = 0; i < store->list.count; i++) {
+        struct store_run *run = store->list.runs[i];
+        if (run->state != STORE_RUNNING)
+            continue;
+        run->changed = true;
+        store_write_run(store, run);
+    }
+    store_save_last_id(store); /* for what comes of it */
+}
+
 void store_tend(void *owner)
 {
     struct store *store = owner;
-    bool behind = store_has_folder(store) && (store->problem || store_is_behind(store));
+    try_to_open(store);
+    bool behind = store->options.folder && (store->problem || store_is_behind(store));
     store_plan_tending(store, behind ? STORE_RETRY_NS : TEND_NS);
     store_keep_limits(store);
     /* A slow disk is not given more to do than it does. */

@@ -9,10 +9,12 @@
  *
  * A file is there whole or not at all (base/atomic_file.h). All files are written and read by a thread of the
  * store, in the order in which that was asked for, so that a slow disk does not stop the loop: nothing here
- * waits for a disk but store_open() and store_close(), and what has to wait is told by a callback.
+ * waits for a disk but store_open(), which a folder that comes late catches up on, and store_close(); what
+ * has to wait is told by a callback.
  *
  * When the disk is full, read-only or away, the store says so once in the log and in store_problem(), keeps
- * results in memory and writes them as soon as it can. */
+ * results in memory and writes them as soon as it can. A folder that cannot be used at the start is tried
+ * again each second; the runs in it are known from when it can. */
 #ifndef HARNESSD_SERVE_STORE_H
 #define HARNESSD_SERVE_STORE_H
 
@@ -89,7 +91,7 @@ struct store_entry {
     bool durable;         /* on disk */
 };
 
-/* Never NULL: a folder that cannot be used is logged and is the store's problem from then on. Files that
+/* Never NULL: a folder that cannot be used is logged and is the store's problem until it can. Files that
  * another daemon uses are not touched, damaged ones are set aside and logged. Takes as long as reading the
  * beginning of each file does. */
 struct store *store_open(const struct store_options *options);

@@ -188,6 +188,44 @@ defmodule RunsStoreTest do
     assert Harness.log(harness) =~ "cannot store runs"
   end
 
+  test "a folder that comes late has all runs from then on", %{target: target} do
+    above = Path.join(Support.temporary_folder(), "mount")
+    folder = Path.join(above, "state")
+    harness = Harness.start(config: %{"state_dir" => folder, "limits" => %{"runs" => 1}})
+    {:ok, report} = Harness.run(harness, %{target: target, threads: [[{:echo, 1}]]})
+    going = Runs.start(harness, long_load(target))
+    waiting = Runs.start(harness, long_load(target))
+    assert %{stored: :memory} = Runs.status(harness, report.run_id)
+    File.mkdir!(above)
+    Wait.until("it on disk", fn -> Runs.status(harness, report.run_id).stored == :disk end)
+    running = for id <- [going, waiting], do: "#{id}.running"
+    Wait.until("the others", fn -> running -- files(folder) == [] end)
+    Wait.until("the log to say so", fn -> Harness.log(harness) =~ "storing runs again" end)
+    Harness.kill(harness)
+    harness = Harness.restart(harness)
+    assert Harness.call(harness, :report, [report.run_id]) == {:ok, report}
+    for id <- [going, waiting], do: assert(%{state: :interrupted} = Runs.status(harness, id))
+  end
+
+  test "a folder that an older daemon still has is taken over when it ends", %{target: target} do
+    %{harness: older, folder: folder} = start()
+    scenario = %{target: target, threads: [[{:echo, 1}]]}
+    {:ok, first} = Harness.run(older, scenario)
+    harness = Harness.start(config: %{"state_dir" => folder})
+    {:ok, second} = Harness.run(harness, scenario)
+    {:ok, third} = Harness.run(older, scenario)
+    assert ids(harness) == [second.run_id]
+    Harness.stop(older)
+    Wait.until("all runs", fn -> ids(harness) == [third.run_id, second.run_id, first.run_id] end)
+
+    for report <- [first, second, third],
+        do: assert(Harness.call(harness, :report, [report.run_id]) == {:ok, report})
+
+    {:ok, fourth} = Harness.run(harness, scenario)
+    assert fourth.run_id > third.run_id
+    Wait.until("them on disk", fn -> Runs.status(harness, second.run_id).stored == :disk end)
+  end
+
   test "ids go on from what is on disk, whatever it says", %{target: target} do
     for {last, follows} <- [
           {"4611686018427387903", true},

@@ -197,6 +197,77 @@ static void test_unusable_folder(void **state)
     assert_string_equal(store_problem(fixture->store), "cannot make it: Not a directory");
 }
 
+static void await_folder(struct fixture *fixture)
+{
+    while (store_problem(fixture->store))
+        pass(fixture);
+    settle(fixture);
+}
+
+/* A folder that comes late takes all that there is by then. */
+static void test_late_folder(void **state)
+{
+    struct fixture *fixture = *state;
+    char *above = memory_format("%s/runs", fixture->folder);
+    char *inner = memory_format("%s/mount/state", fixture->folder);
+    char *mount = memory_format("%s/mount", fixture->folder);
+    fixture->options.folder = inner;
+    open_store(fixture);
+    assert_string_equal(store_problem(fixture->store), "cannot make it: No such file or directory");
+    begin(fixture, 1);
+    begin(fixture, 2);
+    finish(fixture, 2, 20);
+    expect_told_last(fixture, 2, STORE_FINISHED, false);
+    assert_int_equal(mkdir(mount, 0700), 0);
+    char *files = memory_format("%s/runs", inner);
+    await_folder(fixture);
+    assert_int_equal(symlink(files, above), 0); /* where expect_files() looks */
+    expect_files(fixture, "1.running 2.json 2.term last_id");
+    expect_run(fixture, 1, STORE_RUNNING, true);
+    expect_run(fixture, 2, STORE_FINISHED, true);
+    assert_int_equal(count_logged(fixture, "cannot store runs"), 1);
+    assert_int_equal(count_logged(fixture, "storing runs again"), 1);
+    finish(fixture, 1, 10);
+    reopen_store(fixture);
+    expect_result(fixture, 1, 10);
+    expect_result(fixture, 2, 20);
+    close_store(fixture);
+    assert_int_equal(unlink(above), 0);
+    free(files);
+    free(mount);
+    free(inner);
+    free(above);
+}
+
+/* So does one that another daemon has had: its runs are known then, ids go on from its own, and what has the
+ * id of one of ours is set aside. */
+static void test_folder_of_another(void **state)
+{
+    struct fixture *fixture = *state;
+    open_store(fixture);
+    begin(fixture, 7);
+    finish(fixture, 8, 80);
+    finish(fixture, 90, 900);
+    settle(fixture);
+    struct store *other = fixture->store;
+    open_store(fixture);
+    assert_string_equal(store_problem(fixture->store), "another daemon uses it");
+    finish(fixture, 8, 81);
+    begin(fixture, 9);
+    assert_int_equal(store_last_id(fixture->store), 9);
+    store_close(other);
+    await_folder(fixture);
+    assert_int_equal(store_last_id(fixture->store), 90);
+    expect_run(fixture, 7, STORE_INTERRUPTED, true);
+    expect_run(fixture, 8, STORE_FINISHED, true);
+    expect_run(fixture, 9, STORE_RUNNING, true);
+    expect_result(fixture, 8, 81);
+    expect_result(fixture, 90, 900);
+    expect_files(fixture, "7.running 8.json 8.term 8.term.damaged 9.running 90.json 90.term last_id");
+    expect_json(fixture, 8, "{\"id\":8,\"state\":\"finished\",\"summary\":{\"name\":\"run 8\"},\"ok\":81}\n");
+    assert_int_equal(count_logged(fixture, "another run has its id"), 1);
+}
+
 /* Without a folder there is nothing wrong: results are in memory, the latest of them. */
 static void test_in_memory(void **state)
 {
@@ -665,6 +736,8 @@ int main(void)
         TEST(test_modes),
         TEST(test_lock),
         TEST(test_unusable_folder),
+        TEST(test_late_folder),
+        TEST(test_folder_of_another),
         TEST(test_in_memory),
         TEST(test_large_summary),
         TEST(test_last_id),
