@@ -213,9 +213,12 @@ static void free_parts(struct daemon *daemon)
 {
     if (daemon->pages)
         pages_free(daemon->pages);
-    peers_close(daemon->peers);
     if (daemon->ready) {
         runs_close(daemon->runs);
+        loop_finish(&daemon->loop); /* who waits is answered, as far as nodes read it at once */
+    }
+    peers_close(daemon->peers);
+    if (daemon->ready) {
         rpc_in_free(daemon->rpc_in);
         io_server_free(daemon->io_server);
     }

@@ -33,9 +33,8 @@ struct runs_options {
 
 struct runs *runs_new(const struct runs_options *options);
 
-/* Closes the runner as well. What has not ended is given up, and interrupted; everybody who waits is
- * answered.
- */
+/* Closes the runner as well. What has not ended is given up, and interrupted; everybody who waits is answered
+ * {error, aborted}, which peers get at the end of this pass if they are still there. */
 void runs_close(struct runs *runs);
 
 /* Writes what is not written yet. */

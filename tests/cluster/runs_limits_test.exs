@@ -204,6 +204,26 @@ defmodule RunsLimitsTest do
     end
   end
 
+  test "who waits for a run that SIGTERM does not end in time is answered all the same", %{target: target} do
+    config = %{"shutdown_ms" => 300, "state_dir" => Support.temporary_folder()}
+    harness = Harness.start(config: config)
+    test = self()
+    cleanup = fn _, _ -> send(test, :cleaning) && Process.sleep(:infinity) end
+    scenario = Map.merge(Runs.held(target, :slow), %{cleanup: cleanup, hook_timeout_ms: 60_000})
+    caller = start_run(harness, scenario)
+    {:slow, _} = begun()
+    [%{run_id: id}] = Harness.call(harness, :runs)
+    other = Task.async(fn -> Runs.await(harness, id) end)
+    Wait.until("both to wait", fn -> Runs.status(harness, id).awaited_by == 2 end)
+    Harness.terminate(harness)
+    assert_receive :cleaning, 10_000
+    assert Task.await(caller, 30_000) == {:error, :aborted}
+    assert Task.await(other, 30_000) == {:error, :aborted}
+    assert Harness.await_exit(harness) == 0
+    harness = Harness.restart(harness)
+    assert {:error, {:interrupted, %{run_id: ^id}}} = Harness.call(harness, :report, [id])
+  end
+
   test "SIGTERM cancels those that wait, too", %{target: target} do
     harness = harness(%{"runs" => 1})
     scenario = Runs.held(target, :running)
