@@ -13,7 +13,8 @@
 #     SOAK_SECONDS   how long the soak goes on (120)
 #
 # The last line is `N passed, N failed`: unit tests (once, though they run in both builds), checks of the package,
-# cluster tests and fuzzers. The status is 0 if nothing failed, 1 if something did, 2 if it could not run.
+# cluster tests and fuzzers; a line before it says how many tests were skipped, if any were. The status is 0 if nothing
+# failed, 1 if something did, 2 if it could not run.
 
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd) || exit 2
@@ -30,6 +31,7 @@ exec </dev/null
 
 passed=0
 failed=0
+skipped=0
 step_started=0
 
 heading() {
@@ -42,6 +44,7 @@ step_end() {
 }
 
 finish() {
+    [ "$skipped" -eq 0 ] || printf '\n%d skipped: see what the tests above need\n' "$skipped"
     printf '\n%d passed, %d failed\n' "$passed" "$failed"
     [ "$failed" -eq 0 ]
     exit
@@ -138,13 +141,14 @@ cluster_tests() {
     rm -f "$scratch/cluster"
     ERL_EPMD_PORT=$(free_port) RESULT="$scratch/cluster" elixir tests/cluster/run.exs "$@"
     if [ -f "$scratch/cluster" ]; then
-        read -r good bad <"$scratch/cluster"
+        read -r good bad left_out <"$scratch/cluster"
     else
-        good=0 bad=1
+        good=0 bad=1 left_out=0
     fi
     passed=$((passed + good))
     failed=$((failed + bad))
-    step_end "$good passed, $bad failed"
+    skipped=$((skipped + left_out))
+    step_end "$good passed, $bad failed, $left_out skipped"
 }
 
 # What takes a fresh Debian is not part of this: sh tests/package.sh.

@@ -3,7 +3,7 @@
 #     ERL_EPMD_PORT=N HARNESSD=build/asan/harnessd elixir tests/cluster/run.exs [FILE[:LINE]]
 #
 # ERL_EPMD_PORT has to be a free port: a BEAM node reads it when it starts, so that only who starts us can
-# choose it. SEED sets the order of the tests. Writes "PASSED FAILED" to the file RESULT.
+# choose it. SEED sets the order of the tests. Writes "PASSED FAILED SKIPPED" to the file RESULT.
 
 folder = __DIR__
 
@@ -58,7 +58,7 @@ File.rm(log)
 
 if file = System.get_env("RESULT") do
   passed = result.total - result.failures - result.excluded - result.skipped
-  File.write!(file, "#{passed} #{result.failures}\n")
+  File.write!(file, "#{passed} #{result.failures} #{result.skipped}\n")
 end
 
 System.halt(if result.failures == 0, do: 0, else: 1)
