@@ -166,11 +166,37 @@ static bool write_junit(struct one_shot *one_shot, const struct report_view *vie
     return done;
 }
 
+static bool expects_errors(const struct report_view *view)
+{
+    struct term_list list;
+    struct term expectation;
+    if (!term_list_start(&list, view->keys[REPORT_EXPECTATIONS]))
+        return false;
+    while (term_list_next(&list, &expectation))
+        if (term_is_atom(report_view_get(expectation, "expectation"), "max_error_rate"))
+            return true;
+    return false;
+}
+
+/* A target whose name is mistyped, say: without an expectation nobody would notice. */
+static bool all_failed(const struct report_view *view)
+{
+    struct term metrics = view->keys[REPORT_METRICS];
+    uint64_t operations = report_view_count(metrics, "total_operations", 0);
+    return operations && report_view_count(metrics, "operation_errors", 0) == operations &&
+           !expects_errors(view);
+}
+
 static enum one_shot_status status_of(const struct report_view *view)
 {
     if (view->outcome == REPORT_NOT_RUN)
         return ONE_SHOT_NOT_RUN;
-    return view->outcome == REPORT_COMPLETED ? ONE_SHOT_MET : ONE_SHOT_MISSED;
+    if (view->outcome != REPORT_COMPLETED)
+        return ONE_SHOT_MISSED;
+    if (!all_failed(view))
+        return ONE_SHOT_MET;
+    fputs("no operation has succeeded, and there is no max_error_rate that allows it\n", stderr);
+    return ONE_SHOT_MISSED;
 }
 
 /* What is wrong with a scenario is told as when the program finds it, on standard error. */
@@ -203,9 +229,9 @@ static enum one_shot_status tell(struct one_shot *one_shot)
     told = fflush(stdout) == 0;
     if (one_shot->junit)
         told = write_junit(one_shot, &view, &text) && told;
+    enum one_shot_status status = status_of(&view);
     buffer_free(&text);
     term_build_free(&result);
-    enum one_shot_status status = status_of(&view);
     return status == ONE_SHOT_MET && !told ? ONE_SHOT_MISSED : status;
 }
 

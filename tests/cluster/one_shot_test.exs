@@ -157,6 +157,14 @@ defmodule OneShotTest do
       assert {0, _, ""} = Once.run(file, peer.node, ["--config", config])
     end
 
+    test "tells that no operation has succeeded", %{peer: peer} do
+      scenario = %{"target" => "nobody", "threads" => [[erlang("get"), erlang("get")]]}
+      assert {1, output, errors} = Once.run(Once.file(scenario), peer.node)
+      assert output =~ "noproc" and errors =~ "no operation has succeeded"
+      expected = Map.put(scenario, "performance_expectations", %{"max_error_rate" => 1})
+      assert {0, _, ""} = Once.run(Once.file(expected), peer.node)
+    end
+
     test "tells of flags that are wrong", %{peer: peer} do
       file = Once.file(smoke())
 
