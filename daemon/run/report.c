@@ -128,7 +128,8 @@ static void write_thread_counts(struct report *report)
 static void write_thread_events(struct report *report)
 {
     size_t left = REPORT_PIECE;
-    for (; left && report->thread < report->thread_count; left--) {
+    while (left && report->thread < report->thread_count) {
+        left--; /* a thread without events is work as well */
         size_t start = report->starts[report->thread], end = report->starts[report->thread + 1];
         if (report->event == start)
             open_thread(report, end - start);
