@@ -218,6 +218,7 @@ static void free_parts(struct daemon *daemon)
         loop_finish(&daemon->loop); /* who waits is answered, as far as nodes read it at once */
     }
     peers_close(daemon->peers);
+    large_answers_close(daemon->node);
     if (daemon->ready) {
         rpc_in_free(daemon->rpc_in);
         io_server_free(daemon->io_server);

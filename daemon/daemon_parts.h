@@ -5,6 +5,7 @@
 
 #include "dist/listener.h"
 #include "node/io_server.h"
+#include "node/large_answers.h"
 #include "node/rpc_in.h"
 #include "serve/api.h"
 #include "serve/config.h"

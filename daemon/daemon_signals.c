@@ -21,7 +21,8 @@
 static void on_stop_check(void *owner)
 {
     struct daemon *daemon = owner;
-    bool busy = (daemon->runs && runs_busy(daemon->runs)) || peers_queued_bytes(daemon->peers);
+    bool busy = (daemon->runs && runs_busy(daemon->runs)) || large_answers_wait(daemon->node) ||
+                peers_queued_bytes(daemon->peers);
     if (busy && clock_ns() < daemon->stop_by_ns) {
         loop_timer_set(&daemon->stop_check, STOP_CHECK_NS);
         return;

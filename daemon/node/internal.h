@@ -3,6 +3,7 @@
 #define HARNESSD_NODE_INTERNAL_H
 
 #include "base/map.h"
+#include "node/large_answers.h"
 #include "node/monitor.h"
 
 struct node {
@@ -11,6 +12,7 @@ struct node {
     struct map processes; /* pid, as its bytes */
     struct map names;     /* atom, as its bytes */
     struct drain_wait *drain_waits;
+    struct large_answers *large_answers;
     uint64_t next_process;
     uint64_t next_reference;
 };

@@ -12,11 +12,13 @@ struct node *node_new(const struct node_options *options)
 {
     struct node *node = memory_zalloc(1, sizeof(*node));
     node->options = *options;
+    node->large_answers = large_answers_new(node);
     return node;
 }
 
 void node_free(struct node *node)
 {
+    large_answers_free(node->large_answers);
     map_free(&node->processes);
     map_free(&node->names);
     free(node);

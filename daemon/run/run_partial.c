@@ -11,7 +11,7 @@ struct run_partial {
     struct term_builder output;
     struct loop_timer timer; /* for the next piece */
     struct loop_task reap;
-    void (*done)(void *owner, struct term report);
+    void (*done)(void *owner, struct blob *report);
     void *owner;
 };
 
@@ -38,7 +38,9 @@ static void write_piece(void *owner)
         return;
     }
     run_partial_cancel(partial);
-    partial->done(partial->owner, term_built(&partial->output));
+    struct blob *report = blob_take(&partial->output.bytes);
+    partial->done(partial->owner, report);
+    blob_release(report);
 }
 
 bool run_has_begun(const struct run *run)
@@ -46,7 +48,7 @@ bool run_has_begun(const struct run *run)
     return run->state > RUN_RESOLVING;
 }
 
-struct run_partial *run_partial_start(struct run *run, void (*done)(void *owner, struct term report),
+struct run_partial *run_partial_start(struct run *run, void (*done)(void *owner, struct blob *report),
                                       void *owner)
 {
     struct run_partial *partial = memory_zalloc(1, sizeof(*partial));

@@ -48,20 +48,25 @@ void serve_delete(struct api *api, struct request *request);
 MUST_CHECK enum run_phase find_run(struct api *api, struct request *request, uint64_t *id);
 bool run_has_ended(enum run_phase phase);
 
-/* Reads what a run that has ended came to, and has the request answered with it: `result` is what run/1 would
- * have answered, `report` what was recorded in any case, without data when nothing was. */
-typedef void answer_run(struct request *request, struct term result, struct term report);
+/* What is answered about a run; borrowed for the call. */
+struct run_reply {
+    struct term result; /* what run/1 would have answered; without data when it is not known yet */
+    struct blob *result_in;
+    struct term report; /* what was recorded up to now, or in any case; without data when nothing was */
+    struct blob *report_in;
+};
+typedef void reply_with_run(struct request *request, const struct run_reply *reply);
+
+/* Reads what a run that has ended came to. */
 void read_run(struct api *api, struct request *request, uint64_t id, enum run_phase phase,
-              answer_run *answer);
+              reply_with_run *reply);
+
+/* What a run that has begun has recorded up to now. */
+void await_partial(struct api *api, struct request *request, uint64_t id, reply_with_run *reply);
 
 /* Answers the request that has started a run with its result when it has one, unless its caller gives up
  * before. */
 void await_own_run(struct api *api, struct request *request, uint64_t id);
-
-/* Answers the request with what a run that has begun has recorded up to now, without data when that is
- * nothing. */
-typedef void answer_partial(struct request *request, struct term report);
-void await_partial(struct api *api, struct request *request, uint64_t id, answer_partial *answer);
 
 /* --- api_subscribe.c --- */
 

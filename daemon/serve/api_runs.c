@@ -4,6 +4,7 @@
 #include "api_functions.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "node/large_answers.h"
 #include "serve/run_result.h"
 #include "term/term_read.h"
 #include "term/term_text.h"
@@ -16,8 +17,8 @@
 /* A request that waits for a run. */
 struct awaiting {
     struct request *request;
-    bool is_caller; /* of run_with_performance, which raises */
-    answer_partial *answer;
+    bool is_caller;        /* of run_with_performance, which raises */
+    reply_with_run *reply; /* with a partial report */
     struct run_wait wait;
     struct loop_timer timeout;
     struct loop_task reap;
@@ -41,38 +42,39 @@ static struct request *leave(struct awaiting *awaiting)
     return request;
 }
 
-static void answer_term(struct request *request, struct term term)
+static void reply_result(struct request *request, const struct run_reply *reply)
 {
-    term_build_term(request_answer(request), term);
-    request_return(request);
+    (void)request_answer(request);
+    request_return_with(request, reply->result, reply->result_in);
 }
 
 /* {ok, Report}, or {error, no_report} for what has none. */
-static void answer_report(struct request *request, struct term report)
+static void reply_report(struct request *request, const struct run_reply *reply)
 {
-    if (!report.data) {
+    if (!reply->report.data) {
         answer_error(request, "no_report");
         return;
     }
     struct term_builder *answer = request_answer(request);
     term_build_tuple(answer, 2);
     term_build_atom(answer, "ok");
-    term_build_term(answer, report);
-    request_return(request);
+    request_return_with(request, reply->report, reply->report_in);
 }
 
-static void on_done(void *owner, struct term result, struct term raised)
+static void on_done(void *owner, const struct run_answer *answer)
 {
     static const uint8_t no_stack[] = {TERM_TAG_NIL};
     struct awaiting *awaiting = owner;
-    bool is_partial = awaiting->wait.kind == RUN_WAIT_PARTIAL;
     struct request *request = leave(awaiting);
-    if (is_partial)
-        awaiting->answer(request, result);
-    else if (raised.data && awaiting->is_caller)
-        request_raise(request, raised, (struct term){no_stack, sizeof(no_stack)});
-    else
-        answer_term(request, result);
+    struct run_reply reply = {.result = answer->result, .result_in = answer->in};
+    if (awaiting->wait.kind == RUN_WAIT_PARTIAL) {
+        reply = (struct run_reply){.report = answer->result, .report_in = answer->in};
+        awaiting->reply(request, &reply);
+    } else if (answer->raised.data && awaiting->is_caller) {
+        request_raise(request, answer->raised, (struct term){no_stack, sizeof(no_stack)});
+    } else {
+        reply_result(request, &reply);
+    }
 }
 
 static void on_timeout(void *owner)
@@ -121,10 +123,10 @@ static void await_result(struct api *api, struct request *request, uint64_t id, 
     start_wait(api, new_awaiting(request, RUN_WAIT_RESULT), id, timeout_ms);
 }
 
-void await_partial(struct api *api, struct request *request, uint64_t id, answer_partial *answer)
+void await_partial(struct api *api, struct request *request, uint64_t id, reply_with_run *reply)
 {
     struct awaiting *awaiting = new_awaiting(request, RUN_WAIT_PARTIAL);
-    awaiting->answer = answer;
+    awaiting->reply = reply;
     start_wait(api, awaiting, id, UINT64_MAX);
 }
 
@@ -134,47 +136,40 @@ void await_partial(struct api *api, struct request *request, uint64_t id, answer
 struct reading {
     struct request *request;
     bool interrupted;
-    answer_run *answer;
+    reply_with_run *reply;
 };
 
 static void on_read(void *owner, const struct store_content *content)
 {
     struct reading reading = *(struct reading *)owner;
-    struct term_builder result = {0};
-    struct term report;
+    struct term_builder built = {0};
+    struct run_reply reply = {.result = content->term, .report_in = content->bytes};
     free(owner);
     if (content->problem) {
         answer_error_text(reading.request, "unreadable", content->problem);
         return;
     }
-    bool is_answered = !reading.interrupted && run_result_is_answered(content->term);
-    if (!is_answered)
-        run_result_build(content->term, reading.interrupted, &result);
-    if (!run_result_report(content->term, reading.interrupted, &report))
-        report = (struct term){0};
-    reading.answer(reading.request, is_answered ? content->term : term_built(&result), report);
-    term_build_free(&result);
+    if (!reading.interrupted && run_result_is_answered(content->term)) {
+        reply.result_in = blob_hold(content->bytes);
+    } else {
+        run_result_build(content->term, reading.interrupted, &built);
+        reply.result_in = blob_take(&built.bytes);
+        reply.result = (struct term){reply.result_in->data, reply.result_in->size};
+    }
+    if (!run_result_report(content->term, reading.interrupted, &reply.report))
+        reply.report = (struct term){0};
+    reading.reply(reading.request, &reply);
+    blob_release(reply.result_in);
 }
 
-void read_run(struct api *api, struct request *request, uint64_t id, enum run_phase phase, answer_run *answer)
+void read_run(struct api *api, struct request *request, uint64_t id, enum run_phase phase,
+              reply_with_run *reply)
 {
     struct reading *reading = memory_zalloc(1, sizeof(*reading));
     *reading =
-        (struct reading){.request = request, .interrupted = phase == RUN_PHASE_INTERRUPTED, .answer = answer};
+        (struct reading){.request = request, .interrupted = phase == RUN_PHASE_INTERRUPTED, .reply = reply};
     struct store_read *read = store_read(runs_store(api->runs), id, STORE_TERM, on_read, reading);
     assert(read); /* it was found just now */
-}
-
-static void answer_stored_result(struct request *request, struct term result, struct term report)
-{
-    (void)report;
-    answer_term(request, result);
-}
-
-static void answer_stored_report(struct request *request, struct term result, struct term report)
-{
-    (void)result;
-    answer_report(request, report);
 }
 
 /* --- Arguments --- */
@@ -226,7 +221,7 @@ void serve_await(struct api *api, struct request *request)
         return;
     enum run_phase phase = find_run(api, request, &id);
     if (run_has_ended(phase))
-        read_run(api, request, id, phase, answer_stored_result);
+        read_run(api, request, id, phase, reply_result);
     else if (phase != RUN_PHASE_NONE)
         await_result(api, request, id, timeout_ms);
 }
@@ -236,7 +231,7 @@ void serve_report(struct api *api, struct request *request)
     uint64_t id = 0;
     enum run_phase phase = find_run(api, request, &id);
     if (run_has_ended(phase))
-        read_run(api, request, id, phase, answer_stored_result);
+        read_run(api, request, id, phase, reply_result);
     else if (phase == RUN_PHASE_STORING)
         await_result(api, request, id, UINT64_MAX);
     else if (phase != RUN_PHASE_NONE)
@@ -250,9 +245,9 @@ void serve_partial(struct api *api, struct request *request)
     if (phase == RUN_PHASE_NONE)
         return;
     if (run_has_ended(phase))
-        read_run(api, request, id, phase, answer_stored_report);
+        read_run(api, request, id, phase, reply_report);
     else if (phase == RUN_PHASE_STORING || runs_has_begun(api->runs, id))
-        await_partial(api, request, id, answer_report);
+        await_partial(api, request, id, reply_report);
     else
         answer_error(request, "not_started");
 }

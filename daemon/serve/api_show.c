@@ -14,23 +14,24 @@ static bool answer_text(struct request *request, struct term result, struct term
     return is_report;
 }
 
-static void answer_stored_text(struct request *request, struct term result, struct term report)
+static void answer_stored_text(struct request *request, const struct run_reply *reply)
 {
-    if (!answer_text(request, result, report))
+    if (!answer_text(request, reply->result, reply->report))
         answer_error(request, "no_report");
 }
 
 /* Of a run that goes on. */
-static void answer_partial_text(struct request *request, struct term report)
+static void answer_partial_text(struct request *request, const struct run_reply *reply)
 {
     struct term_builder partial = {0};
     term_build_tuple(&partial, 2);
     term_build_atom(&partial, "partial");
-    if (report.data)
-        term_build_term(&partial, report);
+    if (reply->report.data)
+        term_build_term(&partial, reply->report);
     else
         term_build_atom(&partial, "nil");
-    answer_stored_text(request, term_built(&partial), (struct term){0});
+    if (!answer_text(request, term_built(&partial), (struct term){0}))
+        answer_error(request, "no_report");
     term_build_free(&partial);
 }
 

@@ -138,11 +138,10 @@ static void judge(struct suite *suite, struct term result)
         fail(suite, parts[1]);
 }
 
-static void run_done(void *owner, struct term result, struct term raised)
+static void run_done(void *owner, const struct run_answer *answer)
 {
-    (void)raised;
     struct suite *suite = owner;
-    judge(suite, result);
+    judge(suite, answer->result);
     go_on(suite);
 }
 

@@ -13,7 +13,7 @@ static void build_summary(const struct run_entry *entry, struct term_builder *bu
 
 /* --- Waiting --- */
 
-static void on_partial(void *owner, struct term report);
+static void on_partial(void *owner, struct blob *report);
 
 /* A partial report is written as soon as there is one to write, unless the result comes first. */
 static void start_partial(struct run_entry *entry)
@@ -51,7 +51,7 @@ void runs_forget_wait(struct run_wait *wait)
 }
 
 /* Answers all waits of a kind. */
-static void answer(struct run_entry *entry, enum run_wait_kind kind, struct term result, struct term raised)
+static void answer(struct run_entry *entry, enum run_wait_kind kind, const struct run_answer *answer)
 {
     struct run_wait *wait = entry->waits;
     while (wait) {
@@ -60,31 +60,41 @@ static void answer(struct run_entry *entry, enum run_wait_kind kind, struct term
             continue;
         }
         runs_forget_wait(wait);
-        wait->done(wait->owner, result, raised);
+        wait->done(wait->owner, answer);
         wait = entry->waits; /* what was told may have taken others back */
     }
 }
 
-static void on_partial(void *owner, struct term report)
+static struct term blob_term(const struct blob *blob)
 {
-    struct run_entry *entry = owner;
-    entry->partial = NULL;
-    answer(entry, RUN_WAIT_PARTIAL, report, (struct term){0});
+    return (struct term){blob->data, blob->size};
 }
 
-static void answer_all(struct run_entry *entry, struct term stored)
+static void on_partial(void *owner, struct blob *report)
+{
+    struct run_entry *entry = owner;
+    struct run_answer partial = {.result = blob_term(report), .in = report};
+    entry->partial = NULL;
+    answer(entry, RUN_WAIT_PARTIAL, &partial);
+}
+
+static void answer_all(struct run_entry *entry, struct blob *stored)
 {
     struct term_builder built = {0};
-    struct term result = stored, report, raised = {buffer_bytes(&entry->raised), entry->raised.size};
-    if (!run_result_is_answered(stored)) {
-        run_result_build(stored, false, &built);
-        result = term_built(&built);
+    struct run_answer result = {.result = blob_term(stored), .in = blob_hold(stored)};
+    struct run_answer partial = {.in = stored};
+    result.raised = (struct term){buffer_bytes(&entry->raised), entry->raised.size};
+    if (!run_result_is_answered(result.result)) {
+        run_result_build(result.result, false, &built);
+        blob_release(result.in);
+        result.in = blob_take(&built.bytes);
+        result.result = blob_term(result.in);
     }
-    if (!run_result_report(stored, false, &report))
-        report = (struct term){0};
-    answer(entry, RUN_WAIT_RESULT, result, raised);
-    answer(entry, RUN_WAIT_PARTIAL, report, (struct term){0});
-    term_build_free(&built);
+    if (!run_result_report(blob_term(stored), false, &partial.result))
+        partial.result = (struct term){0};
+    answer(entry, RUN_WAIT_RESULT, &result);
+    answer(entry, RUN_WAIT_PARTIAL, &partial);
+    blob_release(result.in);
 }
 
 /* --- Beginning and end --- */
@@ -149,8 +159,9 @@ void run_store_abort(struct run_entry *entry)
     term_build_atom(&aborted, "error");
     term_build_atom(&aborted, "aborted");
     tell_begun(entry);
-    answer_all(entry, term_built(&aborted));
-    term_build_free(&aborted);
+    struct blob *result = blob_take(&aborted.bytes);
+    answer_all(entry, result);
+    blob_release(result);
     run_entry_free(entry);
 }
 
@@ -166,9 +177,8 @@ static void on_written(void *owner, uint64_t id, enum store_state state, bool du
     tell_begun(entry);
     if (state != STORE_FINISHED)
         return;
-    struct blob *content = entry->content;
     run_tell_ended(entry);
-    answer_all(entry, (struct term){content->data, content->size});
+    answer_all(entry, entry->content);
     run_entry_free(entry);
 }
 

@@ -3,15 +3,16 @@
 #ifndef HARNESSD_RUN_RUN_PARTIAL_H
 #define HARNESSD_RUN_RUN_PARTIAL_H
 
+#include "base/blob.h"
 #include "run/runner.h"
 
 /* Whether there is anything to report: what the scenario is made of is known. */
 bool run_has_begun(const struct run *run);
 
-/* Begins to write the report of a run that has begun. `done` is called with it once, never from within this;
- * the term is borrowed for the call. */
+/* Begins to write the report of a run that has begun. `done` is called with it once, a term, never from
+ * within this; the blob is borrowed for the call: hold it to keep it. */
 struct run_partial;
-struct run_partial *run_partial_start(struct run *run, void (*done)(void *owner, struct term report),
+struct run_partial *run_partial_start(struct run *run, void (*done)(void *owner, struct blob *report),
                                       void *owner);
 
 /* `done` is not called any more: to be called when the run is over before it was. */

@@ -111,14 +111,19 @@ enum run_wait_kind {
     RUN_WAIT_PARTIAL, /* its report, as of now or a little later */
 };
 
+/* What is waited for; borrowed for the call. */
+struct run_answer {
+    struct term result; /* without data for a partial report when there is none */
+    struct blob *in;    /* what it is part of: hold that to keep it */
+    struct term raised; /* when it has data, the exception that run_with_performance raises instead */
+};
+
 /* A wait, embedded in its owner. */
 struct run_wait {
     enum run_wait_kind kind;
 
-    /* `result` is without data for a partial report when there is none. `raised`, when it has data, is the
-     * exception that run_with_performance raises instead. Both are borrowed for the call, which never comes
-     * from within runs_wait(). The wait is over. */
-    void (*done)(void *owner, struct term result, struct term raised);
+    /* Never called from within runs_wait(). The wait is over. */
+    void (*done)(void *owner, const struct run_answer *answer);
     void *owner;
     struct run_entry *entry; /* while waiting */
     struct run_wait *next;

@@ -6,6 +6,15 @@ defmodule RunsTest do
     {:ok, target: Peer.start_server(peer, Subject)}
   end
 
+  defp poll_memory(harness, task, most) do
+    assert Harness.memory(harness) < most
+
+    case Task.yield(task, 20) do
+      {:ok, result} -> result
+      nil -> poll_memory(harness, task, most)
+    end
+  end
+
   defp node_peer, do: Peer.start(arguments: ["-hidden"])
 
   describe "start" do
@@ -86,6 +95,23 @@ defmodule RunsTest do
       Runs.release(from)
       [{:ok, report} | _] = answers = Task.await_many(here ++ there ++ called, 60_000)
       assert Enum.uniq(answers) == [{:ok, report}]
+    end
+
+    # All of them at once would be twice what may wait to be sent to one node.
+    test "gives a large report to all who wait on a node, one after the other", %{target: target} do
+      harness = Harness.start()
+      peer = Peer.start(arguments: ["-hidden"])
+      Peer.load(peer, Runs)
+      echoes = for _ <- 1..20, do: {:echo, String.duplicate("x", 1_000_000)}
+      scenario = Runs.held(target, :large)
+      id = Runs.start(harness, %{scenario | threads: [echoes ++ hd(scenario.threads)]})
+      from = Runs.await_held(:large)
+      waiters = Task.async(fn -> Peer.call(peer, Runs, :await_sizes, [harness.node, id, 12], 120_000) end)
+      Wait.until("all of them to wait", fn -> Runs.status(harness, id).awaited_by == 12 end)
+      before = Harness.memory(harness)
+      Runs.release(from)
+      assert [size | _] = sizes = poll_memory(harness, waiters, before + 450_000_000)
+      assert size > 40_000_000 and Enum.uniq(sizes) == [size] and length(sizes) == 12
     end
 
     test "gives up in time", %{harness: harness, target: target} do

@@ -36,6 +36,31 @@ defmodule Runs do
 
   def release(from), do: GenServer.reply(from, :released)
 
+  @doc "For a node that has this module: many processes wait for one run, and tell how large its report is."
+  def await_sizes(harness_node, id, count) do
+    parent = self()
+
+    waiters =
+      for _ <- 1..count do
+        spawn_monitor(fn ->
+          {:ok, report} = :erpc.call(harness_node, :harness, :await, [id])
+          send(parent, {:size, :erlang.external_size(report)})
+        end)
+      end
+
+    for {_, monitor} <- waiters do
+      receive do
+        {:DOWN, ^monitor, _, _, reason} -> :normal = reason
+      end
+    end
+
+    for _ <- waiters do
+      receive do
+        {:size, size} -> size
+      end
+    end
+  end
+
   @doc "Waits until a run is in a state."
   def await_state(harness, id, state) do
     Wait.until(fn -> "run #{id} to be #{state}, but #{inspect(status(harness, id))}" end, fn ->
