@@ -146,7 +146,9 @@ defmodule RunsPartialTest do
     test "is what was there when its node went", %{harness: harness} do
       peer = Peer.start()
       target = Peer.start_server(peer, Subject)
-      scenario = %{target: target, threads: [[{:echo, 1}, {:tell, self(), :doomed}]], call_timeout_ms: 60_000}
+      # The load is not over with the call that fails with the node.
+      script = [{:echo, 1}, {:tell, self(), :doomed}, {:"$sleep", 60_000}]
+      scenario = %{target: target, threads: [script], call_timeout_ms: 60_000, timeout_ms: 60_000}
       id = Runs.start(harness, scenario)
       Runs.await_held(:doomed)
       Peer.kill(peer)
