@@ -18,7 +18,7 @@
 #define TIMELINE_INTERVALS 128
 #define TIMELINE_FIRST_NS (100 * CLOCK_NS_PER_MS)
 #define TIMELINE_MARKS 256
-#define TIMELINE_MARK_BYTES 4096
+#define TIMELINE_MARK_BYTES 32768 /* a hundred pids of a node with the longest name */
 
 /* In the place of the number of a reason, and of a response time. */
 #define TIMELINE_NO_ERROR SIZE_MAX
