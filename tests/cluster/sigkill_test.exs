@@ -19,6 +19,7 @@ defmodule SigkillTest do
       "state_dir" => folder,
       "retention" => %{"count" => 1_000},
       "journal_ms" => 100,
+      "access" => %{"chaos" => %{"allow" => ["exhaust"]}},
       "log" => %{"level" => "info"}
     }
 
@@ -37,6 +38,7 @@ defmodule SigkillTest do
           harness = Harness.restart(harness)
           known = Map.new(known, fn {id, acknowledged} -> {id, check(harness, id, acknowledged)} end)
           for {id, operations} <- journals, do: assert_journalled(known[id], operations)
+          if late, do: assert({:ok, held} = Harness.call(harness, :partial, [late])) && assert_held(held)
           {harness, known, Enum.uniq(Map.keys(journals) ++ journalled)}
       end
 
@@ -70,10 +72,17 @@ defmodule SigkillTest do
     collect(%{})
   end
 
-  # The id of a run that several journals of are written by now.
+  # The id of a run that several journals of are written by now, all but the first amid a fault that is held.
   defp start_long(harness, subject, folder) do
-    load = %{target: subject, load: %{threads: 2, duration_ms: 600_000, think_ms: 5}, operations: [{:add, 1}]}
-    {:ok, id} = Harness.call(harness, :start, [load])
+    {:ok, id} =
+      Harness.call(harness, :start, [
+        %{
+          target: subject,
+          load: %{threads: 2, duration_ms: 600_000, think_ms: 5},
+          operations: [{:add, 1}],
+          chaos: [%{action: {:exhaust, :ets_tables, [count: 1, duration_ms: 600_000]}, after_ms: 50}]
+        }
+      ])
 
     for _ <- 1..3, reduce: 0 do
       before -> Wait.until("another journal of run #{id}", fn -> more(journals(folder)[id], before) end)
@@ -101,6 +110,8 @@ defmodule SigkillTest do
 
   defp assert_journalled({:finished, _}, _), do: :ok
   defp assert_journalled(nil, _), do: :ok
+
+  defp assert_held(%{injections: [%{kind: :exhaust, outcome: :under_way, amount: 1}]}), do: :ok
 
   defp start_and_await(harness, scenario, test) do
     {:ok, id} = Harness.call(harness, :start, [scenario])
