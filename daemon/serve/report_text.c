@@ -222,45 +222,58 @@ static void write_expectations(const struct report_view *view, struct buffer *te
 
 /* --- Errors --- */
 
-struct error_count {
-    struct term reason;
-    uint64_t count;
-};
-
 static int by_count(const void *a, const void *b)
 {
-    const struct error_count *left = a, *right = b;
+    const struct report_text_counted *left = a, *right = b;
+    bool left_last = term_is_atom(left->key, "other"), right_last = term_is_atom(right->key, "other");
+    if (left_last != right_last)
+        return left_last ? 1 : -1;
     if (left->count != right->count)
         return left->count < right->count ? 1 : -1;
-    return left->reason.data < right->reason.data ? -1 : 1;
+    size_t common = left->key.size < right->key.size ? left->key.size : right->key.size;
+    int order = memcmp(left->key.data, right->key.data, common);
+    return order ? order : (left->key.size > right->key.size) - (left->key.size < right->key.size);
 }
 
-#define ERRORS_READ 1000
+size_t report_text_sort(struct term map, uint64_t (*count_of)(struct term value),
+                        struct report_text_counted counted[REPORT_TEXT_COUNTED])
+{
+    struct term_pairs pairs;
+    struct term key, value;
+    size_t size = 0;
+    if (!map.data || !term_pairs_start(&pairs, map))
+        return 0;
+    while (size < REPORT_TEXT_COUNTED && term_pairs_next(&pairs, &key, &value)) {
+        uint64_t count = count_of(value);
+        if (count)
+            counted[size++] = (struct report_text_counted){key, value, count};
+    }
+    if (size)
+        qsort(counted, size, sizeof(*counted), by_count);
+    return size;
+}
+
+static uint64_t count_of_error(struct term value)
+{
+    int64_t number;
+    return term_read_integer(value, &number) && number > 0 ? (uint64_t)number : 0;
+}
 
 static void write_errors(const struct report_view *view, struct buffer *text)
 {
     static const struct text_column columns[] = {{.title = "count", .right = true},
                                                  {.title = "reason", .flexible = true}};
-    struct error_count errors[ERRORS_READ];
+    struct report_text_counted errors[REPORT_TEXT_COUNTED];
     struct text_table table;
-    struct term_pairs pairs;
-    struct term reason, value;
-    int64_t number;
-    size_t count = 0;
     struct text_number figure;
     char content[REPORT_TEXT_TERM_BYTES];
-    if (!view->keys[REPORT_ERRORS].data || !term_pairs_start(&pairs, view->keys[REPORT_ERRORS]))
-        return;
-    while (count < ERRORS_READ && term_pairs_next(&pairs, &reason, &value))
-        if (term_read_integer(value, &number) && number > 0)
-            errors[count++] = (struct error_count){reason, (uint64_t)number};
+    size_t count = report_text_sort(view->keys[REPORT_ERRORS], count_of_error, errors);
     if (!count)
         return;
-    qsort(errors, count, sizeof(*errors), by_count);
     text_table_init(&table, columns, ARRAY_LENGTH(columns));
     for (size_t i = 0; i < count && i < ERRORS_SHOWN; i++) {
         text_table_add(&table, "%s", text_count(&figure, errors[i].count));
-        text_table_add(&table, "%s", term_text(errors[i].reason, content, sizeof(content)));
+        text_table_add(&table, "%s", term_text(errors[i].key, content, sizeof(content)));
     }
     report_text_heading(text, "Errors");
     text_table_write(&table, REPORT_TEXT_INDENT, text);

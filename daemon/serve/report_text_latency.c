@@ -32,16 +32,19 @@ static void add_stats(struct text_table *table, const char *name, struct term st
         text_table_add(table, "%s", text_duration(&number, report_view_count(stats, quantiles[i].key, 0)));
 }
 
+static uint64_t count_of_stats(struct term stats)
+{
+    return report_view_count(stats, "count", 0);
+}
+
 /* Of several operations each its own. */
 static void add_operations(struct text_table *table, struct term operations)
 {
-    struct term_pairs pairs;
-    struct term key, stats;
+    struct report_text_counted counted[REPORT_TEXT_COUNTED];
     char name[REPORT_TEXT_TERM_BYTES];
-    if (!operations.data || !term_pairs_start(&pairs, operations) || pairs.count < 2)
-        return;
-    while (term_pairs_next(&pairs, &key, &stats))
-        add_stats(table, term_text(key, name, sizeof(name)), stats);
+    size_t count = report_text_sort(operations, count_of_stats, counted);
+    for (size_t i = 0; count > 1 && i < count; i++)
+        add_stats(table, term_text(counted[i].key, name, sizeof(name)), counted[i].value);
 }
 
 /* How long the shares of the operations have taken, to be seen at a glance. */

@@ -12,6 +12,20 @@ void report_text_timeline(const struct report_view *view, struct buffer *text);
 void report_text_faults(const struct report_view *view, struct buffer *text);
 void report_text_plans(const struct report_view *view, struct buffer *text);
 
+/* What a map has counted, such as errors or operations. */
+struct report_text_counted {
+    struct term key;
+    struct term value;
+    uint64_t count;
+};
+
+#define REPORT_TEXT_COUNTED 1000
+
+/* Sorts what a map has counted, the most first and `other` last, whatever order the map has it in; what has
+ * no count is left out. Answers how many there are, at most REPORT_TEXT_COUNTED. */
+size_t report_text_sort(struct term map, uint64_t (*count_of)(struct term value),
+                        struct report_text_counted counted[REPORT_TEXT_COUNTED]);
+
 /* An empty line and a heading. */
 void report_text_heading(struct buffer *text, const char *format, ...) PRINTF_LIKE(2, 3);
 

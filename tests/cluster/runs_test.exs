@@ -261,7 +261,8 @@ defmodule RunsTest do
         id = Runs.start(harness, scenario)
         assert_receive {:in_state, ^state, _}, 10_000
         assert Harness.call(harness, :cancel, [id]) == :ok
-        assert Harness.call(harness, :cancel, [id]) == :ok
+        # It may have ended by then.
+        assert Harness.call(harness, :cancel, [id]) in [:ok, {:error, :finished}]
         assert {:error, reason} = Runs.await(harness, id)
 
         # What is past the load goes on to its end; a setup that hangs has failed.

@@ -106,8 +106,8 @@ static void test_completed(void **state)
                  "\nResponse times\n"
                  "                    count     min      p50      p90      p95      p99    p99.9      max\n"
                  "  all              12,000  100 us  1.00 ms  2.00 ms  3.00 ms  5.00 ms  9.00 ms  10.0 ms\n"
-                 "  get               2,000  100 us",
-                 "  from their send  12,000  100 us",
+                 "  {",
+                 "  get               2,000  100 us", "  from their send  12,000  100 us",
                  "  min     100 us  #\n"
                  "  p50    1.00 ms  ######\n",
                  "  max    10.0 ms  ############################################################\n",
