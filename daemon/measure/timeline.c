@@ -178,21 +178,6 @@ void timeline_mark(struct timeline *timeline, uint64_t now_ns, struct term term)
 
 /* --- The report --- */
 
-static void build_count(struct term_builder *builder, const char *key, uint64_t value)
-{
-    term_build_key(builder, key);
-    term_build_unsigned(builder, value);
-}
-
-static void build_known(struct term_builder *builder, const char *key, bool known, uint64_t value)
-{
-    term_build_key(builder, key);
-    if (known)
-        term_build_unsigned(builder, value);
-    else
-        term_build_atom(builder, "nil");
-}
-
 static void build_errors(struct term_builder *builder, const struct timeline_interval *interval,
                          const struct errors *errors)
 {
@@ -206,9 +191,9 @@ static void build_errors(struct term_builder *builder, const struct timeline_int
 static void build_response(struct term_builder *builder, const struct histogram *response)
 {
     bool known = response->count > 0;
-    build_known(builder, "p50_us", known, histogram_quantile(response, 0.5));
-    build_known(builder, "p99_us", known, histogram_quantile(response, 0.99));
-    build_known(builder, "max_us", known, response->max);
+    term_build_key_known(builder, "p50_us", known, histogram_quantile(response, 0.5));
+    term_build_key_known(builder, "p99_us", known, histogram_quantile(response, 0.99));
+    term_build_key_known(builder, "max_us", known, response->max);
 }
 
 /* The marks from `first` on before `end_ns`; the first one after them is returned. */
@@ -246,14 +231,15 @@ void timeline_build(struct timeline *timeline, const struct errors *errors, uint
         uint64_t begin_ns = timeline->start_ns + i * timeline->interval_ns;
         uint64_t end_ns = begin_ns + timeline->interval_ns;
         term_build_map(builder, COUNTS + RESPONSE + ERRORS + TIMELINE_GAUGES + MARKS);
-        build_count(builder, "at_ms", (begin_ns - timeline->start_ns) / CLOCK_NS_PER_MS);
-        build_count(builder, "interval_ms", seen_ms(begin_ns, now_ns < end_ns ? now_ns : end_ns));
-        build_count(builder, "operations", interval->operations);
-        build_count(builder, "dropped", interval->dropped);
+        term_build_key_unsigned(builder, "at_ms", (begin_ns - timeline->start_ns) / CLOCK_NS_PER_MS);
+        term_build_key_unsigned(builder, "interval_ms", seen_ms(begin_ns, now_ns < end_ns ? now_ns : end_ns));
+        term_build_key_unsigned(builder, "operations", interval->operations);
+        term_build_key_unsigned(builder, "dropped", interval->dropped);
         build_errors(builder, interval, errors);
         build_response(builder, &interval->response);
         for (size_t j = 0; j < TIMELINE_GAUGES; j++)
-            build_known(builder, gauges[j].key, interval->gauges[j] >= 0, (uint64_t)interval->gauges[j]);
+            term_build_key_known(builder, gauges[j].key, interval->gauges[j] >= 0,
+                                 (uint64_t)interval->gauges[j]);
         next_mark = build_marks(builder, timeline, next_mark, end_ns);
     }
     term_build_nil(builder);

@@ -154,11 +154,7 @@ void injection_build_what(const struct injection *injection, struct term_builder
 /* nil when there is no such time. */
 static void build_ms(struct term_builder *builder, const char *key, bool is_there, uint64_t ns)
 {
-    term_build_key(builder, key);
-    if (is_there)
-        term_build_unsigned(builder, ns / CLOCK_NS_PER_MS);
-    else
-        term_build_atom(builder, "nil");
+    term_build_key_known(builder, key, is_there, ns / CLOCK_NS_PER_MS);
 }
 
 static void build_undone(const struct injection *injection, struct term_builder *builder)

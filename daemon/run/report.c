@@ -54,27 +54,21 @@ static void build_result(struct run *run, const struct event *event, struct term
     }
 }
 
-static void build_number(struct term_builder *builder, const char *key, uint64_t value)
-{
-    term_build_key(builder, key);
-    term_build_unsigned(builder, value);
-}
-
 static void build_event(struct run *run, const struct event *event, struct term_builder *builder)
 {
     buffer_truncate(&run->message, 0);
     struct term message = load_message_at(run, event->operation, event->thread, event->step, &run->message);
     term_build_map(builder, 8);
-    build_number(builder, "thread", event->thread);
-    build_number(builder, "step", event->step);
+    term_build_key_unsigned(builder, "thread", event->thread);
+    term_build_key_unsigned(builder, "step", event->step);
     term_build_key(builder, "operation");
     operation_build(&run->scenario->operations[event->operation], message, builder);
     term_build_key(builder, "result");
     build_result(run, event, message, builder);
-    build_number(builder, "duration_ms", event->duration_us / 1000);
-    build_number(builder, "duration_us", event->duration_us);
-    build_number(builder, "timestamp_ms", event->end_us / 1000);
-    build_number(builder, "timestamp_us", event->end_us);
+    term_build_key_unsigned(builder, "duration_ms", event->duration_us / 1000);
+    term_build_key_unsigned(builder, "duration_us", event->duration_us);
+    term_build_key_unsigned(builder, "timestamp_ms", event->end_us / 1000);
+    term_build_key_unsigned(builder, "timestamp_us", event->end_us);
 }
 
 /* Events of scripts are in the order of their threads; those of a load in that of their ends. */
@@ -106,8 +100,8 @@ static void write_events(struct report *report)
 static void open_thread(struct report *report, size_t events)
 {
     term_build_map(report->output, 3);
-    build_number(report->output, "thread", report->thread);
-    build_number(report->output, "errors", report->threads[report->thread].errors);
+    term_build_key_unsigned(report->output, "thread", report->thread);
+    term_build_key_unsigned(report->output, "errors", report->threads[report->thread].errors);
     term_build_key(report->output, "events");
     term_build_list(report->output, events);
 }
@@ -118,9 +112,9 @@ static void write_thread_counts(struct report *report)
     for (size_t left = REPORT_PIECE; left && report->thread < report->thread_count; left--) {
         const struct thread *thread = &report->threads[report->thread];
         term_build_map(report->output, 3);
-        build_number(report->output, "thread", report->thread++);
-        build_number(report->output, "errors", thread->errors);
-        build_number(report->output, "operations", thread->operations);
+        term_build_key_unsigned(report->output, "thread", report->thread++);
+        term_build_key_unsigned(report->output, "errors", thread->errors);
+        term_build_key_unsigned(report->output, "operations", thread->operations);
     }
 }
 

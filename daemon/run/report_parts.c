@@ -5,12 +5,6 @@
 #include "run.h"
 #include "term/term_read.h"
 
-static void build_number(struct term_builder *builder, const char *key, uint64_t value)
-{
-    term_build_key(builder, key);
-    term_build_unsigned(builder, value);
-}
-
 /* Of a load that goes on this is now. */
 static uint64_t load_end_ns(const struct run *run)
 {
@@ -20,16 +14,16 @@ static uint64_t load_end_ns(const struct run *run)
 static void write_metrics(struct run *run, struct term_builder *builder)
 {
     term_build_map(builder, 9);
-    build_number(builder, "duration_ms", (load_end_ns(run) - run->started_ns) / CLOCK_NS_PER_MS);
-    build_number(builder, "total_operations", run->operations);
-    build_number(builder, "thread_count", run->scenario->thread_count);
-    build_number(builder, "operation_errors", run->operation_errors);
+    term_build_key_unsigned(builder, "duration_ms", (load_end_ns(run) - run->started_ns) / CLOCK_NS_PER_MS);
+    term_build_key_unsigned(builder, "total_operations", run->operations);
+    term_build_key_unsigned(builder, "thread_count", run->scenario->thread_count);
+    term_build_key_unsigned(builder, "operation_errors", run->operation_errors);
     term_build_key(builder, "mailbox_observed?");
     term_build_boolean(builder, run->scenario->mailbox_interval_ms != 0);
-    build_number(builder, "overall_duration_ms", (clock_ns() - run->created_ns) / CLOCK_NS_PER_MS);
-    build_number(builder, "events_dropped", run->events.dropped);
-    build_number(builder, "injections_dropped", chaos_injections_dropped(run));
-    build_number(builder, "dropped", run->arrivals_dropped);
+    term_build_key_unsigned(builder, "overall_duration_ms", (clock_ns() - run->created_ns) / CLOCK_NS_PER_MS);
+    term_build_key_unsigned(builder, "events_dropped", run->events.dropped);
+    term_build_key_unsigned(builder, "injections_dropped", chaos_injections_dropped(run));
+    term_build_key_unsigned(builder, "dropped", run->arrivals_dropped);
 }
 
 /* The user's metadata with the run's id, which takes the place of a key scenario_id of theirs; likewise
@@ -51,7 +45,7 @@ void report_build_metadata(const struct run *run, struct term error, struct term
         term_build_term(builder, key);
         term_build_term(builder, value);
     }
-    build_number(builder, "scenario_id", run->id);
+    term_build_key_unsigned(builder, "scenario_id", run->id);
     if (error.data) {
         term_build_key(builder, "error");
         term_build_term(builder, error);
@@ -98,7 +92,7 @@ static void write_chaos(struct run *run, struct term_builder *builder)
     term_build_map(builder, 2);
     term_build_key(builder, "result");
     term_build_term(builder, buffer_term(&run->chaos_result));
-    build_number(builder, "duration_ms", run->chaos_ms);
+    term_build_key_unsigned(builder, "duration_ms", run->chaos_ms);
 }
 
 static void write_performance(struct run *run, struct term_builder *builder)

@@ -68,37 +68,31 @@ static void serve_schedules(struct api *api, struct request *request)
 
 /* --- Information --- */
 
-static void build_number(struct term_builder *answer, const char *key, uint64_t value)
-{
-    term_build_key(answer, key);
-    term_build_unsigned(answer, value);
-}
-
 static void build_limits(const struct config *config, struct term_builder *answer)
 {
     term_build_map(answer, 11);
-    build_number(answer, "runs", config->limit_runs);
-    build_number(answer, "queued_runs", config->limit_queued_runs);
-    build_number(answer, "threads", config->limit_threads);
-    build_number(answer, "in_flight", config->limit_in_flight);
-    build_number(answer, "queued_arrivals", config->limit_queued_arrivals);
-    build_number(answer, "events", config->limit_events);
-    build_number(answer, "custom", config->limit_custom);
-    build_number(answer, "event_bytes", config->limit_event_bytes);
-    build_number(answer, "frame_bytes", config->limit_frame_bytes);
-    build_number(answer, "queued_bytes", config->limit_queued_bytes);
-    build_number(answer, "pending_handshakes", config->limit_pending_handshakes);
+    term_build_key_unsigned(answer, "runs", config->limit_runs);
+    term_build_key_unsigned(answer, "queued_runs", config->limit_queued_runs);
+    term_build_key_unsigned(answer, "threads", config->limit_threads);
+    term_build_key_unsigned(answer, "in_flight", config->limit_in_flight);
+    term_build_key_unsigned(answer, "queued_arrivals", config->limit_queued_arrivals);
+    term_build_key_unsigned(answer, "events", config->limit_events);
+    term_build_key_unsigned(answer, "custom", config->limit_custom);
+    term_build_key_unsigned(answer, "event_bytes", config->limit_event_bytes);
+    term_build_key_unsigned(answer, "frame_bytes", config->limit_frame_bytes);
+    term_build_key_unsigned(answer, "queued_bytes", config->limit_queued_bytes);
+    term_build_key_unsigned(answer, "pending_handshakes", config->limit_pending_handshakes);
 }
 
 static void build_counters(const struct api *api, struct term_builder *answer)
 {
     const struct counters *counters = runner_counters(api->runner);
     term_build_map(answer, 5);
-    build_number(answer, "requests", api->requests);
-    build_number(answer, "runs_started", counters->started);
-    build_number(answer, "runs_finished", counters_all_finished(counters));
-    build_number(answer, "operations", counters->operations);
-    build_number(answer, "operation_errors", counters_all_errors(counters));
+    term_build_key_unsigned(answer, "requests", api->requests);
+    term_build_key_unsigned(answer, "runs_started", counters->started);
+    term_build_key_unsigned(answer, "runs_finished", counters_all_finished(counters));
+    term_build_key_unsigned(answer, "operations", counters->operations);
+    term_build_key_unsigned(answer, "operation_errors", counters_all_errors(counters));
 }
 
 static void serve_info(struct api *api, struct request *request)
@@ -109,11 +103,11 @@ static void serve_info(struct api *api, struct request *request)
     term_build_text(answer, HARNESSD_VERSION);
     term_build_key(answer, "node");
     term_build_atom(answer, node_name(api->node));
-    build_number(answer, "uptime_ms", (clock_ns() - api->started_ns) / CLOCK_NS_PER_MS);
-    build_number(answer, "runs", runs_count(api->runs, RUN_PHASE_RUNNING));
-    build_number(answer, "queued_runs", runs_count(api->runs, RUN_PHASE_QUEUED));
-    build_number(answer, "peers", peers_up_count(node_peers(api->node)));
-    build_number(answer, "processes", node_process_count(api->node));
+    term_build_key_unsigned(answer, "uptime_ms", (clock_ns() - api->started_ns) / CLOCK_NS_PER_MS);
+    term_build_key_unsigned(answer, "runs", runs_count(api->runs, RUN_PHASE_RUNNING));
+    term_build_key_unsigned(answer, "queued_runs", runs_count(api->runs, RUN_PHASE_QUEUED));
+    term_build_key_unsigned(answer, "peers", peers_up_count(node_peers(api->node)));
+    term_build_key_unsigned(answer, "processes", node_process_count(api->node));
     term_build_key(answer, "limits");
     build_limits(api->config, answer);
     term_build_key(answer, "counters");

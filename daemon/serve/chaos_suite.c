@@ -85,25 +85,19 @@ static void fail_pair_atom(struct suite *suite, const char *tag, const char *det
     term_build_free(&atom);
 }
 
-static void build_number(struct term_builder *builder, const char *key, uint64_t number)
-{
-    term_build_key(builder, key);
-    term_build_unsigned(builder, number);
-}
-
 static void finish(struct suite *suite)
 {
     struct term_builder *answer = request_answer(suite->request);
     term_build_map(answer, 5);
-    build_number(answer, "total_scenarios", suite->total);
-    build_number(answer, "passed", suite->passed);
-    build_number(answer, "failed", suite->failed);
+    term_build_key_unsigned(answer, "total_scenarios", suite->total);
+    term_build_key_unsigned(answer, "passed", suite->passed);
+    term_build_key_unsigned(answer, "failed", suite->failed);
     term_build_key(answer, "failures");
     term_build_list(answer, suite->failed);
     buffer_append(&answer->bytes, buffer_bytes(&suite->failures.bytes), suite->failures.bytes.size);
     if (suite->failed)
         term_build_nil(answer);
-    build_number(answer, "duration_ms", (clock_ns() - suite->started_ns) / CLOCK_NS_PER_MS);
+    term_build_key_unsigned(answer, "duration_ms", (clock_ns() - suite->started_ns) / CLOCK_NS_PER_MS);
     request_return(suite->request);
     process_exit_atom(suite->process, "normal");
     loop_timer_stop(&suite->deadline);
@@ -201,7 +195,7 @@ static void start_rounds(struct suite *suite)
     term_build_nil(&scenario);
     term_build_key(&scenario, "events");
     term_build_atom(&scenario, "none");
-    build_number(&scenario, "timeout_ms", MOST_MS);
+    term_build_key_unsigned(&scenario, "timeout_ms", MOST_MS);
     term_build_key(&scenario, "chaos");
     term_build_tuple(&scenario, 2);
     term_build_atom(&scenario, "kill_children");

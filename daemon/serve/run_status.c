@@ -17,21 +17,6 @@ struct run_view {
     size_t awaited_by;
 };
 
-static void build_number(struct term_builder *builder, const char *key, uint64_t value)
-{
-    term_build_key(builder, key);
-    term_build_unsigned(builder, value);
-}
-
-static void build_number_if(struct term_builder *builder, const char *key, bool is_known, uint64_t value)
-{
-    term_build_key(builder, key);
-    if (is_known)
-        term_build_unsigned(builder, value);
-    else
-        term_build_atom(builder, "nil");
-}
-
 static void build_atom(struct term_builder *builder, const char *key, const char *atom)
 {
     term_build_key(builder, key);
@@ -64,12 +49,12 @@ static void build(const struct run_view *view, struct term_builder *builder)
     build_time(builder, "accepted_at", summary->accepted_at_ms);
     build_time(builder, "started_at", summary->started_at_ms);
     build_time(builder, "ended_at", summary->ended_at_ms);
-    build_number_if(builder, "left_ms", view->is_loading && summary->planned_ms,
-                    load_ms < summary->planned_ms ? summary->planned_ms - load_ms : 0);
-    build_number(builder, "in_flight", view->in_flight);
+    term_build_key_known(builder, "left_ms", view->is_loading && summary->planned_ms,
+                         load_ms < summary->planned_ms ? summary->planned_ms - load_ms : 0);
+    term_build_key_unsigned(builder, "in_flight", view->in_flight);
     build_atom(builder, "waits_for", view->waits_for);
-    build_number_if(builder, "runs_before", view->waits_for != NULL, view->runs_before);
-    build_number(builder, "awaited_by", view->awaited_by);
+    term_build_key_known(builder, "runs_before", view->waits_for != NULL, view->runs_before);
+    term_build_key_unsigned(builder, "awaited_by", view->awaited_by);
     build_atom(builder, "stored", view->stored);
 }
 

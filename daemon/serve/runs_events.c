@@ -3,21 +3,6 @@
 
 #define PROGRESS_NS CLOCK_NS_PER_S
 
-static void build_number(struct term_builder *builder, const char *key, uint64_t value)
-{
-    term_build_key(builder, key);
-    term_build_unsigned(builder, value);
-}
-
-static void build_number_if(struct term_builder *builder, const char *key, bool is_known, uint64_t value)
-{
-    term_build_key(builder, key);
-    if (is_known)
-        term_build_unsigned(builder, value);
-    else
-        term_build_atom(builder, "nil");
-}
-
 /* %{scenario_id:, state:, outcome:, reason:, name:}, the first as in all telemetry. */
 static void build_metadata(const struct run_entry *entry, struct term_builder *builder)
 {
@@ -84,17 +69,17 @@ static void tell_progress(struct run_entry *entry)
     run_take_recent(entry->run, &recent);
     uint64_t operations = figures.operations - entry->told_operations;
     term_build_map(&measurements, 11);
-    build_number(&measurements, "elapsed_ms", (now - entry->started_ns) / CLOCK_NS_PER_MS);
-    build_number(&measurements, "load_ms", figures.load_ns / CLOCK_NS_PER_MS);
-    build_number(&measurements, "operations", figures.operations);
-    build_number(&measurements, "operation_errors", figures.operation_errors);
-    build_number(&measurements, "dropped", figures.dropped);
-    build_number(&measurements, "in_flight", figures.in_flight);
-    build_number(&measurements, "threads", figures.threads_active);
-    build_number(&measurements, "operations_per_s", operations * 1000000 / passed_us);
-    build_number_if(&measurements, "p50_us", recent.count, recent.p50_us);
-    build_number_if(&measurements, "p99_us", recent.count, recent.p99_us);
-    build_number_if(&measurements, "max_us", recent.count, recent.max_us);
+    term_build_key_unsigned(&measurements, "elapsed_ms", (now - entry->started_ns) / CLOCK_NS_PER_MS);
+    term_build_key_unsigned(&measurements, "load_ms", figures.load_ns / CLOCK_NS_PER_MS);
+    term_build_key_unsigned(&measurements, "operations", figures.operations);
+    term_build_key_unsigned(&measurements, "operation_errors", figures.operation_errors);
+    term_build_key_unsigned(&measurements, "dropped", figures.dropped);
+    term_build_key_unsigned(&measurements, "in_flight", figures.in_flight);
+    term_build_key_unsigned(&measurements, "threads", figures.threads_active);
+    term_build_key_unsigned(&measurements, "operations_per_s", operations * 1000000 / passed_us);
+    term_build_key_known(&measurements, "p50_us", recent.count, recent.p50_us);
+    term_build_key_known(&measurements, "p99_us", recent.count, recent.p99_us);
+    term_build_key_known(&measurements, "max_us", recent.count, recent.max_us);
     entry->told_operations = figures.operations;
     entry->told_ns = now;
     tell(entry, "progress", &measurements);
@@ -132,7 +117,7 @@ static void tell_time(struct run_entry *entry, const char *what)
 {
     struct term_builder measurements = {0};
     term_build_map(&measurements, 1);
-    build_number(&measurements, "system_time_us", clock_wall_us());
+    term_build_key_unsigned(&measurements, "system_time_us", clock_wall_us());
     tell(entry, what, &measurements);
 }
 
@@ -157,10 +142,10 @@ void run_tell_ended(struct run_entry *entry)
     if (!is_told(entry))
         return;
     term_build_map(&measurements, 4);
-    build_number(&measurements, "duration_ms", summary.elapsed_ms);
-    build_number(&measurements, "operations", summary.operations);
-    build_number(&measurements, "operation_errors", summary.operation_errors);
-    build_number(&measurements, "dropped", summary.dropped);
+    term_build_key_unsigned(&measurements, "duration_ms", summary.elapsed_ms);
+    term_build_key_unsigned(&measurements, "operations", summary.operations);
+    term_build_key_unsigned(&measurements, "operation_errors", summary.operation_errors);
+    term_build_key_unsigned(&measurements, "dropped", summary.dropped);
     tell(entry, "stop", &measurements);
 }
 

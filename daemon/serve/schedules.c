@@ -228,26 +228,11 @@ void schedules_free(struct schedules *schedules)
 
 /* --- For people --- */
 
-static void build_count(struct term_builder *builder, const char *key, uint64_t count)
-{
-    term_build_key(builder, key);
-    term_build_unsigned(builder, count);
-}
-
 static void build_text(struct term_builder *builder, const char *key, const char *text)
 {
     term_build_key(builder, key);
     if (text)
         term_build_text(builder, text);
-    else
-        term_build_atom(builder, "nil");
-}
-
-static void build_known(struct term_builder *builder, const char *key, uint64_t count)
-{
-    term_build_key(builder, key);
-    if (count)
-        term_build_unsigned(builder, count);
     else
         term_build_atom(builder, "nil");
 }
@@ -264,17 +249,17 @@ static void build_entry(const struct entry *entry, struct term_builder *builder)
     build_text(builder, "file", entry->spec.file);
     term_build_key(builder, "node");
     term_build_atom(builder, entry->spec.node ? entry->spec.node : "nil");
-    build_known(builder, "every_s", entry->spec.every_s);
+    term_build_key_known(builder, "every_s", entry->spec.every_s > 0, entry->spec.every_s);
     build_text(builder, "at", entry->spec.has_at ? config_schedule_at(&entry->spec, at) : NULL);
     term_build_key(builder, "overlap");
     term_build_boolean(builder, entry->spec.overlap);
     build_text(builder, "next_at", is_time ? next : NULL);
-    build_count(builder, "next_in_s", left_s);
-    build_known(builder, "last_run_id", entry->last_run_id);
-    build_count(builder, "started", entry->started);
-    build_count(builder, "failed", entry->failed);
-    build_count(builder, "skipped", entry->skipped);
-    build_count(builder, "missed", entry->missed);
+    term_build_key_unsigned(builder, "next_in_s", left_s);
+    term_build_key_known(builder, "last_run_id", entry->last_run_id > 0, entry->last_run_id);
+    term_build_key_unsigned(builder, "started", entry->started);
+    term_build_key_unsigned(builder, "failed", entry->failed);
+    term_build_key_unsigned(builder, "skipped", entry->skipped);
+    term_build_key_unsigned(builder, "missed", entry->missed);
 }
 
 void schedules_build(const struct schedules *schedules, struct term_builder *builder)

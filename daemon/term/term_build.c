@@ -230,6 +230,20 @@ void term_build_term(struct term_builder *builder, struct term term)
     buffer_grow(&builder->bytes, term.size);
 }
 
+void term_build_key_unsigned(struct term_builder *builder, const char *key, uint64_t value)
+{
+    term_build_key_known(builder, key, true, value);
+}
+
+void term_build_key_known(struct term_builder *builder, const char *key, bool known, uint64_t value)
+{
+    term_build_key(builder, key);
+    if (known)
+        term_build_unsigned(builder, value);
+    else
+        term_build_atom(builder, "nil");
+}
+
 bool term_build_done(const struct term_builder *builder, struct term *term)
 {
     if (builder->failed || !builder->bytes.size)

@@ -42,6 +42,10 @@ void term_build_term(struct term_builder *builder, struct term term);
 /* An atom key, for the many maps with atom keys; the value follows. */
 #define term_build_key term_build_atom
 
+/* Such a key with its number; with nil where that is not known. */
+void term_build_key_unsigned(struct term_builder *builder, const char *key, uint64_t value);
+void term_build_key_known(struct term_builder *builder, const char *key, bool known, uint64_t value);
+
 /* What was built, borrowed from the builder until it is next touched. False when something went wrong. */
 MUST_CHECK bool term_build_done(const struct term_builder *builder, struct term *term);
 
