@@ -228,7 +228,8 @@ static const struct function {
      "Events are those of telemetry, [:supertester, ...], and [:harness, :run, :queued | :start | :progress "
      "|\n"
      ":stop]: progress each second with operations, operation_errors, in_flight, operations_per_s, p99_us\n"
-     "and others of that second, stop when the report is there. It ends with the run, or the process.\n"},
+     "and others of that second, stop when the report is there. It ends with the run, or the process,\n"
+     "whose node has to be connected: {:error, {:nodedown, node}} otherwise.\n"},
     {"subscribe", 2, serve_subscribe, NULL, NULL},
     {"unsubscribe", 1, serve_unsubscribe, "unsubscribe(run_id | :all[, pid]) -> :ok",
      "Ends what subscribe with the same arguments began.\n"},

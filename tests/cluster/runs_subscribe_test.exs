@@ -127,7 +127,13 @@ defmodule RunsSubscribeTest do
   end
 
   test "any process may be told, in every way of asking", %{harness: harness, peer: peer, target: target} do
+    # A node that is not connected cannot be told of anything.
+    apart = Peer.start(arguments: ["-hidden"])
+    elsewhere = Peer.start_server(apart, Recorder)
+    assert subscribe(harness, [:all, elsewhere]) == {:error, {:nodedown, apart.node}}
+
     collector = Peer.start_server(peer, Recorder)
+    assert Peer.call(peer, :net_adm, :ping, [harness.node]) == :pong
     assert subscribe(harness, [:all, collector]) == :ok
     # Once is enough.
     assert subscribe(harness, [:all, collector]) == :ok
