@@ -8,9 +8,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "config/access.h"
+#include "config/config_parts.h"
 #include "daemon_parts.h"
-#include "serve/access.h"
-#include "serve/config_parts.h"
 
 /* How often the log tells what it has suppressed, and the service manager is told what goes on. */
 #define SECOND_NS CLOCK_NS_PER_S

@@ -3,7 +3,7 @@
 #ifndef HARNESSD_DAEMON_H
 #define HARNESSD_DAEMON_H
 
-#include "serve/config.h"
+#include "config/config.h"
 
 /* Serves until it is asked to stop. The configuration, which was read from this command line, is read from it
  * again when that is asked for; it stays the caller's. False when it could not begin, which is logged. */

@@ -3,12 +3,12 @@
 #ifndef HARNESSD_DAEMON_PARTS_H
 #define HARNESSD_DAEMON_PARTS_H
 
+#include "config/config.h"
 #include "dist/listener.h"
 #include "node/io_server.h"
 #include "node/large_answers.h"
 #include "node/rpc_in.h"
 #include "serve/api.h"
-#include "serve/config.h"
 #include "serve/notify.h"
 #include "serve/pages.h"
 

@@ -5,9 +5,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/config_parts.h"
+#include "config/config_reload.h"
 #include "daemon_parts.h"
-#include "serve/config_parts.h"
-#include "serve/config_reload.h"
 
 /* How often a stopping daemon looks whether all is done. */
 #define STOP_CHECK_NS (10 * CLOCK_NS_PER_MS)

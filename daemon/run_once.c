@@ -7,8 +7,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "serve/access.h"
-#include "serve/config_parts.h"
+#include "config/access.h"
+#include "config/config_parts.h"
 #include "serve/one_shot.h"
 
 #define SIGNALS 3

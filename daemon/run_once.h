@@ -2,7 +2,7 @@
 #ifndef HARNESSD_RUN_ONCE_H
 #define HARNESSD_RUN_ONCE_H
 
-#include "serve/config.h"
+#include "config/config.h"
 
 /* Runs the scenario, tells what came of it, and answers the exit code. The configuration stays
  * the caller's. */

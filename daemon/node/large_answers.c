@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "internal.h"
+#include "node_private.h"
 
 /* What is copied in one pass; smaller answers are sent at once. */
 #define PIECE_BYTES (4 << 20)

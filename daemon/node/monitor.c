@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "internal.h"
+#include "node_private.h"
 #include "term/term_read.h"
 
 /* Monitors and links that one peer may make this node remember. */

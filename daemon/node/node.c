@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "internal.h"
+#include "node_private.h"
 #include "term/term_read.h"
 
 struct node *node_new(const struct node_options *options)

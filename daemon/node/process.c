@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "internal.h"
+#include "node_private.h"
 
 static void reap(void *owner)
 {

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "injections.h"
-#include "run.h"
+#include "injections_private.h"
+#include "run_private.h"
 
 /* Nodes that find each other again take the longest. */
 #define HEAL_NS (10 * CLOCK_NS_PER_S)

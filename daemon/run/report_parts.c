@@ -2,7 +2,7 @@
 #include <assert.h>
 
 #include "base/clock.h"
-#include "run.h"
+#include "run_private.h"
 #include "term/term_read.h"
 
 /* Of a load that goes on this is now. */

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "run.h"
-#include "run/scenario_texts.h"
+#include "run_private.h"
+#include "scenario/scenario_texts.h"
 #include "term/term_read.h"
 
 #define RESOLUTION_NS (10 * CLOCK_NS_PER_S)

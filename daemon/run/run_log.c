@@ -1,8 +1,8 @@
 /* The story of a run in the log: a few lines, from who has asked for it to what came of it. What happens
  * within is told at the level of debugging only, but for faults. */
 #include "base/log.h"
-#include "chaos.h"
-#include "run.h"
+#include "faults_private.h"
+#include "run_private.h"
 #include "term/term_read.h"
 #include "term/term_text.h"
 

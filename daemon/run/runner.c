@@ -5,8 +5,8 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "run.h"
 #include "run/resolution.h"
+#include "run_private.h"
 #include "term/term_read.h"
 
 struct runner {

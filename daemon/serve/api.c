@@ -3,13 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api_functions.h"
+#include "api_private.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "run/heal_all.h"
-#include "serve/chaos_suite.h"
 #include "serve/library.h"
+#include "serve/suite.h"
 #include "term/term_read.h"
 
 static void serve_simple_genserver_scenario(struct api *api, struct request *request)

@@ -1,7 +1,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "api_functions.h"
+#include "api_private.h"
 
 #define MESSAGE_BYTES 512
 

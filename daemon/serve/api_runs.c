@@ -1,11 +1,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "api_functions.h"
+#include "api_private.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "node/large_answers.h"
-#include "serve/run_result.h"
+#include "report/run_result.h"
 #include "term/term_read.h"
 #include "term/term_text.h"
 

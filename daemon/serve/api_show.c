@@ -1,5 +1,5 @@
-#include "api_functions.h"
-#include "serve/report_text.h"
+#include "api_private.h"
+#include "report/report_text.h"
 #include "term/term_read.h"
 
 static bool answer_text(struct request *request, struct term result, struct term report)

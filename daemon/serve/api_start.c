@@ -1,5 +1,5 @@
-#include "api_functions.h"
-#include "serve/scenario_file.h"
+#include "api_private.h"
+#include "scenario/scenario_file.h"
 #include "serve/validation.h"
 
 static void answer_problems(struct request *request, const struct problems *problems)

@@ -1,4 +1,4 @@
-#include "api_functions.h"
+#include "api_private.h"
 #include "term/term_read.h"
 #include "term/term_text.h"
 

@@ -1,8 +1,6 @@
 #include "serve/http.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/socket_address.h"
 
 #define BACKLOG 64
 
@@ -337,41 +336,6 @@ static void on_request(struct evhttp_request *evhttp_request, void *argument)
 
 /* --- Listening --- */
 
-union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
-static bool parse_address(const char *text, union address *address, size_t *size)
-{
-    char host[INET6_ADDRSTRLEN + 2] = "";
-    const char *colon = strrchr(text, ':');
-    size_t length = colon ? (size_t)(colon - text) : 0;
-    uint64_t port = 0;
-    *address = (union address){0};
-    if (!length || length >= sizeof(host) || !http_number(colon + 1, &port) || port > UINT16_MAX)
-        return false;
-    memcpy(host, text, length);
-    if (host[0] == '[' && host[length - 1] == ']') {
-        host[length - 1] = '\0';
-        *size = sizeof(address->v6);
-        address->v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
-        return inet_pton(AF_INET6, host + 1, &address->v6.sin6_addr) == 1;
-    }
-    *size = sizeof(address->v4);
-    address->v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    return inet_pton(AF_INET, host, &address->v4.sin_addr) == 1;
-}
-
-const char *http_address_problem(const char *text)
-{
-    union address address;
-    size_t size;
-    return parse_address(text, &address, &size) ? NULL
-                                                : "is not ADDRESS:PORT, with an IPv6 address in brackets";
-}
-
 /* The argument is evhttp's own, so that the pass may count as begun a little late. */
 static void on_accept_error(struct evconnlistener *listener, void *argument)
 {
@@ -382,23 +346,21 @@ static void on_accept_error(struct evconnlistener *listener, void *argument)
 
 static bool listen_at(struct http *http, char *problem, size_t problem_size)
 {
-    union address address;
-    size_t size;
+    struct socket_address address;
     unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
-    if (!parse_address(http->options.address, &address, &size)) {
-        snprintf(problem, problem_size, "%s", http_address_problem(http->options.address));
+    if (!socket_address_read(http->options.address, &address)) {
+        snprintf(problem, problem_size, "%s", SOCKET_ADDRESS_PROBLEM);
         return false;
     }
     http->listener = evconnlistener_new_bind(http->options.loop->base, NULL, NULL, flags, BACKLOG,
-                                             &address.any, (int)size);
+                                             &address.any, (int)address.size);
     if (!http->listener) {
         snprintf(problem, problem_size, "%s", strerror(errno));
         return false;
     }
-    socklen_t bound_size = (socklen_t)size;
     evconnlistener_set_error_cb(http->listener, on_accept_error);
-    if (getsockname(evconnlistener_get_fd(http->listener), &address.any, &bound_size) == 0)
-        http->port = ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
+    if (getsockname(evconnlistener_get_fd(http->listener), &address.any, &address.size) == 0)
+        http->port = socket_address_port(&address);
     return true;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "scenario/fault_kinds.h"
 
 struct metric {
     const char *name;

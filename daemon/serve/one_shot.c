@@ -8,12 +8,12 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "serve/junit.h"
-#include "serve/report_text.h"
-#include "serve/report_view.h"
-#include "serve/run_result.h"
-#include "serve/scenario_file.h"
-#include "serve/text_number.h"
+#include "report/junit.h"
+#include "report/report_text.h"
+#include "report/report_view.h"
+#include "report/run_result.h"
+#include "report/text_number.h"
+#include "scenario/scenario_file.h"
 #include "term/term_json.h"
 #include "term/term_read.h"
 

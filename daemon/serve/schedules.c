@@ -7,10 +7,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "serve/config_schedules.h"
-#include "serve/report_view.h"
-#include "serve/scenario_file.h"
-#include "serve/schedule_time.h"
+#include "config/config_schedules.h"
+#include "config/schedule_time.h"
+#include "report/report_view.h"
+#include "scenario/scenario_file.h"
 #include "term/term_read.h"
 
 /* The clock may be set at any time: it is looked at so often. */

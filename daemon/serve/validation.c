@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 #include "run/resolution.h"
-#include "run/scenario_term.h"
+#include "scenario/scenario_term.h"
 
 struct validation {
     struct request *request;

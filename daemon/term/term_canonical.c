@@ -7,7 +7,7 @@
 #include "base/buffer.h"
 #include "base/utf8.h"
 #include "term/term_check.h"
-#include "term_shape.h"
+#include "term_shape_private.h"
 
 enum frame_kind { FRAME_PLAIN, FRAME_LIST, FRAME_FUN };
 

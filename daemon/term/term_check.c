@@ -4,8 +4,8 @@
 
 #include "base/buffer.h"
 #include "base/utf8.h"
-#include "term_float.h"
-#include "term_shape.h"
+#include "term_float_private.h"
+#include "term_shape_private.h"
 
 /* A node refuses a map that has a key twice. Maps of up to this many pairs, which is what nodes and people
  * send most, have their keys compared, each with those before it, byte for byte; larger maps are not looked

@@ -1,4 +1,4 @@
-#include "term_float.h"
+#include "term_float_private.h"
 
 #include <ei.h>
 #include <math.h>

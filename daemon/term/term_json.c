@@ -12,8 +12,8 @@
 #include "term/term_check.h"
 #include "term/term_read.h"
 #include "term/term_text.h"
-#include "term_float.h"
-#include "term_shape.h"
+#include "term_float_private.h"
+#include "term_shape_private.h"
 
 #define TEXT_BYTES 4096
 

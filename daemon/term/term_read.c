@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "term/term_check.h"
-#include "term_float.h"
-#include "term_shape.h"
+#include "term_float_private.h"
+#include "term_shape_private.h"
 
 static const struct term_shape *shape_of(struct term term)
 {

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "term_shape.h"
+#include "term_shape_private.h"
 
 /* What stays as it is, is copied in one piece when a reference comes up. */
 struct refer {

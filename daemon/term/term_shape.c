@@ -1,4 +1,4 @@
-#include "term_shape.h"
+#include "term_shape_private.h"
 
 /* Columns: kind, type, fixed, width, trailer. */
 const struct term_shape term_shapes[256] = {

@@ -9,8 +9,8 @@
 #include "base/utf8.h"
 #include "term/term_check.h"
 #include "term/term_read.h"
-#include "term_float.h"
-#include "term_shape.h"
+#include "term_float_private.h"
+#include "term_shape_private.h"
 
 #define TEXT_DEPTH_LIMIT 32
 #define TEXT_ELEMENT_LIMIT 100

@@ -2,13 +2,13 @@
 #ifndef HARNESSD_RUN_RUNNER_H
 #define HARNESSD_RUN_RUNNER_H
 
+#include "faults/blast_radius.h"
+#include "load/calls.h"
+#include "load/target.h"
+#include "measure/counters.h"
 #include "measure/errors.h"
 #include "node/io_server.h"
-#include "run/blast_radius.h"
-#include "run/calls.h"
-#include "run/counters.h"
-#include "run/scenario.h"
-#include "run/target.h"
+#include "scenario/scenario.h"
 
 /* In the order in which a run goes through them; states that it has no use for are left out. Every way out
  * after a setup that has succeeded leads through RUN_CLEANUP. */

@@ -2,10 +2,10 @@
 #ifndef HARNESSD_SERVE_API_H
 #define HARNESSD_SERVE_API_H
 
+#include "config/config.h"
 #include "node/request.h"
+#include "registry/runs.h"
 #include "run/runner.h"
-#include "serve/config.h"
-#include "serve/runs.h"
 #include "serve/schedules.h"
 
 struct api;

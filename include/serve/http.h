@@ -33,14 +33,11 @@ struct http_page {
 
 struct http_options {
     struct loop *loop;
-    const char *address; /* as http_address_problem() takes it */
+    const char *address; /* see base/socket_address.h */
     const struct http_page *pages;
     size_t page_count;
     void *owner; /* of the pages */
 };
-
-/* What is wrong with an address, which is "127.0.0.1:9464" or "[::1]:9464"; port 0 is any. NULL: nothing. */
-const char *http_address_problem(const char *address);
 
 /* Listens from now on. NULL when that fails; `problem` then says why. `options` is copied. */
 MUST_CHECK struct http *http_new(const struct http_options *options, char *problem, size_t problem_size);

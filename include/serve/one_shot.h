@@ -2,8 +2,8 @@
 #ifndef HARNESSD_SERVE_ONE_SHOT_H
 #define HARNESSD_SERVE_ONE_SHOT_H
 
+#include "config/config.h"
 #include "run/runner.h"
-#include "serve/config.h"
 
 /* Exit codes. */
 enum one_shot_status {

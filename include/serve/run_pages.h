@@ -2,8 +2,8 @@
 #ifndef HARNESSD_SERVE_RUN_PAGES_H
 #define HARNESSD_SERVE_RUN_PAGES_H
 
+#include "registry/runs.h"
 #include "serve/http.h"
-#include "serve/runs.h"
 
 /* The newest runs, an array of at most `limit` (1 to RUN_PAGES_MOST) of those before the id `before`; both
  * are of the query. `runs` is NULL as long as the daemon is not ready, here as below. */

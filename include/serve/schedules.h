@@ -2,8 +2,8 @@
 #ifndef HARNESSD_SERVE_SCHEDULES_H
 #define HARNESSD_SERVE_SCHEDULES_H
 
-#include "serve/config.h"
-#include "serve/runs.h"
+#include "config/config.h"
+#include "registry/runs.h"
 
 struct schedules;
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "run/scenario_term.h"
+#include "scenario/scenario_term.h"
 #include "term/term_check.h"
 
 static const struct term_limits limits = {.depth = 200, .count = 1000000};

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "scenario/fault_kinds.h"
+
 static struct counters counters;
 static struct buffer text;
 

@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "serve/store.h"
+#include "store/store.h"
 #include "term/term_build.h"
 #include "term/term_read.h"
 

@@ -1,0 +1,194 @@
+#include "config/config_flags.h"
+
+#include <getopt.h>
+#include <string.h>
+
+#include "base/nearest.h"
+#include "dist/node_name.h"
+
+struct config_flag {
+    const char *name;
+    const char *argument;      /* NULL: takes none */
+    const char *key;           /* the key that it sets, or NULL */
+    const char *names;         /* what it makes of node.names, or NULL */
+    enum config_action action; /* what it asks for, CONFIG_RUN for nothing else */
+    enum { FOR_BOTH, FOR_DAEMON, FOR_RUN } whom;
+    const char *help;
+};
+
+enum { FLAG_CONFIG, FLAG_CHECK, FLAG_NAME, FLAG_SNAME, FLAG_CONNECT, FLAG_SET, FLAG_JSON, FLAG_JUNIT };
+
+static const struct config_flag flags[] = {
+    [FLAG_CONFIG] = {.name = "config", .argument = "FILE", .help = "read this configuration"},
+    [FLAG_CHECK] = {.name = "check-config",
+                    .argument = "FILE",
+                    .action = CONFIG_CHECK,
+                    .whom = FOR_DAEMON,
+                    .help = "check this configuration and exit"},
+    [FLAG_NAME] = {.name = "name",
+                   .argument = "NAME[@HOST]",
+                   .key = "node.name",
+                   .names = "long",
+                   .help = "be this node, with long names"},
+    [FLAG_SNAME] = {.name = "sname",
+                    .argument = "NAME[@HOST]",
+                    .key = "node.name",
+                    .names = "short",
+                    .help = "be this node, with short names"},
+    [FLAG_CONNECT] = {.name = "connect",
+                      .argument = "NODE",
+                      .whom = FOR_RUN,
+                      .help = "connect to this node first; names without a node are there"},
+    [FLAG_SET] = {.name = "set",
+                  .argument = "PATH=VALUE",
+                  .whom = FOR_RUN,
+                  .help = "instead of the file's value, as load.duration_ms=5000; may be given again"},
+    [FLAG_JSON] = {.name = "json", .whom = FOR_RUN, .help = "print the report as JSON, not as text"},
+    [FLAG_JUNIT] = {.name = "junit",
+                    .argument = "FILE",
+                    .whom = FOR_RUN,
+                    .help = "write what was expected and what came to FILE, as JUnit XML"},
+    {.name = "cookie-file", .argument = "FILE", .key = "node.cookie_file", .help = "as node.cookie_file"},
+    {.name = "port", .argument = "N", .key = "node.port", .whom = FOR_DAEMON, .help = "as node.port"},
+    {.name = "log-level", .argument = "LEVEL", .key = "log.level", .help = "as log.level"},
+    {.name = "version", .action = CONFIG_VERSION, .help = "print the version and exit"},
+    {.name = "help", .action = CONFIG_HELP, .help = "print this text and exit"},
+};
+
+#define FLAG_COUNT ARRAY_LENGTH(flags)
+_Static_assert(FLAG_COUNT <= CONFIG_FLAGS_MOST, "config_flags has a value for each flag");
+
+static void report_unknown_flag(struct config_reading *reading, const char *text)
+{
+    const char *names[FLAG_COUNT];
+    for (size_t i = 0; i < FLAG_COUNT; i++)
+        names[i] = flags[i].name;
+    const char *word = text + strspn(text, "-");
+    const char *nearest = nearest_word(word, strcspn(word, "="), names, FLAG_COUNT);
+    if (nearest)
+        config_problem(reading, text, "unknown flag (nearest: --%s)", nearest);
+    else
+        config_problem(reading, text, "unknown flag");
+}
+
+/* What takes more than one flag to see. */
+static void finish(struct config_reading *reading, struct config_flags *given)
+{
+    const char *const *values = given->values;
+    if (values[FLAG_CONFIG] && values[FLAG_CHECK])
+        config_problem(reading, "--check-config", "cannot be given together with --config");
+    if (values[FLAG_NAME] && values[FLAG_SNAME])
+        config_problem(reading, "--sname", "cannot be given together with --name");
+    given->file = values[FLAG_CHECK] ? values[FLAG_CHECK] : values[FLAG_CONFIG];
+    given->has_name = values[FLAG_NAME] || values[FLAG_SNAME];
+    if (given->has_name)
+        given->name_source = values[FLAG_NAME] ? "--name" : "--sname";
+}
+
+/* What `run` is told beside the keys of the configuration. */
+static void finish_run(struct config_reading *reading, const struct config_flags *given)
+{
+    struct config_one_shot *one_shot = &reading->config->one_shot;
+    const char *node = given->values[FLAG_CONNECT];
+    const char *problem = node ? node_name_problem(node) : NULL;
+    one_shot->connect = node;
+    one_shot->json = given->values[FLAG_JSON];
+    one_shot->junit = given->values[FLAG_JUNIT];
+    if (!one_shot->scenario)
+        config_problem(reading, "run", "needs the FILE of a scenario");
+    if (!node)
+        config_problem(reading, "--connect", "required");
+    else if (problem)
+        config_problem(reading, "--connect", "%s %s", node, problem);
+}
+
+static void take_word(struct config_reading *reading, bool of_run, const char *word)
+{
+    struct config_one_shot *one_shot = &reading->config->one_shot;
+    if (!of_run || one_shot->scenario)
+        config_problem(reading, word, "unexpected argument");
+    else
+        one_shot->scenario = word;
+}
+
+static void take_flag(struct config_reading *reading, struct config_flags *given, size_t index,
+                      const char *value, bool of_run)
+{
+    struct config_one_shot *one_shot = &reading->config->one_shot;
+    char where[32];
+    snprintf(where, sizeof(where), "--%s", flags[index].name);
+    if (flags[index].whom == (of_run ? FOR_DAEMON : FOR_RUN))
+        config_problem(reading, where,
+                       of_run ? "is for the daemon, not for run" : "is for harnessd run FILE");
+    if (index == FLAG_SET && one_shot->setting_count == CONFIG_SETTINGS_MOST)
+        config_problem(reading, where, "was given more than %d times", CONFIG_SETTINGS_MOST);
+    else if (index == FLAG_SET)
+        one_shot->settings[one_shot->setting_count++] = value;
+    given->values[index] = value;
+    if (flags[index].action != CONFIG_RUN)
+        given->action = flags[index].action;
+}
+
+/* Reads what stands behind the program's name, or behind `run`. */
+static void read_words(struct config_reading *reading, int argc, char **argv, struct config_flags *given,
+                       bool of_run)
+{
+    struct option options[FLAG_COUNT + 1] = {0};
+    for (size_t i = 0; i < FLAG_COUNT; i++)
+        options[i] = (struct option){.name = flags[i].name,
+                                     .has_arg = flags[i].argument ? required_argument : no_argument};
+    optind = 0; /* begins anew, also after an earlier call */
+    opterr = 0;
+    for (;;) {
+        int index = 0;
+        int next = optind ? optind : 1;
+        int result = getopt_long(argc, argv, "-:", options, &index);
+        if (result == -1)
+            break;
+        if (result == 1)
+            take_word(reading, of_run, optarg);
+        else if (result == ':')
+            config_problem(reading, argv[next], "needs a value");
+        else if (result != 0)
+            report_unknown_flag(reading, argv[next]);
+        else
+            take_flag(reading, given, (size_t)index, flags[index].argument ? optarg : "", of_run);
+    }
+    for (int i = optind; i < argc; i++)
+        take_word(reading, of_run, argv[i]);
+}
+
+void config_flags_read(struct config_reading *reading, int argc, char **argv, struct config_flags *given)
+{
+    bool of_run = argc > 1 && strcmp(argv[1], "run") == 0;
+    *given =
+        (struct config_flags){.action = of_run ? CONFIG_ONE_SHOT : CONFIG_RUN, .name_source = "node.name"};
+    read_words(reading, argc - of_run, argv + of_run, given, of_run);
+    finish(reading, given);
+    if (given->action == CONFIG_ONE_SHOT)
+        finish_run(reading, given);
+}
+
+void config_flags_apply(struct config_reading *reading, const struct config_flags *given)
+{
+    for (size_t i = 0; i < FLAG_COUNT; i++) {
+        char where[32];
+        snprintf(where, sizeof(where), "--%s", flags[i].name);
+        if (given->values[i] && flags[i].key)
+            config_key_set_text(reading, config_key_find(flags[i].key), given->values[i], where);
+        if (given->values[i] && flags[i].names)
+            config_key_set_text(reading, config_key_find("node.names"), flags[i].names, where);
+    }
+}
+
+void config_flags_usage(FILE *output, bool of_run)
+{
+    for (size_t i = 0; i < FLAG_COUNT; i++) {
+        const char *argument = flags[i].argument ? flags[i].argument : "";
+        if (flags[i].whom == (of_run ? FOR_DAEMON : FOR_RUN))
+            continue;
+        int width = fprintf(output, "  --%s%s%s", flags[i].name, *argument ? " " : "", argument);
+        fprintf(output, "%*s%s\n", width < CONFIG_USAGE_COLUMN ? CONFIG_USAGE_COLUMN - width : 1, "",
+                flags[i].help);
+    }
+}

@@ -1,0 +1,372 @@
+#include "config/config_key.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/nearest.h"
+#include "config/config_schedules.h"
+#include "dist/node_name.h"
+
+void config_problem(struct config_reading *reading, const char *where, const char *format, ...)
+{
+    char *text = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    char *line = memory_format("%s: %s", where, length < 0 ? format : text);
+    for (char *c = line; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
+    fprintf(reading->problems, "%s\n", line);
+    reading->problem_count++;
+    free(line);
+    if (length >= 0)
+        free(text);
+}
+
+static void *field(struct config *config, const struct config_key *key)
+{
+    return (char *)config + key->offset;
+}
+
+static void store_integer(void *target, size_t size, uint64_t value)
+{
+    switch (size) {
+    case 1:
+        *(uint8_t *)target = (uint8_t)value;
+        break;
+    case 2:
+        *(uint16_t *)target = (uint16_t)value;
+        break;
+    case 4:
+        *(uint32_t *)target = (uint32_t)value;
+        break;
+    default:
+        assert(size == 8);
+        *(uint64_t *)target = value;
+    }
+}
+
+static void read_string(struct config_reading *reading, const struct config_key *key, const json_t *value,
+                        const char *where)
+{
+    const char *text = json_string_value(value);
+    if (!text || (!*text && !key->may_be_empty)) {
+        config_problem(reading, where, text ? "is empty" : "is not a string");
+        return;
+    }
+    const char *problem = key->problem && *text ? key->problem(text) : NULL;
+    if (problem) {
+        config_problem(reading, where, "%s %s", text, problem);
+        return;
+    }
+    config_key_clear(reading->config, key);
+    *(char **)field(reading->config, key) = memory_string(text);
+}
+
+static void read_boolean(struct config_reading *reading, const struct config_key *key, const json_t *value,
+                         const char *where)
+{
+    if (!json_is_boolean(value)) {
+        config_problem(reading, where, "is neither true nor false");
+        return;
+    }
+    *(bool *)field(reading->config, key) = json_is_true(value);
+}
+
+static bool read_number(struct config_reading *reading, int64_t least, int64_t most, const json_t *value,
+                        const char *where, uint64_t *number)
+{
+    long long given = json_integer_value(value);
+    if (!json_is_integer(value)) {
+        config_problem(reading, where, "is not an integer");
+        return false;
+    }
+    if (given < least || given > most) {
+        config_problem(reading, where, "%lld is not in %lld to %lld", given, (long long)least,
+                       (long long)most);
+        return false;
+    }
+    *number = (uint64_t)given;
+    return true;
+}
+
+static void read_integer(struct config_reading *reading, const struct config_key *key, const json_t *value,
+                         const char *where)
+{
+    uint64_t number = 0;
+    if (read_number(reading, key->least, key->most, value, where, &number))
+        store_integer(field(reading->config, key), key->size, number);
+}
+
+static size_t count_choices(const struct config_key *key)
+{
+    size_t count = 0;
+    while (key->choices[count])
+        count++;
+    return count;
+}
+
+static void read_choice(struct config_reading *reading, const struct config_key *key, const json_t *value,
+                        const char *where)
+{
+    const char *text = json_string_value(value);
+    for (size_t i = 0; text && key->choices[i]; i++) {
+        if (strcmp(key->choices[i], text) != 0)
+            continue;
+        store_integer(field(reading->config, key), key->size, i);
+        return;
+    }
+    char all[128] = "";
+    for (size_t i = 0; key->choices[i]; i++) {
+        size_t used = strlen(all);
+        snprintf(all + used, sizeof(all) - used, "%s%s", i ? ", " : "", key->choices[i]);
+    }
+    const char *nearest = text ? nearest_word(text, strlen(text), key->choices, count_choices(key)) : NULL;
+    if (nearest)
+        config_problem(reading, where, "%s is not one of %s (nearest: %s)", text, all, nearest);
+    else
+        config_problem(reading, where, "%s is not one of %s", text ? text : "what is given", all);
+}
+
+static void read_patterns(struct config_reading *reading, const struct config_key *key, const json_t *value,
+                          const char *where)
+{
+    if (!json_is_array(value)) {
+        config_problem(reading, where, "is not a list of patterns");
+        return;
+    }
+    struct config_list list = {.items = memory_zalloc(json_array_size(value), sizeof(char *))};
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        const char *text = json_string_value(json_array_get(value, i));
+        if (text && *text) {
+            list.items[list.count++] = memory_string(text);
+            continue;
+        }
+        char *item = memory_format("%s[%zu]", where, i);
+        config_problem(reading, item, text ? "is empty" : "is not a string");
+        free(item);
+    }
+    config_key_clear(reading->config, key);
+    *(struct config_list *)field(reading->config, key) = list;
+}
+
+/* A key of a peer's object. */
+static void read_peer_key(struct config_reading *reading, const char *key, const json_t *value,
+                          const char *where, struct config_peer *peer)
+{
+    static const char *const keys[] = {"node", "port"};
+    const char *nearest = nearest_word(key, strlen(key), keys, ARRAY_LENGTH(keys));
+    uint64_t port = 0;
+    if (strcmp(key, "node") == 0 || strncmp(key, "//", 2) == 0)
+        return;
+    if (strcmp(key, "port") != 0 && nearest)
+        config_problem(reading, where, "unknown key (nearest: %s)", nearest);
+    else if (strcmp(key, "port") != 0)
+        config_problem(reading, where, "unknown key");
+    else if (!json_is_null(value) && read_number(reading, 0, UINT16_MAX, value, where, &port))
+        peer->port = (uint16_t)port;
+}
+
+static void read_peer(struct config_reading *reading, const json_t *value, const char *where,
+                      struct config_peer *peer)
+{
+    const json_t *node = json_is_object(value) ? json_object_get(value, "node") : value;
+    const char *name = json_string_value(node);
+    const char *problem = name ? node_name_problem(name) : NULL;
+    if (!name)
+        config_problem(reading, where, "is neither \"NAME@HOST\" nor an object with \"node\"");
+    else if (problem)
+        config_problem(reading, where, "%s %s", name, problem);
+    else
+        peer->node = memory_string(name);
+    const char *key;
+    json_t *item;
+    json_object_foreach((json_t *)value, key, item)
+    {
+        char *path = memory_format("%s.%s", where, key);
+        read_peer_key(reading, key, item, path, peer);
+        free(path);
+    }
+}
+
+static void read_peers(struct config_reading *reading, const struct config_key *key, const json_t *value,
+                       const char *where)
+{
+    struct config *config = reading->config;
+    if (!json_is_array(value)) {
+        config_problem(reading, where, "is not a list of nodes");
+        return;
+    }
+    config_key_clear(config, key);
+    config->peers = memory_zalloc(json_array_size(value), sizeof(struct config_peer));
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        struct config_peer *peer = &config->peers[config->peer_count];
+        char *item = memory_format("%s[%zu]", where, i);
+        read_peer(reading, json_array_get(value, i), item, peer);
+        for (size_t j = 0; peer->node && j < config->peer_count; j++)
+            if (strcmp(config->peers[j].node, peer->node) == 0)
+                config_problem(reading, item, "%s is there twice", peer->node);
+        config->peer_count += peer->node != NULL;
+        free(item);
+    }
+}
+
+static void (*const readers[CONFIG_TYPE_COUNT])(struct config_reading *, const struct config_key *,
+                                                const json_t *, const char *) = {
+    [CONFIG_STRING] = read_string,
+    [CONFIG_BOOLEAN] = read_boolean,
+    [CONFIG_INTEGER] = read_integer,
+    [CONFIG_CHOICE] = read_choice,
+    [CONFIG_PATTERNS] = read_patterns,
+    [CONFIG_PEERS] = read_peers,
+    [CONFIG_SCHEDULES] = config_schedules_read,
+};
+
+void config_key_set(struct config_reading *reading, const struct config_key *key, const json_t *value,
+                    const char *where)
+{
+    size_t count;
+    const struct config_key *keys = config_keys(&count);
+    assert(key >= keys && key < keys + count);
+    if (json_is_null(value))
+        return;
+    reading->given[key - keys] = true;
+    readers[key->type](reading, key, value, where);
+}
+
+void config_key_set_text(struct config_reading *reading, const struct config_key *key, const char *text,
+                         const char *where)
+{
+    json_t *value = json_string(text);
+    char *end = NULL;
+    errno = 0;
+    long long number = strtoll(text, &end, 10);
+    if (key->type == CONFIG_INTEGER && *text && !*end && errno == 0) {
+        json_decref(value);
+        value = json_integer(number);
+    }
+    if (value)
+        config_key_set(reading, key, value, where);
+    else
+        config_problem(reading, where, "is not UTF-8");
+    json_decref(value);
+}
+
+void config_key_reset(struct config_reading *reading, const struct config_key *key)
+{
+    size_t count;
+    json_t *value = json_loads(key->fallback, JSON_DECODE_ANY, NULL);
+    assert(value);
+    config_key_set(reading, key, value, key->path);
+    json_decref(value);
+    reading->given[key - config_keys(&count)] = false;
+}
+
+static uint64_t load_integer(const void *source, size_t size)
+{
+    switch (size) {
+    case 1:
+        return *(const uint8_t *)source;
+    case 2:
+        return *(const uint16_t *)source;
+    case 4:
+        return *(const uint32_t *)source;
+    default:
+        assert(size == 8);
+        return *(const uint64_t *)source;
+    }
+}
+
+static json_t *list_value(const struct config_list *list)
+{
+    json_t *value = json_array();
+    for (size_t i = 0; i < list->count; i++)
+        json_array_append_new(value, json_string(list->items[i]));
+    return value;
+}
+
+static json_t *peers_value(const struct config *config)
+{
+    json_t *value = json_array();
+    for (size_t i = 0; i < config->peer_count; i++) {
+        const struct config_peer *peer = &config->peers[i];
+        json_array_append_new(value, peer->port
+                                         ? json_pack("{s:s, s:i}", "node", peer->node, "port", peer->port)
+                                         : json_string(peer->node));
+    }
+    return value;
+}
+
+json_t *config_key_value(const struct config *config, const struct config_key *key)
+{
+    const void *source = (const char *)config + key->offset;
+    const char *string;
+    switch (key->type) {
+    case CONFIG_STRING:
+        string = *(const char *const *)source;
+        return string ? json_string(string) : json_null();
+    case CONFIG_BOOLEAN:
+        return json_boolean(*(const bool *)source);
+    case CONFIG_INTEGER:
+        return json_integer((json_int_t)load_integer(source, key->size));
+    case CONFIG_CHOICE:
+        return json_string(key->choices[load_integer(source, key->size)]);
+    case CONFIG_PATTERNS:
+        return list_value(source);
+    case CONFIG_PEERS:
+        return peers_value(config);
+    case CONFIG_SCHEDULES:
+        return config_schedules_value(source);
+    case CONFIG_TYPE_COUNT:
+        break;
+    }
+    return json_null();
+}
+
+void config_key_swap(struct config *a, struct config *b, const struct config_key *key)
+{
+    char held[sizeof(struct config)];
+    memcpy(held, field(a, key), key->size);
+    memcpy(field(a, key), field(b, key), key->size);
+    memcpy(field(b, key), held, key->size);
+    if (key->type != CONFIG_PEERS)
+        return;
+    size_t count = a->peer_count;
+    a->peer_count = b->peer_count;
+    b->peer_count = count;
+}
+
+void config_key_clear(struct config *config, const struct config_key *key)
+{
+    struct config_list *list = field(config, key);
+    switch (key->type) {
+    case CONFIG_STRING:
+        free(*(char **)field(config, key));
+        *(char **)field(config, key) = NULL;
+        break;
+    case CONFIG_PATTERNS:
+        for (size_t i = 0; i < list->count; i++)
+            free(list->items[i]);
+        free(list->items);
+        *list = (struct config_list){0};
+        break;
+    case CONFIG_PEERS:
+        for (size_t i = 0; i < config->peer_count; i++)
+            free(config->peers[i].node);
+        free(config->peers);
+        config->peers = NULL;
+        config->peer_count = 0;
+        break;
+    case CONFIG_SCHEDULES:
+        config_schedules_clear(field(config, key));
+        break;
+    default:
+        break;
+    }
+}

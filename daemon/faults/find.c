@@ -1,0 +1,404 @@
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "faults_private.h"
+#include "term/term_read.h"
+
+/* --- Nodes --- */
+
+bool chaos_names_node(const struct target_spec *spec)
+{
+    return spec->kind == TARGET_PID || spec->kind == TARGET_NAME;
+}
+
+static void add_node(struct injection *injection, const char *node)
+{
+    const char *known = injection_nodes(injection);
+    for (size_t i = 0; i < injection->node_count; i++, known += strlen(known) + 1)
+        if (strcmp(known, node) == 0)
+            return;
+    buffer_append(&injection->nodes, node, strlen(node) + 1);
+    injection->node_count++;
+}
+
+static void add_groups(struct injection *injection, struct term term)
+{
+    struct term_list groups;
+    struct term element;
+    char name[TERM_ATOM_BYTES + 1];
+    bool is_list = term_list_start(&groups, term);
+    assert(is_list);
+    while (term_list_next(&groups, &element)) {
+        if (term_read_atom(element, name))
+            add_node(injection, name);
+        else
+            add_groups(injection, element);
+    }
+}
+
+/* The targets that an action is for: its own, or those of the scenario. */
+static size_t spec_count(const struct run *run, const struct chaos_action *action)
+{
+    return action->target.kind == CHAOS_TARGET_SUBJECT ? run->scenario->target_count : 1;
+}
+
+static const struct target_spec *spec_of(const struct run *run, const struct chaos_action *action,
+                                         size_t index)
+{
+    if (action->target.kind != CHAOS_TARGET_SUBJECT)
+        return &action->target.spec;
+    return run->scenario->setup.data ? &run->subject_spec : &run->scenario->targets[index];
+}
+
+static void find_nodes(struct run_chaos *chaos, struct injection *injection)
+{
+    const struct chaos_action *action = injection->action;
+    char name[TERM_ATOM_BYTES + 1];
+    if (action->kind->doing == CHAOS_SPLIT) {
+        add_groups(injection, action->values[CHAOS_NODES].term);
+        return;
+    }
+    if (action->kind->doing == CHAOS_HALT) {
+        if (term_read_atom(action->values[CHAOS_NODE].term, name))
+            add_node(injection, name);
+        return;
+    }
+    for (size_t i = 0; i < spec_count(chaos->run, action); i++)
+        if (chaos_names_node(spec_of(chaos->run, action, i)))
+            add_node(injection, spec_of(chaos->run, action, i)->node);
+}
+
+/* --- Looking for processes --- */
+
+/* {find, {process | children, Server}}; the server as the node itself would call it. */
+static void build_server(const char *what, const struct target_spec *spec, struct term_builder *builder)
+{
+    term_build_tuple(builder, 2);
+    term_build_atom(builder, "find");
+    term_build_tuple(builder, 2);
+    term_build_atom(builder, what);
+    switch (spec->kind) {
+    case TARGET_PID:
+        term_build_term(builder, spec->server);
+        break;
+    case TARGET_NAME:
+        term_build_term(builder, spec->name);
+        break;
+    case TARGET_GLOBAL:
+    case TARGET_VIA:
+        term_build_tuple(builder, spec->kind == TARGET_GLOBAL ? 2 : 3);
+        term_build_atom(builder, spec->kind == TARGET_GLOBAL ? "global" : "via");
+        if (spec->kind == TARGET_VIA)
+            term_build_atom(builder, spec->module);
+        term_build_term(builder, spec->name);
+        break;
+    }
+}
+
+static void build_request(const struct chaos_action *action, const struct target_spec *spec,
+                          struct term_builder *builder)
+{
+    enum chaos_target_kind kind = action->target.kind;
+    bool has_children = kind == CHAOS_TARGET_CHILDREN || kind == CHAOS_TARGET_CHILD;
+    if (action->kind->victim == CHAOS_TARGET_NODE) { /* where it is */
+        build_server("process", spec, builder);
+        return;
+    }
+    if (kind != CHAOS_TARGET_APPLICATION && kind != CHAOS_TARGET_MODULE) {
+        has_children |= action->kind->victim == CHAOS_SUPERVISOR;
+        build_server(has_children ? "children" : "process", spec, builder);
+        return;
+    }
+    term_build_tuple(builder, 2);
+    term_build_atom(builder, "find");
+    term_build_tuple(builder, 2);
+    term_build_atom(builder, kind == CHAOS_TARGET_APPLICATION ? "application" : "module");
+    term_build_term(builder, spec->name);
+}
+
+static void keep_failure(struct injection *injection, const char *reason)
+{
+    struct term_builder atom = {0};
+    term_build_atom(&atom, reason);
+    run_keep(&injection->failure, term_built(&atom));
+    term_build_free(&atom);
+}
+
+static void ask(struct run_chaos *chaos, struct injection *injection, size_t part, const char *node,
+                struct term request)
+{
+    struct chaos_agent *agent = chaos_agent_of(&chaos->agents, node);
+    injection->parts[part].agent = agent;
+    if (agent) {
+        chaos_agent_ask(agent, chaos_number(injection, part), request);
+    } else {
+        keep_failure(injection, "noproc"); /* this very node, or none that has a name */
+        injection->parts_left--;
+    }
+}
+
+/* Of a kind that is done to nodes, targets are asked for that do not name their node. */
+static bool is_asked(const struct chaos_action *action, const struct target_spec *spec)
+{
+    bool names_nodes = action->kind->doing == CHAOS_SPLIT || action->kind->doing == CHAOS_HALT;
+    return action->kind->victim != CHAOS_TARGET_NODE || (!names_nodes && !chaos_names_node(spec));
+}
+
+static void ask_all(struct run_chaos *chaos, struct injection *injection)
+{
+    const struct chaos_action *action = injection->action;
+    for (size_t i = 0; i < injection->part_count; i++) {
+        const struct target_spec *spec = spec_of(chaos->run, action, i);
+        struct term_builder request = {0};
+        if (is_asked(action, spec)) {
+            build_request(action, spec, &request);
+            ask(chaos, injection, i, spec->node, term_built(&request));
+        } else {
+            injection->parts_left--;
+        }
+        term_build_free(&request);
+    }
+}
+
+bool chaos_find(struct run_chaos *chaos, struct injection *injection)
+{
+    const struct chaos_action *action = injection->action;
+    size_t count = spec_count(chaos->run, action);
+    if (action->kind->victim == CHAOS_SUPERVISOR && count > 1) {
+        count = 0;
+        keep_failure(injection, "several_targets");
+    }
+    injection->state = INJECTION_FINDING;
+    if (action->kind->victim == CHAOS_TARGET_NODE)
+        find_nodes(chaos, injection);
+    chaos_expect(chaos, injection, count);
+    injection->answers = memory_zalloc(count, sizeof(*injection->answers));
+    injection->answer_count = count;
+    ask_all(chaos, injection);
+    return injection->parts_left > 0;
+}
+
+/* {elsewhere, Pid}: whom the name stands for is on another node, which is asked in its turn. */
+static void follow(struct run_chaos *chaos, struct injection *injection, size_t part, struct term pid)
+{
+    struct term node;
+    char name[TERM_ATOM_BYTES + 1] = "";
+    const struct chaos_action *action = injection->action;
+    struct target_spec spec = {.kind = TARGET_PID, .server = pid};
+    if (!term_read_node(pid, &node) || !term_read_atom(node, name) ||
+        !node_name_is_valid(name, strlen(name))) {
+        keep_failure(injection, "noproc");
+        injection->parts_left--;
+        return;
+    }
+    struct term_builder request = {0};
+    build_request(action, &spec, &request);
+    ask(chaos, injection, part, name, term_built(&request));
+    term_build_free(&request);
+}
+
+/* {Id, Pid, Name, Application}, or {Id, Pid} of one that is on another node. */
+static bool read_candidate(struct term term, struct candidate *candidate)
+{
+    struct term parts[4];
+    size_t arity = 0;
+    if (!term_read_tuple(term, 4, parts, &arity) || (arity != 2 && arity != 4))
+        return false;
+    *candidate = (struct candidate){.id = parts[0], .pid = parts[1], .is_elsewhere = arity == 2};
+    if (arity == 4) {
+        candidate->name = parts[2];
+        candidate->application = parts[3];
+    }
+    return true;
+}
+
+/* {found, Supervisor | none, [{Id, Pid, Name, Application}]} */
+static void read_found(struct injection *injection, const struct buffer *answer)
+{
+    struct term parts[3], element;
+    struct term_list list;
+    struct candidate supervisor;
+    if (!answer->size || !term_read_tuple_of(buffer_term(answer), 3, parts) ||
+        !term_list_start(&list, parts[2]))
+        return;
+    if (read_candidate(parts[1], &supervisor)) {
+        injection->supervisor_pid = supervisor.pid;
+        injection->supervisor_name = supervisor.name;
+        injection->supervisor_application = supervisor.application;
+    }
+    injection->candidates = memory_resize(injection->candidates, injection->candidate_count + list.count,
+                                          sizeof(*injection->candidates));
+    while (term_list_next(&list, &element))
+        injection->candidate_count +=
+            read_candidate(element, &injection->candidates[injection->candidate_count]);
+}
+
+/* --- Children that are on another node than their supervisor --- */
+
+static bool read_node(const struct candidate *candidate, char name[TERM_ATOM_BYTES + 1])
+{
+    struct term node;
+    return term_type(candidate->pid) == TERM_PID && term_read_node(candidate->pid, &node) &&
+           term_read_atom(node, name) && node_name_is_valid(name, strlen(name));
+}
+
+/* The next that is of another node than those before it, from `index` on; its node is `name`. */
+static bool next_elsewhere(const struct injection *injection, size_t *index, char name[TERM_ATOM_BYTES + 1])
+{
+    char other[TERM_ATOM_BYTES + 1];
+    for (; *index < injection->candidate_count; (*index)++) {
+        bool is_first = true;
+        if (!injection->candidates[*index].is_elsewhere || !read_node(&injection->candidates[*index], name))
+            continue;
+        for (size_t i = 0; is_first && i < *index; i++)
+            if (injection->candidates[i].is_elsewhere && read_node(&injection->candidates[i], other))
+                is_first = strcmp(name, other) != 0;
+        if (is_first)
+            return true;
+    }
+    return false;
+}
+
+/* {find, {facts, Pids}} of those on a node. */
+static void ask_facts(struct run_chaos *chaos, struct injection *injection, size_t part, const char *node)
+{
+    struct term_builder pids = {0}, request = {0};
+    char other[TERM_ATOM_BYTES + 1];
+    size_t count = 0;
+    for (size_t i = 0; i < injection->candidate_count; i++) {
+        const struct candidate *candidate = &injection->candidates[i];
+        if (!candidate->is_elsewhere || !read_node(candidate, other) || strcmp(other, node) != 0)
+            continue;
+        term_build_term(&pids, candidate->pid);
+        count++;
+    }
+    term_build_tuple(&request, 2);
+    term_build_atom(&request, "find");
+    term_build_tuple(&request, 2);
+    term_build_atom(&request, "facts");
+    term_build_list(&request, count);
+    buffer_append(&request.bytes, buffer_bytes(&pids.bytes), pids.bytes.size);
+    term_build_nil(&request);
+    ask(chaos, injection, part, node, term_built(&request));
+    term_build_free(&pids);
+    term_build_free(&request);
+}
+
+/* True when some are asked for; one more answer for each node is then awaited. */
+static bool ask_elsewhere(struct run_chaos *chaos, struct injection *injection)
+{
+    char name[TERM_ATOM_BYTES + 1];
+    size_t count = 0, part = 0;
+    for (size_t i = 0; next_elsewhere(injection, &i, name); i++)
+        count++;
+    if (!count || injection->is_looking_elsewhere)
+        return false;
+    injection->is_looking_elsewhere = true;
+    chaos_expect(chaos, injection, count);
+    injection->first_elsewhere = injection->answer_count;
+    injection->answers =
+        memory_resize(injection->answers, injection->answer_count + count, sizeof(*injection->answers));
+    memset(injection->answers + injection->answer_count, 0, count * sizeof(*injection->answers));
+    injection->answer_count += count;
+    for (size_t i = 0; next_elsewhere(injection, &i, name); i++)
+        ask_facts(chaos, injection, part++, name);
+    return injection->parts_left > 0;
+}
+
+/* Facts come in the order of the candidates that were asked for: `next` is where they are likely to be. */
+static void take_facts(struct injection *injection, const struct candidate *facts, size_t *next)
+{
+    for (size_t i = 0; i < injection->candidate_count; i++) {
+        struct candidate *candidate = &injection->candidates[*next];
+        *next = (*next + 1) % injection->candidate_count;
+        if (!candidate->is_elsewhere || !term_same(candidate->pid, facts->pid))
+            continue;
+        candidate->name = facts->name;
+        candidate->application = facts->application;
+        candidate->is_elsewhere = false;
+        return;
+    }
+}
+
+/* What their own nodes say of them. Of whom nobody says anything, being dead or out of reach, is left out. */
+static void settle_elsewhere(struct injection *injection)
+{
+    struct term parts[3], element;
+    struct term_list list;
+    struct candidate facts;
+    size_t kept = 0, next = 0;
+    for (size_t i = injection->first_elsewhere;
+         injection->is_looking_elsewhere && i < injection->answer_count; i++) {
+        const struct buffer *answer = &injection->answers[i];
+        if (!answer->size || !term_read_tuple_of(buffer_term(answer), 3, parts) ||
+            !term_list_start(&list, parts[2]))
+            continue;
+        while (term_list_next(&list, &element))
+            if (read_candidate(element, &facts) && !facts.is_elsewhere)
+                take_facts(injection, &facts, &next);
+    }
+    for (size_t i = 0; i < injection->candidate_count; i++)
+        if (!injection->candidates[i].is_elsewhere)
+            injection->candidates[kept++] = injection->candidates[i];
+    injection->candidate_count = kept;
+}
+
+/* --- Answers --- */
+
+/* The nodes that names have turned out to be on; who is there is of no matter. */
+static void take_nodes(struct injection *injection)
+{
+    char name[TERM_ATOM_BYTES + 1];
+    for (size_t i = 0; i < injection->candidate_count; i++)
+        if (read_node(&injection->candidates[i], name))
+            add_node(injection, name);
+    injection->candidate_count = 0;
+}
+
+static void one_less(struct run_chaos *chaos, struct injection *injection)
+{
+    if (--injection->parts_left)
+        return;
+    if (!injection->is_looking_elsewhere) {
+        for (size_t i = 0; i < injection->answer_count; i++)
+            read_found(injection, &injection->answers[i]);
+        if (ask_elsewhere(chaos, injection))
+            return;
+    }
+    settle_elsewhere(injection);
+    if (injection->action->kind->victim == CHAOS_TARGET_NODE)
+        take_nodes(injection);
+    chaos_found(chaos, injection);
+}
+
+void chaos_find_answered(struct run_chaos *chaos, struct injection *injection, size_t part,
+                         struct term answer)
+{
+    struct term parts[2];
+    bool is_pair = term_read_tuple_of(answer, 2, parts);
+    injection->parts[part].agent = NULL;
+    if (is_pair && term_is_atom(parts[0], "elsewhere")) {
+        follow(chaos, injection, part, parts[1]);
+        if (injection->parts[part].agent)
+            return;
+        injection->parts_left++; /* counted just below */
+    } else if (is_pair && term_is_atom(parts[0], "failed")) {
+        run_keep(&injection->failure, parts[1]);
+    } else {
+        size_t first = injection->is_looking_elsewhere ? injection->first_elsewhere : 0;
+        run_keep(&injection->answers[first + part], answer);
+    }
+    one_less(chaos, injection);
+}
+
+void chaos_find_lost(struct run_chaos *chaos, struct injection *injection, size_t part, struct term reason)
+{
+    injection->parts[part].agent = NULL;
+    if (term_is_atom(reason, "noconnection"))
+        keep_failure(injection, "nodedown");
+    else
+        run_keep(&injection->failure, reason);
+    one_less(chaos, injection);
+}

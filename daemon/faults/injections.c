@@ -1,0 +1,199 @@
+#include "injections_private.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "run_private.h"
+
+void injection_forget_search(struct injection *injection)
+{
+    for (size_t i = 0; i < injection->answer_count; i++)
+        buffer_free(&injection->answers[i]);
+    free(injection->answers);
+    free(injection->candidates);
+    free(injection->parts);
+    injection->answers = NULL;
+    injection->candidates = NULL;
+    injection->parts = NULL;
+    injection->answer_count = injection->candidate_count = injection->part_count = 0;
+    injection->supervisor_pid = (struct term){0};
+}
+
+void injection_free(struct injection *injection)
+{
+    struct buffer *const kept[] = {&injection->failure, &injection->pids, &injection->outcome,
+                                   &injection->undone, &injection->nodes};
+    injection_forget_search(injection);
+    for (size_t i = 0; i < ARRAY_LENGTH(kept); i++)
+        buffer_free(kept[i]);
+    assert(!injection->waiters);
+    free(injection);
+}
+
+/* --- Lists --- */
+
+void injection_list_add(struct injection_list *list, struct injection *injection)
+{
+    injection->links[list->kind].previous = list->last;
+    injection->links[list->kind].next = NULL;
+    if (list->last)
+        list->last->links[list->kind].next = injection;
+    else
+        list->first = injection;
+    list->last = injection;
+    list->count++;
+}
+
+void injection_list_remove(struct injection_list *list, struct injection *injection)
+{
+    struct injection *previous = injection->links[list->kind].previous;
+    struct injection *next = injection->links[list->kind].next;
+    if (previous)
+        previous->links[list->kind].next = next;
+    else
+        list->first = next;
+    if (next)
+        next->links[list->kind].previous = previous;
+    else
+        list->last = previous;
+    list->count--;
+}
+
+/* --- Who waits for its end --- */
+
+void injection_await(struct injection *injection,
+                     void (*undone)(void *owner, const struct run *run, const struct injection *injection),
+                     void *owner)
+{
+    struct injection_waiter *waiter = memory_zalloc(1, sizeof(*waiter));
+    *waiter = (struct injection_waiter){.next = injection->waiters, .undone = undone, .owner = owner};
+    injection->waiters = waiter;
+}
+
+void injection_tell_waiters(struct injection *injection, const struct run *run, const void *owner)
+{
+    struct injection_waiter **link = &injection->waiters;
+    while (*link) {
+        struct injection_waiter *waiter = *link;
+        if (owner && waiter->owner != owner) {
+            link = &waiter->next;
+            continue;
+        }
+        *link = waiter->next;
+        waiter->undone(waiter->owner, run, injection);
+        free(waiter);
+    }
+}
+
+/* --- What came of it --- */
+
+const char *injection_nodes(const struct injection *injection)
+{
+    return (const char *)buffer_bytes(&injection->nodes);
+}
+
+void injection_outcome(struct injection *injection, const char *atom)
+{
+    struct term_builder builder = {0};
+    if (injection->outcome.size)
+        return;
+    term_build_atom(&builder, atom);
+    run_keep(&injection->outcome, term_built(&builder));
+    term_build_free(&builder);
+}
+
+void injection_outcome_term(struct injection *injection, const char *tag, struct term detail)
+{
+    struct term_builder builder = {0};
+    if (injection->outcome.size)
+        return;
+    term_build_tuple(&builder, 2);
+    term_build_atom(&builder, tag);
+    term_build_term(&builder, detail);
+    run_keep(&injection->outcome, term_built(&builder));
+    term_build_free(&builder);
+}
+
+uint64_t injection_errors(const struct injection *injection)
+{
+    return injection->observed ? *injection->errors_seen - injection->errors_before : injection->errors;
+}
+
+bool injection_is_left(const struct injection *injection)
+{
+    return injection->was_held && (injection->state != INJECTION_ENDED || injection->undone.size);
+}
+
+void injection_build_target(const struct injection *injection, struct term_builder *builder)
+{
+    if (injection->has_pids) {
+        term_build_term(builder, buffer_term(&injection->pids));
+        return;
+    }
+    const char *node = injection_nodes(injection);
+    term_build_list(builder, injection->node_count);
+    for (size_t i = 0; i < injection->node_count; i++, node += strlen(node) + 1)
+        term_build_atom(builder, node);
+    if (injection->node_count)
+        term_build_nil(builder);
+}
+
+void injection_build_what(const struct injection *injection, struct term_builder *builder)
+{
+    term_build_key(builder, "kind");
+    term_build_atom(builder, injection->action->kind->name);
+    term_build_key(builder, "action");
+    term_build_term(builder, injection->action->term);
+    term_build_key(builder, "target");
+    injection_build_target(injection, builder);
+}
+
+/* nil when there is no such time. */
+static void build_ms(struct term_builder *builder, const char *key, bool is_there, uint64_t ns)
+{
+    term_build_key_known(builder, key, is_there, ns / CLOCK_NS_PER_MS);
+}
+
+static void build_undone(const struct injection *injection, struct term_builder *builder)
+{
+    term_build_key(builder, "undone");
+    if (!injection->was_held || injection->state != INJECTION_ENDED)
+        term_build_atom(builder, "nil");
+    else
+        term_build_boolean(builder, !injection_is_left(injection));
+}
+
+void injection_build(const struct injection *injection, uint64_t started_ns, struct term_builder *builder)
+{
+    uint64_t at = injection->at_ns ? injection->at_ns : injection->due_ns;
+    term_build_map(builder, 10);
+    build_ms(builder, "at_ms", true, at > started_ns ? at - started_ns : 0);
+    injection_build_what(injection, builder);
+    term_build_key(builder, "outcome");
+    if (injection->outcome.size)
+        term_build_term(builder, buffer_term(&injection->outcome));
+    else
+        term_build_atom(builder, "under_way");
+    term_build_key(builder, "amount");
+    term_build_unsigned(builder, injection->amount);
+    build_ms(builder, "duration_ms", injection->was_held && injection->ended_ns,
+             injection->ended_ns - injection->at_ns);
+    build_undone(injection, builder);
+    build_ms(builder, "recovery_ms", injection->recovered_ns, injection->recovered_ns - injection->at_ns);
+    term_build_key(builder, "errors");
+    term_build_unsigned(builder, injection_errors(injection));
+}
+
+void injection_build_left(const struct injection *injection, struct term_builder *builder)
+{
+    term_build_map(builder, 4);
+    injection_build_what(injection, builder);
+    term_build_key(builder, "reason");
+    if (injection->undone.size)
+        term_build_term(builder, buffer_term(&injection->undone));
+    else
+        term_build_atom(builder, injection->state == INJECTION_ENDED ? "timeout" : "under_way");
+}

@@ -1,0 +1,158 @@
+/* Faults that a run has injected, and what came of each: when, what, whom, how it ended, how long recovery
+ * took. */
+#ifndef HARNESSD_FAULTS_INJECTIONS_PRIVATE_H
+#define HARNESSD_FAULTS_INJECTIONS_PRIVATE_H
+
+#include "agents_private.h"
+#include "scenario/fault_kinds.h"
+
+/* So many a run records, the last ones. */
+#define INJECTIONS_MOST 10000
+
+/* Of so many processes the record says which they were. */
+#define INJECTION_PIDS_MOST 100
+
+enum injection_state {
+    INJECTION_FINDING, /* agents look for who the target is */
+    INJECTION_ACTING,  /* agents were told to do it */
+    INJECTION_HOLDING, /* it lasts */
+    INJECTION_ENDED,   /* done, undone, or never done */
+};
+
+/* What one agent was asked for. */
+struct injection_part {
+    struct chaos_agent *agent; /* NULL: it has ended, or its agent is lost */
+    bool ready;                /* to be told to go ahead, with all the others */
+    bool holding;
+};
+
+/* A process that an injection may be done to; the terms are those of an answer that is kept with it. */
+struct candidate {
+    struct term id; /* in its supervisor */
+    struct term pid;
+    struct term name;
+    struct term application;
+    bool is_elsewhere; /* on another node than the one that named it, which does not know the last two */
+};
+
+#define TARGET_ANY SIZE_MAX
+
+struct campaign;
+struct injection;
+
+enum injection_list_kind {
+    INJECTIONS_RECORDED, /* or planned, in order */
+    INJECTIONS_ACTIVE,   /* those that have not ended */
+    INJECTIONS_WATCHED,  /* whose recovery is awaited, of one target */
+    INJECTION_LIST_KINDS
+};
+
+struct injection_list {
+    enum injection_list_kind kind;
+    struct injection *first;
+    struct injection *last;
+    size_t count;
+};
+
+/* Somebody who waits until it is undone, or has ended. */
+struct injection_waiter {
+    struct injection_waiter *next;
+    void (*undone)(void *owner, const struct run *run, const struct injection *injection);
+    void *owner;
+};
+
+struct injection {
+    struct {
+        struct injection *previous;
+        struct injection *next;
+    } links[INJECTION_LIST_KINDS];
+    const struct chaos_action *action;
+    struct campaign *campaign; /* of kill_children, whose rounds are injections each */
+    uint32_t index;            /* of the action in the scenario */
+    uint64_t occurrence;
+    enum injection_state state;
+    bool is_plan; /* it only looks for its target, and is checked */
+
+    uint64_t serial; /* marks the answers to what was asked last */
+    struct injection_part *parts;
+    size_t part_count;
+    size_t parts_left;
+
+    struct buffer *answers; /* that the candidates are in */
+    size_t answer_count;
+    struct candidate *candidates;
+    size_t candidate_count;
+    struct term supervisor_pid; /* in an answer; without data when none was looked for */
+    struct term supervisor_name;
+    struct term supervisor_application;
+    struct buffer failure;     /* why nobody was found */
+    bool is_looking_elsewhere; /* for the names of candidates that are on other nodes */
+    size_t first_elsewhere;    /* of the answers to that */
+    struct buffer nodes; /* whose names it is for, each ending in NUL; of kinds that are done to nodes */
+    size_t node_count;
+
+    uint64_t due_ns; /* all times as the clock's; 0: not yet */
+    uint64_t at_ns;  /* the agents were told */
+    uint64_t effect_ns;
+    uint64_t ended_ns;
+    uint64_t amount; /* of processes that crashed, things that are held */
+    bool has_pids;   /* `pids` is whom it was done to */
+    struct buffer pids;
+    struct buffer outcome;
+    struct buffer undone; /* why it is not; empty: it is, or does not last */
+    bool was_held;
+    bool released; /* the chaos does not wait for it any more */
+
+    /* Recovery. */
+    size_t target; /* of the run, that it is about */
+    bool observed; /* recovery is still awaited */
+    uint64_t recovered_ns;
+    uint64_t errors;             /* until then, once it is no longer awaited */
+    const uint64_t *errors_seen; /* of all operations that it is about so far */
+    uint64_t errors_before;      /* of these, before the fault */
+
+    struct injection_waiter *waiters;
+};
+
+void injection_free(struct injection *injection);
+
+/* Lets go of what its target was looked for with. */
+void injection_forget_search(struct injection *injection);
+
+void injection_list_add(struct injection_list *list, struct injection *injection);
+void injection_list_remove(struct injection_list *list, struct injection *injection);
+
+/* Has `undone` called once, when it has ended. */
+void injection_await(struct injection *injection,
+                     void (*undone)(void *owner, const struct run *run, const struct injection *injection),
+                     void *owner);
+
+/* Calls them, those of an owner or, with NULL, all. */
+void injection_tell_waiters(struct injection *injection, const struct run *run, const void *owner);
+
+/* Of operations that it is about, until it has recovered. */
+uint64_t injection_errors(const struct injection *injection);
+
+/* The first of the names of its nodes, which follow one another. */
+const char *injection_nodes(const struct injection *injection);
+
+/* Sets the outcome unless there is one: an atom, or {Tag, Detail}. */
+void injection_outcome(struct injection *injection, const char *atom);
+void injection_outcome_term(struct injection *injection, const char *tag, struct term detail);
+
+/* Whether it lasted and is not undone. */
+bool injection_is_left(const struct injection *injection);
+
+/* Appends a map of the report's `injections`; times are from `started_ns`. */
+void injection_build(const struct injection *injection, uint64_t started_ns, struct term_builder *builder);
+
+/* Appends %{kind:, action:, target:, reason:} of one that is not undone, for `healed`. */
+void injection_build_left(const struct injection *injection, struct term_builder *builder);
+
+/* Appends the pairs kind, action and target of a map. */
+void injection_build_what(const struct injection *injection, struct term_builder *builder);
+
+/* Appends whom it is done to: pids, or names of nodes. */
+void injection_build_target(const struct injection *injection, struct term_builder *builder);
+
+#endif

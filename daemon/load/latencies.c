@@ -1,0 +1,164 @@
+#include "load/latencies.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "term/term_sort.h"
+
+#define DIGITS 3
+
+void latencies_init(struct latencies *latencies, const struct scenario *scenario)
+{
+    *latencies = (struct latencies){.scenario = scenario};
+    latencies->numbers = memory_zalloc(scenario->operation_count, sizeof(*latencies->numbers));
+    histogram_init(&latencies->start_delay, DIGITS);
+}
+
+void latencies_free(struct latencies *latencies)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(latencies->items); i++) {
+        if (!latencies->items[i])
+            continue;
+        buffer_free(&latencies->items[i]->name);
+        histogram_free(&latencies->items[i]->response);
+        histogram_free(&latencies->items[i]->service);
+        free(latencies->items[i]);
+    }
+    histogram_free(&latencies->start_delay);
+    free(latencies->numbers);
+}
+
+static struct latency *new_latency(uint32_t operation, struct buffer name)
+{
+    struct latency *latency = memory_zalloc(1, sizeof(*latency));
+    latency->operation = operation;
+    latency->name = name;
+    histogram_init(&latency->response, DIGITS);
+    histogram_init(&latency->service, DIGITS);
+    return latency;
+}
+
+static struct term name_of(const struct buffer *name)
+{
+    return (struct term){buffer_bytes(name), name->size};
+}
+
+/* Custom operations have one name, whatever their hook. */
+static bool is_named(const struct latencies *latencies, const struct latency *latency,
+                     const struct operation *operation, const struct buffer *name)
+{
+    return latencies->scenario->operations[latency->operation].kind == operation->kind &&
+           (operation->kind == OPERATION_CUSTOM || term_same(name_of(&latency->name), name_of(name)));
+}
+
+static size_t find(struct latencies *latencies, uint32_t operation)
+{
+    const struct operation *searched = &latencies->scenario->operations[operation];
+    struct buffer name = {0};
+    size_t number = searched->message.size > LATENCIES_NAME_BYTES ? LATENCIES_OPERATIONS : 0;
+    if (!number)
+        term_sort(searched->message, &name);
+    while (number < latencies->count && !is_named(latencies, latencies->items[number], searched, &name))
+        number++;
+    if (latencies->items[number]) {
+        buffer_free(&name);
+        return number;
+    }
+    latencies->items[number] = new_latency(operation, name);
+    latencies->count += number < LATENCIES_OPERATIONS;
+    return number;
+}
+
+void latencies_record(struct latencies *latencies, uint32_t operation, uint64_t response_us,
+                      uint64_t service_us)
+{
+    if (!latencies->numbers[operation])
+        latencies->numbers[operation] = (uint8_t)(find(latencies, operation) + 1);
+    struct latency *latency = latencies->items[latencies->numbers[operation] - 1];
+    histogram_record(&latency->response, response_us);
+    histogram_record(&latency->service, service_us);
+    histogram_record(&latencies->start_delay, response_us - service_us);
+}
+
+static const struct histogram *response_of(const struct latency *latency)
+{
+    return &latency->response;
+}
+
+static const struct histogram *service_of(const struct latency *latency)
+{
+    return &latency->service;
+}
+
+typedef const struct histogram *histogram_of(const struct latency *latency);
+
+static void add_all(const struct latencies *latencies, histogram_of *of, struct histogram *histogram)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(latencies->items); i++)
+        if (latencies->items[i])
+            histogram_add(histogram, of(latencies->items[i]));
+}
+
+void latencies_add_responses(const struct latencies *latencies, struct histogram *histogram)
+{
+    add_all(latencies, response_of, histogram);
+}
+
+static const struct quantile {
+    const char *key;
+    double quantile;
+} quantiles[] = {
+    {"min_us", 0},    {"p50_us", 0.5},    {"p90_us", 0.9}, {"p95_us", 0.95},
+    {"p99_us", 0.99}, {"p999_us", 0.999}, {"max_us", 1},
+};
+
+static void build_stats(const struct histogram *histogram, struct term_builder *builder)
+{
+    term_build_map(builder, ARRAY_LENGTH(quantiles) + 2);
+    term_build_key(builder, "count");
+    term_build_unsigned(builder, histogram->count);
+    term_build_key(builder, "mean_us");
+    term_build_float(builder, histogram_mean(histogram));
+    for (size_t i = 0; i < ARRAY_LENGTH(quantiles); i++) {
+        term_build_key(builder, quantiles[i].key);
+        term_build_unsigned(builder, histogram_quantile(histogram, quantiles[i].quantile));
+    }
+}
+
+/* Keys `overall` and `operations`. */
+static void build_view(const struct latencies *latencies, histogram_of *of, struct term_builder *builder)
+{
+    struct histogram overall;
+    size_t count = 0;
+    histogram_init(&overall, DIGITS);
+    add_all(latencies, of, &overall);
+    term_build_key(builder, "overall");
+    build_stats(&overall, builder);
+    histogram_free(&overall);
+    for (size_t i = 0; i < ARRAY_LENGTH(latencies->items); i++)
+        count += latencies->items[i] != NULL;
+    term_build_key(builder, "operations");
+    term_build_map(builder, count);
+    for (size_t i = 0; i < ARRAY_LENGTH(latencies->items); i++) {
+        const struct latency *latency = latencies->items[i];
+        if (!latency)
+            continue;
+        const struct operation *operation = &latencies->scenario->operations[latency->operation];
+        if (i < LATENCIES_OPERATIONS)
+            operation_build(operation, operation->message, builder);
+        else
+            term_build_atom(builder, "other");
+        build_stats(of(latency), builder);
+    }
+}
+
+void latencies_build(const struct latencies *latencies, struct term_builder *builder)
+{
+    term_build_map(builder, 4);
+    build_view(latencies, response_of, builder);
+    term_build_key(builder, "start_delay");
+    build_stats(&latencies->start_delay, builder);
+    term_build_key(builder, "service");
+    term_build_map(builder, 2);
+    build_view(latencies, service_of, builder);
+}

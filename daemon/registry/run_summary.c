@@ -1,0 +1,224 @@
+#include "registry/run_summary.h"
+
+#include <string.h>
+
+#include "term/term_read.h"
+#include "term/term_text.h"
+
+static const char *const endings[ENDING_COUNT] = {[ENDING_NONE] = "nil",
+                                                  [ENDING_COMPLETED] = "completed",
+                                                  [ENDING_FAILED] = "failed",
+                                                  [ENDING_CANCELLED] = "cancelled",
+                                                  [ENDING_INTERRUPTED] = "interrupted"};
+
+/* How a member is written. */
+enum member_type {
+    MEMBER_NUMBER,
+    MEMBER_MOMENT, /* a number, nil when it is 0 */
+    MEMBER_TEXT,   /* a binary */
+    MEMBER_TERM,
+    MEMBER_ATOM,
+    MEMBER_ENDING,
+    MEMBER_TYPE_COUNT
+};
+
+#define MEMBER(name, type)                                                                                   \
+    {                                                                                                        \
+#name, type, offsetof(struct run_summary, name)                                                      \
+    }
+
+static const struct member {
+    const char *name;
+    enum member_type type;
+    size_t offset;
+} members[] = {
+    MEMBER(run_id, MEMBER_NUMBER),
+    MEMBER(outcome, MEMBER_ENDING),
+    MEMBER(reason, MEMBER_TEXT),
+    MEMBER(by, MEMBER_ATOM),
+    MEMBER(name, MEMBER_TEXT),
+    MEMBER(caller, MEMBER_TERM),
+    MEMBER(target, MEMBER_TERM),
+    MEMBER(metadata, MEMBER_TERM),
+    MEMBER(accepted_at_ms, MEMBER_MOMENT),
+    MEMBER(started_at_ms, MEMBER_MOMENT),
+    MEMBER(ended_at_ms, MEMBER_MOMENT),
+    MEMBER(elapsed_ms, MEMBER_NUMBER),
+    MEMBER(planned_ms, MEMBER_MOMENT),
+    MEMBER(threads, MEMBER_NUMBER),
+    MEMBER(operations, MEMBER_NUMBER),
+    MEMBER(operation_errors, MEMBER_NUMBER),
+    MEMBER(dropped, MEMBER_NUMBER),
+    MEMBER(report_bytes, MEMBER_NUMBER),
+};
+_Static_assert(ARRAY_LENGTH(members) == RUN_SUMMARY_PAIRS, "the header says how many pairs there are");
+
+static void *at(const struct run_summary *summary, const struct member *member)
+{
+    return (char *)summary + member->offset;
+}
+
+static bool is_buffer(const struct member *member)
+{
+    return member->type == MEMBER_TEXT || member->type == MEMBER_TERM;
+}
+
+void run_summary_free(struct run_summary *summary)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(members); i++)
+        if (is_buffer(&members[i]))
+            buffer_free(at(summary, &members[i]));
+}
+
+/* --- Writing --- */
+
+static void build_number(const void *value, struct term_builder *builder)
+{
+    term_build_unsigned(builder, *(const uint64_t *)value);
+}
+
+static void build_moment(const void *value, struct term_builder *builder)
+{
+    if (*(const uint64_t *)value)
+        build_number(value, builder);
+    else
+        term_build_atom(builder, "nil");
+}
+
+static void build_text(const void *value, struct term_builder *builder)
+{
+    const struct buffer *text = value;
+    if (text->size)
+        term_build_binary(builder, buffer_bytes(text), text->size);
+    else
+        term_build_atom(builder, "nil");
+}
+
+static void build_term(const void *value, struct term_builder *builder)
+{
+    const struct buffer *term = value;
+    if (term->size)
+        term_build_term(builder, (struct term){buffer_bytes(term), term->size});
+    else
+        term_build_atom(builder, "nil");
+}
+
+static void build_atom(const void *value, struct term_builder *builder)
+{
+    const char *name = value;
+    term_build_atom(builder, *name ? name : "nil");
+}
+
+static void build_ending(const void *value, struct term_builder *builder)
+{
+    term_build_atom(builder, endings[*(const enum run_ending *)value]);
+}
+
+void run_summary_build(const struct run_summary *summary, struct term_builder *builder)
+{
+    static void (*const builders[MEMBER_TYPE_COUNT])(const void *value, struct term_builder *builder) = {
+        [MEMBER_NUMBER] = build_number, [MEMBER_MOMENT] = build_moment, [MEMBER_TEXT] = build_text,
+        [MEMBER_TERM] = build_term,     [MEMBER_ATOM] = build_atom,     [MEMBER_ENDING] = build_ending};
+    for (size_t i = 0; i < ARRAY_LENGTH(members); i++) {
+        term_build_key(builder, members[i].name);
+        builders[members[i].type](at(summary, &members[i]), builder);
+    }
+}
+
+void run_summary_build_short(const struct run_summary *summary, struct term_builder *builder)
+{
+    term_build_map(builder, 5);
+    term_build_key(builder, "scenario_id");
+    build_number(&summary->run_id, builder);
+    term_build_key(builder, "name");
+    build_text(&summary->name, builder);
+    term_build_key(builder, "outcome");
+    build_ending(&summary->outcome, builder);
+    term_build_key(builder, "reason");
+    build_text(&summary->reason, builder);
+}
+
+/* --- Reading --- */
+
+static void read_number(void *value, struct term term)
+{
+    int64_t number;
+    if (term_read_integer(term, &number) && number >= 0)
+        *(uint64_t *)value = (uint64_t)number;
+}
+
+static void read_text(void *value, struct term term)
+{
+    const uint8_t *data;
+    size_t size;
+    if (!term_read_binary(term, &data, &size))
+        return;
+    buffer_free(value);
+    buffer_append(value, data, size);
+}
+
+static void read_term(void *value, struct term term)
+{
+    buffer_free(value);
+    if (!term_is_atom(term, "nil"))
+        buffer_append(value, term.data, term.size);
+}
+
+static void read_atom(void *value, struct term term)
+{
+    char text[TERM_ATOM_BYTES + 1];
+    if (term_read_atom(term, text) && strlen(text) <= SUMMARY_BY_BYTES)
+        memcpy(value, text, strlen(text) + 1);
+}
+
+static void read_ending(void *value, struct term term)
+{
+    for (size_t i = 0; i < ENDING_COUNT; i++)
+        if (term_is_atom(term, endings[i]))
+            *(enum run_ending *)value = (enum run_ending)i;
+}
+
+bool run_summary_read(struct term term, struct run_summary *summary)
+{
+    static void (*const readers[MEMBER_TYPE_COUNT])(void *value, struct term term) = {
+        [MEMBER_NUMBER] = read_number, [MEMBER_MOMENT] = read_number, [MEMBER_TEXT] = read_text,
+        [MEMBER_TERM] = read_term,     [MEMBER_ATOM] = read_atom,     [MEMBER_ENDING] = read_ending};
+    struct term value;
+    if (term_type(term) != TERM_MAP)
+        return false;
+    for (size_t i = 0; i < ARRAY_LENGTH(members); i++)
+        if (term_pairs_get(term, members[i].name, &value))
+            readers[members[i].type](at(summary, &members[i]), value);
+    return summary->run_id != 0;
+}
+
+/* --- Keeping --- */
+
+void run_summary_keep(struct buffer *buffer, struct term term, size_t most)
+{
+    char text[SUMMARY_REASON_BYTES];
+    struct term_builder builder = {0};
+    buffer_free(buffer);
+    if (term.size > most) {
+        term_build_text(&builder, term_text(term, text, sizeof(text)));
+        term = term_built(&builder);
+    }
+    buffer_append(buffer, term.data, term.size);
+    term_build_free(&builder);
+}
+
+/* A cancelled run has its report for a reason, which is none for people. */
+void run_summary_keep_reason(struct run_summary *summary, struct term result)
+{
+    char text[SUMMARY_REASON_BYTES];
+    struct term parts[3], reason[2];
+    size_t arity = 0;
+    buffer_free(&summary->reason);
+    if (!term_read_tuple(result, ARRAY_LENGTH(parts), parts, &arity) || arity < 2 ||
+        !term_is_atom(parts[0], "error"))
+        return;
+    if (term_read_tuple_of(parts[1], 2, reason) && term_is_atom(reason[0], "cancelled"))
+        parts[1] = reason[0];
+    term_text(parts[1], text, sizeof(text));
+    buffer_append(&summary->reason, text, strlen(text));
+}

@@ -1,0 +1,444 @@
+#include "registry/runs.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "dist/flags.h"
+#include "run_entry_private.h"
+#include "scenario/scenario_term.h"
+
+/* --- Entries --- */
+
+void run_set_phase(struct run_entry *entry, enum run_phase phase)
+{
+    struct runs *runs = entry->runs;
+    if (entry->phase != RUN_PHASE_NONE)
+        runs->counts[entry->phase]--;
+    entry->phase = phase;
+    if (phase != RUN_PHASE_NONE)
+        runs->counts[phase]++;
+}
+
+static void list(struct run_entry *entry)
+{
+    struct runs *runs = entry->runs;
+    entry->next = runs->first;
+    if (entry->next)
+        entry->next->previous = entry;
+    runs->first = entry;
+    map_put(&runs->by_id, &entry->summary.run_id, sizeof(entry->summary.run_id), entry);
+}
+
+static void unlist(struct run_entry *entry)
+{
+    struct runs *runs = entry->runs;
+    *(entry->previous ? &entry->previous->next : &runs->first) = entry->next;
+    if (entry->next)
+        entry->next->previous = entry->previous;
+    map_remove(&runs->by_id, &entry->summary.run_id, sizeof(entry->summary.run_id));
+}
+
+static void take_out_of_queue(struct run_entry *entry)
+{
+    struct run_entry **link = &entry->runs->queue;
+    while (*link != entry)
+        link = &(*link)->next_queued;
+    *link = entry->next_queued;
+}
+
+/* What is only of use until it has ended. */
+static void free_request(struct run_entry *entry)
+{
+    monitor_stop(&entry->caller);
+    if (entry->scenario)
+        scenario_free(entry->scenario);
+    entry->scenario = NULL;
+    buffer_free(&entry->group_leader);
+    buffer_free(&entry->expectations_term);
+}
+
+void run_entry_free(struct run_entry *entry)
+{
+    assert(!entry->waits && !entry->partial && !entry->begun);
+    run_set_phase(entry, RUN_PHASE_NONE);
+    unlist(entry);
+    free_request(entry);
+    run_summary_free(&entry->summary);
+    term_build_free(&entry->result);
+    blob_release(entry->content);
+    buffer_free(&entry->raised);
+    free(entry);
+}
+
+/* --- The end --- */
+
+static void note_figures(struct run_entry *entry, const struct run *run)
+{
+    static const enum run_ending endings[] = {
+        [RUN_COMPLETED] = ENDING_COMPLETED, [RUN_FAILED] = ENDING_FAILED, [RUN_CANCELLED] = ENDING_CANCELLED};
+    struct run_figures figures;
+    run_figures(run, &figures);
+    entry->summary.outcome = endings[figures.outcome];
+    entry->summary.operations = figures.operations;
+    entry->summary.operation_errors = figures.operation_errors;
+    entry->summary.dropped = figures.dropped;
+}
+
+static void finish(struct run_entry *entry, struct term raised)
+{
+    entry->ended_ns = clock_ns();
+    entry->summary.ended_at_ms = clock_wall_us() / 1000;
+    free_request(entry);
+    run_store_result(entry, raised);
+}
+
+static void run_done(void *owner, const struct run *run, struct term raised)
+{
+    struct run_entry *entry = owner;
+    struct runs *runs = entry->runs;
+    room_give(&runs->taken, &entry->room);
+    if (runs->closing) {
+        run_store_abort(entry);
+        return;
+    }
+    note_figures(entry, run);
+    entry->run = NULL;
+    finish(entry, raised);
+    loop_defer(node_loop(runs->options.node),
+               &runs->start_queued); /* the run that ends is still being left */
+}
+
+/* --- Starting --- */
+
+static void begin(struct run_entry *entry)
+{
+    struct runs *runs = entry->runs;
+    struct run_request request = {
+        .id = entry->summary.run_id,
+        .scenario = entry->scenario,
+        .requester = {buffer_bytes(&entry->summary.caller), entry->summary.caller.size},
+        .by = entry->summary.by,
+        .group_leader = {buffer_bytes(&entry->group_leader), entry->group_leader.size},
+        .cancelled = entry->cancelled,
+        .result = &entry->result,
+        .event = run_tell_telemetry,
+        .done = run_done,
+        .owner = entry};
+    if (entry->is_callers)
+        request.caller = (struct term){buffer_bytes(&entry->summary.caller), entry->summary.caller.size};
+    if (entry->expectations.count)
+        request.expectations = &entry->expectations;
+    entry->started_ns = clock_ns();
+    entry->summary.started_at_ms = clock_wall_us() / 1000;
+    room_take(&runs->taken, &entry->room);
+    entry->scenario = NULL;
+    entry->run = runner_start(runs->options.runner, &request);
+    run_set_phase(entry, RUN_PHASE_RUNNING);
+    run_store_started(entry);
+    run_tell_started(entry);
+}
+
+/* Ends one that waits with {error, {busy, Limit}}. */
+static void refuse_queued(struct run_entry *entry, const char *limit)
+{
+    struct term_builder *result = &entry->result;
+    take_out_of_queue(entry);
+    term_build_tuple(result, 2);
+    term_build_atom(result, "error");
+    term_build_tuple(result, 2);
+    term_build_atom(result, "busy");
+    term_build_atom(result, limit);
+    entry->summary.outcome = ENDING_FAILED;
+    finish(entry, (struct term){0});
+}
+
+/* Limits may have become such that one that waits never could start. */
+static void start_queued(void *owner)
+{
+    struct runs *runs = owner;
+    const struct room *limits = &runs->options.limits.room, nothing = {0};
+    enum room_kind kind;
+    while (runs->queue) {
+        struct run_entry *entry = runs->queue;
+        if (room_lacks(limits, &nothing, &entry->room, &kind)) {
+            refuse_queued(entry, room_name(kind));
+        } else if (room_lacks(limits, &runs->taken, &entry->room, &kind)) {
+            return;
+        } else {
+            take_out_of_queue(entry);
+            begin(entry);
+        }
+    }
+}
+
+static void enqueue(struct run_entry *entry)
+{
+    struct run_entry **link = &entry->runs->queue;
+    while (*link)
+        link = &(*link)->next_queued;
+    *link = entry;
+    run_set_phase(entry, RUN_PHASE_QUEUED);
+    run_tell_queued(entry);
+    log_info("run queued", log_integer("run", (int64_t)entry->summary.run_id),
+             log_integer("waiting", (int64_t)entry->runs->counts[RUN_PHASE_QUEUED]));
+}
+
+/* Why a run cannot be accepted, or NULL; `*waits` when it has to wait. */
+static const char *refusal(const struct runs *runs, const struct room *wanted, bool *waits)
+{
+    const struct room nothing = {0};
+    enum room_kind kind;
+    *waits = false;
+    if (runs->stopping)
+        return "stopping";
+    if (room_lacks(&runs->options.limits.room, &nothing, wanted, &kind))
+        return room_name(kind);
+    *waits = room_lacks(&runs->options.limits.room, &runs->taken, wanted, &kind) || runs->queue;
+    if (*waits && !runs->options.limits.queued_runs)
+        return room_name(kind);
+    return *waits && runs->counts[RUN_PHASE_QUEUED] >= runs->options.limits.queued_runs ? "queued_runs"
+                                                                                        : NULL;
+}
+
+/* Ids never come again, not even after a restart: they go on from the time of their start. */
+static uint64_t next_id(struct runs *runs)
+{
+    uint64_t now = clock_wall_us();
+    uint64_t last = store_last_id(runs->store);
+    assert(now <= STORE_ID_MOST && last < INT64_MAX);
+    return now > last ? now : last + 1;
+}
+
+static void describe(struct run_entry *entry, const struct runs_request *request)
+{
+    const struct scenario *scenario = request->scenario;
+    struct run_summary *summary = &entry->summary;
+    summary->run_id = next_id(entry->runs);
+    snprintf(summary->by, sizeof(summary->by), "%s", request->by);
+    if (request->name)
+        buffer_append(&summary->name, request->name, strlen(request->name));
+    buffer_append(&summary->caller, request->caller.data, request->caller.size);
+    if (scenario->target.data)
+        run_summary_keep(&summary->target, scenario->target, SUMMARY_TERM_BYTES);
+    run_summary_keep(&summary->metadata, scenario->metadata, SUMMARY_METADATA_BYTES);
+    summary->accepted_at_ms = clock_wall_us() / 1000;
+    summary->threads = scenario->thread_count;
+    summary->planned_ms = load_duration_ns(&scenario->load) / CLOCK_NS_PER_MS;
+}
+
+static void keep_request(struct run_entry *entry, const struct runs_request *request)
+{
+    struct problems problems = {0};
+    entry->scenario = request->scenario;
+    entry->is_callers = request->is_callers;
+    entry->begun = request->begun;
+    entry->begun_owner = request->owner;
+    buffer_append(&entry->group_leader, request->group_leader.data, request->group_leader.size);
+    buffer_append(&entry->expectations_term, request->expectations.data, request->expectations.size);
+    if (!entry->expectations_term.size)
+        return;
+    struct term kept = {buffer_bytes(&entry->expectations_term), entry->expectations_term.size};
+    scenario_term_read_expectations(kept, &entry->expectations, &problems);
+    assert(!problems.count);
+}
+
+static void caller_down(void *owner, struct term reason)
+{
+    (void)reason;
+    struct run_entry *entry = owner;
+    log_info("caller of run is gone", log_integer("run", (int64_t)entry->summary.run_id));
+    runs_cancel(entry->runs, entry->summary.run_id);
+}
+
+/* Old nodes (ei, Java) know no monitors; their callers cannot be watched. */
+static void watch_caller(struct run_entry *entry)
+{
+    struct runs *runs = entry->runs;
+    struct term caller = {buffer_bytes(&entry->summary.caller), entry->summary.caller.size};
+    struct peer *peer = node_peer_of(runs->options.node, caller);
+    bool can_watch = peer && (peer_flags(peer) & FLAG_DIST_MONITOR_NAME);
+    if (!peer ||
+        (can_watch && !monitor_start(&entry->caller, runs->process, peer, caller, caller_down, entry)))
+        runs_cancel(runs, entry->summary.run_id);
+}
+
+bool runs_start(struct runs *runs, const struct runs_request *request, uint64_t *id, const char **busy)
+{
+    struct room wanted = room_of_scenario(request->scenario);
+    bool waits;
+    *busy = refusal(runs, &wanted, &waits);
+    if (*busy)
+        return false;
+    struct run_entry *entry = memory_zalloc(1, sizeof(*entry));
+    entry->runs = runs;
+    entry->room = wanted;
+    entry->accepted_ns = clock_ns();
+    describe(entry, request);
+    keep_request(entry, request);
+    list(entry);
+    run_store_begin(entry);
+    if (waits)
+        enqueue(entry);
+    else
+        begin(entry);
+    if (entry->is_callers)
+        watch_caller(entry);
+    *id = entry->summary.run_id;
+    return true;
+}
+
+/* --- What is asked of them --- */
+
+enum run_phase runs_phase(const struct runs *runs, uint64_t id)
+{
+    const struct run_entry *entry = run_entry_find(runs, id);
+    struct store_entry stored;
+    if (entry)
+        return entry->phase;
+    if (!store_find(runs->store, id, &stored) || stored.state == STORE_RUNNING)
+        return RUN_PHASE_NONE;
+    return stored.state == STORE_FINISHED ? RUN_PHASE_FINISHED : RUN_PHASE_INTERRUPTED;
+}
+
+bool runs_has_begun(const struct runs *runs, uint64_t id)
+{
+    const struct run_entry *entry = run_entry_find(runs, id);
+    return entry && entry->run && run_has_begun(entry->run);
+}
+
+size_t runs_count(const struct runs *runs, enum run_phase phase)
+{
+    return runs->counts[phase];
+}
+
+const char *run_obstacle(const struct run_entry *entry, size_t *before)
+{
+    const struct runs *runs = entry->runs;
+    enum room_kind kind;
+    *before = 0;
+    for (const struct run_entry *other = runs->queue; other != entry; other = other->next_queued)
+        ++*before;
+    return room_lacks(&runs->options.limits.room, &runs->taken, &runs->queue->room, &kind) ? room_name(kind)
+                                                                                           : "runs";
+}
+
+bool runs_build_status(const struct runs *runs, uint64_t id, struct term_builder *builder)
+{
+    const struct run_entry *entry = run_entry_find(runs, id);
+    struct store_entry stored;
+    if (entry)
+        run_status_build(entry, builder);
+    else if (store_find(runs->store, id, &stored))
+        run_status_build_stored(&stored, builder);
+    else
+        return false;
+    return true;
+}
+
+/* The store has all of them, the lowest id first. */
+struct ids {
+    uint64_t *items;
+    size_t count;
+};
+
+static void add_id(void *owner, const struct store_entry *stored)
+{
+    struct ids *ids = owner;
+    ids->items = memory_resize(ids->items, ids->count + 1, sizeof(*ids->items));
+    ids->items[ids->count++] = stored->id;
+}
+
+void runs_build_list(const struct runs *runs, size_t most, uint64_t before, struct term_builder *builder)
+{
+    struct ids ids = {0};
+    store_each(runs->store, add_id, &ids);
+    while (ids.count && ids.items[ids.count - 1] >= before)
+        ids.count--;
+    size_t count = ids.count < most ? ids.count : most;
+    term_build_list(builder, count);
+    for (size_t i = 0; i < count; i++) {
+        bool found = runs_build_status(runs, ids.items[ids.count - 1 - i], builder);
+        assert(found);
+    }
+    if (count)
+        term_build_nil(builder);
+    free(ids.items);
+}
+
+void runs_cancel(struct runs *runs, uint64_t id)
+{
+    struct run_entry *entry = run_entry_find(runs, id);
+    if (!entry || entry->phase == RUN_PHASE_STORING)
+        return;
+    entry->cancelled = true;
+    if (entry->phase == RUN_PHASE_RUNNING) {
+        run_cancel(entry->run);
+    } else { /* there is a report of it as well: of nothing */
+        take_out_of_queue(entry);
+        begin(entry);
+    }
+}
+
+/* --- All of them --- */
+
+struct runs *runs_new(const struct runs_options *options)
+{
+    static const struct process_events no_events = {0};
+    struct runs *runs = memory_zalloc(1, sizeof(*runs));
+    runs->options = *options;
+    runs->process = process_spawn(options->node, &no_events, runs);
+    runs->start_queued = (struct loop_task){.run = start_queued, .owner = runs};
+    runs_open_events(runs);
+    runs_open_store(runs);
+    return runs;
+}
+
+void runs_set_limits(struct runs *runs, const struct runs_limits *limits)
+{
+    runs->options.limits = *limits;
+    store_set_limits(runs->store, &limits->store);
+    runs_plan_journal(runs);
+    start_queued(runs);
+}
+
+void runs_stop(struct runs *runs)
+{
+    runs->stopping = true;
+    for (struct run_entry *entry = runs->first; entry; entry = entry->next)
+        runs_cancel(runs, entry->summary.run_id);
+}
+
+bool runs_stopping(const struct runs *runs)
+{
+    return runs->stopping;
+}
+
+bool runs_busy(const struct runs *runs)
+{
+    return runs->first || store_busy(runs->store);
+}
+
+void runs_close(struct runs *runs)
+{
+    runs->stopping = runs->closing = true;
+    loop_cancel(node_loop(runs->options.node), &runs->start_queued);
+    loop_timer_free(&runs->journal);
+    runner_close(runs->options.runner);
+    runs->queue = NULL;
+    while (runs->first)
+        run_store_abort(runs->first);
+    runs_close_events(runs);
+    process_exit_atom(runs->process, "shutdown");
+}
+
+void runs_free(struct runs *runs)
+{
+    store_close(runs->store);
+    map_free(&runs->by_id);
+    free(runs);
+}

@@ -1,0 +1,178 @@
+#include "base/clock.h"
+#include "run_entry_private.h"
+
+#define PROGRESS_NS CLOCK_NS_PER_S
+
+/* %{scenario_id:, state:, outcome:, reason:, name:}, the first as in all telemetry. */
+static void build_metadata(const struct run_entry *entry, struct term_builder *builder)
+{
+    struct run_figures figures = {0};
+    if (entry->run)
+        run_figures(entry->run, &figures);
+    run_summary_build_short(&entry->summary, builder);
+    term_build_key(builder, "state");
+    term_build_atom(builder, entry->run                         ? run_state_name(figures.state)
+                             : entry->phase == RUN_PHASE_QUEUED ? "queued"
+                                                                : "finished");
+}
+
+/* Frees the measurements. */
+static void tell(struct run_entry *entry, const char *what, struct term_builder *measurements)
+{
+    const char *const name[] = {"harness", "run", what, NULL};
+    struct term_builder metadata = {0};
+    build_metadata(entry, &metadata);
+    struct subscription_event event = {.id = entry->summary.run_id,
+                                       .name = name,
+                                       .measurements = term_built(measurements),
+                                       .metadata = term_built(&metadata)};
+    if (entry->phase == RUN_PHASE_STORING)
+        subscriptions_end(entry->runs->subscriptions, &event);
+    else
+        subscriptions_tell(entry->runs->subscriptions, &event);
+    term_build_free(&metadata);
+    term_build_free(measurements);
+}
+
+static bool is_told(const struct run_entry *entry)
+{
+    return subscriptions_have(entry->runs->subscriptions, entry->summary.run_id);
+}
+
+/* --- Progress --- */
+
+static void need_progress(struct runs *runs)
+{
+    if (!runs->progress_is_set)
+        loop_timer_set(&runs->progress, PROGRESS_NS);
+    runs->progress_is_set = true;
+}
+
+static void observe(struct run_entry *entry)
+{
+    struct run_figures figures;
+    run_figures(entry->run, &figures);
+    run_observe(entry->run, true);
+    entry->told_operations = figures.operations;
+    entry->told_ns = clock_ns();
+    need_progress(entry->runs);
+}
+
+/* Rates and response times are those since the last one. */
+static void tell_progress(struct run_entry *entry)
+{
+    struct term_builder measurements = {0};
+    struct run_figures figures;
+    struct run_recent recent;
+    uint64_t now = clock_ns(), passed_us = (now - entry->told_ns) / CLOCK_NS_PER_US + 1;
+    run_figures(entry->run, &figures);
+    run_take_recent(entry->run, &recent);
+    uint64_t operations = figures.operations - entry->told_operations;
+    term_build_map(&measurements, 11);
+    term_build_key_unsigned(&measurements, "elapsed_ms", (now - entry->started_ns) / CLOCK_NS_PER_MS);
+    term_build_key_unsigned(&measurements, "load_ms", figures.load_ns / CLOCK_NS_PER_MS);
+    term_build_key_unsigned(&measurements, "operations", figures.operations);
+    term_build_key_unsigned(&measurements, "operation_errors", figures.operation_errors);
+    term_build_key_unsigned(&measurements, "dropped", figures.dropped);
+    term_build_key_unsigned(&measurements, "in_flight", figures.in_flight);
+    term_build_key_unsigned(&measurements, "threads", figures.threads_active);
+    term_build_key_unsigned(&measurements, "operations_per_s", operations * 1000000 / passed_us);
+    term_build_key_known(&measurements, "p50_us", recent.count, recent.p50_us);
+    term_build_key_known(&measurements, "p99_us", recent.count, recent.p99_us);
+    term_build_key_known(&measurements, "max_us", recent.count, recent.max_us);
+    entry->told_operations = figures.operations;
+    entry->told_ns = now;
+    tell(entry, "progress", &measurements);
+}
+
+static void on_progress(void *owner)
+{
+    struct runs *runs = owner;
+    runs->progress_is_set = false;
+    for (struct run_entry *entry = runs->first; entry; entry = entry->next) {
+        if (!entry->run)
+            continue;
+        if (is_told(entry)) {
+            tell_progress(entry);
+            need_progress(runs);
+        } else {
+            run_observe(entry->run, false);
+        }
+    }
+}
+
+/* --- Events --- */
+
+void run_tell_telemetry(void *owner, const char *const name[4], struct term measurements,
+                        struct term metadata)
+{
+    struct run_entry *entry = owner;
+    struct subscription_event event = {
+        .id = entry->summary.run_id, .name = name, .measurements = measurements, .metadata = metadata};
+    if (is_told(entry))
+        subscriptions_tell(entry->runs->subscriptions, &event);
+}
+
+static void tell_time(struct run_entry *entry, const char *what)
+{
+    struct term_builder measurements = {0};
+    term_build_map(&measurements, 1);
+    term_build_key_unsigned(&measurements, "system_time_us", clock_wall_us());
+    tell(entry, what, &measurements);
+}
+
+void run_tell_queued(struct run_entry *entry)
+{
+    if (is_told(entry))
+        tell_time(entry, "queued");
+}
+
+void run_tell_started(struct run_entry *entry)
+{
+    if (!is_told(entry))
+        return;
+    observe(entry);
+    tell_time(entry, "start");
+}
+
+void run_tell_ended(struct run_entry *entry)
+{
+    struct term_builder measurements = {0};
+    struct run_summary summary = run_summary_now(entry);
+    if (!is_told(entry))
+        return;
+    term_build_map(&measurements, 4);
+    term_build_key_unsigned(&measurements, "duration_ms", summary.elapsed_ms);
+    term_build_key_unsigned(&measurements, "operations", summary.operations);
+    term_build_key_unsigned(&measurements, "operation_errors", summary.operation_errors);
+    term_build_key_unsigned(&measurements, "dropped", summary.dropped);
+    tell(entry, "stop", &measurements);
+}
+
+/* --- Subscribing --- */
+
+enum subscription_outcome runs_subscribe(struct runs *runs, uint64_t id, struct term pid)
+{
+    enum subscription_outcome outcome = subscriptions_add(runs->subscriptions, id, pid);
+    for (struct run_entry *entry = runs->first; entry && outcome == SUBSCRIBED; entry = entry->next)
+        if (entry->run && is_told(entry))
+            observe(entry);
+    return outcome;
+}
+
+void runs_unsubscribe(struct runs *runs, uint64_t id, struct term pid)
+{
+    subscriptions_remove(runs->subscriptions, id, pid);
+}
+
+void runs_open_events(struct runs *runs)
+{
+    runs->subscriptions = subscriptions_new(runs->process);
+    loop_timer_init(&runs->progress, node_loop(runs->options.node), on_progress, runs);
+}
+
+void runs_close_events(struct runs *runs)
+{
+    loop_timer_free(&runs->progress);
+    subscriptions_free(runs->subscriptions);
+}

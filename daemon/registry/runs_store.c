@@ -1,0 +1,257 @@
+#include <assert.h>
+
+#include "base/clock.h"
+#include "report/run_result.h"
+#include "run_entry_private.h"
+
+static void build_summary(const struct run_entry *entry, struct term_builder *builder)
+{
+    struct run_summary summary = run_summary_now(entry);
+    term_build_map(builder, RUN_SUMMARY_PAIRS);
+    run_summary_build(&summary, builder);
+}
+
+/* --- Waiting --- */
+
+static void on_partial(void *owner, struct blob *report);
+
+/* A partial report is written as soon as there is one to write, unless the result comes first. */
+static void start_partial(struct run_entry *entry)
+{
+    if (!entry->partial && entry->run && run_has_begun(entry->run))
+        entry->partial = run_partial_start(entry->run, on_partial, entry);
+}
+
+bool runs_wait(struct runs *runs, uint64_t id, struct run_wait *wait)
+{
+    struct run_entry *entry = run_entry_find(runs, id);
+    assert(entry);
+    if (entry->wait_count == RUNS_WAITS)
+        return false;
+    entry->wait_count++;
+    wait->entry = entry;
+    wait->next = entry->waits;
+    entry->waits = wait;
+    if (wait->kind == RUN_WAIT_PARTIAL)
+        start_partial(entry);
+    return true;
+}
+
+void runs_forget_wait(struct run_wait *wait)
+{
+    struct run_entry *entry = wait->entry;
+    if (!entry)
+        return;
+    struct run_wait **link = &entry->waits;
+    while (*link != wait)
+        link = &(*link)->next;
+    *link = wait->next;
+    entry->wait_count--;
+    wait->entry = NULL;
+}
+
+/* Answers all waits of a kind. */
+static void answer(struct run_entry *entry, enum run_wait_kind kind, const struct run_answer *answer)
+{
+    struct run_wait *wait = entry->waits;
+    while (wait) {
+        if (wait->kind != kind) {
+            wait = wait->next;
+            continue;
+        }
+        runs_forget_wait(wait);
+        wait->done(wait->owner, answer);
+        wait = entry->waits; /* what was told may have taken others back */
+    }
+}
+
+static struct term blob_term(const struct blob *blob)
+{
+    return (struct term){blob->data, blob->size};
+}
+
+static void on_partial(void *owner, struct blob *report)
+{
+    struct run_entry *entry = owner;
+    struct run_answer partial = {.result = blob_term(report), .in = report};
+    entry->partial = NULL;
+    answer(entry, RUN_WAIT_PARTIAL, &partial);
+}
+
+static void answer_all(struct run_entry *entry, struct blob *stored)
+{
+    struct term_builder built = {0};
+    struct run_answer result = {.result = blob_term(stored), .in = blob_hold(stored)};
+    struct run_answer partial = {.in = stored};
+    result.raised = (struct term){buffer_bytes(&entry->raised), entry->raised.size};
+    if (!run_result_is_answered(result.result)) {
+        run_result_build(result.result, false, &built);
+        blob_release(result.in);
+        result.in = blob_take(&built.bytes);
+        result.result = blob_term(result.in);
+    }
+    if (!run_result_report(blob_term(stored), false, &partial.result))
+        partial.result = (struct term){0};
+    answer(entry, RUN_WAIT_RESULT, &result);
+    answer(entry, RUN_WAIT_PARTIAL, &partial);
+    blob_release(result.in);
+}
+
+/* --- Beginning and end --- */
+
+static void tell_begun(struct run_entry *entry)
+{
+    void (*begun)(void *, uint64_t) = entry->begun;
+    entry->begun = NULL;
+    if (begun)
+        begun(entry->begun_owner, entry->summary.run_id);
+}
+
+void run_store_begin(struct run_entry *entry)
+{
+    struct term_builder summary = {0};
+    build_summary(entry, &summary);
+    store_begin(entry->runs->store, entry->summary.run_id, term_built(&summary));
+    term_build_free(&summary);
+}
+
+/* What a partial report has copied is the run's. */
+static void end_partial(struct run_entry *entry)
+{
+    if (entry->partial)
+        run_partial_cancel(entry->partial);
+    entry->partial = NULL;
+}
+
+void run_store_result(struct run_entry *entry, struct term raised)
+{
+    struct term_builder summary = {0};
+    end_partial(entry);
+    buffer_append(&entry->raised, raised.data, raised.size);
+    run_summary_keep_reason(&entry->summary, term_built(&entry->result));
+    entry->summary.report_bytes = entry->result.bytes.size;
+    build_summary(entry, &summary);
+    buffer_fit(&entry->result.bytes);
+    entry->content = blob_take(&entry->result.bytes);
+    run_set_phase(entry, RUN_PHASE_STORING);
+    store_finish(entry->runs->store, entry->summary.run_id, term_built(&summary), entry->content);
+    term_build_free(&summary);
+}
+
+static void journal(struct run_entry *entry)
+{
+    struct term_builder summary = {0}, partial = {0};
+    build_summary(entry, &summary);
+    run_build_journal(entry->run, &partial);
+    struct blob *content = blob_take(&partial.bytes);
+    store_journal(entry->runs->store, entry->summary.run_id, term_built(&summary), content);
+    blob_release(content);
+    term_build_free(&summary);
+}
+
+void run_store_abort(struct run_entry *entry)
+{
+    struct term_builder aborted = {0};
+    end_partial(entry);
+    if (entry->run && run_has_begun(entry->run))
+        journal(entry);
+    term_build_tuple(&aborted, 2);
+    term_build_atom(&aborted, "error");
+    term_build_atom(&aborted, "aborted");
+    tell_begun(entry);
+    struct blob *result = blob_take(&aborted.bytes);
+    answer_all(entry, result);
+    blob_release(result);
+    run_entry_free(entry);
+}
+
+/* --- The store --- */
+
+static void on_written(void *owner, uint64_t id, enum store_state state, bool durable)
+{
+    struct runs *runs = owner;
+    struct run_entry *entry = run_entry_find(runs, id);
+    (void)durable; /* the store has said so and keeps it in memory */
+    if (!entry)
+        return;
+    tell_begun(entry);
+    if (state != STORE_FINISHED)
+        return;
+    run_tell_ended(entry);
+    answer_all(entry, entry->content);
+    run_entry_free(entry);
+}
+
+/* --- Journals ---
+ *
+ * For the case that this daemon ends before its runs. Making one takes the loop about a millisecond, which is
+ * added to what is measured meanwhile: so each pass makes one at most, and those of runs that were started
+ * together are spread over the time between journals. */
+
+static struct run_entry *next_to_journal(struct runs *runs)
+{
+    const uint64_t latest_ns = clock_ns() + runs->options.limits.journal_ns;
+    struct run_entry *next = NULL;
+    for (struct run_entry *entry = runs->first; entry; entry = entry->next) {
+        if (!entry->run)
+            continue;
+        if (entry->journal_ns > latest_ns) /* the time was longer */
+            entry->journal_ns = latest_ns;
+        if (!next || entry->journal_ns < next->journal_ns)
+            next = entry;
+    }
+    return next;
+}
+
+void runs_plan_journal(struct runs *runs)
+{
+    const struct run_entry *next = runs->options.folder ? next_to_journal(runs) : NULL;
+    uint64_t now_ns = clock_ns();
+    if (next)
+        loop_timer_set(&runs->journal, next->journal_ns > now_ns ? next->journal_ns - now_ns : 0);
+    else
+        loop_timer_stop(&runs->journal);
+}
+
+static void journal_next(void *owner)
+{
+    struct runs *runs = owner;
+    struct run_entry *entry = next_to_journal(runs);
+    if (entry && entry->journal_ns <= clock_ns()) {
+        if (run_has_begun(entry->run))
+            journal(entry);
+        entry->journal_ns = clock_ns() + runs->options.limits.journal_ns;
+    }
+    runs_plan_journal(runs);
+}
+
+void run_store_started(struct run_entry *entry)
+{
+    /* Ids that follow each other fall far apart (Knuth's multiplicative hash, 20 bits of it). */
+    const uint64_t place = (entry->summary.run_id * 0x9e3779b97f4a7c15) >> 44;
+    const uint64_t interval_ns = entry->runs->options.limits.journal_ns;
+    entry->journal_ns = clock_ns() + ((interval_ns * place) >> 20);
+    runs_plan_journal(entry->runs);
+}
+
+void runs_open_store(struct runs *runs)
+{
+    struct store_options options = {.loop = node_loop(runs->options.node),
+                                    .folder = runs->options.folder,
+                                    .limits = runs->options.limits.store,
+                                    .written = on_written,
+                                    .owner = runs};
+    runs->store = store_open(&options);
+    loop_timer_init(&runs->journal, options.loop, journal_next, runs);
+}
+
+struct store *runs_store(const struct runs *runs)
+{
+    return runs->store;
+}
+
+void runs_delete(struct runs *runs, uint64_t id)
+{
+    bool deleted = store_delete(runs->store, id);
+    assert(deleted);
+}

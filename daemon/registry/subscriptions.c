@@ -1,0 +1,192 @@
+#include "registry/subscriptions.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "node/monitor.h"
+#include "term/term_read.h"
+
+struct subscription {
+    struct subscriptions *owner;
+    struct subscription *next;
+    uint64_t id;
+    struct buffer pid;
+    struct monitor monitor;
+    uint64_t missed; /* events, since the last one that was sent */
+};
+
+struct subscriptions {
+    struct process *process;
+    struct subscription *first;
+    size_t count;
+};
+
+static struct term pid_of(const struct subscription *subscription)
+{
+    return (struct term){buffer_bytes(&subscription->pid), subscription->pid.size};
+}
+
+/* --- Coming and going --- */
+
+struct subscriptions *subscriptions_new(struct process *process)
+{
+    struct subscriptions *subscriptions = memory_zalloc(1, sizeof(*subscriptions));
+    subscriptions->process = process;
+    return subscriptions;
+}
+
+static void forget(struct subscription *subscription)
+{
+    struct subscription **link = &subscription->owner->first;
+    while (*link != subscription)
+        link = &(*link)->next;
+    *link = subscription->next;
+    subscription->owner->count--;
+    monitor_stop(&subscription->monitor);
+    buffer_free(&subscription->pid);
+    free(subscription);
+}
+
+void subscriptions_free(struct subscriptions *subscriptions)
+{
+    while (subscriptions->first)
+        forget(subscriptions->first);
+    free(subscriptions);
+}
+
+static void on_down(void *owner, struct term reason)
+{
+    (void)reason;
+    forget(owner);
+}
+
+static struct subscription *find(const struct subscriptions *subscriptions, uint64_t id, struct term pid)
+{
+    struct subscription *subscription = subscriptions->first;
+    while (subscription && !(subscription->id == id && term_same(pid_of(subscription), pid)))
+        subscription = subscription->next;
+    return subscription;
+}
+
+enum subscription_outcome subscriptions_add(struct subscriptions *subscriptions, uint64_t id, struct term pid)
+{
+    struct process *process = subscriptions->process;
+    struct peer *peer = node_peer_of(process_node(process), pid);
+    if (find(subscriptions, id, pid))
+        return SUBSCRIBED;
+    if (!peer)
+        return SUBSCRIPTION_NODEDOWN;
+    if (subscriptions->count == SUBSCRIPTIONS_MOST)
+        return SUBSCRIPTIONS_TOO_MANY;
+    struct subscription *subscription = memory_zalloc(1, sizeof(*subscription));
+    if (!monitor_start(&subscription->monitor, process, peer, pid, on_down, subscription)) {
+        free(subscription);
+        return SUBSCRIPTION_NODEDOWN;
+    }
+    subscription->owner = subscriptions;
+    subscription->id = id;
+    buffer_append(&subscription->pid, pid.data, pid.size);
+    subscription->next = subscriptions->first;
+    subscriptions->first = subscription;
+    subscriptions->count++;
+    return SUBSCRIBED;
+}
+
+void subscriptions_remove(struct subscriptions *subscriptions, uint64_t id, struct term pid)
+{
+    struct subscription *subscription = find(subscriptions, id, pid);
+    if (subscription)
+        forget(subscription);
+}
+
+static bool is_told(const struct subscription *subscription, uint64_t id)
+{
+    return subscription->id == SUBSCRIPTIONS_ALL || subscription->id == id;
+}
+
+bool subscriptions_have(const struct subscriptions *subscriptions, uint64_t id)
+{
+    const struct subscription *subscription = subscriptions->first;
+    while (subscription && !is_told(subscription, id))
+        subscription = subscription->next;
+    return subscription != NULL;
+}
+
+/* --- Telling --- */
+
+/* The metadata with `missed` as one of its keys when there is something to tell. */
+static void build_metadata(struct term metadata, uint64_t missed, struct term_builder *builder)
+{
+    struct term_pairs pairs;
+    struct term key, value;
+    if (!missed || !term_pairs_start(&pairs, metadata)) {
+        term_build_term(builder, metadata);
+        return;
+    }
+    term_build_map(builder, pairs.count + 1);
+    while (term_pairs_next(&pairs, &key, &value)) {
+        term_build_term(builder, key);
+        term_build_term(builder, value);
+    }
+    term_build_key(builder, "events_missed");
+    term_build_unsigned(builder, missed);
+}
+
+static void build_event(const struct subscription_event *event, uint64_t missed, struct term_builder *builder)
+{
+    size_t parts = 0;
+    while (parts < 4 && event->name[parts])
+        parts++;
+    term_build_tuple(builder, 5);
+    term_build_atom(builder, "harness_event");
+    term_build_unsigned(builder, event->id);
+    term_build_list(builder, parts);
+    for (size_t i = 0; i < parts; i++)
+        term_build_atom(builder, event->name[i]);
+    term_build_nil(builder);
+    term_build_term(builder, event->measurements);
+    build_metadata(event->metadata, missed, builder);
+}
+
+static void send_event(struct subscription *subscription, const struct subscription_event *event)
+{
+    struct process *process = subscription->owner->process;
+    struct term_builder message = {0};
+    build_event(event, subscription->missed, &message);
+    subscription->missed = 0;
+    (void)node_send(process_node(process), process, pid_of(subscription), term_built(&message));
+    term_build_free(&message);
+}
+
+/* Nothing that is sent ends a subscription: a connection closes at the end of the pass. */
+static void tell(struct subscriptions *subscriptions, const struct subscription_event *event, bool is_last)
+{
+    struct node *node = process_node(subscriptions->process);
+    for (struct subscription *subscription = subscriptions->first; subscription;
+         subscription = subscription->next) {
+        if (!is_told(subscription, event->id))
+            continue;
+        struct peer *peer = node_peer_of(node, pid_of(subscription));
+        if (!is_last && peer && peer_is_congested(peer))
+            subscription->missed++;
+        else
+            send_event(subscription, event);
+    }
+}
+
+void subscriptions_tell(struct subscriptions *subscriptions, const struct subscription_event *event)
+{
+    tell(subscriptions, event, false);
+}
+
+void subscriptions_end(struct subscriptions *subscriptions, const struct subscription_event *event)
+{
+    tell(subscriptions, event, true);
+    struct subscription *subscription = subscriptions->first;
+    while (subscription) {
+        struct subscription *next = subscription->next;
+        if (subscription->id == event->id)
+            forget(subscription);
+        subscription = next;
+    }
+}

@@ -1,0 +1,298 @@
+#include "report/report_text.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/text_number.h"
+#include "report/text_table.h"
+#include "report_text_private.h"
+#include "term/term_read.h"
+#include "term/term_text.h"
+
+#define ERRORS_SHOWN 20
+#define METADATA_SHOWN 10
+#define REASON_LINES 6
+
+void report_text_heading(struct buffer *text, const char *format, ...)
+{
+    char line[TEXT_WIDTH + 1];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    buffer_print(text, "\n%s\n", line);
+}
+
+void report_text_more(struct buffer *text, size_t all, size_t shown)
+{
+    if (all > shown)
+        buffer_print(text, "%*s... and %zu more\n", REPORT_TEXT_INDENT, "", all - shown);
+}
+
+void report_text_bar(char *bar, size_t width, double share)
+{
+    size_t length = share > 0 ? (size_t)ceil(fmin(share, 1) * (double)width) : 0;
+    memset(bar, '#', length);
+    bar[length] = '\0';
+}
+
+static int64_t integer_of(struct term value)
+{
+    int64_t number = 0;
+    return value.data && term_read_integer(value, &number) ? number : 0;
+}
+
+/* --- What came of it --- */
+
+static void add_share(struct text_table *table, uint64_t errors, uint64_t operations, uint64_t dropped)
+{
+    struct text_number count, lost;
+    char share[40] = "", drops[80] = "";
+    if (errors && operations)
+        snprintf(share, sizeof(share), " (%.3g %%)", 100.0 * (double)errors / (double)operations);
+    if (dropped)
+        snprintf(drops, sizeof(drops), ", and %s arrivals dropped", text_count(&lost, dropped));
+    text_table_add(table, "errors");
+    text_table_add(table, "%s%s%s", text_count(&count, errors), share, drops);
+}
+
+static void add_metrics(struct text_table *table, const struct report_view *view)
+{
+    struct term metrics = view->keys[REPORT_METRICS];
+    struct text_number count, threads, rate, load, all;
+    uint64_t operations = report_view_count(metrics, "total_operations", 0);
+    uint64_t ms = report_view_count(metrics, "duration_ms", 0);
+    uint64_t overall = report_view_count(metrics, "overall_duration_ms", 0);
+    if (!metrics.data)
+        return;
+    text_table_add(table, "operations");
+    text_table_add(table, "%s by %s threads in %s, %s/s", text_count(&count, operations),
+                   text_count(&threads, report_view_count(metrics, "thread_count", 0)),
+                   text_duration(&load, ms * 1000),
+                   text_rate(&rate, ms ? (double)operations * 1000 / (double)ms : 0));
+    add_share(table, report_view_count(metrics, "operation_errors", 0), operations,
+              report_view_count(metrics, "dropped", 0));
+    text_table_add(table, "time in all");
+    text_table_add(table, "%s", text_duration(&all, overall * 1000));
+}
+
+/* Of one target, or the longest of several. */
+static void add_mailbox(struct text_table *table, struct term mailbox)
+{
+    struct term_list list;
+    struct term one;
+    struct text_number most, last;
+    uint64_t longest = 0;
+    if (!mailbox.data)
+        return;
+    text_table_add(table, "mailbox");
+    if (!term_list_start(&list, mailbox)) {
+        text_table_add(table, "%s at most, %s at the end",
+                       text_count(&most, report_view_count(mailbox, "max_size", 0)),
+                       text_count(&last, report_view_count(mailbox, "final_size", 0)));
+        return;
+    }
+    while (term_list_next(&list, &one)) {
+        uint64_t size = report_view_count(one, "max_size", 0);
+        longest = size > longest ? size : longest;
+    }
+    text_table_add(table, "%s at most, of %zu targets", text_count(&most, longest), list.count);
+}
+
+static void add_performance(struct text_table *table, struct term performance)
+{
+    struct text_number memory, reductions;
+    if (!performance.data)
+        return;
+    text_table_add(table, "hooks' node");
+    text_table_add(table, "memory grew by %s bytes, %s reductions of the session",
+                   text_count(&memory, report_view_count(performance, "memory_bytes", 0)),
+                   text_count(&reductions, report_view_count(performance, "reductions", 0)));
+}
+
+static void add_metadata(struct text_table *table, struct term metadata)
+{
+    struct term_pairs pairs;
+    struct term key, value;
+    char name[REPORT_TEXT_TERM_BYTES], content[REPORT_TEXT_TERM_BYTES];
+    size_t shown = 0;
+    if (!metadata.data || !term_pairs_start(&pairs, metadata))
+        return;
+    while (shown < METADATA_SHOWN && term_pairs_next(&pairs, &key, &value)) {
+        if (term_is_atom(key, "scenario_id"))
+            continue;
+        text_table_add(table, "%s", shown++ ? "" : "metadata");
+        text_table_add(table, "%s: %s", term_text(key, name, sizeof(name)),
+                       term_text(value, content, sizeof(content)));
+    }
+}
+
+/* A long text, on lines of its own. */
+static void add_wrapped(struct text_table *table, const char *label, struct term term)
+{
+    enum { LINE = TEXT_WIDTH - REPORT_TEXT_INDENT - 16 };
+    char content[REASON_LINES * LINE];
+    const char *at = term_text(term, content, sizeof(content));
+    for (bool first = true; first || *at; first = false) {
+        size_t size = strnlen(at, LINE);
+        /* A character of several bytes stays whole. */
+        while (size && at[size] && ((unsigned char)at[size] & 0xc0) == 0x80)
+            size--;
+        text_table_add(table, "%s", first ? label : "");
+        text_table_add(table, "%.*s", (int)size, at);
+        at += size;
+    }
+}
+
+static void write_head(const struct report_view *view, struct buffer *text)
+{
+    static const struct text_column columns[] = {{.title = NULL}, {.title = NULL, .flexible = true}};
+    struct text_table table;
+    int64_t id = integer_of(view->keys[REPORT_RUN_ID]);
+    const char *outcome = view->keys[REPORT_DRY_RUN].data ? "a dry run" : report_outcome_texts[view->outcome];
+    buffer_print(text, "Run");
+    if (id)
+        buffer_print(text, " %lld", (long long)id);
+    buffer_print(text, ": %s\n", outcome);
+    text_table_init(&table, columns, ARRAY_LENGTH(columns));
+    if (view->reason.data && view->outcome != REPORT_MISSED && !view->problems.data)
+        add_wrapped(&table, "reason", view->reason);
+    if (view->cleanup.data)
+        add_wrapped(&table, "cleanup failed", view->cleanup);
+    add_metrics(&table, view);
+    add_mailbox(&table, view->keys[REPORT_MAILBOX]);
+    add_performance(&table, view->keys[REPORT_PERFORMANCE]);
+    if (view->keys[REPORT_SEED].data) {
+        text_table_add(&table, "seed");
+        text_table_add(&table, "%lld", (long long)integer_of(view->keys[REPORT_SEED]));
+    }
+    add_metadata(&table, view->keys[REPORT_METADATA]);
+    text_table_write(&table, REPORT_TEXT_INDENT, text);
+    text_table_free(&table);
+    if (view->problems.data)
+        report_view_write_problems(view->problems, "  ", text);
+}
+
+/* --- Expectations --- */
+
+static void add_figure(struct text_table *table, struct term value)
+{
+    struct text_number number;
+    int64_t integer;
+    double figure;
+    if (!value.data)
+        text_table_add(table, "-");
+    else if (term_read_integer(value, &integer) && integer >= 0)
+        text_table_add(table, "%s", text_count(&number, (uint64_t)integer));
+    else if (term_read_number(value, &figure))
+        text_table_add(table, "%.6g", figure);
+    else
+        text_table_add(table, "?");
+}
+
+static void write_expectations(const struct report_view *view, struct buffer *text)
+{
+    static const struct text_column columns[] = {{.title = ""},
+                                                 {.title = "expectation"},
+                                                 {.title = "measured", .right = true},
+                                                 {.title = "limit", .right = true}};
+    struct text_table table;
+    struct term_list list;
+    struct term one;
+    char name[REPORT_TEXT_TERM_BYTES];
+    if (!view->keys[REPORT_EXPECTATIONS].data || !term_list_start(&list, view->keys[REPORT_EXPECTATIONS]) ||
+        !list.count)
+        return;
+    text_table_init(&table, columns, ARRAY_LENGTH(columns));
+    while (term_list_next(&list, &one)) {
+        struct term expectation = report_view_get(one, "expectation");
+        struct term met = report_view_get(one, "met");
+        text_table_add(&table, "%s", met.data && term_is_atom(met, "true") ? "met" : "MISSED");
+        text_table_add(&table, "%s", expectation.data ? term_text(expectation, name, sizeof(name)) : "?");
+        add_figure(&table, report_view_get(one, "measured"));
+        add_figure(&table, report_view_get(one, "limit"));
+    }
+    report_text_heading(text, "Expectations");
+    text_table_write(&table, REPORT_TEXT_INDENT, text);
+    text_table_free(&table);
+}
+
+/* --- Errors --- */
+
+static int by_count(const void *a, const void *b)
+{
+    const struct report_text_counted *left = a, *right = b;
+    bool left_last = term_is_atom(left->key, "other"), right_last = term_is_atom(right->key, "other");
+    if (left_last != right_last)
+        return left_last ? 1 : -1;
+    if (left->count != right->count)
+        return left->count < right->count ? 1 : -1;
+    size_t common = left->key.size < right->key.size ? left->key.size : right->key.size;
+    int order = memcmp(left->key.data, right->key.data, common);
+    return order ? order : (left->key.size > right->key.size) - (left->key.size < right->key.size);
+}
+
+size_t report_text_sort(struct term map, uint64_t (*count_of)(struct term value),
+                        struct report_text_counted counted[REPORT_TEXT_COUNTED])
+{
+    struct term_pairs pairs;
+    struct term key, value;
+    size_t size = 0;
+    if (!map.data || !term_pairs_start(&pairs, map))
+        return 0;
+    while (size < REPORT_TEXT_COUNTED && term_pairs_next(&pairs, &key, &value)) {
+        uint64_t count = count_of(value);
+        if (count)
+            counted[size++] = (struct report_text_counted){key, value, count};
+    }
+    if (size)
+        qsort(counted, size, sizeof(*counted), by_count);
+    return size;
+}
+
+static uint64_t count_of_error(struct term value)
+{
+    int64_t number;
+    return term_read_integer(value, &number) && number > 0 ? (uint64_t)number : 0;
+}
+
+static void write_errors(const struct report_view *view, struct buffer *text)
+{
+    static const struct text_column columns[] = {{.title = "count", .right = true},
+                                                 {.title = "reason", .flexible = true}};
+    struct report_text_counted errors[REPORT_TEXT_COUNTED];
+    struct text_table table;
+    struct text_number figure;
+    char content[REPORT_TEXT_TERM_BYTES];
+    size_t count = report_text_sort(view->keys[REPORT_ERRORS], count_of_error, errors);
+    if (!count)
+        return;
+    text_table_init(&table, columns, ARRAY_LENGTH(columns));
+    for (size_t i = 0; i < count && i < ERRORS_SHOWN; i++) {
+        text_table_add(&table, "%s", text_count(&figure, errors[i].count));
+        text_table_add(&table, "%s", term_text(errors[i].key, content, sizeof(content)));
+    }
+    report_text_heading(text, "Errors");
+    text_table_write(&table, REPORT_TEXT_INDENT, text);
+    text_table_free(&table);
+    report_text_more(text, count, ERRORS_SHOWN);
+}
+
+/* --- The whole --- */
+
+bool report_text_write(struct term result, struct term partial, struct buffer *text)
+{
+    static void (*const sections[])(const struct report_view *view, struct buffer *text) = {
+        write_head,           write_expectations, write_errors,      report_text_latency,
+        report_text_timeline, report_text_faults, report_text_plans,
+    };
+    struct report_view view;
+    if (!report_view_read(result, partial, &view))
+        return false;
+    for (size_t i = 0; i < ARRAY_LENGTH(sections); i++)
+        sections[i](&view, text);
+    return true;
+}

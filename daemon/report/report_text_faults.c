@@ -1,0 +1,126 @@
+/* Faults: those that were injected, and those that a dry run would inject. */
+#include <stdio.h>
+#include <string.h>
+
+#include "report/text_number.h"
+#include "report/text_table.h"
+#include "report_text_private.h"
+#include "term/term_read.h"
+#include "term/term_text.h"
+
+#define FAULTS_SHOWN 40
+
+static void add_term(struct text_table *table, struct term term)
+{
+    char content[REPORT_TEXT_TERM_BYTES];
+    text_table_add(table, "%s", term.data ? term_text(term, content, sizeof(content)) : "-");
+}
+
+static void add_ms(struct text_table *table, struct term fault, const char *key)
+{
+    struct text_number number;
+    struct term value = report_view_get(fault, key);
+    text_table_add(table, "%s",
+                   value.data ? text_duration(&number, report_view_count(fault, key, 0) * 1000) : "-");
+}
+
+static void write_left(struct term healed, struct buffer *text)
+{
+    static const struct text_column columns[] = {{.title = NULL}, {.title = NULL, .flexible = true}};
+    struct text_table table;
+    struct term_list list;
+    struct term left;
+    if (!healed.data || !term_list_start(&list, healed) || !list.count)
+        return;
+    text_table_init(&table, columns, ARRAY_LENGTH(columns));
+    while (table.cell_count < 2 * FAULTS_SHOWN && term_list_next(&list, &left)) {
+        text_table_add(&table, "NOT UNDONE");
+        add_term(&table, left);
+    }
+    text_table_write(&table, REPORT_TEXT_INDENT, text);
+    text_table_free(&table);
+    report_text_more(text, list.count, FAULTS_SHOWN);
+}
+
+void report_text_faults(const struct report_view *view, struct buffer *text)
+{
+    static const struct text_column columns[] = {
+        {.title = "at", .right = true},        {.title = "kind"},
+        {.title = "target", .flexible = true}, {.title = "outcome"},
+        {.title = "lasted", .right = true},    {.title = "recovered in", .right = true},
+        {.title = "errors", .right = true},
+    };
+    struct term injections = view->keys[REPORT_INJECTIONS];
+    struct text_table table;
+    struct term_list list;
+    struct term fault;
+    struct text_number number;
+    char outcome[30];
+    if (!injections.data || !term_list_start(&list, injections) || !list.count)
+        return;
+    text_table_init(&table, columns, ARRAY_LENGTH(columns));
+    while (table.cell_count < ARRAY_LENGTH(columns) * FAULTS_SHOWN && term_list_next(&list, &fault)) {
+        struct term came_of_it = report_view_get(fault, "outcome");
+        add_ms(&table, fault, "at_ms");
+        add_term(&table, report_view_get(fault, "kind"));
+        add_term(&table, report_view_get(fault, "target"));
+        text_table_add(&table, "%s", came_of_it.data ? term_text(came_of_it, outcome, sizeof(outcome)) : "-");
+        add_ms(&table, fault, "duration_ms");
+        add_ms(&table, fault, "recovery_ms");
+        text_table_add(&table, "%s", text_count(&number, report_view_count(fault, "errors", 0)));
+    }
+    report_text_heading(text, "Faults: %zu", list.count);
+    text_table_write(&table, REPORT_TEXT_INDENT, text);
+    text_table_free(&table);
+    report_text_more(text, list.count, FAULTS_SHOWN);
+    write_left(view->keys[REPORT_HEALED], text);
+}
+
+/* --- Dry runs --- */
+
+/* 500 ms, 1.50 s, ... */
+static void add_times(struct text_table *table, struct term times)
+{
+    enum { SHOWN = 4 };
+    char text[100] = "";
+    struct term_list list;
+    struct term time;
+    struct text_number number;
+    int64_t ms;
+    if (!times.data || !term_list_start(&list, times) || !list.count) {
+        text_table_add(table, "never");
+        return;
+    }
+    for (size_t i = 0; i < SHOWN && term_list_next(&list, &time); i++) {
+        size_t used = strlen(text);
+        if (term_read_integer(time, &ms) && ms >= 0)
+            snprintf(text + used, sizeof(text) - used, "%s%s", i ? ", " : "",
+                     text_duration(&number, (uint64_t)ms * 1000));
+    }
+    text_table_add(table, "%s%s", text, list.count > SHOWN ? ", ..." : "");
+}
+
+void report_text_plans(const struct report_view *view, struct buffer *text)
+{
+    static const struct text_column columns[] = {
+        {.title = "at"}, {.title = "kind"}, {.title = "target", .flexible = true}, {.title = "problem"}};
+    struct text_table table;
+    struct term_list list;
+    struct term plan;
+    char problem[40];
+    if (!view->keys[REPORT_DRY_RUN].data || !view->keys[REPORT_CHAOS].data ||
+        !term_list_start(&list, view->keys[REPORT_CHAOS]) || !list.count)
+        return;
+    text_table_init(&table, columns, ARRAY_LENGTH(columns));
+    while (table.cell_count < ARRAY_LENGTH(columns) * FAULTS_SHOWN && term_list_next(&list, &plan)) {
+        struct term wrong = report_view_get(plan, "problem");
+        add_times(&table, report_view_get(plan, "at_ms"));
+        add_term(&table, report_view_get(plan, "kind"));
+        add_term(&table, report_view_get(plan, "target"));
+        text_table_add(&table, "%s", wrong.data ? term_text(wrong, problem, sizeof(problem)) : "");
+    }
+    report_text_heading(text, "Faults that would be injected");
+    text_table_write(&table, REPORT_TEXT_INDENT, text);
+    text_table_free(&table);
+    report_text_more(text, list.count, FAULTS_SHOWN);
+}

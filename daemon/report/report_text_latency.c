@@ -1,0 +1,217 @@
+/* Latencies and the course of the load. */
+#include <stdio.h>
+#include <string.h>
+
+#include "report/text_number.h"
+#include "report/text_table.h"
+#include "report_text_private.h"
+#include "term/term_read.h"
+#include "term/term_text.h"
+
+/* --- The table --- */
+
+static const struct {
+    const char *key;
+    const char *title;
+} quantiles[] = {{"min_us", "min"}, {"p50_us", "p50"},    {"p90_us", "p90"}, {"p95_us", "p95"},
+                 {"p99_us", "p99"}, {"p999_us", "p99.9"}, {"max_us", "max"}};
+
+static bool has_values(struct term stats)
+{
+    return report_view_count(stats, "count", 0) > 0;
+}
+
+static void add_stats(struct text_table *table, const char *name, struct term stats)
+{
+    struct text_number number;
+    if (!has_values(stats))
+        return;
+    text_table_add(table, "%s", name);
+    text_table_add(table, "%s", text_count(&number, report_view_count(stats, "count", 0)));
+    for (size_t i = 0; i < ARRAY_LENGTH(quantiles); i++)
+        text_table_add(table, "%s", text_duration(&number, report_view_count(stats, quantiles[i].key, 0)));
+}
+
+static uint64_t count_of_stats(struct term stats)
+{
+    return report_view_count(stats, "count", 0);
+}
+
+/* Of several operations each its own. */
+static void add_operations(struct text_table *table, struct term operations)
+{
+    struct report_text_counted counted[REPORT_TEXT_COUNTED];
+    char name[REPORT_TEXT_TERM_BYTES];
+    size_t count = report_text_sort(operations, count_of_stats, counted);
+    for (size_t i = 0; count > 1 && i < count; i++)
+        add_stats(table, term_text(counted[i].key, name, sizeof(name)), counted[i].value);
+}
+
+/* How long the shares of the operations have taken, to be seen at a glance. */
+static void write_bars(struct term stats, struct buffer *text)
+{
+    static const struct text_column columns[] = {{.title = NULL}, {.right = true}, {.title = NULL}};
+    enum { WIDTH = 60 };
+    struct text_table table;
+    struct text_number number;
+    char bar[WIDTH + 1];
+    uint64_t most = report_view_count(stats, "max_us", 0);
+    text_table_init(&table, columns, ARRAY_LENGTH(columns));
+    for (size_t i = 0; i < ARRAY_LENGTH(quantiles); i++) {
+        uint64_t us = report_view_count(stats, quantiles[i].key, 0);
+        report_text_bar(bar, WIDTH, most ? (double)us / (double)most : 0);
+        text_table_add(&table, "%s", quantiles[i].title);
+        text_table_add(&table, "%s", text_duration(&number, us));
+        text_table_add(&table, "%s", bar);
+    }
+    buffer_print(text, "\n");
+    text_table_write(&table, REPORT_TEXT_INDENT, text);
+    text_table_free(&table);
+}
+
+void report_text_latency(const struct report_view *view, struct buffer *text)
+{
+    struct term latency = view->keys[REPORT_LATENCY], overall = report_view_get(latency, "overall");
+    struct text_column columns[2 + ARRAY_LENGTH(quantiles)] = {{.title = "", .flexible = true},
+                                                               {.title = "count", .right = true}};
+    struct text_table table;
+    if (!has_values(overall))
+        return;
+    for (size_t i = 0; i < ARRAY_LENGTH(quantiles); i++)
+        columns[2 + i] = (struct text_column){.title = quantiles[i].title, .right = true};
+    text_table_init(&table, columns, ARRAY_LENGTH(columns));
+    add_stats(&table, "all", overall);
+    add_operations(&table, report_view_get(latency, "operations"));
+    add_stats(&table, "from their send", report_view_get(report_view_get(latency, "service"), "overall"));
+    add_stats(&table, "sent late by", report_view_get(latency, "start_delay"));
+    report_text_heading(text, "Response times");
+    text_table_write(&table, REPORT_TEXT_INDENT, text);
+    text_table_free(&table);
+    write_bars(overall, text);
+}
+
+/* --- The course of the load --- */
+
+#define ROWS 20
+#define MARKS_BYTES 200
+
+/* Some intervals together. */
+struct course {
+    uint64_t at_ms;
+    uint64_t ms;
+    uint64_t operations;
+    uint64_t errors;
+    uint64_t p99_us; /* the worst; 0: none */
+    uint64_t in_flight;
+    uint64_t mailbox;
+    char marks[MARKS_BYTES];
+};
+
+static uint64_t sum_of(struct term counts)
+{
+    struct term_pairs pairs;
+    struct term key, value;
+    int64_t number;
+    uint64_t sum = 0;
+    if (!counts.data || !term_pairs_start(&pairs, counts))
+        return 0;
+    while (term_pairs_next(&pairs, &key, &value))
+        if (term_read_integer(value, &number) && number > 0)
+            sum += (uint64_t)number;
+    return sum;
+}
+
+/* suspend injected, suspend undone */
+static void add_marks(struct course *course, struct term marks)
+{
+    struct term_list list;
+    struct term mark;
+    char fault[TERM_ATOM_BYTES + 1], event[TERM_ATOM_BYTES + 1];
+    if (!marks.data || !term_list_start(&list, marks))
+        return;
+    while (term_list_next(&list, &mark)) {
+        struct term name = report_view_get(mark, "fault"), what = report_view_get(mark, "event");
+        size_t used = strlen(course->marks);
+        if (name.data && what.data && term_read_atom(name, fault) && term_read_atom(what, event))
+            snprintf(course->marks + used, sizeof(course->marks) - used, "%s%.60s %.20s", used ? ", " : "",
+                     fault, event);
+    }
+}
+
+static uint64_t greater(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static void add_interval(struct course *course, struct term interval)
+{
+    if (!course->ms)
+        course->at_ms = report_view_count(interval, "at_ms", 0);
+    course->ms += report_view_count(interval, "interval_ms", 0);
+    course->operations += report_view_count(interval, "operations", 0);
+    course->errors += sum_of(report_view_get(interval, "errors"));
+    course->p99_us = greater(course->p99_us, report_view_count(interval, "p99_us", 0));
+    course->in_flight = greater(course->in_flight, report_view_count(interval, "in_flight", 0));
+    course->mailbox = greater(course->mailbox, report_view_count(interval, "mailbox", 0));
+    add_marks(course, report_view_get(interval, "marks"));
+}
+
+static double rate_of(const struct course *course)
+{
+    return course->ms ? (double)course->operations * 1000 / (double)course->ms : 0;
+}
+
+static void write_courses(const struct course *courses, size_t count, struct buffer *text)
+{
+    static const struct text_column columns[] = {
+        {.title = "from", .right = true},
+        {.title = "ops/s", .right = true},
+        {.title = ""},
+        {.title = "errors", .right = true},
+        {.title = "p99", .right = true},
+        {.title = "in flight", .right = true},
+        {.title = "mailbox", .right = true},
+        {.title = "", .flexible = true},
+    };
+    enum { WIDTH = 20 };
+    struct text_table table;
+    struct text_number number;
+    char bar[WIDTH + 1];
+    double most = 0;
+    for (size_t i = 0; i < count; i++)
+        most = rate_of(&courses[i]) > most ? rate_of(&courses[i]) : most;
+    text_table_init(&table, columns, ARRAY_LENGTH(columns));
+    for (size_t i = 0; i < count; i++) {
+        const struct course *course = &courses[i];
+        report_text_bar(bar, WIDTH, most > 0 ? rate_of(course) / most : 0);
+        text_table_add(&table, "%s", text_duration(&number, course->at_ms * 1000));
+        text_table_add(&table, "%s", text_rate(&number, rate_of(course)));
+        text_table_add(&table, "%s", bar);
+        text_table_add(&table, "%s", text_count(&number, course->errors));
+        text_table_add(&table, "%s", course->p99_us ? text_duration(&number, course->p99_us) : "-");
+        text_table_add(&table, "%s", text_count(&number, course->in_flight));
+        text_table_add(&table, "%s", text_count(&number, course->mailbox));
+        text_table_add(&table, "%s", course->marks);
+    }
+    text_table_write(&table, REPORT_TEXT_INDENT, text);
+    text_table_free(&table);
+}
+
+void report_text_timeline(const struct report_view *view, struct buffer *text)
+{
+    struct course courses[ROWS] = {{0}};
+    struct term_list list;
+    struct term interval;
+    size_t each, index = 0;
+    if (!view->keys[REPORT_TIMELINE].data || !term_list_start(&list, view->keys[REPORT_TIMELINE]) ||
+        list.count < 2)
+        return;
+    each = (list.count + ROWS - 1) / ROWS;
+    for (; term_list_next(&list, &interval); index++)
+        add_interval(&courses[index / each], interval);
+    if (each > 1)
+        report_text_heading(text, "Course of the load (of %zu intervals each the worst p99)", each);
+    else
+        report_text_heading(text, "Course of the load");
+    write_courses(courses, (index + each - 1) / each, text);
+}

@@ -1,0 +1,199 @@
+#include "report/report_view.h"
+
+#include "term/term_read.h"
+#include "term/term_text.h"
+
+const char *const report_outcome_texts[REPORT_OUTCOMES] = {
+    [REPORT_COMPLETED] = "completed",     [REPORT_MISSED] = "an expectation was missed",
+    [REPORT_FAILED] = "failed",           [REPORT_CANCELLED] = "cancelled",
+    [REPORT_INTERRUPTED] = "interrupted", [REPORT_NOT_RUN] = "not run",
+    [REPORT_GOES_ON] = "under way",       [REPORT_ALONE] = "report",
+};
+
+const char *const report_outcome_names[REPORT_OUTCOMES] = {
+    [REPORT_COMPLETED] = "completed",     [REPORT_MISSED] = "missed",
+    [REPORT_FAILED] = "failed",           [REPORT_CANCELLED] = "cancelled",
+    [REPORT_INTERRUPTED] = "interrupted", [REPORT_NOT_RUN] = "not_run",
+    [REPORT_GOES_ON] = "partial",         [REPORT_ALONE] = "report",
+};
+
+static const char *const key_names[REPORT_KEYS] = {
+    [REPORT_METRICS] = "metrics",
+    [REPORT_LATENCY] = "latency",
+    [REPORT_TIMELINE] = "timeline",
+    [REPORT_ERRORS] = "errors",
+    [REPORT_EXPECTATIONS] = "expectations",
+    [REPORT_INJECTIONS] = "injections",
+    [REPORT_HEALED] = "healed",
+    [REPORT_MAILBOX] = "mailbox",
+    [REPORT_PERFORMANCE] = "performance",
+    [REPORT_METADATA] = "metadata",
+    [REPORT_SEED] = "seed",
+    [REPORT_RUN_ID] = "run_id",
+    [REPORT_DRY_RUN] = "dry_run",
+    [REPORT_CHAOS] = "chaos",
+    [REPORT_TARGET] = "target",
+};
+
+struct term report_view_get(struct term map, const char *key)
+{
+    struct term value = {0};
+    if (!map.data || !term_pairs_get(map, key, &value) || term_is_atom(value, "nil"))
+        return (struct term){0};
+    return value;
+}
+
+uint64_t report_view_count(struct term map, const char *key, uint64_t fallback)
+{
+    struct term value = report_view_get(map, key);
+    int64_t number;
+    return value.data && term_read_integer(value, &number) && number >= 0 ? (uint64_t)number : fallback;
+}
+
+/* One walk, as a report may have very many events in it. */
+static void read_report(struct term report, struct report_view *view)
+{
+    struct term_pairs pairs;
+    struct term key, value;
+    if (term_type(report) != TERM_MAP || !term_pairs_start(&pairs, report))
+        return;
+    view->report = report;
+    while (term_pairs_next(&pairs, &key, &value))
+        for (size_t i = 0; i < REPORT_KEYS; i++)
+            if (term_is_atom(key, key_names[i]) && !term_is_atom(value, "nil"))
+                view->keys[i] = value;
+}
+
+/* Reasons that are pairs: what they make of the outcome, and what the second element is. */
+static const struct wrapper {
+    const char *tag;
+    enum report_outcome outcome;
+    enum { WRAPS_NOTHING, WRAPS_REPORT, WRAPS_JUDGEMENT, WRAPS_PROBLEMS } wraps;
+} wrappers[] = {
+    {"performance_failed", REPORT_MISSED, WRAPS_JUDGEMENT},
+    {"cancelled", REPORT_CANCELLED, WRAPS_REPORT},
+    {"interrupted", REPORT_INTERRUPTED, WRAPS_REPORT},
+    {"invalid_scenario", REPORT_NOT_RUN, WRAPS_PROBLEMS},
+    {"not_allowed", REPORT_NOT_RUN, WRAPS_NOTHING},
+    {"busy", REPORT_NOT_RUN, WRAPS_NOTHING},
+};
+
+static void read_pair(const struct wrapper *wrapper, struct term inner, struct report_view *view)
+{
+    view->outcome = wrapper->outcome;
+    if (wrapper->wraps == WRAPS_REPORT) {
+        view->reason = (struct term){0};
+        read_report(inner, view);
+    } else if (wrapper->wraps == WRAPS_JUDGEMENT) {
+        view->keys[REPORT_EXPECTATIONS] = report_view_get(inner, "expectations");
+        view->keys[REPORT_PERFORMANCE] = report_view_get(inner, "measurement");
+    } else if (wrapper->wraps == WRAPS_PROBLEMS) {
+        view->problems = inner;
+    }
+}
+
+static void read_reason(struct term reason, struct report_view *view)
+{
+    struct term parts[3], why[2];
+    size_t arity = 0;
+    view->outcome = REPORT_FAILED;
+    view->reason = reason;
+    if (!term_read_tuple(reason, 3, parts, &arity))
+        return;
+    if (arity == 3 && term_is_atom(parts[0], "cleanup_failed")) {
+        view->cleanup = term_read_tuple_of(parts[1], 2, why) ? why[1] : parts[1];
+        view->reason = (struct term){0};
+        if (term_type(parts[2]) == TERM_MAP)
+            read_report(parts[2], view);
+        else
+            read_reason(parts[2], view);
+        return;
+    }
+    for (size_t i = 0; arity == 2 && i < ARRAY_LENGTH(wrappers); i++)
+        if (term_is_atom(parts[0], wrappers[i].tag))
+            read_pair(&wrappers[i], parts[1], view);
+}
+
+/* What was recorded of a run whose reason has no report; how it was judged is the reason's to say. */
+static void read_recorded(struct term recorded, struct report_view *view)
+{
+    struct term judged = view->keys[REPORT_EXPECTATIONS], measured = view->keys[REPORT_PERFORMANCE];
+    if (view->report.data || !recorded.data)
+        return;
+    read_report(recorded, view);
+    if (judged.data)
+        view->keys[REPORT_EXPECTATIONS] = judged;
+    if (measured.data)
+        view->keys[REPORT_PERFORMANCE] = measured;
+}
+
+bool report_view_read(struct term result, struct term partial, struct report_view *view)
+{
+    struct term pair[2];
+    *view = (struct report_view){.outcome = REPORT_COMPLETED};
+    if (!term_read_tuple_of(result, 2, pair)) {
+        view->outcome = REPORT_ALONE;
+        read_report(result, view);
+    } else if (term_is_atom(pair[0], "partial")) {
+        view->outcome = REPORT_GOES_ON;
+        read_report(pair[1], view);
+    } else if (term_is_atom(pair[0], "ok")) {
+        read_report(pair[1], view);
+    } else if (term_is_atom(pair[0], "error")) {
+        read_reason(pair[1], view);
+        read_recorded(partial, view);
+        return true;
+    }
+    return view->report.data != NULL;
+}
+
+/* --- Problems --- */
+
+static void write_path(struct term path, struct buffer *text)
+{
+    struct term_list list;
+    struct term part;
+    char name[TERM_ATOM_BYTES + 1];
+    int64_t index;
+    bool first = true;
+    if (!term_list_start(&list, path))
+        return;
+    for (; term_list_next(&list, &part); first = false) {
+        if (term_read_atom(part, name))
+            buffer_print(text, "%s%s", first ? "" : ".", name);
+        else if (term_read_integer(part, &index))
+            buffer_print(text, "[%lld]", (long long)index);
+    }
+    if (!first)
+        buffer_print(text, ": ");
+}
+
+/* On one line. */
+static void write_message(struct term message, struct buffer *text)
+{
+    const uint8_t *bytes;
+    size_t size;
+    if (!term_read_binary(message, &bytes, &size))
+        return;
+    for (size_t i = 0; i < size; i++) {
+        char character = bytes[i] < ' ' || bytes[i] == 0x7f ? ' ' : (char)bytes[i];
+        buffer_append(text, &character, 1);
+    }
+}
+
+void report_view_write_problems(struct term problems, const char *prefix, struct buffer *text)
+{
+    struct term_list list;
+    struct term problem;
+    if (!term_list_start(&list, problems))
+        return;
+    while (term_list_next(&list, &problem)) {
+        struct term path = report_view_get(problem, "path"), message = report_view_get(problem, "message");
+        buffer_print(text, "%s", prefix);
+        if (path.data)
+            write_path(path, text);
+        if (message.data)
+            write_message(message, text);
+        buffer_print(text, "\n");
+    }
+}

@@ -1,0 +1,174 @@
+#include "run_private.h"
+
+/* A node's memory may well shrink while the run goes on; it has then used none. */
+static int64_t grown(int64_t first, int64_t last)
+{
+    return last > first ? last - first : 0;
+}
+
+/* What there is to judge by, between two measurements. `response` is the caller's to free. */
+static struct measured measure(const struct run *run, const struct measurement *first,
+                               const struct measurement *last, struct histogram *response)
+{
+    uint64_t load_end_ns = run->ended_ns > run->started_ns ? run->ended_ns : clock_ns();
+    histogram_init(response, 3);
+    latencies_add_responses(&run->latencies, response);
+    return (struct measured){.time_us = (last->at_ns - first->at_ns) / CLOCK_NS_PER_US,
+                             .memory_bytes = grown(first->memory_bytes, last->memory_bytes),
+                             .reductions = grown(first->reductions, last->reductions),
+                             .response = response,
+                             .operations = run->operations,
+                             .failed = run->operation_errors,
+                             .dropped = run->arrivals_dropped,
+                             .load_us = (load_end_ns - run->started_ns) / CLOCK_NS_PER_US,
+                             .mailbox = run->most_mailbox,
+                             .recovery_ms = chaos_longest_recovery_ms(run)};
+}
+
+void judge_build_measurement(const struct run *run, struct term_builder *builder)
+{
+    struct histogram response;
+    struct measured measured = measure(run, &run->first, &run->last, &response);
+    measured_build(&measured, builder);
+    histogram_free(&response);
+}
+
+void judge_build_expectations(const struct run *run, struct term_builder *builder)
+{
+    struct histogram response;
+    struct measurement last = run->last;
+    if (!last.at_ns) { /* they were not judged, or not yet */
+        last = run->measured;
+        last.at_ns = clock_ns();
+    }
+    struct measured measured = measure(run, run->first.at_ns ? &run->first : &last, &last, &response);
+    expectations_build(&run->scenario->expectations, &measured, builder);
+    histogram_free(&response);
+}
+
+/* Keeps the exception for the first one that is missed of these kinds. True when there is one. */
+static bool find_missed(const struct run *run, const struct expectations *expectations, uint32_t kinds,
+                        const struct measurement *first, const struct measurement *last,
+                        struct buffer *exception)
+{
+    struct histogram response;
+    struct term_builder error = {0};
+    struct measured measured = measure(run, first, last, &response);
+    const struct expectation *missed = expectations_missed(expectations, kinds, &measured);
+    if (missed) {
+        expectation_build_error(missed, &measured, run->has_elixir, &error);
+        run_keep(exception, term_built(&error));
+    }
+    term_build_free(&error);
+    histogram_free(&response);
+    return missed != NULL;
+}
+
+/* {performance_failed, %{error: exception, measurement: map, expectations: list}} hides what else has failed.
+ */
+static void fail_performance(struct run *run, const struct buffer *exception)
+{
+    struct term_builder detail = {0};
+    term_build_map(&detail, 3);
+    term_build_key(&detail, "error");
+    term_build_term(&detail, buffer_term(exception));
+    term_build_key(&detail, "measurement");
+    judge_build_measurement(run, &detail);
+    term_build_key(&detail, "expectations");
+    judge_build_expectations(run, &detail);
+    buffer_free(&run->failure);
+    run_fail(run, "performance_failed", term_built(&detail));
+    term_build_free(&detail);
+}
+
+static void fail_thread_failure(struct run *run)
+{
+    struct term_builder detail = {0};
+    term_build_tuple(&detail, 2);
+    term_build_atom(&detail, "error");
+    term_build_term(&detail, buffer_term(&run->thread_failure));
+    run_fail(run, "thread_failure", term_built(&detail));
+    term_build_free(&detail);
+}
+
+/* When the session has not answered in time there is nothing to compare with. */
+static void complete_first(struct run *run, const struct measurement *later)
+{
+    if (run->first.memory_bytes)
+        return;
+    run->first.memory_bytes = later->memory_bytes;
+    run->first.reductions = later->reductions;
+}
+
+static void judge_expectations(struct run *run)
+{
+    struct buffer exception = {0};
+    run->last = run->measured;
+    run->last.at_ns = run->waited_ns;
+    complete_first(run, &run->last);
+    if (run->aborted) {
+        fail_performance(run, &run->abort_error);
+    } else if (find_missed(run, &run->scenario->expectations, EXPECTATIONS_ALL, &run->first, &run->last,
+                           &exception)) {
+        fail_performance(run, &exception);
+    } else {
+        run->judged = true;
+        telemetry_performance(run);
+    }
+    buffer_free(&exception);
+}
+
+/* A failed thread hides the failure of the chaos, which is then not awaited. */
+void judge_load(struct run *run)
+{
+    /* A node or a session that was lost is not hidden by what was missed for it. */
+    if (run->scenario->expectations.count && !run->failure.size)
+        judge_expectations(run);
+    if (run->thread_failure.size)
+        fail_thread_failure(run);
+    else if (run->chaos_failure.size)
+        run_fail(run, "chaos_failed", buffer_term(&run->chaos_failure));
+}
+
+void judge_whole_run(struct run *run)
+{
+    uint32_t kinds = EXPECTATIONS_ALL;
+    if (!run->opening.at_ns || !run->closing.at_ns)
+        kinds = ~(expectations_of_process() | 1u << EXPECT_TIME_MS);
+    (void)find_missed(run, run->request.expectations, kinds, &run->opening, &run->closing, &run->raised);
+}
+
+/* True when one was, and the load is over. */
+static bool abort_when_missed(struct run *run, uint32_t kinds)
+{
+    run->aborted =
+        find_missed(run, &run->scenario->expectations, kinds, &run->first, &run->measured, &run->abort_error);
+    if (run->aborted) {
+        run_log_aborted(run);
+        run_enter(run, RUN_CHAOS_WAIT);
+    }
+    return run->aborted;
+}
+
+void judge_while_loading(struct run *run)
+{
+    uint32_t wanted = run->scenario->abort_when, of_process = expectations_of_process();
+    if (!wanted || run->state != RUN_LOAD)
+        return;
+    run->measured.at_ns = clock_ns();
+    if (abort_when_missed(run, wanted & ~of_process))
+        return;
+    if ((wanted & of_process) && !run->measurement_awaited) {
+        run->abort_asked = true;
+        session_measure(run);
+    }
+}
+
+void judge_measured(struct run *run)
+{
+    if (!run->abort_asked) /* the answer to what was asked before the load, late */
+        return;
+    run->abort_asked = false;
+    complete_first(run, &run->measured);
+    (void)abort_when_missed(run, run->scenario->abort_when & expectations_of_process());
+}

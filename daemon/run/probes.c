@@ -1,0 +1,230 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "run_private.h"
+#include "term/term_read.h"
+
+/* How often a probe tells what it has seen, for the timeline. */
+#define REPORT_MS 100
+
+/* Of the targets of a load whose mailboxes nobody asked for, so many are watched for the timeline. */
+#define WATCHED_TARGETS 16
+
+static uint64_t interval_ms(const struct run *run)
+{
+    return run->scenario->mailbox_interval_ms ? run->scenario->mailbox_interval_ms : REPORT_MS;
+}
+
+static size_t wanted_probes(const struct run *run)
+{
+    const struct scenario *scenario = run->scenario;
+    const struct expectations *of_whole_run = run->request.expectations;
+    if (scenario->mailbox_interval_ms || expectations_have(&scenario->expectations, EXPECT_MAILBOX) ||
+        (of_whole_run && expectations_have(of_whole_run, EXPECT_MAILBOX)))
+        return scenario->target_count;
+    if (scenario->load.model == LOAD_SCRIPTS)
+        return 0;
+    return scenario->target_count < WATCHED_TARGETS ? scenario->target_count : WATCHED_TARGETS;
+}
+
+/* A probe needs a process to look at on a known node: a pid, or a registered name. One behind a :global or
+ * :via name is known once the target was reached. */
+static bool subject_of(const struct run *run, size_t index, struct term *subject, const char **node)
+{
+    const struct target *target = &run->targets[index];
+    bool found = target->found.size > 0;
+    *subject = found ? buffer_term(&target->found)
+                     : (target->spec->kind == TARGET_PID ? target->spec->server : target->spec->name);
+    *node = found ? target->node : target->spec->node;
+    return found || target->spec->kind == TARGET_PID || target->spec->kind == TARGET_NAME;
+}
+
+static void answered(struct run *run)
+{
+    if (run->probes_awaited && --run->probes_awaited == 0)
+        run_observed(run);
+}
+
+/* One that cannot look, or no longer, leaves its mailbox unobserved. */
+static void on_down(void *owner, struct term reason)
+{
+    (void)reason;
+    struct mailbox *mailbox = owner;
+    if (mailbox->awaited) {
+        mailbox->awaited = false;
+        answered(mailbox->run);
+    }
+}
+
+/* {harnessd, RunId, probe}: the probes of a run share one key, whatever session it has. */
+static void build_key(const struct run *run, struct term_builder *builder)
+{
+    term_build_tuple(builder, 3);
+    term_build_atom(builder, "harnessd");
+    term_build_unsigned(builder, run->id);
+    term_build_atom(builder, "probe");
+}
+
+/* One probe tells of each node, those of the targets beyond the watched ones of none. */
+static bool is_first_on_node(const struct run *run, size_t index, const char *node)
+{
+    struct term subject;
+    const char *other;
+    if (index >= WATCHED_TARGETS)
+        return false;
+    for (size_t i = 0; i < index; i++)
+        if (subject_of(run, i, &subject, &other) && strcmp(other, node) == 0)
+            return false;
+    return true;
+}
+
+static bool start_probe(struct run *run, size_t index)
+{
+    struct mailbox *mailbox = &run->mailboxes[index];
+    struct term subject;
+    const char *node;
+    if (!subject_of(run, index, &subject, &node))
+        return false;
+    struct term_builder bindings = {0};
+    term_build_list(&bindings, 7);
+    script_build_binding(&bindings, "Daemon");
+    term_build_term(&bindings, process_pid(run->process));
+    script_build_binding(&bindings, "Interval");
+    term_build_unsigned(&bindings, interval_ms(run));
+    script_build_binding(&bindings, "IsFirst");
+    term_build_atom(&bindings, is_first_on_node(run, index, node) ? "true" : "false");
+    script_build_binding(&bindings, "Key");
+    build_key(run, &bindings);
+    script_build_binding(&bindings, "Number");
+    term_build_unsigned(&bindings, index);
+    script_build_binding(&bindings, "ReportEvery");
+    term_build_unsigned(&bindings, (REPORT_MS - 1) / interval_ms(run) + 1);
+    script_build_binding(&bindings, "Subject");
+    term_build_term(&bindings, subject);
+    term_build_nil(&bindings);
+    struct script_request request = {.name = SCRIPT_PROBE,
+                                     .node = node,
+                                     .process = run->process,
+                                     .bindings = term_built(&bindings),
+                                     .group_leader = term_built(&run->group_leader),
+                                     .down = on_down,
+                                     .owner = mailbox};
+    mailbox->awaited = script_start(runner_scripts(run->runner), &mailbox->probe, &request);
+    term_build_free(&bindings);
+    return mailbox->awaited;
+}
+
+bool probes_start(struct run *run)
+{
+    size_t count = wanted_probes(run);
+    struct term subject;
+    const char *node;
+    if (!count)
+        return false;
+    run->mailboxes = memory_zalloc(count, sizeof(*run->mailboxes));
+    run->mailbox_count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct mailbox *mailbox = &run->mailboxes[i];
+        mailbox->run = run;
+        mailbox->awaited = !subject_of(run, i, &subject, &node) || start_probe(run, i);
+        run->probes_awaited += mailbox->awaited;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (!subject_of(run, i, &subject, &node))
+            target_reach(&run->targets[i]);
+    return run->probes_awaited > 0;
+}
+
+static bool waits_for_target(const struct run *run, size_t index)
+{
+    return run->state == RUN_OBSERVING && index < run->mailbox_count && run->mailboxes[index].awaited &&
+           !script_is_active(&run->mailboxes[index].probe);
+}
+
+void probes_target_ready(struct run *run, size_t index)
+{
+    if (waits_for_target(run, index) && !start_probe(run, index))
+        probes_target_failed(run, index);
+}
+
+void probes_target_failed(struct run *run, size_t index)
+{
+    if (!waits_for_target(run, index))
+        return;
+    run->mailboxes[index].awaited = false;
+    answered(run);
+}
+
+bool probes_stop(struct run *run)
+{
+    struct term_builder stop = {0};
+    term_build_tuple(&stop, 2);
+    build_key(run, &stop);
+    term_build_atom(&stop, "stop");
+    for (size_t i = 0; i < run->mailbox_count; i++) {
+        struct mailbox *mailbox = &run->mailboxes[i];
+        mailbox->awaited = script_send(&mailbox->probe, term_built(&stop));
+        run->probes_awaited += mailbox->awaited;
+    }
+    term_build_free(&stop);
+    return run->probes_awaited > 0;
+}
+
+/* {Initial, Final, Most, Average} */
+static bool read_sizes(struct term term, struct mailbox *mailbox)
+{
+    struct term parts[4];
+    return term_read_tuple_of(term, 4, parts) && term_read_integer(parts[0], &mailbox->initial) &&
+           term_read_integer(parts[1], &mailbox->final) && term_read_integer(parts[2], &mailbox->most) &&
+           term_read_number(parts[3], &mailbox->average);
+}
+
+/* {seen, MostSinceTheLastTime, {MemoryOfTheNode, RunQueue} | none} */
+static bool take_seen(struct run *run, struct term term)
+{
+    struct term parts[3], of_node[2];
+    struct timeline_sample sample = {.in_flight = -1, .memory_bytes = -1, .run_queue = -1, .lag_ns = -1};
+    if (!term_read_tuple_of(term, 3, parts) || !term_read_integer(parts[1], &sample.mailbox))
+        return false;
+    if (term_read_tuple_of(parts[2], 2, of_node) && (!term_read_integer(of_node[0], &sample.memory_bytes) ||
+                                                     !term_read_integer(of_node[1], &sample.run_queue)))
+        return false;
+    if (run->state >= RUN_STARTING && run->state <= RUN_LOAD)
+        timeline_sample(&run->timeline, clock_ns(), &sample);
+    if (sample.mailbox > run->most_mailbox)
+        run->most_mailbox = sample.mailbox;
+    return true;
+}
+
+/* {Key, Number, started} | {Key, Number, {seen, ...}} | {Key, Number, {returned, Sizes}} */
+bool probes_message(struct run *run, struct term message)
+{
+    struct term parts[3], returned[2];
+    int64_t number;
+    struct term_builder key = {0};
+    build_key(run, &key);
+    bool ours = run->mailboxes && term_read_tuple_of(message, 3, parts) &&
+                term_same(parts[0], term_built(&key)) && term_read_integer(parts[1], &number) &&
+                number >= 0 && (uint64_t)number < run->mailbox_count;
+    term_build_free(&key);
+    if (!ours)
+        return false;
+    struct mailbox *mailbox = &run->mailboxes[number];
+    if (take_seen(run, parts[2]) || !mailbox->awaited)
+        return true;
+    mailbox->awaited = false;
+    if (term_read_tuple_of(parts[2], 2, returned))
+        mailbox->observed = read_sizes(returned[1], mailbox);
+    answered(run);
+    return true;
+}
+
+void probes_end(struct run *run)
+{
+    for (size_t i = 0; i < run->mailbox_count; i++) {
+        script_kill(&run->mailboxes[i].probe);
+        run->mailboxes[i].awaited = false;
+    }
+    run->probes_awaited = 0;
+}

@@ -1,0 +1,281 @@
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "run_private.h"
+#include "term/term_read.h"
+
+/* Events that one piece of the report has. */
+#define REPORT_PIECE 1000
+
+/* {error, {Reason, {'Elixir.GenServer', call, [Server, Message, Timeout]}}} behind its first element. */
+static void build_exit(struct run *run, const struct event *event, struct term message,
+                       struct term_builder *builder)
+{
+    const struct scenario *scenario = run->scenario;
+    const struct operation *operation = &scenario->operations[event->operation];
+    term_build_tuple(builder, 2);
+    term_build_term(builder, terms_get(&run->events.terms, event->term));
+    term_build_tuple(builder, 3);
+    term_build_atom(builder, "Elixir.GenServer");
+    term_build_atom(builder, "call");
+    term_build_list(builder, 3);
+    term_build_term(builder, scenario->setup.data ? buffer_term(&run->subject)
+                                                  : scenario->targets[event->target].server);
+    term_build_term(builder, operation->kind == OPERATION_CAST ? scenario->cast_sync_message : message);
+    term_build_unsigned(builder, scenario->call_timeout_ms);
+    term_build_nil(builder);
+}
+
+static void build_result(struct run *run, const struct event *event, struct term message,
+                         struct term_builder *builder)
+{
+    term_build_tuple(builder, 2);
+    term_build_atom(builder, event->kind == RESULT_OK ? "ok" : "error");
+    switch ((enum result_kind)event->kind) {
+    case RESULT_OK:
+        term_build_term(builder, terms_get(&run->events.terms, event->term));
+        break;
+    case RESULT_TIMEOUT:
+        term_build_atom(builder, "timeout");
+        break;
+    case RESULT_NOPROC:
+        term_build_atom(builder, "noproc");
+        break;
+    case RESULT_MISSING_SYNC:
+        term_build_atom(builder, "missing_sync_handler");
+        break;
+    case RESULT_EXIT:
+        build_exit(run, event, message, builder);
+        break;
+    case RESULT_RAISED:
+        term_build_term(builder, terms_get(&run->events.terms, event->term));
+        break;
+    }
+}
+
+static void build_event(struct run *run, const struct event *event, struct term_builder *builder)
+{
+    buffer_truncate(&run->message, 0);
+    struct term message = load_message_at(run, event->operation, event->thread, event->step, &run->message);
+    term_build_map(builder, 8);
+    term_build_key_unsigned(builder, "thread", event->thread);
+    term_build_key_unsigned(builder, "step", event->step);
+    term_build_key(builder, "operation");
+    operation_build(&run->scenario->operations[event->operation], message, builder);
+    term_build_key(builder, "result");
+    build_result(run, event, message, builder);
+    term_build_key_unsigned(builder, "duration_ms", event->duration_us / 1000);
+    term_build_key_unsigned(builder, "duration_us", event->duration_us);
+    term_build_key_unsigned(builder, "timestamp_ms", event->end_us / 1000);
+    term_build_key_unsigned(builder, "timestamp_us", event->end_us);
+}
+
+/* Events of scripts are in the order of their threads; those of a load in that of their ends. */
+static const struct event *ordered_event(const struct report *report, size_t position)
+{
+    return events_at(report->events, report->order ? report->order[position] : position);
+}
+
+/* --- Pieces --- */
+
+/* Key `events`, all of them. */
+static void write_events(struct report *report)
+{
+    size_t end = report->event + REPORT_PIECE, count = report->events->count;
+    if (end > count)
+        end = count;
+    for (; report->event < end; report->event++)
+        build_event(report->run, ordered_event(report, report->event), report->output);
+    if (end < count)
+        return;
+    if (count)
+        term_build_nil(report->output);
+    term_build_key(report->output, "threads");
+    term_build_list(report->output, report->thread_count);
+    report->event = 0;
+    report->part = REPORT_THREADS;
+}
+
+static void open_thread(struct report *report, size_t events)
+{
+    term_build_map(report->output, 3);
+    term_build_key_unsigned(report->output, "thread", report->thread);
+    term_build_key_unsigned(report->output, "errors", report->threads[report->thread].errors);
+    term_build_key(report->output, "events");
+    term_build_list(report->output, events);
+}
+
+/* Each thread's number, errors, and count of operations. */
+static void write_thread_counts(struct report *report)
+{
+    for (size_t left = REPORT_PIECE; left && report->thread < report->thread_count; left--) {
+        const struct thread *thread = &report->threads[report->thread];
+        term_build_map(report->output, 3);
+        term_build_key_unsigned(report->output, "thread", report->thread++);
+        term_build_key_unsigned(report->output, "errors", thread->errors);
+        term_build_key_unsigned(report->output, "operations", thread->operations);
+    }
+}
+
+/* Each thread's number, errors, and events. */
+static void write_thread_events(struct report *report)
+{
+    size_t left = REPORT_PIECE;
+    while (left && report->thread < report->thread_count) {
+        left--; /* a thread without events is work as well */
+        size_t start = report->starts[report->thread], end = report->starts[report->thread + 1];
+        if (report->event == start)
+            open_thread(report, end - start);
+        for (; left && report->event < end; report->event++, left--)
+            build_event(report->run, ordered_event(report, report->event), report->output);
+        if (report->event < end)
+            return;
+        if (end > start)
+            term_build_nil(report->output);
+        report->thread++;
+    }
+}
+
+static void write_threads(struct report *report)
+{
+    if (report->order)
+        write_thread_events(report);
+    else
+        write_thread_counts(report);
+    if (report->thread < report->thread_count)
+        return;
+    if (report->thread_count)
+        term_build_nil(report->output);
+    report->part = REPORT_WRITTEN;
+}
+
+bool report_continue(struct report *report)
+{
+    static void (*const writers[])(struct report * report) = {
+        [REPORT_EVENTS] = write_events, [REPORT_THREADS] = write_threads};
+    if (report->part != REPORT_WRITTEN)
+        writers[report->part](report);
+    return report->part != REPORT_WRITTEN;
+}
+
+/* --- The beginning --- */
+
+/* Whether a key of the setup's context gives way to one that the invariant is given. */
+static bool is_overridden(struct term key)
+{
+    return term_is_atom(key, "events") || term_is_atom(key, "threads") || report_parts_have(key);
+}
+
+/* Opens the map of the invariant with what the setup gave. */
+static void open_context(struct report *report)
+{
+    struct term_builder *builder = report->output;
+    struct term context = buffer_term(&report->run->context), key, value;
+    struct term_pairs pairs;
+    size_t count = 2 + report_parts_count(true);
+    bool is_map = term_pairs_start(&pairs, context);
+    assert(is_map);
+    while (term_pairs_next(&pairs, &key, &value))
+        count += !is_overridden(key);
+    term_build_map(builder, count);
+    is_map = term_pairs_start(&pairs, context);
+    while (term_pairs_next(&pairs, &key, &value)) {
+        if (is_overridden(key))
+            continue;
+        term_build_term(builder, key);
+        term_build_term(builder, value);
+    }
+}
+
+static void open_tuple(struct term_builder *builder, size_t arity, const char *name)
+{
+    term_build_tuple(builder, arity);
+    term_build_atom(builder, name);
+}
+
+/* Writes what comes before the report: in {error, Reason} it is in the reason of a run that was cancelled or
+ * could not clean up, and otherwise stands behind it. True when a report follows. */
+static bool open_result(const struct run *run, struct term_builder *builder)
+{
+    bool failed = run->failure.size && !run->cancelled, clean = !run->cleanup_failure.size;
+    bool is_behind = failed && !run->scenario->dry_run;
+    open_tuple(builder, is_behind ? 3 : 2, clean && !failed && !run->cancelled ? "ok" : "error");
+    if (!clean) {
+        open_tuple(builder, 3, "cleanup_failed");
+        term_build_term(builder, buffer_term(&run->cleanup_failure));
+    }
+    if (run->cancelled)
+        open_tuple(builder, 2, "cancelled");
+    else if (failed)
+        term_build_term(builder, buffer_term(&run->failure));
+    return !failed || is_behind;
+}
+
+/* The parts first: they are as of now, whatever goes on while the lists are written. */
+static void open_report(struct report *report)
+{
+    bool for_invariant = report->purpose == REPORT_CONTEXT;
+    if (for_invariant)
+        open_context(report);
+    else
+        term_build_map(report->output, 2 + report_parts_count(false));
+    report_parts_build(report->run, for_invariant, report->output);
+    term_build_key(report->output, "events");
+    term_build_list(report->output, report->events->count);
+    report->part = REPORT_EVENTS;
+}
+
+void report_start(struct report *report, struct run *run, enum report_purpose purpose,
+                  struct term_builder *output)
+{
+    const struct scenario *scenario = run->scenario;
+    report_free(report);
+    *report = (struct report){.run = run,
+                              .output = output,
+                              .start = output->bytes.size,
+                              .purpose = purpose,
+                              .events = &run->events,
+                              .threads = run->threads,
+                              .thread_count = scenario->thread_count,
+                              .part = REPORT_WRITTEN};
+    if (purpose == REPORT_RESULT && !open_result(run, output))
+        return;
+    if (scenario->dry_run) {
+        chaos_build_dry_run(run, output);
+        return;
+    }
+    if (purpose == REPORT_PARTIAL) {
+        events_copy(&run->events, &report->copied_events);
+        report->copied_threads = memory_copy(run->threads, scenario->thread_count * sizeof(*run->threads));
+        report->events = &report->copied_events;
+        report->threads = report->copied_threads;
+    }
+    if (scenario->threads)
+        events_by_thread(report->events, scenario->thread_count, &report->order, &report->starts);
+    open_report(report);
+}
+
+void report_free(struct report *report)
+{
+    free(report->order);
+    free(report->starts);
+    free(report->copied_threads);
+    if (report->purpose == REPORT_PARTIAL)
+        events_free_copy(&report->run->events, &report->copied_events);
+    *report = (struct report){.output = NULL};
+}
+
+void report_build_journal(struct run *run, struct term_builder *builder)
+{
+    if (run->scenario->dry_run) {
+        chaos_build_dry_run(run, builder);
+        return;
+    }
+    term_build_map(builder, 2 + report_parts_count(false));
+    report_parts_build(run, false, builder);
+    term_build_key(builder, "events");
+    term_build_list(builder, 0);
+    term_build_key(builder, "threads");
+    term_build_list(builder, 0);
+}

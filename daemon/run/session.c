@@ -1,0 +1,377 @@
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "run_private.h"
+#include "term/term_read.h"
+
+/* What an outcome is of; that of a custom operation has {Thread, Step}, a measurement its number. */
+#define STARTED "started"
+#define HOOK_OUTCOME "hook"
+#define CHAOS_OUTCOME "chaos"
+
+/* {harnessd, RunId, SessionNumber}: what marks the messages between the run and one session of it. */
+static void build_key(const struct run *run, struct term_builder *builder)
+{
+    term_build_tuple(builder, 3);
+    term_build_atom(builder, "harnessd");
+    term_build_unsigned(builder, run->id);
+    term_build_unsigned(builder, run->sessions);
+}
+
+/* Begins a command {Key, Command, ...} of `arity` elements. */
+static void open_command(const struct run *run, struct term_builder *builder, size_t arity,
+                         const char *command)
+{
+    term_build_tuple(builder, arity);
+    build_key(run, builder);
+    term_build_atom(builder, command);
+}
+
+static bool send_command(struct run *run, struct term_builder *command)
+{
+    bool sent = script_send(&run->session, term_built(command));
+    term_build_free(command);
+    return sent;
+}
+
+/* --- The processes --- */
+
+static void on_down(void *owner, struct term reason)
+{
+    run_session_lost(owner, reason);
+}
+
+bool session_is_there(const struct run *run)
+{
+    return run->session.pid.size > 0;
+}
+
+/* {harnessd, RunId, teller} */
+static void build_teller_key(const struct run *run, struct term_builder *builder)
+{
+    term_build_tuple(builder, 3);
+    term_build_atom(builder, "harnessd");
+    term_build_unsigned(builder, run->id);
+    term_build_atom(builder, "teller");
+}
+
+static void start(struct run *run, struct script *script, const char *node,
+                  void (*build_its_key)(const struct run *run, struct term_builder *builder),
+                  void (*down)(void *owner, struct term reason))
+{
+    struct term_builder bindings = {0};
+    term_build_list(&bindings, 4);
+    script_build_binding(&bindings, "Caller");
+    if (run->caller_pid.size)
+        term_build_term(&bindings, buffer_term(&run->caller_pid));
+    else
+        term_build_atom(&bindings, "none");
+    script_build_binding(&bindings, "Daemon");
+    term_build_term(&bindings, process_pid(run->process));
+    script_build_binding(&bindings, "Key");
+    build_its_key(run, &bindings);
+    script_build_binding(&bindings, "LeaderWanted");
+    term_build_boolean(&bindings, run->caller_pid.size && !run->has_group_leader);
+    term_build_nil(&bindings);
+    struct script_request request = {.name = SCRIPT_SESSION,
+                                     .node = node,
+                                     .process = run->process,
+                                     .bindings = term_built(&bindings),
+                                     .group_leader = term_built(&run->group_leader),
+                                     .down = down,
+                                     .owner = run};
+    bool started = script_start(runner_scripts(run->runner), script, &request);
+    assert(started); /* the scenario's node names are valid, and not this node's */
+    term_build_free(&bindings);
+}
+
+void session_start(struct run *run)
+{
+    run->sessions++;
+    start(run, &run->session, run->hooks_node_lost ? run->subject_spec.node : run->scenario->hooks_node,
+          build_key, on_down);
+}
+
+/* The teller is there, or cannot be: its run goes on without telemetry then. */
+static void teller_decided(struct run *run)
+{
+    if (run->state == RUN_SESSION && !script_is_active(&run->session))
+        session_start(run);
+}
+
+static void on_teller_down(void *owner, struct term reason)
+{
+    (void)reason;
+    struct run *run = owner;
+    run->has_telemetry = false;
+    teller_decided(run);
+}
+
+static bool has_teller(const struct run *run)
+{
+    return run->caller_node[0] && strcmp(run->caller_node, run->scenario->hooks_node) != 0;
+}
+
+void session_start_both(struct run *run)
+{
+    if (has_teller(run))
+        start(run, &run->teller, run->caller_node, build_teller_key, on_teller_down);
+    else
+        session_start(run);
+}
+
+void session_kill(struct run *run)
+{
+    script_kill(&run->session);
+}
+
+static void end_teller(struct run *run)
+{
+    struct term_builder command = {0};
+    term_build_tuple(&command, 2);
+    build_teller_key(run, &command);
+    term_build_atom(&command, "stop");
+    if (script_send(&run->teller, term_built(&command)))
+        script_leave(&run->teller);
+    else
+        script_kill(&run->teller);
+    term_build_free(&command);
+}
+
+/* --- Commands --- */
+
+/* Appends the hook that cleans up. */
+static void build_cleanup_hook(const struct run *run, struct term_builder *command)
+{
+    if (run->scenario->cleanup.data)
+        term_build_term(command, run->scenario->cleanup);
+    else
+        term_build_atom(command, "stop");
+}
+
+/* Appends the arguments of the invariant or the cleanup: the subject and a context. */
+static void build_arguments(const struct run *run, struct term context, struct term_builder *command)
+{
+    term_build_list(command, 2);
+    term_build_term(command, buffer_term(&run->subject));
+    term_build_term(command, context);
+    term_build_nil(command);
+}
+
+uint64_t session_cleanup_ms(const struct run *run)
+{
+    /* The default cleanup takes up to a second on its own. */
+    return run->scenario->hook_timeout_ms + (run->scenario->cleanup.data ? 0 : 1500);
+}
+
+void session_setup(struct run *run)
+{
+    struct term_builder command = {0};
+    open_command(run, &command, 6, "setup");
+    term_build_atom(&command, HOOK_OUTCOME);
+    term_build_term(&command, run->scenario->setup);
+    build_cleanup_hook(run, &command);
+    term_build_unsigned(&command, session_cleanup_ms(run));
+    (void)send_command(run, &command);
+}
+
+void session_check_invariant(struct run *run)
+{
+    struct term_builder command = {0};
+    open_command(run, &command, 5, "hook");
+    term_build_atom(&command, HOOK_OUTCOME);
+    term_build_term(&command, run->scenario->invariant);
+    build_arguments(run, term_built(&run->written), &command);
+    (void)send_command(run, &command);
+}
+
+void session_check_steady_state(struct run *run)
+{
+    struct term_builder command = {0};
+    open_command(run, &command, 5, "hook");
+    term_build_atom(&command, HOOK_OUTCOME);
+    term_build_term(&command, run->scenario->steady_state);
+    build_arguments(run, buffer_term(&run->context), &command);
+    (void)send_command(run, &command);
+}
+
+void session_clean_up(struct run *run)
+{
+    struct term_builder command = {0};
+    open_command(run, &command, 6, "clean");
+    term_build_atom(&command, HOOK_OUTCOME);
+    build_cleanup_hook(run, &command);
+    build_arguments(run, buffer_term(&run->context), &command);
+    term_build_unsigned(&command, session_cleanup_ms(run));
+    (void)send_command(run, &command);
+}
+
+void session_guard_cleanup(struct run *run)
+{
+    struct term_builder command = {0};
+    open_command(run, &command, 5, "cleanup");
+    build_cleanup_hook(run, &command);
+    build_arguments(run, buffer_term(&run->context), &command);
+    term_build_unsigned(&command, session_cleanup_ms(run));
+    (void)send_command(run, &command);
+}
+
+void session_work(struct run *run, uint32_t thread, struct term hook, struct term arguments)
+{
+    struct term_builder command = {0};
+    open_command(run, &command, 5, "work");
+    term_build_tuple(&command, 2);
+    term_build_unsigned(&command, thread);
+    term_build_unsigned(&command, run->threads[thread].step);
+    term_build_term(&command, hook);
+    term_build_term(&command, arguments);
+    (void)send_command(run, &command);
+}
+
+void session_strict(struct run *run, uint32_t thread, struct term server, struct term message)
+{
+    struct term_builder hook = {0}, arguments = {0};
+    term_build_atom(&hook, "strict");
+    term_build_list(&arguments, 2);
+    term_build_term(&arguments, server);
+    term_build_term(&arguments, message);
+    term_build_nil(&arguments);
+    session_work(run, thread, term_built(&hook), term_built(&arguments));
+    term_build_free(&hook);
+    term_build_free(&arguments);
+}
+
+void session_start_chaos(struct run *run)
+{
+    struct term_builder command = {0};
+    open_command(run, &command, 5, "work");
+    term_build_atom(&command, CHAOS_OUTCOME);
+    term_build_term(&command, run->scenario->chaos);
+    term_build_list(&command, 2);
+    term_build_term(&command, buffer_term(&run->subject));
+    term_build_map(&command, 2);
+    term_build_key(&command, "metadata");
+    report_build_metadata(run, (struct term){0}, &command);
+    term_build_key(&command, "setup_context");
+    term_build_term(&command, buffer_term(&run->context));
+    term_build_nil(&command);
+    (void)send_command(run, &command);
+}
+
+void session_stop_work(struct run *run)
+{
+    struct term_builder command = {0};
+    open_command(run, &command, 2, "stop_work");
+    (void)send_command(run, &command);
+}
+
+void session_end(struct run *run)
+{
+    struct term_builder command = {0};
+    end_teller(run);
+    open_command(run, &command, 2, "stop");
+    if (send_command(run, &command))
+        script_leave(&run->session);
+    else
+        script_kill(&run->session);
+}
+
+void session_measure(struct run *run)
+{
+    struct term_builder command = {0};
+    open_command(run, &command, 3, "measure");
+    term_build_unsigned(&command, ++run->measurements);
+    run->measurement_awaited = send_command(run, &command);
+}
+
+void session_telemetry(struct run *run, const char *const event[4], struct term measurements,
+                       struct term metadata)
+{
+    size_t count = 0;
+    struct term_builder command = {0};
+    if (!run->has_telemetry)
+        return;
+    while (count < 4 && event[count])
+        count++;
+    term_build_tuple(&command, 5);
+    if (has_teller(run))
+        build_teller_key(run, &command);
+    else
+        build_key(run, &command);
+    term_build_atom(&command, "telemetry");
+    term_build_list(&command, count);
+    for (size_t i = 0; i < count; i++)
+        term_build_atom(&command, event[i]);
+    term_build_nil(&command);
+    term_build_term(&command, measurements);
+    term_build_term(&command, metadata);
+    (void)script_send(has_teller(run) ? &run->teller : &run->session, term_built(&command));
+    term_build_free(&command);
+}
+
+/* --- Outcomes --- */
+
+/* {returned, {Memory, Reductions}} */
+static void on_measured(struct run *run, struct term outcome)
+{
+    struct term parts[2], values[2];
+    struct measurement now = {.at_ns = clock_ns()};
+    if (!term_read_tuple_of(outcome, 2, parts) || !term_read_tuple_of(parts[1], 2, values) ||
+        !term_read_integer(values[0], &now.memory_bytes) || !term_read_integer(values[1], &now.reductions))
+        return;
+    run->measured = now;
+    run->measurement_awaited = false;
+    run_observed(run);
+}
+
+/* {started, HasElixir, HasTelemetry} */
+static void on_started(struct run *run, struct term outcome)
+{
+    struct term parts[3];
+    bool telemetry;
+    if (!term_read_tuple_of(outcome, 3, parts) || !term_read_boolean(parts[1], &run->has_elixir) ||
+        !term_read_boolean(parts[2], &telemetry))
+        return;
+    if (!has_teller(run))
+        run->has_telemetry = telemetry;
+    run_session_ready(run);
+}
+
+/* {Key, started, {started, HasElixir, HasTelemetry}}, all that a teller ever says. */
+static bool teller_message(struct run *run, struct term message)
+{
+    struct term parts[3], started[3];
+    struct term_builder key = {0};
+    build_teller_key(run, &key);
+    bool its = term_read_tuple_of(message, 3, parts) && term_same(parts[0], term_built(&key));
+    term_build_free(&key);
+    if (its && term_read_tuple_of(parts[2], 3, started) && term_read_boolean(started[2], &run->has_telemetry))
+        teller_decided(run);
+    return its;
+}
+
+bool session_message(struct run *run, struct term message)
+{
+    struct term parts[3], work[2];
+    int64_t number, step;
+    struct term_builder key = {0};
+    build_key(run, &key);
+    bool ours = term_read_tuple_of(message, 3, parts) && term_same(parts[0], term_built(&key));
+    term_build_free(&key);
+    if (!ours)
+        return teller_message(run, message);
+    if (term_read_tuple_of(parts[1], 2, work) && term_read_integer(work[0], &number) &&
+        term_read_integer(work[1], &step))
+        load_custom_done(run, number, step, parts[2]);
+    else if (term_read_integer(parts[1], &number) && number == run->measurements)
+        on_measured(run, parts[2]);
+    else if (term_is_atom(parts[1], HOOK_OUTCOME))
+        run_hook_done(run, parts[2]);
+    else if (term_is_atom(parts[1], CHAOS_OUTCOME))
+        run_chaos_done(run, parts[2]);
+    else if (term_is_atom(parts[1], STARTED))
+        on_started(run, parts[2]);
+    return true;
+}

@@ -1,0 +1,96 @@
+#include <assert.h>
+
+#include "base/clock.h"
+#include "run_private.h"
+#include "term/term_read.h"
+
+/* Executes the event with one measurement, or those of `measurements`. */
+static void execute(struct run *run, const char *const event[4], struct term measurements, struct term error)
+{
+    struct term_builder metadata = {0};
+    report_build_metadata(run, error, &metadata);
+    session_telemetry(run, event, measurements, term_built(&metadata));
+    if (run->request.event)
+        run->request.event(run->request.owner, event, measurements, term_built(&metadata));
+    term_build_free(&metadata);
+}
+
+static void execute_number(struct run *run, const char *const event[4], const char *name, uint64_t number,
+                           struct term error)
+{
+    struct term_builder measurements = {0};
+    term_build_map(&measurements, name ? 1 : 0);
+    if (name) {
+        term_build_key(&measurements, name);
+        term_build_unsigned(&measurements, number);
+    }
+    execute(run, event, term_built(&measurements), error);
+    term_build_free(&measurements);
+}
+
+void telemetry_run_started(struct run *run)
+{
+    static const char *const event[4] = {"supertester", "concurrent", "scenario", "start"};
+    run->told_start = true;
+    execute_number(run, event, "system_time_us", clock_wall_us(), (struct term){0});
+}
+
+/* The reason that the run answers with: {error, Reason} or {error, Reason, Report}. Of one that was cancelled
+ * it is that alone: its report is for who asks for it. */
+static struct term error_of(const struct run *run)
+{
+    struct term parts[3] = {{0}};
+    size_t arity;
+    const struct buffer *bytes = &run->report.output->bytes;
+    struct term result = {buffer_bytes(bytes) + run->report.start, bytes->size - run->report.start};
+    bool failed = term_read_tuple(result, ARRAY_LENGTH(parts), parts, &arity);
+    assert(failed);
+    if (run->cancelled && term_read_element(parts[1], 0, &parts[0]) && term_is_atom(parts[0], "cancelled"))
+        return parts[0];
+    return parts[1];
+}
+
+void telemetry_run_stopped(struct run *run)
+{
+    static const char *const event[4] = {"supertester", "concurrent", "scenario", "stop"};
+    bool failed = run->failure.size || run->cleanup_failure.size || run->cancelled;
+    if (!run->told_start)
+        return;
+    struct term_builder measurements = {0};
+    term_build_map(&measurements, 2);
+    term_build_key(&measurements, "duration_ms");
+    term_build_unsigned(&measurements, (clock_ns() - run->created_ns) / CLOCK_NS_PER_MS);
+    term_build_key(&measurements, "status");
+    term_build_atom(&measurements, failed ? "error" : "ok");
+    execute(run, event, term_built(&measurements), failed ? error_of(run) : (struct term){0});
+    term_build_free(&measurements);
+}
+
+void telemetry_chaos(struct run *run, const char *what, struct term error)
+{
+    const char *const event[4] = {"supertester", "chaos", what, NULL};
+    bool stop = what[2] == 'o';
+    execute_number(run, event, stop ? "duration_ms" : NULL, run->chaos_ms, error);
+}
+
+void telemetry_mailbox(struct run *run)
+{
+    static const char *const event[4] = {"supertester", "concurrent", "mailbox", "sample"};
+    for (size_t i = 0; run->mailboxes && i < run->scenario->target_count; i++) {
+        if (!run->mailboxes[i].observed)
+            continue;
+        struct term_builder measurements = {0};
+        report_build_mailbox_of(&run->mailboxes[i], &measurements);
+        execute(run, event, term_built(&measurements), (struct term){0});
+        term_build_free(&measurements);
+    }
+}
+
+void telemetry_performance(struct run *run)
+{
+    static const char *const event[4] = {"supertester", "performance", "scenario", "measured"};
+    struct term_builder measurements = {0};
+    judge_build_measurement(run, &measurements);
+    execute(run, event, term_built(&measurements), (struct term){0});
+    term_build_free(&measurements);
+}

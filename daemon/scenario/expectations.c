@@ -1,0 +1,220 @@
+#include "scenario/expectations.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "term/term_text.h"
+
+const char *const expectation_names[EXPECTATION_KINDS] = {
+    [EXPECT_TIME_MS] = "max_time_ms",       [EXPECT_MEMORY_BYTES] = "max_memory_bytes",
+    [EXPECT_REDUCTIONS] = "max_reductions", [EXPECT_P50_US] = "max_p50_us",
+    [EXPECT_P90_US] = "max_p90_us",         [EXPECT_P95_US] = "max_p95_us",
+    [EXPECT_P99_US] = "max_p99_us",         [EXPECT_P999_US] = "max_p999_us",
+    [EXPECT_ERROR_RATE] = "max_error_rate", [EXPECT_OPS_PER_S] = "min_ops_per_s",
+    [EXPECT_MAILBOX] = "max_mailbox",       [EXPECT_RECOVERY_MS] = "max_recovery_ms",
+};
+
+/* --- Figures --- */
+
+static bool measure_time(const struct measured *measured, double unused, double *figure)
+{
+    (void)unused;
+    *figure = (double)measured->time_us / 1000.0;
+    return true;
+}
+
+static bool measure_memory(const struct measured *measured, double unused, double *figure)
+{
+    (void)unused;
+    *figure = (double)measured->memory_bytes;
+    return true;
+}
+
+static bool measure_reductions(const struct measured *measured, double unused, double *figure)
+{
+    (void)unused;
+    *figure = (double)measured->reductions;
+    return true;
+}
+
+static bool measure_quantile(const struct measured *measured, double quantile, double *figure)
+{
+    if (!measured->response || !measured->response->count)
+        return false;
+    *figure = (double)histogram_quantile(measured->response, quantile);
+    return true;
+}
+
+static bool measure_error_rate(const struct measured *measured, double unused, double *figure)
+{
+    (void)unused;
+    uint64_t all = measured->operations + measured->dropped;
+    *figure = all ? (double)(measured->failed + measured->dropped) / (double)all : 0;
+    return all > 0;
+}
+
+static bool measure_rate(const struct measured *measured, double unused, double *figure)
+{
+    (void)unused;
+    *figure = measured->load_us ? (double)measured->operations * 1e6 / (double)measured->load_us : 0;
+    return measured->load_us > 0;
+}
+
+static bool measure_mailbox(const struct measured *measured, double unused, double *figure)
+{
+    (void)unused;
+    *figure = (double)measured->mailbox;
+    return measured->mailbox >= 0;
+}
+
+static bool measure_recovery(const struct measured *measured, double unused, double *figure)
+{
+    (void)unused;
+    *figure = (double)measured->recovery_ms;
+    return measured->recovery_ms >= 0;
+}
+
+/* --- Kinds --- */
+
+static const struct kind {
+    bool (*measure)(const struct measured *measured, double parameter, double *figure);
+    double parameter;
+    int decimals;
+    bool is_minimum;
+    bool needs_process;
+    const char *what;
+    const char *unit;
+} kinds[EXPECTATION_KINDS] = {
+    [EXPECT_TIME_MS] = {measure_time, 0, 2, false, false, "Execution time", "ms"},
+    [EXPECT_MEMORY_BYTES] = {measure_memory, 0, 0, false, true, "Memory usage", " bytes"},
+    [EXPECT_REDUCTIONS] = {measure_reductions, 0, 0, false, true, "Reductions", ""},
+    [EXPECT_P50_US] = {measure_quantile, 0.5, 0, false, false, "Latency p50", "us"},
+    [EXPECT_P90_US] = {measure_quantile, 0.9, 0, false, false, "Latency p90", "us"},
+    [EXPECT_P95_US] = {measure_quantile, 0.95, 0, false, false, "Latency p95", "us"},
+    [EXPECT_P99_US] = {measure_quantile, 0.99, 0, false, false, "Latency p99", "us"},
+    [EXPECT_P999_US] = {measure_quantile, 0.999, 0, false, false, "Latency p99.9", "us"},
+    [EXPECT_ERROR_RATE] = {measure_error_rate, 0, 6, false, false, "Error rate", ""},
+    [EXPECT_OPS_PER_S] = {measure_rate, 0, 2, true, false, "Rate of operations", "/s"},
+    [EXPECT_MAILBOX] = {measure_mailbox, 0, 0, false, false, "Mailbox length", ""},
+    [EXPECT_RECOVERY_MS] = {measure_recovery, 0, 0, false, false, "Recovery time", "ms"},
+};
+
+uint32_t expectations_of_process(void)
+{
+    uint32_t mask = 0;
+    for (size_t kind = 0; kind < EXPECTATION_KINDS; kind++)
+        mask |= kinds[kind].needs_process ? 1u << kind : 0;
+    return mask;
+}
+
+bool expectation_measure(enum expectation_kind kind, const struct measured *measured, double *figure)
+{
+    return kinds[kind].measure(measured, kinds[kind].parameter, figure);
+}
+
+bool expectation_is_met(const struct expectation *expectation, const struct measured *measured)
+{
+    double figure;
+    if (!expectation_measure(expectation->kind, measured, &figure))
+        return true;
+    return kinds[expectation->kind].is_minimum ? figure >= expectation->limit : figure <= expectation->limit;
+}
+
+bool expectations_have(const struct expectations *expectations, enum expectation_kind kind)
+{
+    for (size_t i = 0; i < expectations->count; i++)
+        if (expectations->items[i].kind == kind)
+            return true;
+    return false;
+}
+
+const struct expectation *expectations_missed(const struct expectations *expectations, uint32_t mask,
+                                              const struct measured *measured)
+{
+    for (size_t i = 0; i < expectations->count; i++) {
+        const struct expectation *expectation = &expectations->items[i];
+        if ((mask & 1u << expectation->kind) && !expectation_is_met(expectation, measured))
+            return expectation;
+    }
+    return NULL;
+}
+
+/* --- What is said --- */
+
+/* At least one decimal of a number that has any, as Elixir prints Float.round(number, decimals). */
+static void print_figure(double figure, int decimals, char *text, size_t size)
+{
+    int length = snprintf(text, size, "%.*f", decimals, figure);
+    assert(length > 0 && (size_t)length < size);
+    while (decimals-- > 1 && text[length - 1] == '0')
+        text[--length] = '\0';
+}
+
+void expectation_build_error(const struct expectation *expectation, const struct measured *measured,
+                             bool elixir, struct term_builder *builder)
+{
+    const struct kind *kind = &kinds[expectation->kind];
+    char figure_text[400], limit_text[64], message[600];
+    double figure = 0;
+    (void)kind->measure(measured, kind->parameter, &figure);
+    print_figure(figure, kind->decimals, figure_text, sizeof(figure_text));
+    term_text(expectation->value, limit_text, sizeof(limit_text));
+    snprintf(message, sizeof(message), "%s %s%s %s of %s%s", kind->what, figure_text, kind->unit,
+             kind->is_minimum ? "below minimum" : "exceeded maximum", limit_text, kind->unit);
+    if (!elixir) {
+        term_build_text(builder, message);
+        return;
+    }
+    term_build_map(builder, 3);
+    term_build_key(builder, "__struct__");
+    term_build_atom(builder, "Elixir.RuntimeError");
+    term_build_key(builder, "__exception__");
+    term_build_boolean(builder, true);
+    term_build_key(builder, "message");
+    term_build_text(builder, message);
+}
+
+void measured_build(const struct measured *measured, struct term_builder *builder)
+{
+    term_build_map(builder, 3);
+    term_build_key(builder, "time_us");
+    term_build_unsigned(builder, measured->time_us);
+    term_build_key(builder, "memory_bytes");
+    term_build_integer(builder, measured->memory_bytes);
+    term_build_key(builder, "reductions");
+    term_build_integer(builder, measured->reductions);
+}
+
+static void build_figure(double figure, int decimals, struct term_builder *builder)
+{
+    if (decimals)
+        term_build_float(builder, figure);
+    else
+        term_build_integer(builder, (int64_t)figure);
+}
+
+void expectations_build(const struct expectations *expectations, const struct measured *measured,
+                        struct term_builder *builder)
+{
+    term_build_list(builder, expectations->count);
+    for (size_t i = 0; i < expectations->count; i++) {
+        const struct expectation *expectation = &expectations->items[i];
+        double figure;
+        term_build_map(builder, 4);
+        term_build_key(builder, "expectation");
+        term_build_atom(builder, expectation_names[expectation->kind]);
+        term_build_key(builder, "limit");
+        term_build_term(builder, expectation->value);
+        term_build_key(builder, "measured");
+        if (expectation_measure(expectation->kind, measured, &figure))
+            build_figure(figure, kinds[expectation->kind].decimals, builder);
+        else
+            term_build_atom(builder, "nil");
+        term_build_key(builder, "met");
+        term_build_boolean(builder, expectation_is_met(expectation, measured));
+    }
+    if (expectations->count)
+        term_build_nil(builder);
+}

@@ -1,0 +1,38 @@
+#include "scenario/scenario.h"
+
+#include <stdlib.h>
+
+#include "scenario/scenario_texts.h"
+
+void scenario_free(struct scenario *scenario)
+{
+    if (!scenario)
+        return;
+    for (size_t i = 0; i < scenario->operation_count; i++)
+        template_free(scenario->operations[i].template);
+    scenario_texts_free(scenario->texts);
+    free(scenario->bytes);
+    free(scenario->operations);
+    free(scenario->load.stages);
+    free(scenario->weights);
+    free(scenario->mix);
+    free(scenario->threads);
+    free(scenario->targets);
+    free(scenario->actions);
+    free(scenario);
+}
+
+void operation_build(const struct operation *operation, struct term message, struct term_builder *builder)
+{
+    static const char *const names[] = {
+        [OPERATION_CALL] = "call",  [OPERATION_CAST] = "cast",       [OPERATION_CUSTOM] = "custom",
+        [OPERATION_SEND] = "$send", [OPERATION_CAST_ONLY] = "$cast", [OPERATION_SLEEP] = "$sleep",
+    };
+    if (operation->kind == OPERATION_CUSTOM) {
+        term_build_atom(builder, names[operation->kind]);
+        return;
+    }
+    term_build_tuple(builder, 2);
+    term_build_atom(builder, names[operation->kind]);
+    term_build_term(builder, message);
+}

@@ -1,0 +1,200 @@
+/* The key `chaos`: a hook, an action, or a list of actions. The table of kinds says which arguments and
+ * options each has. */
+#include <string.h>
+
+#include "scenario/fault_kinds.h"
+#include "scenario_json_private.h"
+
+/* --- Values of arguments and options --- */
+
+/* Without a value nothing is given, which scenario_term says where something has to be. */
+static void convert_list(struct json_reader *reader, const json_t *value)
+{
+    if (json_is_array(value))
+        json_convert_term(reader, value);
+    else
+        json_convert_data(reader, value);
+}
+
+static json_convert *const converters[CHAOS_TYPE_COUNT] = {
+    [CHAOS_INTEGER] = json_convert_data,
+    [CHAOS_FRACTION] = json_convert_data,
+    [CHAOS_ATOM] = json_convert_name,
+    [CHAOS_TERM] = json_convert_term,
+    [CHAOS_LIST] = convert_list,
+    [CHAOS_CRASH_SPEC] = json_convert_words,
+    [CHAOS_NODE_NAME] = json_convert_words,
+    [CHAOS_NODE_GROUPS] = json_convert_words,
+};
+
+static void convert_option(struct json_reader *reader, const json_t *action,
+                           const struct chaos_option *option)
+{
+    const char *name = chaos_option_text(option->name);
+    const json_t *value = json_object_get(action, name);
+    if (value)
+        json_convert_at(reader, name, value, converters[option->type]);
+    else
+        term_build_atom(reader->builder, "nil");
+}
+
+/* --- Chaos terms --- */
+
+static bool is_word(const json_t *value, const char *word)
+{
+    return json_is_string(value) && strcmp(json_string_value(value), word) == 0;
+}
+
+static const struct chaos_kind *find_kind(const json_t *action)
+{
+    size_t count;
+    const struct chaos_kind *kinds = chaos_kinds(&count);
+    for (size_t i = 0; i < count; i++)
+        if (is_word(json_object_get(action, "kind"), kinds[i].name) &&
+            (!kinds[i].resource || is_word(json_object_get(action, "resource"), kinds[i].resource)))
+            return &kinds[i];
+    return NULL;
+}
+
+/* Appends [{Name, Value}], what is given of the options. */
+static void convert_options(struct json_reader *reader, const json_t *action, const struct chaos_kind *kind)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < kind->option_count; i++)
+        count += json_object_get(action, chaos_option_text(kind->options[i].name)) != NULL;
+    term_build_list(reader->builder, count);
+    for (size_t i = 0; i < kind->option_count; i++) {
+        const char *name = chaos_option_text(kind->options[i].name);
+        if (!json_object_get(action, name))
+            continue;
+        term_build_tuple(reader->builder, 2);
+        term_build_atom(reader->builder, name);
+        convert_option(reader, action, &kind->options[i]);
+    }
+    if (count)
+        term_build_nil(reader->builder);
+}
+
+static void check_keys(struct json_reader *reader, const json_t *action, const struct chaos_kind *kind)
+{
+    const char *known[CHAOS_POSITIONAL + CHAOS_OPTIONS + 2] = {"kind"};
+    size_t count = 1;
+    if (kind->resource)
+        known[count++] = "resource";
+    for (size_t i = 0; i < kind->argument_count; i++)
+        known[count++] = chaos_option_text(kind->arguments[i].name);
+    for (size_t i = 0; i < kind->option_count; i++)
+        known[count++] = chaos_option_text(kind->options[i].name);
+    json_check_keys(reader, action, known, count, kind->name);
+}
+
+/* One of no kind that there is becomes {Kind} or {Kind, Resource}, to which scenario_term objects. */
+static void convert_unknown(struct json_reader *reader, const json_t *action)
+{
+    const json_t *resource = json_object_get(action, "resource");
+    term_build_tuple(reader->builder, resource ? 2 : 1);
+    json_convert_words(reader, json_object_get(action, "kind"));
+    if (resource)
+        json_convert_words(reader, resource);
+}
+
+/* Appends {Kind[, Resource], Argument...[, Options]}. */
+static void convert_kind(struct json_reader *reader, const json_t *action)
+{
+    const struct chaos_kind *kind = find_kind(action);
+    if (!kind) {
+        convert_unknown(reader, action);
+        return;
+    }
+    size_t arity = 1U + (kind->resource != NULL) + kind->argument_count + kind->has_options;
+    term_build_tuple(reader->builder, arity);
+    term_build_atom(reader->builder, kind->name);
+    if (kind->resource)
+        term_build_atom(reader->builder, kind->resource);
+    for (size_t i = 0; i < kind->argument_count; i++)
+        convert_option(reader, action, &kind->arguments[i]);
+    if (kind->has_options)
+        convert_options(reader, action, kind);
+    check_keys(reader, action, kind);
+}
+
+static void convert_chaos_term(struct json_reader *reader, const json_t *value)
+{
+    if (json_object_get(value, "kind")) {
+        convert_kind(reader, value);
+        return;
+    }
+    problems_add(reader->problems, "invalid_action",
+                 "must have a kind, {\"kind\": \"suspend\", \"duration_ms\": 100}, or be scheduled, "
+                 "{\"action\": ..., \"after_ms\": 500}");
+    term_build_tuple(reader->builder, 2);
+    term_build_atom(reader->builder, "garbage_collect");
+    term_build_list(reader->builder, 0);
+}
+
+/* --- Scheduled actions --- */
+
+/* {"children": target}, {"child": target} */
+static bool convert_children(struct json_reader *reader, const json_t *value)
+{
+    const json_t *target = NULL;
+    const char *only = json_only_key(value, &target);
+    if (!only || (strcmp(only, "children") != 0 && strcmp(only, "child") != 0))
+        return false;
+    term_build_tuple(reader->builder, 2);
+    term_build_atom(reader->builder, only);
+    json_convert_at(reader, only, target, json_convert_target);
+    return true;
+}
+
+/* {"application": name[, "node": node]}, {"module": name[, "node": node]}, {"node": node} */
+static bool convert_place(struct json_reader *reader, const json_t *value)
+{
+    static const char *const tags[] = {"application", "module"};
+    const json_t *node = json_object_get(value, "node");
+    for (size_t i = 0; i < ARRAY_LENGTH(tags); i++) {
+        const char *known[] = {tags[i], "node"};
+        const json_t *name = json_object_get(value, tags[i]);
+        if (!name)
+            continue;
+        term_build_tuple(reader->builder, node ? 3 : 2);
+        term_build_atom(reader->builder, tags[i]);
+        json_convert_at(reader, tags[i], name, json_convert_name);
+        if (node)
+            json_convert_at(reader, "node", node, json_convert_words);
+        json_check_keys(reader, value, known, ARRAY_LENGTH(known), tags[i]);
+        return true;
+    }
+    const char *only = json_only_key(value, &node);
+    if (!only || strcmp(only, "node") != 0)
+        return false;
+    json_convert_words(reader, value);
+    return true;
+}
+
+static void convert_chaos_target(struct json_reader *reader, const json_t *value)
+{
+    if (!convert_children(reader, value) && !convert_place(reader, value))
+        json_convert_target(reader, value);
+}
+
+static void convert_action(struct json_reader *reader, const json_t *value)
+{
+    static const struct json_key keys[] = {{"action", convert_chaos_term}, {"target", convert_chaos_target}};
+    if (json_object_get(value, "action"))
+        json_convert_object(reader, value, keys, ARRAY_LENGTH(keys));
+    else
+        convert_chaos_term(reader, value);
+}
+
+void json_convert_chaos(struct json_reader *reader, const json_t *value)
+{
+    bool is_hook = json_is_null(value) || json_is_text(value) || json_object_get(value, "function");
+    bool is_action = json_object_get(value, "kind") || json_object_get(value, "action");
+    if (json_is_array(value))
+        json_convert_each(reader, value, convert_action);
+    else if (is_hook && !is_action)
+        json_convert_hook(reader, value);
+    else
+        convert_action(reader, value);
+}

@@ -1,0 +1,540 @@
+#include "scenario_private.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "term/term_read.h"
+
+#define MAX_RATE 10000000.0
+#define MAX_STAGES 1000
+#define MAX_QUEUED 10000000ULL
+#define DEFAULT_IN_FLIGHT 1000
+#define DEFAULT_QUEUED 100000
+#define DEFAULT_EVENTS 1000
+#define MAX_WEIGHT 1e15
+#define MAX_KEY_POSITION 16777215
+
+/* The forms of a load, a bit each, by the keys that they have. */
+enum form { FORM_THREADS = 1, FORM_RATE = 2, FORM_STAGED_THREADS = 4, FORM_STAGED_RATE = 8 };
+
+#define FORMS_CLOSED (FORM_THREADS | FORM_STAGED_THREADS)
+#define FORMS_OPEN (FORM_RATE | FORM_STAGED_RATE)
+#define FORMS_STAGED (FORM_STAGED_THREADS | FORM_STAGED_RATE)
+
+static bool read_rate(struct reader *reader, struct term value, bool positive, double *rate)
+{
+    struct excerpt text;
+    if (!term_read_number(value, rate) || !(*rate >= 0) || (positive && *rate == 0) || *rate > MAX_RATE) {
+        problems_add(reader->problems, "out_of_range",
+                     "must be a number of operations a second %s 0, at most %.0f, got %s",
+                     positive ? "above" : "of at least", MAX_RATE, excerpt(&text, value));
+        return false;
+    }
+    return true;
+}
+
+static struct load_stage *only_stage(struct reader *reader)
+{
+    struct load *load = &reader->scenario->load;
+    if (!load->stages) {
+        load->stages = memory_zalloc(1, sizeof(*load->stages));
+        load->stage_count = 1;
+    }
+    return &load->stages[0];
+}
+
+static void read_load_threads(struct reader *reader, struct term value)
+{
+    struct load *load = &reader->scenario->load;
+    (void)read_whole(reader, value, 1, UINT32_MAX, "threads", &load->threads);
+}
+
+static void read_iterations(struct reader *reader, struct term value)
+{
+    (void)read_whole(reader, value, 1, INT64_MAX, "iterations", &reader->scenario->load.iterations);
+}
+
+static void read_duration(struct reader *reader, struct term value)
+{
+    read_milliseconds(reader, value, &only_stage(reader)->duration_ms);
+}
+
+/* Milliseconds, or {Low, High} to draw them from. */
+static void read_think(struct reader *reader, struct term value)
+{
+    struct load *load = &reader->scenario->load;
+    struct term pair[2] = {value, value};
+    bool range = term_read_tuple_of(value, 2, pair);
+    if (read_whole(reader, pair[0], 0, READER_MOST_MS, "milliseconds", &load->think_low_ms) && range &&
+        read_whole(reader, pair[1], 0, READER_MOST_MS, "milliseconds", &load->think_high_ms) &&
+        load->think_low_ms > load->think_high_ms)
+        problems_add(reader->problems, "out_of_range", "must be {low, high} with low no more than high");
+    if (!range)
+        load->think_high_ms = load->think_low_ms;
+}
+
+static void read_load_rate(struct reader *reader, struct term value)
+{
+    (void)read_rate(reader, value, true, &only_stage(reader)->level);
+}
+
+static void read_arrival(struct reader *reader, struct term value)
+{
+    struct excerpt text;
+    struct load *load = &reader->scenario->load;
+    if (term_is_atom(value, "poisson"))
+        load->arrival = ARRIVAL_POISSON;
+    else if (!term_is_atom(value, "constant"))
+        problems_add(reader->problems, "out_of_range", "must be :constant or :poisson, got %s",
+                     excerpt(&text, value));
+}
+
+static void read_max_in_flight(struct reader *reader, struct term value)
+{
+    (void)read_whole(reader, value, 1, UINT32_MAX, "operations", &reader->scenario->load.max_in_flight);
+}
+
+static void read_max_queued(struct reader *reader, struct term value)
+{
+    (void)read_whole(reader, value, 0, MAX_QUEUED, "arrivals", &reader->scenario->load.max_queued);
+}
+
+static void read_ramp(struct reader *reader, struct term value)
+{
+    struct excerpt text;
+    struct load *load = &reader->scenario->load;
+    load->is_linear = term_is_atom(value, "linear");
+    if (!load->is_linear && !term_is_atom(value, "step"))
+        problems_add(reader->problems, "out_of_range", "must be :linear or :step, got %s",
+                     excerpt(&text, value));
+}
+
+/* --- Stages --- */
+
+/* What the keys of one stage are read into. */
+static struct load_stage *last_stage(struct reader *reader)
+{
+    struct load *load = &reader->scenario->load;
+    return &load->stages[load->stage_count - 1];
+}
+
+static void read_stage_duration(struct reader *reader, struct term value)
+{
+    read_milliseconds(reader, value, &last_stage(reader)->duration_ms);
+}
+
+static void read_stage_threads(struct reader *reader, struct term value)
+{
+    uint64_t threads = 0;
+    if (read_whole(reader, value, 0, UINT32_MAX, "threads", &threads))
+        last_stage(reader)->level = (double)threads;
+}
+
+static void read_stage_rate(struct reader *reader, struct term value)
+{
+    (void)read_rate(reader, value, false, &last_stage(reader)->level);
+}
+
+static const struct reader_key thread_stage_keys[] = {{"duration_ms", read_stage_duration, NULL, true},
+                                                      {"threads", read_stage_threads, NULL, true}};
+static const struct reader_key rate_stage_keys[] = {{"duration_ms", read_stage_duration, NULL, true},
+                                                    {"rate", read_stage_rate, NULL, true}};
+
+static void read_stage(struct reader *reader, struct term value, bool of_threads)
+{
+    const struct reader_key *keys = of_threads ? thread_stage_keys : rate_stage_keys;
+    struct term values[READER_KEYS];
+    struct excerpt text;
+    reader->scenario->load.stage_count++;
+    if (reader_find(reader, value, keys, 2, of_threads ? "stages of threads" : "stages of a rate", values))
+        reader_read(reader, keys, 2, values);
+    else
+        problems_add(reader->problems, "wrong_type", "must be a map or a keyword list, got %s",
+                     excerpt(&text, value));
+}
+
+static void read_stages(struct reader *reader, struct term value, bool of_threads)
+{
+    struct load *load = &reader->scenario->load;
+    struct term_list list;
+    struct term element;
+    struct excerpt text;
+    double most = 0;
+    if (!term_list_start(&list, value) || list.count == 0 || list.count > MAX_STAGES) {
+        problems_add(reader->problems, "wrong_type", "must be a list of 1 to %d stages, got %s", MAX_STAGES,
+                     excerpt(&text, value));
+        return;
+    }
+    free(load->stages); /* of a duration or a rate beside them, which is a problem already */
+    load->stages = memory_zalloc(list.count, sizeof(*load->stages));
+    load->stage_count = 0;
+    load->is_staged = true;
+    for (size_t i = 0; term_list_next(&list, &element); i++) {
+        problems_enter_index(reader->problems, i);
+        read_stage(reader, element, of_threads);
+        problems_leave(reader->problems);
+        most = fmax(most, last_stage(reader)->level);
+    }
+    if (!term_list_proper(&list))
+        problems_add(reader->problems, "wrong_type", "must be a proper list");
+    if (most == 0)
+        problems_add(reader->problems, "out_of_range", "must have a stage with more than 0 %s",
+                     of_threads ? "threads" : "operations a second");
+}
+
+static void read_thread_stages(struct reader *reader, struct term value)
+{
+    read_stages(reader, value, true);
+}
+
+static void read_rate_stages(struct reader *reader, struct term value)
+{
+    read_stages(reader, value, false);
+}
+
+/* --- The load --- */
+
+enum load_key { KEY_THREADS, KEY_RATE, KEY_STAGES, KEY_ITERATIONS, KEY_DURATION, KEY_COUNT = 10 };
+
+static const struct reader_key load_keys[KEY_COUNT] = {
+    [KEY_THREADS] = {"threads", read_load_threads, NULL, false},
+    [KEY_RATE] = {"rate", read_load_rate, NULL, false},
+    [KEY_STAGES] = {"stages", read_thread_stages, NULL, false},
+    [KEY_ITERATIONS] = {"iterations", read_iterations, NULL, false},
+    [KEY_DURATION] = {"duration_ms", read_duration, NULL, false},
+    {"think_ms", read_think, NULL, false},
+    {"arrival", read_arrival, NULL, false},
+    {"max_in_flight", read_max_in_flight, NULL, false},
+    {"max_queued", read_max_queued, NULL, false},
+    {"ramp", read_ramp, NULL, false},
+};
+
+/* In which forms each key may be. */
+static const unsigned key_forms[KEY_COUNT] = {
+    FORM_THREADS, FORM_RATE,  FORMS_STAGED, FORM_THREADS, FORM_THREADS | FORM_RATE,
+    FORMS_CLOSED, FORMS_OPEN, FORMS_OPEN,   FORMS_OPEN,   FORMS_STAGED,
+};
+
+static const char *form_name(enum form form)
+{
+    switch (form) {
+    case FORM_THREADS:
+        return "threads";
+    case FORM_RATE:
+        return "a rate";
+    case FORM_STAGED_THREADS:
+        return "stages of threads";
+    case FORM_STAGED_RATE:
+        return "stages of a rate";
+    }
+    return "";
+}
+
+static enum form find_form(const struct term values[READER_KEYS])
+{
+    struct term_list list;
+    struct term stage, value;
+    if (values[KEY_STAGES].data)
+        return term_list_start(&list, values[KEY_STAGES]) && term_list_next(&list, &stage) &&
+                       term_pairs_get(stage, "rate", &value)
+                   ? FORM_STAGED_RATE
+                   : FORM_STAGED_THREADS;
+    return values[KEY_RATE].data && !values[KEY_THREADS].data ? FORM_RATE : FORM_THREADS;
+}
+
+/* Takes out the values of keys that do not go with the form. */
+static void check_form(struct reader *reader, enum form form, struct term values[READER_KEYS])
+{
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        if (!values[i].data || (key_forms[i] & form))
+            continue;
+        values[i] = (struct term){0};
+        problems_enter_key(reader->problems, load_keys[i].name);
+        problems_add(reader->problems, "conflict", "does not go with %s", form_name(form));
+        problems_leave(reader->problems);
+    }
+    bool iterates = values[KEY_ITERATIONS].data, lasts = values[KEY_DURATION].data;
+    if (form == FORM_THREADS && !values[KEY_THREADS].data)
+        problems_add(reader->problems, "required", "needs threads, rate or stages");
+    else if (form == FORM_THREADS && iterates && lasts)
+        problem_at(reader, "iterations", "conflict", "cannot be given together with duration_ms");
+    else if (form == FORM_THREADS && !iterates && !lasts)
+        problem_at(reader, "duration_ms", "required", "is required, or iterations are");
+    else if (form == FORM_RATE && !lasts)
+        problem_at(reader, "duration_ms", "required", "is required");
+}
+
+void read_load(struct reader *reader, struct term value)
+{
+    struct load *load = &reader->scenario->load;
+    struct term values[READER_KEYS];
+    struct excerpt text;
+    if (term_is_atom(value, "nil"))
+        return;
+    load->model = LOAD_CLOSED;
+    load->max_in_flight = DEFAULT_IN_FLIGHT;
+    load->max_queued = DEFAULT_QUEUED;
+    if (!reader_find(reader, value, load_keys, KEY_COUNT, "load", values)) {
+        problems_add(reader->problems, "wrong_type", "must be a map or a keyword list, got %s",
+                     excerpt(&text, value));
+        return;
+    }
+    enum form form = find_form(values);
+    check_form(reader, form, values);
+    if (form & FORMS_OPEN)
+        load->model = LOAD_OPEN;
+    load->is_linear = (form & FORMS_STAGED) != 0;
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        struct reader_key key = load_keys[i];
+        if (i == KEY_STAGES && form == FORM_STAGED_RATE)
+            key.read = read_rate_stages;
+        reader_read(reader, &key, 1, &values[i]);
+    }
+    if (form == FORM_THREADS && load->stages)
+        load->stages[0].level = (double)load->threads;
+}
+
+static void build_level(const struct load *load, double level, struct term_builder *builder)
+{
+    term_build_key(builder, load->model == LOAD_OPEN ? "rate" : "threads");
+    if (level == floor(level))
+        term_build_unsigned(builder, (uint64_t)level);
+    else
+        term_build_float(builder, level);
+}
+
+static void build_number(const char *key, uint64_t number, struct term_builder *builder)
+{
+    term_build_key(builder, key);
+    term_build_unsigned(builder, number);
+}
+
+static void build_stages(const struct load *load, struct term_builder *builder)
+{
+    term_build_key(builder, "stages");
+    term_build_list(builder, load->stage_count);
+    for (size_t i = 0; i < load->stage_count; i++) {
+        term_build_map(builder, 2);
+        build_number("duration_ms", load->stages[i].duration_ms, builder);
+        build_level(load, load->stages[i].level, builder);
+    }
+    term_build_nil(builder);
+    term_build_key(builder, "ramp");
+    term_build_atom(builder, load->is_linear ? "linear" : "step");
+}
+
+void build_load(const struct scenario *scenario, struct term_builder *builder)
+{
+    const struct load *load = &scenario->load;
+    if (load->model == LOAD_SCRIPTS) {
+        term_build_atom(builder, "nil");
+        return;
+    }
+    term_build_map(builder, load->model == LOAD_OPEN ? 5 : 3);
+    if (load->is_staged) {
+        build_stages(load, builder);
+    } else if (load->iterations) {
+        build_number("threads", load->threads, builder);
+        build_number("iterations", load->iterations, builder);
+    } else {
+        build_level(load, load->stages[0].level, builder);
+        build_number("duration_ms", load->stages[0].duration_ms, builder);
+    }
+    if (load->model == LOAD_CLOSED) {
+        term_build_key(builder, "think_ms");
+        term_build_tuple(builder, 2);
+        term_build_unsigned(builder, load->think_low_ms);
+        term_build_unsigned(builder, load->think_high_ms);
+        return;
+    }
+    term_build_key(builder, "arrival");
+    term_build_atom(builder, load->arrival == ARRIVAL_POISSON ? "poisson" : "constant");
+    build_number("max_in_flight", load->max_in_flight, builder);
+    build_number("max_queued", load->max_queued, builder);
+}
+
+/* --- Mix and spread --- */
+
+/* The weight comes before the operation that it is of. */
+static void read_weight(struct reader *reader, struct term value)
+{
+    struct excerpt text;
+    double *weight = &reader->scenario->weights[reader->mix_count - 1];
+    if (!term_read_number(value, weight) || !(*weight > 0) || *weight > MAX_WEIGHT)
+        problems_add(reader->problems, "out_of_range", "must be a number above 0, at most %.0f, got %s",
+                     MAX_WEIGHT, excerpt(&text, value));
+}
+
+static const struct reader_key mix_keys[] = {{"weight", read_weight, NULL, true},
+                                             {"op", read_operation, NULL, true}};
+
+static void read_choice(struct reader *reader, struct term value)
+{
+    struct term values[READER_KEYS];
+    struct excerpt text;
+    reader->mix_count++;
+    if (reader_find(reader, value, mix_keys, ARRAY_LENGTH(mix_keys), "choices of a mix", values))
+        reader_read(reader, mix_keys, ARRAY_LENGTH(mix_keys), values);
+    else
+        problems_add(reader->problems, "wrong_type", "must be a map of weight and op, got %s",
+                     excerpt(&text, value));
+}
+
+void read_mix(struct reader *reader, struct term value)
+{
+    struct scenario *scenario = reader->scenario;
+    struct term_list list;
+    struct term element;
+    struct excerpt text;
+    if (term_is_atom(value, "nil"))
+        return;
+    reader->has_mix = true;
+    if (!term_list_start(&list, value) || list.count == 0) {
+        problems_add(reader->problems, "wrong_type", "must be a list of at least one choice, got %s",
+                     excerpt(&text, value));
+        return;
+    }
+    scenario->weights = memory_zalloc(list.count, sizeof(*scenario->weights));
+    scenario->mix = memory_zalloc(list.count, sizeof(*scenario->mix));
+    for (size_t i = 0; term_list_next(&list, &element); i++) {
+        problems_enter_index(reader->problems, i);
+        read_choice(reader, element);
+        problems_leave(reader->problems);
+        scenario->mix[i] = scenario->weights[i] + (i ? scenario->mix[i - 1] : 0);
+    }
+    if (!term_list_proper(&list))
+        problems_add(reader->problems, "wrong_type", "must be a proper list");
+}
+
+void build_mix(const struct scenario *scenario, struct term_builder *builder)
+{
+    if (!scenario->mix) {
+        term_build_atom(builder, "nil");
+        return;
+    }
+    term_build_list(builder, scenario->operation_count);
+    for (size_t i = 0; i < scenario->operation_count; i++) {
+        term_build_map(builder, 2);
+        term_build_key(builder, "weight");
+        term_build_float(builder, scenario->weights[i]);
+        term_build_key(builder, "op");
+        build_operation(&scenario->operations[i], builder);
+    }
+    term_build_nil(builder);
+}
+
+void read_spread(struct reader *reader, struct term value)
+{
+    struct scenario *scenario = reader->scenario;
+    struct term pair[2];
+    struct excerpt text;
+    uint64_t position = 0;
+    if (term_is_atom(value, "nil") || term_is_atom(value, "round_robin"))
+        return;
+    if (term_is_atom(value, "random")) {
+        scenario->spread = SPREAD_RANDOM;
+    } else if (term_read_tuple_of(value, 2, pair) && term_is_atom(pair[0], "key")) {
+        scenario->spread = SPREAD_KEY;
+        if (read_whole(reader, pair[1], 1, MAX_KEY_POSITION, "elements, as keypos of ets", &position))
+            scenario->key_position = (uint32_t)position;
+    } else {
+        problems_add(reader->problems, "out_of_range",
+                     "must be :round_robin, :random or {:key, position}, got %s", excerpt(&text, value));
+    }
+}
+
+void build_spread(const struct scenario *scenario, struct term_builder *builder)
+{
+    if (scenario->spread != SPREAD_KEY) {
+        term_build_atom(builder, scenario->spread == SPREAD_RANDOM ? "random" : "round_robin");
+        return;
+    }
+    term_build_tuple(builder, 2);
+    term_build_atom(builder, "key");
+    term_build_unsigned(builder, scenario->key_position);
+}
+
+/* --- The whole --- */
+
+/* How long an operation can take at most, the thinking behind it included. A custom one has no time of its
+ * own. */
+static double longest_ms(const struct scenario *scenario, const struct operation *operation)
+{
+    uint64_t ms = operation->kind == OPERATION_SLEEP ? operation->sleep_ms : scenario->call_timeout_ms;
+    return (double)(ms + scenario->load.think_high_ms);
+}
+
+/* The length of a load without a duration is what its operations can take. */
+static double length_ms(const struct scenario *scenario)
+{
+    double all = 0, longest = 0;
+    if (!scenario->load.iterations)
+        return (double)(load_duration_ns(&scenario->load) / CLOCK_NS_PER_MS);
+    for (size_t i = 0; i < scenario->operation_count; i++) {
+        double ms = longest_ms(scenario, &scenario->operations[i]);
+        all += ms;
+        longest = fmax(longest, ms);
+    }
+    return (double)scenario->load.iterations * (scenario->mix ? longest : all);
+}
+
+/* What the operations that start last have still to take: a call's timeout, or a longer sleep. */
+static double rest_ms(const struct scenario *scenario)
+{
+    double longest = (double)scenario->call_timeout_ms;
+    for (size_t i = 0; i < scenario->operation_count && !scenario->load.iterations; i++)
+        if (scenario->operations[i].kind == OPERATION_SLEEP)
+            longest = fmax(longest, scenario->operations[i].sleep_ms);
+    return longest;
+}
+
+static void finish_timeout(struct reader *reader)
+{
+    struct scenario *scenario = reader->scenario;
+    double needed = length_ms(scenario) + rest_ms(scenario);
+    bool fits = needed <= (double)READER_MOST_MS;
+    if (!fits && !scenario->load.iterations) {
+        problem_at(reader, "load", "out_of_range", "lasts too long: it must be over within 49 days");
+    } else if (!reader->has_timeout) {
+        scenario->timeout_ms = fits ? (uint64_t)needed : READER_MOST_MS;
+    } else if ((double)scenario->timeout_ms < needed && !scenario->load.iterations) {
+        problems_enter_key(reader->problems, "timeout_ms");
+        problems_add(reader->problems, "out_of_range",
+                     "must be at least the load's length plus a call's timeout, %.0f, got %llu", needed,
+                     (unsigned long long)scenario->timeout_ms);
+        problems_leave(reader->problems);
+    }
+}
+
+static void check_operations(struct reader *reader)
+{
+    bool loaded = reader->scenario->load.model != LOAD_SCRIPTS;
+    if (loaded && reader->has_threads)
+        problem_at(reader, "threads", "conflict", "cannot be given together with load");
+    if (!loaded && !reader->has_threads)
+        problem_at(reader, "threads", "required", "is required, or load is");
+    if (loaded && reader->has_operations && reader->has_mix)
+        problem_at(reader, "mix", "conflict", "cannot be given together with operations");
+    if (loaded && !reader->has_operations && !reader->has_mix)
+        problem_at(reader, "operations", "required", "is required with load, or mix is");
+    if (!loaded && reader->has_operations)
+        problem_at(reader, "operations", "conflict", "needs load; scripts of their own are threads");
+    if (!loaded && reader->has_mix)
+        problem_at(reader, "mix", "conflict", "needs load");
+}
+
+void finish_load(struct reader *reader)
+{
+    struct scenario *scenario = reader->scenario;
+    check_operations(reader);
+    if (scenario->load.model == LOAD_SCRIPTS || reader->problems->count)
+        return;
+    scenario->thread_count = load_most_threads(&scenario->load);
+    if (!reader->has_events) {
+        scenario->events_policy = EVENTS_LAST;
+        scenario->events_number = DEFAULT_EVENTS;
+    }
+    finish_timeout(reader);
+}

@@ -1,0 +1,182 @@
+#include "scenario_private.h"
+
+#include "base/memory.h"
+#include "term/term_read.h"
+
+/* Operations of all threads together: threads number theirs in 30 bits. */
+#define MAX_OPERATIONS ((1u << 30) - 1)
+
+/* What placeholders may make of a message. */
+#define MAX_MESSAGE_BYTES ((size_t)16 << 20)
+
+/* Operations that tuples with these first elements name. */
+static const struct {
+    const char *name;
+    enum operation_kind kind;
+} operations[] = {
+    {"call", OPERATION_CALL},  {"cast", OPERATION_CAST},       {"custom", OPERATION_CUSTOM},
+    {"$send", OPERATION_SEND}, {"$cast", OPERATION_CAST_ONLY}, {"$sleep", OPERATION_SLEEP},
+};
+
+static void add_operation(struct reader *reader, struct operation operation)
+{
+    struct scenario *scenario = reader->scenario;
+    if (operation.kind != OPERATION_CUSTOM && operation.kind != OPERATION_SLEEP)
+        operation.template = template_read(operation.message, reader->problems);
+    if (operation.template && template_sequences(operation.template) > scenario->sequences)
+        scenario->sequences = template_sequences(operation.template);
+    if (operation.template && template_bytes(operation.template) > MAX_MESSAGE_BYTES)
+        problems_add(reader->problems, "out_of_range", "can become a message of %zu bytes, more than %zu",
+                     template_bytes(operation.template), MAX_MESSAGE_BYTES);
+    if (scenario->operation_count == reader->operation_capacity) {
+        reader->operation_capacity = reader->operation_capacity ? reader->operation_capacity * 2 : 64;
+        scenario->operations =
+            memory_resize(scenario->operations, reader->operation_capacity, sizeof(*scenario->operations));
+    }
+    scenario->operations[scenario->operation_count++] = operation;
+}
+
+static bool is_zero(struct term value)
+{
+    int64_t number;
+    return term_read_integer(value, &number) && number == 0;
+}
+
+static void read_tagged_operation(struct reader *reader, enum operation_kind kind, struct term value)
+{
+    struct operation operation = {.kind = kind, .message = value};
+    uint64_t sleep_ms = 0;
+    struct excerpt text;
+    if (kind == OPERATION_CUSTOM && fun_arity(value) != 1 && !is_module_function_extra(value)) {
+        problems_add(reader->problems, "invalid_operation",
+                     "{:custom, _} needs a fun of arity 1 or {module, function, extra_args}, got %s",
+                     excerpt(&text, value));
+        return;
+    }
+    if (kind == OPERATION_SLEEP && !is_zero(value))
+        read_milliseconds(reader, value, &sleep_ms);
+    operation.sleep_ms = (uint32_t)sleep_ms;
+    reader->scenario->has_custom_operations |= kind == OPERATION_CUSTOM;
+    add_operation(reader, operation);
+}
+
+void read_operation(struct reader *reader, struct term value)
+{
+    struct term pair[2];
+    if (fun_arity(value) == 1) {
+        read_tagged_operation(reader, OPERATION_CUSTOM, value);
+        return;
+    }
+    if (term_read_tuple_of(value, 2, pair)) {
+        for (size_t i = 0; i < ARRAY_LENGTH(operations); i++) {
+            if (term_is_atom(pair[0], operations[i].name)) {
+                read_tagged_operation(reader, operations[i].kind, pair[1]);
+                return;
+            }
+        }
+    }
+    add_operation(reader, (struct operation){.kind = reader->scenario->default_operation, .message = value});
+}
+
+/* A script that is not a list is one operation, as in the library. */
+static void read_script(struct reader *reader, struct term value)
+{
+    struct term_list list;
+    struct term element;
+    if (!term_list_start(&list, value)) {
+        read_operation(reader, value);
+        return;
+    }
+    for (size_t i = 0; term_list_next(&list, &element); i++) {
+        problems_enter_index(reader->problems, i);
+        read_operation(reader, element);
+        problems_leave(reader->problems);
+    }
+    if (!term_list_proper(&list))
+        problems_add(reader->problems, "wrong_type", "must be a proper list");
+}
+
+void read_threads(struct reader *reader, struct term value)
+{
+    struct term_list list;
+    struct term element;
+    struct excerpt text;
+    struct scenario *scenario = reader->scenario;
+    if (term_is_atom(value, "nil"))
+        return;
+    reader->has_threads = true;
+    if (!term_list_start(&list, value)) {
+        problems_add(reader->problems, "wrong_type", "must be a list of scripts, got %s",
+                     excerpt(&text, value));
+        return;
+    }
+    if (list.count == 0)
+        problems_add(reader->problems, "empty", "must have at least one thread");
+    scenario->threads = memory_zalloc(list.count, sizeof(*scenario->threads));
+    scenario->thread_count = list.count;
+    for (size_t i = 0; term_list_next(&list, &element); i++) {
+        uint32_t first = (uint32_t)scenario->operation_count;
+        problems_enter_index(reader->problems, i);
+        read_script(reader, element);
+        problems_leave(reader->problems);
+        scenario->threads[i] = (struct thread_script){first, (uint32_t)scenario->operation_count - first};
+    }
+    if (!term_list_proper(&list))
+        problems_add(reader->problems, "wrong_type", "must be a proper list");
+    if (scenario->operation_count > MAX_OPERATIONS)
+        problems_add(reader->problems, "out_of_range", "have too many operations");
+}
+
+/* The script that all threads of a load repeat. */
+void read_operations(struct reader *reader, struct term value)
+{
+    if (term_is_atom(value, "nil"))
+        return;
+    reader->has_operations = true;
+    size_t before = reader->scenario->operation_count;
+    read_script(reader, value);
+    if (reader->scenario->operation_count == before)
+        problems_add(reader->problems, "empty", "must have at least one operation");
+}
+
+void build_operations(const struct scenario *scenario, struct term_builder *builder)
+{
+    if (scenario->threads || scenario->mix) {
+        term_build_atom(builder, "nil");
+        return;
+    }
+    term_build_list(builder, scenario->operation_count);
+    for (size_t i = 0; i < scenario->operation_count; i++)
+        build_operation(&scenario->operations[i], builder);
+    term_build_nil(builder);
+}
+
+/* An operation that reads back the same: events show custom ones without their hook. */
+void build_operation(const struct operation *operation, struct term_builder *builder)
+{
+    if (operation->kind != OPERATION_CUSTOM) {
+        operation_build(operation, operation->message, builder);
+        return;
+    }
+    term_build_tuple(builder, 2);
+    term_build_atom(builder, "custom");
+    term_build_term(builder, operation->message);
+}
+
+void build_threads(const struct scenario *scenario, struct term_builder *builder)
+{
+    if (!scenario->threads) {
+        term_build_atom(builder, "nil");
+        return;
+    }
+    term_build_list(builder, scenario->thread_count);
+    for (size_t i = 0; i < scenario->thread_count; i++) {
+        struct thread_script script = scenario->threads[i];
+        term_build_list(builder, script.count);
+        for (uint32_t j = 0; j < script.count; j++)
+            build_operation(&scenario->operations[script.first + j], builder);
+        if (script.count)
+            term_build_nil(builder);
+    }
+    term_build_nil(builder);
+}

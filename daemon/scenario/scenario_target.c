@@ -1,0 +1,140 @@
+#include "scenario_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "term/term_read.h"
+
+#define MAX_TARGETS 10000
+
+void read_caller_node(struct reader *reader, char node[NODE_NAME_BYTES + 1])
+{
+    snprintf(node, NODE_NAME_BYTES + 1, "%s", reader->origin->caller_node);
+    if (!*node)
+        problems_add(reader->problems, "required", "needs a node where nobody calls");
+}
+
+static void set_node(struct reader *reader, struct target_spec *target, struct term node)
+{
+    char text[TERM_ATOM_BYTES + 1];
+    if (!term_read_atom(node, text) || !node_name_is_valid(text, strlen(text))) {
+        struct excerpt name;
+        problems_add(reader->problems, "invalid_target", "%s cannot be the name of a node",
+                     excerpt(&name, node));
+        return;
+    }
+    if (strcmp(text, reader->origin->own_node) == 0)
+        problems_add(reader->problems, "invalid_target", "is on the daemon's own node");
+    memcpy(target->node, text, strlen(text) + 1);
+}
+
+static bool is_name(struct term term)
+{
+    return term_type(term) == TERM_ATOM && !term_is_atom(term, "nil") && !term_is_atom(term, "undefined");
+}
+
+/* {Name, Node} | {global, Term} | {via, Module, Term} */
+static bool read_tuple_target(struct reader *reader, struct term value, struct target_spec *target)
+{
+    struct term parts[3];
+    size_t arity;
+    if (!term_read_tuple(value, ARRAY_LENGTH(parts), parts, &arity))
+        return false;
+    if (arity == 2 && term_is_atom(parts[0], "global")) {
+        target->kind = TARGET_GLOBAL;
+        target->name = parts[1];
+        read_caller_node(reader, target->node);
+        snprintf(target->module, sizeof(target->module), "global");
+        return true;
+    }
+    if (arity == 3 && term_is_atom(parts[0], "via") && term_read_atom(parts[1], target->module)) {
+        target->kind = TARGET_VIA;
+        target->name = parts[2];
+        read_caller_node(reader, target->node);
+        return true;
+    }
+    if (arity == 2 && is_name(parts[0]) && term_type(parts[1]) == TERM_ATOM) {
+        target->kind = TARGET_NAME;
+        target->name = parts[0];
+        problems_enter_key(reader->problems, "node");
+        set_node(reader, target, parts[1]);
+        problems_leave(reader->problems);
+        return true;
+    }
+    return false;
+}
+
+void read_target_spec(struct reader *reader, struct term value, struct target_spec *target)
+{
+    *target = (struct target_spec){.server = value};
+    struct term node;
+    struct excerpt text;
+    if (term_type(value) == TERM_PID && term_read_node(value, &node)) {
+        target->kind = TARGET_PID;
+        set_node(reader, target, node);
+    } else if (is_name(value)) {
+        target->kind = TARGET_NAME;
+        target->name = value;
+        read_caller_node(reader, target->node);
+    } else if (!read_tuple_target(reader, value, target)) {
+        problems_add(reader->problems, "invalid_target",
+                     "must be a pid, a name, {name, node}, {:global, term} or {:via, module, term}, got %s",
+                     excerpt(&text, value));
+    }
+}
+
+void read_target(struct reader *reader, struct term value)
+{
+    struct term_list list;
+    struct term element;
+    struct scenario *scenario = reader->scenario;
+    if (term_is_atom(value, "nil"))
+        return;
+    scenario->target = value;
+    scenario->target_is_list = term_list_start(&list, value);
+    if (scenario->target_is_list && list.count == 0) {
+        problems_add(reader->problems, "empty", "must have at least one target");
+        return;
+    }
+    if (scenario->target_is_list && list.count > MAX_TARGETS) {
+        problems_add(reader->problems, "out_of_range", "must be at most %d targets", MAX_TARGETS);
+        return;
+    }
+    scenario->target_count = scenario->target_is_list ? list.count : 1;
+    scenario->targets = memory_zalloc(scenario->target_count, sizeof(*scenario->targets));
+    if (!scenario->target_is_list) {
+        read_target_spec(reader, value, &scenario->targets[0]);
+        return;
+    }
+    for (size_t i = 0; term_list_next(&list, &element); i++) {
+        problems_enter_index(reader->problems, i);
+        read_target_spec(reader, element, &scenario->targets[i]);
+        problems_leave(reader->problems);
+    }
+    if (!term_list_proper(&list))
+        problems_add(reader->problems, "wrong_type", "must be a proper list");
+}
+
+void build_target(const struct scenario *scenario, struct term_builder *builder)
+{
+    if (scenario->setup.data) {
+        term_build_atom(builder, "nil");
+        return;
+    }
+    if (scenario->target_is_list)
+        term_build_list(builder, scenario->target_count);
+    for (size_t i = 0; i < scenario->target_count; i++) {
+        const struct target_spec *target = &scenario->targets[i];
+        /* A process may well be registered as `global`; with its node it would read as something else. */
+        if (target->kind == TARGET_NAME && !term_is_atom(target->name, "global")) {
+            term_build_tuple(builder, 2);
+            term_build_term(builder, target->name);
+            term_build_atom(builder, target->node);
+        } else {
+            term_build_term(builder, target->server);
+        }
+    }
+    if (scenario->target_is_list)
+        term_build_nil(builder);
+}

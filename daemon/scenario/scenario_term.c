@@ -1,0 +1,409 @@
+#include "scenario_private.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "term/term_check.h"
+#include "term/term_read.h"
+#include "term/term_text.h"
+
+const char *excerpt(struct excerpt *excerpt, struct term term)
+{
+    return term_text(term, excerpt->text, sizeof(excerpt->text));
+}
+
+/* --- Values of single keys --- */
+
+bool read_whole(struct reader *reader, struct term value, uint64_t low, uint64_t high, const char *units,
+                uint64_t *result)
+{
+    int64_t number;
+    struct excerpt text;
+    if (!term_read_integer(value, &number)) {
+        problems_add(reader->problems, "wrong_type", "must be a number of %s, got %s", units,
+                     excerpt(&text, value));
+    } else if (number < 0 || (uint64_t)number < low || (uint64_t)number > high) {
+        problems_add(reader->problems, "out_of_range", "must be in %llu to %llu %s, got %lld",
+                     (unsigned long long)low, (unsigned long long)high, units, (long long)number);
+    } else {
+        *result = (uint64_t)number;
+        return true;
+    }
+    return false;
+}
+
+void read_milliseconds(struct reader *reader, struct term value, uint64_t *result)
+{
+    (void)read_whole(reader, value, 1, READER_MOST_MS, "milliseconds", result);
+}
+
+static void read_timeout(struct reader *reader, struct term value)
+{
+    reader->has_timeout = true;
+    read_milliseconds(reader, value, &reader->scenario->timeout_ms);
+}
+
+static void read_warmup(struct reader *reader, struct term value)
+{
+    (void)read_whole(reader, value, 0, READER_MOST_MS, "milliseconds", &reader->scenario->warmup_ms);
+}
+
+static void read_seed(struct reader *reader, struct term value)
+{
+    int64_t number;
+    struct excerpt text;
+    if (term_is_atom(value, "nil"))
+        return;
+    if (!term_read_integer(value, &number) || number < 0) {
+        problems_add(reader->problems, "wrong_type", "must be an integer from 0 to 2^63 - 1, got %s",
+                     excerpt(&text, value));
+        return;
+    }
+    reader->scenario->has_seed = true;
+    reader->scenario->seed = (uint64_t)number;
+}
+
+static void read_call_timeout(struct reader *reader, struct term value)
+{
+    read_milliseconds(reader, value, &reader->scenario->call_timeout_ms);
+}
+
+static void read_cast_sync_message(struct reader *reader, struct term value)
+{
+    reader->scenario->cast_sync_message = value;
+}
+
+static void read_metadata(struct reader *reader, struct term value)
+{
+    struct excerpt text;
+    if (term_type(value) == TERM_MAP)
+        reader->scenario->metadata = value;
+    else if (!term_is_atom(value, "nil"))
+        problems_add(reader->problems, "wrong_type", "must be a map, got %s", excerpt(&text, value));
+}
+
+static void read_default_operation(struct reader *reader, struct term value)
+{
+    struct excerpt text;
+    if (term_is_atom(value, "call"))
+        reader->scenario->default_operation = OPERATION_CALL;
+    else if (term_is_atom(value, "cast"))
+        reader->scenario->default_operation = OPERATION_CAST;
+    else
+        problems_add(reader->problems, "out_of_range", "must be :call or :cast, got %s",
+                     excerpt(&text, value));
+}
+
+static const struct {
+    const char *name;
+    enum events_policy policy;
+    bool numbered;
+} policies[] = {
+    {"all", EVENTS_ALL, false},  {"errors", EVENTS_ERRORS, false}, {"none", EVENTS_NONE, false},
+    {"last", EVENTS_LAST, true}, {"sample", EVENTS_SAMPLE, true},
+};
+
+static void read_events(struct reader *reader, struct term value)
+{
+    struct term pair[2] = {value, {0}};
+    int64_t number = 0;
+    struct excerpt text;
+    bool numbered = term_read_tuple_of(value, 2, pair);
+    reader->has_events = true;
+    for (size_t i = 0; i < ARRAY_LENGTH(policies); i++) {
+        if (numbered != policies[i].numbered || !term_is_atom(pair[0], policies[i].name))
+            continue;
+        if (numbered && (!term_read_integer(pair[1], &number) || number < 1)) {
+            problems_add(reader->problems, "out_of_range", "needs a number of at least 1, got %s",
+                         excerpt(&text, pair[1]));
+            return;
+        }
+        reader->scenario->events_policy = policies[i].policy;
+        reader->scenario->events_number = (uint64_t)number;
+        return;
+    }
+    problems_add(reader->problems, "out_of_range",
+                 "must be :all, :errors, :none, {:last, n} or {:sample, n}, got %s", excerpt(&text, value));
+}
+
+static void read_strict(struct reader *reader, struct term value)
+{
+    struct excerpt text;
+    if (!term_read_boolean(value, &reader->scenario->strict_cast_sync))
+        problems_add(reader->problems, "wrong_type", "must be true or false, got %s", excerpt(&text, value));
+}
+
+/* An empty list is a mailbox that is observed with the default interval. */
+static void read_mailbox(struct reader *reader, struct term value)
+{
+    struct term_pairs pairs;
+    struct term key, interval;
+    struct excerpt text;
+    if (term_is_atom(value, "nil"))
+        return;
+    if (!term_pairs_start(&pairs, value)) {
+        problems_add(reader->problems, "wrong_type", "must be a keyword list, got %s", excerpt(&text, value));
+        return;
+    }
+    reader->scenario->mailbox_interval_ms = 10;
+    while (term_pairs_next(&pairs, &key, &interval)) {
+        if (!term_is_atom(key, "sampling_interval")) {
+            problems_add(reader->problems, "unknown_key",
+                         "%s is not an option of mailbox; sampling_interval is", excerpt(&text, key));
+            continue;
+        }
+        problems_enter_key(reader->problems, "sampling_interval");
+        read_milliseconds(reader, interval, &reader->scenario->mailbox_interval_ms);
+        problems_leave(reader->problems);
+    }
+}
+
+/* --- The normalised form --- */
+
+static void build_strict(const struct scenario *scenario, struct term_builder *builder)
+{
+    term_build_boolean(builder, scenario->strict_cast_sync);
+}
+
+static void build_mailbox(const struct scenario *scenario, struct term_builder *builder)
+{
+    if (!scenario->mailbox_interval_ms) {
+        term_build_atom(builder, "nil");
+        return;
+    }
+    term_build_list(builder, 1);
+    term_build_tuple(builder, 2);
+    term_build_atom(builder, "sampling_interval");
+    term_build_unsigned(builder, scenario->mailbox_interval_ms);
+    term_build_nil(builder);
+}
+
+static void build_default_operation(const struct scenario *scenario, struct term_builder *builder)
+{
+    term_build_atom(builder, scenario->default_operation == OPERATION_CALL ? "call" : "cast");
+}
+
+static void build_timeout(const struct scenario *scenario, struct term_builder *builder)
+{
+    term_build_unsigned(builder, scenario->timeout_ms);
+}
+
+static void build_call_timeout(const struct scenario *scenario, struct term_builder *builder)
+{
+    term_build_unsigned(builder, scenario->call_timeout_ms);
+}
+
+static void build_cast_sync_message(const struct scenario *scenario, struct term_builder *builder)
+{
+    term_build_term(builder, scenario->cast_sync_message);
+}
+
+static void build_warmup(const struct scenario *scenario, struct term_builder *builder)
+{
+    term_build_unsigned(builder, scenario->warmup_ms);
+}
+
+/* One that is drawn is not known yet. */
+static void build_seed(const struct scenario *scenario, struct term_builder *builder)
+{
+    if (scenario->has_seed)
+        term_build_unsigned(builder, scenario->seed);
+    else
+        term_build_atom(builder, "nil");
+}
+
+static void build_metadata(const struct scenario *scenario, struct term_builder *builder)
+{
+    term_build_term(builder, scenario->metadata);
+}
+
+static void build_events(const struct scenario *scenario, struct term_builder *builder)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(policies); i++) {
+        if (policies[i].policy != scenario->events_policy)
+            continue;
+        if (policies[i].numbered)
+            term_build_tuple(builder, 2);
+        term_build_atom(builder, policies[i].name);
+        if (policies[i].numbered)
+            term_build_unsigned(builder, scenario->events_number);
+    }
+}
+
+/* --- Keys --- */
+
+/* In the order in which they are read: operations need the default one. */
+static const struct reader_key keys[] = {
+    {"setup", read_setup, build_setup, false},
+    {"target", read_target, build_target, false},
+    {"default_operation", read_default_operation, build_default_operation, false},
+    {"threads", read_threads, build_threads, false},
+    {"load", read_load, build_load, false},
+    {"operations", read_operations, build_operations, false},
+    {"mix", read_mix, build_mix, false},
+    {"spread", read_spread, build_spread, false},
+    {"timeout_ms", read_timeout, build_timeout, false},
+    {"call_timeout_ms", read_call_timeout, build_call_timeout, false},
+    {"hook_timeout_ms", read_hook_timeout, build_hook_timeout, false},
+    {"cast_sync_message", read_cast_sync_message, build_cast_sync_message, false},
+    {"strict_cast_sync?", read_strict, build_strict, false},
+    {"invariant", read_invariant, build_invariant, false},
+    {"cleanup", read_cleanup, build_cleanup, false},
+    {"mailbox", read_mailbox, build_mailbox, false},
+    {"steady_state", read_steady_state, build_steady_state, false},
+    {"chaos", read_chaos, build_chaos, false},
+    {"dry_run", read_dry_run, build_dry_run, false},
+    {"performance_expectations", read_expectations, build_expectations, false},
+    {"abort_when", read_abort_when, build_abort_when, false},
+    {"warmup_ms", read_warmup, build_warmup, false},
+    {"metadata", read_metadata, build_metadata, false},
+    {"events", read_events, build_events, false},
+    {"seed", read_seed, build_seed, false},
+    {"hooks_node", read_hooks_node, build_hooks_node, false},
+};
+
+void report_unknown(struct reader *reader, struct term key, const char *const names[], size_t count,
+                    const char *what)
+{
+    char name[TERM_ATOM_BYTES + 1];
+    struct excerpt text;
+    if (!term_read_atom(key, name)) {
+        problems_add(reader->problems, "unknown_key", "keys must be atoms, got %s", excerpt(&text, key));
+        return;
+    }
+    problems_add_unknown(reader->problems, name, names, count, what);
+}
+
+bool reader_find(struct reader *reader, struct term term, const struct reader_key *table, size_t count,
+                 const char *what, struct term values[READER_KEYS])
+{
+    struct term_pairs pairs;
+    struct term key, value;
+    const char *names[READER_KEYS];
+    assert(count <= READER_KEYS);
+    if (!term_pairs_start(&pairs, term))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        names[i] = table[i].name;
+        values[i] = (struct term){0};
+    }
+    while (term_pairs_next(&pairs, &key, &value)) {
+        size_t index = 0;
+        while (index < count && !term_is_atom(key, table[index].name))
+            index++;
+        if (index < count && !values[index].data)
+            values[index] = value;
+        else if (index == count && !term_is_atom(key, "__struct__"))
+            report_unknown(reader, key, names, count, what);
+    }
+    return true;
+}
+
+static void read_value(struct reader *reader, const struct reader_key *key, struct term value)
+{
+    problems_enter_key(reader->problems, key->name);
+    if (value.data)
+        key->read(reader, value);
+    else if (key->required)
+        problems_add(reader->problems, "required", "is required");
+    problems_leave(reader->problems);
+}
+
+void reader_read(struct reader *reader, const struct reader_key *table, size_t count,
+                 const struct term values[READER_KEYS])
+{
+    for (size_t i = 0; i < count; i++)
+        read_value(reader, &table[i], values[i]);
+}
+
+void reader_build(const struct scenario *scenario, const struct reader_key *table, size_t count,
+                  struct term_builder *builder)
+{
+    size_t built = 0;
+    for (size_t i = 0; i < count; i++)
+        built += table[i].build != NULL;
+    term_build_map(builder, built);
+    for (size_t i = 0; i < count; i++) {
+        if (!table[i].build)
+            continue;
+        term_build_key(builder, table[i].name);
+        table[i].build(scenario, builder);
+    }
+}
+
+void problem_at(struct reader *reader, const char *key, const char *kind, const char *message)
+{
+    problems_enter_key(reader->problems, key);
+    problems_add(reader->problems, kind, "%s", message);
+    problems_leave(reader->problems);
+}
+
+/* A run has a target, or a setup that makes one. */
+static void check_subject(struct reader *reader)
+{
+    struct scenario *scenario = reader->scenario;
+    if (reader->has_setup && scenario->target.data) {
+        problem_at(reader, "target", "conflict", "cannot be given together with setup");
+    } else if (scenario->setup.data) {
+        scenario->target_count = 1;
+        scenario->targets = memory_zalloc(1, sizeof(*scenario->targets));
+        scenario->targets[0].kind = TARGET_PID;
+    } else if (!scenario->target.data && !reader->has_setup) {
+        problem_at(reader, "setup", "required", "is required, or target is");
+    }
+}
+
+/* Hooks are applied where the scenario says, or where its origin does. */
+static void find_hooks_node(struct reader *reader)
+{
+    struct scenario *scenario = reader->scenario;
+    const struct scenario_origin *origin = reader->origin;
+    bool at_target = origin->hooks_at_target && scenario->target_count && *scenario->targets[0].node;
+    if (reader->has_hooks_node)
+        return;
+    const char *node = at_target ? scenario->targets[0].node : origin->caller_node;
+    snprintf(scenario->hooks_node, sizeof(scenario->hooks_node), "%s", node);
+    if (!*node && !reader->problems->count)
+        problem_at(reader, "hooks_node", "required", "is required where nobody calls");
+}
+
+struct scenario *scenario_term_read(struct term term, const struct scenario_origin *origin,
+                                    struct problems *problems)
+{
+    static const uint8_t sync_message[] = "w\x14"
+                                          "__supertester_sync__";
+    static const uint8_t empty_map[] = {TERM_TAG_MAP, 0, 0, 0, 0};
+    struct scenario *scenario = memory_zalloc(1, sizeof(*scenario));
+    scenario->bytes = memory_copy(term.data, term.size);
+    scenario->timeout_ms = 5000;
+    scenario->call_timeout_ms = 1000;
+    scenario->hook_timeout_ms = 5000;
+    scenario->warmup_ms = 1000;
+    scenario->cast_sync_message = (struct term){sync_message, sizeof(sync_message) - 1};
+    scenario->metadata = (struct term){empty_map, sizeof(empty_map)};
+    struct reader reader = {.scenario = scenario, .problems = problems, .origin = origin};
+    struct term values[READER_KEYS];
+    struct excerpt text;
+    term.data = scenario->bytes;
+    if (reader_find(&reader, term, keys, ARRAY_LENGTH(keys), "scenarios", values)) {
+        reader_read(&reader, keys, ARRAY_LENGTH(keys), values);
+        check_subject(&reader);
+        find_hooks_node(&reader);
+        finish_load(&reader);
+    } else {
+        problems_add(problems, "wrong_type", "a scenario is a map, a keyword list or a struct, got %s",
+                     excerpt(&text, term));
+    }
+    if (!problems->count)
+        return scenario;
+    scenario_free(scenario);
+    return NULL;
+}
+
+void scenario_term_build(const struct scenario *scenario, struct term_builder *builder)
+{
+    reader_build(scenario, keys, ARRAY_LENGTH(keys), builder);
+}

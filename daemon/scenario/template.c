@@ -1,0 +1,511 @@
+#include "scenario/template.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "scenario_private.h"
+#include "template_private.h"
+#include "term/term_check.h"
+#include "term/term_read.h"
+
+/* An integer of 64 bits. */
+#define INTEGER_BYTES_MOST 11
+
+enum frame_kind {
+    FRAME_PLAIN,
+    FRAME_LIST, /* its last value is the tail */
+    FRAME_MAP,  /* keys and values in turn */
+    FRAME_PICK, /* the list of one; its last value is the tail */
+};
+
+/* The list whose tail a value is. A list in that place is no list of its own but goes on with this one. */
+struct tail {
+    const uint8_t *header; /* NULL: the value is no tail */
+    size_t literal;        /* the instruction that has the header */
+};
+
+/* What an expansion can come to. */
+struct most {
+    size_t bytes;
+    size_t sequences;
+};
+
+/* Where a value stands. */
+struct place {
+    bool in_key; /* inside the key of a map */
+    struct tail tail;
+};
+
+/* A container that is being walked. */
+struct frame {
+    enum frame_kind kind;
+    bool in_key;
+    size_t left;      /* values still to come */
+    struct tail tail; /* FRAME_LIST: of its own tail; FRAME_PICK: of each branch */
+};
+
+/* A pick that is being walked. */
+struct pick {
+    size_t instruction;
+    struct most before; /* what there was in front of it */
+    struct most most;   /* with the largest of the branches so far */
+};
+
+struct compiler {
+    struct template *template;
+    struct problems *problems;
+    const uint8_t *at;
+    const uint8_t *kept; /* from here to `at` the message is literal and not in the program yet */
+    struct most most;    /* up to here, on the way to the current branch */
+    size_t landing;      /* where the branches of the last pick go on */
+    size_t program_capacity;
+    size_t branch_count;
+    size_t branch_capacity;
+    size_t zipf_count;
+    size_t zipf_capacity;
+    size_t mark_count;
+    struct frame *frames;
+    size_t depth;
+    size_t frame_capacity;
+    struct pick *picks; /* one for each FRAME_PICK */
+    size_t pick_depth;
+    size_t pick_capacity;
+};
+
+/* --- The program --- */
+
+/* Room for `count` more elements of an array. */
+static void *grow(void *array, size_t used, size_t count, size_t *capacity, size_t size)
+{
+    if (*capacity - used >= count)
+        return array;
+    while (*capacity - used < count)
+        *capacity = *capacity ? *capacity * 2 : 8;
+    return memory_resize(array, *capacity, size);
+}
+
+/* Where the next instruction comes to stand. */
+static uint32_t program_end(const struct compiler *compiler)
+{
+    return (uint32_t)compiler->template->count;
+}
+
+static void add_instruction(struct compiler *compiler, struct instruction instruction)
+{
+    struct template *template = compiler->template;
+    template->program =
+        grow(template->program, template->count, 1, &compiler->program_capacity, sizeof(*template->program));
+    instruction.next = program_end(compiler) + 1;
+    template->program[template->count++] = instruction;
+}
+
+/* Puts what is literal up to here into the program. */
+static void flush(struct compiler *compiler)
+{
+    size_t size = (size_t)(compiler->at - compiler->kept);
+    if (!size)
+        return;
+    add_instruction(compiler,
+                    (struct instruction){.kind = INSTRUCTION_LITERAL,
+                                         .bytes = {.data = compiler->kept, .size = (uint32_t)size}});
+    compiler->most.bytes += size;
+    compiler->kept = compiler->at;
+}
+
+/* Adds what stands for the message up to `behind`, at most `bytes` bytes. */
+static void replace(struct compiler *compiler, const uint8_t *behind, struct instruction instruction,
+                    size_t bytes)
+{
+    flush(compiler);
+    add_instruction(compiler, instruction);
+    compiler->most.bytes += bytes;
+    compiler->kept = compiler->at = behind;
+}
+
+static void push(struct compiler *compiler, enum frame_kind kind, size_t left, struct place place)
+{
+    if (!left)
+        return;
+    compiler->frames =
+        grow(compiler->frames, compiler->depth, 1, &compiler->frame_capacity, sizeof(*compiler->frames));
+    struct frame *frame = &compiler->frames[compiler->depth++];
+    frame->kind = kind;
+    frame->in_key = place.in_key;
+    frame->left = left;
+    frame->tail = place.tail;
+}
+
+/* --- Placeholders --- */
+
+/* The most bytes of an integer of this range: its ends have the most, as each side of 0 grows outwards. */
+static size_t integer_bytes(int64_t value)
+{
+    if (value >= 0 && value <= UINT8_MAX)
+        return 2;
+    if (value >= INT32_MIN && value <= INT32_MAX)
+        return 5;
+    uint64_t magnitude = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    return 3 + (71 - (size_t)__builtin_clzll(magnitude)) / 8;
+}
+
+static bool read_int(struct compiler *compiler, struct term whole, const struct term *arguments)
+{
+    int64_t low, high;
+    if (!term_read_integer(arguments[0], &low) || !term_read_integer(arguments[1], &high) || low > high)
+        return false;
+    size_t bytes[2] = {integer_bytes(low), integer_bytes(high)};
+    struct instruction instruction = {
+        .kind = INSTRUCTION_INTEGER,
+        .integer = {.low = low, .width = (uint64_t)high - (uint64_t)low},
+    };
+    replace(compiler, whole.data + whole.size, instruction, bytes[0] > bytes[1] ? bytes[0] : bytes[1]);
+    return true;
+}
+
+static bool read_seq(struct compiler *compiler, struct term whole, const struct term *arguments)
+{
+    (void)arguments;
+    replace(compiler, whole.data + whole.size, (struct instruction){.kind = INSTRUCTION_SEQUENCE},
+            INTEGER_BYTES_MOST);
+    compiler->most.sequences++;
+    return true;
+}
+
+static bool read_thread(struct compiler *compiler, struct term whole, const struct term *arguments)
+{
+    (void)arguments;
+    replace(compiler, whole.data + whole.size, (struct instruction){.kind = INSTRUCTION_THREAD},
+            INTEGER_BYTES_MOST);
+    return true;
+}
+
+static bool read_step(struct compiler *compiler, struct term whole, const struct term *arguments)
+{
+    (void)arguments;
+    replace(compiler, whole.data + whole.size, (struct instruction){.kind = INSTRUCTION_STEP},
+            INTEGER_BYTES_MOST);
+    return true;
+}
+
+static bool read_zipf(struct compiler *compiler, struct term whole, const struct term *arguments)
+{
+    int64_t count;
+    double exponent;
+    struct template *template = compiler->template;
+    if (!term_read_integer(arguments[0], &count) || count < 1 || (uint64_t)count > ZIPF_COUNT_MOST ||
+        !term_read_number(arguments[1], &exponent) || exponent <= 0)
+        return false;
+    template->zipfs =
+        grow(template->zipfs, compiler->zipf_count, 1, &compiler->zipf_capacity, sizeof(*template->zipfs));
+    zipf_init(&template->zipfs[compiler->zipf_count], (uint64_t)count, exponent);
+    struct instruction instruction = {.kind = INSTRUCTION_ZIPF, .zipf = (uint32_t)compiler->zipf_count++};
+    replace(compiler, whole.data + whole.size, instruction, integer_bytes(count));
+    return true;
+}
+
+static bool read_bytes(struct compiler *compiler, struct term whole, const struct term *arguments)
+{
+    int64_t size;
+    if (!term_read_integer(arguments[0], &size) || size < 0 || size > TEMPLATE_BYTES_MOST)
+        return false;
+    replace(compiler, whole.data + whole.size,
+            (struct instruction){.kind = INSTRUCTION_BYTES, .size = (uint32_t)size}, 5 + (size_t)size);
+    return true;
+}
+
+#define ARGUMENTS_MOST 2
+
+static const struct placeholder {
+    const char *name;
+    size_t arguments;
+    const char *shape; /* for messages */
+    const char *needs;
+    /* Adds its instruction; false when the arguments are not what it needs. NULL for the pick, whose list is
+     * walked. */
+    bool (*read)(struct compiler *compiler, struct term whole, const struct term *arguments);
+} placeholders[] = {
+    {"$int", 2, "{:\"$int\", low, high}", "needs two integers of 64 bits, the lower one first", read_int},
+    {"$seq", 0, "{:\"$seq\"}", "has no arguments", read_seq},
+    {"$thread", 0, "{:\"$thread\"}", "has no arguments", read_thread},
+    {"$step", 0, "{:\"$step\"}", "has no arguments", read_step},
+    {"$pick", 1, "{:\"$pick\", list}", "needs a list with at least one element", NULL},
+    {"$zipf", 2, "{:\"$zipf\", n, s}",
+     "needs an integer in 1 to 9007199254740992 and a number greater than 0", read_zipf},
+    {"$bytes", 1, "{:\"$bytes\", n}", "needs an integer in 0 to 1048576", read_bytes},
+};
+_Static_assert(TEMPLATE_BYTES_MOST == 1048576 && ZIPF_COUNT_MOST == 9007199254740992, "as the messages say");
+
+/* The placeholder that a value is, if its first element says so. */
+static const struct placeholder *find_placeholder(const uint8_t *data, struct term_head head)
+{
+    const uint8_t *name = data + head.size;
+    if ((*data != TERM_TAG_SMALL_TUPLE && *data != TERM_TAG_LARGE_TUPLE) || !head.values ||
+        *name != TERM_TAG_SMALL_ATOM_UTF8 || !name[1] || name[2] != '$')
+        return NULL;
+    struct term atom = {.data = name, .size = term_length(name)};
+    for (size_t i = 0; i < ARRAY_LENGTH(placeholders); i++) {
+        if (term_is_atom(atom, placeholders[i].name))
+            return &placeholders[i];
+    }
+    return NULL;
+}
+
+/* --- Picks --- */
+
+static void larger(struct most *most, struct most other)
+{
+    most->bytes = other.bytes > most->bytes ? other.bytes : most->bytes;
+    most->sequences = other.sequences > most->sequences ? other.sequences : most->sequences;
+}
+
+/* Begins a pick whose list is at `list`; false if that is no list with elements. */
+static bool pick_start(struct compiler *compiler, const uint8_t *list, struct tail tail)
+{
+    struct term_head head = term_read_head(list);
+    struct template *template = compiler->template;
+    if (*list == TERM_TAG_STRING) {
+        struct term_list characters;
+        if (!term_list_start(&characters, (struct term){list, head.size}))
+            return false;
+        struct instruction instruction = {
+            .kind = INSTRUCTION_PICK_CHARACTER,
+            .bytes = {.data = characters.next, .size = (uint32_t)characters.count},
+        };
+        replace(compiler, list + head.size, instruction, 2);
+        return true;
+    }
+    if (*list != TERM_TAG_LIST)
+        return false;
+    size_t count = head.values - 1;
+    template->branches = grow(template->branches, compiler->branch_count, count, &compiler->branch_capacity,
+                              sizeof(*template->branches));
+    struct instruction instruction = {
+        .kind = INSTRUCTION_PICK,
+        .pick = {.first = (uint32_t)compiler->branch_count, .count = (uint32_t)count},
+    };
+    compiler->branch_count += count;
+    replace(compiler, list + head.size, instruction, 0);
+    push(compiler, FRAME_PICK, head.values, (struct place){.tail = tail});
+    compiler->picks =
+        grow(compiler->picks, compiler->pick_depth, 1, &compiler->pick_capacity, sizeof(*compiler->picks));
+    compiler->picks[compiler->pick_depth++] = (struct pick){
+        .instruction = template->count - 1,
+        .before = compiler->most,
+        .most = compiler->most,
+    };
+    return true;
+}
+
+/* Ends the branch in front of a pick's next value, and begins the next one. `left` values are still to come,
+ * the last of which is the tail. */
+static void pick_step(struct compiler *compiler, size_t left)
+{
+    struct template *template = compiler->template;
+    struct pick *pick = &compiler->picks[compiler->pick_depth - 1];
+    const struct instruction *instruction = &template->program[pick->instruction];
+    size_t first = instruction->pick.first;
+    size_t branch = instruction->pick.count + 1 - left;
+    if (branch) {
+        flush(compiler);
+        /* A pick that ends a branch goes on behind it: not in the next branch but at an instruction of this
+         * one, which can be led to the end of all. */
+        if (compiler->landing == template->count)
+            add_instruction(compiler, (struct instruction){.kind = INSTRUCTION_LITERAL});
+        larger(&pick->most, compiler->most);
+    }
+    compiler->most = pick->before;
+    if (left > 1)
+        template->branches[first + branch] = program_end(compiler);
+}
+
+/* All branches are there, the tail of the list is next. */
+static void pick_end(struct compiler *compiler)
+{
+    struct template *template = compiler->template;
+    const struct pick *pick = &compiler->picks[--compiler->pick_depth];
+    const struct instruction *instruction = &template->program[pick->instruction];
+    const uint32_t *branches = template->branches + instruction->pick.first;
+    for (uint32_t i = 1; i < instruction->pick.count; i++)
+        template->program[branches[i] - 1].next = program_end(compiler);
+    compiler->landing = template->count;
+    compiler->most = pick->most;
+    size_t size = term_length(compiler->at);
+    struct excerpt text;
+    if (*compiler->at != TERM_TAG_NIL)
+        problems_add(compiler->problems, "invalid_placeholder",
+                     "{:\"$pick\", list} needs a proper list, got one with the tail %s",
+                     excerpt(&text, (struct term){compiler->at, size}));
+    compiler->at += size;
+    compiler->kept = compiler->at;
+}
+
+/* --- The walk --- */
+
+static void compile_placeholder(struct compiler *compiler, const struct placeholder *placeholder,
+                                struct term_head head, struct place place)
+{
+    const uint8_t *name = compiler->at + head.size;
+    bool fits = head.values == placeholder->arguments + 1;
+    /* The length of a pick is not looked for: with picks in picks the walk would not be linear any more. */
+    if (fits && !place.in_key && !placeholder->read &&
+        pick_start(compiler, name + term_length(name), place.tail))
+        return;
+    struct term whole = {.data = compiler->at, .size = term_length(compiler->at)};
+    struct term parts[1 + ARGUMENTS_MOST];
+    struct excerpt text;
+    if (place.in_key)
+        problems_add(compiler->problems, "invalid_placeholder",
+                     "%s cannot stand in a key of a map: keys could become the same, got %s",
+                     placeholder->shape, excerpt(&text, whole));
+    else if (!fits || !placeholder->read || !term_read_tuple_of(whole, head.values, parts) ||
+             !placeholder->read(compiler, whole, parts + 1))
+        problems_add(compiler->problems, "invalid_placeholder", "%s %s, got %s", placeholder->shape,
+                     placeholder->needs, excerpt(&text, whole));
+    compiler->at = whole.data + whole.size;
+}
+
+/* A list in the tail of another, to which its `count` elements are added. The list goes on at `elements`. */
+static void extend(struct compiler *compiler, struct tail tail, const uint8_t *elements, size_t count)
+{
+    struct instruction *literal = &compiler->template->program[tail.literal];
+    if (!literal->bytes.mark)
+        literal->bytes.mark = (uint32_t)++compiler->mark_count;
+    struct instruction instruction = {
+        .kind = INSTRUCTION_EXTEND,
+        .extend = {.mark = literal->bytes.mark,
+                   .offset = (uint32_t)(tail.header + 1 - literal->bytes.data),
+                   .count = (uint32_t)count},
+    };
+    replace(compiler, elements, instruction, 0);
+}
+
+static void compile_list(struct compiler *compiler, struct term_head head, struct place place)
+{
+    if (place.tail.header) {
+        extend(compiler, place.tail, compiler->at + head.size, head.values - 1);
+    } else {
+        /* What is literal up to here is going to be the next instruction, and the header is in it. */
+        place.tail = (struct tail){.header = compiler->at, .literal = compiler->template->count};
+        compiler->at += head.size;
+    }
+    push(compiler, FRAME_LIST, head.values, place);
+}
+
+static void compile_tail_string(struct compiler *compiler, struct term string, struct tail tail)
+{
+    struct term_list characters;
+    if (!term_list_start(&characters, string))
+        return;
+    extend(compiler, tail, characters.next, characters.count);
+    struct instruction instruction = {
+        .kind = INSTRUCTION_CHARACTERS,
+        .bytes = {.data = characters.next, .size = (uint32_t)characters.count},
+    };
+    replace(compiler, string.data + string.size, instruction, 2 * characters.count + 1);
+}
+
+static void compile_value(struct compiler *compiler, struct place place)
+{
+    struct term_head head = term_read_head(compiler->at);
+    const struct placeholder *placeholder = find_placeholder(compiler->at, head);
+    uint8_t tag = *compiler->at;
+    if (placeholder) {
+        compile_placeholder(compiler, placeholder, head, place);
+    } else if (tag == TERM_TAG_LIST) {
+        compile_list(compiler, head, place);
+    } else if (tag == TERM_TAG_STRING && place.tail.header) {
+        compile_tail_string(compiler, (struct term){compiler->at, head.size}, place.tail);
+    } else {
+        compiler->at += head.size;
+        push(compiler, tag == TERM_TAG_MAP ? FRAME_MAP : FRAME_PLAIN, head.values, place);
+    }
+}
+
+/* The next value of the innermost container. */
+static void compile_next(struct compiler *compiler)
+{
+    struct frame *frame = &compiler->frames[compiler->depth - 1];
+    struct place place = {.in_key = frame->in_key};
+    size_t left = frame->left--;
+    switch (frame->kind) {
+    case FRAME_PLAIN:
+        break;
+    case FRAME_LIST:
+        if (left == 1)
+            place.tail = frame->tail;
+        break;
+    case FRAME_MAP:
+        place.in_key |= left % 2 == 0;
+        break;
+    case FRAME_PICK:
+        place.tail = frame->tail;
+        pick_step(compiler, left);
+        if (left == 1) {
+            pick_end(compiler);
+            return;
+        }
+        break;
+    }
+    compile_value(compiler, place);
+}
+
+static void compile(struct compiler *compiler)
+{
+    push(compiler, FRAME_PLAIN, 1, (struct place){0});
+    while (compiler->depth) {
+        if (compiler->frames[compiler->depth - 1].left)
+            compile_next(compiler);
+        else
+            compiler->depth--;
+    }
+}
+
+struct template *template_read(struct term message, struct problems *problems)
+{
+    struct template *template = memory_zalloc(1, sizeof(*template));
+    struct compiler compiler = {
+        .template = template,
+        .problems = problems,
+        .at = message.data,
+        .kept = message.data,
+        .landing = SIZE_MAX,
+    };
+    size_t problems_before = problems->count;
+    compile(&compiler);
+    free(compiler.frames);
+    free(compiler.picks);
+    /* Without an instruction so far all is literal. */
+    if (!template->count || problems->count != problems_before) {
+        template_free(template);
+        return NULL;
+    }
+    flush(&compiler);
+    assert(compiler.at == message.data + message.size);
+    template->program = memory_resize(template->program, template->count, sizeof(*template->program));
+    template->marks = memory_zalloc(compiler.mark_count + 1, sizeof(*template->marks));
+    template->bytes = compiler.most.bytes;
+    template->sequences = compiler.most.sequences;
+    return template;
+}
+
+void template_free(struct template *template)
+{
+    if (!template)
+        return;
+    free(template->program);
+    free(template->branches);
+    free(template->zipfs);
+    free(template->marks);
+    free(template);
+}
+
+size_t template_sequences(const struct template *template)
+{
+    return template->sequences;
+}
+
+size_t template_bytes(const struct template *template)
+{
+    return template->bytes;
+}

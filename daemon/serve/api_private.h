@@ -1,0 +1,80 @@
+/* The functions of the API, by what they are about. Each takes its request over and answers it, at once or
+ * later. api.c has the table of them. */
+#ifndef HARNESSD_SERVE_API_PRIVATE_H
+#define HARNESSD_SERVE_API_PRIVATE_H
+
+#include "serve/api.h"
+
+struct api {
+    struct node *node;
+    struct runner *runner;
+    struct runs *runs;
+    struct schedules *schedules;
+    const struct config *config;
+    uint64_t started_ns;
+    uint64_t requests;
+};
+
+/* --- api_answers.c: what answers have in common --- */
+
+/* {error, Atom}, {error, {Kind, Atom}}, {error, {Kind, Text}}, and {error, {badarg, Text}} for an argument
+ * that is none. */
+void answer_error(struct request *request, const char *reason);
+void answer_error_of(struct request *request, const char *kind, const char *what);
+void answer_error_text(struct request *request, const char *kind, const char *text);
+void answer_badarg(struct request *request, const char *format, ...) PRINTF_LIKE(2, 3);
+
+void answer_atom(struct request *request, const char *atom);
+
+/* --- api_start.c: scenarios --- */
+
+void serve_run(struct api *api, struct request *request);
+void serve_run_with_performance(struct api *api, struct request *request);
+void serve_start(struct api *api, struct request *request);
+void serve_validate(struct api *api, struct request *request);
+
+/* --- api_runs.c: runs that were started --- */
+
+void serve_await(struct api *api, struct request *request);
+void serve_report(struct api *api, struct request *request);
+void serve_partial(struct api *api, struct request *request);
+void serve_status(struct api *api, struct request *request);
+void serve_runs(struct api *api, struct request *request);
+void serve_cancel(struct api *api, struct request *request);
+void serve_delete(struct api *api, struct request *request);
+
+/* The run that the first argument names; RUN_PHASE_NONE when the request was answered with that there is
+ * none. */
+MUST_CHECK enum run_phase find_run(struct api *api, struct request *request, uint64_t *id);
+bool run_has_ended(enum run_phase phase);
+
+/* What is answered about a run; borrowed for the call. */
+struct run_reply {
+    struct term result; /* what run/1 would have answered; without data when it is not known yet */
+    struct blob *result_in;
+    struct term report; /* what was recorded up to now, or in any case; without data when nothing was */
+    struct blob *report_in;
+};
+typedef void reply_with_run(struct request *request, const struct run_reply *reply);
+
+/* Reads what a run that has ended came to. */
+void read_run(struct api *api, struct request *request, uint64_t id, enum run_phase phase,
+              reply_with_run *reply);
+
+/* What a run that has begun has recorded up to now. */
+void await_partial(struct api *api, struct request *request, uint64_t id, reply_with_run *reply);
+
+/* Answers the request that has started a run with its result when it has one, unless its caller gives up
+ * before. */
+void await_own_run(struct api *api, struct request *request, uint64_t id);
+
+/* --- api_subscribe.c --- */
+
+void serve_subscribe(struct api *api, struct request *request);
+void serve_unsubscribe(struct api *api, struct request *request);
+
+/* --- api_show.c --- */
+
+void serve_show(struct api *api, struct request *request);
+
+#endif

@@ -1,0 +1,196 @@
+#include "store/store_file.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/crc32.h"
+#include "term/term_check.h"
+#include "term/term_json.h"
+#include "term/term_read.h"
+
+#define FORM 1
+#define JSON_PIECE_BYTES (256 * 1024)
+
+static const char mark[8] = {'h', 'a', 'r', 'n', 'e', 's', 's', 'd'};
+static const uint8_t head[STORE_FILE_HEAD_BYTES] = {TERM_VERSION, TERM_TAG_SMALL_TUPLE, 2};
+
+static const char *const state_names[] = {
+    [STORE_RUNNING] = "running", [STORE_INTERRUPTED] = "interrupted", [STORE_FINISHED] = "finished"};
+
+/* Where the parts of the trailer stand. */
+enum {
+    AT_FORM = sizeof(mark),
+    AT_STATE = AT_FORM + 4,
+    AT_ID = AT_STATE + 4,
+    AT_ENDED = AT_ID + 8,
+    AT_SUMMARY_SIZE = AT_ENDED + 8,
+    AT_CONTENT_SIZE = AT_SUMMARY_SIZE + 8,
+    AT_SUMMARY_CHECK = AT_CONTENT_SIZE + 8,
+    AT_CONTENT_CHECK = AT_SUMMARY_CHECK + 4,
+    AT_CHECK = AT_CONTENT_CHECK + 4,
+    TRAILER_END = AT_CHECK + 4,
+};
+_Static_assert(TRAILER_END == STORE_FILE_TRAILER_BYTES, "the parts fill the trailer");
+
+void store_file_write_head(const struct store_file *file, struct buffer *output)
+{
+    buffer_append(output, head, sizeof(head));
+    buffer_append(output, file->summary.data, file->summary.size);
+}
+
+void store_file_write_trailer(const struct store_file *file, struct buffer *output)
+{
+    uint8_t bytes[STORE_FILE_TRAILER_BYTES];
+    memcpy(bytes, mark, sizeof(mark));
+    bytes_put32(bytes + AT_FORM, FORM);
+    bytes_put32(bytes + AT_STATE, file->state);
+    bytes_put64(bytes + AT_ID, file->id);
+    bytes_put64(bytes + AT_ENDED, file->ended_at_ms);
+    bytes_put64(bytes + AT_SUMMARY_SIZE, file->summary.size);
+    bytes_put64(bytes + AT_CONTENT_SIZE, file->content.size);
+    bytes_put32(bytes + AT_SUMMARY_CHECK, crc32_add(0, file->summary.data, file->summary.size));
+    bytes_put32(bytes + AT_CONTENT_CHECK, crc32_add(0, file->content.data, file->content.size));
+    bytes_put32(bytes + AT_CHECK, crc32_add(0, bytes, AT_CHECK));
+    buffer_append(output, bytes, sizeof(bytes));
+}
+
+const char *store_file_read_trailer(const uint8_t bytes[STORE_FILE_TRAILER_BYTES], uint64_t size,
+                                    struct store_trailer *trailer)
+{
+    if (memcmp(bytes, mark, sizeof(mark)) != 0)
+        return "it is cut, or none of ours";
+    if (bytes_get32(bytes + AT_FORM) != FORM)
+        return "it is of another form";
+    if (bytes_get32(bytes + AT_CHECK) != crc32_add(0, bytes, AT_CHECK))
+        return "its trailer is damaged";
+    uint32_t state = bytes_get32(bytes + AT_STATE);
+    if (state != STORE_RUNNING && state != STORE_FINISHED)
+        return "its state is unknown";
+    *trailer = (struct store_trailer){
+        .id = bytes_get64(bytes + AT_ID),
+        .state = (enum store_state)state,
+        .ended_at_ms = bytes_get64(bytes + AT_ENDED),
+        .summary_size = bytes_get64(bytes + AT_SUMMARY_SIZE),
+        .content_size = bytes_get64(bytes + AT_CONTENT_SIZE),
+        .summary_check = bytes_get32(bytes + AT_SUMMARY_CHECK),
+        .content_check = bytes_get32(bytes + AT_CONTENT_CHECK),
+    };
+    if (trailer->summary_size > STORE_SUMMARY_BYTES_MOST)
+        return "its summary is too large";
+    uint64_t around = STORE_FILE_HEAD_BYTES + trailer->summary_size + STORE_FILE_TRAILER_BYTES;
+    if (size < around || size - around != trailer->content_size)
+        return "its size is not what it was";
+    return NULL;
+}
+
+/* Whether these bytes are one term as we write them. */
+static const char *check_term(const uint8_t *data, size_t size, uint32_t check, struct term *term)
+{
+    const struct term_limits limits = {.depth = TERM_DEPTH_LIMIT, .count = SIZE_MAX};
+    size_t used;
+    bool canonical;
+    if (crc32_add(0, data, size) != check)
+        return "its bytes are not what they were";
+    if (term_check(data, size, &limits, &used, &canonical) || used != size || !canonical)
+        return "it has no term where one should be";
+    *term = (struct term){data, size};
+    return NULL;
+}
+
+const char *store_file_read_head(const uint8_t *bytes, const struct store_trailer *trailer,
+                                 struct term *summary)
+{
+    if (memcmp(bytes, head, sizeof(head)) != 0)
+        return "its beginning is damaged";
+    const char *problem =
+        check_term(bytes + sizeof(head), trailer->summary_size, trailer->summary_check, summary);
+    if (!problem && term_type(*summary) != TERM_MAP)
+        return "its summary is no map";
+    return problem;
+}
+
+const char *store_file_read(const uint8_t *bytes, size_t size, struct store_file *file)
+{
+    struct store_trailer trailer;
+    if (size < STORE_FILE_HEAD_BYTES + STORE_FILE_TRAILER_BYTES)
+        return "it is cut, or none of ours";
+    const char *problem = store_file_read_trailer(bytes + size - STORE_FILE_TRAILER_BYTES, size, &trailer);
+    if (problem)
+        return problem;
+    *file = (struct store_file){.id = trailer.id, .state = trailer.state, .ended_at_ms = trailer.ended_at_ms};
+    problem = store_file_read_head(bytes, &trailer, &file->summary);
+    if (problem)
+        return problem;
+    return check_term(bytes + STORE_FILE_HEAD_BYTES + trailer.summary_size, trailer.content_size,
+                      trailer.content_check, &file->content);
+}
+
+/* --- JSON --- */
+
+struct json_output {
+    struct buffer piece;
+    store_file_take *take;
+    void *owner;
+};
+
+static void give(struct json_output *output)
+{
+    output->take(output->owner, buffer_bytes(&output->piece), output->piece.size);
+    buffer_truncate(&output->piece, 0);
+}
+
+static void write_text(struct json_output *output, const char *text)
+{
+    buffer_append(&output->piece, text, strlen(text));
+}
+
+static void write_term(struct json_output *output, struct term term)
+{
+    struct term_json *writer = term_json_new(term);
+    while (term_json_next(writer, JSON_PIECE_BYTES, &output->piece))
+        give(output);
+    term_json_free(writer);
+}
+
+static void write_member(struct json_output *output, const char *name, struct term value)
+{
+    write_text(output, ",\"");
+    write_text(output, name);
+    write_text(output, "\":");
+    write_term(output, value);
+}
+
+/* Of {ok, Report}, {error, Reason} and {error, Reason, Report} their parts. */
+static void write_content(struct json_output *output, const struct store_file *file)
+{
+    struct term parts[3];
+    size_t arity = 0;
+    bool is_tuple = term_read_tuple(file->content, ARRAY_LENGTH(parts), parts, &arity) && arity >= 2;
+    if (file->state != STORE_FINISHED) {
+        write_member(output, "partial", file->content);
+    } else if (is_tuple && arity == 2 && term_is_atom(parts[0], "ok")) {
+        write_member(output, "ok", parts[1]);
+    } else if (is_tuple && term_is_atom(parts[0], "error")) {
+        write_member(output, "error", parts[1]);
+        if (arity == 3)
+            write_member(output, "partial", parts[2]);
+    } else {
+        write_member(output, "result", file->content);
+    }
+}
+
+void store_file_write_json(const struct store_file *file, store_file_take *take, void *owner)
+{
+    struct json_output output = {.take = take, .owner = owner};
+    char text[80];
+    snprintf(text, sizeof(text), "{\"id\":%" PRIu64 ",\"state\":\"%s\",\"summary\":", file->id,
+             state_names[file->state]);
+    write_text(&output, text);
+    write_term(&output, file->summary);
+    write_content(&output, file);
+    write_text(&output, "}\n");
+    give(&output);
+    buffer_free(&output.piece);
+}

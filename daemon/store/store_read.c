@@ -1,0 +1,95 @@
+#include "store_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+
+struct store_read {
+    struct store *store;
+    store_read_done *done; /* NULL: cancelled */
+    void *owner;
+};
+
+static void answer_read(struct store_read *read, struct store_job *job)
+{
+    struct store_content content = {0};
+    char *problem = NULL;
+    if (job->failed) {
+        content.problem = problem = store_job_problem(job);
+    } else if (job->part == STORE_TERM && job->content) {
+        content.bytes = blob_hold(job->content);
+        content.term = (struct term){content.bytes->data, content.bytes->size};
+    } else {
+        content.bytes = blob_take(&job->output);
+        if (job->part == STORE_TERM)
+            content.term = (struct term){content.bytes->data + job->content_offset, job->content_size};
+    }
+    read->done(read->owner, &content);
+    blob_release(content.bytes);
+    free(problem);
+}
+
+static void on_read(struct worker_job *worker_job)
+{
+    struct store_job *job = CONTAINER_OF(worker_job, struct store_job, job);
+    struct store_read *read = job->owner;
+    struct store *store = read->store;
+    if (job->damaged && !store->closing)
+        store_set_aside(store, job);
+    if (read->done && !store->closing)
+        answer_read(read, job);
+    store_job_free(job);
+    free(read);
+}
+
+struct store_read *store_read(struct store *store, uint64_t id, enum store_part part, store_read_done *done,
+                              void *owner)
+{
+    struct store_run *run = store_list_find(&store->list, id);
+    if (!run || run->state == STORE_RUNNING)
+        return NULL;
+    struct store_read *read = memory_zalloc(1, sizeof(*read));
+    *read = (struct store_read){.store = store, .done = done, .owner = owner};
+    struct store_job *job = store_new_run_job(store, run, store_job_read, on_read);
+    job->part = part;
+    job->owner = read;
+    store_queue(store, job);
+    return read;
+}
+
+void store_read_cancel(struct store_read *read)
+{
+    read->done = NULL;
+}
+
+/* --- Damaged files --- */
+
+static void on_set_aside(struct worker_job *worker_job)
+{
+    struct store_job *job = CONTAINER_OF(worker_job, struct store_job, job);
+    struct store *store = job->owner;
+    if (!job->failed) {
+        char *name = memory_format("%s%s", job->name, STORE_DAMAGED_SUFFIX);
+        store_folder_add_damaged(&store->folder, name, job->bytes, store_now_ms(store));
+        free(name);
+        store_keep_limits(store);
+    }
+    store_judge(store, job);
+    store_job_free(job);
+}
+
+/* The file that was read is renamed, and its run is not there any more. */
+void store_set_aside(struct store *store, const struct store_job *reading)
+{
+    struct store_run *run = store_list_find(&store->list, reading->id);
+    log_warning("damaged file", log_string("file", reading->name), log_string("reason", reading->failed));
+    if (!run || run->state != reading->state)
+        return;
+    struct store_job *job = store_new_job(store, store_job_set_aside, on_set_aside);
+    memcpy(job->name, reading->name, sizeof(job->name));
+    job->bytes = reading->output.size;
+    store_queue(store, job);
+    store_forget(store, run);
+}

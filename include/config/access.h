@@ -1,0 +1,15 @@
+/* Who may do what: allow and deny patterns of the configuration. What a deny pattern matches is refused,
+ * whatever allows it. */
+#ifndef HARNESSD_CONFIG_ACCESS_H
+#define HARNESSD_CONFIG_ACCESS_H
+
+#include "config/config.h"
+#include "faults/blast_radius.h"
+
+/* Whether a node of this name may connect. */
+bool access_allows_caller(const struct config *config, const char *node);
+
+/* What faults may be done to; it asks the configuration, which has to outlive it. */
+struct blast_radius access_blast_radius(struct config *config);
+
+#endif

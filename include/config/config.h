@@ -1,0 +1,126 @@
+/* The configuration: a JSON file, overridden by flags. One table in config.c has a row for every key: its
+ * path, type, range, default and help; --help, the check, and config/harnessd.json are made from and tested
+ * against it. */
+#ifndef HARNESSD_CONFIG_CONFIG_H
+#define HARNESSD_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/compiler.h"
+#include "base/log.h"
+
+struct config_peer {
+    char *node;
+    uint16_t port; /* 0: ask epmd */
+};
+
+struct config_list {
+    char **items;
+    size_t count;
+};
+
+/* Runs of a scenario file again and again; see schedule_time.h for when. */
+struct config_schedule {
+    char *file;
+    char *node;       /* of names that come without one; NULL: each needs one */
+    uint64_t every_s; /* 0: not given */
+    bool has_at;
+    uint32_t at_s; /* of the day */
+    bool overlap;  /* a run may start while the last one goes on */
+};
+
+struct config_schedules {
+    struct config_schedule *items;
+    size_t count;
+};
+
+#define CONFIG_SETTINGS_MOST 64
+
+/* What `harnessd run FILE` is to run, and how it tells what came of it; borrowed from the command line. */
+struct config_one_shot {
+    const char *scenario; /* FILE; NULL: this is the daemon */
+    const char *connect;  /* a node */
+    const char *settings[CONFIG_SETTINGS_MOST];
+    size_t setting_count;
+    bool json;         /* the report as JSON on standard output */
+    const char *junit; /* the file that it is written to as JUnit XML, or NULL */
+};
+
+/* All strings belong to the configuration; those that were not given are NULL. */
+struct config {
+    char *node_name;
+    bool long_names;
+    char *cookie_file;
+    char *cookie;  /* read by config_load(), never logged */
+    char *listen;  /* address, NULL: that of the node name's host part */
+    uint16_t port; /* 0: any */
+    uint32_t net_ticktime_s;
+    bool atom_cache; /* offered to other nodes */
+
+    char *epmd_host;
+    uint16_t epmd_port; /* default: ERL_EPMD_PORT in the environment, else 4369 */
+    bool epmd_register;
+    bool epmd_start;
+
+    struct config_peer *peers;
+    size_t peer_count;
+
+    uint64_t limit_runs;               /* at once */
+    uint64_t limit_queued_runs;        /* that wait for room */
+    uint64_t limit_threads;            /* virtual threads of all runs, but those of open loads */
+    uint64_t limit_in_flight;          /* operations of all runs */
+    uint64_t limit_queued_arrivals;    /* of all open loads */
+    uint64_t limit_events;             /* kept for one run */
+    uint64_t limit_custom;             /* custom operations of one run at once */
+    uint64_t limit_event_bytes;        /* of the terms in them */
+    uint64_t limit_frame_bytes;        /* one message of a peer */
+    uint64_t limit_queued_bytes;       /* waiting to be sent to one peer */
+    uint64_t limit_pending_handshakes; /* connections that have not finished theirs */
+
+    struct config_list allowed_callers; /* shell patterns of node names; default ["*"] */
+    struct config_list denied_callers;
+
+    /* What faults may be done to: node names, kinds of faults, registered names, applications. */
+    struct config_list allowed_targets;
+    struct config_list denied_targets;
+    struct config_list allowed_chaos;
+    struct config_list denied_chaos;
+    struct config_list allowed_names;
+    struct config_list denied_names;
+    struct config_list allowed_applications;
+    struct config_list denied_applications;
+
+    char *scenario_dir; /* of scenario files; NULL: none */
+    struct config_schedules schedules;
+    char *http_listen; /* address and port; "" is nowhere */
+
+    struct config_one_shot one_shot;
+
+    enum log_level log_level;
+    enum log_format log_format;
+
+    char *state_dir; /* NULL: runs are kept in memory only */
+    uint64_t journal_ms;
+    uint64_t retention_count; /* of runs that have ended */
+    uint64_t retention_days;  /* 0: for ever */
+    uint64_t retention_bytes; /* of their files */
+    uint64_t retention_memory_bytes;
+
+    uint64_t shutdown_ms;
+};
+
+enum config_action { CONFIG_RUN, CONFIG_ONE_SHOT, CONFIG_CHECK, CONFIG_HELP, CONFIG_VERSION, CONFIG_INVALID };
+
+/* Reads flags, then the file they name, then the cookie. Problems go to `problems`, one line each, with the
+ * JSON path or the flag: `node.port: 70000 is not in 0 to 65535`; all of them, not only the first. On
+ * CONFIG_INVALID the configuration is still to be freed. */
+MUST_CHECK enum config_action config_load(int argc, char **argv, struct config *config, FILE *problems);
+void config_free(struct config *config);
+
+/* The text of --help. */
+void config_usage(FILE *output);
+
+#endif

@@ -1,0 +1,30 @@
+/* The flags of the command line. */
+#ifndef HARNESSD_CONFIG_CONFIG_FLAGS_H
+#define HARNESSD_CONFIG_CONFIG_FLAGS_H
+
+#include <stdio.h>
+
+#include "config/config_key.h"
+
+#define CONFIG_FLAGS_MOST 24
+#define CONFIG_USAGE_COLUMN 29 /* where help begins */
+
+struct config_flags {
+    const char
+        *values[CONFIG_FLAGS_MOST]; /* by position; "" for a flag without argument, NULL when not given */
+    const char *file;               /* to read or to check, or NULL */
+    const char *name_source;        /* the flag or key that the node's name is from */
+    bool has_name;                  /* it is from a flag */
+    enum config_action action;
+};
+
+/* Sorts the command line into `given`, and what `run` is told into the configuration. */
+void config_flags_read(struct config_reading *reading, int argc, char **argv, struct config_flags *given);
+
+/* Sets the keys that flags were given for. */
+void config_flags_apply(struct config_reading *reading, const struct config_flags *given);
+
+/* A line for each flag of the daemon, or of `run`. */
+void config_flags_usage(FILE *output, bool of_run);
+
+#endif

@@ -1,0 +1,69 @@
+/* How a run reaches one of its targets: connecting to its node, resolving :global and :via names, one monitor
+ * that tells of its death. A target that failed is reached anew with the next use: another process may have
+ * its name by then. */
+#ifndef HARNESSD_LOAD_TARGET_H
+#define HARNESSD_LOAD_TARGET_H
+
+#include "node/rpc_out.h"
+#include "scenario/scenario.h"
+
+enum target_state {
+    TARGET_IDLE,       /* nobody asked for it, or it has failed */
+    TARGET_CONNECTING, /* `wait` waits for its node */
+    TARGET_RESOLVING,  /* `lookup` asks for the pid behind its name */
+    TARGET_READY,      /* monitored; messages go to it */
+};
+
+enum target_failure {
+    TARGET_NODEDOWN, /* its node cannot be reached, or no longer */
+    TARGET_NOPROC,   /* there is none */
+    TARGET_DIED,     /* with a reason */
+};
+
+struct target;
+
+struct target_events {
+    /* Messages can be sent from now on. */
+    void (*ready)(void *owner, struct target *target);
+
+    /* What was asked of it has no answer any more. `reason` is that of TARGET_DIED. */
+    void (*failed)(void *owner, struct target *target, enum target_failure failure, struct term reason);
+
+    /* It was congested and no longer is. */
+    void (*drained)(void *owner, struct target *target);
+};
+
+struct target {
+    const struct target_spec *spec;
+    size_t index; /* in the scenario */
+    struct process *process;
+    struct term group_leader; /* for lookups */
+    const struct target_events *events;
+    void *owner;
+    enum target_state state;
+    char node[NODE_NAME_BYTES + 1]; /* where it is or was last looked for */
+    struct peer *peer;              /* held while not idle */
+    struct peer_wait wait;
+    struct rpc_call *lookup;
+    struct buffer found; /* the pid that a lookup gave */
+    struct monitor monitor;
+    struct drain_wait drain;
+    struct term_builder control; /* the control tuple of messages to it */
+};
+
+void target_init(struct target *target, const struct target_spec *spec, size_t index, struct process *process,
+                 struct term group_leader, const struct target_events *events, void *owner);
+
+/* Lets go of everything; no event comes any more. */
+void target_free(struct target *target);
+
+/* Sets out to reach it unless it is ready or on the way. */
+void target_reach(struct target *target);
+
+/* Whether a message may be sent now; when it is only congested, `drained` will tell. */
+MUST_CHECK bool target_is_open(struct target *target);
+
+/* Sends a message; the target is open. Losing the connection over it is told by `failed`. */
+void target_send(struct target *target, struct term message);
+
+#endif

@@ -1,0 +1,55 @@
+/* What all runs together have done since the start of the daemon. Nothing here ever goes back: everything is
+ * counted when it happens, and not when its run ends. */
+#ifndef HARNESSD_MEASURE_COUNTERS_H
+#define HARNESSD_MEASURE_COUNTERS_H
+
+#include "measure/events.h"
+#include "measure/histogram.h"
+
+enum run_outcome { RUN_COMPLETED, RUN_FAILED, RUN_CANCELLED, RUN_OUTCOMES };
+
+enum error_kind {
+    ERROR_TIMEOUT,
+    ERROR_NOPROC,
+    ERROR_NODEDOWN,     /* the target's node has gone while it was called */
+    ERROR_EXIT,         /* the call has ended in another reason */
+    ERROR_MISSING_SYNC, /* the server died of the call that follows a cast */
+    ERROR_RAISED,       /* a custom operation has */
+    ERROR_KINDS
+};
+
+extern const char *const run_outcome_names[RUN_OUTCOMES]; /* "completed", ... */
+extern const char *const error_kind_names[ERROR_KINDS];   /* "timeout", ... */
+
+#define COUNTERS_FAULTS 32 /* kinds at most */
+
+struct counters {
+    uint64_t started;
+    uint64_t finished[RUN_OUTCOMES];
+    uint64_t operations; /* that have ended */
+    uint64_t errors[ERROR_KINDS];
+    uint64_t dropped; /* arrivals that found no room */
+    uint64_t
+        faults[COUNTERS_FAULTS]; /* that were injected, by the position of their kind in the table of all */
+    struct histogram response;   /* us, of operations that are answered: from their intended start */
+    struct histogram service;    /* likewise from their actual start */
+};
+
+void counters_init(struct counters *counters);
+void counters_free(struct counters *counters);
+
+uint64_t counters_all_finished(const struct counters *counters);
+uint64_t counters_all_errors(const struct counters *counters);
+
+/* An operation has ended so; `reason` is that of an error. */
+void counters_add_operation(struct counters *counters, enum result_kind kind, struct term reason);
+
+static inline void counters_add_latency(struct counters *counters, uint64_t response_us, uint64_t service_us)
+{
+    histogram_record(&counters->response, response_us);
+    histogram_record(&counters->service, service_us);
+}
+
+void counters_add_fault(struct counters *counters, size_t kind);
+
+#endif

@@ -1,0 +1,155 @@
+/* All runs: those that wait for room, those that are under way, and those that have ended, with their reports
+ * for as long as the store keeps them. A run goes on without whoever has asked for it.
+ *
+ * A run that has room starts at once; one that would have room if others ended waits in a queue, in the order
+ * in which they came, none overtaking another; one that never could is refused.
+ *
+ * What is acknowledged here is on disk before, if there is a folder that can be written to: that a run was
+ * accepted (`begun` of its request), and its result (`done` of a wait). A run whose daemon ended before it is
+ * there as interrupted, with what its journal had. */
+#ifndef HARNESSD_REGISTRY_RUNS_H
+#define HARNESSD_REGISTRY_RUNS_H
+
+#include "registry/room.h"
+#include "registry/subscriptions.h"
+#include "run/runner.h"
+#include "store/store.h"
+
+struct runs;
+
+struct runs_limits {
+    struct room room;          /* what all runs may take together */
+    size_t queued_runs;        /* that may wait */
+    uint64_t journal_ns;       /* the time after which what a run has so far is journalled again */
+    struct store_limits store; /* runs that have ended */
+};
+
+struct runs_options {
+    struct node *node;
+    struct runner *runner; /* nobody else starts runs */
+    const char *folder;    /* of the store; NULL: in memory only */
+    struct runs_limits limits;
+};
+
+struct runs *runs_new(const struct runs_options *options);
+
+/* Closes the runner as well. What has not ended is given up, and interrupted; everybody who waits is answered
+ * {error, aborted}, which peers get at the end of this pass if they are still there. */
+void runs_close(struct runs *runs);
+
+/* Writes what is not written yet. */
+void runs_free(struct runs *runs);
+
+/* Limits from now on. Runs that go on do so; those that wait may have room now, and end in {error, {busy,
+ * Limit}} when they never can have any more. */
+void runs_set_limits(struct runs *runs, const struct runs_limits *limits);
+
+/* Accepts nothing more; cancels all runs, those that wait included. */
+void runs_stop(struct runs *runs);
+bool runs_stopping(const struct runs *runs);
+
+/* Whether runs go on, or something of them still has to be written. */
+bool runs_busy(const struct runs *runs);
+
+/* Where those that have ended are: for its problem, and for reading them. */
+struct store *runs_store(const struct runs *runs);
+
+/* --- Starting --- */
+
+struct runs_request {
+    struct scenario *scenario; /* taken over when the run is accepted */
+    const char *by;            /* the function that starts it, or what else does */
+    const char *name;          /* of its file or schedule; NULL or empty when it has none */
+    struct term caller;        /* pid of who has asked; without data when it was no process */
+    bool is_callers;           /* its caller's death cancels it, and its telemetry is the caller's */
+    struct term group_leader;  /* for its processes; without data: this node's */
+    struct term expectations;  /* of run_with_performance, checked; without data: none */
+
+    /* The run is on disk, or cannot be written for now. Called once, never from within runs_start(); NULL:
+     * nobody needs to know. */
+    void (*begun)(void *owner, uint64_t id);
+    void *owner;
+};
+
+/* Accepts a run. False when it is refused, `*busy` being the name of the limit that is in the way. */
+MUST_CHECK bool runs_start(struct runs *runs, const struct runs_request *request, uint64_t *id,
+                           const char **busy);
+
+/* --- Looking at them --- */
+
+enum run_phase {
+    RUN_PHASE_NONE, /* there is no such run */
+    RUN_PHASE_QUEUED,
+    RUN_PHASE_RUNNING,
+    RUN_PHASE_STORING, /* it has ended; its result is not on disk yet */
+    RUN_PHASE_FINISHED,
+    RUN_PHASE_INTERRUPTED, /* by the end of an earlier daemon */
+    RUN_PHASE_COUNT
+};
+
+enum run_phase runs_phase(const struct runs *runs, uint64_t id);
+
+/* Whether a run that is under way has anything to report yet. */
+bool runs_has_begun(const struct runs *runs, uint64_t id);
+
+/* How many are in one of the first four phases. */
+size_t runs_count(const struct runs *runs, enum run_phase phase);
+
+/* Appends the map of status/1, false when there is no such run; the list of them, the newest first: at most
+ * `most` of those with a lower id than `before`. */
+MUST_CHECK bool runs_build_status(const struct runs *runs, uint64_t id, struct term_builder *builder);
+void runs_build_list(const struct runs *runs, size_t most, uint64_t before, struct term_builder *builder);
+
+/* --- Waiting for what one comes to ---
+ *
+ * For a run that has finished or was interrupted read the store; see run_result.h for what is in it. */
+
+#define RUNS_WAITS 1000
+
+enum run_wait_kind {
+    RUN_WAIT_RESULT,  /* {ok, Report} or {error, Reason}, when it has ended */
+    RUN_WAIT_PARTIAL, /* its report, as of now or a little later */
+};
+
+/* What is waited for; borrowed for the call. */
+struct run_answer {
+    struct term result; /* without data for a partial report when there is none */
+    struct blob *in;    /* what it is part of: hold that to keep it */
+    struct term raised; /* when it has data, the exception that run_with_performance raises instead */
+};
+
+/* A wait, embedded in its owner. */
+struct run_wait {
+    enum run_wait_kind kind;
+
+    /* Never called from within runs_wait(). The wait is over. */
+    void (*done)(void *owner, const struct run_answer *answer);
+    void *owner;
+    struct run_entry *entry; /* while waiting */
+    struct run_wait *next;
+};
+
+/* Waits for a run that is queued, running or storing. False when too many do already. */
+MUST_CHECK bool runs_wait(struct runs *runs, uint64_t id, struct run_wait *wait);
+
+/* No longer; harmless when it is over. */
+void runs_forget_wait(struct run_wait *wait);
+
+/* --- Being told of them ---
+ *
+ * The events of telemetry, and [harness, run, queued | start | progress | stop]: progress each second while a
+ * run is under way, stop when its result is stored. */
+
+/* `id` is that of a run that is queued, running or storing, or SUBSCRIPTIONS_ALL. */
+MUST_CHECK enum subscription_outcome runs_subscribe(struct runs *runs, uint64_t id, struct term pid);
+void runs_unsubscribe(struct runs *runs, uint64_t id, struct term pid);
+
+/* --- Ending them --- */
+
+/* Asks a run to end: it cleans up and reports. One that has ended stays as it is. */
+void runs_cancel(struct runs *runs, uint64_t id);
+
+/* Forgets a run that has finished or was interrupted. */
+void runs_delete(struct runs *runs, uint64_t id);
+
+#endif

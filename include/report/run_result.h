@@ -1,0 +1,20 @@
+/* What a run has come to: as it is stored, and as it is answered.
+ *
+ *     stored      {ok, Report}, {error, Reason}, or {error, Reason, Report} when the reason has no report in
+ *                 it; of a run that was interrupted its last report, or nil
+ *     answered    {ok, Report}, {error, Reason}, {error, {interrupted, Report | nil}} */
+#ifndef HARNESSD_REPORT_RUN_RESULT_H
+#define HARNESSD_REPORT_RUN_RESULT_H
+
+#include "term/term_build.h"
+
+/* Whether what is stored of a run that has finished is what is answered, as it is. */
+bool run_result_is_answered(struct term stored);
+
+/* Appends what is answered. */
+void run_result_build(struct term stored, bool interrupted, struct term_builder *builder);
+
+/* The report in it, whatever became of the run. False when there is none. */
+MUST_CHECK bool run_result_report(struct term stored, bool interrupted, struct term *report);
+
+#endif

@@ -1,0 +1,83 @@
+/* What a run may be expected to stay within: one table of kinds, each with its name, how it is measured, and
+ * what is said when it was missed. In the order in which they were given the first missed one is the error.
+ */
+#ifndef HARNESSD_SCENARIO_EXPECTATIONS_H
+#define HARNESSD_SCENARIO_EXPECTATIONS_H
+
+#include "measure/histogram.h"
+#include "term/term_build.h"
+
+enum expectation_kind {
+    EXPECT_TIME_MS,
+    EXPECT_MEMORY_BYTES,
+    EXPECT_REDUCTIONS,
+    EXPECT_P50_US,
+    EXPECT_P90_US,
+    EXPECT_P95_US,
+    EXPECT_P99_US,
+    EXPECT_P999_US,
+    EXPECT_ERROR_RATE,
+    EXPECT_OPS_PER_S,
+    EXPECT_MAILBOX,
+    EXPECT_RECOVERY_MS,
+    EXPECTATION_KINDS
+};
+
+struct expectation {
+    enum expectation_kind kind;
+    double limit;
+    struct term value; /* the limit as it was given */
+};
+
+#define EXPECTATIONS_LIMIT 32
+
+struct expectations {
+    struct expectation items[EXPECTATIONS_LIMIT];
+    size_t count;
+};
+
+/* What there is to judge by. */
+struct measured {
+    uint64_t time_us;
+    int64_t memory_bytes;
+    int64_t reductions;
+    const struct histogram *response; /* us; NULL or empty: no operation was answered */
+    uint64_t operations;              /* that have ended */
+    uint64_t failed;                  /* of them; and arrivals that were dropped */
+    uint64_t dropped;
+    uint64_t load_us;    /* the time of the load alone */
+    int64_t mailbox;     /* the longest; -1 when none was observed */
+    int64_t recovery_ms; /* the longest; -1 when there was nothing to recover from */
+};
+
+extern const char *const expectation_names[EXPECTATION_KINDS];
+
+/* The figure that an expectation is about. False when there is none, as for latencies without an operation:
+ * such an expectation is met. */
+MUST_CHECK bool expectation_measure(enum expectation_kind kind, const struct measured *measured,
+                                    double *figure);
+
+bool expectation_is_met(const struct expectation *expectation, const struct measured *measured);
+
+/* Those of memory and reductions, a bit each, which a process on the node has to be asked for. */
+uint32_t expectations_of_process(void);
+
+bool expectations_have(const struct expectations *expectations, enum expectation_kind kind);
+
+/* The first of them that is missed, or NULL; of the kinds in the mask only. */
+#define EXPECTATIONS_ALL UINT32_MAX
+MUST_CHECK const struct expectation *expectations_missed(const struct expectations *expectations,
+                                                         uint32_t kinds, const struct measured *measured);
+
+/* The exception for a missed one: a RuntimeError, or on nodes without Elixir its text. */
+void expectation_build_error(const struct expectation *expectation, const struct measured *measured,
+                             bool elixir, struct term_builder *builder);
+
+/* %{time_us:, memory_bytes:, reductions:} */
+void measured_build(const struct measured *measured, struct term_builder *builder);
+
+/* A list of %{expectation:, limit:, measured:, met:}. */
+void expectations_build(const struct expectations *expectations, const struct measured *measured,
+                        struct term_builder *builder);
+
+#endif

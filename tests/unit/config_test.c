@@ -1,0 +1,658 @@
+#include "config/config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "base/memory.h"
+#include "config/config_key.h"
+#include "config/cookie.h"
+#include "dist/node_name.h"
+
+#define ARGUMENTS 16
+
+static char directory[64];
+static struct config config;
+static char *problems;
+static size_t problems_size;
+
+/* A file of the test's own directory. */
+static const char *path_of(const char *name)
+{
+    static char path[256];
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    return path;
+}
+
+static const char *write_file(const char *name, const char *text, size_t size, mode_t mode)
+{
+    const char *path = path_of(name);
+    unlink(path);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(path, mode), 0);
+    return path;
+}
+
+/* config_load() with these flags, NULL at the end; what it printed is in `problems`. */
+static enum config_action load(const char *const *flags)
+{
+    char *arguments[ARGUMENTS] = {(char *)"harnessd"};
+    int count = 1;
+    for (; flags[count - 1]; count++)
+        arguments[count] = (char *)flags[count - 1];
+    FILE *output = open_memstream(&problems, &problems_size);
+    enum config_action action = config_load(count, arguments, &config, output);
+    fclose(output);
+    return action;
+}
+
+#define LOAD(...) load((const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
+
+static enum config_action load_file(const char *text)
+{
+    return LOAD("--config", write_file("harnessd.json", text, strlen(text), 0644));
+}
+
+static void unload(void)
+{
+    config_free(&config);
+    free(problems);
+    problems = NULL;
+}
+
+/* Loads the file and expects exactly these lines. */
+static void expect_problems(const char *text, const char *expected)
+{
+    assert_int_equal(load_file(text), CONFIG_INVALID);
+    assert_string_equal(problems, expected);
+    unload();
+}
+
+static void expect_flag_problems(const char *const *flags, const char *expected)
+{
+    assert_int_equal(load(flags), CONFIG_INVALID);
+    assert_string_equal(problems, expected);
+    unload();
+}
+
+static int make_directory(void **state)
+{
+    (void)state;
+    strcpy(directory, "/tmp/serve_config_test.XXXXXX");
+    return mkdtemp(directory) ? 0 : -1;
+}
+
+static int remove_directory(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"harnessd.json", "cookie", "link", ".erlang.cookie"};
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+        unlink(path_of(names[i]));
+    return rmdir(directory);
+}
+
+static int set_environment(void **state)
+{
+    (void)state;
+    setenv(COOKIE_VARIABLE, "secret", 1);
+    setenv("HOME", directory, 1);
+    unsetenv("ERL_EPMD_PORT");
+    unsetenv("CREDENTIALS_DIRECTORY");
+    return 0;
+}
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    assert_int_equal(LOAD("--sname", "a@localhost"), CONFIG_RUN);
+    assert_string_equal(problems, "");
+    assert_string_equal(config.node_name, "a@localhost");
+    assert_false(config.long_names);
+    assert_null(config.cookie_file);
+    assert_string_equal(config.cookie, "secret");
+    assert_null(config.listen);
+    assert_int_equal(config.port, 0);
+    assert_int_equal(config.net_ticktime_s, 60);
+    assert_null(config.epmd_host);
+    assert_int_equal(config.epmd_port, 4369);
+    assert_true(config.epmd_register);
+    assert_true(config.epmd_start);
+    assert_int_equal(config.peer_count, 0);
+    assert_int_equal(config.limit_runs, 64);
+    assert_int_equal(config.limit_threads, 1000000);
+    assert_int_equal(config.limit_events, 1000000);
+    assert_int_equal(config.limit_frame_bytes, 128 << 20);
+    assert_int_equal(config.limit_queued_bytes, 256 << 20);
+    assert_int_equal(config.limit_pending_handshakes, 256);
+    assert_int_equal(config.allowed_callers.count, 1);
+    assert_string_equal(config.allowed_callers.items[0], "*");
+    assert_int_equal(config.denied_callers.count, 0);
+    assert_int_equal(config.log_level, LOG_LEVEL_INFO);
+    assert_int_equal(config.log_format, LOG_TEXT);
+    assert_int_equal(config.shutdown_ms, 20000);
+    assert_string_equal(config.http_listen, "127.0.0.1:9464");
+    unload();
+}
+
+static void test_every_key(void **state)
+{
+    (void)state;
+    write_file("cookie", "from_file\n", 10, 0600);
+    char *text = memory_format(
+        "{\"node\": {\"name\": \"n@10.0.0.1\", \"names\": \"long\", \"cookie_file\": \"%s\", \"listen\": "
+        "\"::\","
+        " \"port\": 65535, \"net_ticktime\": 4}, \"epmd\": {\"host\": \"e\", \"port\": 1, \"register\": "
+        "false,"
+        " \"start\": false}, \"peers\": [\"app@h\", {\"node\": \"b@::1\", \"port\": 9100}, {\"node\": "
+        "\"c@d\"}],"
+        " \"limits\": {\"runs\": 1, \"threads\": 2, \"events\": 3, \"frame_bytes\": 65536,"
+        " \"queued_bytes\": 1099511627776, \"pending_handshakes\": 4}, \"access\": {\"callers\":"
+        " {\"allow\": [\"a*\", \"b@?\"], \"deny\": [\"c\"]}}, \"log\": {\"level\": \"debug\","
+        " \"format\": \"json\"}, \"shutdown_ms\": 0}",
+        path_of("cookie"));
+    assert_int_equal(load_file(text), CONFIG_RUN);
+    assert_string_equal(problems, "");
+    assert_string_equal(config.node_name, "n@10.0.0.1");
+    assert_true(config.long_names);
+    assert_string_equal(config.cookie, "from_file");
+    assert_string_equal(config.listen, "::");
+    assert_int_equal(config.port, 65535);
+    assert_int_equal(config.net_ticktime_s, 4);
+    assert_string_equal(config.epmd_host, "e");
+    assert_int_equal(config.epmd_port, 1);
+    assert_false(config.epmd_register);
+    assert_false(config.epmd_start);
+    assert_int_equal(config.peer_count, 3);
+    assert_string_equal(config.peers[0].node, "app@h");
+    assert_int_equal(config.peers[0].port, 0);
+    assert_string_equal(config.peers[1].node, "b@::1");
+    assert_int_equal(config.peers[1].port, 9100);
+    assert_string_equal(config.peers[2].node, "c@d");
+    assert_int_equal(config.limit_runs, 1);
+    assert_int_equal(config.limit_threads, 2);
+    assert_int_equal(config.limit_events, 3);
+    assert_int_equal(config.limit_frame_bytes, 65536);
+    assert_int_equal(config.limit_queued_bytes, 1LL << 40);
+    assert_int_equal(config.limit_pending_handshakes, 4);
+    assert_int_equal(config.allowed_callers.count, 2);
+    assert_string_equal(config.allowed_callers.items[1], "b@?");
+    assert_string_equal(config.denied_callers.items[0], "c");
+    assert_int_equal(config.log_level, LOG_LEVEL_DEBUG);
+    assert_int_equal(config.log_format, LOG_JSON);
+    assert_int_equal(config.shutdown_ms, 0);
+    unload();
+    free(text);
+}
+
+static void test_flags_override_file(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"node\": {\"name\": \"file@a.b\", \"names\": \"long\", \"port\": 1},"
+                               " \"log\": {\"level\": \"debug\"}}";
+    write_file("cookie", "flag", 4, 0400);
+    char *cookie = memory_string(path_of("cookie"));
+    const char *file = write_file("harnessd.json", text, strlen(text), 0644);
+    assert_int_equal(LOAD("--port=2", "--sname", "flag@host", "--log-level", "error", "--cookie-file", cookie,
+                          "--config", file),
+                     CONFIG_RUN);
+    assert_string_equal(problems, "");
+    assert_string_equal(config.node_name, "flag@host");
+    assert_false(config.long_names);
+    assert_int_equal(config.port, 2);
+    assert_int_equal(config.log_level, LOG_LEVEL_ERROR);
+    assert_string_equal(config.cookie, "flag");
+    unload();
+    free(cookie);
+}
+
+static void test_actions(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"node\": {\"name\": \"a@b\"}}";
+    assert_int_equal(LOAD("--help"), CONFIG_HELP);
+    unload();
+    assert_int_equal(LOAD("--version"), CONFIG_VERSION);
+    unload();
+    unsetenv(COOKIE_VARIABLE); /* a check asks for no cookie that the file does not name */
+    assert_int_equal(LOAD("--check-config", write_file("harnessd.json", text, strlen(text), 0644)),
+                     CONFIG_CHECK);
+    assert_string_equal(problems, "");
+    unload();
+    static const char bad[] = "{\"node\": {\"name\": \"a@b\", \"cookie_file\": \"/nonexistent\"}}";
+    assert_int_equal(LOAD("--check-config", write_file("harnessd.json", bad, strlen(bad), 0644)),
+                     CONFIG_INVALID);
+    assert_string_equal(problems, "node.cookie_file: cannot open /nonexistent: No such file or directory\n");
+    unload();
+}
+
+#define FLAGS(...) ((const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
+
+static void test_flag_problems(void **state)
+{
+    (void)state;
+    expect_flag_problems(FLAGS(), "node.name: required (or --name, --sname)\n");
+    expect_flag_problems(FLAGS("--sname", "a@b", "--prot", "1"),
+                         "--prot: unknown flag (nearest: --port)\n1: unexpected argument\n");
+    expect_flag_problems(FLAGS("--sname", "a@b", "--colour"), "--colour: unknown flag\n");
+    expect_flag_problems(FLAGS("-x", "--sname", "a@b"), "-x: unknown flag\n");
+    expect_flag_problems(FLAGS("--sname", "a@b", "--port"), "--port: needs a value\n");
+    expect_flag_problems(FLAGS("--sname", "a@b", "--port", "70000"), "--port: 70000 is not in 0 to 65535\n");
+    expect_flag_problems(FLAGS("--sname", "a@b", "--port", "1x"), "--port: is not an integer\n");
+    expect_flag_problems(FLAGS("--sname", "a@b", "--port", ""), "--port: is not an integer\n");
+    expect_flag_problems(FLAGS("--sname", "a@b", "--port", "99999999999999999999"),
+                         "--port: is not an integer\n");
+    expect_flag_problems(FLAGS("--sname", "a@b", "--log-level", "inf"),
+                         "--log-level: inf is not one of debug, info, warning, error (nearest: info)\n");
+    expect_flag_problems(FLAGS("--sname", "a@b", "--name", "a@b.c"),
+                         "--sname: cannot be given together with --name\n");
+}
+
+static void test_bad_flags_win_over_help(void **state)
+{
+    (void)state;
+    expect_flag_problems(FLAGS("--help", "--nonsense"), "--nonsense: unknown flag\n");
+}
+
+static void test_file_problems(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *problems;
+    } rows[] = {
+        {"{\"node\": {\"name\": \"a@b\", \"port\": 70000}}", "node.port: 70000 is not in 0 to 65535\n"},
+        {"{\"node\": {\"name\": \"a@b\", \"port\": -1}}", "node.port: -1 is not in 0 to 65535\n"},
+        {"{\"node\": {\"name\": \"a@b\", \"port\": 1.0}}", "node.port: is not an integer\n"},
+        {"{\"node\": {\"name\": \"a@b\", \"port\": \"1\"}}", "node.port: is not an integer\n"},
+        {"{\"node\": {\"name\": \"a@b\", \"net_ticktime\": 3}}",
+         "node.net_ticktime: 3 is not in 4 to 3600\n"},
+        {"{\"node\": {\"name\": \"a@b\", \"listen\": \"host\"}}", "node.listen: host is not an IP address\n"},
+        {"{\"node\": {\"name\": \"a@b\", \"names\": \"longs\"}}",
+         "node.names: longs is not one of short, long (nearest: long)\n"},
+        {"{\"node\": {\"nmae\": \"a@b\"}}", "node.nmae: unknown key (nearest: node.name)\n"
+                                            "node.name: required (or --name, --sname)\n"},
+        {"{\"node\": {\"name\": \"\"}}", "node.name: is empty\n"},
+        {"{\"node\": {\"name\": 1}}", "node.name: is not a string\n"},
+        {"{\"node\": {\"name\": \"a@b\"}, \"limit\": {}}", "limit: unknown key (nearest: limits)\n"},
+        {"{\"node\": {\"name\": \"a@b\"}, \"speed\": {\"listen\": \"x\"}}", "speed: unknown key\n"},
+        {"{\"node\": {\"name\": \"a@b\"}, \"http\": {\"listen\": \"x\"}}",
+         "http.listen: x is not ADDRESS:PORT, with an IPv6 address in brackets\n"},
+        {"{\"node\": {\"name\": \"a@b\"}, \"node.port\": 1}", "node.port: unknown key\n"},
+        {"{\"node\": {\"name\": \"a@b\"}, \"epmd\": 7}", "epmd: is not an object\n"},
+        {"{\"node\": {\"name\": \"a@b\"}, \"epmd\": {\"start\": 1, \"host\": \"\"}}",
+         "epmd.start: is neither true nor false\nepmd.host: is empty\n"},
+        {"{\"node\": {\"name\": \"a@b\"}, \"access\": {\"callers\": {\"alow\": []}}}",
+         "access.callers.alow: unknown key (nearest: access.callers.allow)\n"},
+        {"{\"node\": {\"name\": \"a@b\"}, \"access\": {\"callers\": {\"allow\": \"*\", \"deny\": [\"\", "
+         "1]}}}",
+         "access.callers.allow: is not a list of patterns\naccess.callers.deny[0]: is empty\n"
+         "access.callers.deny[1]: is not a string\n"},
+        {"{\"node\": {\"name\": \"a@b\"}, \"line\\nbreak\": 1}", "line?break: unknown key\n"},
+        {"[]", "FILE: is not a JSON object\n"},
+        {"{\"node\": {\"name\": \"a@b\", \"name\": \"c@d\"}}",
+         "FILE:1:31: duplicate object key near '\"name\"'\n"},
+        {"{", "FILE:1:1: string or '}' expected near end of file\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        assert_int_equal(load_file(rows[i].text), CONFIG_INVALID);
+        const char *file = path_of("harnessd.json");
+        const char *expected = rows[i].problems;
+        const char *printed = problems;
+        if (strncmp(expected, "FILE", 4) == 0) {
+            assert_int_equal(strncmp(printed, file, strlen(file)), 0);
+            expected += 4;
+            printed += strlen(file);
+        }
+        assert_string_equal(printed, expected);
+        unload();
+    }
+    assert_int_equal(LOAD("--config", "/nonexistent", "--sname", "a@b"), CONFIG_INVALID);
+    assert_string_equal(problems, "/nonexistent: cannot open: No such file or directory\n");
+    unload();
+}
+
+static void test_peer_problems(void **state)
+{
+    (void)state;
+    expect_problems("{\"node\": {\"name\": \"a@b\"}, \"peers\": {}}", "peers: is not a list of nodes\n");
+    expect_problems("{\"node\": {\"name\": \"a@b\"}, \"peers\": [1, \"x\", {\"node\": \"p@q\", \"prot\": 1},"
+                    " {\"node\": \"r@s\", \"port\": 65536}, \"t@u@v\", {}, \"t@u\", \"t@u\", \"a@b\","
+                    " {\"//\": \"comment\", \"node\": \"w@x\", \"port\": null}]}",
+                    "peers[0]: is neither \"NAME@HOST\" nor an object with \"node\"\n"
+                    "peers[1]: x has no @HOST\n"
+                    "peers[2].prot: unknown key (nearest: port)\n"
+                    "peers[3].port: 65536 is not in 0 to 65535\n"
+                    "peers[4]: t@u@v has a second @\n"
+                    "peers[5]: is neither \"NAME@HOST\" nor an object with \"node\"\n"
+                    "peers[7]: t@u is there twice\n"
+                    "peers: a@b is this node itself\n");
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    char longest[NODE_NAME_BYTES + 2];
+    memset(longest, 'a', sizeof(longest));
+    longest[1] = '@';
+    longest[NODE_NAME_BYTES + 1] = '\0';
+    assert_non_null(node_name_problem(longest));
+    longest[NODE_NAME_BYTES] = '\0';
+    assert_null(node_name_problem(longest));
+    static const char *const good[] = {"a@b", "A-_9@h", "a@localhost", "a@10.0.0.1", "a@::1", "a@b_c.d"};
+    static const char *const bad[] = {"",      "a",     "@b",    "a@",         "a@b@c",
+                                      "a b@c", "a.b@c", "a@b c", "\xc3\xa4@b", "a@b/c"};
+    for (size_t i = 0; i < ARRAY_LENGTH(good); i++)
+        assert_null(node_name_problem(good[i]));
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+        assert_non_null(node_name_problem(bad[i]));
+    assert_null(node_name_kind_problem("a@localhost", true));
+    assert_null(node_name_kind_problem("a@localhost", false));
+    assert_null(node_name_kind_problem("a@::1", true));
+    assert_non_null(node_name_kind_problem("a@::1", false));
+    assert_non_null(node_name_kind_problem("a@b.c", false));
+    assert_non_null(node_name_kind_problem("a@b", true));
+}
+
+static void test_names_are_completed(void **state)
+{
+    (void)state;
+    char host[256] = "";
+    assert_int_equal(gethostname(host, sizeof(host) - 1), 0);
+    host[strcspn(host, ".")] = '\0';
+    char *expected = memory_format("app@%s", host);
+    assert_int_equal(LOAD("--sname", "app"), CONFIG_RUN);
+    assert_string_equal(config.node_name, expected);
+    unload();
+    assert_int_equal(load_file("{\"node\": {\"name\": \"app\"}}"), CONFIG_RUN);
+    assert_string_equal(config.node_name, expected);
+    assert_false(config.long_names);
+    unload();
+    free(expected);
+    assert_int_equal(load_file("{\"node\": {\"name\": \"app@a.b\"}}"), CONFIG_RUN);
+    assert_true(config.long_names);
+    unload();
+    /* Not every host has a name in full; then it is a problem and never half a name. */
+    if (LOAD("--name", "app") == CONFIG_RUN)
+        assert_true(node_name_looks_long(config.node_name));
+    else
+        assert_string_equal(problems, "--name: app has no @HOST, and this host has no full name\n");
+    unload();
+}
+
+static void test_http_addresses(void **state)
+{
+    (void)state;
+    expect_problems("{\"node\": {\"name\": \"a@b\"}, \"http\": {\"listen\": \"localhost:80\"}}",
+                    "http.listen: localhost:80 is not ADDRESS:PORT, with an IPv6 address in brackets\n");
+    assert_int_equal(load_file("{\"node\": {\"name\": \"a@b\"}, \"http\": {\"listen\": \"\"}}"), CONFIG_RUN);
+    assert_string_equal(config.http_listen, "");
+    unload();
+}
+
+static void test_epmd_port(void **state)
+{
+    (void)state;
+    setenv("ERL_EPMD_PORT", "4400", 1);
+    assert_int_equal(LOAD("--sname", "a@b"), CONFIG_RUN);
+    assert_int_equal(config.epmd_port, 4400);
+    unload();
+    assert_int_equal(load_file("{\"node\": {\"name\": \"a@b\"}, \"epmd\": {\"port\": 5000}}"), CONFIG_RUN);
+    assert_int_equal(config.epmd_port, 5000);
+    unload();
+    setenv("ERL_EPMD_PORT", "0", 1);
+    expect_flag_problems(FLAGS("--sname", "a@b"), "ERL_EPMD_PORT: 0 is not in 1 to 65535\n");
+    unsetenv("ERL_EPMD_PORT");
+}
+
+/* The cookie of a file with these bytes and this mode, or NULL with what is wrong after the file's name. */
+static char *cookie_of(const char *bytes, size_t size, mode_t mode, char problem[200])
+{
+    char *text = NULL;
+    const char *path = write_file("cookie", bytes, size, mode);
+    char *cookie = cookie_load(path, &text);
+    assert_true((cookie == NULL) == (text != NULL));
+    problem[0] = '\0';
+    if (text) {
+        assert_int_equal(strncmp(text, path, strlen(path)), 0);
+        snprintf(problem, 200, "%s", text + strlen(path));
+    }
+    free(text);
+    return cookie;
+}
+
+static void test_cookie_files(void **state)
+{
+    (void)state;
+    char problem[200];
+    char bytes[300];
+    memset(bytes, 'c', sizeof(bytes));
+    static const char *const good[] = {"abc", "abc\n", "abc \t\r\n\n"};
+    for (size_t i = 0; i < ARRAY_LENGTH(good); i++) {
+        char *cookie = cookie_of(good[i], strlen(good[i]), 0600, problem);
+        assert_string_equal(cookie, "abc");
+        cookie_free(cookie);
+    }
+    char *cookie = cookie_of(bytes, COOKIE_BYTES, 0400, problem);
+    assert_int_equal(strlen(cookie), COOKIE_BYTES);
+    cookie_free(cookie);
+    assert_null(cookie_of(bytes, COOKIE_BYTES + 1, 0600, problem));
+    assert_string_equal(problem, " holds more than 255 bytes");
+    assert_null(cookie_of("", 0, 0600, problem));
+    assert_string_equal(problem, " is empty");
+    assert_null(cookie_of(" \n", 2, 0600, problem));
+    assert_string_equal(problem, " is empty");
+    assert_null(cookie_of("a\nb", 3, 0600, problem));
+    assert_string_equal(problem, " holds characters that are not printable");
+    assert_null(cookie_of("a\0", 2, 0600, problem));
+    assert_string_equal(problem, " holds characters that are not printable");
+    assert_null(cookie_of("abc", 3, 0640, problem));
+    assert_non_null(strstr(problem, "has mode 0640"));
+    assert_null(cookie_of("abc", 3, 0601, problem));
+}
+
+static void test_cookie_sources(void **state)
+{
+    (void)state;
+    char *problem = NULL;
+    assert_null(cookie_load(directory, &problem));
+    assert_non_null(strstr(problem, "is not a regular file"));
+    free(problem);
+    assert_null(cookie_load("/dev/null", &problem));
+    free(problem);
+
+    char *link_path = memory_string(path_of("link"));
+    symlink(write_file("cookie", "abc", 3, 0600), link_path);
+    char *cookie = cookie_load(link_path, &problem);
+    assert_string_equal(cookie, "abc");
+    cookie_free(cookie);
+    free(link_path);
+
+    setenv(COOKIE_VARIABLE, "not\x01printable", 1);
+    assert_null(cookie_load(NULL, &problem));
+    assert_string_equal(problem, COOKIE_VARIABLE " holds characters that are not printable");
+    free(problem);
+
+    unsetenv(COOKIE_VARIABLE);
+    write_file(".erlang.cookie", "home\n", 5, 0400);
+    cookie = cookie_load(NULL, &problem);
+    assert_string_equal(cookie, "home");
+    cookie_free(cookie);
+
+    unsetenv("HOME");
+    assert_null(cookie_load(NULL, &problem));
+    free(problem);
+}
+
+static void test_credentials_are_exempt(void **state)
+{
+    (void)state;
+    char problem[200];
+    setenv("CREDENTIALS_DIRECTORY", directory, 1);
+    char *cookie = cookie_of("abc", 3, 0444, problem);
+    assert_string_equal(cookie, "abc");
+    cookie_free(cookie);
+    setenv("CREDENTIALS_DIRECTORY", "/tmp/serve_config_tes", 1);
+    assert_null(cookie_of("abc", 3, 0444, problem));
+    setenv("CREDENTIALS_DIRECTORY", "/nonexistent", 1);
+    assert_null(cookie_of("abc", 3, 0444, problem));
+    unsetenv("CREDENTIALS_DIRECTORY");
+}
+
+/* A file of the tree, found from where this one is. */
+static char *tree_path(const char *name)
+{
+    const char *end = strstr(__FILE__, "tests/unit/");
+    assert_non_null(end);
+    return memory_format("%.*s%s", (int)(end - __FILE__), __FILE__, name);
+}
+
+/* The value of a path such as "access.callers.allow", and whether there is a comment beside it. */
+static const json_t *value_at(const json_t *root, const char *path, bool *commented)
+{
+    char component[64];
+    for (;;) {
+        size_t size = strcspn(path, ".");
+        snprintf(component, sizeof(component), "//%.*s", (int)size, path);
+        *commented = json_object_get(root, component) != NULL;
+        root = json_object_get(root, component + 2);
+        if (!path[size])
+            return root;
+        path += size + 1;
+    }
+}
+
+static void test_example_has_every_key(void **state)
+{
+    (void)state;
+    char *path = tree_path("config/harnessd.json");
+    json_t *root = json_load_file(path, 0, NULL);
+    assert_non_null(root);
+    size_t count;
+    const struct config_key *keys = config_keys(&count);
+    for (size_t i = 0; i < count; i++) {
+        bool commented = false;
+        const json_t *value = value_at(root, keys[i].path, &commented);
+        json_t *fallback = json_loads(keys[i].fallback, JSON_DECODE_ANY, NULL);
+        if (!value || !commented)
+            fail_msg("%s is not in config/harnessd.json, or has no comment", keys[i].path);
+        if (strcmp(keys[i].path, "node.name") != 0 && !json_equal(value, fallback))
+            fail_msg("%s has another value than its default in config/harnessd.json", keys[i].path);
+        json_decref(fallback);
+    }
+    json_decref(root);
+    assert_int_equal(LOAD("--check-config", path), CONFIG_CHECK);
+    assert_string_equal(problems, "");
+    unload();
+    free(path);
+}
+
+/* Whether a comment such as "//port" has no key beside it that the table knows, here or further down. */
+static bool has_stray_comment(const json_t *section, const char *prefix)
+{
+    const char *key;
+    json_t *value;
+    bool stray = false;
+    json_object_foreach((json_t *)section, key, value)
+    {
+        bool comment = strncmp(key, "//", 2) == 0;
+        char *path = memory_format("%s%s", prefix, comment ? key + 2 : key);
+        char *below = memory_format("%s.", path);
+        if (comment && *path)
+            stray |= !config_key_find(path) && !json_is_object(json_object_get(section, key + 2));
+        else if (json_is_object(value))
+            stray |= has_stray_comment(value, below);
+        free(below);
+        free(path);
+    }
+    return stray;
+}
+
+static void test_example_has_nothing_else(void **state)
+{
+    (void)state;
+    char *path = tree_path("config/harnessd.json");
+    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(root);
+    assert_false(has_stray_comment(root, ""));
+    json_object_set_new(json_object_get(root, "node"), "//prot", json_string("Is no key."));
+    assert_true(has_stray_comment(root, ""));
+    json_decref(root);
+    free(path);
+}
+
+static void test_readme_names_every_key(void **state)
+{
+    (void)state;
+    char *path = tree_path("README.md");
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    char *text = memory_zalloc(1, 1 << 20);
+    assert_in_range(fread(text, 1, (1 << 20) - 1, file), 1, (1 << 20) - 2);
+    fclose(file);
+    size_t count;
+    const struct config_key *keys = config_keys(&count);
+    for (size_t i = 0; i < count; i++) {
+        char *quoted = memory_format("`%s`", keys[i].path);
+        if (!strstr(text, quoted))
+            fail_msg("%s is not in README.md", keys[i].path);
+        free(quoted);
+    }
+    free(text);
+    free(path);
+}
+
+static void test_usage_names_every_key(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *output = open_memstream(&text, &size);
+    config_usage(output);
+    fclose(output);
+    size_t count;
+    const struct config_key *keys = config_keys(&count);
+    for (size_t i = 0; i < count; i++)
+        assert_non_null(strstr(text, keys[i].path));
+    static const char *const flags[] = {"--config", "--check-config", "--name",    "--sname", "--cookie-file",
+                                        "--port",   "--log-level",    "--version", "--help"};
+    for (size_t i = 0; i < ARRAY_LENGTH(flags); i++)
+        assert_non_null(strstr(text, flags[i]));
+    free(text);
+}
+
+#define TEST(function) cmocka_unit_test_setup(function, set_environment)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_defaults),
+        TEST(test_every_key),
+        TEST(test_flags_override_file),
+        TEST(test_actions),
+        TEST(test_flag_problems),
+        TEST(test_bad_flags_win_over_help),
+        TEST(test_file_problems),
+        TEST(test_peer_problems),
+        TEST(test_names),
+        TEST(test_names_are_completed),
+        TEST(test_epmd_port),
+        TEST(test_http_addresses),
+        TEST(test_cookie_files),
+        TEST(test_cookie_sources),
+        TEST(test_credentials_are_exempt),
+        TEST(test_example_has_every_key),
+        TEST(test_example_has_nothing_else),
+        TEST(test_readme_names_every_key),
+        TEST(test_usage_names_every_key),
+    };
+    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}

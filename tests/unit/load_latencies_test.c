@@ -1,0 +1,246 @@
+#include "load/latencies.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/compiler.h"
+#include "term/term_read.h"
+
+#define MANY 200
+
+/* A scenario of as many operations as are needed, and what a test looks at in the report. */
+struct fixture {
+    struct scenario scenario;
+    struct operation operations[MANY];
+    struct term_builder messages[MANY];
+    struct latencies latencies;
+    struct term_builder report;
+};
+
+static void add(struct fixture *fixture, enum operation_kind kind, int64_t message)
+{
+    size_t index = fixture->scenario.operation_count++;
+    assert_true(index < MANY);
+    term_build_integer(&fixture->messages[index], message);
+    fixture->operations[index] =
+        (struct operation){.kind = kind, .message = term_built(&fixture->messages[index])};
+}
+
+static void begin(struct fixture *fixture)
+{
+    fixture->scenario.operations = fixture->operations;
+    latencies_init(&fixture->latencies, &fixture->scenario);
+}
+
+static void end(struct fixture *fixture)
+{
+    latencies_free(&fixture->latencies);
+    term_build_free(&fixture->report);
+    for (size_t i = 0; i < fixture->scenario.operation_count; i++)
+        term_build_free(&fixture->messages[i]);
+}
+
+static struct term get(struct term map, const char *key)
+{
+    struct term value = {0};
+    if (!term_pairs_get(map, key, &value))
+        fail_msg("no key %s", key);
+    return value;
+}
+
+static double number(struct term map, const char *key)
+{
+    double value = -1;
+    assert_true(term_read_number(get(map, key), &value));
+    return value;
+}
+
+/* The report, built anew. */
+static struct term report(struct fixture *fixture)
+{
+    term_build_reset(&fixture->report);
+    latencies_build(&fixture->latencies, &fixture->report);
+    return term_built(&fixture->report);
+}
+
+/* The statistics of an operation in a map of them; without data when it is not there. */
+static struct term of_operation(struct fixture *fixture, struct term operations, size_t operation)
+{
+    struct term_builder name = {0};
+    struct term_pairs pairs;
+    struct term key, value, found = {0};
+    operation_build(&fixture->operations[operation], fixture->operations[operation].message, &name);
+    assert_true(term_pairs_start(&pairs, operations));
+    while (term_pairs_next(&pairs, &key, &value))
+        if (term_same(key, term_built(&name)))
+            found = value;
+    term_build_free(&name);
+    return found;
+}
+
+static size_t size_of(struct term map)
+{
+    struct term_pairs pairs;
+    struct term key, value;
+    size_t count = 0;
+    assert_true(term_pairs_start(&pairs, map));
+    while (term_pairs_next(&pairs, &key, &value))
+        count++;
+    return count;
+}
+
+/* --- */
+
+static void test_nothing(void **state)
+{
+    (void)state;
+    struct fixture fixture = {0};
+    struct histogram all;
+    add(&fixture, OPERATION_CALL, 1);
+    begin(&fixture);
+    struct term latency = report(&fixture), overall = get(latency, "overall");
+    static const char *const keys[] = {"count",  "mean_us", "min_us",  "p50_us", "p90_us",
+                                       "p95_us", "p99_us",  "p999_us", "max_us"};
+    for (size_t i = 0; i < ARRAY_LENGTH(keys); i++) {
+        assert_true(number(overall, keys[i]) == 0);
+        assert_true(number(get(get(latency, "service"), "overall"), keys[i]) == 0);
+        assert_true(number(get(latency, "start_delay"), keys[i]) == 0);
+    }
+    assert_int_equal(size_of(overall), ARRAY_LENGTH(keys));
+    assert_int_equal(size_of(latency), 4);
+    assert_int_equal(size_of(get(latency, "operations")), 0);
+    histogram_init(&all, 3);
+    latencies_add_responses(&fixture.latencies, &all);
+    assert_int_equal(all.count, 0);
+    histogram_free(&all);
+    end(&fixture);
+}
+
+/* The response time is what the user has waited, the service time what of it was the server's. */
+static void test_one_operation(void **state)
+{
+    (void)state;
+    struct fixture fixture = {0};
+    add(&fixture, OPERATION_CALL, 1);
+    begin(&fixture);
+    for (uint64_t i = 1; i <= 1000; i++)
+        latencies_record(&fixture.latencies, 0, 10 + i, i);
+    struct term latency = report(&fixture), service = get(latency, "service");
+    static const struct {
+        const char *key;
+        double response;
+        double service;
+    } rows[] = {{"count", 1000, 1000}, {"mean_us", 510.5, 500.5}, {"min_us", 11, 1},
+                {"p50_us", 510, 500},  {"p90_us", 910, 900},      {"p95_us", 960, 950},
+                {"p99_us", 1000, 990}, {"p999_us", 1009, 999},    {"max_us", 1010, 1000}};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        assert_true(number(get(latency, "overall"), rows[i].key) == rows[i].response);
+        assert_true(number(get(service, "overall"), rows[i].key) == rows[i].service);
+        struct term response_of = of_operation(&fixture, get(latency, "operations"), 0);
+        struct term service_of = of_operation(&fixture, get(service, "operations"), 0);
+        assert_true(number(response_of, rows[i].key) == rows[i].response);
+        assert_true(number(service_of, rows[i].key) == rows[i].service);
+    }
+    struct term delay = get(latency, "start_delay");
+    assert_true(number(delay, "min_us") == 10 && number(delay, "max_us") == 10);
+    assert_true(number(delay, "count") == 1000);
+    end(&fixture);
+}
+
+/* One name has one histogram, however often the operation is in the scenario: kind and message are the name,
+ * of custom operations the kind alone. */
+static void test_names(void **state)
+{
+    (void)state;
+    struct fixture fixture = {0};
+    static const struct {
+        enum operation_kind kind;
+        int64_t message;
+        uint64_t count; /* of its name */
+    } rows[] = {{OPERATION_CALL, 1, 2}, {OPERATION_CALL, 2, 1},   {OPERATION_CAST, 1, 1},
+                {OPERATION_CALL, 1, 2}, {OPERATION_CUSTOM, 7, 2}, {OPERATION_CUSTOM, 8, 2}};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        add(&fixture, rows[i].kind, rows[i].message);
+    begin(&fixture);
+    for (uint32_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        latencies_record(&fixture.latencies, i, 100 * (i + 1), 50);
+    struct term operations = get(report(&fixture), "operations");
+    assert_int_equal(size_of(operations), 4);
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        assert_true(number(of_operation(&fixture, operations, i), "count") == (double)rows[i].count);
+    assert_true(number(of_operation(&fixture, operations, 0), "min_us") == 100);
+    assert_true(number(of_operation(&fixture, operations, 3), "max_us") == 400);
+    assert_true(number(of_operation(&fixture, operations, 2), "max_us") == 300);
+    end(&fixture);
+}
+
+/* The first 64 names that are recorded have their own histograms, whatever their order in the scenario. */
+static void test_others(void **state)
+{
+    (void)state;
+    struct fixture fixture = {0};
+    for (int64_t i = 0; i < MANY; i++)
+        add(&fixture, OPERATION_CALL, i);
+    begin(&fixture);
+    for (int round = 0; round < 3; round++)
+        for (uint32_t i = MANY; i-- > 0;)
+            latencies_record(&fixture.latencies, i, i + 1, i);
+    struct term latency = report(&fixture), operations = get(latency, "operations");
+    assert_int_equal(fixture.latencies.count, LATENCIES_OPERATIONS);
+    assert_int_equal(size_of(operations), LATENCIES_OPERATIONS + 1);
+    for (size_t i = 0; i < MANY; i++) {
+        struct term own = of_operation(&fixture, operations, i);
+        assert_int_equal(own.data != NULL, i >= MANY - LATENCIES_OPERATIONS);
+        if (own.data) {
+            assert_true(number(own, "count") == 3);
+            assert_true(number(own, "max_us") == (double)(i + 1));
+        }
+    }
+    struct term other = get(operations, "other");
+    assert_true(number(other, "count") == 3 * (MANY - LATENCIES_OPERATIONS));
+    assert_true(number(other, "max_us") == MANY - LATENCIES_OPERATIONS);
+    assert_true(number(get(get(get(latency, "service"), "operations"), "other"), "min_us") == 0);
+    assert_true(number(get(latency, "overall"), "count") == 3 * MANY);
+    end(&fixture);
+}
+
+/* All operations together are what their histograms add up to, those of others included. */
+static void test_all_together(void **state)
+{
+    (void)state;
+    struct fixture fixture = {0};
+    struct histogram expected, all;
+    struct random random;
+    for (int64_t i = 0; i < 100; i++)
+        add(&fixture, OPERATION_CALL, i);
+    begin(&fixture);
+    histogram_init(&expected, 3);
+    histogram_init(&all, 3);
+    random_seed(&random, 1);
+    for (int i = 0; i < 50000; i++) {
+        uint64_t response = (uint64_t)(20000 * random_exponential(&random));
+        latencies_record(&fixture.latencies, (uint32_t)random_below(&random, 100), response, response / 2);
+        histogram_record(&expected, response);
+    }
+    latencies_add_responses(&fixture.latencies, &all);
+    assert_int_equal(all.count, 50000);
+    assert_memory_equal(all.counts, expected.counts, histogram_buckets(&all) * sizeof(*all.counts));
+    struct term overall = get(report(&fixture), "overall");
+    assert_true(number(overall, "p99_us") == (double)histogram_quantile(&expected, 0.99));
+    assert_true(number(overall, "mean_us") == histogram_mean(&expected));
+    histogram_free(&expected);
+    histogram_free(&all);
+    end(&fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_nothing), cmocka_unit_test(test_one_operation),
+                                       cmocka_unit_test(test_names), cmocka_unit_test(test_others),
+                                       cmocka_unit_test(test_all_together)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,99 @@
+#include "measure/counters.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "term/term_build.h"
+
+static void test_operations(void **state)
+{
+    (void)state;
+    static const struct {
+        enum result_kind result;
+        const char *reason;
+        bool in_tuple; /* {Reason, x} */
+        enum error_kind kind;
+    } rows[] = {
+        {RESULT_TIMEOUT, NULL, false, ERROR_TIMEOUT},
+        {RESULT_NOPROC, NULL, false, ERROR_NOPROC},
+        {RESULT_MISSING_SYNC, NULL, false, ERROR_MISSING_SYNC},
+        {RESULT_EXIT, "nodedown", true, ERROR_NODEDOWN},
+        {RESULT_EXIT, "nodedown", false, ERROR_EXIT},
+        {RESULT_EXIT, "boom", true, ERROR_EXIT},
+        {RESULT_EXIT, "boom", false, ERROR_EXIT},
+        {RESULT_RAISED, "nodedown", true, ERROR_RAISED},
+    };
+    struct counters counters;
+    counters_init(&counters);
+    counters_add_operation(&counters, RESULT_OK, (struct term){0});
+    assert_int_equal(counters_all_errors(&counters), 0);
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct term_builder builder = {0};
+        if (rows[i].in_tuple)
+            term_build_tuple(&builder, 2);
+        if (rows[i].reason)
+            term_build_atom(&builder, rows[i].reason);
+        if (rows[i].in_tuple)
+            term_build_atom(&builder, "x");
+        uint64_t before = counters.errors[rows[i].kind];
+        counters_add_operation(&counters, rows[i].result,
+                               rows[i].reason ? term_built(&builder) : (struct term){0});
+        assert_int_equal(counters.errors[rows[i].kind], before + 1);
+        assert_int_equal(counters_all_errors(&counters), i + 1);
+        term_build_free(&builder);
+    }
+    assert_int_equal(counters.operations, ARRAY_LENGTH(rows) + 1);
+    counters_free(&counters);
+}
+
+static void test_latencies(void **state)
+{
+    (void)state;
+    struct counters counters;
+    counters_init(&counters);
+    counters_add_latency(&counters, 300, 100);
+    counters_add_latency(&counters, 5000, 50);
+    assert_int_equal(counters.response.count, 2);
+    assert_int_equal(counters.response.sum, 5300);
+    assert_int_equal(counters.service.sum, 150);
+    counters_free(&counters);
+}
+
+static void test_faults(void **state)
+{
+    (void)state;
+    struct counters counters;
+    const size_t count = COUNTERS_FAULTS;
+    counters_init(&counters);
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j <= i; j++)
+            counters_add_fault(&counters, i);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(counters.faults[i], i + 1);
+    counters_free(&counters);
+}
+
+static void test_outcomes(void **state)
+{
+    (void)state;
+    struct counters counters = {.finished = {[RUN_COMPLETED] = 1, [RUN_FAILED] = 20, [RUN_CANCELLED] = 300}};
+    assert_int_equal(counters_all_finished(&counters), 321);
+    for (size_t i = 0; i < RUN_OUTCOMES; i++)
+        assert_non_null(run_outcome_names[i]);
+    for (size_t i = 0; i < ERROR_KINDS; i++)
+        assert_non_null(error_kind_names[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_latencies),
+        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_outcomes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

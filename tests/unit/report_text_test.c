@@ -1,0 +1,280 @@
+#include "report/report_text.h"
+#include "report/report_view.h"
+#include "term_from_text.h"
+
+/* --- Showing --- */
+
+static const char *show(const char *result, const char *partial)
+{
+    static char shown[20000];
+    struct term_builder builders[2] = {0};
+    struct buffer text = {0};
+    struct term of_partial = {0};
+    if (partial)
+        of_partial = term_of(&builders[1], partial);
+    bool done = report_text_write(term_of(&builders[0], result), of_partial, &text);
+    assert_int_equal(done, text.size > 0);
+    snprintf(shown, sizeof(shown), "%.*s", (int)text.size,
+             text.size ? (const char *)buffer_bytes(&text) : "");
+    buffer_free(&text);
+    term_build_free(&builders[0]);
+    term_build_free(&builders[1]);
+    return shown;
+}
+
+static void expect_lines(const char *shown, size_t count, const char *const *lines)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!strstr(shown, lines[i])) {
+            fputs(shown, stderr);
+            fail_msg("no '%s'", lines[i]);
+        }
+    for (const char *line = shown; *line; line = strchr(line, '\n') + 1)
+        if (strcspn(line, "\n") > 100 || strchr(line, '\n') == NULL)
+            fail_msg("a line of %zu bytes in:\n%s", strcspn(line, "\n"), shown);
+}
+
+#define EXPECT_LINES(shown, ...)                                                                             \
+    expect_lines(shown, ARRAY_LENGTH(((const char *const[]){__VA_ARGS__})),                                  \
+                 (const char *const[]){__VA_ARGS__})
+
+#define STATS(count)                                                                                         \
+    "#{count => " count ", min_us => 100, mean_us => 1.5, p50_us => 1000, p90_us => 2000, p95_us => 3000, "  \
+    "p99_us => 5000, p999_us => 9000, max_us => 10000}"
+#define NO_STATS                                                                                             \
+    "#{count => 0, min_us => 0, mean_us => 0.0, p50_us => 0, p90_us => 0, p95_us => 0, p99_us => 0, "        \
+    "p999_us => 0, max_us => 0}"
+#define INTERVAL(at, operations, errors, p99, marks)                                                         \
+    "#{at_ms => " at ", interval_ms => 100, operations => " operations ", errors => " errors                 \
+    ", dropped => 0, p50_us => 1, p99_us => " p99 ", max_us => 9, in_flight => 4, mailbox => nil, "          \
+    "memory_bytes => nil, run_queue => nil, loop_lag_us => 1, marks => " marks "}"
+#define METRICS                                                                                              \
+    "metrics => #{duration_ms => 2000, total_operations => 12345, thread_count => 8, operation_errors => "   \
+    "617, 'mailbox_observed?' => true, overall_duration_ms => 2500, events_dropped => 0, dropped => 3}"
+
+#define REPORT                                                                                                                                                                                                     \
+    "#{events => [], threads => [], " METRICS ", run_id => 42, seed => 7, "                                                                                                                                        \
+    "metadata => #{team => <<\"core\">>, scenario_id => 42}, "                                                                                                                                                     \
+    "errors => #{timeout => 17, {noproc, x} => 600}, "                                                                                                                                                             \
+    "mailbox => #{initial_size => 0, final_size => 1, max_size => 1234, avg_size => 1.5}, "                                                                                                                        \
+    "performance => #{time_us => 1, memory_bytes => 2048, reductions => 99}, "                                                                                                                                     \
+    "latency => #{overall => " STATS("12000") ", operations => #{get => " STATS(                                                                                                                                   \
+        "2000") ", {add, 1} => " STATS("10000") "}, service => #{overall => " STATS("12000") ", operations "                                                                                                       \
+                                                                                             "=> #{}}, "                                                                                                           \
+                                                                                             "start_delay "                                                                                                        \
+                                                                                             "=> " NO_STATS                                                                                                        \
+                                                                                             "}, "                                                                                                                 \
+                                                                                             "timeline => "                                                                                                        \
+                                                                                             "[" INTERVAL("0", "100", "#{}", "900", "[]") ", " INTERVAL(                                                           \
+                                                                                                 "100",                                                                                                            \
+                                                                                                 "50",                                                                                                             \
+                                                                                                 "#{"                                                                                                              \
+                                                                                                 "timeout "                                                                                                        \
+                                                                                                 "=> 2, x "                                                                                                        \
+                                                                                                 "=> 1}",                                                                                                          \
+                                                                                                 "nil",                                                                                                            \
+                                                                                                 "[#{fault "                                                                                                       \
+                                                                                                 "=> "                                                                                                             \
+                                                                                                 "suspend, "                                                                                                       \
+                                                                                                 "event => "                                                                                                       \
+                                                                                                 "injected,"                                                                                                       \
+                                                                                                 " target "                                                                                                        \
+                                                                                                 "=> [a]}]") "], "                                                                                                 \
+                                                                                                             "expectations => [#{expectation => max_p99_us, limit => 6000, measured => 5000, met => true}, "       \
+                                                                                                             "#{expectation => max_mailbox, limit => 10.5, measured => nil, met => true}], "                       \
+                                                                                                             "injections => [#{at_ms => 500, kind => suspend, action => {suspend, 100}, target => [$p], "          \
+                                                                                                             "outcome => ok, amount => 1, duration_ms => 101, undone => true, recovery_ms => nil, errors => 3}], " \
+                                                                                                             "healed => true, chaos => nil, context => #{}}"
+
+static void test_completed(void **state)
+{
+    (void)state;
+    const char *shown = show("{ok, " REPORT "}", NULL);
+    EXPECT_LINES(shown, "Run 42: completed\n", "  operations   12,345 by 8 threads in 2.00 s, 6,173/s\n",
+                 "  errors       617 (5 %), and 3 arrivals dropped\n", "  time in all  2.50 s\n",
+                 "  mailbox      1,234 at most, 1 at the end\n",
+                 "  hooks' node  memory grew by 2,048 bytes, 99 reductions of the session\n",
+                 "  seed         7\n", "  metadata     team: <<\"core\">>\n",
+                 "\nExpectations\n"
+                 "       expectation  measured  limit\n"
+                 "  met  max_p99_us      5,000  6,000\n"
+                 "  met  max_mailbox         -   10.5\n",
+                 "\nErrors\n"
+                 "  count  reason\n"
+                 "    600  {noproc,x}\n"
+                 "     17  timeout\n",
+                 "\nResponse times\n"
+                 "                    count     min      p50      p90      p95      p99    p99.9      max\n"
+                 "  all              12,000  100 us  1.00 ms  2.00 ms  3.00 ms  5.00 ms  9.00 ms  10.0 ms\n"
+                 "  {",
+                 "  get               2,000  100 us", "  from their send  12,000  100 us",
+                 "  min     100 us  #\n"
+                 "  p50    1.00 ms  ######\n",
+                 "  max    10.0 ms  ############################################################\n",
+                 "\nCourse of the load\n"
+                 "    from  ops/s                        errors     p99  in flight  mailbox\n"
+                 "    0 us  1,000  ####################       0  900 us          4        0\n"
+                 "  100 ms  500.0  ##########                 3       -          4        0  suspend "
+                 "injected\n",
+                 "\nFaults: 1\n"
+                 "      at  kind     target              outcome  lasted  recovered in  errors\n"
+                 "  500 ms  suspend  [<app@target.5.0>]  ok       101 ms             -       3\n");
+    assert_null(strstr(shown, "scenario_id"));
+    assert_null(strstr(shown, "sent late by"));
+}
+
+static void test_forms(void **state)
+{
+    (void)state;
+    char alone[20000];
+    /* Of a report alone it is not known how its run has ended. */
+    snprintf(alone, sizeof(alone), "%s", show(REPORT, NULL));
+    EXPECT_LINES(alone, "Run 42: report\n");
+    assert_string_equal(strchr(alone, '\n'), strchr(show("{ok, " REPORT "}", NULL), '\n'));
+    EXPECT_LINES(show("{partial, " REPORT "}", NULL), "Run 42: under way\n");
+    assert_string_equal(strchr(alone, '\n'), strchr(show("{partial, " REPORT "}", NULL), '\n'));
+    assert_string_equal(show("{partial, nil}", NULL), "");
+    assert_string_equal(show("{ok, fine}", NULL), "");
+    assert_string_equal(show("5", NULL), "");
+    assert_string_equal(show("{a, b, c}", NULL), "");
+    /* A map with nothing in it that is known is a report that says nothing. */
+    assert_string_equal(show("#{}", NULL), "Run: report\n");
+    assert_string_equal(
+        show("#{metrics => 5, latency => [], timeline => #{}, errors => a, expectations => b, "
+             "injections => 7, healed => 5, metadata => [], mailbox => x, seed => y}",
+             NULL),
+        "Run: report\n"
+        "  operations   0 by 0 threads in 0 us, 0.0/s\n"
+        "  errors       0\n"
+        "  time in all  0 us\n"
+        "  mailbox      0 at most, 0 at the end\n"
+        "  seed         0\n");
+}
+
+static void test_outcomes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *result;
+        const char *lines[4];
+    } rows[] = {
+        {"{error, {performance_failed, #{error => e, measurement => #{memory_bytes => 5, reductions => 6}, "
+         "expectations => [#{expectation => max_time_ms, limit => 5, measured => 7.25, met => false}]}}}",
+         {"Run: an expectation was missed\n", "  MISSED  max_time_ms      7.25      5\n", "grew by 5 bytes"}},
+        {"{error, {cancelled, #{run_id => 5, " METRICS "}}}", {"Run 5: cancelled\n", "12,345"}},
+        {"{error, {interrupted, #{run_id => 5}}}", {"Run 5: interrupted\n"}},
+        {"{error, {cleanup_failed, {cleanup_failed, timeout}, #{run_id => 5}}}",
+         {"Run 5: failed\n", "  cleanup failed  timeout\n"}},
+        {"{error, {cleanup_failed, {cleanup_failed, timeout}, {cancelled, #{run_id => 5}}}}",
+         {"Run 5: cancelled\n", "  cleanup failed  timeout\n"}},
+        {"{error, {thread_failure, {error, timeout}}}",
+         {"Run: failed\n", "  reason  {thread_failure,{error,timeout}}\n"}},
+        {"{error, {nodedown, a@b}}", {"Run: failed\n", "  reason  {nodedown,a@b}\n"}},
+        {"{error, {busy, runs}}", {"Run: not run\n", "  reason  {busy,runs}\n"}},
+        {"{error, {not_allowed, #{rule => x}}}", {"Run: not run\n", "rule => x"}},
+        {"{error, any}", {"Run: failed\n", "  reason  any\n"}},
+        {"{error, {invalid_scenario, [#{path => [threads, 0, 12, call], problem => x, message => "
+         "<<\"is \\012wrong\">>}, #{path => [], problem => x, message => <<\"syntax\">>}]}}",
+         {"Run: not run\n", "  threads[0][12].call: is  wrong\n", "  syntax\n"}},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        const char *shown = show(rows[i].result, NULL);
+        for (size_t j = 0; j < 4 && rows[i].lines[j]; j++)
+            EXPECT_LINES(shown, rows[i].lines[j]);
+    }
+}
+
+/* What was recorded of a run that has no report. */
+static void test_partial(void **state)
+{
+    (void)state;
+    EXPECT_LINES(show("{error, {thread_failure, x}}", "#{run_id => 5, " METRICS "}"), "Run 5: failed\n",
+                 "reason       {thread_failure,x}\n", "12,345");
+    /* The judgement goes before what the partial report says of it. */
+    const char *shown =
+        show("{error, {performance_failed, #{expectations => [#{expectation => max_time_ms, limit => 5, "
+             "measured => 7, met => false}]}}}",
+             REPORT);
+    EXPECT_LINES(shown, "Run 42: an expectation was missed\n", "MISSED  max_time_ms", "12,345");
+    assert_null(strstr(shown, "max_mailbox"));
+    /* A report has everything itself. */
+    assert_null(strstr(show("{error, {cancelled, #{run_id => 6}}}", REPORT), "12,345"));
+}
+
+static void test_dry_run(void **state)
+{
+    (void)state;
+    EXPECT_LINES(show("{ok, #{dry_run => true, seed => 9, thread_count => 1, target => x, chaos => "
+                      "[#{kind => suspend, action => {suspend, 5}, at_ms => [0, 100, 200, 300, 400], target "
+                      "=> [$p], problem => nil}, #{kind => flood, action => x, at_ms => [], target => [], "
+                      "problem => noproc}]}}",
+                      NULL),
+                 "Run: a dry run\n  seed  9\n", "\nFaults that would be injected\n",
+                 "  0 us, 100 ms, 200 ms, 300 ms, ...  suspend  [<app@target.5.0>]\n",
+                 "  never                              flood    []                  noproc\n");
+}
+
+static void test_not_undone(void **state)
+{
+    (void)state;
+    EXPECT_LINES(show("{ok, #{injections => [#{at_ms => 1, kind => suspend}], healed => [#{kind => suspend, "
+                      "reason => timeout}]}}",
+                      NULL),
+                 "  NOT UNDONE  #{kind => suspend,reason => timeout}\n");
+}
+
+/* --- Very many of what there may be many --- */
+
+static char *repeat(const char *head, const char *item, size_t count, const char *end)
+{
+    struct buffer text = {0};
+    buffer_print(&text, "%s", head);
+    for (size_t i = 0; i < count; i++)
+        buffer_print(&text, i ? ", %s" : "%s", item);
+    buffer_print(&text, "%s", end);
+    buffer_append(&text, "", 1);
+    return (char *)buffer_bytes(&text);
+}
+
+static void test_many(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *head;
+        const char *item;
+        const char *line;
+    } rows[] = {
+        {"{ok, #{injections => [", "#{at_ms => 5, kind => flood, target => [$p, $p, $p, $p, $p, $p, $p, $p]}",
+         "  ... and 960 more\n"},
+        {"{ok, #{dry_run => true, chaos => [", "#{kind => flood, at_ms => [1], target => [$p]}",
+         "  ... and 960 more\n"},
+        {"{ok, #{timeline => [", INTERVAL("0", "1", "#{}", "1", "[]"),
+         "Course of the load (of 50 intervals each the worst p99)\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        char *result = repeat(rows[i].head, rows[i].item, 1000, "]}}");
+        EXPECT_LINES(show(result, NULL), rows[i].line);
+        free(result);
+    }
+}
+
+static void test_long_reason(void **state)
+{
+    (void)state;
+    char *result = repeat("{error, {failed, [", "{some_long_element, \"with text\"}", 90, "]}}");
+    const char *shown = show(result, NULL);
+    EXPECT_LINES(shown, "Run: failed\n  reason  {failed,[{some_long_element,\"with text\"}", "...\n");
+    assert_true(strlen(shown) < 800);
+    free(result);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_completed), cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_outcomes),  cmocka_unit_test(test_partial),
+        cmocka_unit_test(test_dry_run),   cmocka_unit_test(test_not_undone),
+        cmocka_unit_test(test_many),      cmocka_unit_test(test_long_reason),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
