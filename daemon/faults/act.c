@@ -22,7 +22,7 @@ static bool is_target(const struct run *run, size_t index, const struct candidat
     if (target->spec->kind == TARGET_PID)
         return term_same(target->spec->server, candidate->pid);
     if (target->found.size)
-        return term_same(buffer_term(&target->found), candidate->pid);
+        return term_same(term_of(&target->found), candidate->pid);
     return target->spec->kind == TARGET_NAME && term_same(target->spec->name, candidate->name) &&
            read_node_of(candidate->pid, node) && strcmp(node, target->spec->node) == 0;
 }
@@ -52,7 +52,7 @@ static void log_injection(const struct run_chaos *chaos, const struct injection 
 }
 
 /* {hold, Fault, Milliseconds} for what lasts, the fault alone for what does not. */
-static void build_fault(const struct chaos_action *action, struct term pids, struct term_builder *builder)
+static void build_fault(const struct fault_action *action, struct term pids, struct term_builder *builder)
 {
     bool holds = action->kind->lasts;
     if (holds) {
@@ -61,7 +61,7 @@ static void build_fault(const struct chaos_action *action, struct term pids, str
     }
     action->kind->build(action, pids, builder);
     if (holds)
-        term_build_unsigned(builder, chaos_held_ms(action));
+        term_build_unsigned(builder, fault_held_ms(action));
 }
 
 static void ask(struct run_chaos *chaos, struct injection *injection, const char *node, struct term request)
@@ -94,7 +94,7 @@ static void keep_pids(struct injection *injection)
     }
     if (count)
         term_build_nil(&pids);
-    run_keep(&injection->pids, term_built(&pids));
+    term_keep(&injection->pids, term_built(&pids));
     injection->has_pids = true;
     term_build_free(&pids);
 }
@@ -165,12 +165,12 @@ static void build_others(struct term groups_term, const char *node, struct term_
 
 static void act_on_nodes(struct run_chaos *chaos, struct injection *injection)
 {
-    const struct chaos_action *action = injection->action;
+    const struct fault_action *action = injection->action;
     const char *node = injection_nodes(injection);
     for (size_t i = 0; i < injection->node_count; i++, node += strlen(node) + 1) {
         struct term_builder others = {0}, request = {0};
-        if (action->kind->doing == CHAOS_SPLIT)
-            build_others(action->values[CHAOS_NODES].term, node, &others);
+        if (action->kind->doing == FAULT_SPLIT)
+            build_others(action->values[FAULT_NODES].term, node, &others);
         else
             term_build_nil(&others);
         build_fault(action, term_built(&others), &request);
@@ -182,7 +182,7 @@ static void act_on_nodes(struct run_chaos *chaos, struct injection *injection)
 
 void chaos_act(struct run_chaos *chaos, struct injection *injection)
 {
-    bool to_nodes = injection->action->kind->victim == CHAOS_TARGET_NODE;
+    bool to_nodes = injection->action->kind->victim == FAULT_TARGET_NODE;
     chaos_expect(chaos, injection, to_nodes ? injection->node_count : injection->candidate_count);
     injection->part_count = injection->parts_left = 0; /* as many as there are nodes */
     injection->state = INJECTION_ACTING;
@@ -191,7 +191,7 @@ void chaos_act(struct run_chaos *chaos, struct injection *injection)
         keep_pids(injection);
     log_injection(chaos, injection);
     injection->at_ns = clock_ns();
-    if (injection->action->kind->doing != CHAOS_SPLIT) /* which begins when all nodes are ready */
+    if (injection->action->kind->doing != FAULT_SPLIT) /* which begins when all nodes are ready */
         chaos_injected(chaos, injection);
     if (to_nodes)
         act_on_nodes(chaos, injection);
@@ -223,20 +223,20 @@ static void on_effect(struct injection *injection)
 static void on_holding(struct run_chaos *chaos, struct injection *injection, size_t part, struct term count)
 {
     int64_t amount = 0;
-    bool is_open = !injection->action->values[CHAOS_DURATION_MS].given;
+    bool is_open = !injection->action->values[FAULT_DURATION_MS].given;
     if (!term_read_integer(count, &amount))
         return;
     injection->parts[part].holding = true;
     injection->amount += (uint64_t)amount;
     injection->state = INJECTION_HOLDING;
     injection->was_held = true;
-    if (amount == 0 && injection->action->kind->victim == CHAOS_PROCESSES)
+    if (amount == 0 && injection->action->kind->victim == FAULT_PROCESSES)
         injection_outcome(injection, "noproc");
     on_effect(injection);
     if (injection->effect_ns && is_open) { /* it is held as long as the load goes on, and not waited for */
         injection->released = true;
         injection_outcome(injection, "ok");
-        chaos_release(chaos, injection->index, buffer_term(&injection->outcome));
+        chaos_release(chaos, injection->index, term_of(&injection->outcome));
     }
     if (chaos->healing)
         chaos_undo(injection);
@@ -262,7 +262,7 @@ static void on_undone(struct run_chaos *chaos, struct injection *injection, size
 {
     struct term how[2];
     if (!term_is_atom(parts[1], "true"))
-        run_keep(&injection->undone, parts[1]);
+        term_keep(&injection->undone, parts[1]);
     if (term_is_atom(parts[2], "not_kept_apart"))
         injection_outcome(injection, "not_kept_apart");
     else if (term_read_tuple_of(parts[2], 2, how) && term_is_atom(how[0], "also_cut"))
@@ -276,9 +276,9 @@ static void on_failed(struct run_chaos *chaos, struct injection *injection, size
 {
     injection_outcome_term(injection, "error", reason);
     if (injection->parts[part].holding) /* nobody has looked */
-        run_keep(&injection->undone, reason);
+        term_keep(&injection->undone, reason);
     injection->parts[part].agent = NULL;
-    if (injection->action->kind->doing == CHAOS_SPLIT)
+    if (injection->action->kind->doing == FAULT_SPLIT)
         chaos_undo(injection);
     part_ended(chaos, injection, part);
 }
@@ -348,7 +348,7 @@ void chaos_act_lost(struct run_chaos *chaos, struct injection *injection, size_t
 {
     struct term_builder loss = {0};
     const struct chaos_agent *agent = injection->parts[part].agent;
-    if (injection->action->kind->doing == CHAOS_HALT && agent->started &&
+    if (injection->action->kind->doing == FAULT_HALT && agent->started &&
         term_is_atom(reason, "noconnection")) {
         injection->effect_ns = clock_ns();
         injection->amount = 1;
@@ -359,7 +359,7 @@ void chaos_act_lost(struct run_chaos *chaos, struct injection *injection, size_t
         injection_outcome_term(injection, "error", term_built(&loss));
         if (injection->action->kind->lasts && agent->started) { /* it may hold without having said so */
             injection->was_held = true;
-            run_keep(&injection->undone, term_built(&loss));
+            term_keep(&injection->undone, term_built(&loss));
         }
         term_build_free(&loss);
     }
@@ -384,6 +384,6 @@ void chaos_undo(struct injection *injection)
 void chaos_call_off(struct injection *injection)
 {
     chaos_undo(injection);
-    if (injection->action->kind->doing == CHAOS_ACT)
+    if (injection->action->kind->doing == FAULT_ACT)
         tell_agents(injection, "cancel");
 }

@@ -121,7 +121,7 @@ static void on_started(struct chaos_agents *agents, int64_t serial)
             continue;
         agent->started = true;
         for (size_t i = 0; i < agent->waiting_count; i++) {
-            (void)script_send(&agent->script, buffer_term(&agent->waiting[i]));
+            (void)script_send(&agent->script, term_of(&agent->waiting[i]));
             buffer_free(&agent->waiting[i]);
         }
         agent->waiting_count = 0;

@@ -72,7 +72,7 @@ void chaos_free(struct run *run)
 
 /* --- Injections --- */
 
-static struct injection *make_injection(const struct chaos_action *action, uint32_t index,
+static struct injection *make_injection(const struct fault_action *action, uint32_t index,
                                         uint64_t occurrence)
 {
     struct injection *injection = memory_zalloc(1, sizeof(*injection));
@@ -99,7 +99,7 @@ static void drop_oldest(struct run_chaos *chaos)
     chaos->dropped++;
 }
 
-struct injection *chaos_new_injection(struct run_chaos *chaos, const struct chaos_action *action,
+struct injection *chaos_new_injection(struct run_chaos *chaos, const struct fault_action *action,
                                       uint32_t index, uint64_t occurrence)
 {
     struct injection *injection = make_injection(action, index, occurrence);
@@ -154,7 +154,7 @@ void chaos_end(struct run_chaos *chaos, struct injection *injection)
     if (injection->was_held)
         chaos_mark(chaos, injection, injection_is_left(injection) ? "left" : "undone");
     if (is_awaited)
-        chaos_release(chaos, injection->index, buffer_term(&injection->outcome));
+        chaos_release(chaos, injection->index, term_of(&injection->outcome));
     check_healed(chaos);
 }
 
@@ -163,14 +163,14 @@ void chaos_release(struct run_chaos *chaos, uint32_t index, struct term result)
     struct turn *turn = &chaos->turns[index];
     if (turn->running)
         turn->running--;
-    run_keep(&turn->result, result);
+    term_keep(&turn->result, result);
     loop_timer_set(&chaos->timer, 0);
 }
 
 void chaos_fail(struct run_chaos *chaos, struct term reason)
 {
     if (!chaos->failure.size)
-        run_keep(&chaos->failure, reason);
+        term_keep(&chaos->failure, reason);
 }
 
 /* --- What agents tell --- */
@@ -281,9 +281,9 @@ bool chaos_refused(struct run *run)
 }
 
 /* A dry run of a scenario with a setup has no subject. */
-static bool has_target(const struct run *run, const struct chaos_action *action)
+static bool has_target(const struct run *run, const struct fault_action *action)
 {
-    return run->set_up || !run->scenario->setup.data || action->target.kind != CHAOS_TARGET_SUBJECT;
+    return run->set_up || !run->scenario->setup.data || action->target.kind != FAULT_TARGET_SUBJECT;
 }
 
 bool chaos_plan(struct run *run)
@@ -291,7 +291,7 @@ bool chaos_plan(struct run *run)
     struct run_chaos *chaos = run->faults;
     size_t asked = 0;
     for (size_t i = 0; chaos && i < run->scenario->action_count; i++) {
-        const struct chaos_action *action = &run->scenario->actions[i];
+        const struct fault_action *action = &run->scenario->actions[i];
         struct injection *plan = make_injection(action, (uint32_t)i, 0);
         plan->is_plan = true;
         injection_list_add(&chaos->plans, plan);
@@ -308,17 +308,14 @@ bool chaos_plan(struct run *run)
 void chaos_plan_no_longer(struct run *run)
 {
     struct run_chaos *chaos = run->faults;
-    struct term_builder reason = {0};
-    term_build_atom(&reason, "timeout");
     for (struct injection *plan = chaos->plans.first; plan; plan = next_of(&chaos->plans, plan)) {
         if (plan->state == INJECTION_ENDED)
             continue;
         plan->state = INJECTION_ENDED;
-        run_keep(&plan->failure, term_built(&reason));
+        term_keep(&plan->failure, TERM_ATOM("timeout"));
     }
     if (!run->scenario->dry_run)
-        run_fail(run, "chaos_failed", term_built(&reason));
-    term_build_free(&reason);
+        run_fail(run, "chaos_failed", TERM_ATOM("timeout"));
     chaos->planning = 0;
 }
 
@@ -338,7 +335,7 @@ static void draw_one(const struct run_chaos *chaos, struct injection *injection)
     struct random random;
     if (injection->candidate_count < 2)
         return;
-    schedule_random(&random, chaos->run->seed, injection->index, injection->occurrence, SCHEDULE_TARGET);
+    occurrence_random(&random, chaos->run->seed, injection->index, injection->occurrence, OCCURRENCE_TARGET);
     injection->candidates[0] = injection->candidates[random_below(&random, injection->candidate_count)];
     injection->candidate_count = 1;
 }
@@ -357,7 +354,7 @@ void chaos_found(struct run_chaos *chaos, struct injection *injection)
     }
     keep_alive_ones(injection);
     bool is_forbidden = chaos_forbids(chaos, injection, &refusal);
-    if (injection->action->target.kind == CHAOS_TARGET_CHILD)
+    if (injection->action->target.kind == FAULT_TARGET_CHILD)
         draw_one(chaos, injection);
     if (chaos->stopped) {
         injection_outcome(injection, "cancelled");
@@ -366,8 +363,8 @@ void chaos_found(struct run_chaos *chaos, struct injection *injection)
         injection_outcome_term(injection, "not_allowed", term_built(&refusal));
         chaos_end(chaos, injection);
     } else if (injection->candidate_count + injection->node_count == 0) {
-        if (injection->failure.size && !term_is_atom(buffer_term(&injection->failure), "noproc"))
-            injection_outcome_term(injection, "error", buffer_term(&injection->failure));
+        if (injection->failure.size && !term_is_atom(term_of(&injection->failure), "noproc"))
+            injection_outcome_term(injection, "error", term_of(&injection->failure));
         injection_outcome(injection, "noproc");
         chaos_end(chaos, injection);
     } else {
@@ -378,7 +375,7 @@ void chaos_found(struct run_chaos *chaos, struct injection *injection)
 
 /* --- The schedule --- */
 
-static const struct chaos_action *action_of(const struct run_chaos *chaos, size_t index)
+static const struct fault_action *action_of(const struct run_chaos *chaos, size_t index)
 {
     return &chaos->run->scenario->actions[index];
 }
@@ -390,7 +387,7 @@ static void set_due(struct run_chaos *chaos, size_t index)
     turn->done = turn->occurrence >= schedule->times;
     if (!turn->done)
         turn->due_ns = chaos->started_ns +
-                       schedule_due_ns(schedule, chaos->run->seed, (uint32_t)index, turn->occurrence);
+                       occurrence_due_ns(schedule, chaos->run->seed, (uint32_t)index, turn->occurrence);
 }
 
 static void record(struct run_chaos *chaos, size_t index, uint64_t occurrence, uint64_t due_ns,
@@ -398,19 +395,16 @@ static void record(struct run_chaos *chaos, size_t index, uint64_t occurrence, u
 {
     struct injection *injection =
         chaos_new_injection(chaos, action_of(chaos, index), (uint32_t)index, occurrence);
-    struct term_builder atom = {0};
     injection->due_ns = due_ns;
     injection_outcome(injection, outcome);
     end_injection(chaos, injection);
-    term_build_atom(&atom, "ok");
-    run_keep(&chaos->turns[index].result, term_built(&atom));
-    term_build_free(&atom);
+    term_keep(&chaos->turns[index].result, TERM_ATOM("ok"));
 }
 
 static void inject(struct run_chaos *chaos, size_t index, uint64_t occurrence, uint64_t due_ns)
 {
-    const struct chaos_action *action = action_of(chaos, index);
-    if (action->kind->doing == CHAOS_KILL_ROUNDS) {
+    const struct fault_action *action = action_of(chaos, index);
+    if (action->kind->doing == FAULT_KILL_ROUNDS) {
         chaos_campaign_start(chaos, action, (uint32_t)index, occurrence);
         return;
     }
@@ -427,7 +421,7 @@ static void take_turn(struct run_chaos *chaos, size_t index)
     const struct schedule *schedule = &action_of(chaos, index)->schedule;
     uint64_t occurrence = turn->occurrence++, due_ns = turn->due_ns;
     set_due(chaos, index);
-    if (schedule_happens(schedule, chaos->run->seed, (uint32_t)index, occurrence))
+    if (occurrence_happens(schedule, chaos->run->seed, (uint32_t)index, occurrence))
         inject(chaos, index, occurrence, due_ns);
     else if (schedule->times == 1)
         record(chaos, index, occurrence, due_ns, "not_drawn");
@@ -473,7 +467,7 @@ static void build_results(const struct run_chaos *chaos, struct term_builder *bu
         term_build_list(builder, scenario->action_count);
     for (size_t i = 0; i < scenario->action_count; i++) {
         if (chaos->turns[i].result.size && chaos->turns[i].done)
-            term_build_term(builder, buffer_term(&chaos->turns[i].result));
+            term_build_term(builder, term_of(&chaos->turns[i].result));
         else
             term_build_atom(builder, "ok");
     }
@@ -498,10 +492,10 @@ static void tell_done(struct run_chaos *chaos)
     chaos->told = true;
     run->chaos_running = false;
     if (chaos->failure.size) {
-        run_keep(&run->chaos_failure, buffer_term(&chaos->failure));
+        term_keep(&run->chaos_failure, term_of(&chaos->failure));
     } else {
         build_results(chaos, &results);
-        run_keep(&run->chaos_result, term_built(&results));
+        term_keep(&run->chaos_result, term_built(&results));
     }
     term_build_free(&results);
     if (run->state == RUN_CHAOS_WAIT)
@@ -523,7 +517,7 @@ static void cancel_pending(struct run_chaos *chaos)
 {
     for (size_t i = 0; i < chaos->run->scenario->action_count; i++) {
         struct turn *turn = &chaos->turns[i];
-        if (!turn->done && action_of(chaos, i)->schedule.times != SCHEDULE_ENDLESS)
+        if (!turn->done && action_of(chaos, i)->schedule.times != OCCURRENCES_ENDLESS)
             record(chaos, i, turn->occurrence, turn->due_ns, "cancelled");
         turn->done = true;
     }
@@ -602,9 +596,9 @@ void chaos_load_over(struct run *run)
 
 static bool can_be_called_off(const struct injection *injection)
 {
-    const struct chaos_kind *kind = injection->action->kind;
+    const struct fault_kind *kind = injection->action->kind;
     return (injection->state == INJECTION_HOLDING || injection->state == INJECTION_ACTING) &&
-           (kind->lasts || kind->doing == CHAOS_ACT);
+           (kind->lasts || kind->doing == FAULT_ACT);
 }
 
 size_t chaos_heal_now(struct run *run,
@@ -638,16 +632,13 @@ void chaos_tell_heal_now(struct run *run, const void *owner)
 void chaos_give_up(struct run *run)
 {
     struct run_chaos *chaos = run->faults;
-    struct term_builder reason = {0};
-    term_build_atom(&reason, "timeout");
     chaos->healing = false;
     while (chaos->active.first) {
         struct injection *injection = chaos->active.first;
         if (injection->action->kind->lasts)
-            run_keep(&injection->undone, term_built(&reason));
-        injection_outcome_term(injection, "error", term_built(&reason));
+            term_keep(&injection->undone, TERM_ATOM("timeout"));
+        injection_outcome_term(injection, "error", TERM_ATOM("timeout"));
         injection->was_held |= injection->action->kind->lasts;
         end_injection(chaos, injection);
     }
-    term_build_free(&reason);
 }

@@ -19,7 +19,7 @@ struct turn {
 /* Children of a supervisor are killed in rounds until the time is over. */
 struct campaign {
     struct campaign *next;
-    const struct chaos_action *action;
+    const struct fault_action *action;
     uint32_t index;
     uint64_t occurrence;
     struct random random;
@@ -66,7 +66,7 @@ struct run_chaos {
 /* --- run_chaos.c --- */
 
 /* Of more than are recorded the oldest that has ended goes. */
-struct injection *chaos_new_injection(struct run_chaos *chaos, const struct chaos_action *action,
+struct injection *chaos_new_injection(struct run_chaos *chaos, const struct fault_action *action,
                                       uint32_t index, uint64_t occurrence);
 
 /* Takes one out that is not to be recorded. */
@@ -112,7 +112,7 @@ MUST_CHECK bool chaos_forbids(const struct run_chaos *chaos, const struct inject
                               struct term_builder *builder);
 
 /* The same of an action before anybody is known but those that it names. */
-MUST_CHECK bool chaos_forbids_action(const struct run *run, const struct chaos_action *action,
+MUST_CHECK bool chaos_forbids_action(const struct run *run, const struct fault_action *action,
                                      struct term_builder *builder);
 
 /* --- chaos_act.c --- */
@@ -154,7 +154,7 @@ void chaos_watch_dropped(struct run_chaos *chaos, struct injection *injection);
 
 /* --- chaos_rounds.c --- */
 
-void chaos_campaign_start(struct run_chaos *chaos, const struct chaos_action *action, uint32_t index,
+void chaos_campaign_start(struct run_chaos *chaos, const struct fault_action *action, uint32_t index,
                           uint64_t occurrence);
 void chaos_campaign_round(struct run_chaos *chaos, struct campaign *campaign);
 void chaos_campaign_found(struct run_chaos *chaos, struct injection *injection);

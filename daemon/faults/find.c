@@ -39,29 +39,29 @@ static void add_groups(struct injection *injection, struct term term)
 }
 
 /* The targets that an action is for: its own, or those of the scenario. */
-static size_t spec_count(const struct run *run, const struct chaos_action *action)
+static size_t spec_count(const struct run *run, const struct fault_action *action)
 {
-    return action->target.kind == CHAOS_TARGET_SUBJECT ? run->scenario->target_count : 1;
+    return action->target.kind == FAULT_TARGET_SUBJECT ? run->scenario->target_count : 1;
 }
 
-static const struct target_spec *spec_of(const struct run *run, const struct chaos_action *action,
+static const struct target_spec *spec_of(const struct run *run, const struct fault_action *action,
                                          size_t index)
 {
-    if (action->target.kind != CHAOS_TARGET_SUBJECT)
+    if (action->target.kind != FAULT_TARGET_SUBJECT)
         return &action->target.spec;
     return run->scenario->setup.data ? &run->subject_spec : &run->scenario->targets[index];
 }
 
 static void find_nodes(struct run_chaos *chaos, struct injection *injection)
 {
-    const struct chaos_action *action = injection->action;
+    const struct fault_action *action = injection->action;
     char name[TERM_ATOM_BYTES + 1];
-    if (action->kind->doing == CHAOS_SPLIT) {
-        add_groups(injection, action->values[CHAOS_NODES].term);
+    if (action->kind->doing == FAULT_SPLIT) {
+        add_groups(injection, action->values[FAULT_NODES].term);
         return;
     }
-    if (action->kind->doing == CHAOS_HALT) {
-        if (term_read_atom(action->values[CHAOS_NODE].term, name))
+    if (action->kind->doing == FAULT_HALT) {
+        if (term_read_atom(action->values[FAULT_NODE].term, name))
             add_node(injection, name);
         return;
     }
@@ -97,24 +97,24 @@ static void build_server(const char *what, const struct target_spec *spec, struc
     }
 }
 
-static void build_request(const struct chaos_action *action, const struct target_spec *spec,
+static void build_request(const struct fault_action *action, const struct target_spec *spec,
                           struct term_builder *builder)
 {
-    enum chaos_target_kind kind = action->target.kind;
-    bool has_children = kind == CHAOS_TARGET_CHILDREN || kind == CHAOS_TARGET_CHILD;
-    if (action->kind->victim == CHAOS_TARGET_NODE) { /* where it is */
+    enum fault_target_kind kind = action->target.kind;
+    bool has_children = kind == FAULT_TARGET_CHILDREN || kind == FAULT_TARGET_CHILD;
+    if (action->kind->victim == FAULT_TARGET_NODE) { /* where it is */
         build_server("process", spec, builder);
         return;
     }
-    if (kind != CHAOS_TARGET_APPLICATION && kind != CHAOS_TARGET_MODULE) {
-        has_children |= action->kind->victim == CHAOS_SUPERVISOR;
+    if (kind != FAULT_TARGET_APPLICATION && kind != FAULT_TARGET_MODULE) {
+        has_children |= action->kind->victim == FAULT_SUPERVISOR;
         build_server(has_children ? "children" : "process", spec, builder);
         return;
     }
     term_build_tuple(builder, 2);
     term_build_atom(builder, "find");
     term_build_tuple(builder, 2);
-    term_build_atom(builder, kind == CHAOS_TARGET_APPLICATION ? "application" : "module");
+    term_build_atom(builder, kind == FAULT_TARGET_APPLICATION ? "application" : "module");
     term_build_term(builder, spec->name);
 }
 
@@ -122,7 +122,7 @@ static void keep_failure(struct injection *injection, const char *reason)
 {
     struct term_builder atom = {0};
     term_build_atom(&atom, reason);
-    run_keep(&injection->failure, term_built(&atom));
+    term_keep(&injection->failure, term_built(&atom));
     term_build_free(&atom);
 }
 
@@ -140,15 +140,15 @@ static void ask(struct run_chaos *chaos, struct injection *injection, size_t par
 }
 
 /* Of a kind that is done to nodes, targets are asked for that do not name their node. */
-static bool is_asked(const struct chaos_action *action, const struct target_spec *spec)
+static bool is_asked(const struct fault_action *action, const struct target_spec *spec)
 {
-    bool names_nodes = action->kind->doing == CHAOS_SPLIT || action->kind->doing == CHAOS_HALT;
-    return action->kind->victim != CHAOS_TARGET_NODE || (!names_nodes && !chaos_names_node(spec));
+    bool names_nodes = action->kind->doing == FAULT_SPLIT || action->kind->doing == FAULT_HALT;
+    return action->kind->victim != FAULT_TARGET_NODE || (!names_nodes && !chaos_names_node(spec));
 }
 
 static void ask_all(struct run_chaos *chaos, struct injection *injection)
 {
-    const struct chaos_action *action = injection->action;
+    const struct fault_action *action = injection->action;
     for (size_t i = 0; i < injection->part_count; i++) {
         const struct target_spec *spec = spec_of(chaos->run, action, i);
         struct term_builder request = {0};
@@ -164,14 +164,14 @@ static void ask_all(struct run_chaos *chaos, struct injection *injection)
 
 bool chaos_find(struct run_chaos *chaos, struct injection *injection)
 {
-    const struct chaos_action *action = injection->action;
+    const struct fault_action *action = injection->action;
     size_t count = spec_count(chaos->run, action);
-    if (action->kind->victim == CHAOS_SUPERVISOR && count > 1) {
+    if (action->kind->victim == FAULT_SUPERVISOR && count > 1) {
         count = 0;
         keep_failure(injection, "several_targets");
     }
     injection->state = INJECTION_FINDING;
-    if (action->kind->victim == CHAOS_TARGET_NODE)
+    if (action->kind->victim == FAULT_TARGET_NODE)
         find_nodes(chaos, injection);
     chaos_expect(chaos, injection, count);
     injection->answers = memory_zalloc(count, sizeof(*injection->answers));
@@ -185,7 +185,7 @@ static void follow(struct run_chaos *chaos, struct injection *injection, size_t 
 {
     struct term node;
     char name[TERM_ATOM_BYTES + 1] = "";
-    const struct chaos_action *action = injection->action;
+    const struct fault_action *action = injection->action;
     struct target_spec spec = {.kind = TARGET_PID, .server = pid};
     if (!term_read_node(pid, &node) || !term_read_atom(node, name) ||
         !node_name_is_valid(name, strlen(name))) {
@@ -220,8 +220,7 @@ static void read_found(struct injection *injection, const struct buffer *answer)
     struct term parts[3], element;
     struct term_list list;
     struct candidate supervisor;
-    if (!answer->size || !term_read_tuple_of(buffer_term(answer), 3, parts) ||
-        !term_list_start(&list, parts[2]))
+    if (!answer->size || !term_read_tuple_of(term_of(answer), 3, parts) || !term_list_start(&list, parts[2]))
         return;
     if (read_candidate(parts[1], &supervisor)) {
         injection->supervisor_pid = supervisor.pid;
@@ -332,7 +331,7 @@ static void settle_elsewhere(struct injection *injection)
     for (size_t i = injection->first_elsewhere;
          injection->is_looking_elsewhere && i < injection->answer_count; i++) {
         const struct buffer *answer = &injection->answers[i];
-        if (!answer->size || !term_read_tuple_of(buffer_term(answer), 3, parts) ||
+        if (!answer->size || !term_read_tuple_of(term_of(answer), 3, parts) ||
             !term_list_start(&list, parts[2]))
             continue;
         while (term_list_next(&list, &element))
@@ -368,7 +367,7 @@ static void one_less(struct run_chaos *chaos, struct injection *injection)
             return;
     }
     settle_elsewhere(injection);
-    if (injection->action->kind->victim == CHAOS_TARGET_NODE)
+    if (injection->action->kind->victim == FAULT_TARGET_NODE)
         take_nodes(injection);
     chaos_found(chaos, injection);
 }
@@ -385,10 +384,10 @@ void chaos_find_answered(struct run_chaos *chaos, struct injection *injection, s
             return;
         injection->parts_left++; /* counted just below */
     } else if (is_pair && term_is_atom(parts[0], "failed")) {
-        run_keep(&injection->failure, parts[1]);
+        term_keep(&injection->failure, parts[1]);
     } else {
         size_t first = injection->is_looking_elsewhere ? injection->first_elsewhere : 0;
-        run_keep(&injection->answers[first + part], answer);
+        term_keep(&injection->answers[first + part], answer);
     }
     one_less(chaos, injection);
 }
@@ -399,6 +398,6 @@ void chaos_find_lost(struct run_chaos *chaos, struct injection *injection, size_
     if (term_is_atom(reason, "noconnection"))
         keep_failure(injection, "nodedown");
     else
-        run_keep(&injection->failure, reason);
+        term_keep(&injection->failure, reason);
     one_less(chaos, injection);
 }

@@ -101,7 +101,7 @@ void injection_outcome(struct injection *injection, const char *atom)
     if (injection->outcome.size)
         return;
     term_build_atom(&builder, atom);
-    run_keep(&injection->outcome, term_built(&builder));
+    term_keep(&injection->outcome, term_built(&builder));
     term_build_free(&builder);
 }
 
@@ -113,7 +113,7 @@ void injection_outcome_term(struct injection *injection, const char *tag, struct
     term_build_tuple(&builder, 2);
     term_build_atom(&builder, tag);
     term_build_term(&builder, detail);
-    run_keep(&injection->outcome, term_built(&builder));
+    term_keep(&injection->outcome, term_built(&builder));
     term_build_free(&builder);
 }
 
@@ -130,7 +130,7 @@ bool injection_is_left(const struct injection *injection)
 void injection_build_target(const struct injection *injection, struct term_builder *builder)
 {
     if (injection->has_pids) {
-        term_build_term(builder, buffer_term(&injection->pids));
+        term_build_term(builder, term_of(&injection->pids));
         return;
     }
     const char *node = injection_nodes(injection);
@@ -174,7 +174,7 @@ void injection_build(const struct injection *injection, uint64_t started_ns, str
     injection_build_what(injection, builder);
     term_build_key(builder, "outcome");
     if (injection->outcome.size)
-        term_build_term(builder, buffer_term(&injection->outcome));
+        term_build_term(builder, term_of(&injection->outcome));
     else
         term_build_atom(builder, "under_way");
     term_build_key(builder, "amount");
@@ -193,7 +193,7 @@ void injection_build_left(const struct injection *injection, struct term_builder
     injection_build_what(injection, builder);
     term_build_key(builder, "reason");
     if (injection->undone.size)
-        term_build_term(builder, buffer_term(&injection->undone));
+        term_build_term(builder, term_of(&injection->undone));
     else
         term_build_atom(builder, injection->state == INJECTION_ENDED ? "timeout" : "under_way");
 }

@@ -66,7 +66,7 @@ struct injection {
         struct injection *previous;
         struct injection *next;
     } links[INJECTION_LIST_KINDS];
-    const struct chaos_action *action;
+    const struct fault_action *action;
     struct campaign *campaign; /* of kill_children, whose rounds are injections each */
     uint32_t index;            /* of the action in the scenario */
     uint64_t occurrence;

@@ -32,7 +32,7 @@ void chaos_mark(struct run_chaos *chaos, const struct injection *injection, cons
 
 void chaos_injected(struct run_chaos *chaos, struct injection *injection)
 {
-    counters_add_fault(run_counters(chaos->run), chaos_kind_number(injection->action->kind));
+    counters_add_fault(run_counters(chaos->run), fault_kind_number(injection->action->kind));
     chaos_watch(chaos, injection);
     chaos_mark(chaos, injection, "injected");
 }
@@ -93,9 +93,9 @@ static void build_occurrences(const struct run *run, const struct injection *pla
     struct term_builder times = {0};
     size_t count = 0;
     for (uint64_t i = 0; i < schedule->times && i < PLANNED_OCCURRENCES; i++) {
-        if (!schedule_happens(schedule, run->seed, plan->index, i))
+        if (!occurrence_happens(schedule, run->seed, plan->index, i))
             continue;
-        term_build_unsigned(&times, schedule_due_ns(schedule, run->seed, plan->index, i) / CLOCK_NS_PER_MS);
+        term_build_unsigned(&times, occurrence_due_ns(schedule, run->seed, plan->index, i) / CLOCK_NS_PER_MS);
         count++;
     }
     term_build_list(builder, count);
@@ -107,7 +107,7 @@ static void build_occurrences(const struct run *run, const struct injection *pla
 
 static void build_candidates(const struct injection *plan, struct term_builder *builder)
 {
-    if (plan->action->kind->victim == CHAOS_TARGET_NODE) {
+    if (plan->action->kind->victim == FAULT_TARGET_NODE) {
         injection_build_target(plan, builder);
         return;
     }
@@ -135,7 +135,7 @@ static void build_plans(const struct run *run, struct term_builder *builder)
         build_candidates(plan, builder);
         term_build_key(builder, "problem");
         if (plan->failure.size)
-            term_build_term(builder, buffer_term(&plan->failure));
+            term_build_term(builder, term_of(&plan->failure));
         else
             term_build_atom(builder, "nil");
     }

@@ -30,7 +30,7 @@ static void build_refusal(const char *rule, const char *kind, struct term target
     term_build_text(builder, text);
 }
 
-static bool forbids_kind(const struct run *run, const struct chaos_kind *kind, struct term_builder *builder)
+static bool forbids_kind(const struct run *run, const struct fault_kind *kind, struct term_builder *builder)
 {
     const struct blast_radius *radius = runner_blast_radius(run->runner);
     const char *rule = radius->forbids_kind(radius->owner, kind->name);
@@ -39,7 +39,7 @@ static bool forbids_kind(const struct run *run, const struct chaos_kind *kind, s
     return rule != NULL;
 }
 
-static bool forbids_node(const struct run *run, const struct chaos_kind *kind, const char *node,
+static bool forbids_node(const struct run *run, const struct fault_kind *kind, const char *node,
                          struct term_builder *builder)
 {
     const struct blast_radius *radius = runner_blast_radius(run->runner);
@@ -53,7 +53,7 @@ static bool forbids_node(const struct run *run, const struct chaos_kind *kind, c
     return true;
 }
 
-static bool forbids_process(const struct run *run, const struct chaos_kind *kind,
+static bool forbids_process(const struct run *run, const struct fault_kind *kind,
                             const struct candidate *candidate, struct term_builder *builder)
 {
     const struct blast_radius *radius = runner_blast_radius(run->runner);
@@ -76,13 +76,13 @@ static bool forbids_process(const struct run *run, const struct chaos_kind *kind
 }
 
 /* A node that stands alone is a group of its own. */
-static bool forbids_groups(const struct run *run, const struct chaos_action *action,
+static bool forbids_groups(const struct run *run, const struct fault_action *action,
                            struct term_builder *builder)
 {
     struct term_list groups, group;
     struct term element, node;
     char name[TERM_ATOM_BYTES + 1];
-    if (!term_list_start(&groups, action->values[CHAOS_NODES].term))
+    if (!term_list_start(&groups, action->values[FAULT_NODES].term))
         return false;
     while (term_list_next(&groups, &element)) {
         if (term_read_atom(element, name) && forbids_node(run, action->kind, name, builder))
@@ -96,19 +96,19 @@ static bool forbids_groups(const struct run *run, const struct chaos_action *act
     return false;
 }
 
-bool chaos_forbids_action(const struct run *run, const struct chaos_action *action,
+bool chaos_forbids_action(const struct run *run, const struct fault_action *action,
                           struct term_builder *builder)
 {
-    const struct chaos_target *target = &action->target;
+    const struct fault_target *target = &action->target;
     char name[TERM_ATOM_BYTES + 1];
     if (forbids_kind(run, action->kind, builder))
         return true;
-    if (action->kind->doing == CHAOS_SPLIT)
+    if (action->kind->doing == FAULT_SPLIT)
         return forbids_groups(run, action, builder);
-    if (action->kind->doing == CHAOS_HALT)
-        return term_read_atom(action->values[CHAOS_NODE].term, name) &&
+    if (action->kind->doing == FAULT_HALT)
+        return term_read_atom(action->values[FAULT_NODE].term, name) &&
                forbids_node(run, action->kind, name, builder);
-    if (target->kind != CHAOS_TARGET_SUBJECT)
+    if (target->kind != FAULT_TARGET_SUBJECT)
         return chaos_names_node(&target->spec) && forbids_node(run, action->kind, target->spec.node, builder);
     for (size_t i = 0; !run->scenario->setup.data && i < run->scenario->target_count; i++) {
         const struct target_spec *spec = &run->scenario->targets[i];
@@ -121,7 +121,7 @@ bool chaos_forbids_action(const struct run *run, const struct chaos_action *acti
 bool chaos_forbids(const struct run_chaos *chaos, const struct injection *injection,
                    struct term_builder *builder)
 {
-    const struct chaos_kind *kind = injection->action->kind;
+    const struct fault_kind *kind = injection->action->kind;
     const char *node = injection_nodes(injection);
     struct candidate supervisor = {.pid = injection->supervisor_pid,
                                    .name = injection->supervisor_name,

@@ -40,7 +40,7 @@ static void finish(struct run_chaos *chaos, struct campaign *campaign)
     term_build_free(&report);
 }
 
-void chaos_campaign_start(struct run_chaos *chaos, const struct chaos_action *action, uint32_t index,
+void chaos_campaign_start(struct run_chaos *chaos, const struct fault_action *action, uint32_t index,
                           uint64_t occurrence)
 {
     struct campaign *campaign = memory_zalloc(1, sizeof(*campaign));
@@ -49,8 +49,8 @@ void chaos_campaign_start(struct run_chaos *chaos, const struct chaos_action *ac
     campaign->occurrence = occurrence;
     campaign->started_ns = clock_ns();
     campaign->ends_ns =
-        campaign->started_ns + (uint64_t)action->values[CHAOS_DURATION_MS].integer * CLOCK_NS_PER_MS;
-    schedule_random(&campaign->random, chaos->run->seed, index, occurrence, SCHEDULE_TARGET);
+        campaign->started_ns + (uint64_t)action->values[FAULT_DURATION_MS].integer * CLOCK_NS_PER_MS;
+    occurrence_random(&campaign->random, chaos->run->seed, index, occurrence, OCCURRENCE_TARGET);
     campaign->next = chaos->campaigns;
     chaos->campaigns = campaign;
     if (++chaos->campaign_count >= INJECTIONS_MOST)
@@ -147,7 +147,7 @@ static void remember_children(struct campaign *campaign, const struct injection 
     }
     if (count)
         term_build_nil(&list);
-    run_keep(&campaign->children, term_built(&list));
+    term_keep(&campaign->children, term_built(&list));
     term_build_free(&list);
     free(children);
 }
@@ -157,7 +157,7 @@ static void count_restarted(struct campaign *campaign, const struct injection *i
     struct term_list list;
     struct term element, pair[2];
     size_t before_count = 0, now_count;
-    if (!campaign->children.size || !term_list_start(&list, buffer_term(&campaign->children)))
+    if (!campaign->children.size || !term_list_start(&list, term_of(&campaign->children)))
         return;
     struct child *before = memory_zalloc(list.count, sizeof(*before));
     while (term_list_next(&list, &element))
@@ -175,7 +175,7 @@ static void count_restarted(struct campaign *campaign, const struct injection *i
 /* Of all children, alive or not, that share, but one at least. */
 static size_t kill_count(const struct campaign *campaign, size_t children)
 {
-    double rate = campaign->action->values[CHAOS_KILL_RATE].number;
+    double rate = campaign->action->values[FAULT_KILL_RATE].number;
     size_t count = (size_t)((double)children * rate);
     if (!children || rate <= 0)
         return 0;
@@ -190,7 +190,7 @@ static void draw_victims(struct campaign *campaign, struct injection *injection)
     size_t count = injection->candidate_count, wanted = kill_count(campaign, count), kept = 0;
     size_t *order = memory_alloc(count * sizeof(*order));
     struct candidate *drawn = memory_zalloc(wanted, sizeof(*drawn));
-    schedule_draw(&campaign->random, order, count, wanted);
+    occurrence_draw(&campaign->random, order, count, wanted);
     for (size_t i = 0; i < wanted; i++)
         if (term_type(injection->candidates[order[i]].pid) == TERM_PID)
             drawn[kept++] = injection->candidates[order[i]];
@@ -207,8 +207,8 @@ static bool fails_at_once(struct run_chaos *chaos, struct campaign *campaign, st
     campaign->is_alive = !failed;
     if (campaign->rounds++ || !failed)
         return false;
-    injection_outcome_term(injection, "error", buffer_term(&injection->failure));
-    chaos_fail(chaos, buffer_term(&injection->failure));
+    injection_outcome_term(injection, "error", term_of(&injection->failure));
+    chaos_fail(chaos, term_of(&injection->failure));
     injection->campaign = NULL;
     chaos_end(chaos, injection);
     finish(chaos, campaign);
@@ -231,7 +231,7 @@ void chaos_campaign_found(struct run_chaos *chaos, struct injection *injection)
         return;
     }
     campaign->due_ns =
-        now + (uint64_t)campaign->action->values[CHAOS_KILL_INTERVAL_MS].integer * CLOCK_NS_PER_MS;
+        now + (uint64_t)campaign->action->values[FAULT_KILL_INTERVAL_MS].integer * CLOCK_NS_PER_MS;
     if (chaos_forbids(chaos, injection, &refusal)) {
         injection_outcome_term(injection, "not_allowed", term_built(&refusal));
         injection->campaign = NULL;

@@ -16,7 +16,7 @@
 
 struct term load_target_server(const struct run *run, uint32_t target)
 {
-    return run->scenario->setup.data ? buffer_term(&run->subject) : run->scenario->targets[target].server;
+    return run->scenario->setup.data ? term_of(&run->subject) : run->scenario->targets[target].server;
 }
 
 static uint64_t deadline_ns(const struct run *run, const struct call *call)
@@ -35,13 +35,6 @@ static void complete_call(struct run *run, struct call *call, enum result_kind k
     else
         calls_close(&run->calls, call);
     load_complete(run, thread, target, start, kind, term);
-}
-
-/* For operations that have no reply of their own. */
-static struct term atom_ok(void)
-{
-    static const uint8_t ok[] = "w\x02ok";
-    return (struct term){ok, sizeof(ok) - 1};
 }
 
 bool load_end_due_calls(struct run *run, uint64_t now)
@@ -74,7 +67,7 @@ static void send_call(struct run *run, struct target *target, uint32_t tag, stru
     buffer_truncate(&run->call, run->call_prefix);
     bytes_put32(buffer_bytes(&run->call) + run->call_prefix - 4, tag);
     buffer_append(&run->call, message.data, message.size);
-    target_send(target, buffer_term(&run->call));
+    target_send(target, term_of(&run->call));
 }
 
 static void send_cast(struct run *run, struct target *target, struct term message)
@@ -108,7 +101,7 @@ static void send_operation(struct run *run, struct target *target, struct call *
         else
             send_cast(run, target, message);
         if ((call = calls_find(&run->calls, tag)))
-            complete_call(run, call, RESULT_OK, atom_ok());
+            complete_call(run, call, RESULT_OK, TERM_ATOM("ok"));
         break;
     case OPERATION_CUSTOM:
     case OPERATION_SLEEP:
@@ -285,7 +278,7 @@ static bool fail_calls(struct run *run, uint32_t target)
                 break;
             if (!load_may_work(run))
                 return false;
-            fail_call(run, call, failing->kind, buffer_term(&failing->reason));
+            fail_call(run, call, failing->kind, term_of(&failing->reason));
         }
         failing->left[i] = 0;
     }
@@ -300,7 +293,7 @@ static void begin_failing(struct run *run, const struct target *target, enum res
     failing->kind = kind;
     failing->left[0] = run->calls.by_target[index][1].count;
     failing->left[1] = run->calls.by_target[index][0].count;
-    run_keep(&failing->reason, reason);
+    term_keep(&failing->reason, reason);
     if (!fail_calls(run, index))
         leave_for_next(run, index);
 }
@@ -349,7 +342,7 @@ static void build_call_prefix(struct run *run)
     term_build_tuple(&builder, 2);
     term_build_term(&builder, process_pid(run->process));
     static const uint8_t tag[] = {TERM_TAG_INTEGER, 0, 0, 0, 0};
-    run_keep(&run->call, term_built(&builder));
+    term_keep(&run->call, term_built(&builder));
     buffer_append(&run->call, tag, sizeof(tag));
     run->call_prefix = run->call.size;
     term_build_free(&builder);

@@ -33,7 +33,7 @@ static void fail_unfinished_threads(struct run *run)
         enum thread_state state = run->threads[thread].state;
         if (state == THREAD_ACTIVE || (state == THREAD_NEW && run->scenario->threads)) {
             run->failed_thread = thread;
-            run_keep(&run->thread_failure, term_built(&timeout));
+            term_keep(&run->thread_failure, term_built(&timeout));
         }
     }
     term_build_free(&timeout);
@@ -134,8 +134,8 @@ void load_work(struct run *run)
 
 void load_begin(struct run *run)
 {
-    const struct load *load = &run->scenario->load;
-    uint64_t duration_ns = load_duration_ns(load), at_ns;
+    const struct load_plan *load = &run->scenario->load;
+    uint64_t duration_ns = plan_duration_ns(load), at_ns;
     run->started_ns = clock_ns();
     run->load_end_ns = duration_ns ? run->started_ns + duration_ns : UINT64_MAX;
     run->tick_ns = run->started_ns + TICK_NS;

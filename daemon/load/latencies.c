@@ -38,17 +38,12 @@ static struct latency *new_latency(uint32_t operation, struct buffer name)
     return latency;
 }
 
-static struct term name_of(const struct buffer *name)
-{
-    return (struct term){buffer_bytes(name), name->size};
-}
-
 /* Custom operations have one name, whatever their hook. */
 static bool is_named(const struct latencies *latencies, const struct latency *latency,
                      const struct operation *operation, const struct buffer *name)
 {
     return latencies->scenario->operations[latency->operation].kind == operation->kind &&
-           (operation->kind == OPERATION_CUSTOM || term_same(name_of(&latency->name), name_of(name)));
+           (operation->kind == OPERATION_CUSTOM || term_same(term_of(&latency->name), term_of(name)));
 }
 
 static size_t find(struct latencies *latencies, uint32_t operation)

@@ -69,7 +69,7 @@ static bool needs_lookup(const struct target *target)
 static struct term address(const struct target *target)
 {
     if (target->found.size)
-        return (struct term){buffer_bytes(&target->found), target->found.size};
+        return term_of(&target->found);
     return target->spec->kind == TARGET_PID ? target->spec->server : target->spec->name;
 }
 

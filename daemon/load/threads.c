@@ -149,7 +149,7 @@ void load_fail_thread(struct run *run, uint32_t thread, struct term reason)
 {
     if (thread < run->failed_thread) {
         run->failed_thread = thread;
-        run_keep(&run->thread_failure, reason);
+        term_keep(&run->thread_failure, reason);
     }
     if (run->scenario->load.model == LOAD_OPEN) /* its place is needed for other arrivals */
         serve_next_arrival(run, thread, clock_ns());
@@ -288,7 +288,7 @@ static void serve_next_arrival(struct run *run, uint32_t thread, uint64_t now)
 /* After an operation. */
 static void go_on(struct run *run, uint32_t thread, uint64_t now)
 {
-    const struct load *load = &run->scenario->load;
+    const struct load_plan *load = &run->scenario->load;
     const struct thread *state = &run->threads[thread];
     uint64_t limit = run->scenario->threads ? run->scenario->threads[thread].count : run->step_limit;
     if (!load_is_on(run))
@@ -314,11 +314,10 @@ bool load_wake_sleepers(struct run *run, uint64_t now)
         if (!load_may_work(run))
             return true;
         struct sleeper sleeper = sleepers_take(&run->sleepers);
-        static const uint8_t ok[] = "w\x02ok";
         struct load_start start = {sleeper.start_ns, sleeper.start_ns};
         if (!sleeper.is_thinking)
             load_complete(run, sleeper.thread, load_target(run, sleeper.thread), start, RESULT_OK,
-                          (struct term){ok, sizeof(ok) - 1});
+                          TERM_ATOM("ok"));
         else if (now >= run->load_end_ns || sleeper.thread >= run->level)
             end_thread(run, sleeper.thread, THREAD_PARKED);
         else
@@ -332,7 +331,7 @@ bool load_wake_sleepers(struct run *run, uint64_t now)
 /* Threads that think begin somewhere in it, lest all of them march in step. */
 static void start_thread(struct run *run, uint32_t thread, uint64_t intended_ns, uint64_t now)
 {
-    const struct load *load = &run->scenario->load;
+    const struct load_plan *load = &run->scenario->load;
     struct thread *state = &run->threads[thread];
     if (state->state == THREAD_ACTIVE || state->state == THREAD_ENDED)
         return;
@@ -348,8 +347,8 @@ static void start_thread(struct run *run, uint32_t thread, uint64_t intended_ns,
 
 static bool start_threads(struct run *run, uint64_t now)
 {
-    const struct load *load = &run->scenario->load;
-    size_t wanted = load->model == LOAD_CLOSED ? load_threads_at(load, now - run->started_ns)
+    const struct load_plan *load = &run->scenario->load;
+    size_t wanted = load->model == LOAD_CLOSED ? plan_threads_at(load, now - run->started_ns)
                                                : run->scenario->thread_count;
     size_t batch_end = run->level + LOAD_TURN;
     if (wanted < run->level)
@@ -396,11 +395,11 @@ bool load_start_due(struct run *run, uint64_t now)
 
 uint64_t load_next_due_ns(const struct run *run, uint64_t now)
 {
-    const struct load *load = &run->scenario->load;
+    const struct load_plan *load = &run->scenario->load;
     if (load->model == LOAD_OPEN)
         return run->arrival_ns;
     uint64_t change_ns =
-        load->is_staged && !run->is_load_over ? load_next_change_ns(load, now - run->started_ns) : UINT64_MAX;
+        load->is_staged && !run->is_load_over ? plan_next_change_ns(load, now - run->started_ns) : UINT64_MAX;
     return change_ns == UINT64_MAX ? UINT64_MAX : run->started_ns + change_ns;
 }
 

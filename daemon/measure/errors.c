@@ -29,7 +29,7 @@ size_t errors_count(struct errors *errors, struct term reason)
     if (reason.size <= ERRORS_REASON_BYTES) {
         buffer_truncate(&errors->sorted, 0);
         term_sort(reason, &errors->sorted);
-        number = number_of(errors, (struct term){buffer_bytes(&errors->sorted), errors->sorted.size});
+        number = number_of(errors, term_of(&errors->sorted));
     }
     errors->total++;
     errors->counts[number]++;

@@ -40,11 +40,6 @@ struct link {
     struct term pid; /* the other end; its bytes are ours */
 };
 
-static struct term bytes_of(const struct buffer *buffer)
-{
-    return (struct term){buffer_bytes(buffer), buffer->size};
-}
-
 static struct buffer copy_of(struct term term)
 {
     struct buffer buffer = {0};
@@ -77,7 +72,7 @@ void monitor_peer_up(struct node *node, struct peer *peer)
 
 static void forget_monitor(struct monitor *monitor)
 {
-    struct term reference = bytes_of(&monitor->reference);
+    struct term reference = term_of(&monitor->reference);
     if (monitor->remote)
         map_remove(&monitor->remote->monitors, reference.data, reference.size);
     monitor->remote = NULL;
@@ -162,7 +157,7 @@ void monitor_stop(struct monitor *monitor)
     struct remote *remote = monitor->remote;
     if (!remote)
         return;
-    struct term reference = bytes_of(&monitor->reference);
+    struct term reference = term_of(&monitor->reference);
     map_remove(&remote->monitors, reference.data, reference.size);
     monitor->remote = NULL;
     /* A spawned process has no pid yet before it has started; it is then ended when it has (end_unwanted()).
@@ -170,7 +165,7 @@ void monitor_stop(struct monitor *monitor)
     if (monitor->target.size) {
         struct control control = {.operation = CONTROL_DEMONITOR,
                                   .from = process_pid(monitor->process),
-                                  .to = bytes_of(&monitor->target),
+                                  .to = term_of(&monitor->target),
                                   .reference = reference};
         (void)peer_send(remote->peer, process_sender(monitor->process), &control, (struct term){0});
     }

@@ -136,7 +136,7 @@ static void evaluate(struct script *script, const struct buffer *forms)
     bool built = term_build_done(&script->bindings, &bindings);
     assert(built);
     term_build_list(&arguments, 2);
-    term_build_term(&arguments, (struct term){buffer_bytes(forms), forms->size});
+    term_build_term(&arguments, term_of(forms));
     term_build_term(&arguments, bindings);
     term_build_nil(&arguments);
     if (!term_build_done(&arguments, &spawn.arguments) ||
@@ -276,10 +276,8 @@ void script_leave(struct script *script)
 /* One that has not started yet is killed when it has: nobody waits for it any more (monitor.c). */
 void script_kill(struct script *script)
 {
-    static const uint8_t kill[] = "w\x04kill";
-    struct term pid = {buffer_bytes(&script->pid), script->pid.size};
     if (script->pid.size)
-        (void)monitor_send_exit(script->process, script->peer, pid, (struct term){kill, sizeof(kill) - 1});
+        (void)monitor_send_exit(script->process, script->peer, term_of(&script->pid), TERM_ATOM("kill"));
     script_leave(script);
 }
 

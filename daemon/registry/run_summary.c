@@ -98,7 +98,7 @@ static void build_term(const void *value, struct term_builder *builder)
 {
     const struct buffer *term = value;
     if (term->size)
-        term_build_term(builder, (struct term){buffer_bytes(term), term->size});
+        term_build_term(builder, term_of(term));
     else
         term_build_atom(builder, "nil");
 }

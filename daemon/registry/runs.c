@@ -130,7 +130,7 @@ static void begin(struct run_entry *entry)
         .done = run_done,
         .owner = entry};
     if (entry->is_callers)
-        request.caller = (struct term){buffer_bytes(&entry->summary.caller), entry->summary.caller.size};
+        request.caller = term_of(&entry->summary.caller);
     if (entry->expectations.count)
         request.expectations = &entry->expectations;
     entry->started_ns = clock_ns();
@@ -228,7 +228,7 @@ static void describe(struct run_entry *entry, const struct runs_request *request
     run_summary_keep(&summary->metadata, scenario->metadata, SUMMARY_METADATA_BYTES);
     summary->accepted_at_ms = clock_wall_us() / 1000;
     summary->threads = scenario->thread_count;
-    summary->planned_ms = load_duration_ns(&scenario->load) / CLOCK_NS_PER_MS;
+    summary->planned_ms = plan_duration_ns(&scenario->load) / CLOCK_NS_PER_MS;
 }
 
 static void keep_request(struct run_entry *entry, const struct runs_request *request)

@@ -83,7 +83,7 @@ static void answer_all(struct run_entry *entry, struct blob *stored)
     struct term_builder built = {0};
     struct run_answer result = {.result = blob_term(stored), .in = blob_hold(stored)};
     struct run_answer partial = {.in = stored};
-    result.raised = (struct term){buffer_bytes(&entry->raised), entry->raised.size};
+    result.raised = term_of(&entry->raised);
     if (!run_result_is_answered(result.result)) {
         run_result_build(result.result, false, &built);
         blob_release(result.in);

@@ -23,7 +23,7 @@ struct subscriptions {
 
 static struct term pid_of(const struct subscription *subscription)
 {
-    return (struct term){buffer_bytes(&subscription->pid), subscription->pid.size};
+    return term_of(&subscription->pid);
 }
 
 /* --- Coming and going --- */

@@ -20,7 +20,7 @@ void run_hook_failed(struct run *run, struct term detail)
         term_build_tuple(&failure, 2);
         term_build_atom(&failure, "cleanup_failed");
         term_build_term(&failure, detail);
-        run_keep(&run->cleanup_failure, term_built(&failure));
+        term_keep(&run->cleanup_failure, term_built(&failure));
         term_build_free(&failure);
         run_enter(run, RUN_REPORTING);
     }
@@ -54,10 +54,9 @@ static void subject_set_up(struct run *run, struct term pid, struct term context
 {
     struct term node;
     char name[TERM_ATOM_BYTES + 1];
-    static const uint8_t empty_map[] = {TERM_TAG_MAP, 0, 0, 0, 0};
-    run_keep(&run->subject, pid);
-    run_keep(&run->context, context.data ? context : (struct term){empty_map, sizeof(empty_map)});
-    run->subject_spec = (struct target_spec){.kind = TARGET_PID, .server = buffer_term(&run->subject)};
+    term_keep(&run->subject, pid);
+    term_keep(&run->context, context.data ? context : TERM_EMPTY_MAP);
+    run->subject_spec = (struct target_spec){.kind = TARGET_PID, .server = term_of(&run->subject)};
     if (term_read_node(pid, &node) && term_read_atom(node, name) && strlen(name) <= NODE_NAME_BYTES)
         memcpy(run->subject_spec.node, name, strlen(name) + 1);
     run->set_up = true;
@@ -115,7 +114,7 @@ void run_hook_done(struct run *run, struct term outcome)
 /* A failed thread hides it; it is judged when all is done. */
 static void chaos_failed(struct run *run, struct term reason)
 {
-    run_keep(&run->chaos_failure, reason);
+    term_keep(&run->chaos_failure, reason);
 }
 
 void run_build_exit_reason(const struct term raised[4], struct term_builder *builder)
@@ -152,7 +151,7 @@ void run_chaos_done(struct run *run, struct term outcome)
     if (arity == 4) {
         chaos_raised(run, parts);
     } else if (term_is_atom(parts[0], "returned")) {
-        run_keep(&run->chaos_result, parts[1]);
+        term_keep(&run->chaos_result, parts[1]);
     } else {
         chaos_failed(run, parts[1]);
     }

@@ -57,7 +57,7 @@ static bool find_missed(const struct run *run, const struct expectations *expect
     const struct expectation *missed = expectations_missed(expectations, kinds, &measured);
     if (missed) {
         expectation_build_error(missed, &measured, run->has_elixir, &error);
-        run_keep(exception, term_built(&error));
+        term_keep(exception, term_built(&error));
     }
     term_build_free(&error);
     histogram_free(&response);
@@ -71,7 +71,7 @@ static void fail_performance(struct run *run, const struct buffer *exception)
     struct term_builder detail = {0};
     term_build_map(&detail, 3);
     term_build_key(&detail, "error");
-    term_build_term(&detail, buffer_term(exception));
+    term_build_term(&detail, term_of(exception));
     term_build_key(&detail, "measurement");
     judge_build_measurement(run, &detail);
     term_build_key(&detail, "expectations");
@@ -86,7 +86,7 @@ static void fail_thread_failure(struct run *run)
     struct term_builder detail = {0};
     term_build_tuple(&detail, 2);
     term_build_atom(&detail, "error");
-    term_build_term(&detail, buffer_term(&run->thread_failure));
+    term_build_term(&detail, term_of(&run->thread_failure));
     run_fail(run, "thread_failure", term_built(&detail));
     term_build_free(&detail);
 }
@@ -127,7 +127,7 @@ void judge_load(struct run *run)
     if (run->thread_failure.size)
         fail_thread_failure(run);
     else if (run->chaos_failure.size)
-        run_fail(run, "chaos_failed", buffer_term(&run->chaos_failure));
+        run_fail(run, "chaos_failed", term_of(&run->chaos_failure));
 }
 
 void judge_whole_run(struct run *run)

@@ -33,7 +33,7 @@ void run_fail(struct run *run, const char *kind, struct term detail)
         term_build_atom(&reason, kind);
     }
     term_build_term(&reason, detail);
-    run_keep(&run->failure, term_built(&reason));
+    term_keep(&run->failure, term_built(&reason));
     term_build_free(&reason);
 }
 
@@ -122,7 +122,7 @@ static void enter_setup(struct run *run)
         session_measure(run);
     }
     if (!run->scenario->setup.data) {
-        run_keep(&run->subject, run->scenario->target);
+        term_keep(&run->subject, run->scenario->target);
         run->set_up = true;
         run_enter(run, RUN_PLANNING);
         return;
@@ -198,7 +198,7 @@ static void judge(struct run *run)
     bool chaos_awaited = has_chaos && !run->thread_failure.size && !run->cancelled && !run->aborted;
     run->chaos_ms = (run->waited_ns - run->chaos_started_ns) / CLOCK_NS_PER_MS;
     if (chaos_awaited)
-        telemetry_chaos(run, "stop", buffer_term(&run->chaos_failure));
+        telemetry_chaos(run, "stop", term_of(&run->chaos_failure));
     probes_end(run);
     if (run->scenario->mailbox_interval_ms)
         telemetry_mailbox(run);
@@ -254,7 +254,7 @@ static void enter_done(struct run *run)
     chaos_leave(run);
     if (run->request.expectations && !run->cancelled)
         judge_whole_run(run);
-    run->request.done(run->request.owner, run, buffer_term(&run->raised));
+    run->request.done(run->request.owner, run, term_of(&run->raised));
     process_exit_atom(run->process, "normal");
     arm_in(run, 0); /* to be freed in a pass of its own: a long report is much to give back */
 }

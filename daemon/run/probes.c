@@ -34,7 +34,7 @@ static bool subject_of(const struct run *run, size_t index, struct term *subject
 {
     const struct target *target = &run->targets[index];
     bool found = target->found.size > 0;
-    *subject = found ? buffer_term(&target->found)
+    *subject = found ? term_of(&target->found)
                      : (target->spec->kind == TARGET_PID ? target->spec->server : target->spec->name);
     *node = found ? target->node : target->spec->node;
     return found || target->spec->kind == TARGET_PID || target->spec->kind == TARGET_NAME;

@@ -20,8 +20,8 @@ static void build_exit(struct run *run, const struct event *event, struct term m
     term_build_atom(builder, "Elixir.GenServer");
     term_build_atom(builder, "call");
     term_build_list(builder, 3);
-    term_build_term(builder, scenario->setup.data ? buffer_term(&run->subject)
-                                                  : scenario->targets[event->target].server);
+    term_build_term(builder,
+                    scenario->setup.data ? term_of(&run->subject) : scenario->targets[event->target].server);
     term_build_term(builder, operation->kind == OPERATION_CAST ? scenario->cast_sync_message : message);
     term_build_unsigned(builder, scenario->call_timeout_ms);
     term_build_nil(builder);
@@ -171,7 +171,7 @@ static bool is_overridden(struct term key)
 static void open_context(struct report *report)
 {
     struct term_builder *builder = report->output;
-    struct term context = buffer_term(&report->run->context), key, value;
+    struct term context = term_of(&report->run->context), key, value;
     struct term_pairs pairs;
     size_t count = 2 + report_parts_count(true);
     bool is_map = term_pairs_start(&pairs, context);
@@ -203,12 +203,12 @@ static bool open_result(const struct run *run, struct term_builder *builder)
     open_tuple(builder, is_behind ? 3 : 2, clean && !failed && !run->cancelled ? "ok" : "error");
     if (!clean) {
         open_tuple(builder, 3, "cleanup_failed");
-        term_build_term(builder, buffer_term(&run->cleanup_failure));
+        term_build_term(builder, term_of(&run->cleanup_failure));
     }
     if (run->cancelled)
         open_tuple(builder, 2, "cancelled");
     else if (failed)
-        term_build_term(builder, buffer_term(&run->failure));
+        term_build_term(builder, term_of(&run->failure));
     return !failed || is_behind;
 }
 

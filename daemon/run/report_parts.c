@@ -91,7 +91,7 @@ static void write_chaos(struct run *run, struct term_builder *builder)
     }
     term_build_map(builder, 2);
     term_build_key(builder, "result");
-    term_build_term(builder, buffer_term(&run->chaos_result));
+    term_build_term(builder, term_of(&run->chaos_result));
     term_build_key_unsigned(builder, "duration_ms", run->chaos_ms);
 }
 
@@ -110,7 +110,7 @@ static void write_metadata(struct run *run, struct term_builder *builder)
 
 static void write_context(struct run *run, struct term_builder *builder)
 {
-    term_build_term(builder, buffer_term(&run->context));
+    term_build_term(builder, term_of(&run->context));
 }
 
 static void write_errors(struct run *run, struct term_builder *builder)

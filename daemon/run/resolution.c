@@ -71,15 +71,15 @@ static struct term find_meaning(struct resolution *resolution, const struct scen
     char kind[TERM_ATOM_BYTES + 1];
     const uint8_t *message;
     size_t size;
-    bool understood = outcome->size && term_read_tuple(buffer_term(outcome), 3, parts, &arity);
+    bool understood = outcome->size && term_read_tuple(term_of(outcome), 3, parts, &arity);
     if (understood && arity == 2 && term_is_atom(parts[0], "ok"))
         return parts[1];
     if (understood && arity == 3 && term_read_atom(parts[1], kind) &&
         term_read_binary(parts[2], &message, &size))
-        problems_add_at(&resolution->problems, buffer_term(&text->path), kind, "%.*s",
+        problems_add_at(&resolution->problems, term_of(&text->path), kind, "%.*s",
                         size < MESSAGE_BYTES ? (int)size : MESSAGE_BYTES, (const char *)message);
     else
-        problems_add_at(&resolution->problems, buffer_term(&text->path), "syntax",
+        problems_add_at(&resolution->problems, term_of(&text->path), "syntax",
                         "cannot be made sense of: its node does not say what it means");
     return (struct term){0};
 }
@@ -176,7 +176,7 @@ static void on_message(void *owner, struct process *process, const struct incomi
     while (term_list_next(&list, &element))
         if (term_read_tuple_of(element, 2, pair) && term_read_integer(pair[0], &number) && number >= 0 &&
             (uint64_t)number < resolution->scenario->texts->count)
-            run_keep(&resolution->outcomes[number], pair[1]);
+            term_keep(&resolution->outcomes[number], pair[1]);
     resolution->nodes[index].awaited = false;
     for (size_t i = 0; i < resolution->node_count; i++)
         waiting |= resolution->nodes[i].awaited;

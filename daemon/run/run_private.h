@@ -211,11 +211,6 @@ struct run {
     struct term_builder written; /* the context of the invariant */
 };
 
-static inline struct term buffer_term(const struct buffer *buffer)
-{
-    return (struct term){buffer->size ? buffer_bytes(buffer) : NULL, buffer->size};
-}
-
 /* --- run_states.c --- */
 
 /* The one function that changes a run's state. */
@@ -243,8 +238,6 @@ void run_fail_atom(struct run *run, const char *kind, const char *detail);
 void run_timer_fired(void *run);
 
 /* --- runner.c --- */
-
-void run_keep(struct buffer *buffer, struct term term);
 
 /* It no longer counts as one that goes on. */
 void runner_leave(struct run *run);

@@ -22,12 +22,6 @@ struct runner {
     size_t active;
 };
 
-void run_keep(struct buffer *buffer, struct term term)
-{
-    buffer_free(buffer);
-    buffer_append(buffer, term.data, term.size);
-}
-
 void runner_set_limits(struct runner *runner, const struct runner_limits *limits)
 {
     runner->limits = *limits;
@@ -191,7 +185,6 @@ static struct run *new_run(struct runner *runner, const struct run_request *requ
 {
     struct run *run = memory_zalloc(1, sizeof(*run));
     const struct scenario *scenario = request->scenario;
-    static const uint8_t empty_map[] = {TERM_TAG_MAP, 0, 0, 0, 0};
     run->runner = runner;
     run->id = request->id;
     run->request = *request;
@@ -210,14 +203,14 @@ static struct run *new_run(struct runner *runner, const struct run_request *requ
     run->has_group_leader = request->group_leader.data != NULL;
     run->cancelled = request->cancelled;
     if (request->caller.data) {
-        run_keep(&run->caller_pid, request->caller);
+        term_keep(&run->caller_pid, request->caller);
         if (keep_node(request->caller, run->caller_node) &&
             strcmp(run->caller_node, node_name(runner->node)) == 0)
             run->caller_node[0] = '\0';
     }
     if (!keep_node(request->requester, run->requester))
         strcpy(run->requester, "nobody");
-    run_keep(&run->context, (struct term){empty_map, sizeof(empty_map)});
+    term_keep(&run->context, TERM_EMPTY_MAP);
     loop_timer_init_precise(&run->timer, node_loop(runner->node), run_timer_fired, run);
     return run;
 }

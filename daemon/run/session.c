@@ -65,7 +65,7 @@ static void start(struct run *run, struct script *script, const char *node,
     term_build_list(&bindings, 4);
     script_build_binding(&bindings, "Caller");
     if (run->caller_pid.size)
-        term_build_term(&bindings, buffer_term(&run->caller_pid));
+        term_build_term(&bindings, term_of(&run->caller_pid));
     else
         term_build_atom(&bindings, "none");
     script_build_binding(&bindings, "Daemon");
@@ -155,7 +155,7 @@ static void build_cleanup_hook(const struct run *run, struct term_builder *comma
 static void build_arguments(const struct run *run, struct term context, struct term_builder *command)
 {
     term_build_list(command, 2);
-    term_build_term(command, buffer_term(&run->subject));
+    term_build_term(command, term_of(&run->subject));
     term_build_term(command, context);
     term_build_nil(command);
 }
@@ -193,7 +193,7 @@ void session_check_steady_state(struct run *run)
     open_command(run, &command, 5, "hook");
     term_build_atom(&command, HOOK_OUTCOME);
     term_build_term(&command, run->scenario->steady_state);
-    build_arguments(run, buffer_term(&run->context), &command);
+    build_arguments(run, term_of(&run->context), &command);
     (void)send_command(run, &command);
 }
 
@@ -203,7 +203,7 @@ void session_clean_up(struct run *run)
     open_command(run, &command, 6, "clean");
     term_build_atom(&command, HOOK_OUTCOME);
     build_cleanup_hook(run, &command);
-    build_arguments(run, buffer_term(&run->context), &command);
+    build_arguments(run, term_of(&run->context), &command);
     term_build_unsigned(&command, session_cleanup_ms(run));
     (void)send_command(run, &command);
 }
@@ -213,7 +213,7 @@ void session_guard_cleanup(struct run *run)
     struct term_builder command = {0};
     open_command(run, &command, 5, "cleanup");
     build_cleanup_hook(run, &command);
-    build_arguments(run, buffer_term(&run->context), &command);
+    build_arguments(run, term_of(&run->context), &command);
     term_build_unsigned(&command, session_cleanup_ms(run));
     (void)send_command(run, &command);
 }
@@ -250,12 +250,12 @@ void session_start_chaos(struct run *run)
     term_build_atom(&command, CHAOS_OUTCOME);
     term_build_term(&command, run->scenario->chaos);
     term_build_list(&command, 2);
-    term_build_term(&command, buffer_term(&run->subject));
+    term_build_term(&command, term_of(&run->subject));
     term_build_map(&command, 2);
     term_build_key(&command, "metadata");
     report_build_metadata(run, (struct term){0}, &command);
     term_build_key(&command, "setup_context");
-    term_build_term(&command, buffer_term(&run->context));
+    term_build_term(&command, term_of(&run->context));
     term_build_nil(&command);
     (void)send_command(run, &command);
 }

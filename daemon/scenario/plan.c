@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 
-uint64_t load_duration_ns(const struct load *load)
+uint64_t plan_duration_ns(const struct load_plan *load)
 {
     uint64_t duration_ms = 0;
     for (size_t i = 0; i < load->stage_count; i++)
@@ -12,7 +12,7 @@ uint64_t load_duration_ns(const struct load *load)
     return duration_ms * CLOCK_NS_PER_MS;
 }
 
-uint64_t load_most_threads(const struct load *load)
+uint64_t plan_most_threads(const struct load_plan *load)
 {
     if (load->model == LOAD_OPEN)
         return load->max_in_flight;
@@ -31,12 +31,12 @@ struct ramp {
 };
 
 /* False after the last one. */
-static bool find_ramp(const struct load *load, uint64_t at_ns, struct ramp *ramp)
+static bool find_ramp(const struct load_plan *load, uint64_t at_ns, struct ramp *ramp)
 {
     double before = 0;
     uint64_t start_ns = 0;
     for (size_t i = 0; i < load->stage_count; i++) {
-        const struct load_stage *stage = &load->stages[i];
+        const struct plan_stage *stage = &load->stages[i];
         uint64_t duration_ns = stage->duration_ms * CLOCK_NS_PER_MS;
         if (at_ns - start_ns < duration_ns) {
             *ramp = (struct ramp){.from = load->is_linear ? before : stage->level,
@@ -57,7 +57,7 @@ static double level_at(const struct ramp *ramp, uint64_t at_ns)
            (ramp->to - ramp->from) * (double)(at_ns - ramp->start_ns) / (double)ramp->duration_ns;
 }
 
-uint64_t load_threads_at(const struct load *load, uint64_t at_ns)
+uint64_t plan_threads_at(const struct load_plan *load, uint64_t at_ns)
 {
     struct ramp ramp;
     if (!load->stage_count)
@@ -70,7 +70,7 @@ uint64_t load_threads_at(const struct load *load, uint64_t at_ns)
     return (uint64_t)ceil(level);
 }
 
-uint64_t load_next_change_ns(const struct load *load, uint64_t at_ns)
+uint64_t plan_next_change_ns(const struct load_plan *load, uint64_t at_ns)
 {
     struct ramp ramp;
     if (!find_ramp(load, at_ns, &ramp))
@@ -93,7 +93,7 @@ static double next_step(struct arrivals *arrivals)
     return arrivals->load->arrival == ARRIVAL_POISSON ? random_exponential(&arrivals->random) : 1.0;
 }
 
-void arrivals_init(struct arrivals *arrivals, const struct load *load, uint64_t seed)
+void arrivals_init(struct arrivals *arrivals, const struct load_plan *load, uint64_t seed)
 {
     *arrivals = (struct arrivals){.load = load};
     random_seed(&arrivals->random, seed);
@@ -105,8 +105,8 @@ void arrivals_init(struct arrivals *arrivals, const struct load *load, uint64_t 
 
 static void next_stage(struct arrivals *arrivals)
 {
-    const struct load *load = arrivals->load;
-    const struct load_stage *ended = &load->stages[arrivals->stage];
+    const struct load_plan *load = arrivals->load;
+    const struct plan_stage *ended = &load->stages[arrivals->stage];
     arrivals->stage_start_ns += ended->duration_ms * CLOCK_NS_PER_MS;
     arrivals->from_level = ended->level;
     if (++arrivals->stage < load->stage_count && !load->is_linear)
@@ -115,9 +115,9 @@ static void next_stage(struct arrivals *arrivals)
 
 bool arrivals_next(struct arrivals *arrivals, uint64_t *at_ns)
 {
-    const struct load *load = arrivals->load;
+    const struct load_plan *load = arrivals->load;
     for (; arrivals->stage < load->stage_count; next_stage(arrivals)) {
-        const struct load_stage *stage = &load->stages[arrivals->stage];
+        const struct plan_stage *stage = &load->stages[arrivals->stage];
         double seconds = (double)stage->duration_ms / 1000.0;
         double from = arrivals->from_level, position = arrivals->position;
         double expected = (from + stage->level) / 2 * seconds;

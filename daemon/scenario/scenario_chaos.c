@@ -14,8 +14,8 @@
 
 /* --- Values --- */
 
-static void read_integer_value(struct reader *reader, const struct chaos_option *option, struct term value,
-                               struct chaos_value *result)
+static void read_integer_value(struct reader *reader, const struct fault_option *option, struct term value,
+                               struct fault_value *result)
 {
     struct excerpt text;
     if (!term_read_integer(value, &result->integer))
@@ -33,15 +33,15 @@ static void read_fraction(struct reader *reader, struct term value, double *resu
                      excerpt(&text, value));
 }
 
-static void read_fraction_value(struct reader *reader, const struct chaos_option *option, struct term value,
-                                struct chaos_value *result)
+static void read_fraction_value(struct reader *reader, const struct fault_option *option, struct term value,
+                                struct fault_value *result)
 {
     (void)option;
     read_fraction(reader, value, &result->number);
 }
 
-static void read_atom_value(struct reader *reader, const struct chaos_option *option, struct term value,
-                            struct chaos_value *result)
+static void read_atom_value(struct reader *reader, const struct fault_option *option, struct term value,
+                            struct fault_value *result)
 {
     (void)option;
     (void)result;
@@ -50,8 +50,8 @@ static void read_atom_value(struct reader *reader, const struct chaos_option *op
         problems_add(reader->problems, "wrong_type", "must be an atom, got %s", excerpt(&text, value));
 }
 
-static void read_any_value(struct reader *reader, const struct chaos_option *option, struct term value,
-                           struct chaos_value *result)
+static void read_any_value(struct reader *reader, const struct fault_option *option, struct term value,
+                           struct fault_value *result)
 {
     (void)reader;
     (void)option;
@@ -70,8 +70,8 @@ static bool is_proper_list(struct term value)
     return term_list_proper(&list);
 }
 
-static void read_list_value(struct reader *reader, const struct chaos_option *option, struct term value,
-                            struct chaos_value *result)
+static void read_list_value(struct reader *reader, const struct fault_option *option, struct term value,
+                            struct fault_value *result)
 {
     (void)option;
     (void)result;
@@ -81,8 +81,8 @@ static void read_list_value(struct reader *reader, const struct chaos_option *op
 }
 
 /* `integer` is the delay, `number` the probability. */
-static void read_crash_spec(struct reader *reader, const struct chaos_option *option, struct term value,
-                            struct chaos_value *result)
+static void read_crash_spec(struct reader *reader, const struct fault_option *option, struct term value,
+                            struct fault_value *result)
 {
     (void)option;
     struct term pair[2];
@@ -93,7 +93,7 @@ static void read_crash_spec(struct reader *reader, const struct chaos_option *op
         return;
     bool tagged = term_read_tuple_of(value, 2, pair);
     if (tagged && term_is_atom(pair[0], "after_ms")) {
-        const struct chaos_option delay = {.least = 0, .most = MOST_MS};
+        const struct fault_option delay = {.least = 0, .most = MOST_MS};
         read_integer_value(reader, &delay, pair[1], result);
     } else if (tagged && term_is_atom(pair[0], "random")) {
         read_fraction(reader, pair[1], &result->number);
@@ -116,8 +116,8 @@ static bool check_node(struct reader *reader, struct term value)
     return false;
 }
 
-static void read_node_value(struct reader *reader, const struct chaos_option *option, struct term value,
-                            struct chaos_value *result)
+static void read_node_value(struct reader *reader, const struct fault_option *option, struct term value,
+                            struct fault_value *result)
 {
     (void)option;
     (void)result;
@@ -160,8 +160,8 @@ static void read_group(struct reader *reader, struct term_list groups, struct te
 }
 
 /* A node that stands alone is a group of its own. */
-static void read_groups_value(struct reader *reader, const struct chaos_option *option, struct term value,
-                              struct chaos_value *result)
+static void read_groups_value(struct reader *reader, const struct fault_option *option, struct term value,
+                              struct fault_value *result)
 {
     (void)option;
     (void)result;
@@ -187,29 +187,29 @@ static void read_groups_value(struct reader *reader, const struct chaos_option *
     }
 }
 
-static void read_option(struct reader *reader, struct chaos_action *action, const struct chaos_option *option,
+static void read_option(struct reader *reader, struct fault_action *action, const struct fault_option *option,
                         struct term value)
 {
-    static void (*const readers[CHAOS_TYPE_COUNT])(struct reader * reader, const struct chaos_option *option,
-                                                   struct term value, struct chaos_value *result) = {
-        [CHAOS_INTEGER] = read_integer_value, [CHAOS_FRACTION] = read_fraction_value,
-        [CHAOS_ATOM] = read_atom_value,       [CHAOS_TERM] = read_any_value,
-        [CHAOS_LIST] = read_list_value,       [CHAOS_CRASH_SPEC] = read_crash_spec,
-        [CHAOS_NODE_NAME] = read_node_value,  [CHAOS_NODE_GROUPS] = read_groups_value,
+    static void (*const readers[FAULT_TYPE_COUNT])(struct reader * reader, const struct fault_option *option,
+                                                   struct term value, struct fault_value *result) = {
+        [FAULT_INTEGER] = read_integer_value, [FAULT_FRACTION] = read_fraction_value,
+        [FAULT_ATOM] = read_atom_value,       [FAULT_TERM] = read_any_value,
+        [FAULT_LIST] = read_list_value,       [FAULT_CRASH_SPEC] = read_crash_spec,
+        [FAULT_NODE_NAME] = read_node_value,  [FAULT_NODE_GROUPS] = read_groups_value,
     };
-    struct chaos_value *result = &action->values[option->name];
-    problems_enter_key(reader->problems, chaos_option_text(option->name));
+    struct fault_value *result = &action->values[option->name];
+    problems_enter_key(reader->problems, fault_option_text(option->name));
     result->given = true;
     result->term = value;
     readers[option->type](reader, option, value, result);
     problems_leave(reader->problems);
 }
 
-static void set_defaults(struct chaos_action *action)
+static void set_defaults(struct fault_action *action)
 {
     for (size_t i = 0; i < action->kind->option_count; i++) {
-        const struct chaos_option *option = &action->kind->options[i];
-        struct chaos_value *value = &action->values[option->name];
+        const struct fault_option *option = &action->kind->options[i];
+        struct fault_value *value = &action->values[option->name];
         if (option->fallback) {
             value->given = true;
             value->term.data = (const uint8_t *)option->fallback;
@@ -224,16 +224,16 @@ static void set_defaults(struct chaos_action *action)
 
 /* --- Chaos terms --- */
 
-static void read_options(struct reader *reader, struct chaos_action *action, struct term value)
+static void read_options(struct reader *reader, struct fault_action *action, struct term value)
 {
     struct term_pairs pairs;
     struct term key, given;
     struct excerpt text;
-    const struct chaos_kind *kind = action->kind;
-    const char *names[CHAOS_OPTIONS];
-    bool seen[CHAOS_OPTION_NAMES] = {false};
+    const struct fault_kind *kind = action->kind;
+    const char *names[FAULT_OPTIONS];
+    bool seen[FAULT_OPTION_NAMES] = {false};
     for (size_t i = 0; i < kind->option_count; i++)
-        names[i] = chaos_option_text(kind->options[i].name);
+        names[i] = fault_option_text(kind->options[i].name);
     if (!term_pairs_start(&pairs, value)) {
         problems_add(reader->problems, "wrong_type", "the options of %s must be a keyword list, got %s",
                      kind->name, excerpt(&text, value));
@@ -252,10 +252,10 @@ static void read_options(struct reader *reader, struct chaos_action *action, str
     }
 }
 
-static const struct chaos_kind *find_kind(const struct term *parts, size_t arity, bool *is_named)
+static const struct fault_kind *find_kind(const struct term *parts, size_t arity, bool *is_named)
 {
     size_t count;
-    const struct chaos_kind *kinds = chaos_kinds(&count);
+    const struct fault_kind *kinds = fault_kinds(&count);
     *is_named = false;
     for (size_t i = 0; i < count; i++) {
         if (!arity || !term_is_atom(parts[0], kinds[i].name))
@@ -274,7 +274,7 @@ static void report_unknown_kind(struct reader *reader, struct term value, const 
     char name[TERM_ATOM_BYTES + 1];
     struct excerpt text;
     size_t count;
-    const struct chaos_kind *kinds = chaos_kinds(&count);
+    const struct fault_kind *kinds = fault_kinds(&count);
     for (size_t i = 0; i < count; i++)
         names[i] = kinds[i].name;
     const char *nearest =
@@ -288,10 +288,10 @@ static void report_unknown_kind(struct reader *reader, struct term value, const 
                      nearest ? "; did you mean " : "", nearest ? nearest : "");
 }
 
-#define PARTS_MOST (CHAOS_POSITIONAL + 3)
+#define PARTS_MOST (FAULT_POSITIONAL + 3)
 
 /* {Name[, Resource], Argument...[, Options]} */
-static bool read_chaos_term(struct reader *reader, struct chaos_action *action, struct term value)
+static bool read_chaos_term(struct reader *reader, struct fault_action *action, struct term value)
 {
     struct term parts[PARTS_MOST];
     size_t arity = 0;
@@ -306,7 +306,7 @@ static bool read_chaos_term(struct reader *reader, struct chaos_action *action, 
         report_unknown_kind(reader, value, parts, arity, is_named);
         return false;
     }
-    const struct chaos_kind *kind = action->kind;
+    const struct fault_kind *kind = action->kind;
     size_t first = kind->resource ? 2 : 1, needed = first + kind->argument_count;
     if (arity < needed || arity > needed + kind->has_options) {
         problems_add(reader->problems, "invalid_action", "%s takes %zu arguments%s, got %s", kind->name,
@@ -318,9 +318,9 @@ static bool read_chaos_term(struct reader *reader, struct chaos_action *action, 
         read_option(reader, action, &kind->arguments[i], parts[first + i]);
     if (arity > needed)
         read_options(reader, action, parts[needed]);
-    if (kind->doing == CHAOS_CRASH) {
-        action->schedule.after_ms = (uint64_t)action->values[CHAOS_WHEN].integer;
-        action->schedule.probability = action->values[CHAOS_WHEN].number;
+    if (kind->doing == FAULT_CRASH) {
+        action->schedule.after_ms = (uint64_t)action->values[FAULT_WHEN].integer;
+        action->schedule.probability = action->values[FAULT_WHEN].number;
         action->is_loose = action->schedule.after_ms > 0;
     }
     return true;
@@ -330,33 +330,33 @@ static bool read_chaos_term(struct reader *reader, struct chaos_action *action, 
 
 static const struct {
     const char *name;
-    enum chaos_target_kind kind;
+    enum fault_target_kind kind;
 } tagged_targets[] = {
-    {"children", CHAOS_TARGET_CHILDREN},
-    {"child", CHAOS_TARGET_CHILD},
-    {"application", CHAOS_TARGET_APPLICATION},
-    {"module", CHAOS_TARGET_MODULE},
-    {"node", CHAOS_TARGET_ON_NODE},
+    {"children", FAULT_TARGET_CHILDREN},
+    {"child", FAULT_TARGET_CHILD},
+    {"application", FAULT_TARGET_APPLICATION},
+    {"module", FAULT_TARGET_MODULE},
+    {"node", FAULT_TARGET_ON_NODE},
 };
 
 /* {application | module, Name[, Node]} | {node, Node} */
-static void read_place(struct reader *reader, struct chaos_target *target, const struct term *parts,
+static void read_place(struct reader *reader, struct fault_target *target, const struct term *parts,
                        size_t arity)
 {
-    struct term node = target->kind == CHAOS_TARGET_ON_NODE ? parts[1] : parts[2];
+    struct term node = target->kind == FAULT_TARGET_ON_NODE ? parts[1] : parts[2];
     struct excerpt text;
     char name[TERM_ATOM_BYTES + 1];
     target->spec.name = parts[1];
     if (term_type(parts[1]) != TERM_ATOM)
         problems_add(reader->problems, "invalid_target", "must be named by an atom, got %s",
                      excerpt(&text, parts[1]));
-    else if (arity == 2 && target->kind != CHAOS_TARGET_ON_NODE)
+    else if (arity == 2 && target->kind != FAULT_TARGET_ON_NODE)
         read_caller_node(reader, target->spec.node);
     else if (check_node(reader, node) && term_read_atom(node, name))
         memcpy(target->spec.node, name, strlen(name) + 1);
 }
 
-static void read_chaos_target(struct reader *reader, struct chaos_target *target, struct term value)
+static void read_chaos_target(struct reader *reader, struct fault_target *target, struct term value)
 {
     struct term parts[3];
     size_t arity = 0;
@@ -366,8 +366,8 @@ static void read_chaos_target(struct reader *reader, struct chaos_target *target
         if (!term_is_atom(parts[0], tagged_targets[i].name))
             continue;
         target->kind = tagged_targets[i].kind;
-        bool is_supervisor = target->kind == CHAOS_TARGET_CHILDREN || target->kind == CHAOS_TARGET_CHILD;
-        size_t most = is_supervisor || target->kind == CHAOS_TARGET_ON_NODE ? 2 : 3;
+        bool is_supervisor = target->kind == FAULT_TARGET_CHILDREN || target->kind == FAULT_TARGET_CHILD;
+        size_t most = is_supervisor || target->kind == FAULT_TARGET_ON_NODE ? 2 : 3;
         if (arity > most)
             problems_add(reader->problems, "invalid_target", "has too many elements");
         else if (is_supervisor)
@@ -376,28 +376,28 @@ static void read_chaos_target(struct reader *reader, struct chaos_target *target
             read_place(reader, target, parts, arity);
         return;
     }
-    target->kind = CHAOS_TARGET_PROCESS;
+    target->kind = FAULT_TARGET_PROCESS;
     read_target_spec(reader, value, &target->spec);
 }
 
 /* Whom a kind can be done to. */
-static void check_target(struct reader *reader, const struct chaos_action *action)
+static void check_target(struct reader *reader, const struct fault_action *action)
 {
-    const struct chaos_kind *kind = action->kind;
-    enum chaos_target_kind target = action->target.kind;
-    if (kind->doing == CHAOS_SPLIT || kind->doing == CHAOS_HALT)
+    const struct fault_kind *kind = action->kind;
+    enum fault_target_kind target = action->target.kind;
+    if (kind->doing == FAULT_SPLIT || kind->doing == FAULT_HALT)
         problems_add(reader->problems, "conflict", "cannot be given for %s, which names its nodes",
                      kind->name);
-    else if (kind->victim == CHAOS_SUPERVISOR && target != CHAOS_TARGET_PROCESS)
+    else if (kind->victim == FAULT_SUPERVISOR && target != FAULT_TARGET_PROCESS)
         problems_add(reader->problems, "invalid_target", "of %s must be a supervisor", kind->name);
-    else if (kind->victim == CHAOS_PROCESSES && target == CHAOS_TARGET_ON_NODE)
+    else if (kind->victim == FAULT_PROCESSES && target == FAULT_TARGET_ON_NODE)
         problems_add(reader->problems, "invalid_target", "of %s must be processes", kind->name);
 }
 
 static void read_count(struct reader *reader, struct term value, int64_t least, uint64_t *result)
 {
-    const struct chaos_option option = {.least = least, .most = MOST_MS};
-    struct chaos_value number = {.integer = 0};
+    const struct fault_option option = {.least = least, .most = MOST_MS};
+    struct fault_value number = {.integer = 0};
     read_integer_value(reader, &option, value, &number);
     *result = (uint64_t)number.integer;
 }
@@ -421,7 +421,7 @@ static const struct reader_key action_keys[KEYS] = {
     [KEY_TARGET] = {.name = "target"},
 };
 
-static void read_action_key(struct reader *reader, struct chaos_action *action, enum action_key key,
+static void read_action_key(struct reader *reader, struct fault_action *action, enum action_key key,
                             struct term value)
 {
     struct schedule *schedule = &action->schedule;
@@ -455,7 +455,7 @@ static void read_action_key(struct reader *reader, struct chaos_action *action, 
     problems_leave(reader->problems);
 }
 
-static void read_scheduled(struct reader *reader, struct chaos_action *action, struct term value)
+static void read_scheduled(struct reader *reader, struct fault_action *action, struct term value)
 {
     struct term values[READER_KEYS] = {{0}};
     bool readable = false;
@@ -476,7 +476,7 @@ static void read_scheduled(struct reader *reader, struct chaos_action *action, s
     bool is_repeated = action->schedule.every_ms > 0;
     bool has_times = values[KEY_TIMES].data && !term_is_atom(values[KEY_TIMES], "nil");
     if (is_repeated && !has_times) {
-        action->schedule.times = SCHEDULE_ENDLESS;
+        action->schedule.times = OCCURRENCES_ENDLESS;
         action->is_loose = true;
     } else if (!is_repeated && action->schedule.times > 1) {
         problems_enter_key(reader->problems, action_keys[KEY_TIMES].name);
@@ -487,7 +487,7 @@ static void read_scheduled(struct reader *reader, struct chaos_action *action, s
 
 /* --- The key --- */
 
-static void read_action(struct reader *reader, struct chaos_action *action, struct term value)
+static void read_action(struct reader *reader, struct fault_action *action, struct term value)
 {
     if (term_type(value) == TERM_MAP)
         read_scheduled(reader, action, value);
@@ -564,7 +564,7 @@ static void build_number(struct term_builder *builder, const char *key, uint64_t
         term_build_unsigned(builder, number);
 }
 
-static void build_action(const struct chaos_action *action, struct term_builder *builder)
+static void build_action(const struct fault_action *action, struct term_builder *builder)
 {
     const struct schedule *schedule = &action->schedule;
     if (!action->is_scheduled) {
@@ -576,7 +576,8 @@ static void build_action(const struct chaos_action *action, struct term_builder 
     term_build_term(builder, action->term);
     build_number(builder, action_keys[KEY_AFTER].name, action->map_after_ms, false);
     build_number(builder, action_keys[KEY_EVERY].name, schedule->every_ms, !schedule->every_ms);
-    build_number(builder, action_keys[KEY_TIMES].name, schedule->times, schedule->times == SCHEDULE_ENDLESS);
+    build_number(builder, action_keys[KEY_TIMES].name, schedule->times,
+                 schedule->times == OCCURRENCES_ENDLESS);
     build_number(builder, action_keys[KEY_JITTER].name, schedule->jitter_ms, false);
     term_build_key(builder, action_keys[KEY_PROBABILITY].name);
     term_build_float(builder, action->map_probability);

@@ -16,21 +16,21 @@ static void convert_list(struct json_reader *reader, const json_t *value)
         json_convert_data(reader, value);
 }
 
-static json_convert *const converters[CHAOS_TYPE_COUNT] = {
-    [CHAOS_INTEGER] = json_convert_data,
-    [CHAOS_FRACTION] = json_convert_data,
-    [CHAOS_ATOM] = json_convert_name,
-    [CHAOS_TERM] = json_convert_term,
-    [CHAOS_LIST] = convert_list,
-    [CHAOS_CRASH_SPEC] = json_convert_words,
-    [CHAOS_NODE_NAME] = json_convert_words,
-    [CHAOS_NODE_GROUPS] = json_convert_words,
+static json_convert *const converters[FAULT_TYPE_COUNT] = {
+    [FAULT_INTEGER] = json_convert_data,
+    [FAULT_FRACTION] = json_convert_data,
+    [FAULT_ATOM] = json_convert_name,
+    [FAULT_TERM] = json_convert_term,
+    [FAULT_LIST] = convert_list,
+    [FAULT_CRASH_SPEC] = json_convert_words,
+    [FAULT_NODE_NAME] = json_convert_words,
+    [FAULT_NODE_GROUPS] = json_convert_words,
 };
 
 static void convert_option(struct json_reader *reader, const json_t *action,
-                           const struct chaos_option *option)
+                           const struct fault_option *option)
 {
-    const char *name = chaos_option_text(option->name);
+    const char *name = fault_option_text(option->name);
     const json_t *value = json_object_get(action, name);
     if (value)
         json_convert_at(reader, name, value, converters[option->type]);
@@ -45,10 +45,10 @@ static bool is_word(const json_t *value, const char *word)
     return json_is_string(value) && strcmp(json_string_value(value), word) == 0;
 }
 
-static const struct chaos_kind *find_kind(const json_t *action)
+static const struct fault_kind *find_kind(const json_t *action)
 {
     size_t count;
-    const struct chaos_kind *kinds = chaos_kinds(&count);
+    const struct fault_kind *kinds = fault_kinds(&count);
     for (size_t i = 0; i < count; i++)
         if (is_word(json_object_get(action, "kind"), kinds[i].name) &&
             (!kinds[i].resource || is_word(json_object_get(action, "resource"), kinds[i].resource)))
@@ -57,14 +57,14 @@ static const struct chaos_kind *find_kind(const json_t *action)
 }
 
 /* Appends [{Name, Value}], what is given of the options. */
-static void convert_options(struct json_reader *reader, const json_t *action, const struct chaos_kind *kind)
+static void convert_options(struct json_reader *reader, const json_t *action, const struct fault_kind *kind)
 {
     size_t count = 0;
     for (size_t i = 0; i < kind->option_count; i++)
-        count += json_object_get(action, chaos_option_text(kind->options[i].name)) != NULL;
+        count += json_object_get(action, fault_option_text(kind->options[i].name)) != NULL;
     term_build_list(reader->builder, count);
     for (size_t i = 0; i < kind->option_count; i++) {
-        const char *name = chaos_option_text(kind->options[i].name);
+        const char *name = fault_option_text(kind->options[i].name);
         if (!json_object_get(action, name))
             continue;
         term_build_tuple(reader->builder, 2);
@@ -75,16 +75,16 @@ static void convert_options(struct json_reader *reader, const json_t *action, co
         term_build_nil(reader->builder);
 }
 
-static void check_keys(struct json_reader *reader, const json_t *action, const struct chaos_kind *kind)
+static void check_keys(struct json_reader *reader, const json_t *action, const struct fault_kind *kind)
 {
-    const char *known[CHAOS_POSITIONAL + CHAOS_OPTIONS + 2] = {"kind"};
+    const char *known[FAULT_POSITIONAL + FAULT_OPTIONS + 2] = {"kind"};
     size_t count = 1;
     if (kind->resource)
         known[count++] = "resource";
     for (size_t i = 0; i < kind->argument_count; i++)
-        known[count++] = chaos_option_text(kind->arguments[i].name);
+        known[count++] = fault_option_text(kind->arguments[i].name);
     for (size_t i = 0; i < kind->option_count; i++)
-        known[count++] = chaos_option_text(kind->options[i].name);
+        known[count++] = fault_option_text(kind->options[i].name);
     json_check_keys(reader, action, known, count, kind->name);
 }
 
@@ -101,7 +101,7 @@ static void convert_unknown(struct json_reader *reader, const json_t *action)
 /* Appends {Kind[, Resource], Argument...[, Options]}. */
 static void convert_kind(struct json_reader *reader, const json_t *action)
 {
-    const struct chaos_kind *kind = find_kind(action);
+    const struct fault_kind *kind = find_kind(action);
     if (!kind) {
         convert_unknown(reader, action);
         return;

@@ -35,9 +35,9 @@ static bool read_rate(struct reader *reader, struct term value, bool positive, d
     return true;
 }
 
-static struct load_stage *only_stage(struct reader *reader)
+static struct plan_stage *only_stage(struct reader *reader)
 {
-    struct load *load = &reader->scenario->load;
+    struct load_plan *load = &reader->scenario->load;
     if (!load->stages) {
         load->stages = memory_zalloc(1, sizeof(*load->stages));
         load->stage_count = 1;
@@ -47,7 +47,7 @@ static struct load_stage *only_stage(struct reader *reader)
 
 static void read_load_threads(struct reader *reader, struct term value)
 {
-    struct load *load = &reader->scenario->load;
+    struct load_plan *load = &reader->scenario->load;
     (void)read_whole(reader, value, 1, UINT32_MAX, "threads", &load->threads);
 }
 
@@ -64,7 +64,7 @@ static void read_duration(struct reader *reader, struct term value)
 /* Milliseconds, or {Low, High} to draw them from. */
 static void read_think(struct reader *reader, struct term value)
 {
-    struct load *load = &reader->scenario->load;
+    struct load_plan *load = &reader->scenario->load;
     struct term pair[2] = {value, value};
     bool range = term_read_tuple_of(value, 2, pair);
     if (read_whole(reader, pair[0], 0, READER_MOST_MS, "milliseconds", &load->think_low_ms) && range &&
@@ -83,7 +83,7 @@ static void read_load_rate(struct reader *reader, struct term value)
 static void read_arrival(struct reader *reader, struct term value)
 {
     struct excerpt text;
-    struct load *load = &reader->scenario->load;
+    struct load_plan *load = &reader->scenario->load;
     if (term_is_atom(value, "poisson"))
         load->arrival = ARRIVAL_POISSON;
     else if (!term_is_atom(value, "constant"))
@@ -104,7 +104,7 @@ static void read_max_queued(struct reader *reader, struct term value)
 static void read_ramp(struct reader *reader, struct term value)
 {
     struct excerpt text;
-    struct load *load = &reader->scenario->load;
+    struct load_plan *load = &reader->scenario->load;
     load->is_linear = term_is_atom(value, "linear");
     if (!load->is_linear && !term_is_atom(value, "step"))
         problems_add(reader->problems, "out_of_range", "must be :linear or :step, got %s",
@@ -114,9 +114,9 @@ static void read_ramp(struct reader *reader, struct term value)
 /* --- Stages --- */
 
 /* What the keys of one stage are read into. */
-static struct load_stage *last_stage(struct reader *reader)
+static struct plan_stage *last_stage(struct reader *reader)
 {
-    struct load *load = &reader->scenario->load;
+    struct load_plan *load = &reader->scenario->load;
     return &load->stages[load->stage_count - 1];
 }
 
@@ -157,7 +157,7 @@ static void read_stage(struct reader *reader, struct term value, bool of_threads
 
 static void read_stages(struct reader *reader, struct term value, bool of_threads)
 {
-    struct load *load = &reader->scenario->load;
+    struct load_plan *load = &reader->scenario->load;
     struct term_list list;
     struct term element;
     struct excerpt text;
@@ -268,7 +268,7 @@ static void check_form(struct reader *reader, enum form form, struct term values
 
 void read_load(struct reader *reader, struct term value)
 {
-    struct load *load = &reader->scenario->load;
+    struct load_plan *load = &reader->scenario->load;
     struct term values[READER_KEYS];
     struct excerpt text;
     if (term_is_atom(value, "nil"))
@@ -296,7 +296,7 @@ void read_load(struct reader *reader, struct term value)
         load->stages[0].level = (double)load->threads;
 }
 
-static void build_level(const struct load *load, double level, struct term_builder *builder)
+static void build_level(const struct load_plan *load, double level, struct term_builder *builder)
 {
     term_build_key(builder, load->model == LOAD_OPEN ? "rate" : "threads");
     if (level == floor(level))
@@ -311,7 +311,7 @@ static void build_number(const char *key, uint64_t number, struct term_builder *
     term_build_unsigned(builder, number);
 }
 
-static void build_stages(const struct load *load, struct term_builder *builder)
+static void build_stages(const struct load_plan *load, struct term_builder *builder)
 {
     term_build_key(builder, "stages");
     term_build_list(builder, load->stage_count);
@@ -327,7 +327,7 @@ static void build_stages(const struct load *load, struct term_builder *builder)
 
 void build_load(const struct scenario *scenario, struct term_builder *builder)
 {
-    const struct load *load = &scenario->load;
+    const struct load_plan *load = &scenario->load;
     if (load->model == LOAD_SCRIPTS) {
         term_build_atom(builder, "nil");
         return;
@@ -471,7 +471,7 @@ static double length_ms(const struct scenario *scenario)
 {
     double all = 0, longest = 0;
     if (!scenario->load.iterations)
-        return (double)(load_duration_ns(&scenario->load) / CLOCK_NS_PER_MS);
+        return (double)(plan_duration_ns(&scenario->load) / CLOCK_NS_PER_MS);
     for (size_t i = 0; i < scenario->operation_count; i++) {
         double ms = longest_ms(scenario, &scenario->operations[i]);
         all += ms;
@@ -531,7 +531,7 @@ void finish_load(struct reader *reader)
     check_operations(reader);
     if (scenario->load.model == LOAD_SCRIPTS || reader->problems->count)
         return;
-    scenario->thread_count = load_most_threads(&scenario->load);
+    scenario->thread_count = plan_most_threads(&scenario->load);
     if (!reader->has_events) {
         scenario->events_policy = EVENTS_LAST;
         scenario->events_number = DEFAULT_EVENTS;

@@ -373,17 +373,14 @@ static void find_hooks_node(struct reader *reader)
 struct scenario *scenario_term_read(struct term term, const struct scenario_origin *origin,
                                     struct problems *problems)
 {
-    static const uint8_t sync_message[] = "w\x14"
-                                          "__supertester_sync__";
-    static const uint8_t empty_map[] = {TERM_TAG_MAP, 0, 0, 0, 0};
     struct scenario *scenario = memory_zalloc(1, sizeof(*scenario));
     scenario->bytes = memory_copy(term.data, term.size);
     scenario->timeout_ms = 5000;
     scenario->call_timeout_ms = 1000;
     scenario->hook_timeout_ms = 5000;
     scenario->warmup_ms = 1000;
-    scenario->cast_sync_message = (struct term){sync_message, sizeof(sync_message) - 1};
-    scenario->metadata = (struct term){empty_map, sizeof(empty_map)};
+    scenario->cast_sync_message = TERM_ATOM("__supertester_sync__");
+    scenario->metadata = TERM_EMPTY_MAP;
     struct reader reader = {.scenario = scenario, .problems = problems, .origin = origin};
     struct term values[READER_KEYS];
     struct excerpt text;

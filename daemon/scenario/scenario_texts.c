@@ -99,7 +99,7 @@ struct scenario *scenario_texts_read(const struct scenario_texts *texts, const s
     if (problem != TERM_OK)
         problems_add(problems, "out_of_range", "cannot be put together: %s", term_problem_text(problem));
     else
-        scenario = scenario_term_read((struct term){buffer_bytes(&whole), whole.size}, &origin, problems);
+        scenario = scenario_term_read(term_of(&whole), &origin, problems);
     buffer_free(&whole);
     return scenario;
 }

@@ -175,7 +175,7 @@ static void write_errors(const struct metric *metric, const struct metrics_look 
 static void write_faults(const struct metric *metric, const struct metrics_look *look, struct buffer *text)
 {
     size_t count;
-    const struct chaos_kind *kinds = chaos_kinds(&count);
+    const struct fault_kind *kinds = fault_kinds(&count);
     uint64_t sum = 0;
     for (size_t i = 0; i < count; i++) {
         sum += look->counters->faults[i];

@@ -287,7 +287,7 @@ static void run(struct one_shot *one_shot)
                                   .done = on_done,
                                   .owner = one_shot};
     one_shot->started_ns = one_shot->told_ns = clock_ns();
-    one_shot->planned_ns = load_duration_ns(&one_shot->scenario->load);
+    one_shot->planned_ns = plan_duration_ns(&one_shot->scenario->load);
     one_shot->scenario = NULL;
     one_shot->run = runner_start(one_shot->runner, &request);
     loop_timer_set(&one_shot->progress, one_shot->on_terminal ? TERMINAL_NS : LINES_NS);

@@ -58,7 +58,7 @@ static void log_problem(const struct entry *entry, struct term problem, const ch
     buffer_append(&list, head, sizeof(head));
     buffer_append(&list, problem.data, problem.size);
     buffer_append(&list, tail, sizeof(tail));
-    report_view_write_problems((struct term){buffer_bytes(&list), list.size}, "", &text);
+    report_view_write_problems(term_of(&list), "", &text);
     while (text.size && buffer_bytes(&text)[text.size - 1] == '\n')
         buffer_truncate(&text, text.size - 1);
     buffer_append(&text, "", 1);

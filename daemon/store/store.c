@@ -79,11 +79,10 @@ const char *store_problem(const struct store *store)
 
 static void set_summary(struct store_run *run, struct term summary)
 {
-    static const uint8_t empty[] = {TERM_TAG_MAP, 0, 0, 0, 0};
     if (summary.size > STORE_SUMMARY_BYTES_MOST) {
         log_warning("summary is too large", log_integer("run", (int64_t)run->id),
                     log_integer("bytes", (int64_t)summary.size));
-        summary = (struct term){empty, sizeof(empty)};
+        summary = TERM_EMPTY_MAP;
     }
     buffer_truncate(&run->summary, 0);
     buffer_append(&run->summary, summary.data, summary.size);

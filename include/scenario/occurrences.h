@@ -9,35 +9,35 @@
 #include "base/compiler.h"
 #include "base/random.h"
 
-#define SCHEDULE_ENDLESS UINT64_MAX
+#define OCCURRENCES_ENDLESS UINT64_MAX
 
 /* All times are in milliseconds from the start of the load. */
 struct schedule {
     uint64_t after_ms;
     uint64_t every_ms;  /* 0: once */
-    uint64_t times;     /* SCHEDULE_ENDLESS: as long as the load goes on */
+    uint64_t times;     /* OCCURRENCES_ENDLESS: as long as the load goes on */
     uint64_t jitter_ms; /* each occurrence is later by up to that much, all delays equally likely */
     double probability; /* that an occurrence happens, each on its own */
 };
 
 /* What a random choice of an occurrence is for; each has a stream of its own. */
-enum schedule_purpose { SCHEDULE_JITTER, SCHEDULE_PROBABILITY, SCHEDULE_TARGET };
+enum occurrence_purpose { OCCURRENCE_JITTER, OCCURRENCE_PROBABILITY, OCCURRENCE_TARGET };
 
 /* When an occurrence, counted from 0, is due, in nanoseconds from the start. Later ones may be due earlier,
  * by their jitter. */
-uint64_t schedule_due_ns(const struct schedule *schedule, uint64_t seed, uint32_t action,
-                         uint64_t occurrence);
+uint64_t occurrence_due_ns(const struct schedule *schedule, uint64_t seed, uint32_t action,
+                           uint64_t occurrence);
 
 /* Whether it happens. */
-MUST_CHECK bool schedule_happens(const struct schedule *schedule, uint64_t seed, uint32_t action,
-                                 uint64_t occurrence);
+MUST_CHECK bool occurrence_happens(const struct schedule *schedule, uint64_t seed, uint32_t action,
+                                   uint64_t occurrence);
 
 /* The stream of an occurrence's choices. */
-void schedule_random(struct random *random, uint64_t seed, uint32_t action, uint64_t occurrence,
-                     enum schedule_purpose purpose);
+void occurrence_random(struct random *random, uint64_t seed, uint32_t action, uint64_t occurrence,
+                       enum occurrence_purpose purpose);
 
 /* Draws `wanted` of `count` numbers from 0 on without repetition, in random order, into the front of `order`,
  * which has room for `count` (Fisher and Yates, as Knuth gives it). */
-void schedule_draw(struct random *random, size_t *order, size_t count, size_t wanted);
+void occurrence_draw(struct random *random, size_t *order, size_t count, size_t wanted);
 
 #endif

@@ -17,14 +17,14 @@ enum load_model {
 
 enum load_arrival { ARRIVAL_CONSTANT, ARRIVAL_POISSON };
 
-struct load_stage {
+struct plan_stage {
     uint64_t duration_ms;
     double level; /* threads, or operations a second: at its end when linear, all the time otherwise */
 };
 
-struct load {
+struct load_plan {
     enum load_model model;
-    struct load_stage *stages; /* a load that was given without stages is one step; none with iterations */
+    struct plan_stage *stages; /* a load that was given without stages is one step; none with iterations */
     size_t stage_count;
     bool is_staged; /* stages were given */
     bool is_linear; /* each stage goes from the level of the one before it, the first from 0, to its own */
@@ -38,22 +38,22 @@ struct load {
 };
 
 /* Nanoseconds that it lasts; 0 when only its iterations end it. */
-uint64_t load_duration_ns(const struct load *load);
+uint64_t plan_duration_ns(const struct load_plan *load);
 
 /* The most threads that it has at once. */
-uint64_t load_most_threads(const struct load *load);
+uint64_t plan_most_threads(const struct load_plan *load);
 
 /* How many threads run at this time since the start, and when that changes next: UINT64_MAX when it does not
  * before the end. A ramp from 0 to n has its first thread at once, and one from n to 0 its last to the end.
  */
-uint64_t load_threads_at(const struct load *load, uint64_t at_ns);
-uint64_t load_next_change_ns(const struct load *load, uint64_t at_ns);
+uint64_t plan_threads_at(const struct load_plan *load, uint64_t at_ns);
+uint64_t plan_next_change_ns(const struct load_plan *load, uint64_t at_ns);
 
 /* The arrivals of an open load, one after the other. The expected number of arrivals is integrated over the
  * stages; constant arrivals are where it is 0, 1, 2 and so on, those of a Poisson process (inhomogeneous
  * where the rate changes) where it has grown by exponentially distributed steps of mean 1. */
 struct arrivals {
-    const struct load *load;
+    const struct load_plan *load;
     struct random random;
     size_t stage;
     uint64_t stage_start_ns;
@@ -61,7 +61,7 @@ struct arrivals {
     double position;   /* expected arrivals from the start of the stage to the next one */
 };
 
-void arrivals_init(struct arrivals *arrivals, const struct load *load, uint64_t seed);
+void arrivals_init(struct arrivals *arrivals, const struct load_plan *load, uint64_t seed);
 
 /* The time of the next arrival since the start. False when there are no more. */
 MUST_CHECK bool arrivals_next(struct arrivals *arrivals, uint64_t *at_ns);

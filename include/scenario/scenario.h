@@ -53,7 +53,7 @@ struct target_spec {
     char node[NODE_NAME_BYTES + 1];   /* where the process or its name server is */
 };
 
-struct chaos_action;
+struct fault_action;
 struct scenario_texts;
 
 struct scenario {
@@ -62,7 +62,7 @@ struct scenario {
     uint8_t *bytes; /* what all terms below point into */
     struct operation *operations;
     size_t operation_count;
-    struct load load;
+    struct load_plan load;
     struct thread_script *threads; /* NULL with a load, whose threads share the operations */
     size_t thread_count;           /* of the scripts, or the most that the load has at once */
     double *weights;               /* of each operation of a mix; NULL: one script */
@@ -85,7 +85,7 @@ struct scenario {
     char hooks_node[NODE_NAME_BYTES + 1];
 
     /* Faults, instead of a chaos hook. */
-    struct chaos_action *actions;
+    struct fault_action *actions;
     size_t action_count;
     bool actions_are_list; /* as they were given; otherwise it is one */
     bool dry_run;          /* tells what would be done, and does nothing */

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/compiler.h"
+#include "base/buffer.h"
 
 #define TERM_VERSION 131
 
@@ -73,6 +73,34 @@ struct term {
     const uint8_t *data; /* NULL when there is none */
     size_t size;
 };
+
+/* An atom whose name is a literal of at most 255 bytes: TERM_ATOM("ok"). Its bytes are static. */
+#define TERM_ATOM(literal)                                                                                   \
+    __extension__({                                                                                          \
+        _Static_assert(sizeof(literal) <= 256, "an atom of SMALL_ATOM_UTF8_EXT");                            \
+        static const struct {                                                                                \
+            uint8_t tag;                                                                                     \
+            uint8_t size;                                                                                    \
+            char name[sizeof(literal)];                                                                      \
+        } atom = {TERM_TAG_SMALL_ATOM_UTF8, sizeof(literal) - 1, literal};                                   \
+        (struct term){(const uint8_t *)&atom, sizeof(literal) + 1};                                          \
+    })
+
+/* The empty map, likewise. */
+#define TERM_EMPTY_MAP ((struct term){(const uint8_t *)"t\0\0\0", 5})
+
+/* The term that a buffer holds, none when it is empty; borrowed from the buffer. */
+static inline struct term term_of(const struct buffer *buffer)
+{
+    return (struct term){buffer->size ? buffer_bytes(buffer) : NULL, buffer->size};
+}
+
+/* Has a buffer hold a copy of a term, and nothing else. */
+static inline void term_keep(struct buffer *buffer, struct term term)
+{
+    buffer_free(buffer);
+    buffer_append(buffer, term.data, term.size);
+}
 
 /* A process identifier. */
 struct term_pid {

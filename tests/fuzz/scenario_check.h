@@ -60,15 +60,15 @@ static inline void check_scripts(const struct scenario *scenario)
 /* The threads that a load may have are those that it says, and its arrivals come in order. */
 static inline void check_load(const struct scenario *scenario)
 {
-    const struct load *load = &scenario->load;
-    uint64_t end_ns = load_duration_ns(load), last_ns = 0, at_ns = 0;
+    const struct load_plan *load = &scenario->load;
+    uint64_t end_ns = plan_duration_ns(load), last_ns = 0, at_ns = 0;
     assert(scenario->operation_count && !scenario->threads);
     assert((end_ns > 0) == (load->iterations == 0));
     for (size_t i = 0; scenario->mix && i < scenario->operation_count; i++)
         assert(scenario->mix[i] >= scenario->weights[i] && scenario->weights[i] > 0);
     for (int i = 0; load->model == LOAD_CLOSED && i < 100; i++) {
-        assert(load_threads_at(load, at_ns) <= scenario->thread_count);
-        uint64_t next_ns = load_next_change_ns(load, at_ns);
+        assert(plan_threads_at(load, at_ns) <= scenario->thread_count);
+        uint64_t next_ns = plan_next_change_ns(load, at_ns);
         assert(next_ns > at_ns);
         if (next_ns == UINT64_MAX)
             break;

@@ -11,8 +11,8 @@ static const char *show(const char *result, const char *partial)
     struct buffer text = {0};
     struct term of_partial = {0};
     if (partial)
-        of_partial = term_of(&builders[1], partial);
-    bool done = report_text_write(term_of(&builders[0], result), of_partial, &text);
+        of_partial = term_from_text(&builders[1], partial);
+    bool done = report_text_write(term_from_text(&builders[0], result), of_partial, &text);
     assert_int_equal(done, text.size > 0);
     snprintf(shown, sizeof(shown), "%.*s", (int)text.size,
              text.size ? (const char *)buffer_bytes(&text) : "");

@@ -9,7 +9,7 @@ static const char *chaos(const char *value)
     return text;
 }
 
-static const struct chaos_value *value_of(const struct scenario *scenario, enum chaos_option_name name)
+static const struct fault_value *value_of(const struct scenario *scenario, enum fault_option_name name)
 {
     return &scenario->actions[0].values[name];
 }
@@ -26,14 +26,14 @@ static void test_crash(void **state)
     assert_int_equal(scenario->actions[0].schedule.times, 1);
     assert_true(scenario->actions[0].schedule.probability == 1);
     assert_false(scenario->actions[0].is_loose);
-    assert_int_equal(scenario->actions[0].target.kind, CHAOS_TARGET_SUBJECT);
-    expect_term(value_of(scenario, CHAOS_REASON)->term, "chaos_injection");
+    assert_int_equal(scenario->actions[0].target.kind, FAULT_TARGET_SUBJECT);
+    expect_term(value_of(scenario, FAULT_REASON)->term, "chaos_injection");
     scenario_free(scenario);
 
     scenario = read_good(chaos("{inject_crash, {after_ms, 120}, [{reason, {a, 1}}]}"));
     assert_int_equal(scenario->actions[0].schedule.after_ms, 120);
     assert_true(scenario->actions[0].is_loose);
-    expect_term(value_of(scenario, CHAOS_REASON)->term, "{a, 1}");
+    expect_term(value_of(scenario, FAULT_REASON)->term, "{a, 1}");
     scenario_free(scenario);
 
     scenario = read_good(chaos("{inject_crash, {random, 0}}"));
@@ -47,19 +47,19 @@ static void test_kill_children(void **state)
     static const char *const plain[] = {"{kill_children}", "{kill_children, []}", "{kill_children, #{}}"};
     for (size_t i = 0; i < ARRAY_LENGTH(plain); i++) {
         struct scenario *scenario = read_good(chaos(plain[i]));
-        assert_true(value_of(scenario, CHAOS_KILL_RATE)->number == 0.3);
-        assert_int_equal(value_of(scenario, CHAOS_DURATION_MS)->integer, 5000);
-        assert_int_equal(value_of(scenario, CHAOS_KILL_INTERVAL_MS)->integer, 100);
-        expect_term(value_of(scenario, CHAOS_KILL_REASON)->term, "kill");
+        assert_true(value_of(scenario, FAULT_KILL_RATE)->number == 0.3);
+        assert_int_equal(value_of(scenario, FAULT_DURATION_MS)->integer, 5000);
+        assert_int_equal(value_of(scenario, FAULT_KILL_INTERVAL_MS)->integer, 100);
+        expect_term(value_of(scenario, FAULT_KILL_REASON)->term, "kill");
         scenario_free(scenario);
     }
     struct scenario *scenario = read_good(chaos("{kill_children, [{kill_rate, 1}, {duration_ms, 0},"
                                                 " {kill_interval_ms, 7}, {kill_reason, boo},"
                                                 " {kill_rate, 0}]}"));
-    assert_true(value_of(scenario, CHAOS_KILL_RATE)->number == 1); /* the first counts */
-    assert_int_equal(value_of(scenario, CHAOS_DURATION_MS)->integer, 0);
-    assert_int_equal(value_of(scenario, CHAOS_KILL_INTERVAL_MS)->integer, 7);
-    expect_term(value_of(scenario, CHAOS_KILL_REASON)->term, "boo");
+    assert_true(value_of(scenario, FAULT_KILL_RATE)->number == 1); /* the first counts */
+    assert_int_equal(value_of(scenario, FAULT_DURATION_MS)->integer, 0);
+    assert_int_equal(value_of(scenario, FAULT_KILL_INTERVAL_MS)->integer, 7);
+    expect_term(value_of(scenario, FAULT_KILL_REASON)->term, "boo");
     scenario_free(scenario);
 }
 
@@ -70,28 +70,28 @@ static void test_kinds(void **state)
         const char *text;
         const char *name;
         const char *resource;
-        enum chaos_option_name option;
+        enum fault_option_name option;
         int64_t value;
     } rows[] = {
-        {"{suspend, 50}", "suspend", NULL, CHAOS_DURATION_MS, 50},
-        {"{flood, []}", "flood", NULL, CHAOS_COUNT, 1000},
-        {"{flood, [{count, 5}, {message, {m}}]}", "flood", NULL, CHAOS_COUNT, 5},
-        {"{garbage_collect, []}", "garbage_collect", NULL, CHAOS_COUNT, 0},
-        {"{exhaust, process_limit, [{spawn_count, 9}]}", "exhaust", "process_limit", CHAOS_SPAWN_COUNT, 9},
-        {"{exhaust, ets_tables}", "exhaust", "ets_tables", CHAOS_COUNT, 50},
-        {"{exhaust, memory, []}", "exhaust", "memory", CHAOS_SIZE_MB, 10},
-        {"{exhaust, ports, [{count, 3}, {duration_ms, 9}]}", "exhaust", "ports", CHAOS_COUNT, 3},
-        {"{burn_cpu, [{schedulers, 2}]}", "burn_cpu", NULL, CHAOS_SCHEDULERS, 2},
-        {"{burn_cpu, []}", "burn_cpu", NULL, CHAOS_DURATION_MS, 1000},
-        {"{disconnect, [a@x, b@x], 30}", "disconnect", NULL, CHAOS_DURATION_MS, 30},
-        {"{disconnect, [[a@x, c@x], b@x], 30}", "disconnect", NULL, CHAOS_DURATION_MS, 30},
-        {"{halt_node, a@x}", "halt_node", NULL, CHAOS_NODE, 0},
-        {"{apply, erlang, node, []}", "apply", NULL, CHAOS_MODULE, 0},
-        {"{apply, erlang, display, \"ab\"}", "apply", NULL, CHAOS_MODULE, 0},
+        {"{suspend, 50}", "suspend", NULL, FAULT_DURATION_MS, 50},
+        {"{flood, []}", "flood", NULL, FAULT_COUNT, 1000},
+        {"{flood, [{count, 5}, {message, {m}}]}", "flood", NULL, FAULT_COUNT, 5},
+        {"{garbage_collect, []}", "garbage_collect", NULL, FAULT_COUNT, 0},
+        {"{exhaust, process_limit, [{spawn_count, 9}]}", "exhaust", "process_limit", FAULT_SPAWN_COUNT, 9},
+        {"{exhaust, ets_tables}", "exhaust", "ets_tables", FAULT_COUNT, 50},
+        {"{exhaust, memory, []}", "exhaust", "memory", FAULT_SIZE_MB, 10},
+        {"{exhaust, ports, [{count, 3}, {duration_ms, 9}]}", "exhaust", "ports", FAULT_COUNT, 3},
+        {"{burn_cpu, [{schedulers, 2}]}", "burn_cpu", NULL, FAULT_SCHEDULERS, 2},
+        {"{burn_cpu, []}", "burn_cpu", NULL, FAULT_DURATION_MS, 1000},
+        {"{disconnect, [a@x, b@x], 30}", "disconnect", NULL, FAULT_DURATION_MS, 30},
+        {"{disconnect, [[a@x, c@x], b@x], 30}", "disconnect", NULL, FAULT_DURATION_MS, 30},
+        {"{halt_node, a@x}", "halt_node", NULL, FAULT_NODE, 0},
+        {"{apply, erlang, node, []}", "apply", NULL, FAULT_MODULE, 0},
+        {"{apply, erlang, display, \"ab\"}", "apply", NULL, FAULT_MODULE, 0},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct scenario *scenario = read_good(chaos(rows[i].text));
-        const struct chaos_kind *kind = scenario->actions[0].kind;
+        const struct fault_kind *kind = scenario->actions[0].kind;
         assert_string_equal(kind->name, rows[i].name);
         if (rows[i].resource)
             assert_string_equal(kind->resource, rows[i].resource);
@@ -99,9 +99,9 @@ static void test_kinds(void **state)
         scenario_free(scenario);
     }
     struct scenario *scenario = read_good(chaos("{exhaust, process_limit, []}"));
-    assert_true(value_of(scenario, CHAOS_PERCENTAGE)->number == 0.05);
-    assert_false(value_of(scenario, CHAOS_SPAWN_COUNT)->given);
-    assert_int_equal(chaos_held_ms(&scenario->actions[0]), CHAOS_HELD_AT_MOST_MS);
+    assert_true(value_of(scenario, FAULT_PERCENTAGE)->number == 0.05);
+    assert_false(value_of(scenario, FAULT_SPAWN_COUNT)->given);
+    assert_int_equal(fault_held_ms(&scenario->actions[0]), FAULT_HELD_AT_MOST_MS);
     scenario_free(scenario);
 }
 
@@ -130,7 +130,7 @@ static void test_requests(void **state)
         {"{apply, m, f, [a, 1]}", "{apply, m, f, [a, 1]}"},
     };
     struct term_builder pids = {0};
-    struct term list = term_of(&pids, "[p]");
+    struct term list = term_from_text(&pids, "[p]");
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct scenario *scenario = read_good(chaos(rows[i].text));
         struct term_builder request = {0};
@@ -155,7 +155,7 @@ static void test_schedule(void **state)
                         "   every_ms => 9},"
                         " #{action => {suspend, 1}, after_ms => nil, times => nil,"
                         "   target => nil}]"));
-    const struct chaos_action *actions = scenario->actions;
+    const struct fault_action *actions = scenario->actions;
     assert_int_equal(scenario->action_count, 4);
     assert_true(scenario->actions_are_list);
     assert_int_equal(actions[0].schedule.after_ms, 10);
@@ -163,14 +163,14 @@ static void test_schedule(void **state)
     assert_int_equal(actions[0].schedule.times, 3);
     assert_int_equal(actions[0].schedule.jitter_ms, 4);
     assert_false(actions[0].is_loose);
-    assert_int_equal(actions[0].target.kind, CHAOS_TARGET_PROCESS);
+    assert_int_equal(actions[0].target.kind, FAULT_TARGET_PROCESS);
     assert_string_equal(actions[0].target.spec.node, CALLER);
     assert_false(actions[1].is_scheduled);
     assert_int_equal(actions[2].schedule.after_ms, 37); /* the term's delay and the map's */
-    assert_true(actions[2].schedule.times == SCHEDULE_ENDLESS);
+    assert_true(actions[2].schedule.times == OCCURRENCES_ENDLESS);
     assert_true(actions[2].is_loose);
     assert_int_equal(actions[3].schedule.times, 1);
-    assert_int_equal(actions[3].target.kind, CHAOS_TARGET_SUBJECT);
+    assert_int_equal(actions[3].target.kind, FAULT_TARGET_SUBJECT);
     scenario_free(scenario);
 
     scenario = read_good(chaos("[]"));
@@ -187,19 +187,19 @@ static void test_targets(void **state)
     (void)state;
     static const struct {
         const char *target;
-        enum chaos_target_kind kind;
+        enum fault_target_kind kind;
         const char *node;
     } rows[] = {
-        {"$p", CHAOS_TARGET_PROCESS, "app@target"},
-        {"worker", CHAOS_TARGET_PROCESS, CALLER},
-        {"{worker, app@x}", CHAOS_TARGET_PROCESS, "app@x"},
-        {"{global, w}", CHAOS_TARGET_PROCESS, CALLER},
-        {"{children, sup}", CHAOS_TARGET_CHILDREN, CALLER},
-        {"{children, {sup, app@x}}", CHAOS_TARGET_CHILDREN, "app@x"},
-        {"{child, $p}", CHAOS_TARGET_CHILD, "app@target"},
-        {"{application, shop}", CHAOS_TARGET_APPLICATION, CALLER},
-        {"{application, shop, app@x}", CHAOS_TARGET_APPLICATION, "app@x"},
-        {"{module, 'Elixir.Shop', app@x}", CHAOS_TARGET_MODULE, "app@x"},
+        {"$p", FAULT_TARGET_PROCESS, "app@target"},
+        {"worker", FAULT_TARGET_PROCESS, CALLER},
+        {"{worker, app@x}", FAULT_TARGET_PROCESS, "app@x"},
+        {"{global, w}", FAULT_TARGET_PROCESS, CALLER},
+        {"{children, sup}", FAULT_TARGET_CHILDREN, CALLER},
+        {"{children, {sup, app@x}}", FAULT_TARGET_CHILDREN, "app@x"},
+        {"{child, $p}", FAULT_TARGET_CHILD, "app@target"},
+        {"{application, shop}", FAULT_TARGET_APPLICATION, CALLER},
+        {"{application, shop, app@x}", FAULT_TARGET_APPLICATION, "app@x"},
+        {"{module, 'Elixir.Shop', app@x}", FAULT_TARGET_MODULE, "app@x"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         char text[300];
@@ -210,7 +210,7 @@ static void test_targets(void **state)
         scenario_free(scenario);
     }
     struct scenario *scenario = read_good(chaos("[#{action => {burn_cpu, []}, target => {node, app@x}}]"));
-    assert_int_equal(scenario->actions[0].target.kind, CHAOS_TARGET_ON_NODE);
+    assert_int_equal(scenario->actions[0].target.kind, FAULT_TARGET_ON_NODE);
     assert_string_equal(scenario->actions[0].target.spec.node, "app@x");
     scenario_free(scenario);
 }

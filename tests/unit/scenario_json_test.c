@@ -63,7 +63,7 @@ static void expect_same(const struct pair *pair, const char *json_rest, const ch
     char *json = memory_format("{%s, %s}", pair->json, json_rest);
     char *text = memory_format("#{%s, %s}", pair->term, term_rest);
     struct scenario *of_json = read_good_json(json);
-    struct scenario *of_term = scenario_term_read(term_of(&builder, text), &origin, &problems);
+    struct scenario *of_term = scenario_term_read(term_from_text(&builder, text), &origin, &problems);
     if (!of_term)
         fail_msg("%s cannot be read", text);
     scenario_term_build(of_json, &forms[0]);
@@ -352,15 +352,16 @@ static void test_texts(void **state)
         assert_int_equal(item->is_hook, rows[i].is_hook);
         assert_string_equal(scenario_text_node(item, scenario), rows[i].node);
         expect_term((struct term){buffer_bytes(&item->path), item->path.size}, rows[i].path);
-        meanings[i] = term_of(&builders[i], rows[i].meaning);
+        meanings[i] = term_from_text(&builders[i], rows[i].meaning);
     }
     struct scenario *whole = scenario_texts_read(texts, meanings, &problems);
     assert_non_null(whole);
     scenario_term_build(whole, &form);
     struct scenario *same = scenario_term_read(
-        term_of(&wanted, "#{target => {'Elixir.My.Name', app@host}, hooks_node => hooks@host, threads => "
-                         "[[{call, {add, 1}}, {cast, get}], [{custom, $1}, {call, [1, <<\"a\">>]}]], "
-                         "metadata => #{who => me}, cleanup => {m, f, [[a, {b}]]}}"),
+        term_from_text(&wanted,
+                       "#{target => {'Elixir.My.Name', app@host}, hooks_node => hooks@host, threads => "
+                       "[[{call, {add, 1}}, {cast, get}], [{custom, $1}, {call, [1, <<\"a\">>]}]], "
+                       "metadata => #{who => me}, cleanup => {m, f, [[a, {b}]]}}"),
         &origin, &problems);
     assert_non_null(same);
     term_build_reset(&wanted);
@@ -406,7 +407,7 @@ static void expect_set(const char *const *items, size_t count, const char *json,
     struct term_builder forms[2] = {0}, builder = {0};
     struct problems problems = {0};
     struct scenario *set = scenario_json_read(json, strlen(json), &settings, &origin, &problems);
-    struct scenario *same = scenario_term_read(term_of(&builder, term), &origin, &problems);
+    struct scenario *same = scenario_term_read(term_from_text(&builder, term), &origin, &problems);
     if (!set || !same)
         fail_msg("%s with %s is no scenario", json, items[0]);
     scenario_term_build(set, &forms[0]);

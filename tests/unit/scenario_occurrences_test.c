@@ -17,10 +17,10 @@ static void test_due(void **state)
     (void)state;
     const struct schedule once = {.after_ms = 250, .times = 1, .probability = 1};
     const struct schedule often = {
-        .after_ms = 100, .every_ms = 30, .times = SCHEDULE_ENDLESS, .probability = 1};
-    assert_int_equal(schedule_due_ns(&once, SEED, 0, 0), 250 * MS);
+        .after_ms = 100, .every_ms = 30, .times = OCCURRENCES_ENDLESS, .probability = 1};
+    assert_int_equal(occurrence_due_ns(&once, SEED, 0, 0), 250 * MS);
     for (uint64_t i = 0; i < 1000; i++)
-        assert_int_equal(schedule_due_ns(&often, SEED, 7, i), (100 + 30 * i) * MS);
+        assert_int_equal(occurrence_due_ns(&often, SEED, 7, i), (100 + 30 * i) * MS);
 }
 
 /* Delays fill the whole range, and another seed, action or occurrence has others. */
@@ -30,11 +30,11 @@ static void test_jitter(void **state)
     const struct schedule schedule = {.after_ms = 10, .every_ms = 5, .jitter_ms = 20, .probability = 1};
     uint64_t least = UINT64_MAX, most = 0, sum = 0, same = 0;
     for (uint64_t i = 0; i < 10000; i++) {
-        uint64_t base = (10 + 5 * i) * MS, due = schedule_due_ns(&schedule, SEED, 3, i);
+        uint64_t base = (10 + 5 * i) * MS, due = occurrence_due_ns(&schedule, SEED, 3, i);
         assert_true(due >= base && due <= base + 20 * MS);
-        assert_int_equal(due, schedule_due_ns(&schedule, SEED, 3, i));
-        same += due == schedule_due_ns(&schedule, SEED + 1, 3, i);
-        same += due == schedule_due_ns(&schedule, SEED, 4, i);
+        assert_int_equal(due, occurrence_due_ns(&schedule, SEED, 3, i));
+        same += due == occurrence_due_ns(&schedule, SEED + 1, 3, i);
+        same += due == occurrence_due_ns(&schedule, SEED, 4, i);
         least = due - base < least ? due - base : least;
         most = due - base > most ? due - base : most;
         sum += due - base;
@@ -56,8 +56,8 @@ static void test_probability(void **state)
         const struct schedule schedule = {.every_ms = 1, .probability = rows[row].probability};
         size_t happened = 0;
         for (uint64_t i = 0; i < 100000; i++) {
-            bool happens = schedule_happens(&schedule, SEED, 1, i);
-            assert_true(happens == schedule_happens(&schedule, SEED, 1, i));
+            bool happens = occurrence_happens(&schedule, SEED, 1, i);
+            assert_true(happens == occurrence_happens(&schedule, SEED, 1, i));
             happened += happens;
         }
         assert_in_range(happened, rows[row].least, rows[row].most);
@@ -69,9 +69,9 @@ static void test_purposes(void **state)
 {
     (void)state;
     struct random a, b, c;
-    schedule_random(&a, SEED, 1, 2, SCHEDULE_JITTER);
-    schedule_random(&b, SEED, 1, 2, SCHEDULE_PROBABILITY);
-    schedule_random(&c, SEED, 2, 1, SCHEDULE_JITTER);
+    occurrence_random(&a, SEED, 1, 2, OCCURRENCE_JITTER);
+    occurrence_random(&b, SEED, 1, 2, OCCURRENCE_PROBABILITY);
+    occurrence_random(&c, SEED, 2, 1, OCCURRENCE_JITTER);
     uint64_t first = random_next(&a), second = random_next(&b), third = random_next(&c);
     assert_true(first != second && second != third && first != third);
 }
@@ -84,8 +84,8 @@ static void test_draw(void **state)
         struct random random;
         size_t order[5];
         bool seen[5] = {false};
-        schedule_random(&random, SEED, 0, i, SCHEDULE_TARGET);
-        schedule_draw(&random, order, 5, 2);
+        occurrence_random(&random, SEED, 0, i, OCCURRENCE_TARGET);
+        occurrence_draw(&random, order, 5, 2);
         for (size_t j = 0; j < 5; j++) {
             assert_true(order[j] < 5 && !seen[order[j]]);
             seen[order[j]] = true;

@@ -12,14 +12,14 @@
 
 #define MS(ms) ((uint64_t)(ms)*CLOCK_NS_PER_MS)
 
-static struct load staged(enum load_model model, bool linear, struct load_stage *stages, size_t count)
+static struct load_plan staged(enum load_model model, bool linear, struct plan_stage *stages, size_t count)
 {
-    return (struct load){.model = model,
-                         .stages = stages,
-                         .stage_count = count,
-                         .is_staged = true,
-                         .is_linear = linear,
-                         .max_in_flight = 7};
+    return (struct load_plan){.model = model,
+                              .stages = stages,
+                              .stage_count = count,
+                              .is_staged = true,
+                              .is_linear = linear,
+                              .max_in_flight = 7};
 }
 
 /* --- Threads --- */
@@ -27,42 +27,42 @@ static struct load staged(enum load_model model, bool linear, struct load_stage 
 static void test_ramp_of_threads(void **state)
 {
     (void)state;
-    struct load_stage stages[] = {{1000, 10}, {500, 10}, {1000, 0}};
-    struct load load = staged(LOAD_CLOSED, true, stages, 3);
+    struct plan_stage stages[] = {{1000, 10}, {500, 10}, {1000, 0}};
+    struct load_plan load = staged(LOAD_CLOSED, true, stages, 3);
     static const uint64_t rows[][2] = {{0, 1},     {50, 1},    {100, 2},   {150, 2},  {999, 10}, {1000, 10},
                                        {1499, 10}, {1500, 10}, {1599, 10}, {1601, 9}, {2499, 1}, {2500, 0}};
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
-        assert_int_equal(load_threads_at(&load, MS(rows[i][0])), rows[i][1]);
-    assert_int_equal(load_most_threads(&load), 10);
-    assert_true(load_duration_ns(&load) == MS(2500));
+        assert_int_equal(plan_threads_at(&load, MS(rows[i][0])), rows[i][1]);
+    assert_int_equal(plan_most_threads(&load), 10);
+    assert_true(plan_duration_ns(&load) == MS(2500));
 }
 
 static void test_steps_of_threads(void **state)
 {
     (void)state;
-    struct load_stage stages[] = {{1000, 10}, {500, 3}, {1, 20}};
-    struct load load = staged(LOAD_CLOSED, false, stages, 3);
+    struct plan_stage stages[] = {{1000, 10}, {500, 3}, {1, 20}};
+    struct load_plan load = staged(LOAD_CLOSED, false, stages, 3);
     static const uint64_t rows[][2] = {{0, 10}, {999, 10}, {1000, 3}, {1499, 3}, {1500, 20}, {1501, 0}};
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
-        assert_int_equal(load_threads_at(&load, MS(rows[i][0])), rows[i][1]);
-    assert_int_equal(load_most_threads(&load), 20);
-    assert_true(load_next_change_ns(&load, 0) == MS(1000));
-    assert_true(load_next_change_ns(&load, MS(1000)) == MS(1500));
-    assert_true(load_next_change_ns(&load, MS(1501)) == UINT64_MAX);
+        assert_int_equal(plan_threads_at(&load, MS(rows[i][0])), rows[i][1]);
+    assert_int_equal(plan_most_threads(&load), 20);
+    assert_true(plan_next_change_ns(&load, 0) == MS(1000));
+    assert_true(plan_next_change_ns(&load, MS(1000)) == MS(1500));
+    assert_true(plan_next_change_ns(&load, MS(1501)) == UINT64_MAX);
 }
 
 /* Going from change to change visits every number of threads in turn, and no time in between differs. */
 static void test_changes(void **state)
 {
     (void)state;
-    struct load_stage stages[] = {{777, 100}, {333, 37}, {50, 37}, {1234, 64}, {99, 0}};
-    struct load load = staged(LOAD_CLOSED, true, stages, ARRAY_LENGTH(stages));
-    uint64_t at = 0, changes = 0, end = load_duration_ns(&load);
+    struct plan_stage stages[] = {{777, 100}, {333, 37}, {50, 37}, {1234, 64}, {99, 0}};
+    struct load_plan load = staged(LOAD_CLOSED, true, stages, ARRAY_LENGTH(stages));
+    uint64_t at = 0, changes = 0, end = plan_duration_ns(&load);
     while (at < end) {
-        uint64_t now = load_threads_at(&load, at), next = load_next_change_ns(&load, at);
+        uint64_t now = plan_threads_at(&load, at), next = plan_next_change_ns(&load, at);
         assert_true(next > at);
-        assert_int_equal(load_threads_at(&load, at + (next - at) / 2), now);
-        uint64_t then = load_threads_at(&load, next);
+        assert_int_equal(plan_threads_at(&load, at + (next - at) / 2), now);
+        uint64_t then = plan_threads_at(&load, next);
         if (next < end)
             assert_true(then == now || then == now + 1 || then + 1 == now);
         at = next;
@@ -75,12 +75,12 @@ static void test_changes(void **state)
 static void test_iterations_have_no_end(void **state)
 {
     (void)state;
-    struct load load = {.model = LOAD_CLOSED, .threads = 5, .iterations = 3};
-    assert_int_equal(load_threads_at(&load, 0), 5);
-    assert_int_equal(load_threads_at(&load, UINT64_MAX / 2), 5);
-    assert_true(load_next_change_ns(&load, 0) == UINT64_MAX);
-    assert_int_equal(load_duration_ns(&load), 0);
-    assert_int_equal(load_most_threads(&load), 5);
+    struct load_plan load = {.model = LOAD_CLOSED, .threads = 5, .iterations = 3};
+    assert_int_equal(plan_threads_at(&load, 0), 5);
+    assert_int_equal(plan_threads_at(&load, UINT64_MAX / 2), 5);
+    assert_true(plan_next_change_ns(&load, 0) == UINT64_MAX);
+    assert_int_equal(plan_duration_ns(&load), 0);
+    assert_int_equal(plan_most_threads(&load), 5);
 }
 
 /* --- Arrivals --- */
@@ -88,8 +88,8 @@ static void test_iterations_have_no_end(void **state)
 static void test_constant_arrivals(void **state)
 {
     (void)state;
-    struct load_stage stage = {60000, 20000};
-    struct load load = staged(LOAD_OPEN, false, &stage, 1);
+    struct plan_stage stage = {60000, 20000};
+    struct load_plan load = staged(LOAD_OPEN, false, &stage, 1);
     struct arrivals arrivals;
     uint64_t at, count = 0;
     arrivals_init(&arrivals, &load, 1);
@@ -97,15 +97,15 @@ static void test_constant_arrivals(void **state)
         assert_true(llabs((long long)(at - count * 50000)) <= 1);
     assert_int_equal(count, 1200000);
     assert_false(arrivals_next(&arrivals, &at));
-    assert_int_equal(load_most_threads(&load), 7);
+    assert_int_equal(plan_most_threads(&load), 7);
 }
 
 /* With r(t) = 1000 t the k-th arrival is where 500 t^2 = k. */
 static void test_ramp_of_arrivals(void **state)
 {
     (void)state;
-    struct load_stage stages[] = {{2000, 2000}, {1000, 2000}, {2000, 0}};
-    struct load load = staged(LOAD_OPEN, true, stages, 3);
+    struct plan_stage stages[] = {{2000, 2000}, {1000, 2000}, {2000, 0}};
+    struct load_plan load = staged(LOAD_OPEN, true, stages, 3);
     struct arrivals arrivals;
     uint64_t at, last = 0, count = 0;
     arrivals_init(&arrivals, &load, 1);
@@ -127,8 +127,8 @@ static void test_ramp_of_arrivals(void **state)
 static void test_pauses(void **state)
 {
     (void)state;
-    struct load_stage stages[] = {{1000, 0}, {1000, 2.5}, {500, 0}, {1000, 2}};
-    struct load load = staged(LOAD_OPEN, false, stages, 4);
+    struct plan_stage stages[] = {{1000, 0}, {1000, 2.5}, {500, 0}, {1000, 2}};
+    struct load_plan load = staged(LOAD_OPEN, false, stages, 4);
     static const uint64_t expected[] = {1000, 1400, 1800, 2750, 3250};
     struct arrivals arrivals;
     uint64_t at, count = 0;
@@ -143,8 +143,8 @@ static void test_pauses(void **state)
 static void test_poisson_arrivals(void **state)
 {
     (void)state;
-    struct load_stage stage = {100000, 1000};
-    struct load load = staged(LOAD_OPEN, false, &stage, 1);
+    struct plan_stage stage = {100000, 1000};
+    struct load_plan load = staged(LOAD_OPEN, false, &stage, 1);
     load.arrival = ARRIVAL_POISSON;
     struct arrivals arrivals, again, other;
     uint64_t at, at_again, at_other, last = 0, count = 0, same = 0;

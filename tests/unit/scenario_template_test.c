@@ -9,7 +9,7 @@
 static struct template *read(struct term_builder *message, const char *text)
 {
     struct problems problems = {0};
-    struct template *template = template_read(term_of(message, text), &problems);
+    struct template *template = template_read(term_from_text(message, text), &problems);
     assert_int_equal(problems.count, 0);
     problems_free(&problems);
     return template;
@@ -47,7 +47,7 @@ static void expect_outcomes(const char *text, size_t count, const char *const *e
         random_seed(&draw.random, seed);
         struct term term = expand(template, &draw, &output);
         size_t i = 0;
-        while (i < count && !term_same(term, term_of(&builder, expected[i])))
+        while (i < count && !term_same(term, term_from_text(&builder, expected[i])))
             i++;
         if (i == count) {
             char found[300];
@@ -231,7 +231,7 @@ static void test_appends(void **state)
     buffer_consume(&output, 2);
     template_expand(template, &draw, &output);
     template_expand(template, &draw, &output);
-    struct term term = term_of(&expected, "{<<\"\">>, [a, b]}");
+    struct term term = term_from_text(&expected, "{<<\"\">>, [a, b]}");
     assert_int_equal(output.size, 4 + 2 * term.size);
     assert_memory_equal(buffer_bytes(&output), "fore", 4);
     assert_memory_equal(buffer_bytes(&output) + 4, term.data, term.size);
@@ -454,7 +454,7 @@ static void expect_problem(const char *text, const char *expected)
     char wanted[1000];
     problems_enter_key(&problems, "threads");
     problems_enter_index(&problems, 2);
-    assert_null(template_read(term_of(&message, text), &problems));
+    assert_null(template_read(term_from_text(&message, text), &problems));
     assert_int_equal(problems.depth, 2);
     if (problems.count != 1)
         fail_msg("%s: %zu problems", text, problems.count);
@@ -547,10 +547,10 @@ static void test_several_problems(void **state)
     (void)state;
     struct term_builder message = {0};
     struct problems problems = {0};
-    assert_null(
-        template_read(term_of(&message, "[{'$int'}, {'$seq'}, {'$pick', [{'$bytes'}, {'$step', 1} | a]},"
-                                        " #{{'$seq'} => {'$zipf'}} | {'$thread', 1}]"),
-                      &problems));
+    assert_null(template_read(term_from_text(&message,
+                                             "[{'$int'}, {'$seq'}, {'$pick', [{'$bytes'}, {'$step', 1} | a]},"
+                                             " #{{'$seq'} => {'$zipf'}} | {'$thread', 1}]"),
+                              &problems));
     assert_int_equal(problems.count, 7);
     problems_free(&problems);
     term_build_free(&message);

@@ -30,7 +30,7 @@ static inline struct scenario *read_good(const char *text)
     struct problems problems;
     struct term term;
     char found[1000];
-    struct scenario *scenario = read_term(term_of(&builder, text), &problems);
+    struct scenario *scenario = read_term(term_from_text(&builder, text), &problems);
     if (!scenario) {
         assert_true(term_build_done(&problems.list, &term));
         fail_msg("%s: %s", text, term_text(term, found, sizeof(found)));
@@ -64,7 +64,7 @@ static inline void expect_problems(const char *text, size_t count, const char *c
     struct problems problems;
     struct term term;
     static char found[8000];
-    struct scenario *scenario = read_term(term_of(&builder, text), &problems);
+    struct scenario *scenario = read_term(term_from_text(&builder, text), &problems);
     if (scenario)
         fail_msg("%s passes", text);
     problems_build(&problems, &listed);

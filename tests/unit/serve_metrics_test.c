@@ -155,7 +155,7 @@ static void test_faults_of_one_name_are_one(void **state)
     (void)state;
     size_t count;
     uint64_t exhausted = 0;
-    const struct chaos_kind *kinds = chaos_kinds(&count);
+    const struct fault_kind *kinds = fault_kinds(&count);
     for (size_t i = 0; i < count; i++) {
         counters.faults[i] = i + 1;
         exhausted += strcmp(kinds[i].name, "exhaust") == 0 ? i + 1 : 0;

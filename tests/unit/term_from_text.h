@@ -188,7 +188,7 @@ static inline void parse(const char **text, struct term_builder *builder)
     }
 }
 
-static inline struct term term_of(struct term_builder *builder, const char *text)
+static inline struct term term_from_text(struct term_builder *builder, const char *text)
 {
     const struct term_limits limits = {.depth = 100, .count = 100000};
     struct term term;
@@ -207,7 +207,7 @@ static inline void expect_term(struct term term, const char *text)
 {
     struct term_builder builder = {0};
     char found[300];
-    if (!term_same(term, term_of(&builder, text)))
+    if (!term_same(term, term_from_text(&builder, text)))
         fail_msg("%s instead of %s", term_text(term, found, sizeof(found)), text);
     term_build_free(&builder);
 }
