@@ -18,3 +18,11 @@ uint64_t clock_wall_us(void)
 {
     return read_clock(CLOCK_REALTIME) / CLOCK_NS_PER_US;
 }
+
+static uint64_t clock_read_machine(void *owner)
+{
+    (void)owner;
+    return clock_ns();
+}
+
+const struct clock clock_machine = {.ns = clock_read_machine};
