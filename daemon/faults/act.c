@@ -17,14 +17,15 @@ static bool read_node_of(struct term pid, char name[TERM_ATOM_BYTES + 1])
 
 static bool is_target(const struct run *run, size_t index, const struct candidate *candidate)
 {
-    const struct target *target = &run->targets[index];
+    const struct target_spec *spec = targets_spec(run->targets, index);
+    struct term found = targets_found(run->targets, index);
     char node[TERM_ATOM_BYTES + 1];
-    if (target->spec->kind == TARGET_PID)
-        return term_same(target->spec->server, candidate->pid);
-    if (target->found.size)
-        return term_same(term_of(&target->found), candidate->pid);
-    return target->spec->kind == TARGET_NAME && term_same(target->spec->name, candidate->name) &&
-           read_node_of(candidate->pid, node) && strcmp(node, target->spec->node) == 0;
+    if (spec->kind == TARGET_PID)
+        return term_same(spec->server, candidate->pid);
+    if (found.data)
+        return term_same(found, candidate->pid);
+    return spec->kind == TARGET_NAME && term_same(spec->name, candidate->name) &&
+           read_node_of(candidate->pid, node) && strcmp(node, spec->node) == 0;
 }
 
 /* A fault of one target of the run is about that; any other about whatever the run's operations meet. */

@@ -528,7 +528,7 @@ static void cancel_pending(struct run_chaos *chaos)
 void chaos_start(struct run *run)
 {
     struct run_chaos *chaos = run->faults;
-    chaos->started_ns = run->started_ns;
+    chaos->started_ns = run_record(run)->started_ns;
     chaos->has_started = true;
     for (size_t i = 0; i < run->scenario->action_count; i++)
         set_due(chaos, i);
@@ -588,7 +588,7 @@ bool chaos_heal(struct run *run)
 void chaos_load_over(struct run *run)
 {
     struct run_chaos *chaos = run->faults;
-    bool has_failed = run->failure.size || run->thread_failure.size || run->chaos_failure.size;
+    bool has_failed = run->failure.size || run_record(run)->thread_failure.size || run->chaos_failure.size;
     chaos_stop(run);
     if (chaos && (has_failed || run->cancelled || run->aborted))
         undo_all(chaos);

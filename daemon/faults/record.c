@@ -26,7 +26,7 @@ void chaos_mark(struct run_chaos *chaos, const struct injection *injection, cons
     build_mark(injection, event, true, &builder);
     if (builder.bytes.size > TIMELINE_MARK_BYTES) /* very many processes */
         build_mark(injection, event, false, &builder);
-    timeline_mark(&run->timeline, clock_ns(), term_built(&builder));
+    engine_mark(run->engine, clock_ns(), term_built(&builder));
     term_build_free(&builder);
 }
 

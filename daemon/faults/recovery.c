@@ -106,7 +106,8 @@ void chaos_observed(struct run *run, size_t target, bool ok, uint64_t now_ns)
 int64_t chaos_longest_recovery_ms(const struct run *run)
 {
     const struct run_chaos *chaos = run->faults;
-    uint64_t end_ns = run->ended_ns > run->started_ns ? run->ended_ns : clock_ns();
+    uint64_t end_ns =
+        run_record(run)->ended_ns > run_record(run)->started_ns ? run_record(run)->ended_ns : clock_ns();
     uint64_t longest = chaos ? chaos->longest_recovery_ns : 0;
     bool found = chaos && chaos->has_recovered;
     for (size_t i = 0; chaos && i < chaos->recovery_count; i++) {

@@ -1,4 +1,4 @@
-#include "load/backlog.h"
+#include "backlog_private.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "load/calls.h"
+#include "calls_private.h"
 
 #include <assert.h>
 #include <stdlib.h>

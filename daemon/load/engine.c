@@ -3,208 +3,272 @@
 #include "base/memory.h"
 #include "engine_private.h"
 
-/* The timer rests so long at least: what is due meanwhile is done together. */
-#define REST_NS (50 * CLOCK_NS_PER_US)
+/* It rests so long at least between two times that it is woken: what is due meanwhile is done together. */
+#define ENGINE_REST_NS (50 * CLOCK_NS_PER_US)
 
-/* How often the gauges of the timeline are read, and how often expectations that may abort the run are
- * judged.
- */
-#define TICK_NS (100 * CLOCK_NS_PER_MS)
-#define ABORT_TICK_NS CLOCK_NS_PER_S
+/* How often the gauges of the timeline are read. */
+#define ENGINE_TICK_NS (100 * CLOCK_NS_PER_MS)
 
-static uint64_t deadline_ns(const struct run *run)
+#define ENGINE_RECENT_DIGITS 2
+
+static void engine_wake(struct engine *engine, uint64_t when_ns)
 {
-    return run->state == RUN_STARTING ? UINT64_MAX
-                                      : run->loaded_ns + run->scenario->timeout_ms * CLOCK_NS_PER_MS;
+    engine->wake_ns = when_ns;
+    engine->options.events->wake(engine->options.owner, when_ns);
 }
 
-void load_need_timer(struct run *run, uint64_t when_ns, uint64_t now_ns)
+void engine_need_wake(struct engine *engine, uint64_t when_ns, uint64_t now_ns)
 {
-    if (when_ns < run->timer_ns)
-        run_arm(run, when_ns > now_ns + REST_NS ? when_ns : now_ns + REST_NS, now_ns);
+    if (when_ns < engine->wake_ns)
+        engine_wake(engine, when_ns > now_ns + ENGINE_REST_NS ? when_ns : now_ns + ENGINE_REST_NS);
 }
 
-/* The first thread that has not ended, or has failed. */
-static void fail_unfinished_threads(struct run *run)
+/* --- The end --- */
+
+void engine_stop(struct engine *engine)
 {
-    struct term_builder timeout = {0};
-    term_build_atom(&timeout, "timeout");
-    for (uint32_t thread = 0; thread < run->scenario->thread_count && thread < run->failed_thread; thread++) {
-        enum thread_state state = run->threads[thread].state;
-        if (state == THREAD_ACTIVE || (state == THREAD_NEW && run->scenario->threads)) {
-            run->failed_thread = thread;
-            term_keep(&run->thread_failure, term_built(&timeout));
-        }
-    }
-    term_build_free(&timeout);
-    run_enter(run, RUN_CHAOS_WAIT);
+    loop_cancel(engine->options.loop, &engine->pump);
+    loop_unwatch_lag(engine->options.loop, &engine->lag);
+    if (engine_is_loading(engine))
+        engine->record.ended_ns = engine_now(engine);
+    engine->state = ENGINE_OVER;
 }
 
-void load_drop(struct run *run, uint64_t now, uint64_t count)
+void engine_end(struct engine *engine)
 {
-    run->arrivals_dropped += count;
-    run_counters(run)->dropped += count;
-    timeline_drop(&run->timeline, now, count);
+    if (!engine_is_loading(engine))
+        return;
+    engine_stop(engine);
+    engine->options.events->over(engine->options.owner);
+}
+
+void engine_drop(struct engine *engine, uint64_t now, uint64_t count)
+{
+    engine->record.dropped += count;
+    engine->options.counters->dropped += count;
+    timeline_drop(&engine->record.timeline, now, count);
+}
+
+/* --- Time --- */
+
+static uint64_t engine_deadline_ns(const struct engine *engine)
+{
+    return engine->state == ENGINE_STARTING
+               ? UINT64_MAX
+               : engine->loaded_ns + engine->scenario->timeout_ms * CLOCK_NS_PER_MS;
 }
 
 /* Arrivals that have waited so long are dropped, and what is under way has taken too long: an open load has
  * no threads that could fail by that, only operations. True when it is not done with them yet. */
-static bool time_out(struct run *run, uint64_t now)
+static bool engine_time_out(struct engine *engine, uint64_t now)
 {
-    if (run->scenario->load.model == LOAD_OPEN) {
-        load_drop(run, now, run->backlog.count);
-        backlog_free(&run->backlog);
-        if (load_end_all_calls(run) || load_end_all_sleeps(run) || load_end_all_customs(run))
+    if (engine->scenario->load.model == LOAD_OPEN) {
+        engine_drop(engine, now, engine->backlog.count);
+        backlog_free(&engine->backlog);
+        if (calls_out_end_all(engine) || threads_end_all_sleeps(engine) || customs_end_all(engine))
             return true;
     }
-    if (load_is_on(run))
-        fail_unfinished_threads(run);
+    if (engine_is_loading(engine))
+        threads_fail_unfinished(engine);
     return false;
 }
 
-static void tick(struct run *run, uint64_t now)
+static void engine_tick(struct engine *engine, uint64_t now)
 {
-    struct timeline_sample sample = {.in_flight = (int64_t)load_in_flight(run),
-                                     .mailbox = -1,
-                                     .memory_bytes = -1,
-                                     .run_queue = -1,
-                                     .lag_ns = (int64_t)loop_take_lag(&run->lag)};
-    timeline_sample(&run->timeline, now, &sample);
-    while (run->tick_ns <= now)
-        run->tick_ns += TICK_NS;
-    if (now < run->abort_tick_ns)
+    timeline_observe(&engine->record.timeline, now, TIMELINE_IN_FLIGHT, (int64_t)engine_in_flight(engine));
+    timeline_observe(&engine->record.timeline, now, TIMELINE_LOOP_LAG_US,
+                     (int64_t)(loop_take_lag(&engine->lag) / CLOCK_NS_PER_US));
+    while (engine->tick_ns <= now)
+        engine->tick_ns += ENGINE_TICK_NS;
+    if (now < engine->second_ns)
         return;
-    run->abort_tick_ns = now + ABORT_TICK_NS;
-    judge_while_loading(run);
+    engine->second_ns = now + CLOCK_NS_PER_S;
+    if (engine->state == ENGINE_LOADING)
+        engine->options.events->second(engine->options.owner);
 }
 
 /* All threads are there, or the load has its own time for them. */
-static void leave_starting(struct run *run, uint64_t now)
+static void engine_leave_starting(struct engine *engine, uint64_t now)
 {
-    bool scripts = run->scenario->load.model == LOAD_SCRIPTS;
-    run->loaded_ns = scripts ? now : run->started_ns;
-    if (run->load_end_ns == UINT64_MAX)
-        run->is_load_over = true;
-    run_enter(run, RUN_LOAD);
+    bool scripts = engine->scenario->load.model == LOAD_SCRIPTS;
+    engine->loaded_ns = scripts ? now : engine->record.started_ns;
+    if (engine->load_end_ns == UINT64_MAX)
+        engine->is_load_over = true;
+    engine->state = ENGINE_LOADING;
+    engine->options.events->started(engine->options.owner);
 }
 
-static uint64_t earliest(uint64_t a, uint64_t b)
+static uint64_t engine_earliest(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
 }
 
-static void arm_next(struct run *run, bool more_due)
+static void engine_arm_next(struct engine *engine, bool more_due)
 {
-    uint64_t now = clock_ns();
-    const struct sleeper *sleeper = sleepers_first(&run->sleepers);
-    uint64_t next = more_due ? now : load_next_due_ns(run, now);
-    next = earliest(next, deadline_ns(run));
-    next = earliest(next, run->tick_ns);
-    next = earliest(next, load_next_deadline_ns(run));
-    next = earliest(next, run->retry_due_ns);
+    uint64_t now = engine_now(engine);
+    const struct sleeper *sleeper = sleepers_first(&engine->sleepers);
+    uint64_t next = more_due ? now : threads_next_due_ns(engine, now);
+    next = engine_earliest(next, engine_deadline_ns(engine));
+    next = engine_earliest(next, engine->tick_ns);
+    next = engine_earliest(next, calls_out_next_deadline_ns(engine));
+    next = engine_earliest(next, engine->retry_due_ns);
     if (sleeper)
-        next = earliest(next, sleeper->wake_ns);
-    if (!run->is_load_over)
-        next = earliest(next, run->load_end_ns);
-    if (!more_due && next < now + REST_NS)
-        next = now + REST_NS;
-    run_arm(run, next, now);
+        next = engine_earliest(next, sleeper->wake_ns);
+    if (!engine->is_load_over)
+        next = engine_earliest(next, engine->load_end_ns);
+    if (!more_due && next < now + ENGINE_REST_NS)
+        next = now + ENGINE_REST_NS;
+    engine_wake(engine, next);
 }
 
-void load_work(struct run *run)
+void engine_work(struct engine *engine)
 {
-    uint64_t now = clock_ns();
-    run->timer_ns = 0; /* it is set at the end, for all that is due by then */
-    load_retry(run, now);
-    bool more_ends = load_end_due_calls(run, now);
-    bool more_wakes = load_wake_sleepers(run, now);
-    bool more_due = load_is_on(run) && load_start_due(run, now);
-    if (run->state == RUN_STARTING && (!more_due || run->scenario->load.model == LOAD_OPEN))
-        leave_starting(run, now);
-    if (load_is_on(run) && now >= run->load_end_ns && !run->is_load_over && !more_due)
-        load_end_starts(run);
-    load_check_end(run);
-    if (run->state == RUN_LOAD && now >= deadline_ns(run))
-        more_ends |= time_out(run, now);
-    if (load_is_on(run) && now >= run->tick_ns)
-        tick(run, now);
-    if (load_is_on(run))
-        arm_next(run, more_due || more_ends || more_wakes);
+    uint64_t now = engine_now(engine);
+    engine->wake_ns = 0; /* it is said at the end, for all that is due by then */
+    calls_out_retry(engine, now);
+    bool more_ends = calls_out_end_due(engine, now);
+    bool more_wakes = threads_wake_sleepers(engine, now);
+    bool more_due = engine_is_loading(engine) && threads_start_due(engine, now);
+    if (engine->state == ENGINE_STARTING && (!more_due || engine->scenario->load.model == LOAD_OPEN))
+        engine_leave_starting(engine, now);
+    if (engine_is_loading(engine) && now >= engine->load_end_ns && !engine->is_load_over && !more_due)
+        threads_end_starts(engine);
+    threads_check_end(engine);
+    if (engine->state == ENGINE_LOADING && now >= engine_deadline_ns(engine))
+        more_ends |= engine_time_out(engine, now);
+    if (engine_is_loading(engine) && now >= engine->tick_ns)
+        engine_tick(engine, now);
+    if (engine_is_loading(engine))
+        engine_arm_next(engine, more_due || more_ends || more_wakes);
 }
 
-void load_begin(struct run *run)
+void engine_begin(struct engine *engine)
 {
-    const struct load_plan *load = &run->scenario->load;
-    uint64_t duration_ns = plan_duration_ns(load), at_ns;
-    run->started_ns = clock_ns();
-    run->load_end_ns = duration_ns ? run->started_ns + duration_ns : UINT64_MAX;
-    run->tick_ns = run->started_ns + TICK_NS;
-    run->abort_tick_ns = run->started_ns + run->scenario->warmup_ms * CLOCK_NS_PER_MS;
-    timeline_init(&run->timeline, run->started_ns);
-    loop_watch_lag(node_loop(process_node(run->process)), &run->lag);
-    run->arrival_ns = UINT64_MAX;
-    if (load->model == LOAD_OPEN) {
-        arrivals_init(&run->arrivals, load, run->seed);
-        if (arrivals_next(&run->arrivals, &at_ns))
-            run->arrival_ns = run->started_ns + at_ns;
+    const struct load_plan *plan = &engine->scenario->load;
+    uint64_t duration_ns = plan_duration_ns(plan), now = engine_now(engine);
+    engine->state = ENGINE_STARTING;
+    engine->record.started_ns = engine->record.ended_ns = now;
+    engine->load_end_ns = duration_ns ? now + duration_ns : UINT64_MAX;
+    engine->tick_ns = now + ENGINE_TICK_NS;
+    engine->second_ns = now + engine->scenario->warmup_ms * CLOCK_NS_PER_MS;
+    timeline_init(&engine->record.timeline, now);
+    loop_watch_lag(engine->options.loop, &engine->lag);
+    threads_begin(engine);
+    engine_wake(engine, now);
+}
+
+/* --- Making it --- */
+
+struct engine *engine_new(const struct engine_options *options)
+{
+    struct engine *engine = memory_zalloc(1, sizeof(*engine));
+    const struct scenario *scenario = options->scenario;
+    engine->options = *options;
+    engine->scenario = scenario;
+    engine->record.started_ns = engine->record.ended_ns = engine_now(engine);
+    random_seed(&engine->random, options->seed);
+    events_init(&engine->record.events, scenario->events_policy, scenario->events_number,
+                options->events_most, options->event_bytes_most, &engine->random);
+    latencies_init(&engine->record.latencies, scenario);
+    threads_init(engine);
+    calls_out_init(engine);
+    customs_init(engine);
+    return engine;
+}
+
+void engine_free(struct engine *engine)
+{
+    engine_stop(engine);
+    engine_observe(engine, false);
+    threads_free(engine);
+    calls_out_free(engine);
+    customs_free(engine);
+    events_free(&engine->record.events);
+    errors_free(&engine->record.errors);
+    latencies_free(&engine->record.latencies);
+    timeline_free(&engine->record.timeline);
+    buffer_free(&engine->record.thread_failure);
+    free(engine);
+}
+
+/* --- Looking at it --- */
+
+bool engine_is_on(const struct engine *engine)
+{
+    return engine_is_loading(engine);
+}
+
+const struct load_record *engine_record(const struct engine *engine)
+{
+    return &engine->record;
+}
+
+void engine_build_timeline(struct engine *engine, uint64_t now_ns, struct term_builder *builder)
+{
+    if (engine->record.timeline.start_ns)
+        timeline_build(&engine->record.timeline, &engine->record.errors, now_ns, builder);
+    else
+        term_build_list(builder, 0);
+}
+
+void engine_copy_events(struct engine *engine, struct events *copy)
+{
+    events_copy(&engine->record.events, copy);
+}
+
+void engine_free_copy(struct engine *engine, struct events *copy)
+{
+    events_free_copy(&engine->record.events, copy);
+}
+
+uint64_t engine_in_flight(const struct engine *engine)
+{
+    return calls_count(&engine->calls) + engine->custom_running;
+}
+
+uint64_t engine_queued(const struct engine *engine)
+{
+    return engine->backlog.count;
+}
+
+uint64_t engine_threads_active(const struct engine *engine)
+{
+    return engine->threads_active;
+}
+
+void engine_gauge(struct engine *engine, enum timeline_gauge gauge, int64_t value)
+{
+    if (engine_is_loading(engine))
+        timeline_observe(&engine->record.timeline, engine_now(engine), gauge, value);
+}
+
+void engine_mark(struct engine *engine, uint64_t now_ns, struct term mark)
+{
+    if (engine->record.timeline.start_ns)
+        timeline_mark(&engine->record.timeline, now_ns, mark);
+}
+
+void engine_observe(struct engine *engine, bool observed)
+{
+    if (observed && !engine->recent) {
+        engine->recent = memory_zalloc(1, sizeof(*engine->recent));
+        histogram_init(engine->recent, ENGINE_RECENT_DIGITS);
+    } else if (!observed && engine->recent) {
+        histogram_free(engine->recent);
+        free(engine->recent);
+        engine->recent = NULL;
     }
 }
 
-/* Idle threads are taken from the end: the first first. */
-static void init_pool(struct run *run)
+void engine_take_recent(struct engine *engine, struct load_recent *recent)
 {
-    size_t count = run->scenario->thread_count;
-    run->idle = memory_alloc(count * sizeof(*run->idle));
-    run->idle_count = count;
-    for (size_t i = 0; i < count; i++)
-        run->idle[i] = (uint32_t)(count - 1 - i);
-}
-
-void load_init(struct run *run)
-{
-    const struct scenario *scenario = run->scenario;
-    size_t script = scenario->mix ? 1 : scenario->operation_count;
-    run->threads = memory_zalloc(scenario->thread_count, sizeof(*run->threads));
-    run->failed_thread = THREAD_NONE;
-    run->step_limit = scenario->load.iterations && scenario->load.iterations < UINT64_MAX / script
-                          ? scenario->load.iterations * script
-                          : UINT64_MAX;
-    if (scenario->load.model == LOAD_OPEN)
-        init_pool(run);
-    latencies_init(&run->latencies, scenario);
-    run->most_mailbox = -1;
-    load_init_custom(run);
-    load_init_calls(run);
-}
-
-void load_stop(struct run *run)
-{
-    struct loop *loop = node_loop(process_node(run->process));
-    loop_cancel(loop, &run->pump);
-    loop_unwatch_lag(loop, &run->lag);
-    for (size_t i = 0; run->targets && i < run->scenario->target_count; i++)
-        target_free(&run->targets[i]);
-}
-
-void load_free(struct run *run)
-{
-    calls_free(&run->calls);
-    sleepers_free(&run->sleepers);
-    backlog_free(&run->backlog);
-    latencies_free(&run->latencies);
-    timeline_free(&run->timeline);
-    buffer_free(&run->call);
-    buffer_free(&run->message);
-    term_build_free(&run->cast);
-    buffer_free(&run->thread_failure);
-    load_free_custom(run);
-    free(run->targets);
-    free(run->threads);
-    free(run->idle);
-    free(run->dirty);
-    free(run->is_dirty);
-    free(run->retry_ns);
-    for (size_t i = 0; run->failing && i < run->scenario->target_count; i++)
-        buffer_free(&run->failing[i].reason);
-    free(run->failing);
+    struct histogram *histogram = engine->recent;
+    *recent = (struct load_recent){.count = 0};
+    if (!histogram || !histogram->count)
+        return;
+    *recent = (struct load_recent){.count = histogram->count,
+                                   .p50_us = histogram_quantile(histogram, 0.5),
+                                   .p99_us = histogram_quantile(histogram, 0.99),
+                                   .max_us = histogram->max};
+    histogram_reset(histogram);
 }

@@ -1,31 +1,143 @@
-/* What the files of a run's load know of one another. run_load.c is about the load as a whole and its time,
- * run_load_threads.c about what each virtual thread does next, run_load_calls.c about calls and the targets
- * that they go to, run_load_custom.c about custom operations. */
+/* What the files of the load engine know of one another. engine.c is about the load as a whole and its time,
+ * threads.c about what each virtual thread does next, calls_out.c about calls and the targets that they go
+ * to, customs.c about custom operations. */
 #ifndef HARNESSD_LOAD_ENGINE_PRIVATE_H
 #define HARNESSD_LOAD_ENGINE_PRIVATE_H
 
-#include "run_private.h"
+#include "backlog_private.h"
+#include "calls_private.h"
+#include "load/engine.h"
+#include "sleepers_private.h"
 
-static inline bool load_is_on(const struct run *run)
+enum engine_state {
+    ENGINE_NEW,
+    ENGINE_STARTING, /* threads are started, some thousands a pass */
+    ENGINE_LOADING,  /* threads work, those of a load as many as it says */
+    ENGINE_OVER,     /* nothing is sent, awaited or recorded any more */
+};
+
+enum thread_state {
+    THREAD_NEW,    /* has not started */
+    THREAD_ACTIVE, /* is at an operation, or thinks before the next one */
+    THREAD_PARKED, /* not needed now: it may start again */
+    THREAD_ENDED,  /* has done all that it was to do, or has failed */
+};
+
+/* A virtual thread. Threads of the open model do one arrival after the other, whichever come. */
+struct thread {
+    uint64_t step;           /* of its operation; in the open model the number of the arrival */
+    uint64_t operations;     /* that have ended */
+    uint32_t errors;         /* stays at the most that it can hold */
+    uint32_t operation : 30; /* the number in the scenario of the one that it is at */
+    uint32_t state : 2;
+};
+
+#define THREAD_NONE UINT32_MAX
+
+/* A thread's custom operation. */
+struct custom {
+    uint64_t intended_ns; /* 0: it is at none */
+    uint64_t started_ns;
+    bool is_running;
+};
+
+/* What calls wait for at a target. */
+struct target_queue {
+    bool is_dirty;     /* it is among those that the next pump is for */
+    uint64_t retry_ns; /* when it may be reached again after it has failed; 0: at any time */
+
+    /* Its calls, as long as they are being ended after it has failed. */
+    uint32_t failing[2]; /* sent, waiting */
+    enum result_kind failure;
+    struct buffer reason;
+};
+
+struct engine {
+    struct engine_options options;
+    const struct scenario *scenario;
+    enum engine_state state;
+    struct load_record record;
+    struct random random;     /* for the sample of events */
+    struct histogram *recent; /* response times since somebody has last looked; NULL: nobody does */
+    struct loop_lag lag;
+    uint64_t wake_ns;         /* when it is to be woken */
+    uint64_t load_end_ns;     /* nothing starts from then on; UINT64_MAX: when all threads have ended */
+    uint64_t loaded_ns;       /* the time of the threads counts from here */
+    bool is_load_over;        /* nothing starts any more but what waits in the backlog */
+    uint64_t tick_ns;         /* when the gauges are read next */
+    uint64_t second_ns;       /* when `second` is told next */
+    struct loop_turn sending; /* what it does in one pass of the loop */
+    struct loop_turn working;
+
+    /* threads.c */
+    struct thread *threads;
+    size_t level; /* threads that are to run are those below it */
+    size_t threads_active;
+    size_t threads_ended;
+    uint64_t step_limit; /* of each thread; UINT64_MAX when only time ends it */
+    struct sleepers sleepers;
+    struct arrivals arrivals;
+    uint64_t arrival_ns; /* the next one; UINT64_MAX when there is none */
+    uint64_t arrivals_begun;
+    struct backlog backlog;
+    uint32_t *idle; /* threads that wait for an arrival */
+    size_t idle_count;
+    struct buffer message;  /* scratch for messages with placeholders */
+    uint32_t failed_thread; /* the first of those that failed, or THREAD_NONE */
+
+    /* calls_out.c */
+    struct calls calls;
+    struct target_queue *queues; /* of each target */
+    struct loop_task pump;       /* sends what this pass has added */
+    uint32_t *dirty;             /* targets that it was added to, a ring */
+    size_t dirty_first;
+    size_t dirty_count;
+    uint64_t retry_due_ns;    /* the first of the targets that are waited for; UINT64_MAX: none is */
+    struct buffer call;       /* {'$gen_call', {Pid, Tag}, Message}: all before Message, then scratch */
+    size_t call_prefix;       /* bytes of `call` before Message; the last four are the tag */
+    struct term_builder cast; /* scratch for {'$gen_cast', Message} */
+
+    /* customs.c */
+    struct custom *customs; /* of each thread; NULL when the scenario has none */
+    uint32_t *custom_queue; /* threads whose custom operation waits for room, a ring */
+    size_t custom_first;
+    size_t custom_waiting;
+    size_t custom_running;
+    uint32_t customs_ended; /* threads whose customs have been ended for want of time */
+};
+
+/* --- engine.c --- */
+
+/* How much of each kind is done in one pass of the loop: with many loads, each has its turn in every pass. */
+#define ENGINE_TURN 1024
+
+static inline uint64_t engine_now(const struct engine *engine)
 {
-    return run->state == RUN_STARTING || run->state == RUN_LOAD;
+    return clock_read(engine->options.clock);
 }
 
-/* How much a run does of each kind in one pass of the loop: with many runs, each has its turn in every pass.
- */
-#define LOAD_TURN 1024
+static inline bool engine_is_loading(const struct engine *engine)
+{
+    return engine->state == ENGINE_STARTING || engine->state == ENGINE_LOADING;
+}
 
 /* Whether it is still its turn to end, fail or wake operations. */
-static inline bool load_may_work(struct run *run)
+static inline bool engine_may_work(struct engine *engine)
 {
-    return loop_use_turn(node_loop(process_node(run->process)), &run->working, LOAD_TURN);
+    return loop_use_turn(engine->options.loop, &engine->working, ENGINE_TURN);
 }
 
-/* The timer fires no later than this. Deadlines only move away while calls come and go, so that it is set
- * anew only when it fires, or for what ends before all that it was set for. */
-void load_need_timer(struct run *run, uint64_t when_ns, uint64_t now_ns);
+/* It is woken no later than this. Deadlines only move away while calls come and go, so that this is said anew
+ * only when it is woken, or for what ends before all that was said. */
+void engine_need_wake(struct engine *engine, uint64_t when_ns, uint64_t now_ns);
 
-/* --- run_load_threads.c --- */
+/* Arrivals that find no room. */
+void engine_drop(struct engine *engine, uint64_t now, uint64_t count);
+
+/* Tells that the load is over. */
+void engine_end(struct engine *engine);
+
+/* --- threads.c --- */
 
 /* When an operation was to start and did. */
 struct load_start {
@@ -33,71 +145,79 @@ struct load_start {
     uint64_t actual_ns;
 };
 
+void threads_init(struct engine *engine);
+void threads_begin(struct engine *engine);
+void threads_free(struct engine *engine);
+
 /* Starts the threads and arrivals that are due, as many as it is its turn for. True when there are more. */
-MUST_CHECK bool load_start_due(struct run *run, uint64_t now);
+MUST_CHECK bool threads_start_due(struct engine *engine, uint64_t now);
 
 /* When the next ones are; UINT64_MAX when there are none. */
-uint64_t load_next_due_ns(const struct run *run, uint64_t now);
+uint64_t threads_next_due_ns(const struct engine *engine, uint64_t now);
 
 /* Ends whatever does not start or wait for its turn any more, as the load is over. */
-void load_end_starts(struct run *run);
+void threads_end_starts(struct engine *engine);
 
-/* Goes on to RUN_CHAOS_WAIT when no thread does anything any more. */
-void load_check_end(struct run *run);
+/* Ends the load when no thread does anything any more. */
+void threads_check_end(struct engine *engine);
 
-const struct operation *load_operation(const struct run *run, uint32_t thread);
-uint32_t load_target(struct run *run, uint32_t thread);
+/* There is no time any more: the first thread that has not ended has failed, and the load is over. */
+void threads_fail_unfinished(struct engine *engine);
+
+const struct operation *threads_operation(const struct engine *engine, uint32_t thread);
+uint32_t threads_target(struct engine *engine, uint32_t thread);
 
 /* The message of the operation that the thread is at; good until the next one is asked for. */
-struct term load_message(struct run *run, uint32_t thread);
+struct term threads_message(struct engine *engine, uint32_t thread);
 
 /* The thread's operation has its result, with the result's term: it is recorded, and the thread goes on. */
-void load_complete(struct run *run, uint32_t thread, uint32_t target, struct load_start start,
-                   enum result_kind kind, struct term term);
+void threads_complete(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start,
+                      enum result_kind kind, struct term term);
 
 /* A thread fails, and does no more; of several that do the first in the scenario's order counts. */
-void load_fail_thread(struct run *run, uint32_t thread, struct term reason);
+void threads_fail(struct engine *engine, uint32_t thread, struct term reason);
 
 /* True when there are more, and the turn is over; as the next ones. */
-MUST_CHECK bool load_wake_sleepers(struct run *run, uint64_t now);
+MUST_CHECK bool threads_wake_sleepers(struct engine *engine, uint64_t now);
 
 /* Ends all sleeps that are operations, for want of time. */
-MUST_CHECK bool load_end_all_sleeps(struct run *run);
+MUST_CHECK bool threads_end_all_sleeps(struct engine *engine);
 
 /* The thread has nothing to do now. */
-void load_park_thread(struct run *run, uint32_t thread);
+void threads_park(struct engine *engine, uint32_t thread);
 
-/* --- run_load_calls.c --- */
+/* --- calls_out.c --- */
 
-void load_init_calls(struct run *run);
-void load_open_call(struct run *run, uint32_t thread, uint64_t intended_ns, uint64_t now);
+void calls_out_init(struct engine *engine);
+void calls_out_free(struct engine *engine);
+void calls_out_open(struct engine *engine, uint32_t thread, uint64_t intended_ns, uint64_t now);
 
 /* True when there are more, and the turn is over. */
-MUST_CHECK bool load_end_due_calls(struct run *run, uint64_t now);
+MUST_CHECK bool calls_out_end_due(struct engine *engine, uint64_t now);
 
 /* Ends all of them, for want of time; likewise. */
-MUST_CHECK bool load_end_all_calls(struct run *run);
+MUST_CHECK bool calls_out_end_all(struct engine *engine);
 
 /* Sends what waits for targets that had to wait until now. */
-void load_retry(struct run *run, uint64_t now);
+void calls_out_retry(struct engine *engine, uint64_t now);
 
 /* Of the call that is due first, or UINT64_MAX. */
-uint64_t load_next_deadline_ns(const struct run *run);
-struct term load_target_server(const struct run *run, uint32_t target);
+uint64_t calls_out_next_deadline_ns(const struct engine *engine);
+struct term calls_out_server(const struct engine *engine, uint32_t target);
 
-/* --- run_load_custom.c --- */
+/* --- customs.c --- */
 
-void load_init_custom(struct run *run);
-void load_free_custom(struct run *run);
-void load_queue_custom(struct run *run, uint32_t thread, uint64_t intended_ns);
+void customs_init(struct engine *engine);
+void customs_free(struct engine *engine);
+void customs_queue(struct engine *engine, uint32_t thread, uint64_t intended_ns);
 
 /* Those that have not started never do. */
-void load_drop_waiting_customs(struct run *run);
+void customs_drop_waiting(struct engine *engine);
 
 /* Ends all of them, for want of time. True when there are more, and the turn is over. */
-MUST_CHECK bool load_end_all_customs(struct run *run);
+MUST_CHECK bool customs_end_all(struct engine *engine);
 
-/* The exception of a cast without its handler, made by the session, fails the thread. */
-void load_miss_strictly(struct run *run, uint32_t thread, uint32_t target, struct load_start start);
+/* The exception of a cast without its handler, made where custom operations are, fails the thread. */
+void customs_miss_strictly(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start);
 
 #endif

@@ -1,4 +1,4 @@
-#include "load/sleepers.h"
+#include "sleepers_private.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "load/target.h"
+#include "target_private.h"
 
 #include <assert.h>
 
@@ -7,7 +7,7 @@
 
 #define LOOKUP_NS (5 * CLOCK_NS_PER_S)
 
-static void connect_to(struct target *target, const char *node);
+static void target_connect(struct target *target, const char *node);
 
 void target_init(struct target *target, const struct target_spec *spec, size_t index, struct process *process,
                  struct term group_leader, const struct target_events *events, void *owner)
@@ -21,7 +21,7 @@ void target_init(struct target *target, const struct target_spec *spec, size_t i
 }
 
 /* Leaves whatever state it is in for TARGET_IDLE. */
-static void let_go(struct target *target)
+static void target_let_go(struct target *target)
 {
     node_cancel_drained(process_node(target->process), &target->drain);
     peer_wait_cancel(&target->wait);
@@ -35,53 +35,58 @@ static void let_go(struct target *target)
     target->state = TARGET_IDLE;
 }
 
+void target_close(struct target *target)
+{
+    target_let_go(target);
+}
+
 void target_free(struct target *target)
 {
-    let_go(target);
+    target_let_go(target);
     buffer_free(&target->found);
     term_build_free(&target->control);
 }
 
 /* The owner may use the target again at once, so it is idle before it is told. */
-static void fail(struct target *target, enum target_failure failure, struct term reason)
+static void target_fail(struct target *target, enum target_failure failure, struct term reason)
 {
-    let_go(target);
+    target_let_go(target);
     target->events->failed(target->owner, target, failure, reason);
 }
 
-static void on_down(void *owner, struct term reason)
+static void target_on_down(void *owner, struct term reason)
 {
     struct target *target = owner;
     if (term_is_atom(reason, "noproc"))
-        fail(target, TARGET_NOPROC, reason);
+        target_fail(target, TARGET_NOPROC, reason);
     else if (term_is_atom(reason, "noconnection"))
-        fail(target, TARGET_NODEDOWN, reason);
+        target_fail(target, TARGET_NODEDOWN, reason);
     else
-        fail(target, TARGET_DIED, reason);
+        target_fail(target, TARGET_DIED, reason);
 }
 
-static bool needs_lookup(const struct target *target)
+static bool target_needs_lookup(const struct target *target)
 {
     return (target->spec->kind == TARGET_GLOBAL || target->spec->kind == TARGET_VIA) && !target->found.size;
 }
 
 /* Who messages go to: a pid, or a name on its node. */
-static struct term address(const struct target *target)
+static struct term target_address(const struct target *target)
 {
     if (target->found.size)
         return term_of(&target->found);
     return target->spec->kind == TARGET_PID ? target->spec->server : target->spec->name;
 }
 
-static void open_target(struct target *target)
+static void target_open(struct target *target)
 {
-    struct control control = {.from = process_pid(target->process), .to = address(target)};
+    struct control control = {.from = process_pid(target->process), .to = target_address(target)};
     bool inside;
     control.operation = term_type(control.to) == TERM_PID ? CONTROL_SEND : CONTROL_REG_SEND;
     term_build_reset(&target->control);
     if (!control_encode(&target->control, &control, peer_flags(target->peer), &inside) ||
-        !monitor_start(&target->monitor, target->process, target->peer, control.to, on_down, target)) {
-        fail(target, TARGET_NODEDOWN, (struct term){0});
+        !monitor_start(&target->monitor, target->process, target->peer, control.to, target_on_down, target)) {
+        target_fail(target, TARGET_NODEDOWN, (struct term){0});
         return;
     }
     target->state = TARGET_READY;
@@ -90,25 +95,25 @@ static void open_target(struct target *target)
 
 /* A process that has no name any more is `undefined`; a pid may be of another node than the one that was
  * asked. */
-static void on_found(void *owner, enum rpc_outcome outcome, struct term value)
+static void target_on_found(void *owner, enum rpc_outcome outcome, struct term value)
 {
     struct target *target = owner;
     struct term node;
     char name[TERM_ATOM_BYTES + 1];
     target->lookup = NULL;
     if (outcome == RPC_RAISED) {
-        fail(target, TARGET_DIED, value);
+        target_fail(target, TARGET_DIED, value);
     } else if (outcome != RPC_RETURNED) {
-        fail(target, TARGET_NODEDOWN, (struct term){0});
+        target_fail(target, TARGET_NODEDOWN, (struct term){0});
     } else if (!term_read_node(value, &node) || term_type(value) != TERM_PID || !term_read_atom(node, name)) {
-        fail(target, TARGET_NOPROC, (struct term){0});
+        target_fail(target, TARGET_NOPROC, (struct term){0});
     } else {
         buffer_append(&target->found, value.data, value.size);
-        connect_to(target, name);
+        target_connect(target, name);
     }
 }
 
-static void look_up(struct target *target)
+static void target_look_up(struct target *target)
 {
     struct term_builder arguments = {0};
     struct rpc_request request = {.node = target->spec->node,
@@ -120,37 +125,37 @@ static void look_up(struct target *target)
     term_build_term(&arguments, target->spec->name);
     term_build_nil(&arguments);
     if (term_build_done(&arguments, &request.arguments))
-        target->lookup = rpc_call_start(target->process, &request, on_found, target);
+        target->lookup = rpc_call_start(target->process, &request, target_on_found, target);
     term_build_free(&arguments);
     target->state = TARGET_RESOLVING;
     if (!target->lookup)
-        fail(target, TARGET_NODEDOWN, (struct term){0});
+        target_fail(target, TARGET_NODEDOWN, (struct term){0});
 }
 
-static void on_connected(void *owner, struct peer *peer, const char *problem)
+static void target_on_connected(void *owner, struct peer *peer, const char *problem)
 {
     (void)peer;
     struct target *target = owner;
     if (problem)
-        fail(target, TARGET_NODEDOWN, (struct term){0});
-    else if (needs_lookup(target))
-        look_up(target);
+        target_fail(target, TARGET_NODEDOWN, (struct term){0});
+    else if (target_needs_lookup(target))
+        target_look_up(target);
     else
-        open_target(target);
+        target_open(target);
 }
 
-static void connect_to(struct target *target, const char *node)
+static void target_connect(struct target *target, const char *node)
 {
     if (target->peer)
         peer_release(target->peer);
     snprintf(target->node, sizeof(target->node), "%s", node);
     target->peer = peer_hold(node_peers(process_node(target->process)), node);
     if (!target->peer) { /* this very node: nothing that it could call is here */
-        fail(target, TARGET_NOPROC, (struct term){0});
+        target_fail(target, TARGET_NOPROC, (struct term){0});
         return;
     }
     target->state = TARGET_CONNECTING;
-    target->wait = (struct peer_wait){.done = on_connected, .owner = target};
+    target->wait = (struct peer_wait){.done = target_on_connected, .owner = target};
     peer_connect(target->peer, &target->wait);
 }
 
@@ -159,10 +164,10 @@ void target_reach(struct target *target)
     if (target->state != TARGET_IDLE)
         return;
     buffer_free(&target->found);
-    connect_to(target, target->spec->node);
+    target_connect(target, target->spec->node);
 }
 
-static void on_drained(void *owner)
+static void target_on_drained(void *owner)
 {
     struct target *target = owner;
     target->events->drained(target->owner, target);
@@ -174,7 +179,7 @@ bool target_is_open(struct target *target)
         return false;
     if (!peer_is_congested(target->peer))
         return true;
-    target->drain.drained = on_drained;
+    target->drain.drained = target_on_drained;
     target->drain.owner = target;
     node_wait_drained(process_node(target->process), target->peer, &target->drain);
     return false;

@@ -1,32 +1,34 @@
 #include <assert.h>
-#include <string.h>
+#include <stdlib.h>
 
+#include "base/memory.h"
 #include "engine_private.h"
 #include "term/term_read.h"
 
 /* What random choices of a thread's step are for: each has a generator of its own. */
 enum purpose { PURPOSE_OPERATION, PURPOSE_MESSAGE, PURPOSE_TARGET, PURPOSE_THINKING, PURPOSE_PHASE };
 
-static void go_on(struct run *run, uint32_t thread, uint64_t now);
-static void serve_next_arrival(struct run *run, uint32_t thread, uint64_t now);
+static void threads_go_on(struct engine *engine, uint32_t thread, uint64_t now);
+static void threads_serve_next_arrival(struct engine *engine, uint32_t thread, uint64_t now);
 
 /* --- What is drawn --- */
 
 /* The choices of an open load are those of its arrivals, whichever thread they meet. */
-static uint32_t drawing_thread(const struct run *run, uint32_t thread)
+static uint32_t threads_drawing_thread(const struct engine *engine, uint32_t thread)
 {
-    return run->scenario->load.model == LOAD_OPEN ? 0 : thread;
+    return engine->scenario->load.model == LOAD_OPEN ? 0 : thread;
 }
 
-static struct random draw(const struct run *run, uint32_t thread, uint64_t step, enum purpose purpose)
+static struct random threads_draw(const struct engine *engine, uint32_t thread, uint64_t step,
+                                  enum purpose purpose)
 {
     struct random random;
-    random_seed_at(&random, run->seed, drawing_thread(run, thread), step, purpose);
+    random_seed_at(&random, engine->options.seed, threads_drawing_thread(engine, thread), step, purpose);
     return random;
 }
 
 /* By bisection of the weights' sums. */
-static uint32_t draw_operation(const struct scenario *scenario, struct random *random)
+static uint32_t threads_draw_operation(const struct scenario *scenario, struct random *random)
 {
     size_t low = 0, high = scenario->operation_count - 1;
     double drawn = random_unit(random) * scenario->mix[high];
@@ -40,55 +42,55 @@ static uint32_t draw_operation(const struct scenario *scenario, struct random *r
     return (uint32_t)low;
 }
 
-static uint32_t choose_operation(const struct run *run, uint32_t thread, uint64_t step)
+static uint32_t threads_choose_operation(const struct engine *engine, uint32_t thread, uint64_t step)
 {
-    const struct scenario *scenario = run->scenario;
+    const struct scenario *scenario = engine->scenario;
     if (scenario->threads)
         return scenario->threads[thread].first + (uint32_t)step;
     if (scenario->mix) {
-        struct random random = draw(run, thread, step, PURPOSE_OPERATION);
-        return draw_operation(scenario, &random);
+        struct random random = threads_draw(engine, thread, step, PURPOSE_OPERATION);
+        return threads_draw_operation(scenario, &random);
     }
     return (uint32_t)(step % scenario->operation_count);
 }
 
 /* Numbers for {'$seq'} that no other step of the run has, and that are the same in each run of the seed. */
-static uint64_t first_sequence(const struct run *run, uint32_t thread, uint64_t step)
+static uint64_t threads_first_sequence(const struct engine *engine, uint32_t thread, uint64_t step)
 {
     uint64_t place =
-        run->scenario->load.model == LOAD_OPEN ? step : step * run->scenario->thread_count + thread;
-    return place * run->scenario->sequences;
+        engine->scenario->load.model == LOAD_OPEN ? step : step * engine->scenario->thread_count + thread;
+    return place * engine->scenario->sequences;
 }
 
-struct term load_message_at(const struct run *run, uint32_t operation, uint32_t thread, uint64_t step,
-                            struct buffer *output)
+struct term engine_message_at(const struct engine *engine, uint32_t operation, uint32_t thread, uint64_t step,
+                              struct buffer *output)
 {
-    const struct operation *chosen = &run->scenario->operations[operation];
+    const struct operation *chosen = &engine->scenario->operations[operation];
     if (!chosen->template)
         return chosen->message;
-    struct draw draws = {.random = draw(run, thread, step, PURPOSE_MESSAGE),
-                         .thread = drawing_thread(run, thread),
+    struct draw draws = {.random = threads_draw(engine, thread, step, PURPOSE_MESSAGE),
+                         .thread = threads_drawing_thread(engine, thread),
                          .step = step,
-                         .sequence = first_sequence(run, thread, step)};
+                         .sequence = threads_first_sequence(engine, thread, step)};
     size_t start = output->size;
     template_expand(chosen->template, &draws, output);
     return (struct term){buffer_bytes(output) + start, output->size - start};
 }
 
-const struct operation *load_operation(const struct run *run, uint32_t thread)
+const struct operation *threads_operation(const struct engine *engine, uint32_t thread)
 {
-    return &run->scenario->operations[run->threads[thread].operation];
+    return &engine->scenario->operations[engine->threads[thread].operation];
 }
 
-struct term load_message(struct run *run, uint32_t thread)
+struct term threads_message(struct engine *engine, uint32_t thread)
 {
-    const struct thread *state = &run->threads[thread];
-    buffer_truncate(&run->message, 0);
-    return load_message_at(run, state->operation, thread, state->step, &run->message);
+    const struct thread *state = &engine->threads[thread];
+    buffer_truncate(&engine->message, 0);
+    return engine_message_at(engine, state->operation, thread, state->step, &engine->message);
 }
 
 /* The same for the same bytes in every run (FNV-1a, its high bits mixed into the low ones). */
-static uint64_t hash(struct term key)
+static uint64_t threads_hash(struct term key)
 {
     uint64_t hash = 0xcbf29ce484222325ULL;
     for (size_t i = 0; i < key.size; i++)
@@ -96,232 +98,246 @@ static uint64_t hash(struct term key)
     return hash ^ hash >> 32;
 }
 
-static struct term key_of(struct term message, uint32_t position)
+static struct term threads_key_of(struct term message, uint32_t position)
 {
     struct term element = message;
     return term_read_element(message, position - 1, &element) ? element : message;
 }
 
-uint32_t load_target(struct run *run, uint32_t thread)
+uint32_t threads_target(struct engine *engine, uint32_t thread)
 {
-    const struct scenario *scenario = run->scenario;
-    uint64_t step = run->threads[thread].step;
+    const struct scenario *scenario = engine->scenario;
+    uint64_t step = engine->threads[thread].step;
     struct random random;
     if (scenario->target_count == 1)
         return 0;
     switch (scenario->spread) {
     case SPREAD_ROUND_ROBIN:
-        return (uint32_t)((drawing_thread(run, thread) + step) % scenario->target_count);
+        return (uint32_t)((threads_drawing_thread(engine, thread) + step) % scenario->target_count);
     case SPREAD_RANDOM:
-        random = draw(run, thread, step, PURPOSE_TARGET);
+        random = threads_draw(engine, thread, step, PURPOSE_TARGET);
         return (uint32_t)random_below(&random, scenario->target_count);
     case SPREAD_KEY:
-        return (uint32_t)(hash(key_of(load_message(run, thread), scenario->key_position)) %
-                          scenario->target_count);
+        return (
+            uint32_t)(threads_hash(threads_key_of(threads_message(engine, thread), scenario->key_position)) %
+                      scenario->target_count);
     }
     return 0;
 }
 
 /* --- The end of operations and threads --- */
 
-void load_check_end(struct run *run)
+void threads_check_end(struct engine *engine)
 {
-    bool can_start = !run->is_load_over && run->threads_ended < run->scenario->thread_count;
-    if (run->state == RUN_LOAD && !run->threads_active && !can_start)
-        run_enter(run, RUN_CHAOS_WAIT);
+    bool can_start = !engine->is_load_over && engine->threads_ended < engine->scenario->thread_count;
+    if (engine->state == ENGINE_LOADING && !engine->threads_active && !can_start)
+        engine_end(engine);
 }
 
-static void end_thread(struct run *run, uint32_t thread, enum thread_state state)
+static void threads_end_thread(struct engine *engine, uint32_t thread, enum thread_state state)
 {
-    assert(run->threads[thread].state == THREAD_ACTIVE);
-    run->threads[thread].state = state;
-    run->threads_active--;
-    run->threads_ended += state == THREAD_ENDED;
-    load_check_end(run);
+    assert(engine->threads[thread].state == THREAD_ACTIVE);
+    engine->threads[thread].state = state;
+    engine->threads_active--;
+    engine->threads_ended += state == THREAD_ENDED;
+    threads_check_end(engine);
 }
 
-void load_park_thread(struct run *run, uint32_t thread)
+void threads_fail_unfinished(struct engine *engine)
 {
-    end_thread(run, thread, THREAD_PARKED);
-}
-
-void load_fail_thread(struct run *run, uint32_t thread, struct term reason)
-{
-    if (thread < run->failed_thread) {
-        run->failed_thread = thread;
-        term_keep(&run->thread_failure, reason);
+    for (uint32_t thread = 0; thread < engine->scenario->thread_count && thread < engine->failed_thread;
+         thread++) {
+        enum thread_state state = engine->threads[thread].state;
+        if (state == THREAD_ACTIVE || (state == THREAD_NEW && engine->scenario->threads)) {
+            engine->failed_thread = thread;
+            term_keep(&engine->record.thread_failure, TERM_ATOM("timeout"));
+        }
     }
-    if (run->scenario->load.model == LOAD_OPEN) /* its place is needed for other arrivals */
-        serve_next_arrival(run, thread, clock_ns());
+    engine_end(engine);
+}
+
+void threads_park(struct engine *engine, uint32_t thread)
+{
+    threads_end_thread(engine, thread, THREAD_PARKED);
+}
+
+void threads_fail(struct engine *engine, uint32_t thread, struct term reason)
+{
+    if (thread < engine->failed_thread) {
+        engine->failed_thread = thread;
+        term_keep(&engine->record.thread_failure, reason);
+    }
+    if (engine->scenario->load.model == LOAD_OPEN) /* its place is needed for other arrivals */
+        threads_serve_next_arrival(engine, thread, engine_now(engine));
     else
-        end_thread(run, thread, THREAD_ENDED);
+        threads_end_thread(engine, thread, THREAD_ENDED);
 }
 
 /* Under what an error is counted: of an exception and its stack trace only the exception. */
-static size_t count_error(struct run *run, enum result_kind kind, struct term reason)
+static size_t threads_count_error(struct engine *engine, enum result_kind kind, struct term reason)
 {
-    static const char *const atoms[] = {[RESULT_TIMEOUT] = "timeout",
-                                        [RESULT_NOPROC] = "noproc",
-                                        [RESULT_MISSING_SYNC] = "missing_sync_handler"};
-    struct term_builder builder = {0};
+    const struct term reasons[] = {[RESULT_OK] = reason,
+                                   [RESULT_TIMEOUT] = TERM_ATOM("timeout"),
+                                   [RESULT_NOPROC] = TERM_ATOM("noproc"),
+                                   [RESULT_EXIT] = reason,
+                                   [RESULT_MISSING_SYNC] = TERM_ATOM("missing_sync_handler"),
+                                   [RESULT_RAISED] = reason};
     struct term parts[2];
+    engine->record.operation_errors++;
     if (kind == RESULT_RAISED && term_read_tuple_of(reason, 2, parts))
-        reason = parts[0];
-    if (kind != RESULT_EXIT && kind != RESULT_RAISED) {
-        term_build_atom(&builder, atoms[kind]);
-        reason = term_built(&builder);
-    }
-    size_t number = errors_count(&run->errors, reason);
-    run->operation_errors++;
-    term_build_free(&builder);
-    return number;
+        return errors_count(&engine->record.errors, parts[0]);
+    return errors_count(&engine->record.errors, reasons[kind]);
 }
 
 /* Of the terms that a report repeats with each event of the operation. */
-static uint32_t repeated_bytes(const struct run *run, uint32_t thread, uint32_t target, enum result_kind kind)
+static uint32_t threads_repeated_bytes(const struct engine *engine, uint32_t thread, uint32_t target,
+                                       enum result_kind kind)
 {
-    const struct operation *operation = load_operation(run, thread);
+    const struct operation *operation = threads_operation(engine, thread);
     size_t bytes = operation->template ? template_bytes(operation->template) : operation->message.size;
     if (kind == RESULT_EXIT)
-        bytes += load_target_server(run, target).size + run->scenario->cast_sync_message.size;
+        bytes += calls_out_server(engine, target).size + engine->scenario->cast_sync_message.size;
     return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
 }
 
-static uint64_t us_between(uint64_t from_ns, uint64_t to_ns)
+static uint64_t threads_us_between(uint64_t from_ns, uint64_t to_ns)
 {
     return to_ns > from_ns ? (to_ns - from_ns) / CLOCK_NS_PER_US : 0;
 }
 
-static void record_event(struct run *run, uint32_t thread, uint32_t target, uint64_t response_us,
-                         uint64_t now, enum result_kind kind, struct term term)
+static void threads_record_event(struct engine *engine, uint32_t thread, uint32_t target,
+                                 uint64_t response_us, uint64_t now, enum result_kind kind, struct term term)
 {
-    const struct thread *state = &run->threads[thread];
+    const struct thread *state = &engine->threads[thread];
     struct event event = {.thread = thread,
                           .step = state->step,
                           .operation = state->operation,
                           .target = target,
-                          .end_us = us_between(run->started_ns, now),
+                          .end_us = threads_us_between(engine->record.started_ns, now),
                           .duration_us = response_us < UINT32_MAX ? (uint32_t)response_us : UINT32_MAX,
-                          .bytes = repeated_bytes(run, thread, target, kind),
+                          .bytes = threads_repeated_bytes(engine, thread, target, kind),
                           .kind = kind};
-    events_record(&run->events, event, term);
+    events_record(&engine->record.events, event, term);
 }
 
-void load_complete(struct run *run, uint32_t thread, uint32_t target, struct load_start start,
-                   enum result_kind kind, struct term term)
+void threads_complete(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start,
+                      enum result_kind kind, struct term term)
 {
-    struct thread *state = &run->threads[thread];
-    uint64_t now = clock_ns();
-    uint64_t response_us = us_between(start.intended_ns, now);
+    struct thread *state = &engine->threads[thread];
+    uint64_t now = engine_now(engine);
+    uint64_t response_us = threads_us_between(start.intended_ns, now);
     size_t reason = TIMELINE_NO_ERROR;
-    bool answered = operation_is_answered(load_operation(run, thread)->kind);
+    bool answered = operation_is_answered(threads_operation(engine, thread)->kind);
     if (kind != RESULT_OK) {
         state->errors += state->errors < UINT32_MAX;
-        reason = count_error(run, kind, term);
+        reason = threads_count_error(engine, kind, term);
     }
-    counters_add_operation(run_counters(run), kind, term);
+    counters_add_operation(engine->options.counters, kind, term);
     if (answered) {
-        uint64_t service_us = us_between(start.actual_ns, now);
-        latencies_record(&run->latencies, state->operation, response_us, service_us);
-        counters_add_latency(run_counters(run), response_us, service_us);
-        if (run->recent)
-            histogram_record(run->recent, response_us);
+        uint64_t service_us = threads_us_between(start.actual_ns, now);
+        latencies_record(&engine->record.latencies, state->operation, response_us, service_us);
+        counters_add_latency(engine->options.counters, response_us, service_us);
+        if (engine->recent)
+            histogram_record(engine->recent, response_us);
     }
-    timeline_record(&run->timeline, now, answered ? response_us : TIMELINE_NO_LATENCY, reason,
-                    load_in_flight(run));
-    record_event(run, thread, target, response_us, now, kind, term);
+    timeline_record(&engine->record.timeline, now, answered ? response_us : TIMELINE_NO_LATENCY, reason,
+                    engine_in_flight(engine));
+    threads_record_event(engine, thread, target, response_us, now, kind, term);
     if (answered)
-        chaos_observed(run, target, kind == RESULT_OK, now);
-    run->operations++;
+        engine->options.events->observed(engine->options.owner, target, kind == RESULT_OK, now);
+    engine->record.operations++;
     state->operations++;
     state->step++;
-    go_on(run, thread, now);
+    threads_go_on(engine, thread, now);
 }
 
 /* --- What a thread does next --- */
 
-static void begin(struct run *run, uint32_t thread, uint64_t intended_ns, uint64_t now)
+static void threads_begin_operation(struct engine *engine, uint32_t thread, uint64_t intended_ns,
+                                    uint64_t now)
 {
-    struct thread *state = &run->threads[thread];
-    state->operation = choose_operation(run, thread, state->step) & 0x3fffffff;
-    const struct operation *operation = load_operation(run, thread);
+    struct thread *state = &engine->threads[thread];
+    state->operation = threads_choose_operation(engine, thread, state->step) & 0x3fffffff;
+    const struct operation *operation = threads_operation(engine, thread);
     if (operation->kind == OPERATION_CUSTOM) {
-        load_queue_custom(run, thread, intended_ns);
+        customs_queue(engine, thread, intended_ns);
     } else if (operation->kind == OPERATION_SLEEP) {
         uint64_t wake = now + operation->sleep_ms * CLOCK_NS_PER_MS;
-        sleepers_add(&run->sleepers,
+        sleepers_add(&engine->sleepers,
                      (struct sleeper){.wake_ns = wake, .start_ns = intended_ns, .thread = thread});
-        load_need_timer(run, wake, now);
+        engine_need_wake(engine, wake, now);
     } else {
-        load_open_call(run, thread, intended_ns, now);
+        calls_out_open(engine, thread, intended_ns, now);
     }
 }
 
-static void think(struct run *run, uint32_t thread, uint64_t thinking_ns, uint64_t now)
+static void threads_think(struct engine *engine, uint32_t thread, uint64_t thinking_ns, uint64_t now)
 {
     struct sleeper sleeper = {
         .wake_ns = now + thinking_ns, .start_ns = now, .thread = thread, .is_thinking = true};
-    sleepers_add(&run->sleepers, sleeper);
-    load_need_timer(run, sleeper.wake_ns, now);
+    sleepers_add(&engine->sleepers, sleeper);
+    engine_need_wake(engine, sleeper.wake_ns, now);
 }
 
-static uint64_t draw_ns(const struct run *run, uint32_t thread, enum purpose purpose, uint64_t low_ms,
-                        uint64_t high_ms)
+static uint64_t threads_draw_ns(const struct engine *engine, uint32_t thread, enum purpose purpose,
+                                uint64_t low_ms, uint64_t high_ms)
 {
-    struct random random = draw(run, thread, run->threads[thread].step, purpose);
+    struct random random = threads_draw(engine, thread, engine->threads[thread].step, purpose);
     uint64_t low_ns = low_ms * CLOCK_NS_PER_MS, high_ns = high_ms * CLOCK_NS_PER_MS;
     return low_ns + random_below(&random, high_ns - low_ns + 1);
 }
 
 /* Arrivals that had no room come before new ones. */
-static void serve_next_arrival(struct run *run, uint32_t thread, uint64_t now)
+static void threads_serve_next_arrival(struct engine *engine, uint32_t thread, uint64_t now)
 {
-    if (!run->backlog.count) {
-        run->idle[run->idle_count++] = thread;
-        end_thread(run, thread, THREAD_PARKED);
+    if (!engine->backlog.count) {
+        engine->idle[engine->idle_count++] = thread;
+        threads_end_thread(engine, thread, THREAD_PARKED);
         return;
     }
-    run->threads[thread].step = run->arrivals_begun++;
-    begin(run, thread, backlog_take(&run->backlog), now);
+    engine->threads[thread].step = engine->arrivals_begun++;
+    threads_begin_operation(engine, thread, backlog_take(&engine->backlog), now);
 }
 
 /* After an operation. */
-static void go_on(struct run *run, uint32_t thread, uint64_t now)
+static void threads_go_on(struct engine *engine, uint32_t thread, uint64_t now)
 {
-    const struct load_plan *load = &run->scenario->load;
-    const struct thread *state = &run->threads[thread];
-    uint64_t limit = run->scenario->threads ? run->scenario->threads[thread].count : run->step_limit;
-    if (!load_is_on(run))
+    const struct load_plan *load = &engine->scenario->load;
+    const struct thread *state = &engine->threads[thread];
+    uint64_t limit = engine->scenario->threads ? engine->scenario->threads[thread].count : engine->step_limit;
+    if (!engine_is_loading(engine))
         return;
     if (load->model == LOAD_OPEN)
-        serve_next_arrival(run, thread, now);
+        threads_serve_next_arrival(engine, thread, now);
     else if (state->step >= limit)
-        end_thread(run, thread, THREAD_ENDED);
-    else if (now >= run->load_end_ns || thread >= run->level)
-        end_thread(run, thread, THREAD_PARKED);
+        threads_end_thread(engine, thread, THREAD_ENDED);
+    else if (now >= engine->load_end_ns || thread >= engine->level)
+        threads_end_thread(engine, thread, THREAD_PARKED);
     else if (load->think_high_ms)
-        think(run, thread, draw_ns(run, thread, PURPOSE_THINKING, load->think_low_ms, load->think_high_ms),
-              now);
+        threads_think(
+            engine, thread,
+            threads_draw_ns(engine, thread, PURPOSE_THINKING, load->think_low_ms, load->think_high_ms), now);
     else
-        begin(run, thread, now, now);
+        threads_begin_operation(engine, thread, now, now);
 }
 
 /* The sleep as an operation ends with it; a thread that has thought is late from when it was to wake. */
-bool load_wake_sleepers(struct run *run, uint64_t now)
+bool threads_wake_sleepers(struct engine *engine, uint64_t now)
 {
     const struct sleeper *first;
-    while (load_is_on(run) && (first = sleepers_first(&run->sleepers)) && first->wake_ns <= now) {
-        if (!load_may_work(run))
+    while (engine_is_loading(engine) && (first = sleepers_first(&engine->sleepers)) &&
+           first->wake_ns <= now) {
+        if (!engine_may_work(engine))
             return true;
-        struct sleeper sleeper = sleepers_take(&run->sleepers);
+        struct sleeper sleeper = sleepers_take(&engine->sleepers);
         struct load_start start = {sleeper.start_ns, sleeper.start_ns};
         if (!sleeper.is_thinking)
-            load_complete(run, sleeper.thread, load_target(run, sleeper.thread), start, RESULT_OK,
-                          TERM_ATOM("ok"));
-        else if (now >= run->load_end_ns || sleeper.thread >= run->level)
-            end_thread(run, sleeper.thread, THREAD_PARKED);
+            threads_complete(engine, sleeper.thread, threads_target(engine, sleeper.thread), start, RESULT_OK,
+                             TERM_ATOM("ok"));
+        else if (now >= engine->load_end_ns || sleeper.thread >= engine->level)
+            threads_end_thread(engine, sleeper.thread, THREAD_PARKED);
         else
-            begin(run, sleeper.thread, sleeper.wake_ns, now);
+            threads_begin_operation(engine, sleeper.thread, sleeper.wake_ns, now);
     }
     return false;
 }
@@ -329,108 +345,163 @@ bool load_wake_sleepers(struct run *run, uint64_t now)
 /* --- What starts when --- */
 
 /* Threads that think begin somewhere in it, lest all of them march in step. */
-static void start_thread(struct run *run, uint32_t thread, uint64_t intended_ns, uint64_t now)
+static void threads_start_thread(struct engine *engine, uint32_t thread, uint64_t intended_ns, uint64_t now)
 {
-    const struct load_plan *load = &run->scenario->load;
-    struct thread *state = &run->threads[thread];
+    const struct load_plan *load = &engine->scenario->load;
+    struct thread *state = &engine->threads[thread];
     if (state->state == THREAD_ACTIVE || state->state == THREAD_ENDED)
         return;
     state->state = THREAD_ACTIVE;
-    run->threads_active++;
-    if (run->scenario->threads && !run->scenario->threads[thread].count)
-        end_thread(run, thread, THREAD_ENDED);
+    engine->threads_active++;
+    if (engine->scenario->threads && !engine->scenario->threads[thread].count)
+        threads_end_thread(engine, thread, THREAD_ENDED);
     else if (load->think_high_ms)
-        think(run, thread, draw_ns(run, thread, PURPOSE_PHASE, 0, load->think_high_ms), now);
+        threads_think(engine, thread, threads_draw_ns(engine, thread, PURPOSE_PHASE, 0, load->think_high_ms),
+                      now);
     else
-        begin(run, thread, intended_ns, now);
+        threads_begin_operation(engine, thread, intended_ns, now);
 }
 
-static bool start_threads(struct run *run, uint64_t now)
+static bool threads_start_threads(struct engine *engine, uint64_t now)
 {
-    const struct load_plan *load = &run->scenario->load;
-    size_t wanted = load->model == LOAD_CLOSED ? plan_threads_at(load, now - run->started_ns)
-                                               : run->scenario->thread_count;
-    size_t batch_end = run->level + LOAD_TURN;
-    if (wanted < run->level)
-        run->level = wanted; /* those above stop after the operation that they are at */
-    while (run->level < wanted && run->level < batch_end && load_is_on(run)) {
-        uint32_t thread = (uint32_t)run->level++;
-        start_thread(run, thread, load->model == LOAD_CLOSED && !load->is_staged ? run->started_ns : now,
-                     now);
+    const struct load_plan *load = &engine->scenario->load;
+    size_t wanted = load->model == LOAD_CLOSED ? plan_threads_at(load, now - engine->record.started_ns)
+                                               : engine->scenario->thread_count;
+    size_t batch_end = engine->level + ENGINE_TURN;
+    if (wanted < engine->level)
+        engine->level = wanted; /* those above stop after the operation that they are at */
+    while (engine->level < wanted && engine->level < batch_end && engine_is_loading(engine)) {
+        uint32_t thread = (uint32_t)engine->level++;
+        threads_start_thread(engine, thread,
+                             load->model == LOAD_CLOSED && !load->is_staged ? engine->record.started_ns : now,
+                             now);
     }
-    return run->level < wanted;
+    return engine->level < wanted;
 }
 
-static void take_arrival(struct run *run, uint64_t intended_ns, uint64_t now)
+static void threads_take_arrival(struct engine *engine, uint64_t intended_ns, uint64_t now)
 {
-    if (run->idle_count) {
-        uint32_t thread = run->idle[--run->idle_count];
-        run->threads[thread].state = THREAD_ACTIVE;
-        run->threads[thread].step = run->arrivals_begun++;
-        run->threads_active++;
-        begin(run, thread, intended_ns, now);
-    } else if (run->backlog.count < run->scenario->load.max_queued) {
-        backlog_put(&run->backlog, intended_ns);
+    if (engine->idle_count) {
+        uint32_t thread = engine->idle[--engine->idle_count];
+        engine->threads[thread].state = THREAD_ACTIVE;
+        engine->threads[thread].step = engine->arrivals_begun++;
+        engine->threads_active++;
+        threads_begin_operation(engine, thread, intended_ns, now);
+    } else if (engine->backlog.count < engine->scenario->load.max_queued) {
+        backlog_put(&engine->backlog, intended_ns);
     } else {
-        load_drop(run, now, 1);
+        engine_drop(engine, now, 1);
     }
 }
 
-static bool start_arrivals(struct run *run, uint64_t now)
+static bool threads_start_arrivals(struct engine *engine, uint64_t now)
 {
     uint64_t at_ns;
-    for (size_t left = LOAD_TURN; run->arrival_ns <= now && load_is_on(run); left--) {
+    for (size_t left = ENGINE_TURN; engine->arrival_ns <= now && engine_is_loading(engine); left--) {
         if (!left)
             return true;
-        take_arrival(run, run->arrival_ns, now);
-        run->arrival_ns = arrivals_next(&run->arrivals, &at_ns) ? run->started_ns + at_ns : UINT64_MAX;
+        threads_take_arrival(engine, engine->arrival_ns, now);
+        engine->arrival_ns =
+            arrivals_next(&engine->arrivals, &at_ns) ? engine->record.started_ns + at_ns : UINT64_MAX;
     }
     return false;
 }
 
-bool load_start_due(struct run *run, uint64_t now)
+bool threads_start_due(struct engine *engine, uint64_t now)
 {
-    return run->scenario->load.model == LOAD_OPEN ? start_arrivals(run, now) : start_threads(run, now);
+    return engine->scenario->load.model == LOAD_OPEN ? threads_start_arrivals(engine, now)
+                                                     : threads_start_threads(engine, now);
 }
 
-uint64_t load_next_due_ns(const struct run *run, uint64_t now)
+uint64_t threads_next_due_ns(const struct engine *engine, uint64_t now)
 {
-    const struct load_plan *load = &run->scenario->load;
+    const struct load_plan *load = &engine->scenario->load;
     if (load->model == LOAD_OPEN)
-        return run->arrival_ns;
-    uint64_t change_ns =
-        load->is_staged && !run->is_load_over ? plan_next_change_ns(load, now - run->started_ns) : UINT64_MAX;
-    return change_ns == UINT64_MAX ? UINT64_MAX : run->started_ns + change_ns;
+        return engine->arrival_ns;
+    uint64_t change_ns = load->is_staged && !engine->is_load_over
+                             ? plan_next_change_ns(load, now - engine->record.started_ns)
+                             : UINT64_MAX;
+    return change_ns == UINT64_MAX ? UINT64_MAX : engine->record.started_ns + change_ns;
 }
 
 /* Who thinks is done; a sleep that is an operation is awaited as any other that has begun. */
-void load_end_starts(struct run *run)
+void threads_end_starts(struct engine *engine)
 {
-    struct sleepers all = run->sleepers;
-    run->sleepers = (struct sleepers){0};
-    run->is_load_over = true;
-    run->level = 0;
+    struct sleepers all = engine->sleepers;
+    engine->sleepers = (struct sleepers){0};
+    engine->is_load_over = true;
+    engine->level = 0;
     for (size_t i = 0; i < all.count; i++) {
         if (!all.items[i].is_thinking)
-            sleepers_add(&run->sleepers, all.items[i]);
-        else if (load_is_on(run))
-            end_thread(run, all.items[i].thread, THREAD_PARKED);
+            sleepers_add(&engine->sleepers, all.items[i]);
+        else if (engine_is_loading(engine))
+            threads_end_thread(engine, all.items[i].thread, THREAD_PARKED);
     }
     sleepers_free(&all);
-    if (run->scenario->load.model == LOAD_CLOSED)
-        load_drop_waiting_customs(run);
-    load_check_end(run);
+    if (engine->scenario->load.model == LOAD_CLOSED)
+        customs_drop_waiting(engine);
+    threads_check_end(engine);
 }
 
-bool load_end_all_sleeps(struct run *run)
+bool threads_end_all_sleeps(struct engine *engine)
 {
-    while (run->sleepers.count && load_is_on(run)) {
-        if (!load_may_work(run))
+    while (engine->sleepers.count && engine_is_loading(engine)) {
+        if (!engine_may_work(engine))
             return true;
-        struct sleeper sleeper = sleepers_take(&run->sleepers);
+        struct sleeper sleeper = sleepers_take(&engine->sleepers);
         struct load_start start = {sleeper.start_ns, sleeper.start_ns};
-        load_complete(run, sleeper.thread, load_target(run, sleeper.thread), start, RESULT_TIMEOUT,
-                      (struct term){0});
+        threads_complete(engine, sleeper.thread, threads_target(engine, sleeper.thread), start,
+                         RESULT_TIMEOUT, (struct term){0});
     }
     return false;
+}
+
+/* --- The beginning and the end --- */
+
+/* Idle threads are taken from the end: the first first. */
+static void threads_init_pool(struct engine *engine)
+{
+    size_t count = engine->scenario->thread_count;
+    engine->idle = memory_alloc(count * sizeof(*engine->idle));
+    engine->idle_count = count;
+    for (size_t i = 0; i < count; i++)
+        engine->idle[i] = (uint32_t)(count - 1 - i);
+}
+
+void threads_init(struct engine *engine)
+{
+    const struct scenario *scenario = engine->scenario;
+    size_t script = scenario->mix ? 1 : scenario->operation_count;
+    bool is_limited = scenario->load.iterations && scenario->load.iterations < UINT64_MAX / script;
+    engine->threads = memory_zalloc(scenario->thread_count, sizeof(*engine->threads));
+    engine->failed_thread = THREAD_NONE;
+    engine->step_limit = is_limited ? scenario->load.iterations * script : UINT64_MAX;
+    engine->arrival_ns = UINT64_MAX;
+    if (scenario->load.model == LOAD_OPEN)
+        threads_init_pool(engine);
+}
+
+void threads_begin(struct engine *engine)
+{
+    uint64_t at_ns;
+    if (engine->scenario->load.model != LOAD_OPEN)
+        return;
+    arrivals_init(&engine->arrivals, &engine->scenario->load, engine->options.seed);
+    if (arrivals_next(&engine->arrivals, &at_ns))
+        engine->arrival_ns = engine->record.started_ns + at_ns;
+}
+
+void threads_free(struct engine *engine)
+{
+    sleepers_free(&engine->sleepers);
+    backlog_free(&engine->backlog);
+    buffer_free(&engine->message);
+    free(engine->threads);
+    free(engine->idle);
+}
+
+struct load_thread engine_thread(const struct engine *engine, size_t thread)
+{
+    const struct thread *state = &engine->threads[thread];
+    return (struct load_thread){.operations = state->operations, .errors = state->errors};
 }

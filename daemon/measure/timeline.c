@@ -152,15 +152,14 @@ void timeline_drop(struct timeline *timeline, uint64_t now_ns, uint64_t count)
     current(timeline, now_ns)->dropped += count;
 }
 
-void timeline_sample(struct timeline *timeline, uint64_t now_ns, const struct timeline_sample *sample)
+void timeline_observe(struct timeline *timeline, uint64_t now_ns, enum timeline_gauge gauge, int64_t value)
 {
-    struct timeline_interval *interval = current(timeline, now_ns);
-    bool has_lag = sample->lag_ns >= 0;
-    observe(interval, TIMELINE_IN_FLIGHT, sample->in_flight);
-    observe(interval, TIMELINE_MAILBOX, sample->mailbox);
-    observe(interval, TIMELINE_MEMORY_BYTES, sample->memory_bytes);
-    observe(interval, TIMELINE_RUN_QUEUE, sample->run_queue);
-    observe(interval, TIMELINE_LOOP_LAG_US, has_lag ? sample->lag_ns / (int64_t)CLOCK_NS_PER_US : -1);
+    observe(current(timeline, now_ns), gauge, value);
+}
+
+const char *timeline_gauge_text(enum timeline_gauge gauge)
+{
+    return gauges[gauge].key;
 }
 
 void timeline_mark(struct timeline *timeline, uint64_t now_ns, struct term term)

@@ -285,3 +285,19 @@ bool script_is_active(const struct script *script)
 {
     return script->peer != NULL;
 }
+
+void script_build_exit_reason(const struct term raised[4], struct term_builder *builder)
+{
+    bool throw = term_is_atom(raised[1], "throw");
+    if (term_is_atom(raised[1], "exit")) {
+        term_build_term(builder, raised[2]);
+        return;
+    }
+    term_build_tuple(builder, 2);
+    if (throw) {
+        term_build_tuple(builder, 2);
+        term_build_atom(builder, "nocatch");
+    }
+    term_build_term(builder, raised[2]);
+    term_build_term(builder, raised[3]);
+}

@@ -63,7 +63,7 @@ static void tell_progress(struct run_entry *entry)
 {
     struct term_builder measurements = {0};
     struct run_figures figures;
-    struct run_recent recent;
+    struct load_recent recent;
     uint64_t now = clock_ns(), passed_us = (now - entry->told_ns) / CLOCK_NS_PER_US + 1;
     run_figures(entry->run, &figures);
     run_take_recent(entry->run, &recent);

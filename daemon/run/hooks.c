@@ -117,26 +117,10 @@ static void chaos_failed(struct run *run, struct term reason)
     term_keep(&run->chaos_failure, reason);
 }
 
-void run_build_exit_reason(const struct term raised[4], struct term_builder *builder)
-{
-    bool throw = term_is_atom(raised[1], "throw");
-    if (term_is_atom(raised[1], "exit")) {
-        term_build_term(builder, raised[2]);
-        return;
-    }
-    term_build_tuple(builder, 2);
-    if (throw) {
-        term_build_tuple(builder, 2);
-        term_build_atom(builder, "nocatch");
-    }
-    term_build_term(builder, raised[2]);
-    term_build_term(builder, raised[3]);
-}
-
 static void chaos_raised(struct run *run, const struct term raised[4])
 {
     struct term_builder reason = {0};
-    run_build_exit_reason(raised, &reason);
+    script_build_exit_reason(raised, &reason);
     chaos_failed(run, term_built(&reason));
     term_build_free(&reason);
 }

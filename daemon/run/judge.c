@@ -10,17 +10,18 @@ static int64_t grown(int64_t first, int64_t last)
 static struct measured measure(const struct run *run, const struct measurement *first,
                                const struct measurement *last, struct histogram *response)
 {
-    uint64_t load_end_ns = run->ended_ns > run->started_ns ? run->ended_ns : clock_ns();
+    uint64_t load_end_ns =
+        run_record(run)->ended_ns > run_record(run)->started_ns ? run_record(run)->ended_ns : clock_ns();
     histogram_init(response, 3);
-    latencies_add_responses(&run->latencies, response);
+    latencies_add_responses(&run_record(run)->latencies, response);
     return (struct measured){.time_us = (last->at_ns - first->at_ns) / CLOCK_NS_PER_US,
                              .memory_bytes = grown(first->memory_bytes, last->memory_bytes),
                              .reductions = grown(first->reductions, last->reductions),
                              .response = response,
-                             .operations = run->operations,
-                             .failed = run->operation_errors,
-                             .dropped = run->arrivals_dropped,
-                             .load_us = (load_end_ns - run->started_ns) / CLOCK_NS_PER_US,
+                             .operations = run_record(run)->operations,
+                             .failed = run_record(run)->operation_errors,
+                             .dropped = run_record(run)->dropped,
+                             .load_us = (load_end_ns - run_record(run)->started_ns) / CLOCK_NS_PER_US,
                              .mailbox = run->most_mailbox,
                              .recovery_ms = chaos_longest_recovery_ms(run)};
 }
@@ -86,7 +87,7 @@ static void fail_thread_failure(struct run *run)
     struct term_builder detail = {0};
     term_build_tuple(&detail, 2);
     term_build_atom(&detail, "error");
-    term_build_term(&detail, term_of(&run->thread_failure));
+    term_build_term(&detail, term_of(&run_record(run)->thread_failure));
     run_fail(run, "thread_failure", term_built(&detail));
     term_build_free(&detail);
 }
@@ -124,7 +125,7 @@ void judge_load(struct run *run)
     /* A node or a session that was lost is not hidden by what was missed for it. */
     if (run->scenario->expectations.count && !run->failure.size)
         judge_expectations(run);
-    if (run->thread_failure.size)
+    if (run_record(run)->thread_failure.size)
         fail_thread_failure(run);
     else if (run->chaos_failure.size)
         run_fail(run, "chaos_failed", term_of(&run->chaos_failure));

@@ -9,16 +9,9 @@
 #define SESSION_START_NS (10 * CLOCK_NS_PER_S)
 #define OBSERVE_NS (5 * CLOCK_NS_PER_S)
 
-void run_arm(struct run *run, uint64_t when_ns, uint64_t now_ns)
+void run_arm(struct run *run, uint64_t delay_ns)
 {
-    run->timer_ns = when_ns;
-    loop_timer_set(&run->timer, when_ns > now_ns ? when_ns - now_ns : 0);
-}
-
-static void arm_in(struct run *run, uint64_t delay_ns)
-{
-    uint64_t now = clock_ns();
-    run_arm(run, now + delay_ns, now);
+    loop_timer_set(&run->timer, delay_ns);
 }
 
 /* --- Failures --- */
@@ -101,7 +94,7 @@ static bool can_stop_subject(const struct run *run)
 
 void run_begin(struct run *run)
 {
-    load_init(run);
+    run_load_init(run);
     chaos_init(run);
     if (run->failure.size || run->cancelled || chaos_refused(run))
         run_enter(run, RUN_REPORTING);
@@ -111,7 +104,7 @@ void run_begin(struct run *run)
 
 static void enter_session(struct run *run)
 {
-    arm_in(run, SESSION_START_NS);
+    run_arm(run, SESSION_START_NS);
     session_start_both(run);
 }
 
@@ -127,13 +120,13 @@ static void enter_setup(struct run *run)
         run_enter(run, RUN_PLANNING);
         return;
     }
-    arm_in(run, run->scenario->hook_timeout_ms * CLOCK_NS_PER_MS);
+    run_arm(run, run->scenario->hook_timeout_ms * CLOCK_NS_PER_MS);
     session_setup(run);
 }
 
 static void enter_observing(struct run *run)
 {
-    arm_in(run, OBSERVE_NS);
+    run_arm(run, OBSERVE_NS);
     if (has_cleanup(run) && !run->scenario->setup.data)
         session_guard_cleanup(run);
     (void)probes_start(run);
@@ -142,8 +135,9 @@ static void enter_observing(struct run *run)
 
 static void enter_starting(struct run *run)
 {
-    load_begin(run);
-    run->first.at_ns = run->started_ns;
+    loop_timer_stop(&run->timer); /* the engine has one of its own */
+    engine_begin(run->engine);
+    run->first.at_ns = run_record(run)->started_ns;
     if (run->scenario->chaos.data) {
         run->chaos_running = true;
         run->chaos_started_ns = clock_ns();
@@ -155,32 +149,30 @@ static void enter_starting(struct run *run)
         telemetry_chaos(run, "start", (struct term){0});
         chaos_start(run);
     }
-    arm_in(run, 0);
 }
 
 static void enter_load(struct run *run)
 {
-    (void)run; /* the load sets the timer for what is due next */
+    (void)run; /* the engine is at work */
 }
 
 /* The chaos is awaited once more as long as the threads were; when a thread has failed it is not. */
 static void enter_chaos_wait(struct run *run)
 {
-    run->ended_ns = clock_ns();
-    load_stop(run);
+    run_load_stop(run);
     if (!run->chaos_running) {
         run_enter(run, RUN_JUDGING);
-    } else if (run->thread_failure.size || run->cancelled || run->aborted) {
+    } else if (run_record(run)->thread_failure.size || run->cancelled || run->aborted) {
         run->chaos_running = false;
         run_enter(run, RUN_JUDGING);
     } else {
-        arm_in(run, run->scenario->timeout_ms * CLOCK_NS_PER_MS);
+        run_arm(run, run->scenario->timeout_ms * CLOCK_NS_PER_MS);
     }
 }
 
 static void enter_judging(struct run *run)
 {
-    arm_in(run, OBSERVE_NS);
+    run_arm(run, OBSERVE_NS);
     run->waited_ns = clock_ns();
     session_stop_work(run);
     chaos_load_over(run);
@@ -195,7 +187,8 @@ static void enter_judging(struct run *run)
 static void judge(struct run *run)
 {
     bool has_chaos = run->scenario->chaos.data || run->scenario->action_count;
-    bool chaos_awaited = has_chaos && !run->thread_failure.size && !run->cancelled && !run->aborted;
+    bool chaos_awaited =
+        has_chaos && !run_record(run)->thread_failure.size && !run->cancelled && !run->aborted;
     run->chaos_ms = (run->waited_ns - run->chaos_started_ns) / CLOCK_NS_PER_MS;
     if (chaos_awaited)
         telemetry_chaos(run, "stop", term_of(&run->chaos_failure));
@@ -210,25 +203,25 @@ static void enter_context(struct run *run)
 {
     term_build_reset(&run->written);
     report_start(&run->report, run, REPORT_CONTEXT, &run->written);
-    arm_in(run, 0);
+    run_arm(run, 0);
 }
 
 static void enter_invariant(struct run *run)
 {
-    arm_in(run, run->scenario->hook_timeout_ms * CLOCK_NS_PER_MS);
+    run_arm(run, run->scenario->hook_timeout_ms * CLOCK_NS_PER_MS);
     session_check_invariant(run);
 }
 
 static void enter_cleanup(struct run *run)
 {
-    load_stop(run);
+    run_load_stop(run);
     probes_end(run);
     /* With the node of the hooks what they made there is gone, or its janitor cleans up. */
     if (!has_cleanup(run) || (run->hooks_node_lost && !can_stop_subject(run))) {
         run_enter(run, RUN_REPORTING);
         return;
     }
-    arm_in(run, session_cleanup_ms(run) * CLOCK_NS_PER_MS);
+    run_arm(run, session_cleanup_ms(run) * CLOCK_NS_PER_MS);
     if (session_is_there(run))
         session_clean_up(run);
     else if (!script_is_active(&run->session))
@@ -237,11 +230,11 @@ static void enter_cleanup(struct run *run)
 
 static void enter_reporting(struct run *run)
 {
-    load_stop(run);
+    run_load_stop(run);
     probes_end(run);
     if (run->request.expectations)
         session_measure(run);
-    arm_in(run, OBSERVE_NS);
+    run_arm(run, OBSERVE_NS);
     run_observed(run);
 }
 
@@ -256,7 +249,7 @@ static void enter_done(struct run *run)
         judge_whole_run(run);
     run->request.done(run->request.owner, run, term_of(&run->raised));
     process_exit_atom(run->process, "normal");
-    arm_in(run, 0); /* to be freed in a pass of its own: a long report is much to give back */
+    run_arm(run, 0); /* to be freed in a pass of its own: a long report is much to give back */
 }
 
 void run_enter(struct run *run, enum run_state state)
@@ -309,7 +302,7 @@ static bool measures_first(struct run *run)
     if (!run->scenario->expectations.count || run->is_measured)
         return false;
     run->is_measured = true;
-    arm_in(run, OBSERVE_NS); /* that of the probes may have fired */
+    run_arm(run, OBSERVE_NS); /* that of the probes may have fired */
     session_measure(run);
     return run->measurement_awaited;
 }
@@ -336,7 +329,7 @@ void run_observed(struct run *run)
     } else if (run->state == RUN_REPORTING && !is_report_begun(run)) {
         run->closing = run->measured;
         report_start(&run->report, run, REPORT_RESULT, run->request.result);
-        arm_in(run, 0);
+        run_arm(run, 0);
     }
 }
 
@@ -360,7 +353,7 @@ static void leave_lost_session(struct run *run, struct term reason, bool nodedow
         break; /* what lasts is undone first */
     case RUN_STARTING:
     case RUN_LOAD:
-        load_session_down(run, reason);
+        engine_session_down(run->engine, reason);
         if (run->state <= RUN_LOAD)
             run_enter(run, RUN_CHAOS_WAIT);
         break;
@@ -425,7 +418,7 @@ static void continue_report(struct run *run)
         run->measurement_awaited = false;
         run_observed(run);
     } else if (report_continue(&run->report)) {
-        arm_in(run, 0);
+        run_arm(run, 0);
     } else {
         run_enter(run, RUN_DONE);
     }
@@ -462,8 +455,7 @@ void run_timer_fired(void *owner)
         break;
     case RUN_STARTING:
     case RUN_LOAD:
-        load_work(run);
-        break;
+        break; /* the engine has a timer of its own */
     case RUN_CHAOS_WAIT:
         run->chaos_running = false;
         run_chaos_timed_out(run);
@@ -471,7 +463,7 @@ void run_timer_fired(void *owner)
         break;
     case RUN_CONTEXT:
         if (report_continue(&run->report))
-            arm_in(run, 0);
+            run_arm(run, 0);
         else
             run_enter(run, RUN_INVARIANT);
         break;

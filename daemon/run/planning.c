@@ -8,15 +8,9 @@
 /* Nodes have to find each other again, which they may try for seconds. */
 #define HEALING_NS (10 * CLOCK_NS_PER_S)
 
-static void arm_in(struct run *run, uint64_t delay_ns)
-{
-    uint64_t now = clock_ns();
-    run_arm(run, now + delay_ns, now);
-}
-
 void faults_enter_planning(struct run *run)
 {
-    arm_in(run, PLANNING_NS);
+    run_arm(run, PLANNING_NS);
     if (!chaos_plan(run))
         run_planned(run);
 }
@@ -41,7 +35,7 @@ static void enter_invariant(struct run *run)
 
 void faults_enter_healing(struct run *run)
 {
-    arm_in(run, HEALING_NS);
+    run_arm(run, HEALING_NS);
     if (!chaos_heal(run))
         run_healed(run);
 }
@@ -74,7 +68,7 @@ void faults_timed_out(struct run *run)
 
 void faults_enter_steady(struct run *run)
 {
-    arm_in(run, run->scenario->hook_timeout_ms * CLOCK_NS_PER_MS);
+    run_arm(run, run->scenario->hook_timeout_ms * CLOCK_NS_PER_MS);
     session_check_steady_state(run);
 }
 

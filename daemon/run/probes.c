@@ -32,12 +32,11 @@ static size_t wanted_probes(const struct run *run)
  * :via name is known once the target was reached. */
 static bool subject_of(const struct run *run, size_t index, struct term *subject, const char **node)
 {
-    const struct target *target = &run->targets[index];
-    bool found = target->found.size > 0;
-    *subject = found ? term_of(&target->found)
-                     : (target->spec->kind == TARGET_PID ? target->spec->server : target->spec->name);
-    *node = found ? target->node : target->spec->node;
-    return found || target->spec->kind == TARGET_PID || target->spec->kind == TARGET_NAME;
+    const struct target_spec *spec = targets_spec(run->targets, index);
+    struct term found = targets_found(run->targets, index);
+    *subject = found.data ? found : (spec->kind == TARGET_PID ? spec->server : spec->name);
+    *node = found.data ? targets_node(run->targets, index) : spec->node;
+    return found.data || spec->kind == TARGET_PID || spec->kind == TARGET_NAME;
 }
 
 static void answered(struct run *run)
@@ -132,7 +131,7 @@ bool probes_start(struct run *run)
     }
     for (size_t i = 0; i < count; i++)
         if (!subject_of(run, i, &subject, &node))
-            target_reach(&run->targets[i]);
+            targets_reach(run->targets, i);
     return run->probes_awaited > 0;
 }
 
@@ -184,16 +183,20 @@ static bool read_sizes(struct term term, struct mailbox *mailbox)
 static bool take_seen(struct run *run, struct term term)
 {
     struct term parts[3], of_node[2];
-    struct timeline_sample sample = {.in_flight = -1, .memory_bytes = -1, .run_queue = -1, .lag_ns = -1};
-    if (!term_read_tuple_of(term, 3, parts) || !term_read_integer(parts[1], &sample.mailbox))
+    int64_t mailbox, memory_bytes, run_queue;
+    if (!term_read_tuple_of(term, 3, parts) || !term_read_integer(parts[1], &mailbox))
         return false;
-    if (term_read_tuple_of(parts[2], 2, of_node) && (!term_read_integer(of_node[0], &sample.memory_bytes) ||
-                                                     !term_read_integer(of_node[1], &sample.run_queue)))
+    bool has_node = term_read_tuple_of(parts[2], 2, of_node);
+    if (has_node &&
+        (!term_read_integer(of_node[0], &memory_bytes) || !term_read_integer(of_node[1], &run_queue)))
         return false;
-    if (run->state >= RUN_STARTING && run->state <= RUN_LOAD)
-        timeline_sample(&run->timeline, clock_ns(), &sample);
-    if (sample.mailbox > run->most_mailbox)
-        run->most_mailbox = sample.mailbox;
+    engine_gauge(run->engine, TIMELINE_MAILBOX, mailbox);
+    if (has_node) {
+        engine_gauge(run->engine, TIMELINE_MEMORY_BYTES, memory_bytes);
+        engine_gauge(run->engine, TIMELINE_RUN_QUEUE, run_queue);
+    }
+    if (mailbox > run->most_mailbox)
+        run->most_mailbox = mailbox;
     return true;
 }
 

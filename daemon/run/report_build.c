@@ -15,7 +15,7 @@ static void build_exit(struct run *run, const struct event *event, struct term m
     const struct scenario *scenario = run->scenario;
     const struct operation *operation = &scenario->operations[event->operation];
     term_build_tuple(builder, 2);
-    term_build_term(builder, terms_get(&run->events.terms, event->term));
+    term_build_term(builder, terms_get(&run_record(run)->events.terms, event->term));
     term_build_tuple(builder, 3);
     term_build_atom(builder, "Elixir.GenServer");
     term_build_atom(builder, "call");
@@ -34,7 +34,7 @@ static void build_result(struct run *run, const struct event *event, struct term
     term_build_atom(builder, event->kind == RESULT_OK ? "ok" : "error");
     switch ((enum result_kind)event->kind) {
     case RESULT_OK:
-        term_build_term(builder, terms_get(&run->events.terms, event->term));
+        term_build_term(builder, terms_get(&run_record(run)->events.terms, event->term));
         break;
     case RESULT_TIMEOUT:
         term_build_atom(builder, "timeout");
@@ -49,15 +49,18 @@ static void build_result(struct run *run, const struct event *event, struct term
         build_exit(run, event, message, builder);
         break;
     case RESULT_RAISED:
-        term_build_term(builder, terms_get(&run->events.terms, event->term));
+        term_build_term(builder, terms_get(&run_record(run)->events.terms, event->term));
         break;
     }
 }
 
-static void build_event(struct run *run, const struct event *event, struct term_builder *builder)
+static void build_event(struct report *report, const struct event *event)
 {
-    buffer_truncate(&run->message, 0);
-    struct term message = load_message_at(run, event->operation, event->thread, event->step, &run->message);
+    struct run *run = report->run;
+    struct term_builder *builder = report->output;
+    buffer_truncate(&report->message, 0);
+    struct term message =
+        engine_message_at(run->engine, event->operation, event->thread, event->step, &report->message);
     term_build_map(builder, 8);
     term_build_key_unsigned(builder, "thread", event->thread);
     term_build_key_unsigned(builder, "step", event->step);
@@ -86,7 +89,7 @@ static void write_events(struct report *report)
     if (end > count)
         end = count;
     for (; report->event < end; report->event++)
-        build_event(report->run, ordered_event(report, report->event), report->output);
+        build_event(report, ordered_event(report, report->event));
     if (end < count)
         return;
     if (count)
@@ -97,11 +100,18 @@ static void write_events(struct report *report)
     report->part = REPORT_THREADS;
 }
 
+/* The one whose turn it is. */
+static struct load_thread thread_of(const struct report *report)
+{
+    return report->copied_threads ? report->copied_threads[report->thread]
+                                  : engine_thread(report->run->engine, report->thread);
+}
+
 static void open_thread(struct report *report, size_t events)
 {
     term_build_map(report->output, 3);
     term_build_key_unsigned(report->output, "thread", report->thread);
-    term_build_key_unsigned(report->output, "errors", report->threads[report->thread].errors);
+    term_build_key_unsigned(report->output, "errors", thread_of(report).errors);
     term_build_key(report->output, "events");
     term_build_list(report->output, events);
 }
@@ -110,11 +120,11 @@ static void open_thread(struct report *report, size_t events)
 static void write_thread_counts(struct report *report)
 {
     for (size_t left = REPORT_PIECE; left && report->thread < report->thread_count; left--) {
-        const struct thread *thread = &report->threads[report->thread];
+        struct load_thread thread = thread_of(report);
         term_build_map(report->output, 3);
         term_build_key_unsigned(report->output, "thread", report->thread++);
-        term_build_key_unsigned(report->output, "errors", thread->errors);
-        term_build_key_unsigned(report->output, "operations", thread->operations);
+        term_build_key_unsigned(report->output, "errors", thread.errors);
+        term_build_key_unsigned(report->output, "operations", thread.operations);
     }
 }
 
@@ -128,7 +138,7 @@ static void write_thread_events(struct report *report)
         if (report->event == start)
             open_thread(report, end - start);
         for (; left && report->event < end; report->event++, left--)
-            build_event(report->run, ordered_event(report, report->event), report->output);
+            build_event(report, ordered_event(report, report->event));
         if (report->event < end)
             return;
         if (end > start)
@@ -235,8 +245,7 @@ void report_start(struct report *report, struct run *run, enum report_purpose pu
                               .output = output,
                               .start = output->bytes.size,
                               .purpose = purpose,
-                              .events = &run->events,
-                              .threads = run->threads,
+                              .events = &run_record(run)->events,
                               .thread_count = scenario->thread_count,
                               .part = REPORT_WRITTEN};
     if (purpose == REPORT_RESULT && !open_result(run, output))
@@ -246,10 +255,11 @@ void report_start(struct report *report, struct run *run, enum report_purpose pu
         return;
     }
     if (purpose == REPORT_PARTIAL) {
-        events_copy(&run->events, &report->copied_events);
-        report->copied_threads = memory_copy(run->threads, scenario->thread_count * sizeof(*run->threads));
+        engine_copy_events(run->engine, &report->copied_events);
+        report->copied_threads = memory_zalloc(scenario->thread_count, sizeof(*report->copied_threads));
+        for (size_t i = 0; i < scenario->thread_count; i++)
+            report->copied_threads[i] = engine_thread(run->engine, i);
         report->events = &report->copied_events;
-        report->threads = report->copied_threads;
     }
     if (scenario->threads)
         events_by_thread(report->events, scenario->thread_count, &report->order, &report->starts);
@@ -261,8 +271,9 @@ void report_free(struct report *report)
     free(report->order);
     free(report->starts);
     free(report->copied_threads);
+    buffer_free(&report->message);
     if (report->purpose == REPORT_PARTIAL)
-        events_free_copy(&report->run->events, &report->copied_events);
+        engine_free_copy(report->run->engine, &report->copied_events);
     *report = (struct report){.output = NULL};
 }
 

@@ -8,22 +8,23 @@
 /* Of a load that goes on this is now. */
 static uint64_t load_end_ns(const struct run *run)
 {
-    return run->state == RUN_STARTING || run->state == RUN_LOAD ? clock_ns() : run->ended_ns;
+    return run->state == RUN_STARTING || run->state == RUN_LOAD ? clock_ns() : run_record(run)->ended_ns;
 }
 
 static void write_metrics(struct run *run, struct term_builder *builder)
 {
     term_build_map(builder, 9);
-    term_build_key_unsigned(builder, "duration_ms", (load_end_ns(run) - run->started_ns) / CLOCK_NS_PER_MS);
-    term_build_key_unsigned(builder, "total_operations", run->operations);
+    term_build_key_unsigned(builder, "duration_ms",
+                            (load_end_ns(run) - run_record(run)->started_ns) / CLOCK_NS_PER_MS);
+    term_build_key_unsigned(builder, "total_operations", run_record(run)->operations);
     term_build_key_unsigned(builder, "thread_count", run->scenario->thread_count);
-    term_build_key_unsigned(builder, "operation_errors", run->operation_errors);
+    term_build_key_unsigned(builder, "operation_errors", run_record(run)->operation_errors);
     term_build_key(builder, "mailbox_observed?");
     term_build_boolean(builder, run->scenario->mailbox_interval_ms != 0);
     term_build_key_unsigned(builder, "overall_duration_ms", (clock_ns() - run->created_ns) / CLOCK_NS_PER_MS);
-    term_build_key_unsigned(builder, "events_dropped", run->events.dropped);
+    term_build_key_unsigned(builder, "events_dropped", run_record(run)->events.dropped);
     term_build_key_unsigned(builder, "injections_dropped", chaos_injections_dropped(run));
-    term_build_key_unsigned(builder, "dropped", run->arrivals_dropped);
+    term_build_key_unsigned(builder, "dropped", run_record(run)->dropped);
 }
 
 /* The user's metadata with the run's id, which takes the place of a key scenario_id of theirs; likewise
@@ -115,22 +116,19 @@ static void write_context(struct run *run, struct term_builder *builder)
 
 static void write_errors(struct run *run, struct term_builder *builder)
 {
-    errors_build(&run->errors, builder);
+    errors_build(&run_record(run)->errors, builder);
 }
 
 static void write_latency(struct run *run, struct term_builder *builder)
 {
-    latencies_build(&run->latencies, builder);
+    latencies_build(&run_record(run)->latencies, builder);
 }
 
 static void write_timeline(struct run *run, struct term_builder *builder)
 {
     /* Faults may go on after the load. */
-    uint64_t end_ns = run->scenario->action_count && run->waited_ns ? run->waited_ns : load_end_ns(run);
-    if (run->timeline.start_ns)
-        timeline_build(&run->timeline, &run->errors, end_ns, builder);
-    else
-        term_build_list(builder, 0); /* it was cancelled before its load began */
+    bool goes_on = run->scenario->action_count && run->waited_ns;
+    engine_build_timeline(run->engine, goes_on ? run->waited_ns : load_end_ns(run), builder);
 }
 
 static void write_expectations(struct run *run, struct term_builder *builder)

@@ -40,8 +40,8 @@ static struct log_field field_of_exception(struct term exception)
 void run_log_aborted(const struct run *run)
 {
     log_info("run aborted", field_of_run(run), field_of_exception(term_of(&run->abort_error)),
-             log_integer("operations", (int64_t)run->operations),
-             log_integer("errors", (int64_t)run->operation_errors));
+             log_integer("operations", (int64_t)run_record(run)->operations),
+             log_integer("errors", (int64_t)run_record(run)->operation_errors));
 }
 
 void run_log_healed(const struct run *run)
@@ -59,7 +59,7 @@ static uint64_t p99_us(const struct run *run)
 {
     struct histogram responses;
     histogram_init(&responses, DIGITS);
-    latencies_add_responses(&run->latencies, &responses);
+    latencies_add_responses(&run_record(run)->latencies, &responses);
     uint64_t p99 = histogram_quantile(&responses, 0.99);
     histogram_free(&responses);
     return p99;
@@ -79,9 +79,9 @@ void run_log_finished(const struct run *run, enum run_outcome outcome)
     if (reason_of(run).data)
         term_text(reason_of(run), reason, sizeof(reason));
     log_info("run finished", field_of_run(run), log_string("outcome", run_outcome_names[outcome]),
-             log_string("reason", reason), log_integer("operations", (int64_t)run->operations),
-             log_integer("errors", (int64_t)run->operation_errors),
-             log_integer("dropped", (int64_t)run->arrivals_dropped),
+             log_string("reason", reason), log_integer("operations", (int64_t)run_record(run)->operations),
+             log_integer("errors", (int64_t)run_record(run)->operation_errors),
+             log_integer("dropped", (int64_t)run_record(run)->dropped),
              log_integer("faults", (int64_t)chaos_injected_count(run)),
              log_integer("p99_us", (int64_t)p99_us(run)),
              log_integer("ms", (int64_t)((clock_ns() - run->created_ns) / CLOCK_NS_PER_MS)));

@@ -5,37 +5,10 @@
 #define HARNESSD_RUN_RUN_PRIVATE_H
 
 #include "base/clock.h"
-#include "load/backlog.h"
-#include "load/latencies.h"
-#include "load/sleepers.h"
-#include "measure/timeline.h"
+#include "load/engine.h"
+#include "load/targets.h"
 #include "node/script.h"
 #include "run/runner.h"
-
-enum thread_state {
-    THREAD_NEW,    /* has not started */
-    THREAD_ACTIVE, /* is at an operation, or thinks before the next one */
-    THREAD_PARKED, /* not needed now: it may start again */
-    THREAD_ENDED,  /* has done all that it was to do, or has failed */
-};
-
-/* A virtual thread. Threads of the open model do one arrival after the other, whichever come. */
-struct thread {
-    uint64_t step;           /* of its operation; in the open model the number of the arrival */
-    uint64_t operations;     /* that have ended */
-    uint32_t errors;         /* stays at the most that it can hold */
-    uint32_t operation : 30; /* the number in the scenario of the one that it is at */
-    uint32_t state : 2;
-};
-
-/* A thread's custom operation. */
-struct custom {
-    uint64_t intended_ns; /* 0: it is at none */
-    uint64_t started_ns;
-    bool is_running;
-};
-
-#define THREAD_NONE UINT32_MAX
 
 enum report_purpose {
     REPORT_RESULT,  /* the result of the run, with its report */
@@ -50,22 +23,15 @@ struct report {
     size_t start;                /* where it begins in `output` */
     enum report_purpose purpose;
     const struct events *events;
-    const struct thread *threads;
     size_t thread_count;
-    struct events copied_events; /* of a run that goes on */
-    struct thread *copied_threads;
-    size_t *order; /* events by thread, see events_by_thread() */
+    struct events copied_events;        /* of a run that goes on */
+    struct load_thread *copied_threads; /* likewise */
+    size_t *order;                      /* events by thread, see events_by_thread() */
     size_t *starts;
     size_t thread;
-    size_t event; /* in `order` */
+    size_t event;          /* in `order` */
+    struct buffer message; /* scratch */
     enum { REPORT_EVENTS, REPORT_THREADS, REPORT_WRITTEN } part;
-};
-
-/* The calls of a target that has failed, as long as they are being ended. */
-struct failing {
-    uint32_t left[2]; /* sent, waiting */
-    enum result_kind kind;
-    struct buffer reason;
 };
 
 /* The length of the message queue of one target while the run went on. */
@@ -101,69 +67,19 @@ struct run {
     bool has_group_leader;         /* of the caller; it is this node's otherwise */
     struct term_builder group_leader;
     uint64_t created_ns;
+    bool is_observed; /* somebody wants its recent response times */
     struct loop_timer timer;
-    uint64_t timer_ns; /* when it fires */
     struct loop_task reap;
 
     /* Load. */
-    struct target *targets;
     struct target_spec subject_spec; /* of the process that the setup gave */
-    struct calls calls;
-    struct sleepers sleepers;
-    struct thread *threads;
-    size_t level; /* threads that are to run are those below it */
-    size_t threads_active;
-    size_t threads_ended;
-    uint64_t step_limit;  /* of each thread; UINT64_MAX when only time ends it */
-    uint64_t load_end_ns; /* nothing starts from then on; UINT64_MAX: when all threads have ended */
-    bool is_load_over;    /* nothing starts any more but what waits in the backlog */
-    struct arrivals arrivals;
-    uint64_t arrival_ns; /* the next one; UINT64_MAX when there is none */
-    uint64_t arrivals_begun;
-    uint64_t arrivals_dropped;
-    struct backlog backlog;
-    uint32_t *idle; /* threads that wait for an arrival */
-    size_t idle_count;
-    struct buffer message; /* scratch for messages with placeholders */
-    uint64_t tick_ns;      /* when the next look at the run is due */
-    uint64_t abort_tick_ns;
-    uint32_t failed_thread; /* the first of those that failed, or THREAD_NONE */
-    struct buffer thread_failure;
-    struct loop_task pump; /* sends what this pass has added */
-    struct loop_turn sending;
-    struct loop_turn working; /* whatever else it does to operations */
-    uint32_t *dirty;          /* targets that it was added to, a ring */
-    bool *is_dirty;
-    size_t dirty_first;
-    size_t dirty_count;
-    struct failing *failing;  /* of each target */
-    uint64_t *retry_ns;       /* when each target may be reached again after it has failed */
-    uint64_t retry_due_ns;    /* the first of those that are waited for; UINT64_MAX: none is */
-    struct buffer call;       /* {'$gen_call', {Pid, Tag}, Message}: all before Message, then scratch */
-    size_t call_prefix;       /* bytes of `call` before Message; the last four are the tag */
-    struct term_builder cast; /* scratch for {'$gen_cast', Message} */
-    struct custom *customs;   /* of each thread; NULL when the scenario has none */
-    uint32_t *custom_queue;   /* threads whose custom operation waits for room, a ring */
-    size_t custom_first;
-    size_t custom_waiting;
-    size_t custom_running;
-    uint32_t customs_ended; /* threads whose customs have been ended for want of time */
+    struct targets *targets;         /* NULL before the scenario is known as a whole, as the engine */
+    struct engine *engine;
+    struct loop_timer engine_timer;
 
     /* What is measured. */
-    struct events events;
-    struct errors errors;
-    struct latencies latencies;
-    struct timeline timeline;
-    struct histogram *recent; /* response times since somebody has last looked; NULL: nobody does */
-    struct loop_lag lag;
     int64_t most_mailbox; /* -1: none was observed */
-    struct random random; /* for the sample of events */
     uint64_t seed;
-    uint64_t operations; /* that have ended */
-    uint64_t operation_errors;
-    uint64_t started_ns; /* the first thread */
-    uint64_t loaded_ns;  /* the last one */
-    uint64_t ended_ns;
     uint64_t waited_ns;        /* the chaos was no longer awaited */
     struct mailbox *mailboxes; /* of the first `mailbox_count` targets */
     size_t mailbox_count;
@@ -228,7 +144,7 @@ void run_planned(struct run *run);
 void run_healed(struct run *run);
 
 /* Sets the timer of the state it is in. */
-void run_arm(struct run *run, uint64_t when_ns, uint64_t now_ns);
+void run_arm(struct run *run, uint64_t delay_ns);
 
 /* Remembers the first failure: {Kind, Detail}, or the detail alone when `kind` is NULL. */
 void run_fail(struct run *run, const char *kind, struct term detail);
@@ -268,11 +184,6 @@ void resolving_free(struct run *run);
 void run_hook_done(struct run *run, struct term outcome);
 void run_hook_failed(struct run *run, struct term detail); /* {Exception, Stack}, or an atom */
 void run_hook_timed_out(struct run *run);
-
-/* Appends what {raised, Class, Reason, Stack} ends a process with: the reason of an exit, {Exception, Stack},
- * or
- * {{nocatch, Value}, Stack}. */
-void run_build_exit_reason(const struct term raised[4], struct term_builder *builder);
 
 void run_chaos_done(struct run *run, struct term outcome);
 void run_chaos_timed_out(struct run *run);
@@ -348,42 +259,19 @@ uint64_t chaos_injections_dropped(const struct run *run); /* that are not among 
 void chaos_build_healed(const struct run *run, struct term_builder *builder);
 void chaos_build_dry_run(const struct run *run, struct term_builder *builder);
 
-/* --- run_load*.c --- */
+/* --- run_load.c: the engine and the targets, as parts of the run --- */
 
-void load_init(struct run *run);
-void load_free(struct run *run);
+void run_load_init(struct run *run);
+void run_load_free(struct run *run);
 
-/* The load begins: its time counts from now. */
-void load_begin(struct run *run);
-
-/* Does what is due and sets the timer for what comes next. */
-void load_work(struct run *run);
+/* A message {Tag, Reply}. */
+void run_load_reply(struct run *run, int64_t tag, struct term reply);
 
 /* Nothing more is sent, answered or awaited. */
-void load_stop(struct run *run);
+void run_load_stop(struct run *run);
 
-/* Arrivals that find no room. */
-void load_drop(struct run *run, uint64_t now, uint64_t count);
-
-/* How many operations are under way. */
-static inline uint64_t load_in_flight(const struct run *run)
-{
-    return calls_count(&run->calls) + run->custom_running;
-}
-
-/* The message of an operation at this step of a thread, as it was sent then: the same choices are drawn
- * again. Appended to `output`, or the scenario's own when it has no placeholders. */
-struct term load_message_at(const struct run *run, uint32_t operation, uint32_t thread, uint64_t step,
-                            struct buffer *output);
-
-/* A reply of a target, {Tag, Reply}. */
-void load_reply(struct run *run, int64_t tag, struct term reply);
-
-/* What became of a thread's custom operation. */
-void load_custom_done(struct run *run, int64_t thread, int64_t step, struct term outcome);
-
-/* The session is gone, and with it all custom operations. */
-void load_session_down(struct run *run, struct term reason);
+/* What was recorded so far; of a run that has not begun nothing. */
+const struct load_record *run_record(const struct run *run);
 
 /* --- run_judge.c --- */
 
@@ -416,14 +304,13 @@ bool session_is_there(const struct run *run);
 void session_end(struct run *run);
 void session_kill(struct run *run);
 
-/* What the session is asked for; the outcome comes to run_hook_done(), load_custom_done(), run_chaos_done()
+/* What the session is asked for; the outcome comes to run_hook_done(), engine_custom_done(), run_chaos_done()
  * or run_observed(). Without a session nothing happens. */
 void session_setup(struct run *run);
 void session_check_invariant(struct run *run); /* with the context in `written` */
 void session_check_steady_state(struct run *run);
 void session_clean_up(struct run *run);
-void session_work(struct run *run, uint32_t thread, struct term hook, struct term arguments);
-void session_strict(struct run *run, uint32_t thread, struct term server, struct term message);
+void session_work(struct run *run, uint32_t thread, uint64_t step, struct term hook, struct term arguments);
 void session_start_chaos(struct run *run);
 
 /* Asks for a measurement, which `run->measured` is when run_observed() tells; it is awaited until then. */

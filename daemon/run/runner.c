@@ -93,40 +93,29 @@ void run_figures(const struct run *run, struct run_figures *figures)
     bool is_loading = run->state == RUN_STARTING || run->state == RUN_LOAD;
     *figures = (struct run_figures){.state = run->state,
                                     .outcome = run_outcome(run),
-                                    .operations = run->operations,
-                                    .operation_errors = run->operation_errors,
-                                    .dropped = run->arrivals_dropped,
-                                    .in_flight = is_loading ? load_in_flight(run) : 0,
-                                    .threads_active = is_loading ? run->threads_active : 0};
+                                    .operations = run_record(run)->operations,
+                                    .operation_errors = run_record(run)->operation_errors,
+                                    .dropped = run_record(run)->dropped,
+                                    .in_flight = is_loading ? engine_in_flight(run->engine) : 0,
+                                    .threads_active = is_loading ? engine_threads_active(run->engine) : 0};
     if (is_loading)
-        figures->load_ns = clock_ns() - run->started_ns;
-    else if (run->ended_ns > run->started_ns)
-        figures->load_ns = run->ended_ns - run->started_ns;
+        figures->load_ns = clock_ns() - run_record(run)->started_ns;
+    else if (run_record(run)->ended_ns > run_record(run)->started_ns)
+        figures->load_ns = run_record(run)->ended_ns - run_record(run)->started_ns;
 }
 
 void run_observe(struct run *run, bool observed)
 {
-    if (observed && !run->recent) {
-        run->recent = memory_zalloc(1, sizeof(*run->recent));
-        histogram_init(run->recent, 2);
-    } else if (!observed && run->recent) {
-        histogram_free(run->recent);
-        free(run->recent);
-        run->recent = NULL;
-    }
+    run->is_observed = observed;
+    if (run->engine)
+        engine_observe(run->engine, observed);
 }
 
-void run_take_recent(struct run *run, struct run_recent *recent)
+void run_take_recent(struct run *run, struct load_recent *recent)
 {
-    struct histogram *histogram = run->recent;
-    *recent = (struct run_recent){.count = 0};
-    if (!histogram || !histogram->count)
-        return;
-    *recent = (struct run_recent){.count = histogram->count,
-                                  .p50_us = histogram_quantile(histogram, 0.5),
-                                  .p99_us = histogram_quantile(histogram, 0.99),
-                                  .max_us = histogram->max};
-    histogram_reset(histogram);
+    *recent = (struct load_recent){.count = 0};
+    if (run->engine)
+        engine_take_recent(run->engine, recent);
 }
 
 /* --- The start and the end --- */
@@ -138,7 +127,7 @@ static void on_message(void *owner, struct process *process, const struct incomi
     struct term reply[2];
     int64_t tag;
     if (term_read_tuple_of(incoming->body, 2, reply) && term_read_integer(reply[0], &tag))
-        load_reply(run, tag, reply[1]);
+        run_load_reply(run, tag, reply[1]);
     else if (!session_message(run, incoming->body) && !chaos_message(run, incoming->body))
         (void)probes_message(run, incoming->body);
 }
@@ -152,13 +141,10 @@ static void reap(void *owner)
     script_leave(&run->session);
     script_leave(&run->teller);
     probes_end(run);
-    run_observe(run, false);
     chaos_free(run);
     loop_timer_free(&run->timer);
-    load_free(run);
-    events_free(&run->events);
-    errors_free(&run->errors);
     report_free(&run->report);
+    run_load_free(run);
     term_build_free(&run->group_leader);
     term_build_free(&run->written);
     struct buffer *const kept[] = {&run->caller_pid,   &run->subject,         &run->context,
@@ -190,13 +176,10 @@ static struct run *new_run(struct runner *runner, const struct run_request *requ
     run->request = *request;
     run->scenario = scenario;
     run->process = process_spawn(runner->node, &process_events, run);
-    run->created_ns = run->started_ns = run->ended_ns = clock_ns();
+    run->created_ns = clock_ns();
     run->reap = (struct loop_task){.run = reap, .owner = run};
     random_secret(&run->seed, sizeof(run->seed));
     run->seed = scenario->has_seed ? scenario->seed : run->seed >> 5; /* a small integer on the BEAM */
-    random_seed(&run->random, run->seed);
-    events_init(&run->events, scenario->events_policy, scenario->events_number, runner->limits.events,
-                runner->limits.event_bytes, &run->random);
     term_build_term(&run->group_leader,
                     request->group_leader.data ? request->group_leader : runner_group_leader(runner));
     run->result_start = request->result->bytes.size;
@@ -211,7 +194,7 @@ static struct run *new_run(struct runner *runner, const struct run_request *requ
     if (!keep_node(request->requester, run->requester))
         strcpy(run->requester, "nobody");
     term_keep(&run->context, TERM_EMPTY_MAP);
-    loop_timer_init_precise(&run->timer, node_loop(runner->node), run_timer_fired, run);
+    loop_timer_init(&run->timer, node_loop(runner->node), run_timer_fired, run);
     return run;
 }
 
@@ -262,7 +245,7 @@ void runner_close(struct runner *runner)
     while (runner->runs) {
         struct run *run = runner->runs;
         runner->runs = run->next;
-        load_stop(run);
+        run_load_stop(run);
         give_up(run);
         chaos_leave(run);
         process_exit_atom(run->process, "aborted"); /* its session then cleans up by itself */
@@ -305,7 +288,9 @@ void runner_figures(const struct runner *runner, struct runner_figures *figures)
     for (const struct run *run = runner->runs; run; run = run->next) {
         figures->runs[run->state]++;
         figures->threads += run->scenario->thread_count;
-        figures->in_flight += load_in_flight(run);
-        figures->queued += run->backlog.count;
+        if (!run->engine)
+            continue;
+        figures->in_flight += engine_in_flight(run->engine);
+        figures->queued += engine_queued(run->engine);
     }
 }

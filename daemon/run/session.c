@@ -218,29 +218,16 @@ void session_guard_cleanup(struct run *run)
     (void)send_command(run, &command);
 }
 
-void session_work(struct run *run, uint32_t thread, struct term hook, struct term arguments)
+void session_work(struct run *run, uint32_t thread, uint64_t step, struct term hook, struct term arguments)
 {
     struct term_builder command = {0};
     open_command(run, &command, 5, "work");
     term_build_tuple(&command, 2);
     term_build_unsigned(&command, thread);
-    term_build_unsigned(&command, run->threads[thread].step);
+    term_build_unsigned(&command, step);
     term_build_term(&command, hook);
     term_build_term(&command, arguments);
     (void)send_command(run, &command);
-}
-
-void session_strict(struct run *run, uint32_t thread, struct term server, struct term message)
-{
-    struct term_builder hook = {0}, arguments = {0};
-    term_build_atom(&hook, "strict");
-    term_build_list(&arguments, 2);
-    term_build_term(&arguments, server);
-    term_build_term(&arguments, message);
-    term_build_nil(&arguments);
-    session_work(run, thread, term_built(&hook), term_built(&arguments));
-    term_build_free(&hook);
-    term_build_free(&arguments);
 }
 
 void session_start_chaos(struct run *run)
@@ -364,7 +351,7 @@ bool session_message(struct run *run, struct term message)
         return teller_message(run, message);
     if (term_read_tuple_of(parts[1], 2, work) && term_read_integer(work[0], &number) &&
         term_read_integer(work[1], &step))
-        load_custom_done(run, number, step, parts[2]);
+        engine_custom_done(run->engine, number, step, parts[2]);
     else if (term_read_integer(parts[1], &number) && number == run->measurements)
         on_measured(run, parts[2]);
     else if (term_is_atom(parts[1], HOOK_OUTCOME))

@@ -24,13 +24,13 @@
 #define TIMELINE_NO_ERROR SIZE_MAX
 #define TIMELINE_NO_LATENCY UINT64_MAX
 
-/* What is not counted but looked at; -1 while nobody has. */
+/* What is not counted but looked at, in the unit of its name. Each has its row in the table of timeline.c. */
 enum timeline_gauge {
-    TIMELINE_IN_FLIGHT,    /* the most */
-    TIMELINE_MAILBOX,      /* the most */
-    TIMELINE_MEMORY_BYTES, /* the last seen */
-    TIMELINE_RUN_QUEUE,    /* the most */
-    TIMELINE_LOOP_LAG_US,  /* the most */
+    TIMELINE_IN_FLIGHT,    /* operations of the run: the most */
+    TIMELINE_MAILBOX,      /* messages in the target's mailbox: the most */
+    TIMELINE_MEMORY_BYTES, /* of the target's node: the last seen */
+    TIMELINE_RUN_QUEUE,    /* likewise: the most */
+    TIMELINE_LOOP_LAG_US,  /* of the daemon's loop: the most */
     TIMELINE_GAUGES,
 };
 
@@ -39,7 +39,7 @@ struct timeline_interval {
     uint64_t dropped;
     uint64_t *errors;          /* by the number of their reason, with ERRORS_OTHER; NULL before the first */
     struct histogram response; /* two digits */
-    int64_t gauges[TIMELINE_GAUGES];
+    int64_t gauges[TIMELINE_GAUGES]; /* -1 while nobody has looked */
 };
 
 struct timeline {
@@ -51,15 +51,6 @@ struct timeline {
     struct timeline_mark *marks;         /* in the order of time */
     size_t mark_count;
     uint64_t marks_dropped; /* that found no room, or were too large */
-};
-
-/* What was seen at a moment; -1 is what is not known. */
-struct timeline_sample {
-    int64_t in_flight;    /* operations of the run */
-    int64_t mailbox;      /* messages in the target's mailbox */
-    int64_t memory_bytes; /* of the target's node */
-    int64_t run_queue;    /* likewise */
-    int64_t lag_ns;       /* of the daemon's loop since the last sample */
 };
 
 void timeline_init(struct timeline *timeline, uint64_t start_ns);
@@ -76,7 +67,11 @@ void timeline_record(struct timeline *timeline, uint64_t now_ns, uint64_t respon
 /* So many arrivals were dropped. */
 void timeline_drop(struct timeline *timeline, uint64_t now_ns, uint64_t count);
 
-void timeline_sample(struct timeline *timeline, uint64_t now_ns, const struct timeline_sample *sample);
+/* A gauge stood at this value. Other nodes tell some of them: a negative one is nobody's and is ignored. */
+void timeline_observe(struct timeline *timeline, uint64_t now_ns, enum timeline_gauge gauge, int64_t value);
+
+/* Its key in the report. */
+const char *timeline_gauge_text(enum timeline_gauge gauge);
 
 /* Something else has happened, such as an injected fault. The term is copied; the first TIMELINE_MARKS ones
  * of at most TIMELINE_MARK_BYTES are kept, the rest are counted in `marks_dropped`. */
@@ -89,7 +84,7 @@ void timeline_mark(struct timeline *timeline, uint64_t now_ns, struct term term)
  *     operations, dropped
  *     errors         map from reason to count; the reasons are those of `errors`
  *     p50_us, p99_us, max_us    of the response times, nil without any; quantiles are within 0.4%
- *     in_flight, mailbox, memory_bytes, run_queue, loop_lag_us    nil when not known
+ *     in_flight, mailbox, memory_bytes, run_queue, loop_lag_us    the gauges; nil when not known
  *     marks          list of the terms in the order of their times
  */
 void timeline_build(struct timeline *timeline, const struct errors *errors, uint64_t now_ns,

@@ -71,4 +71,8 @@ void script_leave(struct script *script);
 
 bool script_is_active(const struct script *script);
 
+/* Appends what {raised, Class, Reason, Stack}, as scripts tell of what they applied, would end a process
+ * with: the reason of an exit, {Exception, Stack}, or {{nocatch, Value}, Stack}. */
+void script_build_exit_reason(const struct term raised[4], struct term_builder *builder);
+
 #endif

@@ -3,8 +3,7 @@
 #define HARNESSD_RUN_RUNNER_H
 
 #include "faults/blast_radius.h"
-#include "load/calls.h"
-#include "load/target.h"
+#include "load/load_record.h"
 #include "measure/counters.h"
 #include "measure/errors.h"
 #include "node/io_server.h"
@@ -103,17 +102,9 @@ uint64_t run_id(const struct run *run);
 size_t runner_active(const struct runner *runner);
 const struct counters *runner_counters(const struct runner *runner);
 
-/* Response times since this was last asked for, in a run that is observed. */
-struct run_recent {
-    uint64_t count;
-    uint64_t p50_us; /* 0 without any, as the others */
-    uint64_t p99_us;
-    uint64_t max_us;
-};
-
-/* Keeps them from now on, or no longer. */
+/* Keeps response times from now on, or no longer; and tells of those since this was last asked for. */
 void run_observe(struct run *run, bool observed);
-void run_take_recent(struct run *run, struct run_recent *recent);
+void run_take_recent(struct run *run, struct load_recent *recent);
 
 /* "setup", "load", ... */
 const char *run_state_name(enum run_state state);

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "load/backlog.h"
+#include "backlog_private.h"
 
 /* In the order in which they came, however often the ring goes round and grows. */
 static void test_order(void **state)

@@ -9,7 +9,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
-#include "load/calls.h"
+#include "calls_private.h"
 
 static uint32_t open_sent(struct calls *calls, uint32_t target)
 {

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/random.h"
-#include "load/sleepers.h"
+#include "sleepers_private.h"
 
 static struct sleeper sleeper_of(uint64_t wake_ns)
 {

@@ -97,7 +97,7 @@ static void read_row(struct row *row, struct term map)
     struct term_pairs pairs;
     assert_int_equal(term_type(map), TERM_MAP);
     assert_true(term_pairs_start(&pairs, map));
-    assert_int_equal(pairs.count, 14);
+    assert_int_equal(pairs.count, 9 + TIMELINE_GAUGES);
     *row = (struct row){.at_ms = number(map, "at_ms"),
                         .interval_ms = number(map, "interval_ms"),
                         .operations = number(map, "operations"),
@@ -156,6 +156,13 @@ static void mark(struct fixture *fixture, uint64_t ms, uint8_t what)
     timeline_mark(&fixture->timeline, at(ms), (struct term){term, sizeof(term)});
 }
 
+/* One value for each gauge, in the order of the enum. */
+static void observe_all(struct timeline *timeline, uint64_t ms, const int64_t *values)
+{
+    for (size_t i = 0; i < TIMELINE_GAUGES; i++)
+        timeline_observe(timeline, at(ms), (enum timeline_gauge)i, values[i]);
+}
+
 static void test_nothing(void **state)
 {
     (void)state;
@@ -201,10 +208,10 @@ static void test_intervals(void **state)
     timeline_record(timeline, at(100), TIMELINE_NO_LATENCY, ERRORS_OTHER, 1);
     timeline_drop(timeline, at(100), 7);
     timeline_drop(timeline, at(101), 2);
-    timeline_sample(timeline, at(320), &(struct timeline_sample){9, 100, 5000, 2, 1999});
-    timeline_sample(timeline, at(330), &(struct timeline_sample){8, 90, 4000, 3, 4000});
-    timeline_sample(timeline, at(340), &(struct timeline_sample){-1, -1, -1, -1, -1});
-    timeline_sample(timeline, at(400), &(struct timeline_sample){-1, 0, -1, 0, 999});
+    observe_all(timeline, 320, (const int64_t[]){9, 100, 5000, 2, 1});
+    observe_all(timeline, 330, (const int64_t[]){8, 90, 4000, 3, 4});
+    observe_all(timeline, 340, (const int64_t[]){-1, -1, -1, -1, -1});
+    observe_all(timeline, 400, (const int64_t[]){-1, 0, -1, 0, 0});
     timeline_record(timeline, at(500), 30, 1, 0);
     report(&fixture, 500);
     assert_int_equal(fixture.row_count, 6);
@@ -237,6 +244,30 @@ static void test_intervals(void **state)
     end(&fixture);
 }
 
+/* Each gauge alone is in the report under its own name and leaves the others unknown: one that is added needs
+ * its row in the table and nothing else. */
+static void test_gauges(void **state)
+{
+    (void)state;
+    for (size_t seen = 0; seen < TIMELINE_GAUGES; seen++) {
+        struct fixture fixture;
+        struct term term, map;
+        struct term_list list;
+        start(&fixture);
+        timeline_observe(&fixture.timeline, at(5), (enum timeline_gauge)seen, 7);
+        report(&fixture, 10);
+        assert_true(term_build_done(&fixture.builder, &term));
+        assert_true(term_list_start(&list, term));
+        assert_true(term_list_next(&list, &map));
+        for (size_t i = 0; i < TIMELINE_GAUGES; i++) {
+            const char *key = timeline_gauge_text((enum timeline_gauge)i);
+            assert_non_null(key);
+            assert_int_equal(number(map, key), i == seen ? 7 : NIL);
+        }
+        end(&fixture);
+    }
+}
+
 /* The table is full with the 128th interval; the next makes 64 of twice the length, and itself the 65th. */
 static void test_merge(void **state)
 {
@@ -250,11 +281,10 @@ static void test_merge(void **state)
                         : i % 4 == 2 ? 1
                                      : TIMELINE_NO_ERROR,
                         i);
-        timeline_sample(timeline, at(100 * i + 1),
-                        &(struct timeline_sample){-1, (int64_t)(i % 2 ? 1 : i), (int64_t)(1000 - i), -1, -1});
+        timeline_observe(timeline, at(100 * i + 1), TIMELINE_MAILBOX, (int64_t)(i % 2 ? 1 : i));
+        timeline_observe(timeline, at(100 * i + 1), TIMELINE_MEMORY_BYTES, (int64_t)(1000 - i));
     }
-    timeline_sample(timeline, at(100 * TIMELINE_INTERVALS - 1),
-                    &(struct timeline_sample){-1, -1, -1, -1, 9000});
+    timeline_observe(timeline, at(100 * TIMELINE_INTERVALS - 1), TIMELINE_LOOP_LAG_US, 9);
     report(&fixture, 100 * TIMELINE_INTERVALS);
     assert_int_equal(fixture.row_count, TIMELINE_INTERVALS);
     timeline_drop(timeline, at(100 * TIMELINE_INTERVALS), 1);
@@ -510,11 +540,11 @@ static void test_too_many_marks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing),        cmocka_unit_test(test_intervals),
-        cmocka_unit_test(test_merge),          cmocka_unit_test(test_as_if_sorted),
-        cmocka_unit_test(test_days),           cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_jump),           cmocka_unit_test(test_marks),
-        cmocka_unit_test(test_too_many_marks),
+        cmocka_unit_test(test_nothing),      cmocka_unit_test(test_intervals),
+        cmocka_unit_test(test_gauges),       cmocka_unit_test(test_merge),
+        cmocka_unit_test(test_as_if_sorted), cmocka_unit_test(test_days),
+        cmocka_unit_test(test_memory),       cmocka_unit_test(test_jump),
+        cmocka_unit_test(test_marks),        cmocka_unit_test(test_too_many_marks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

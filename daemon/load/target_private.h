@@ -1,9 +1,10 @@
 /* How a run reaches one of its targets: connecting to its node, resolving :global and :via names, one monitor
  * that tells of its death. A target that failed is reached anew with the next use: another process may have
  * its name by then. */
-#ifndef HARNESSD_LOAD_TARGET_H
-#define HARNESSD_LOAD_TARGET_H
+#ifndef HARNESSD_LOAD_TARGET_PRIVATE_H
+#define HARNESSD_LOAD_TARGET_PRIVATE_H
 
+#include "load/target_way.h"
 #include "node/rpc_out.h"
 #include "scenario/scenario.h"
 
@@ -12,12 +13,6 @@ enum target_state {
     TARGET_CONNECTING, /* `wait` waits for its node */
     TARGET_RESOLVING,  /* `lookup` asks for the pid behind its name */
     TARGET_READY,      /* monitored; messages go to it */
-};
-
-enum target_failure {
-    TARGET_NODEDOWN, /* its node cannot be reached, or no longer */
-    TARGET_NOPROC,   /* there is none */
-    TARGET_DIED,     /* with a reason */
 };
 
 struct target;
@@ -54,7 +49,8 @@ struct target {
 void target_init(struct target *target, const struct target_spec *spec, size_t index, struct process *process,
                  struct term group_leader, const struct target_events *events, void *owner);
 
-/* Lets go of everything; no event comes any more. */
+/* Lets go of it; no event comes any more until it is reached again. What a lookup has found stays. */
+void target_close(struct target *target);
 void target_free(struct target *target);
 
 /* Sets out to reach it unless it is ready or on the way. */
@@ -63,7 +59,7 @@ void target_reach(struct target *target);
 /* Whether a message may be sent now; when it is only congested, `drained` will tell. */
 MUST_CHECK bool target_is_open(struct target *target);
 
-/* Sends a message; the target is open. Losing the connection over it is told by `failed`. */
+/* Sends a message; the target is ready. Losing the connection over it is told by `failed`. */
 void target_send(struct target *target, struct term message);
 
 #endif

@@ -1,6 +1,6 @@
 /* Virtual threads that sleep, by the time when they wake: a binary heap. */
-#ifndef HARNESSD_LOAD_SLEEPERS_H
-#define HARNESSD_LOAD_SLEEPERS_H
+#ifndef HARNESSD_LOAD_SLEEPERS_PRIVATE_H
+#define HARNESSD_LOAD_SLEEPERS_PRIVATE_H
 
 #include <stdbool.h>
 #include <stddef.h>

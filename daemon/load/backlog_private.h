@@ -1,7 +1,7 @@
 /* Arrivals of an open load that wait for room, each with its intended start: a ring that grows with the most
  * that ever waited. */
-#ifndef HARNESSD_LOAD_BACKLOG_H
-#define HARNESSD_LOAD_BACKLOG_H
+#ifndef HARNESSD_LOAD_BACKLOG_PRIVATE_H
+#define HARNESSD_LOAD_BACKLOG_PRIVATE_H
 
 #include <stddef.h>
 #include <stdint.h>

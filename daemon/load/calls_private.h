@@ -9,8 +9,8 @@
  * All calls of a run have the same timeout, so that the order in which they are opened is that of their
  * deadlines.
  */
-#ifndef HARNESSD_LOAD_CALLS_H
-#define HARNESSD_LOAD_CALLS_H
+#ifndef HARNESSD_LOAD_CALLS_PRIVATE_H
+#define HARNESSD_LOAD_CALLS_PRIVATE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,0 +1,124 @@
+/* The load engine and the targets as parts of a run: what they are made with, and what they tell it. */
+#include <stdlib.h>
+
+#include "run_private.h"
+
+/* --- What the targets tell --- */
+
+static void run_load_on_open(void *owner, size_t target)
+{
+    struct run *run = owner;
+    probes_target_ready(run, target);
+    engine_target_open(run->engine, target);
+}
+
+static void run_load_on_failed(void *owner, size_t target, enum target_failure failure, struct term reason)
+{
+    struct run *run = owner;
+    probes_target_failed(run, target);
+    engine_target_failed(run->engine, target, failure, reason);
+}
+
+static const struct targets_events run_load_targets_events = {.open = run_load_on_open,
+                                                              .failed = run_load_on_failed};
+
+/* --- What the engine tells --- */
+
+static void run_load_wake(void *owner, uint64_t when_ns)
+{
+    struct run *run = owner;
+    uint64_t now = clock_ns();
+    loop_timer_set(&run->engine_timer, when_ns > now ? when_ns - now : 0);
+}
+
+static void run_load_fired(void *owner)
+{
+    struct run *run = owner;
+    engine_work(run->engine);
+}
+
+static void run_load_started(void *owner)
+{
+    run_enter(owner, RUN_LOAD);
+}
+
+static void run_load_over(void *owner)
+{
+    run_enter(owner, RUN_CHAOS_WAIT);
+}
+
+static void run_load_observed(void *owner, size_t target, bool ok, uint64_t now_ns)
+{
+    chaos_observed(owner, target, ok, now_ns);
+}
+
+static void run_load_apply(void *owner, uint32_t thread, uint64_t step, struct term hook,
+                           struct term arguments)
+{
+    session_work(owner, thread, step, hook, arguments);
+}
+
+static void run_load_second(void *owner)
+{
+    judge_while_loading(owner);
+}
+
+static const struct engine_events run_load_engine_events = {.wake = run_load_wake,
+                                                            .started = run_load_started,
+                                                            .over = run_load_over,
+                                                            .observed = run_load_observed,
+                                                            .apply = run_load_apply,
+                                                            .second = run_load_second};
+
+void run_load_init(struct run *run)
+{
+    const struct runner_limits *limits = runner_limits(run->runner);
+    run->targets = targets_new(run->scenario, &run->subject_spec, run->process,
+                               term_built(&run->group_leader), &run_load_targets_events, run);
+    struct engine_options options = {.scenario = run->scenario,
+                                     .seed = run->seed,
+                                     .pid = process_pid(run->process),
+                                     .customs_most = limits->custom,
+                                     .events_most = limits->events,
+                                     .event_bytes_most = limits->event_bytes,
+                                     .loop = node_loop(process_node(run->process)),
+                                     .clock = &clock_machine,
+                                     .way = &targets_way,
+                                     .way_owner = run->targets,
+                                     .counters = run_counters(run),
+                                     .events = &run_load_engine_events,
+                                     .owner = run};
+    run->engine = engine_new(&options);
+    engine_observe(run->engine, run->is_observed);
+    loop_timer_init_precise(&run->engine_timer, options.loop, run_load_fired, run);
+}
+
+void run_load_reply(struct run *run, int64_t tag, struct term reply)
+{
+    if (run->engine)
+        engine_reply(run->engine, tag, reply);
+}
+
+void run_load_stop(struct run *run)
+{
+    if (!run->engine)
+        return;
+    loop_timer_stop(&run->engine_timer);
+    engine_stop(run->engine);
+    targets_close(run->targets);
+}
+
+void run_load_free(struct run *run)
+{
+    if (!run->engine)
+        return;
+    loop_timer_free(&run->engine_timer);
+    engine_free(run->engine);
+    targets_free(run->targets);
+}
+
+const struct load_record *run_record(const struct run *run)
+{
+    static const struct load_record nothing = {0};
+    return run->engine ? engine_record(run->engine) : &nothing;
+}

@@ -1,0 +1,37 @@
+/* What a load has come to, so far or in the end. The engine alone writes it. */
+#ifndef HARNESSD_LOAD_LOAD_RECORD_H
+#define HARNESSD_LOAD_LOAD_RECORD_H
+
+#include "load/latencies.h"
+#include "measure/errors.h"
+#include "measure/events.h"
+#include "measure/timeline.h"
+
+struct load_record {
+    struct events events;
+    struct errors errors;
+    struct latencies latencies;
+    struct timeline timeline; /* its `start_ns` is 0 before the load has begun */
+    uint64_t operations;      /* that have ended */
+    uint64_t operation_errors;
+    uint64_t dropped;             /* arrivals that found no room */
+    uint64_t started_ns;          /* the first thread; when the engine was made, before */
+    uint64_t ended_ns;            /* the load; as `started_ns` before */
+    struct buffer thread_failure; /* of the first thread of those that have failed; empty when none has */
+};
+
+/* What a virtual thread has come to. */
+struct load_thread {
+    uint64_t operations; /* that have ended */
+    uint32_t errors;     /* of them; stays at the most that it can hold */
+};
+
+/* Response times since this was last asked for. */
+struct load_recent {
+    uint64_t count;
+    uint64_t p50_us; /* 0 without any, as the others */
+    uint64_t p99_us;
+    uint64_t max_us;
+};
+
+#endif

@@ -1,0 +1,31 @@
+/* How the load engine reaches targets, by their numbers: the real ones are load/targets.h, tests have their
+ * own. */
+#ifndef HARNESSD_LOAD_TARGET_WAY_H
+#define HARNESSD_LOAD_TARGET_WAY_H
+
+#include "term/term.h"
+
+enum target_failure {
+    TARGET_NODEDOWN, /* its node cannot be reached, or no longer */
+    TARGET_NOPROC,   /* there is none */
+    TARGET_DIED,     /* with a reason */
+};
+
+struct target_way {
+    /* Sets out to reach a target, unless it is reached or on the way. engine_target_open() or
+     * engine_target_failed() tells how that went, perhaps from within. */
+    void (*reach)(void *owner, size_t target);
+
+    /* Whether a message may be sent now. When a target that was reached is only congested,
+     * engine_target_open() will tell. */
+    bool (*is_open)(void *owner, size_t target);
+
+    /* Sends a message to one that is open, or was until the last message. False when it is reached no longer,
+     * which engine_target_failed() has told or will tell. */
+    bool (*send)(void *owner, size_t target, struct term message);
+
+    /* The target as the user has named it. */
+    struct term (*server)(void *owner, size_t target);
+};
+
+#endif
