@@ -229,15 +229,27 @@ static void test_hooks_beside_terms(void **state)
     scenario_free(scenario);
 }
 
+struct bad_chaos {
+    const char *chaos;
+    const char *path;
+    const char *problem;
+    const char *message;
+};
+
+static void expect_bad(const struct bad_chaos *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char problem[300];
+        snprintf(problem, sizeof(problem), "#{path => [%s],problem => %s,message => <<\"%s", rows[i].path,
+                 rows[i].problem, rows[i].message);
+        EXPECT_PROBLEMS(chaos(rows[i].chaos), problem);
+    }
+}
+
 static void test_bad_terms(void **state)
 {
     (void)state;
-    static const struct {
-        const char *chaos;
-        const char *path;
-        const char *problem;
-        const char *message;
-    } rows[] = {
+    static const struct bad_chaos rows[] = {
         {"7", "chaos", "invalid_action", "7 is not a chaos term"},
         {"true", "chaos", "invalid_action", ""},
         {"{m, f}", "chaos", "invalid_action", ""},
@@ -269,6 +281,14 @@ static void test_bad_terms(void **state)
         {"{apply, 1, f, []}", "chaos,module", "wrong_type", ""},
         {"[x]", "chaos,0", "invalid_action", ""},
         {"[{suspend, 5} | x]", "chaos", "wrong_type", ""},
+    };
+    expect_bad(rows, ARRAY_LENGTH(rows));
+}
+
+static void test_bad_schedules_and_targets(void **state)
+{
+    (void)state;
+    static const struct bad_chaos rows[] = {
         {"[#{after_ms => 5}]", "chaos,0,action", "required", ""},
         {"[#{action => {suspend, 5}, afetr_ms => 1}]", "chaos,0,afetr_ms", "unknown_key",
          "is not a key of scheduled actions; did you mean after_ms?"},
@@ -284,12 +304,7 @@ static void test_bad_terms(void **state)
         {"[#{action => {suspend, 5}, target => {module, m, here}}]", "chaos,0,target", "wrong_type", ""},
         {"[#{action => {suspend, 5}, target => {children, s, a@x}}]", "chaos,0,target", "invalid_target", ""},
     };
-    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        char problem[300];
-        snprintf(problem, sizeof(problem), "#{path => [%s],problem => %s,message => <<\"%s", rows[i].path,
-                 rows[i].problem, rows[i].message);
-        EXPECT_PROBLEMS(chaos(rows[i].chaos), problem);
-    }
+    expect_bad(rows, ARRAY_LENGTH(rows));
 }
 
 static void test_steady_state_and_dry_run(void **state)
@@ -315,6 +330,7 @@ int main(void)
         cmocka_unit_test(test_schedule),
         cmocka_unit_test(test_targets),
         cmocka_unit_test(test_bad_terms),
+        cmocka_unit_test(test_bad_schedules_and_targets),
         cmocka_unit_test(test_hooks_beside_terms),
         cmocka_unit_test(test_steady_state_and_dry_run),
     };
