@@ -8,10 +8,10 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/socket_address.h"
-#include "config/config_file.h"
-#include "config/config_flags.h"
 #include "config/config_key.h"
-#include "config/cookie.h"
+#include "config_file_private.h"
+#include "config_flags_private.h"
+#include "cookie_private.h"
 #include "dist/node_name.h"
 
 static const char *address_problem(const char *text)

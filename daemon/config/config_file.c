@@ -1,4 +1,4 @@
-#include "config/config_file.h"
+#include "config_file_private.h"
 
 #include <errno.h>
 #include <stdlib.h>

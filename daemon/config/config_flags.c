@@ -1,4 +1,4 @@
-#include "config/config_flags.h"
+#include "config_flags_private.h"
 
 #include <getopt.h>
 #include <string.h>

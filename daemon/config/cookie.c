@@ -1,4 +1,4 @@
-#include "config/cookie.h"
+#include "cookie_private.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,9 +7,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "library_private.h"
 #include "run/heal_all.h"
-#include "serve/library.h"
-#include "serve/suite.h"
+#include "suite_private.h"
 #include "term/term_read.h"
 
 static void serve_simple_genserver_scenario(struct api *api, struct request *request)

@@ -1,6 +1,6 @@
 #include "api_private.h"
 #include "scenario/scenario_file.h"
-#include "serve/validation.h"
+#include "validation_private.h"
 
 static void answer_problems(struct request *request, const struct problems *problems)
 {

@@ -1,4 +1,4 @@
-#include "serve/http.h"
+#include "http_private.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "serve/library.h"
+#include "library_private.h"
 
 #include "term/term_read.h"
 

@@ -1,4 +1,4 @@
-#include "serve/metrics.h"
+#include "metrics_private.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

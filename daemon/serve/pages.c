@@ -5,9 +5,9 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "serve/http.h"
-#include "serve/metrics.h"
-#include "serve/run_pages.h"
+#include "http_private.h"
+#include "metrics_private.h"
+#include "run_pages_private.h"
 
 struct pages {
     struct pages_options options;

@@ -1,4 +1,4 @@
-#include "serve/process_usage.h"
+#include "process_usage_private.h"
 
 #include <dirent.h>
 #include <inttypes.h>

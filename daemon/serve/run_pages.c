@@ -1,4 +1,4 @@
-#include "serve/run_pages.h"
+#include "run_pages_private.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

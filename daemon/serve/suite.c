@@ -1,4 +1,4 @@
-#include "serve/suite.h"
+#include "suite_private.h"
 
 #include <assert.h>
 #include <stdlib.h>

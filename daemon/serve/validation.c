@@ -1,4 +1,4 @@
-#include "serve/validation.h"
+#include "validation_private.h"
 
 #include <stdlib.h>
 

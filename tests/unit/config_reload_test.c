@@ -10,7 +10,7 @@
 #include <jansson.h>
 
 #include "config/config_key.h"
-#include "config/cookie.h"
+#include "cookie_private.h"
 
 #define HEAD "{\"node\": {\"name\": \"a@b\"}"
 

@@ -12,7 +12,7 @@
 
 #include "base/memory.h"
 #include "config/config_key.h"
-#include "config/cookie.h"
+#include "cookie_private.h"
 #include "dist/node_name.h"
 
 #define ARGUMENTS 16

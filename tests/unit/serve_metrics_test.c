@@ -1,4 +1,4 @@
-#include "serve/metrics.h"
+#include "metrics_private.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* Looking at a scenario without running it. */
-#ifndef HARNESSD_SERVE_VALIDATION_H
-#define HARNESSD_SERVE_VALIDATION_H
+#ifndef HARNESSD_SERVE_VALIDATION_PRIVATE_H
+#define HARNESSD_SERVE_VALIDATION_PRIVATE_H
 
 #include "node/request.h"
 #include "run/runner.h"

@@ -1,6 +1,6 @@
 /* The flags of the command line. */
-#ifndef HARNESSD_CONFIG_CONFIG_FLAGS_H
-#define HARNESSD_CONFIG_CONFIG_FLAGS_H
+#ifndef HARNESSD_CONFIG_CONFIG_FLAGS_PRIVATE_H
+#define HARNESSD_CONFIG_CONFIG_FLAGS_PRIVATE_H
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 /* What this process takes of its machine, as the kernel says (proc(5)). */
-#ifndef HARNESSD_SERVE_PROCESS_USAGE_H
-#define HARNESSD_SERVE_PROCESS_USAGE_H
+#ifndef HARNESSD_SERVE_PROCESS_USAGE_PRIVATE_H
+#define HARNESSD_SERVE_PROCESS_USAGE_PRIVATE_H
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* The secret that nodes of a cluster share. */
-#ifndef HARNESSD_CONFIG_COOKIE_H
-#define HARNESSD_CONFIG_COOKIE_H
+#ifndef HARNESSD_CONFIG_COOKIE_PRIVATE_H
+#define HARNESSD_CONFIG_COOKIE_PRIVATE_H
 
 #include "base/compiler.h"
 

@@ -1,6 +1,6 @@
 /* Suites of chaos scenarios, as the library's ChaosHelpers.run_chaos_suite/3 has them. */
-#ifndef HARNESSD_SERVE_SUITE_H
-#define HARNESSD_SERVE_SUITE_H
+#ifndef HARNESSD_SERVE_SUITE_PRIVATE_H
+#define HARNESSD_SERVE_SUITE_PRIVATE_H
 
 #include "node/request.h"
 #include "registry/runs.h"

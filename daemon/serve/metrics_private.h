@@ -1,11 +1,11 @@
 /* What the daemon tells Prometheus: one table of metrics with name, type, help and source, written in the
  * text format (version 0.0.4). Times are in seconds and sizes in bytes, as is the custom there. */
-#ifndef HARNESSD_SERVE_METRICS_H
-#define HARNESSD_SERVE_METRICS_H
+#ifndef HARNESSD_SERVE_METRICS_PRIVATE_H
+#define HARNESSD_SERVE_METRICS_PRIVATE_H
 
 #include "base/buffer.h"
+#include "process_usage_private.h"
 #include "run/runner.h"
-#include "serve/process_usage.h"
 
 struct metrics_peer {
     const char *name;

@@ -1,6 +1,6 @@
 /* The configuration file: one JSON object. A key that begins with two slashes is a comment, anywhere. */
-#ifndef HARNESSD_CONFIG_CONFIG_FILE_H
-#define HARNESSD_CONFIG_CONFIG_FILE_H
+#ifndef HARNESSD_CONFIG_CONFIG_FILE_PRIVATE_H
+#define HARNESSD_CONFIG_CONFIG_FILE_PRIVATE_H
 
 #include "base/compiler.h"
 #include "config/config_key.h"

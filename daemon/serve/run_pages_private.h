@@ -1,9 +1,9 @@
 /* Runs over HTTP, as JSON: what status() and report() answer. */
-#ifndef HARNESSD_SERVE_RUN_PAGES_H
-#define HARNESSD_SERVE_RUN_PAGES_H
+#ifndef HARNESSD_SERVE_RUN_PAGES_PRIVATE_H
+#define HARNESSD_SERVE_RUN_PAGES_PRIVATE_H
 
+#include "http_private.h"
 #include "registry/runs.h"
-#include "serve/http.h"
 
 /* The newest runs, an array of at most `limit` (1 to RUN_PAGES_MOST) of those before the id `before`; both
  * are of the query. `runs` is NULL as long as the daemon is not ready, here as below. */

@@ -1,8 +1,8 @@
 /* A small HTTP server, by libevent's evhttp, to look at the daemon from outside: pages for GET and HEAD,
  * nothing that changes anything. Requests are small, connections few and never idle for long; of too many the
  * oldest are closed, as a working client is done in no time. */
-#ifndef HARNESSD_SERVE_HTTP_H
-#define HARNESSD_SERVE_HTTP_H
+#ifndef HARNESSD_SERVE_HTTP_PRIVATE_H
+#define HARNESSD_SERVE_HTTP_PRIVATE_H
 
 #include "base/blob.h"
 #include "base/buffer.h"

@@ -1,7 +1,7 @@
 /* The functions of the library that make scenarios, plain maps that run() takes, and
  * chaos terms for them. */
-#ifndef HARNESSD_SERVE_LIBRARY_H
-#define HARNESSD_SERVE_LIBRARY_H
+#ifndef HARNESSD_SERVE_LIBRARY_PRIVATE_H
+#define HARNESSD_SERVE_LIBRARY_PRIVATE_H
 
 #include "node/request.h"
 
