@@ -42,7 +42,6 @@ void target_close(struct target *target)
 
 void target_free(struct target *target)
 {
-    target_let_go(target);
     buffer_free(&target->found);
     term_build_free(&target->control);
 }

@@ -51,6 +51,8 @@ void target_init(struct target *target, const struct target_spec *spec, size_t i
 
 /* Lets go of it; no event comes any more until it is reached again. What a lookup has found stays. */
 void target_close(struct target *target);
+
+/* After target_close(); its process may have ended. */
 void target_free(struct target *target);
 
 /* Sets out to reach it unless it is ready or on the way. */

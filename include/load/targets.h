@@ -24,6 +24,8 @@ struct targets *targets_new(const struct scenario *scenario, const struct target
 
 /* Lets go of all; no event comes any more. They may still be looked at. */
 void targets_close(struct targets *targets);
+
+/* After targets_close(); their process may have ended. */
 void targets_free(struct targets *targets);
 
 /* For the engine: the owner is the targets. */
