@@ -29,7 +29,7 @@ case ${1:-} in
     ;;
 esac
 
-require_packages "$BUILD_PACKAGES systemd"
+require_packages "$BUILD_PACKAGES $SERVICE_PACKAGES"
 scratch=$(mktemp -d) || exit 2
 root=$scratch/root
 cgroup=$scratch/cgroup
@@ -175,7 +175,7 @@ if [ "$(id -u)" != 0 ]; then
     echo "as root, please: a fresh Debian is to be made and booted" >&2
     exit 2
 fi
-require_packages "debootstrap iproute2 util-linux curl"
+require_packages "debootstrap iproute2 procps util-linux curl"
 
 make_debian() {
     [ -f "$CACHE/debian.tar" ] || {

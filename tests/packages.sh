@@ -5,8 +5,10 @@
 #
 # Root gets what is missing from apt; anybody else is told the names, and the script ends with status 2.
 
-BUILD_PACKAGES="gcc libc6-dev make cmake dpkg-dev gzip pkg-config erlang-base erlang-dev libevent-dev libjansson-dev libssl-dev libsystemd-dev elixir"
-TEST_PACKAGES="libcmocka-dev clang clang-format libclang-rt-dev curl jq faketime"
+BUILD_PACKAGES="gcc libc6-dev make cmake dpkg-dev file gzip pkg-config erlang-base erlang-dev libevent-dev libjansson-dev libssl-dev libsystemd-dev elixir"
+TEST_PACKAGES="libcmocka-dev clang clang-format libclang-rt-dev curl jq faketime procps"
+# What the checks of the package need besides.
+SERVICE_PACKAGES="systemd"
 
 missing_packages() {
     for package in $1; do

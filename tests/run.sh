@@ -238,6 +238,9 @@ all)
     soak
     fuzz
     ;;
+build)
+    build_release
+    ;;
 format)
     check_format
     ;;
