@@ -1,4 +1,4 @@
-#include "dist/atom_cache.h"
+#include "atom_cache_private.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -11,8 +11,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "dist/flags.h"
-#include "dist/outbox.h"
-#include "dist/transport.h"
+#include "outbox_private.h"
+#include "transport_private.h"
 
 /* Read at once: several hundred replies of a busy server. */
 #define READ_BYTES (64 * 1024)

@@ -6,8 +6,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "dist/epmd_exchange.h"
-#include "dist/epmd_process.h"
+#include "epmd_exchange_private.h"
+#include "epmd_process_private.h"
 
 #define RETRY_FIRST_MS 100
 #define RETRY_MOST_MS 5000

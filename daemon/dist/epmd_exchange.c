@@ -1,4 +1,4 @@
-#include "dist/epmd_exchange.h"
+#include "epmd_exchange_private.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "dist/epmd_process.h"
+#include "epmd_process_private.h"
 
 #include <signal.h>
 #include <spawn.h>

@@ -1,4 +1,4 @@
-#include "dist/message.h"
+#include "message_private.h"
 
 #include <stdlib.h>
 

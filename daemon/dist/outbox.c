@@ -1,4 +1,4 @@
-#include "dist/outbox.h"
+#include "outbox_private.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "dist/transport.h"
+#include "transport_private.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -5,100 +5,80 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "run_private.h"
 #include "term/term_read.h"
 
-void chaos_agents_init(struct chaos_agents *agents, struct run *run,
-                       void (*lost)(void *owner, struct chaos_agent *agent, struct term reason), void *owner)
-{
-    *agents = (struct chaos_agents){.run = run, .lost = lost, .owner = owner};
-}
-
 /* {harnessd, RunId, chaos} */
-static void build_key(const struct chaos_agents *agents, struct term_builder *builder)
+static void agents_build_key(const struct agents *agents, struct term_builder *builder)
 {
     term_build_tuple(builder, 3);
     term_build_atom(builder, "harnessd");
-    term_build_unsigned(builder, agents->run->id);
+    term_build_unsigned(builder, agents->run_id);
     term_build_atom(builder, "chaos");
 }
 
-static void on_down(void *owner, struct term reason)
+static void agents_forget_waiting(struct agent *agent)
 {
-    struct chaos_agent *agent = owner;
-    struct chaos_agents *agents = agent->agents;
-    struct chaos_agent **link = &agents->first;
-    while (*link != agent)
-        link = &(*link)->next;
-    *link = agent->next;
-    agents->lost(agents->owner, agent, reason);
     for (size_t i = 0; i < agent->waiting_count; i++)
         buffer_free(&agent->waiting[i]);
+    agent->waiting_count = 0;
+}
+
+static void agents_free(struct agent *agent)
+{
+    agents_forget_waiting(agent);
     free(agent->waiting);
     free(agent);
 }
 
-static void build_source(const char *variable, enum script_name name, struct term_builder *bindings)
+static void agents_on_down(void *owner, struct term reason)
 {
-    script_build_binding(bindings, variable);
-    term_build_text(bindings, script_source(name));
+    struct agent *agent = owner;
+    struct agents *agents = agent->agents;
+    list_remove(&agents->items, &agent->link);
+    agents->lost(agents->owner, agent, reason);
+    agents_free(agent);
 }
 
-static bool start(struct chaos_agent *agent)
+static bool agents_start(struct agents *agents, struct agent *agent)
 {
-    struct run *run = agent->agents->run;
-    struct term_builder bindings = {0};
-    term_build_list(&bindings, 5);
-    script_build_binding(&bindings, "Daemon");
-    term_build_term(&bindings, process_pid(run->process));
-    build_source("GuardianSource", SCRIPT_GUARDIAN, &bindings);
-    script_build_binding(&bindings, "Key");
-    build_key(agent->agents, &bindings);
-    build_source("KeeperSource", SCRIPT_KEEPER, &bindings);
-    script_build_binding(&bindings, "Serial");
-    term_build_unsigned(&bindings, agent->serial);
-    term_build_nil(&bindings);
-    struct script_request request = {.name = SCRIPT_CHAOS,
-                                     .node = agent->node,
-                                     .process = run->process,
-                                     .bindings = term_built(&bindings),
-                                     .group_leader = term_built(&run->group_leader),
-                                     .down = on_down,
-                                     .owner = agent};
-    bool started = script_start(runner_scripts(run->runner), &agent->script, &request);
-    term_build_free(&bindings);
-    return started;
+    struct term_builder key = {0};
+    agents_build_key(agents, &key);
+    struct agent_start start = {.node = agent->node,
+                                .key = term_built(&key),
+                                .serial = agent->serial,
+                                .down = agents_on_down,
+                                .owner = agent};
+    agent->process = agents->way->start(agents->way_owner, &start);
+    term_build_free(&key);
+    return agent->process != NULL;
 }
 
-struct chaos_agent *chaos_agent_of(struct chaos_agents *agents, const char *node)
+struct agent *agents_of(struct agents *agents, const char *node)
 {
-    struct chaos_agent *agent = agents->first;
-    while (agent && strcmp(agent->node, node) != 0)
-        agent = agent->next;
-    if (agent)
-        return agent;
-    agent = memory_zalloc(1, sizeof(*agent));
+    LIST_EACH(struct agent, known, &agents->items, link)
+    if (strcmp(known->node, node) == 0)
+        return known;
+    struct agent *agent = memory_zalloc(1, sizeof(*agent));
     agent->agents = agents;
     agent->serial = ++agents->serials;
     snprintf(agent->node, sizeof(agent->node), "%s", node);
-    if (!start(agent)) {
+    if (!agents_start(agents, agent)) {
         free(agent);
         return NULL;
     }
-    agent->next = agents->first;
-    agents->first = agent;
+    list_prepend(&agents->items, &agent->link);
     return agent;
 }
 
-void chaos_agent_ask(struct chaos_agent *agent, uint64_t number, struct term request)
+void agent_ask(struct agent *agent, uint64_t number, struct term request)
 {
     struct term_builder message = {0};
     term_build_tuple(&message, 3);
-    build_key(agent->agents, &message);
+    agents_build_key(agent->agents, &message);
     term_build_unsigned(&message, number);
     term_build_term(&message, request);
     if (agent->started) {
-        (void)script_send(&agent->script, term_built(&message));
+        agent->agents->way->send(agent->process, term_built(&message));
         term_build_free(&message);
         return;
     }
@@ -106,35 +86,33 @@ void chaos_agent_ask(struct chaos_agent *agent, uint64_t number, struct term req
     agent->waiting[agent->waiting_count++] = message.bytes;
 }
 
-void chaos_agent_ask_atom(struct chaos_agent *agent, uint64_t number, const char *request)
+void agent_ask_atom(struct agent *agent, uint64_t number, const char *request)
 {
     struct term_builder atom = {0};
     term_build_atom(&atom, request);
-    chaos_agent_ask(agent, number, term_built(&atom));
+    agent_ask(agent, number, term_built(&atom));
     term_build_free(&atom);
 }
 
-static void on_started(struct chaos_agents *agents, int64_t serial)
+static void agents_on_started(struct agents *agents, int64_t serial)
 {
-    for (struct chaos_agent *agent = agents->first; agent; agent = agent->next) {
-        if (agent->serial != serial)
+    LIST_EACH(struct agent, agent, &agents->items, link)
+    {
+        if (agent->serial != serial || agent->started)
             continue;
         agent->started = true;
-        for (size_t i = 0; i < agent->waiting_count; i++) {
-            (void)script_send(&agent->script, term_of(&agent->waiting[i]));
-            buffer_free(&agent->waiting[i]);
-        }
-        agent->waiting_count = 0;
+        for (size_t i = 0; i < agent->waiting_count; i++)
+            agents->way->send(agent->process, term_of(&agent->waiting[i]));
+        agents_forget_waiting(agent);
     }
 }
 
-bool chaos_agents_message(struct chaos_agents *agents, struct term message, uint64_t *number,
-                          struct term *answer)
+bool agents_message(struct agents *agents, struct term message, uint64_t *number, struct term *answer)
 {
     struct term parts[3], started[2];
     int64_t integer;
     struct term_builder key = {0};
-    build_key(agents, &key);
+    agents_build_key(agents, &key);
     bool ours = term_read_tuple_of(message, 3, parts) && term_same(parts[0], term_built(&key));
     term_build_free(&key);
     *answer = (struct term){0};
@@ -144,28 +122,22 @@ bool chaos_agents_message(struct chaos_agents *agents, struct term message, uint
         *number = (uint64_t)integer;
         *answer = parts[2];
     } else if (term_read_tuple_of(parts[1], 2, started) && term_read_integer(started[1], &integer)) {
-        on_started(agents, integer);
+        agents_on_started(agents, integer);
     }
     return true;
 }
 
-void chaos_agents_end(struct chaos_agents *agents)
+void agents_end(struct agents *agents)
 {
     struct term_builder stop = {0};
     term_build_tuple(&stop, 2);
-    build_key(agents, &stop);
+    agents_build_key(agents, &stop);
     term_build_atom(&stop, "stop");
-    while (agents->first) {
-        struct chaos_agent *agent = agents->first;
-        agents->first = agent->next;
-        if (script_send(&agent->script, term_built(&stop)))
-            script_leave(&agent->script);
-        else
-            script_kill(&agent->script);
-        for (size_t i = 0; i < agent->waiting_count; i++)
-            buffer_free(&agent->waiting[i]);
-        free(agent->waiting);
-        free(agent);
+    LIST_EACH(struct agent, agent, &agents->items, link)
+    {
+        list_remove(&agents->items, &agent->link);
+        agents->way->stop(agent->process, term_built(&stop));
+        agents_free(agent);
     }
     term_build_free(&stop);
 }

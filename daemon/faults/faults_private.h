@@ -1,11 +1,10 @@
-/* The faults of one run. run_chaos.c works through the schedule, chaos_find.c finds out who the target of an
- * injection is, chaos_refusals.c whether it may be, chaos_act.c has the agents do it, hold it and undo it,
- * chaos_rounds.c kills children again and again. */
+/* The faults of one run. faults.c works through the schedule, find.c finds out who the target of an
+ * injection is, refusals.c whether it may be, act.c has the agents do it, hold it and undo it,
+ * rounds.c kills children again and again. */
 #ifndef HARNESSD_FAULTS_FAULTS_PRIVATE_H
 #define HARNESSD_FAULTS_FAULTS_PRIVATE_H
 
 #include "injections_private.h"
-#include "run_private.h"
 
 /* Where an action is in its schedule. */
 struct turn {
@@ -37,11 +36,10 @@ struct campaign {
 
 struct recovery;
 
-struct run_chaos {
-    struct run *run;
-    struct loop_timer timer;
+struct faults {
+    struct faults_options options;
     uint64_t started_ns; /* 0: only plans are made */
-    struct chaos_agents agents;
+    struct agents agents;
     uint64_t serials;
     struct turn *turns; /* of each action */
     struct campaign *campaigns;
@@ -63,104 +61,123 @@ struct run_chaos {
     struct buffer failure; /* of the chaos as a whole */
 };
 
-/* --- run_chaos.c --- */
+/* --- faults.c --- */
+
+static inline uint64_t faults_now(const struct faults *faults)
+{
+    return clock_read(faults->options.clock);
+}
+
+/* faults_work() is due at once. */
+void faults_wake(struct faults *faults);
 
 /* Of more than are recorded the oldest that has ended goes. */
-struct injection *chaos_new_injection(struct run_chaos *chaos, const struct fault_action *action,
-                                      uint32_t index, uint64_t occurrence);
+struct injection *faults_new_injection(struct faults *faults, const struct fault_action *action,
+                                       uint32_t index, uint64_t occurrence);
 
 /* Takes one out that is not to be recorded. */
-void chaos_drop(struct run_chaos *chaos, struct injection *injection);
+void faults_drop(struct faults *faults, struct injection *injection);
 
 /* It has ended, with its outcome. */
-void chaos_end(struct run_chaos *chaos, struct injection *injection);
+void faults_end(struct faults *faults, struct injection *injection);
 
 /* What the chaos has waited for is over; `result` is what came of it. */
-void chaos_release(struct run_chaos *chaos, uint32_t index, struct term result);
+void faults_release(struct faults *faults, uint32_t index, struct term result);
 
 /* The chaos as a whole has failed, if it has not already. */
-void chaos_fail(struct run_chaos *chaos, struct term reason);
+void faults_fail(struct faults *faults, struct term reason);
 
-/* Sets the timer for what is due next. */
-void chaos_arm(struct run_chaos *chaos);
+/* It has ended, or never was; what came of it is set. */
+void faults_close(struct faults *faults, struct injection *injection);
 
 /* The one who is to answer part `index` of what the injection asks now. */
-uint64_t chaos_number(const struct injection *injection, size_t index);
+uint64_t faults_number(const struct injection *injection, size_t index);
 
 /* Forgets what was asked before and makes room for `count` answers. */
-void chaos_expect(struct run_chaos *chaos, struct injection *injection, size_t count);
+void faults_expect(struct faults *faults, struct injection *injection, size_t count);
 
-/* --- chaos_find.c --- */
+/* --- plans.c --- */
+
+/* Whom a plan is for is known. */
+void plans_found(struct faults *faults, struct injection *plan);
+
+/* --- turns.c --- */
+
+/* Says when the next one is due. */
+void turns_arm(struct faults *faults);
+
+/* --- find.c --- */
 
 /* Starts to look for the processes that the target of the injection is, or of a kind that is done to nodes
  * for its nodes; chaos_found() follows. False when there is nobody to ask: it is then to be called at once.
  */
-MUST_CHECK bool chaos_find(struct run_chaos *chaos, struct injection *injection);
+MUST_CHECK bool find_start(struct faults *faults, struct injection *injection);
 
 /* An answer to that. */
-void chaos_find_answered(struct run_chaos *chaos, struct injection *injection, size_t part,
-                         struct term answer);
-void chaos_find_lost(struct run_chaos *chaos, struct injection *injection, size_t part, struct term reason);
+void find_answered(struct faults *faults, struct injection *injection, size_t part, struct term answer);
+void find_lost(struct faults *faults, struct injection *injection, size_t part, struct term reason);
+
+/* How the user has named a target of the scenario. */
+const struct target_spec *find_target_spec(const struct faults *faults, size_t target);
 
 /* Whether a target says which node it is on, so that nobody has to be asked. */
-bool chaos_names_node(const struct target_spec *spec);
+bool find_names_node(const struct target_spec *spec);
 
-/* --- chaos_refusals.c --- */
+/* --- refusals.c --- */
 
 /* Appends what {not_allowed, _} says when the configuration forbids the injection: false when it does not. */
-MUST_CHECK bool chaos_forbids(const struct run_chaos *chaos, const struct injection *injection,
-                              struct term_builder *builder);
+MUST_CHECK bool refusals_of(const struct faults *faults, const struct injection *injection,
+                            struct term_builder *builder);
 
 /* The same of an action before anybody is known but those that it names. */
-MUST_CHECK bool chaos_forbids_action(const struct run *run, const struct fault_action *action,
-                                     struct term_builder *builder);
+MUST_CHECK bool refusals_of_action(const struct faults *faults, const struct fault_action *action,
+                                   struct term_builder *builder);
 
-/* --- chaos_act.c --- */
+/* --- act.c --- */
 
 /* Does what was found out to be done: to all candidates, or to the nodes. */
-void chaos_act(struct run_chaos *chaos, struct injection *injection);
-void chaos_act_answered(struct run_chaos *chaos, struct injection *injection, size_t part,
-                        struct term answer);
-void chaos_act_lost(struct run_chaos *chaos, struct injection *injection, size_t part, struct term reason);
+void act_start(struct faults *faults, struct injection *injection);
+void act_answered(struct faults *faults, struct injection *injection, size_t part, struct term answer);
+void act_lost(struct faults *faults, struct injection *injection, size_t part, struct term reason);
 
 /* Has it undone, if it lasts. */
-void chaos_undo(struct injection *injection);
+void act_undo(struct injection *injection);
 
 /* The same; what is still being done (messages are sent, a function is applied) is cut short. */
-void chaos_call_off(struct injection *injection);
+void act_call_off(struct injection *injection);
 
 /* Whom it is for is known. */
-void chaos_found(struct run_chaos *chaos, struct injection *injection);
+void faults_found(struct faults *faults, struct injection *injection);
 
-/* --- chaos_report.c --- */
+/* --- record.c --- */
 
 /* It is done, `at_ns`: counts it, marks it in the timeline and awaits recovery from it. */
-void chaos_injected(struct run_chaos *chaos, struct injection *injection);
+void record_injected(struct faults *faults, struct injection *injection);
 
 /* Marks it in the timeline as %{fault: kind, event: event, target: whom}, until the run is judged. */
-void chaos_mark(struct run_chaos *chaos, const struct injection *injection, const char *event);
+void record_mark(struct faults *faults, const struct injection *injection, const char *event);
 
-/* --- chaos_recovery.c --- */
+/* --- recovery.c --- */
 
-void chaos_recovery_init(struct run_chaos *chaos);
-void chaos_recovery_free(struct run_chaos *chaos);
+void recovery_init(struct faults *faults);
+void recovery_free(struct faults *faults);
 
 /* Recovery from it is awaited from now on, or no longer. */
-void chaos_watch(struct run_chaos *chaos, struct injection *injection);
-void chaos_unwatch(struct run_chaos *chaos, struct injection *injection);
+void recovery_watch(struct faults *faults, struct injection *injection);
+void recovery_unwatch(struct faults *faults, struct injection *injection);
 
 /* It is no longer recorded; how long its recovery takes counts nevertheless. */
-void chaos_watch_dropped(struct run_chaos *chaos, struct injection *injection);
+void recovery_drop(struct faults *faults, struct injection *injection);
 
-/* --- chaos_rounds.c --- */
+/* --- rounds.c --- */
 
-void chaos_campaign_start(struct run_chaos *chaos, const struct fault_action *action, uint32_t index,
-                          uint64_t occurrence);
-void chaos_campaign_round(struct run_chaos *chaos, struct campaign *campaign);
-void chaos_campaign_found(struct run_chaos *chaos, struct injection *injection);
+void rounds_start(struct faults *faults, const struct fault_action *action, uint32_t index,
+                  uint64_t occurrence);
+void rounds_next(struct faults *faults, struct campaign *campaign);
+void rounds_found(struct faults *faults, struct injection *injection);
 
 /* Ends all of them as they stand. */
-void chaos_campaigns_stop(struct run_chaos *chaos);
-void chaos_campaigns_free(struct run_chaos *chaos);
+void rounds_stop(struct faults *faults);
+void rounds_free(struct faults *faults);
 
 #endif

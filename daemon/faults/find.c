@@ -8,12 +8,12 @@
 
 /* --- Nodes --- */
 
-bool chaos_names_node(const struct target_spec *spec)
+bool find_names_node(const struct target_spec *spec)
 {
     return spec->kind == TARGET_PID || spec->kind == TARGET_NAME;
 }
 
-static void add_node(struct injection *injection, const char *node)
+static void find_add_node(struct injection *injection, const char *node)
 {
     const char *known = injection_nodes(injection);
     for (size_t i = 0; i < injection->node_count; i++, known += strlen(known) + 1)
@@ -23,7 +23,7 @@ static void add_node(struct injection *injection, const char *node)
     injection->node_count++;
 }
 
-static void add_groups(struct injection *injection, struct term term)
+static void find_add_groups(struct injection *injection, struct term term)
 {
     struct term_list groups;
     struct term element;
@@ -32,48 +32,53 @@ static void add_groups(struct injection *injection, struct term term)
     assert(is_list);
     while (term_list_next(&groups, &element)) {
         if (term_read_atom(element, name))
-            add_node(injection, name);
+            find_add_node(injection, name);
         else
-            add_groups(injection, element);
+            find_add_groups(injection, element);
     }
 }
 
 /* The targets that an action is for: its own, or those of the scenario. */
-static size_t spec_count(const struct run *run, const struct fault_action *action)
+static size_t find_spec_count(const struct faults *faults, const struct fault_action *action)
 {
-    return action->target.kind == FAULT_TARGET_SUBJECT ? run->scenario->target_count : 1;
+    return action->target.kind == FAULT_TARGET_SUBJECT ? faults->options.scenario->target_count : 1;
 }
 
-static const struct target_spec *spec_of(const struct run *run, const struct fault_action *action,
-                                         size_t index)
+const struct target_spec *find_target_spec(const struct faults *faults, size_t target)
 {
-    if (action->target.kind != FAULT_TARGET_SUBJECT)
-        return &action->target.spec;
-    return run->scenario->setup.data ? &run->subject_spec : &run->scenario->targets[index];
+    const struct scenario *scenario = faults->options.scenario;
+    return scenario->setup.data ? faults->options.subject : &scenario->targets[target];
 }
 
-static void find_nodes(struct run_chaos *chaos, struct injection *injection)
+static const struct target_spec *find_spec_of(const struct faults *faults, const struct fault_action *action,
+                                              size_t index)
+{
+    return action->target.kind != FAULT_TARGET_SUBJECT ? &action->target.spec
+                                                       : find_target_spec(faults, index);
+}
+
+static void find_nodes(struct faults *faults, struct injection *injection)
 {
     const struct fault_action *action = injection->action;
     char name[TERM_ATOM_BYTES + 1];
     if (action->kind->doing == FAULT_SPLIT) {
-        add_groups(injection, action->values[FAULT_NODES].term);
+        find_add_groups(injection, action->values[FAULT_NODES].term);
         return;
     }
     if (action->kind->doing == FAULT_HALT) {
         if (term_read_atom(action->values[FAULT_NODE].term, name))
-            add_node(injection, name);
+            find_add_node(injection, name);
         return;
     }
-    for (size_t i = 0; i < spec_count(chaos->run, action); i++)
-        if (chaos_names_node(spec_of(chaos->run, action, i)))
-            add_node(injection, spec_of(chaos->run, action, i)->node);
+    for (size_t i = 0; i < find_spec_count(faults, action); i++)
+        if (find_names_node(find_spec_of(faults, action, i)))
+            find_add_node(injection, find_spec_of(faults, action, i)->node);
 }
 
 /* --- Looking for processes --- */
 
 /* {find, {process | children, Server}}; the server as the node itself would call it. */
-static void build_server(const char *what, const struct target_spec *spec, struct term_builder *builder)
+static void find_build_server(const char *what, const struct target_spec *spec, struct term_builder *builder)
 {
     term_build_tuple(builder, 2);
     term_build_atom(builder, "find");
@@ -97,18 +102,18 @@ static void build_server(const char *what, const struct target_spec *spec, struc
     }
 }
 
-static void build_request(const struct fault_action *action, const struct target_spec *spec,
-                          struct term_builder *builder)
+static void find_build_request(const struct fault_action *action, const struct target_spec *spec,
+                               struct term_builder *builder)
 {
     enum fault_target_kind kind = action->target.kind;
     bool has_children = kind == FAULT_TARGET_CHILDREN || kind == FAULT_TARGET_CHILD;
     if (action->kind->victim == FAULT_TARGET_NODE) { /* where it is */
-        build_server("process", spec, builder);
+        find_build_server("process", spec, builder);
         return;
     }
     if (kind != FAULT_TARGET_APPLICATION && kind != FAULT_TARGET_MODULE) {
         has_children |= action->kind->victim == FAULT_SUPERVISOR;
-        build_server(has_children ? "children" : "process", spec, builder);
+        find_build_server(has_children ? "children" : "process", spec, builder);
         return;
     }
     term_build_tuple(builder, 2);
@@ -118,7 +123,7 @@ static void build_request(const struct fault_action *action, const struct target
     term_build_term(builder, spec->name);
 }
 
-static void keep_failure(struct injection *injection, const char *reason)
+static void find_keep_failure(struct injection *injection, const char *reason)
 {
     struct term_builder atom = {0};
     term_build_atom(&atom, reason);
@@ -126,35 +131,35 @@ static void keep_failure(struct injection *injection, const char *reason)
     term_build_free(&atom);
 }
 
-static void ask(struct run_chaos *chaos, struct injection *injection, size_t part, const char *node,
-                struct term request)
+static void find_ask(struct faults *faults, struct injection *injection, size_t part, const char *node,
+                     struct term request)
 {
-    struct chaos_agent *agent = chaos_agent_of(&chaos->agents, node);
+    struct agent *agent = agents_of(&faults->agents, node);
     injection->parts[part].agent = agent;
     if (agent) {
-        chaos_agent_ask(agent, chaos_number(injection, part), request);
+        agent_ask(agent, faults_number(injection, part), request);
     } else {
-        keep_failure(injection, "noproc"); /* this very node, or none that has a name */
+        find_keep_failure(injection, "noproc"); /* this very node, or none that has a name */
         injection->parts_left--;
     }
 }
 
 /* Of a kind that is done to nodes, targets are asked for that do not name their node. */
-static bool is_asked(const struct fault_action *action, const struct target_spec *spec)
+static bool find_is_asked(const struct fault_action *action, const struct target_spec *spec)
 {
     bool names_nodes = action->kind->doing == FAULT_SPLIT || action->kind->doing == FAULT_HALT;
-    return action->kind->victim != FAULT_TARGET_NODE || (!names_nodes && !chaos_names_node(spec));
+    return action->kind->victim != FAULT_TARGET_NODE || (!names_nodes && !find_names_node(spec));
 }
 
-static void ask_all(struct run_chaos *chaos, struct injection *injection)
+static void find_ask_all(struct faults *faults, struct injection *injection)
 {
     const struct fault_action *action = injection->action;
     for (size_t i = 0; i < injection->part_count; i++) {
-        const struct target_spec *spec = spec_of(chaos->run, action, i);
+        const struct target_spec *spec = find_spec_of(faults, action, i);
         struct term_builder request = {0};
-        if (is_asked(action, spec)) {
-            build_request(action, spec, &request);
-            ask(chaos, injection, i, spec->node, term_built(&request));
+        if (find_is_asked(action, spec)) {
+            find_build_request(action, spec, &request);
+            find_ask(faults, injection, i, spec->node, term_built(&request));
         } else {
             injection->parts_left--;
         }
@@ -162,26 +167,26 @@ static void ask_all(struct run_chaos *chaos, struct injection *injection)
     }
 }
 
-bool chaos_find(struct run_chaos *chaos, struct injection *injection)
+bool find_start(struct faults *faults, struct injection *injection)
 {
     const struct fault_action *action = injection->action;
-    size_t count = spec_count(chaos->run, action);
+    size_t count = find_spec_count(faults, action);
     if (action->kind->victim == FAULT_SUPERVISOR && count > 1) {
         count = 0;
-        keep_failure(injection, "several_targets");
+        find_keep_failure(injection, "several_targets");
     }
     injection->state = INJECTION_FINDING;
     if (action->kind->victim == FAULT_TARGET_NODE)
-        find_nodes(chaos, injection);
-    chaos_expect(chaos, injection, count);
+        find_nodes(faults, injection);
+    faults_expect(faults, injection, count);
     injection->answers = memory_zalloc(count, sizeof(*injection->answers));
     injection->answer_count = count;
-    ask_all(chaos, injection);
+    find_ask_all(faults, injection);
     return injection->parts_left > 0;
 }
 
 /* {elsewhere, Pid}: whom the name stands for is on another node, which is asked in its turn. */
-static void follow(struct run_chaos *chaos, struct injection *injection, size_t part, struct term pid)
+static void find_follow(struct faults *faults, struct injection *injection, size_t part, struct term pid)
 {
     struct term node;
     char name[TERM_ATOM_BYTES + 1] = "";
@@ -189,18 +194,18 @@ static void follow(struct run_chaos *chaos, struct injection *injection, size_t 
     struct target_spec spec = {.kind = TARGET_PID, .server = pid};
     if (!term_read_node(pid, &node) || !term_read_atom(node, name) ||
         !node_name_is_valid(name, strlen(name))) {
-        keep_failure(injection, "noproc");
+        find_keep_failure(injection, "noproc");
         injection->parts_left--;
         return;
     }
     struct term_builder request = {0};
-    build_request(action, &spec, &request);
-    ask(chaos, injection, part, name, term_built(&request));
+    find_build_request(action, &spec, &request);
+    find_ask(faults, injection, part, name, term_built(&request));
     term_build_free(&request);
 }
 
 /* {Id, Pid, Name, Application}, or {Id, Pid} of one that is on another node. */
-static bool read_candidate(struct term term, struct candidate *candidate)
+static bool find_read_candidate(struct term term, struct candidate *candidate)
 {
     struct term parts[4];
     size_t arity = 0;
@@ -215,14 +220,14 @@ static bool read_candidate(struct term term, struct candidate *candidate)
 }
 
 /* {found, Supervisor | none, [{Id, Pid, Name, Application}]} */
-static void read_found(struct injection *injection, const struct buffer *answer)
+static void find_read_found(struct injection *injection, const struct buffer *answer)
 {
     struct term parts[3], element;
     struct term_list list;
     struct candidate supervisor;
     if (!answer->size || !term_read_tuple_of(term_of(answer), 3, parts) || !term_list_start(&list, parts[2]))
         return;
-    if (read_candidate(parts[1], &supervisor)) {
+    if (find_read_candidate(parts[1], &supervisor)) {
         injection->supervisor_pid = supervisor.pid;
         injection->supervisor_name = supervisor.name;
         injection->supervisor_application = supervisor.application;
@@ -231,12 +236,12 @@ static void read_found(struct injection *injection, const struct buffer *answer)
                                           sizeof(*injection->candidates));
     while (term_list_next(&list, &element))
         injection->candidate_count +=
-            read_candidate(element, &injection->candidates[injection->candidate_count]);
+            find_read_candidate(element, &injection->candidates[injection->candidate_count]);
 }
 
 /* --- Children that are on another node than their supervisor --- */
 
-static bool read_node(const struct candidate *candidate, char name[TERM_ATOM_BYTES + 1])
+static bool find_read_node(const struct candidate *candidate, char name[TERM_ATOM_BYTES + 1])
 {
     struct term node;
     return term_type(candidate->pid) == TERM_PID && term_read_node(candidate->pid, &node) &&
@@ -244,15 +249,17 @@ static bool read_node(const struct candidate *candidate, char name[TERM_ATOM_BYT
 }
 
 /* The next that is of another node than those before it, from `index` on; its node is `name`. */
-static bool next_elsewhere(const struct injection *injection, size_t *index, char name[TERM_ATOM_BYTES + 1])
+static bool find_next_elsewhere(const struct injection *injection, size_t *index,
+                                char name[TERM_ATOM_BYTES + 1])
 {
     char other[TERM_ATOM_BYTES + 1];
     for (; *index < injection->candidate_count; (*index)++) {
         bool is_first = true;
-        if (!injection->candidates[*index].is_elsewhere || !read_node(&injection->candidates[*index], name))
+        if (!injection->candidates[*index].is_elsewhere ||
+            !find_read_node(&injection->candidates[*index], name))
             continue;
         for (size_t i = 0; is_first && i < *index; i++)
-            if (injection->candidates[i].is_elsewhere && read_node(&injection->candidates[i], other))
+            if (injection->candidates[i].is_elsewhere && find_read_node(&injection->candidates[i], other))
                 is_first = strcmp(name, other) != 0;
         if (is_first)
             return true;
@@ -261,14 +268,14 @@ static bool next_elsewhere(const struct injection *injection, size_t *index, cha
 }
 
 /* {find, {facts, Pids}} of those on a node. */
-static void ask_facts(struct run_chaos *chaos, struct injection *injection, size_t part, const char *node)
+static void find_ask_facts(struct faults *faults, struct injection *injection, size_t part, const char *node)
 {
     struct term_builder pids = {0}, request = {0};
     char other[TERM_ATOM_BYTES + 1];
     size_t count = 0;
     for (size_t i = 0; i < injection->candidate_count; i++) {
         const struct candidate *candidate = &injection->candidates[i];
-        if (!candidate->is_elsewhere || !read_node(candidate, other) || strcmp(other, node) != 0)
+        if (!candidate->is_elsewhere || !find_read_node(candidate, other) || strcmp(other, node) != 0)
             continue;
         term_build_term(&pids, candidate->pid);
         count++;
@@ -280,34 +287,34 @@ static void ask_facts(struct run_chaos *chaos, struct injection *injection, size
     term_build_list(&request, count);
     buffer_append(&request.bytes, buffer_bytes(&pids.bytes), pids.bytes.size);
     term_build_nil(&request);
-    ask(chaos, injection, part, node, term_built(&request));
+    find_ask(faults, injection, part, node, term_built(&request));
     term_build_free(&pids);
     term_build_free(&request);
 }
 
 /* True when some are asked for; one more answer for each node is then awaited. */
-static bool ask_elsewhere(struct run_chaos *chaos, struct injection *injection)
+static bool find_ask_elsewhere(struct faults *faults, struct injection *injection)
 {
     char name[TERM_ATOM_BYTES + 1];
     size_t count = 0, part = 0;
-    for (size_t i = 0; next_elsewhere(injection, &i, name); i++)
+    for (size_t i = 0; find_next_elsewhere(injection, &i, name); i++)
         count++;
     if (!count || injection->is_looking_elsewhere)
         return false;
     injection->is_looking_elsewhere = true;
-    chaos_expect(chaos, injection, count);
+    faults_expect(faults, injection, count);
     injection->first_elsewhere = injection->answer_count;
     injection->answers =
         memory_resize(injection->answers, injection->answer_count + count, sizeof(*injection->answers));
     memset(injection->answers + injection->answer_count, 0, count * sizeof(*injection->answers));
     injection->answer_count += count;
-    for (size_t i = 0; next_elsewhere(injection, &i, name); i++)
-        ask_facts(chaos, injection, part++, name);
+    for (size_t i = 0; find_next_elsewhere(injection, &i, name); i++)
+        find_ask_facts(faults, injection, part++, name);
     return injection->parts_left > 0;
 }
 
 /* Facts come in the order of the candidates that were asked for: `next` is where they are likely to be. */
-static void take_facts(struct injection *injection, const struct candidate *facts, size_t *next)
+static void find_take_facts(struct injection *injection, const struct candidate *facts, size_t *next)
 {
     for (size_t i = 0; i < injection->candidate_count; i++) {
         struct candidate *candidate = &injection->candidates[*next];
@@ -322,7 +329,7 @@ static void take_facts(struct injection *injection, const struct candidate *fact
 }
 
 /* What their own nodes say of them. Of whom nobody says anything, being dead or out of reach, is left out. */
-static void settle_elsewhere(struct injection *injection)
+static void find_settle_elsewhere(struct injection *injection)
 {
     struct term parts[3], element;
     struct term_list list;
@@ -335,8 +342,8 @@ static void settle_elsewhere(struct injection *injection)
             !term_list_start(&list, parts[2]))
             continue;
         while (term_list_next(&list, &element))
-            if (read_candidate(element, &facts) && !facts.is_elsewhere)
-                take_facts(injection, &facts, &next);
+            if (find_read_candidate(element, &facts) && !facts.is_elsewhere)
+                find_take_facts(injection, &facts, &next);
     }
     for (size_t i = 0; i < injection->candidate_count; i++)
         if (!injection->candidates[i].is_elsewhere)
@@ -347,39 +354,38 @@ static void settle_elsewhere(struct injection *injection)
 /* --- Answers --- */
 
 /* The nodes that names have turned out to be on; who is there is of no matter. */
-static void take_nodes(struct injection *injection)
+static void find_take_nodes(struct injection *injection)
 {
     char name[TERM_ATOM_BYTES + 1];
     for (size_t i = 0; i < injection->candidate_count; i++)
-        if (read_node(&injection->candidates[i], name))
-            add_node(injection, name);
+        if (find_read_node(&injection->candidates[i], name))
+            find_add_node(injection, name);
     injection->candidate_count = 0;
 }
 
-static void one_less(struct run_chaos *chaos, struct injection *injection)
+static void find_one_less(struct faults *faults, struct injection *injection)
 {
     if (--injection->parts_left)
         return;
     if (!injection->is_looking_elsewhere) {
         for (size_t i = 0; i < injection->answer_count; i++)
-            read_found(injection, &injection->answers[i]);
-        if (ask_elsewhere(chaos, injection))
+            find_read_found(injection, &injection->answers[i]);
+        if (find_ask_elsewhere(faults, injection))
             return;
     }
-    settle_elsewhere(injection);
+    find_settle_elsewhere(injection);
     if (injection->action->kind->victim == FAULT_TARGET_NODE)
-        take_nodes(injection);
-    chaos_found(chaos, injection);
+        find_take_nodes(injection);
+    faults_found(faults, injection);
 }
 
-void chaos_find_answered(struct run_chaos *chaos, struct injection *injection, size_t part,
-                         struct term answer)
+void find_answered(struct faults *faults, struct injection *injection, size_t part, struct term answer)
 {
     struct term parts[2];
     bool is_pair = term_read_tuple_of(answer, 2, parts);
     injection->parts[part].agent = NULL;
     if (is_pair && term_is_atom(parts[0], "elsewhere")) {
-        follow(chaos, injection, part, parts[1]);
+        find_follow(faults, injection, part, parts[1]);
         if (injection->parts[part].agent)
             return;
         injection->parts_left++; /* counted just below */
@@ -389,15 +395,15 @@ void chaos_find_answered(struct run_chaos *chaos, struct injection *injection, s
         size_t first = injection->is_looking_elsewhere ? injection->first_elsewhere : 0;
         term_keep(&injection->answers[first + part], answer);
     }
-    one_less(chaos, injection);
+    find_one_less(faults, injection);
 }
 
-void chaos_find_lost(struct run_chaos *chaos, struct injection *injection, size_t part, struct term reason)
+void find_lost(struct faults *faults, struct injection *injection, size_t part, struct term reason)
 {
     injection->parts[part].agent = NULL;
     if (term_is_atom(reason, "noconnection"))
-        keep_failure(injection, "nodedown");
+        find_keep_failure(injection, "nodedown");
     else
         term_keep(&injection->failure, reason);
-    one_less(chaos, injection);
+    find_one_less(faults, injection);
 }

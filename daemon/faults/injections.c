@@ -6,7 +6,6 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "run_private.h"
 
 void injection_forget_search(struct injection *injection)
 {
@@ -20,6 +19,16 @@ void injection_forget_search(struct injection *injection)
     injection->parts = NULL;
     injection->answer_count = injection->candidate_count = injection->part_count = 0;
     injection->supervisor_pid = (struct term){0};
+}
+
+struct injection *injection_new(const struct fault_action *action, uint32_t index, uint64_t occurrence)
+{
+    struct injection *injection = memory_zalloc(1, sizeof(*injection));
+    injection->action = action;
+    injection->index = index;
+    injection->occurrence = occurrence;
+    injection->target = TARGET_ANY;
+    return injection;
 }
 
 void injection_free(struct injection *injection)
@@ -64,16 +73,14 @@ void injection_list_remove(struct injection_list *list, struct injection *inject
 
 /* --- Who waits for its end --- */
 
-void injection_await(struct injection *injection,
-                     void (*undone)(void *owner, const struct run *run, const struct injection *injection),
-                     void *owner)
+void injection_await(struct injection *injection, faults_undone *undone, void *owner)
 {
     struct injection_waiter *waiter = memory_zalloc(1, sizeof(*waiter));
     *waiter = (struct injection_waiter){.next = injection->waiters, .undone = undone, .owner = owner};
     injection->waiters = waiter;
 }
 
-void injection_tell_waiters(struct injection *injection, const struct run *run, const void *owner)
+void injection_tell_waiters(struct injection *injection, const struct faults *faults, const void *owner)
 {
     struct injection_waiter **link = &injection->waiters;
     while (*link) {
@@ -83,7 +90,7 @@ void injection_tell_waiters(struct injection *injection, const struct run *run, 
             continue;
         }
         *link = waiter->next;
-        waiter->undone(waiter->owner, run, injection);
+        waiter->undone(waiter->owner, faults, injection);
         free(waiter);
     }
 }
@@ -152,12 +159,12 @@ void injection_build_what(const struct injection *injection, struct term_builder
 }
 
 /* nil when there is no such time. */
-static void build_ms(struct term_builder *builder, const char *key, bool is_there, uint64_t ns)
+static void injection_build_ms(struct term_builder *builder, const char *key, bool is_there, uint64_t ns)
 {
     term_build_key_known(builder, key, is_there, ns / CLOCK_NS_PER_MS);
 }
 
-static void build_undone(const struct injection *injection, struct term_builder *builder)
+static void injection_build_undone(const struct injection *injection, struct term_builder *builder)
 {
     term_build_key(builder, "undone");
     if (!injection->was_held || injection->state != INJECTION_ENDED)
@@ -170,7 +177,7 @@ void injection_build(const struct injection *injection, uint64_t started_ns, str
 {
     uint64_t at = injection->at_ns ? injection->at_ns : injection->due_ns;
     term_build_map(builder, 10);
-    build_ms(builder, "at_ms", true, at > started_ns ? at - started_ns : 0);
+    injection_build_ms(builder, "at_ms", true, at > started_ns ? at - started_ns : 0);
     injection_build_what(injection, builder);
     term_build_key(builder, "outcome");
     if (injection->outcome.size)
@@ -179,10 +186,11 @@ void injection_build(const struct injection *injection, uint64_t started_ns, str
         term_build_atom(builder, "under_way");
     term_build_key(builder, "amount");
     term_build_unsigned(builder, injection->amount);
-    build_ms(builder, "duration_ms", injection->was_held && injection->ended_ns,
-             injection->ended_ns - injection->at_ns);
-    build_undone(injection, builder);
-    build_ms(builder, "recovery_ms", injection->recovered_ns, injection->recovered_ns - injection->at_ns);
+    injection_build_ms(builder, "duration_ms", injection->was_held && injection->ended_ns,
+                       injection->ended_ns - injection->at_ns);
+    injection_build_undone(injection, builder);
+    injection_build_ms(builder, "recovery_ms", injection->recovered_ns,
+                       injection->recovered_ns - injection->at_ns);
     term_build_key(builder, "errors");
     term_build_unsigned(builder, injection_errors(injection));
 }

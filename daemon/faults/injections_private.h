@@ -4,7 +4,7 @@
 #define HARNESSD_FAULTS_INJECTIONS_PRIVATE_H
 
 #include "agents_private.h"
-#include "scenario/fault_kinds.h"
+#include "faults/faults.h"
 
 /* So many a run records, the last ones. */
 #define INJECTIONS_MOST 10000
@@ -21,8 +21,8 @@ enum injection_state {
 
 /* What one agent was asked for. */
 struct injection_part {
-    struct chaos_agent *agent; /* NULL: it has ended, or its agent is lost */
-    bool ready;                /* to be told to go ahead, with all the others */
+    struct agent *agent; /* NULL: it has ended, or its agent is lost */
+    bool ready;          /* to be told to go ahead, with all the others */
     bool holding;
 };
 
@@ -57,7 +57,7 @@ struct injection_list {
 /* Somebody who waits until it is undone, or has ended. */
 struct injection_waiter {
     struct injection_waiter *next;
-    void (*undone)(void *owner, const struct run *run, const struct injection *injection);
+    faults_undone *undone;
     void *owner;
 };
 
@@ -114,6 +114,7 @@ struct injection {
     struct injection_waiter *waiters;
 };
 
+struct injection *injection_new(const struct fault_action *action, uint32_t index, uint64_t occurrence);
 void injection_free(struct injection *injection);
 
 /* Lets go of what its target was looked for with. */
@@ -123,12 +124,10 @@ void injection_list_add(struct injection_list *list, struct injection *injection
 void injection_list_remove(struct injection_list *list, struct injection *injection);
 
 /* Has `undone` called once, when it has ended. */
-void injection_await(struct injection *injection,
-                     void (*undone)(void *owner, const struct run *run, const struct injection *injection),
-                     void *owner);
+void injection_await(struct injection *injection, faults_undone *undone, void *owner);
 
 /* Calls them, those of an owner or, with NULL, all. */
-void injection_tell_waiters(struct injection *injection, const struct run *run, const void *owner);
+void injection_tell_waiters(struct injection *injection, const struct faults *faults, const void *owner);
 
 /* Of operations that it is about, until it has recovered. */
 uint64_t injection_errors(const struct injection *injection);

@@ -1,9 +1,10 @@
 #include <string.h>
 
 #include "faults_private.h"
+#include "measure/timeline.h"
 
-static void build_mark(const struct injection *injection, const char *event, bool with_target,
-                       struct term_builder *builder)
+static void record_build_mark(const struct injection *injection, const char *event, bool with_target,
+                              struct term_builder *builder)
 {
     term_build_reset(builder);
     term_build_map(builder, with_target ? 3 : 2);
@@ -17,68 +18,79 @@ static void build_mark(const struct injection *injection, const char *event, boo
     }
 }
 
-void chaos_mark(struct run_chaos *chaos, const struct injection *injection, const char *event)
+void record_mark(struct faults *faults, const struct injection *injection, const char *event)
 {
-    struct run *run = chaos->run;
     struct term_builder builder = {0};
-    if (run->state >= RUN_JUDGING)
-        return;
-    build_mark(injection, event, true, &builder);
+    record_build_mark(injection, event, true, &builder);
     if (builder.bytes.size > TIMELINE_MARK_BYTES) /* very many processes */
-        build_mark(injection, event, false, &builder);
-    engine_mark(run->engine, clock_ns(), term_built(&builder));
+        record_build_mark(injection, event, false, &builder);
+    faults->options.events->mark(faults->options.owner, faults_now(faults), term_built(&builder));
     term_build_free(&builder);
 }
 
-void chaos_injected(struct run_chaos *chaos, struct injection *injection)
+void record_injected(struct faults *faults, struct injection *injection)
 {
-    counters_add_fault(run_counters(chaos->run), fault_kind_number(injection->action->kind));
-    chaos_watch(chaos, injection);
-    chaos_mark(chaos, injection, "injected");
+    faults->options.events->injected(faults->options.owner, injection->action->kind);
+    recovery_watch(faults, injection);
+    record_mark(faults, injection, "injected");
 }
 
-static const struct injection *next_recorded(const struct injection *injection)
+static const struct injection *record_next_recorded(const struct injection *injection)
 {
     return injection->links[INJECTIONS_RECORDED].next;
 }
 
-void chaos_build_injections(const struct run *run, struct term_builder *builder)
+void faults_build_injections(const struct faults *faults, struct term_builder *builder)
 {
-    const struct run_chaos *chaos = run->faults;
-    size_t count = chaos ? chaos->recorded.count : 0;
+    size_t count = faults->recorded.count;
     term_build_list(builder, count);
-    for (const struct injection *injection = chaos ? chaos->recorded.first : NULL; injection;
-         injection = next_recorded(injection))
-        injection_build(injection, chaos->started_ns, builder);
+    for (const struct injection *injection = faults->recorded.first; injection;
+         injection = record_next_recorded(injection))
+        injection_build(injection, faults->started_ns, builder);
     if (count)
         term_build_nil(builder);
 }
 
-uint64_t chaos_injected_count(const struct run *run)
+uint64_t faults_injected_count(const struct faults *faults)
 {
-    return run->faults ? run->faults->recorded.count + run->faults->dropped : 0;
+    return faults->recorded.count + faults->dropped;
 }
 
-uint64_t chaos_injections_dropped(const struct run *run)
+uint64_t faults_injections_dropped(const struct faults *faults)
 {
-    return run->faults ? run->faults->dropped : 0;
+    return faults->dropped;
 }
 
-void chaos_build_healed(const struct run *run, struct term_builder *builder)
+void faults_build_healed(const struct faults *faults, struct term_builder *builder)
 {
-    const struct injection *first = run->faults ? run->faults->recorded.first : NULL;
+    const struct injection *first = faults->recorded.first;
     size_t left = 0;
-    for (const struct injection *injection = first; injection; injection = next_recorded(injection))
+    for (const struct injection *injection = first; injection; injection = record_next_recorded(injection))
         left += injection_is_left(injection);
     if (!left) {
         term_build_boolean(builder, true);
         return;
     }
     term_build_list(builder, left);
-    for (const struct injection *injection = first; injection; injection = next_recorded(injection))
+    for (const struct injection *injection = first; injection; injection = record_next_recorded(injection))
         if (injection_is_left(injection))
             injection_build_left(injection, builder);
     term_build_nil(builder);
+}
+
+bool injection_lasts(const struct injection *injection)
+{
+    return injection->action->kind->lasts;
+}
+
+void faults_build_undone(const struct faults *faults, const struct injection *injection,
+                         struct term_builder *builder)
+{
+    term_build_map(builder, 5);
+    term_build_key_unsigned(builder, "run_id", faults->options.run_id);
+    injection_build_what(injection, builder);
+    term_build_key(builder, "undone");
+    term_build_boolean(builder, injection->state == INJECTION_ENDED && !injection_is_left(injection));
 }
 
 /* --- A dry run --- */
@@ -86,16 +98,17 @@ void chaos_build_healed(const struct run *run, struct term_builder *builder)
 #define PLANNED_OCCURRENCES 100
 
 /* When the first occurrences would be due, of those that happen. */
-static void build_occurrences(const struct run *run, const struct injection *plan,
-                              struct term_builder *builder)
+static void record_build_occurrences(const struct faults *faults, const struct injection *plan,
+                                     struct term_builder *builder)
 {
     const struct schedule *schedule = &plan->action->schedule;
     struct term_builder times = {0};
     size_t count = 0;
     for (uint64_t i = 0; i < schedule->times && i < PLANNED_OCCURRENCES; i++) {
-        if (!occurrence_happens(schedule, run->seed, plan->index, i))
+        if (!occurrence_happens(schedule, faults->options.seed, plan->index, i))
             continue;
-        term_build_unsigned(&times, occurrence_due_ns(schedule, run->seed, plan->index, i) / CLOCK_NS_PER_MS);
+        term_build_unsigned(&times, occurrence_due_ns(schedule, faults->options.seed, plan->index, i) /
+                                        CLOCK_NS_PER_MS);
         count++;
     }
     term_build_list(builder, count);
@@ -105,7 +118,7 @@ static void build_occurrences(const struct run *run, const struct injection *pla
     term_build_free(&times);
 }
 
-static void build_candidates(const struct injection *plan, struct term_builder *builder)
+static void record_build_candidates(const struct injection *plan, struct term_builder *builder)
 {
     if (plan->action->kind->victim == FAULT_TARGET_NODE) {
         injection_build_target(plan, builder);
@@ -118,21 +131,20 @@ static void build_candidates(const struct injection *plan, struct term_builder *
         term_build_nil(builder);
 }
 
-static void build_plans(const struct run *run, struct term_builder *builder)
+static void record_build_plans(const struct faults *faults, struct term_builder *builder)
 {
-    const struct run_chaos *chaos = run->faults;
-    size_t count = chaos ? chaos->plans.count : 0;
+    size_t count = faults->plans.count;
     term_build_list(builder, count);
-    for (const struct injection *plan = chaos ? chaos->plans.first : NULL; plan; plan = next_recorded(plan)) {
+    for (const struct injection *plan = faults->plans.first; plan; plan = record_next_recorded(plan)) {
         term_build_map(builder, 5);
         term_build_key(builder, "kind");
         term_build_atom(builder, plan->action->kind->name);
         term_build_key(builder, "action");
         term_build_term(builder, plan->action->term);
         term_build_key(builder, "at_ms");
-        build_occurrences(run, plan, builder);
+        record_build_occurrences(faults, plan, builder);
         term_build_key(builder, "target");
-        build_candidates(plan, builder);
+        record_build_candidates(plan, builder);
         term_build_key(builder, "problem");
         if (plan->failure.size)
             term_build_term(builder, term_of(&plan->failure));
@@ -143,20 +155,20 @@ static void build_plans(const struct run *run, struct term_builder *builder)
         term_build_nil(builder);
 }
 
-void chaos_build_dry_run(const struct run *run, struct term_builder *builder)
+void faults_build_dry_run(const struct faults *faults, struct term_builder *builder)
 {
     term_build_map(builder, 5);
     term_build_key(builder, "dry_run");
     term_build_boolean(builder, true);
     term_build_key(builder, "seed");
-    term_build_unsigned(builder, run->seed);
+    term_build_unsigned(builder, faults->options.seed);
     term_build_key(builder, "thread_count");
-    term_build_unsigned(builder, run->scenario->thread_count);
+    term_build_unsigned(builder, faults->options.scenario->thread_count);
     term_build_key(builder, "target");
-    if (run->scenario->target.data)
-        term_build_term(builder, run->scenario->target);
+    if (faults->options.scenario->target.data)
+        term_build_term(builder, faults->options.scenario->target);
     else
         term_build_atom(builder, "nil");
     term_build_key(builder, "chaos");
-    build_plans(run, builder);
+    record_build_plans(faults, builder);
 }

@@ -13,28 +13,28 @@ struct recovery {
     uint64_t dropped_errors_before;
 };
 
-void chaos_recovery_init(struct run_chaos *chaos)
+void recovery_init(struct faults *faults)
 {
-    chaos->recovery_count = chaos->run->scenario->target_count + 1;
-    chaos->recoveries = memory_zalloc(chaos->recovery_count, sizeof(*chaos->recoveries));
-    for (size_t i = 0; i < chaos->recovery_count; i++)
-        chaos->recoveries[i].waiting.kind = INJECTIONS_WATCHED;
+    faults->recovery_count = faults->options.scenario->target_count + 1;
+    faults->recoveries = memory_zalloc(faults->recovery_count, sizeof(*faults->recoveries));
+    for (size_t i = 0; i < faults->recovery_count; i++)
+        faults->recoveries[i].waiting.kind = INJECTIONS_WATCHED;
 }
 
-void chaos_recovery_free(struct run_chaos *chaos)
+void recovery_free(struct faults *faults)
 {
-    free(chaos->recoveries);
+    free(faults->recoveries);
 }
 
 /* The last is for any target. */
-static struct recovery *recovery_of(struct run_chaos *chaos, size_t target)
+static struct recovery *recovery_of(struct faults *faults, size_t target)
 {
-    return &chaos->recoveries[target < chaos->recovery_count ? target : chaos->recovery_count - 1];
+    return &faults->recoveries[target < faults->recovery_count ? target : faults->recovery_count - 1];
 }
 
-void chaos_watch(struct run_chaos *chaos, struct injection *injection)
+void recovery_watch(struct faults *faults, struct injection *injection)
 {
-    struct recovery *recovery = recovery_of(chaos, injection->target);
+    struct recovery *recovery = recovery_of(faults, injection->target);
     if (injection->observed)
         return;
     injection->observed = true;
@@ -43,35 +43,35 @@ void chaos_watch(struct run_chaos *chaos, struct injection *injection)
     injection_list_add(&recovery->waiting, injection);
 }
 
-void chaos_unwatch(struct run_chaos *chaos, struct injection *injection)
+void recovery_unwatch(struct faults *faults, struct injection *injection)
 {
     if (!injection->observed)
         return;
     injection->errors = injection_errors(injection);
     injection->observed = false;
-    injection_list_remove(&recovery_of(chaos, injection->target)->waiting, injection);
+    injection_list_remove(&recovery_of(faults, injection->target)->waiting, injection);
 }
 
-void chaos_watch_dropped(struct run_chaos *chaos, struct injection *injection)
+void recovery_drop(struct faults *faults, struct injection *injection)
 {
-    struct recovery *recovery = recovery_of(chaos, injection->target);
+    struct recovery *recovery = recovery_of(faults, injection->target);
     if (injection->observed && (!recovery->dropped_at_ns || injection->at_ns < recovery->dropped_at_ns)) {
         recovery->dropped_at_ns = injection->at_ns;
         recovery->dropped_errors_before = injection->errors_before;
     }
-    chaos_unwatch(chaos, injection);
+    recovery_unwatch(faults, injection);
 }
 
-static void count_recovery(struct run_chaos *chaos, uint64_t recovery_ns)
+static void recovery_count_recovery(struct faults *faults, uint64_t recovery_ns)
 {
-    chaos->has_recovered = true;
-    if (recovery_ns > chaos->longest_recovery_ns)
-        chaos->longest_recovery_ns = recovery_ns;
+    faults->has_recovered = true;
+    if (recovery_ns > faults->longest_recovery_ns)
+        faults->longest_recovery_ns = recovery_ns;
 }
 
 /* A success counts once the fault is known to have had its effect: what was answered before it comes before
  * the word of it, as both are sent by the same node. */
-static void succeeded(struct run_chaos *chaos, struct recovery *recovery, uint64_t now_ns)
+static void recovery_succeeded(struct faults *faults, struct recovery *recovery, uint64_t now_ns)
 {
     struct injection *injection = recovery->waiting.first, *next;
     for (; injection; injection = next) {
@@ -79,23 +79,22 @@ static void succeeded(struct run_chaos *chaos, struct recovery *recovery, uint64
         if (!injection->effect_ns)
             continue;
         injection->recovered_ns = now_ns;
-        count_recovery(chaos, now_ns - injection->at_ns);
-        chaos_unwatch(chaos, injection);
+        recovery_count_recovery(faults, now_ns - injection->at_ns);
+        recovery_unwatch(faults, injection);
     }
     if (recovery->dropped_at_ns)
-        count_recovery(chaos, now_ns - recovery->dropped_at_ns);
+        recovery_count_recovery(faults, now_ns - recovery->dropped_at_ns);
     recovery->dropped_at_ns = 0;
 }
 
-void chaos_observed(struct run *run, size_t target, bool ok, uint64_t now_ns)
+void faults_observed(struct faults *faults, size_t target, bool ok, uint64_t now_ns)
 {
-    struct run_chaos *chaos = run->faults;
-    if (!chaos)
+    if (!faults->options.scenario->action_count) /* in the path of every call */
         return;
-    struct recovery *both[] = {recovery_of(chaos, target), recovery_of(chaos, TARGET_ANY)};
+    struct recovery *both[] = {recovery_of(faults, target), recovery_of(faults, TARGET_ANY)};
     for (size_t i = both[0] == both[1]; i < ARRAY_LENGTH(both); i++) {
         if (ok)
-            succeeded(chaos, both[i], now_ns);
+            recovery_succeeded(faults, both[i], now_ns);
         else
             both[i]->errors++;
     }
@@ -103,15 +102,12 @@ void chaos_observed(struct run *run, size_t target, bool ok, uint64_t now_ns)
 
 /* Of those that have not recovered the oldest has waited longest, and seen every error that the others have.
  */
-int64_t chaos_longest_recovery_ms(const struct run *run)
+int64_t faults_longest_recovery_ms(const struct faults *faults, uint64_t end_ns)
 {
-    const struct run_chaos *chaos = run->faults;
-    uint64_t end_ns =
-        run_record(run)->ended_ns > run_record(run)->started_ns ? run_record(run)->ended_ns : clock_ns();
-    uint64_t longest = chaos ? chaos->longest_recovery_ns : 0;
-    bool found = chaos && chaos->has_recovered;
-    for (size_t i = 0; chaos && i < chaos->recovery_count; i++) {
-        const struct recovery *recovery = &chaos->recoveries[i];
+    uint64_t longest = faults->longest_recovery_ns;
+    bool found = faults->has_recovered;
+    for (size_t i = 0; i < faults->recovery_count; i++) {
+        const struct recovery *recovery = &faults->recoveries[i];
         const struct injection *oldest = recovery->waiting.first;
         uint64_t at_ns = UINT64_MAX;
         if (oldest && injection_errors(oldest))

@@ -5,19 +5,20 @@
 #include "faults_private.h"
 #include "term/term_read.h"
 
-static void take_out(struct run_chaos *chaos, struct campaign *campaign)
+static void rounds_take_out(struct faults *faults, struct campaign *campaign)
 {
-    struct campaign **link = &chaos->campaigns;
+    struct campaign **link = &faults->campaigns;
     while (*link != campaign)
         link = &(*link)->next;
     *link = campaign->next;
-    chaos->campaign_count--;
+    faults->campaign_count--;
     buffer_free(&campaign->children);
     free(campaign);
 }
 
 /* The report of the library. */
-static void build_report(const struct campaign *campaign, struct term_builder *builder)
+static void rounds_build_report(const struct faults *faults, const struct campaign *campaign,
+                                struct term_builder *builder)
 {
     term_build_map(builder, 4);
     term_build_key(builder, "killed");
@@ -27,47 +28,47 @@ static void build_report(const struct campaign *campaign, struct term_builder *b
     term_build_key(builder, "supervisor_crashed");
     term_build_boolean(builder, campaign->was_alive && !campaign->is_alive);
     term_build_key(builder, "duration_ms");
-    term_build_unsigned(builder, (clock_ns() - campaign->started_ns) / CLOCK_NS_PER_MS);
+    term_build_unsigned(builder, (faults_now(faults) - campaign->started_ns) / CLOCK_NS_PER_MS);
 }
 
-static void finish(struct run_chaos *chaos, struct campaign *campaign)
+static void rounds_finish(struct faults *faults, struct campaign *campaign)
 {
     struct term_builder report = {0};
     uint32_t index = campaign->index;
-    build_report(campaign, &report);
-    take_out(chaos, campaign);
-    chaos_release(chaos, index, term_built(&report));
+    rounds_build_report(faults, campaign, &report);
+    rounds_take_out(faults, campaign);
+    faults_release(faults, index, term_built(&report));
     term_build_free(&report);
 }
 
-void chaos_campaign_start(struct run_chaos *chaos, const struct fault_action *action, uint32_t index,
-                          uint64_t occurrence)
+void rounds_start(struct faults *faults, const struct fault_action *action, uint32_t index,
+                  uint64_t occurrence)
 {
     struct campaign *campaign = memory_zalloc(1, sizeof(*campaign));
     campaign->action = action;
     campaign->index = index;
     campaign->occurrence = occurrence;
-    campaign->started_ns = clock_ns();
+    campaign->started_ns = faults_now(faults);
     campaign->ends_ns =
         campaign->started_ns + (uint64_t)action->values[FAULT_DURATION_MS].integer * CLOCK_NS_PER_MS;
-    occurrence_random(&campaign->random, chaos->run->seed, index, occurrence, OCCURRENCE_TARGET);
-    campaign->next = chaos->campaigns;
-    chaos->campaigns = campaign;
-    if (++chaos->campaign_count >= INJECTIONS_MOST)
-        chaos->overflows = true;
-    chaos->turns[index].running++;
-    chaos_campaign_round(chaos, campaign);
+    occurrence_random(&campaign->random, faults->options.seed, index, occurrence, OCCURRENCE_TARGET);
+    campaign->next = faults->campaigns;
+    faults->campaigns = campaign;
+    if (++faults->campaign_count >= INJECTIONS_MOST)
+        faults->overflows = true;
+    faults->turns[index].running++;
+    rounds_next(faults, campaign);
 }
 
-void chaos_campaign_round(struct run_chaos *chaos, struct campaign *campaign)
+void rounds_next(struct faults *faults, struct campaign *campaign)
 {
     struct injection *injection =
-        chaos_new_injection(chaos, campaign->action, campaign->index, campaign->occurrence);
+        faults_new_injection(faults, campaign->action, campaign->index, campaign->occurrence);
     injection->campaign = campaign;
-    injection->due_ns = clock_ns();
+    injection->due_ns = faults_now(faults);
     campaign->due_ns = UINT64_MAX;
-    if (!chaos_find(chaos, injection))
-        chaos_found(chaos, injection);
+    if (!find_start(faults, injection))
+        faults_found(faults, injection);
 }
 
 /* --- How many children were restarted --- */
@@ -77,21 +78,21 @@ struct child {
     struct term pid;
 };
 
-static int compare_terms(struct term a, struct term b)
+static int rounds_compare_terms(struct term a, struct term b)
 {
     int order = memcmp(a.data, b.data, a.size < b.size ? a.size : b.size);
     return order ? order : (a.size > b.size) - (a.size < b.size);
 }
 
-static int compare_children(const void *first, const void *second)
+static int rounds_compare_children(const void *first, const void *second)
 {
     const struct child *a = first, *b = second;
-    int order = compare_terms(a->id, b->id);
-    return order ? order : compare_terms(a->pid, b->pid);
+    int order = rounds_compare_terms(a->id, b->id);
+    return order ? order : rounds_compare_terms(a->pid, b->pid);
 }
 
 /* Those that are alive, in order; the caller's to free. */
-static struct child *sort_children(const struct injection *injection, size_t *count)
+static struct child *rounds_sort_children(const struct injection *injection, size_t *count)
 {
     struct child *children = memory_zalloc(injection->candidate_count, sizeof(*children));
     *count = 0;
@@ -100,28 +101,30 @@ static struct child *sort_children(const struct injection *injection, size_t *co
         if (term_type(candidate->pid) == TERM_PID)
             children[(*count)++] = (struct child){candidate->id, candidate->pid};
     }
-    qsort(children, *count, sizeof(*children), compare_children);
+    qsort(children, *count, sizeof(*children), rounds_compare_children);
     return children;
 }
 
-static size_t smaller(size_t a, size_t b)
+static size_t rounds_smaller(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
 
 /* As the library does: of each id as many as are gone and have others in their place, whoever has ended them.
  */
-static uint64_t count_replaced(const struct child *before, size_t before_count, const struct child *now,
-                               size_t now_count)
+static uint64_t rounds_count_replaced(const struct child *before, size_t before_count,
+                                      const struct child *now, size_t now_count)
 {
     uint64_t replaced = 0;
     size_t i = 0, j = 0, gone = 0, new = 0;
     struct term id = {0};
     while (i < before_count || j < now_count) {
-        int order = i == before_count ? 1 : j == now_count ? -1 : compare_children(&before[i], &now[j]);
+        int order = i == before_count ? 1
+                    : j == now_count  ? -1
+                                      : rounds_compare_children(&before[i], &now[j]);
         const struct child *next = order <= 0 ? &before[i] : &now[j];
-        if (!id.data || compare_terms(id, next->id) != 0) {
-            replaced += smaller(gone, new);
+        if (!id.data || rounds_compare_terms(id, next->id) != 0) {
+            replaced += rounds_smaller(gone, new);
             gone = new = 0;
             id = next->id;
         }
@@ -130,15 +133,15 @@ static uint64_t count_replaced(const struct child *before, size_t before_count, 
         i += order <= 0;
         j += order >= 0;
     }
-    return replaced + smaller(gone, new);
+    return replaced + rounds_smaller(gone, new);
 }
 
 /* [{Id, Pid}], in order. */
-static void remember_children(struct campaign *campaign, const struct injection *injection)
+static void rounds_remember_children(struct campaign *campaign, const struct injection *injection)
 {
     struct term_builder list = {0};
     size_t count;
-    struct child *children = sort_children(injection, &count);
+    struct child *children = rounds_sort_children(injection, &count);
     term_build_list(&list, count);
     for (size_t i = 0; i < count; i++) {
         term_build_tuple(&list, 2);
@@ -152,7 +155,7 @@ static void remember_children(struct campaign *campaign, const struct injection 
     free(children);
 }
 
-static void count_restarted(struct campaign *campaign, const struct injection *injection)
+static void rounds_count_restarted(struct campaign *campaign, const struct injection *injection)
 {
     struct term_list list;
     struct term element, pair[2];
@@ -163,8 +166,8 @@ static void count_restarted(struct campaign *campaign, const struct injection *i
     while (term_list_next(&list, &element))
         if (term_read_tuple_of(element, 2, pair))
             before[before_count++] = (struct child){pair[0], pair[1]};
-    struct child *now = sort_children(injection, &now_count);
-    campaign->restarted += count_replaced(before, before_count, now, now_count);
+    struct child *now = rounds_sort_children(injection, &now_count);
+    campaign->restarted += rounds_count_replaced(before, before_count, now, now_count);
     free(before);
     free(now);
     buffer_free(&campaign->children);
@@ -173,7 +176,7 @@ static void count_restarted(struct campaign *campaign, const struct injection *i
 /* --- Whom a round kills --- */
 
 /* Of all children, alive or not, that share, but one at least. */
-static size_t kill_count(const struct campaign *campaign, size_t children)
+static size_t rounds_kill_count(const struct campaign *campaign, size_t children)
 {
     double rate = campaign->action->values[FAULT_KILL_RATE].number;
     size_t count = (size_t)((double)children * rate);
@@ -185,9 +188,9 @@ static size_t kill_count(const struct campaign *campaign, size_t children)
 }
 
 /* Leaves those that are drawn and alive. */
-static void draw_victims(struct campaign *campaign, struct injection *injection)
+static void rounds_draw_victims(struct campaign *campaign, struct injection *injection)
 {
-    size_t count = injection->candidate_count, wanted = kill_count(campaign, count), kept = 0;
+    size_t count = injection->candidate_count, wanted = rounds_kill_count(campaign, count), kept = 0;
     size_t *order = memory_alloc(count * sizeof(*order));
     struct candidate *drawn = memory_zalloc(wanted, sizeof(*drawn));
     occurrence_draw(&campaign->random, order, count, wanted);
@@ -201,71 +204,72 @@ static void draw_victims(struct campaign *campaign, struct injection *injection)
 }
 
 /* The first look tells whether there is a supervisor at all. */
-static bool fails_at_once(struct run_chaos *chaos, struct campaign *campaign, struct injection *injection)
+static bool rounds_fails_at_once(struct faults *faults, struct campaign *campaign,
+                                 struct injection *injection)
 {
     bool failed = !injection->supervisor_pid.data;
     campaign->is_alive = !failed;
     if (campaign->rounds++ || !failed)
         return false;
     injection_outcome_term(injection, "error", term_of(&injection->failure));
-    chaos_fail(chaos, term_of(&injection->failure));
+    faults_fail(faults, term_of(&injection->failure));
     injection->campaign = NULL;
-    chaos_end(chaos, injection);
-    finish(chaos, campaign);
+    faults_end(faults, injection);
+    rounds_finish(faults, campaign);
     return true;
 }
 
-void chaos_campaign_found(struct run_chaos *chaos, struct injection *injection)
+void rounds_found(struct faults *faults, struct injection *injection)
 {
     struct campaign *campaign = injection->campaign;
     struct term_builder refusal = {0};
-    uint64_t now = clock_ns();
-    if (fails_at_once(chaos, campaign, injection))
+    uint64_t now = faults_now(faults);
+    if (rounds_fails_at_once(faults, campaign, injection))
         return;
     if (campaign->rounds == 1)
         campaign->was_alive = true;
-    count_restarted(campaign, injection);
-    if (injection->due_ns >= campaign->ends_ns || chaos->stopped) {
-        chaos_drop(chaos, injection);
-        finish(chaos, campaign);
+    rounds_count_restarted(campaign, injection);
+    if (injection->due_ns >= campaign->ends_ns || faults->stopped) {
+        faults_drop(faults, injection);
+        rounds_finish(faults, campaign);
         return;
     }
     campaign->due_ns =
         now + (uint64_t)campaign->action->values[FAULT_KILL_INTERVAL_MS].integer * CLOCK_NS_PER_MS;
-    if (chaos_forbids(chaos, injection, &refusal)) {
+    if (refusals_of(faults, injection, &refusal)) {
         injection_outcome_term(injection, "not_allowed", term_built(&refusal));
         injection->campaign = NULL;
-        chaos_end(chaos, injection);
-        finish(chaos, campaign);
+        faults_end(faults, injection);
+        rounds_finish(faults, campaign);
     } else {
-        remember_children(campaign, injection);
-        draw_victims(campaign, injection);
+        rounds_remember_children(campaign, injection);
+        rounds_draw_victims(campaign, injection);
         campaign->killed += injection->candidate_count;
         if (!injection->candidate_count)
             buffer_free(&campaign->children);
         if (injection->candidate_count)
-            chaos_act(chaos, injection);
+            act_start(faults, injection);
         else
-            chaos_drop(chaos, injection);
+            faults_drop(faults, injection);
     }
     term_build_free(&refusal);
-    chaos_arm(chaos);
+    turns_arm(faults);
 }
 
-void chaos_campaigns_stop(struct run_chaos *chaos)
+void rounds_stop(struct faults *faults)
 {
-    while (chaos->campaigns) {
-        struct campaign *campaign = chaos->campaigns;
-        for (struct injection *injection = chaos->active.first; injection;
+    while (faults->campaigns) {
+        struct campaign *campaign = faults->campaigns;
+        for (struct injection *injection = faults->active.first; injection;
              injection = injection->links[INJECTIONS_ACTIVE].next)
             if (injection->campaign == campaign)
                 injection->campaign = NULL;
-        finish(chaos, campaign);
+        rounds_finish(faults, campaign);
     }
 }
 
-void chaos_campaigns_free(struct run_chaos *chaos)
+void rounds_free(struct faults *faults)
 {
-    while (chaos->campaigns)
-        take_out(chaos, chaos->campaigns);
+    while (faults->campaigns)
+        rounds_take_out(faults, faults->campaigns);
 }

@@ -5,7 +5,7 @@
 
 #include "base/map.h"
 #include "node/monitor.h"
-#include "registry/run_summary.h"
+#include "run_summary_private.h"
 #include "registry/runs.h"
 #include "registry/subscriptions.h"
 #include "run/partial.h"

@@ -1,4 +1,4 @@
-#include "registry/run_summary.h"
+#include "run_summary_private.h"
 
 #include <string.h>
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "report/text_number.h"
-#include "report/text_table.h"
+#include "text_table_private.h"
 #include "report_text_private.h"
 #include "term/term_read.h"
 #include "term/term_text.h"

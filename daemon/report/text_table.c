@@ -1,4 +1,4 @@
-#include "report/text_table.h"
+#include "text_table_private.h"
 
 #include <assert.h>
 #include <stdarg.h>

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "injections_private.h"
 #include "run_private.h"
 
 /* Nodes that find each other again take the longest. */
@@ -42,31 +41,22 @@ static void finish(struct healing *healing)
     loop_defer(healing->deadline.loop, &healing->reap);
 }
 
-static void add_fault(struct healing *healing, const struct run *run, const struct injection *injection)
-{
-    term_build_map(&healing->faults, 5);
-    term_build_key(&healing->faults, "run_id");
-    term_build_unsigned(&healing->faults, run->id);
-    injection_build_what(injection, &healing->faults);
-    term_build_key(&healing->faults, "undone");
-    term_build_boolean(&healing->faults,
-                       injection->state == INJECTION_ENDED && !injection_is_left(injection));
-    healing->count++;
-}
-
 /* What was cut short has left nothing. */
-static void on_undone(void *owner, const struct run *run, const struct injection *injection)
+static void on_undone(void *owner, const struct faults *faults, const struct injection *injection)
 {
     struct healing *healing = owner;
-    if (injection->action->kind->lasts)
-        add_fault(healing, run, injection);
+    if (injection_lasts(injection)) {
+        faults_build_undone(faults, injection, &healing->faults);
+        healing->count++;
+    }
     if (--healing->left == 0 && !healing->asking)
         finish(healing);
 }
 
 static void tell_now(void *owner, struct run *run)
 {
-    chaos_tell_heal_now(run, owner);
+    if (run->faults)
+        faults_tell_heal_now(run->faults, owner);
 }
 
 /* Those that are still awaited have not been seen to be gone. */
@@ -81,7 +71,8 @@ static void on_deadline(void *owner)
 static void ask(void *owner, struct run *run)
 {
     struct healing *healing = owner;
-    healing->left += chaos_heal_now(run, on_undone, healing);
+    if (run->faults)
+        healing->left += faults_heal_now(run->faults, on_undone, healing);
 }
 
 void heal_all(struct runner *runner, struct node *node, void (*done)(void *owner, struct term healed),

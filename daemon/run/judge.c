@@ -23,7 +23,7 @@ static struct measured measure(const struct run *run, const struct measurement *
                              .dropped = run_record(run)->dropped,
                              .load_us = (load_end_ns - run_record(run)->started_ns) / CLOCK_NS_PER_US,
                              .mailbox = run->most_mailbox,
-                             .recovery_ms = chaos_longest_recovery_ms(run)};
+                             .recovery_ms = faults_longest_recovery_ms(run->faults, load_end_ns)};
 }
 
 void judge_build_measurement(const struct run *run, struct term_builder *builder)

@@ -95,8 +95,8 @@ static bool can_stop_subject(const struct run *run)
 void run_begin(struct run *run)
 {
     run_load_init(run);
-    chaos_init(run);
-    if (run->failure.size || run->cancelled || chaos_refused(run))
+    run_faults_init(run);
+    if (run->failure.size || run->cancelled || faults_refused(run->faults))
         run_enter(run, RUN_REPORTING);
     else
         run_enter(run, run->scenario->dry_run ? RUN_PLANNING : RUN_SESSION);
@@ -147,7 +147,7 @@ static void enter_starting(struct run *run)
         run->chaos_running = true;
         run->chaos_started_ns = clock_ns();
         telemetry_chaos(run, "start", (struct term){0});
-        chaos_start(run);
+        faults_start(run->faults, run_record(run)->started_ns);
     }
 }
 
@@ -175,7 +175,11 @@ static void enter_judging(struct run *run)
     run_arm(run, OBSERVE_NS);
     run->waited_ns = clock_ns();
     session_stop_work(run);
-    chaos_load_over(run);
+    if (run->failure.size || run_record(run)->thread_failure.size || run->chaos_failure.size ||
+        run->cancelled || run->aborted)
+        faults_abandon(run->faults);
+    else
+        faults_stop(run->faults);
     if (run->scenario->expectations.count) {
         session_measure(run);
     }
@@ -244,7 +248,8 @@ static void enter_done(struct run *run)
     run_log_finished(run, run_outcome(run));
     telemetry_run_stopped(run);
     session_end(run);
-    chaos_leave(run);
+    if (run->faults)
+        faults_leave(run->faults);
     if (run->request.expectations && !run->cancelled)
         judge_whole_run(run);
     run->request.done(run->request.owner, run, term_of(&run->raised));

@@ -11,7 +11,7 @@
 void faults_enter_planning(struct run *run)
 {
     run_arm(run, PLANNING_NS);
-    if (!chaos_plan(run))
+    if (!faults_plan(run->faults))
         run_planned(run);
 }
 
@@ -36,7 +36,7 @@ static void enter_invariant(struct run *run)
 void faults_enter_healing(struct run *run)
 {
     run_arm(run, HEALING_NS);
-    if (!chaos_heal(run))
+    if (!faults_heal(run->faults))
         run_healed(run);
 }
 
@@ -56,10 +56,12 @@ void run_healed(struct run *run)
 void faults_timed_out(struct run *run)
 {
     if (run->state == RUN_PLANNING) {
-        chaos_plan_no_longer(run);
+        faults_plan_no_longer(run->faults);
+        if (!run->scenario->dry_run)
+            run_fail_atom(run, "chaos_failed", "timeout");
         run_planned(run);
     } else {
-        chaos_give_up(run);
+        faults_give_up(run->faults);
         run_healed(run);
     }
 }

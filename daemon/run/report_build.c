@@ -251,7 +251,7 @@ void report_start(struct report *report, struct run *run, enum report_purpose pu
     if (purpose == REPORT_RESULT && !open_result(run, output))
         return;
     if (scenario->dry_run) {
-        chaos_build_dry_run(run, output);
+        faults_build_dry_run(run->faults, output);
         return;
     }
     if (purpose == REPORT_PARTIAL) {
@@ -280,7 +280,7 @@ void report_free(struct report *report)
 void report_build_journal(struct run *run, struct term_builder *builder)
 {
     if (run->scenario->dry_run) {
-        chaos_build_dry_run(run, builder);
+        faults_build_dry_run(run->faults, builder);
         return;
     }
     term_build_map(builder, 2 + report_parts_count(false));

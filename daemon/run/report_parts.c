@@ -23,7 +23,7 @@ static void write_metrics(struct run *run, struct term_builder *builder)
     term_build_boolean(builder, run->scenario->mailbox_interval_ms != 0);
     term_build_key_unsigned(builder, "overall_duration_ms", (clock_ns() - run->created_ns) / CLOCK_NS_PER_MS);
     term_build_key_unsigned(builder, "events_dropped", run_record(run)->events.dropped);
-    term_build_key_unsigned(builder, "injections_dropped", chaos_injections_dropped(run));
+    term_build_key_unsigned(builder, "injections_dropped", faults_injections_dropped(run->faults));
     term_build_key_unsigned(builder, "dropped", run_record(run)->dropped);
 }
 
@@ -138,12 +138,12 @@ static void write_expectations(struct run *run, struct term_builder *builder)
 
 static void write_injections(struct run *run, struct term_builder *builder)
 {
-    chaos_build_injections(run, builder);
+    faults_build_injections(run->faults, builder);
 }
 
 static void write_healed(struct run *run, struct term_builder *builder)
 {
-    chaos_build_healed(run, builder);
+    faults_build_healed(run->faults, builder);
 }
 
 static void write_seed(struct run *run, struct term_builder *builder)

@@ -49,7 +49,7 @@ static void run_load_over(void *owner)
 
 static void run_load_observed(void *owner, size_t target, bool ok, uint64_t now_ns)
 {
-    chaos_observed(owner, target, ok, now_ns);
+    faults_observed(((struct run *)owner)->faults, target, ok, now_ns);
 }
 
 static void run_load_apply(void *owner, uint32_t thread, uint64_t step, struct term hook,

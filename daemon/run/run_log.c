@@ -1,7 +1,6 @@
 /* The story of a run in the log: a few lines, from who has asked for it to what came of it. What happens
  * within is told at the level of debugging only, but for faults. */
 #include "base/log.h"
-#include "faults_private.h"
 #include "run_private.h"
 #include "term/term_read.h"
 #include "term/term_text.h"
@@ -48,7 +47,7 @@ void run_log_healed(const struct run *run)
 {
     struct term_builder healed = {0};
     char what[REASON_BYTES];
-    chaos_build_healed(run, &healed);
+    faults_build_healed(run->faults, &healed);
     if (!term_is_atom(term_built(&healed), "true"))
         log_warning("faults are not undone", field_of_run(run),
                     log_string("what", term_text(term_built(&healed), what, sizeof(what))));
@@ -82,7 +81,7 @@ void run_log_finished(const struct run *run, enum run_outcome outcome)
              log_string("reason", reason), log_integer("operations", (int64_t)run_record(run)->operations),
              log_integer("errors", (int64_t)run_record(run)->operation_errors),
              log_integer("dropped", (int64_t)run_record(run)->dropped),
-             log_integer("faults", (int64_t)chaos_injected_count(run)),
+             log_integer("faults", (int64_t)faults_injected_count(run->faults)),
              log_integer("p99_us", (int64_t)p99_us(run)),
              log_integer("ms", (int64_t)((clock_ns() - run->created_ns) / CLOCK_NS_PER_MS)));
 }

@@ -128,7 +128,8 @@ static void on_message(void *owner, struct process *process, const struct incomi
     int64_t tag;
     if (term_read_tuple_of(incoming->body, 2, reply) && term_read_integer(reply[0], &tag))
         run_load_reply(run, tag, reply[1]);
-    else if (!session_message(run, incoming->body) && !chaos_message(run, incoming->body))
+    else if (!session_message(run, incoming->body) &&
+             !(run->faults && faults_message(run->faults, incoming->body)))
         (void)probes_message(run, incoming->body);
 }
 
@@ -141,7 +142,7 @@ static void reap(void *owner)
     script_leave(&run->session);
     script_leave(&run->teller);
     probes_end(run);
-    chaos_free(run);
+    run_faults_free(run);
     loop_timer_free(&run->timer);
     report_free(&run->report);
     run_load_free(run);
@@ -247,7 +248,8 @@ void runner_close(struct runner *runner)
         runner->runs = run->next;
         run_load_stop(run);
         give_up(run);
-        chaos_leave(run);
+        if (run->faults)
+            faults_leave(run->faults);
         process_exit_atom(run->process, "aborted"); /* its session then cleans up by itself */
         reap(run);
     }

@@ -1,4 +1,4 @@
-#include "store/store_file.h"
+#include "store_file_private.h"
 
 #include <inttypes.h>
 #include <stdio.h>

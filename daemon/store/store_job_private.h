@@ -3,7 +3,7 @@
 #define HARNESSD_STORE_STORE_JOB_PRIVATE_H
 
 #include "base/worker.h"
-#include "store/store_file.h"
+#include "store_file_private.h"
 
 /* "18446744073709551615.running.damaged" and more. */
 #define STORE_NAME_BYTES 64

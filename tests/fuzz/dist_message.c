@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 #include "dist/control.h"
 #include "dist/flags.h"
-#include "dist/message.h"
+#include "message_private.h"
 #include "term/term_check.h"
 
 #define LIMIT 300

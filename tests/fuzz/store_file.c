@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-#include "store/store_file.h"
+#include "store_file_private.h"
 #include "term/term_check.h"
 
 static void take(void *owner, const void *json, size_t size)

@@ -10,7 +10,7 @@
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "dist/flags.h"
-#include "dist/message.h"
+#include "message_private.h"
 #include "term/term_build.h"
 
 #define BYTES(...) (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})

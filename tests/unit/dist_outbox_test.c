@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "dist/flags.h"
-#include "dist/outbox.h"
+#include "outbox_private.h"
 #include "term/term_build.h"
 #include "term/term_read.h"
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "registry/run_summary.h"
+#include "run_summary_private.h"
 #include "term/term_read.h"
 
 static void keep_atom(struct buffer *buffer, const char *atom)

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "report/text_number.h"
-#include "report/text_table.h"
+#include "text_table_private.h"
 
 static void expect_table(const struct text_table *table, size_t indent, const char *expected)
 {

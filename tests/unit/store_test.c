@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "store/store_file.h"
+#include "store_file_private.h"
 #include "store_fixture.h"
 
 static void test_finish_and_read(void **state)

@@ -1,6 +1,6 @@
 /* Tables of text for people: columns aligned, two blanks between them, no rules. */
-#ifndef HARNESSD_REPORT_TEXT_TABLE_H
-#define HARNESSD_REPORT_TEXT_TABLE_H
+#ifndef HARNESSD_REPORT_TEXT_TABLE_PRIVATE_H
+#define HARNESSD_REPORT_TEXT_TABLE_PRIVATE_H
 
 #include <stdbool.h>
 

@@ -1,7 +1,7 @@
 /* Running `epmd -daemon`, without waiting for it. The process that is started puts epmd into the background
  * and ends at once; it is only this one that is watched. */
-#ifndef HARNESSD_DIST_EPMD_PROCESS_H
-#define HARNESSD_DIST_EPMD_PROCESS_H
+#ifndef HARNESSD_DIST_EPMD_PROCESS_PRIVATE_H
+#define HARNESSD_DIST_EPMD_PROCESS_PRIVATE_H
 
 #include <stdbool.h>
 #include <stdint.h>

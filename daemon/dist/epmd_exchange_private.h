@@ -1,8 +1,8 @@
 /* One connection to an epmd: the host is resolved, its addresses are tried in turn, the request is sent, and
  * what comes back is handed on. Both callbacks come from the end of a pass, where the exchange may be freed.
  */
-#ifndef HARNESSD_DIST_EPMD_EXCHANGE_H
-#define HARNESSD_DIST_EPMD_EXCHANGE_H
+#ifndef HARNESSD_DIST_EPMD_EXCHANGE_PRIVATE_H
+#define HARNESSD_DIST_EPMD_EXCHANGE_PRIVATE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -7,8 +7,8 @@
  * The flags are half bytes, the lower one first: 8 when the entry is new, so that length and text follow, and
  * the entry's segment in the three bits below. One more half byte has 1 when lengths are two bytes. An entry
  * is for segment and index what it was last told to be. The two directions have a cache each. */
-#ifndef HARNESSD_DIST_ATOM_CACHE_H
-#define HARNESSD_DIST_ATOM_CACHE_H
+#ifndef HARNESSD_DIST_ATOM_CACHE_PRIVATE_H
+#define HARNESSD_DIST_ATOM_CACHE_PRIVATE_H
 
 #include "base/buffer.h"
 #include "term/term_check.h"

@@ -8,12 +8,12 @@
  * Fragments of several messages may come interleaved. Atoms are those that the whole message refers to, a 0
  * when it refers to none (atom_cache.h). Terms are checked here and leave canonical, their atoms written out.
  */
-#ifndef HARNESSD_DIST_MESSAGE_H
-#define HARNESSD_DIST_MESSAGE_H
+#ifndef HARNESSD_DIST_MESSAGE_PRIVATE_H
+#define HARNESSD_DIST_MESSAGE_PRIVATE_H
 
 #include "base/buffer.h"
 #include "base/map.h"
-#include "dist/atom_cache.h"
+#include "atom_cache_private.h"
 #include "term/term.h"
 
 /* Longer messages go out in fragments of this size, as a BEAM node's do. */

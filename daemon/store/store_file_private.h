@@ -11,8 +11,8 @@
  *     check of the trailer up to here   4 bytes
  *
  * Pure: knows no file. Whatever a file gives is checked; the terms are walked by term_check(). */
-#ifndef HARNESSD_STORE_STORE_FILE_H
-#define HARNESSD_STORE_STORE_FILE_H
+#ifndef HARNESSD_STORE_STORE_FILE_PRIVATE_H
+#define HARNESSD_STORE_STORE_FILE_PRIVATE_H
 
 #include "base/buffer.h"
 #include "store/store.h"

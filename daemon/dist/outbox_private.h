@@ -1,9 +1,9 @@
 /* What waits to be written to one peer. Short messages go out as they are; a long one is cut into fragments
  * between which those of other senders pass, while later messages of the same sender wait behind it. */
-#ifndef HARNESSD_DIST_OUTBOX_H
-#define HARNESSD_DIST_OUTBOX_H
+#ifndef HARNESSD_DIST_OUTBOX_PRIVATE_H
+#define HARNESSD_DIST_OUTBOX_PRIVATE_H
 
-#include "dist/message.h"
+#include "message_private.h"
 
 struct outbox {
     struct buffer bytes; /* ready to be written */

@@ -1,7 +1,7 @@
 /* What is known of a run beside its report, in little space: for lists of runs, and for the store, where it
  * stands beside the report so that the list needs no report to be read. */
-#ifndef HARNESSD_REGISTRY_RUN_SUMMARY_H
-#define HARNESSD_REGISTRY_RUN_SUMMARY_H
+#ifndef HARNESSD_REGISTRY_RUN_SUMMARY_PRIVATE_H
+#define HARNESSD_REGISTRY_RUN_SUMMARY_PRIVATE_H
 
 #include "term/term_build.h"
 

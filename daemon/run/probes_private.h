@@ -1,0 +1,36 @@
+/* Probes: processes beside the targets that look at their mailboxes, and at their nodes for the timeline. */
+#ifndef HARNESSD_RUN_PROBES_PRIVATE_H
+#define HARNESSD_RUN_PROBES_PRIVATE_H
+
+#include "node/script.h"
+
+struct run;
+
+/* The length of the message queue of one target while the run went on. */
+struct mailbox {
+    struct run *run;
+    struct script probe;
+    bool awaited;  /* that its target is resolved, that it has started, or its last value */
+    bool observed; /* the numbers below are there */
+    int64_t initial;
+    int64_t final;
+    int64_t most;
+    double average;
+};
+
+/* --- run_probes.c --- */
+
+/* Starts to observe the mailboxes of the targets, or takes their last values; run_observed() follows when all
+ * have answered. False when there are none. */
+bool probes_start(struct run *run);
+bool probes_stop(struct run *run);
+bool probes_message(struct run *run, struct term message);
+
+/* A target whose process a probe waits to know is ready, or has failed. */
+void probes_target_ready(struct run *run, size_t index);
+void probes_target_failed(struct run *run, size_t index);
+
+/* Ends their processes; what they have told stays. */
+void probes_end(struct run *run);
+
+#endif

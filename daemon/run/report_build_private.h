@@ -1,0 +1,58 @@
+/* The writing of a report, as a result, as the context of an invariant, or of a run that goes on. */
+#ifndef HARNESSD_RUN_REPORT_BUILD_PRIVATE_H
+#define HARNESSD_RUN_REPORT_BUILD_PRIVATE_H
+
+#include "load/load_record.h"
+#include "term/term_build.h"
+
+struct run;
+
+enum report_purpose {
+    REPORT_RESULT,  /* the result of the run, with its report */
+    REPORT_CONTEXT, /* what the invariant is given */
+    REPORT_PARTIAL, /* a report of a run that goes on, as of the moment when it is begun */
+};
+
+/* The writing of a report, piece by piece. */
+struct report {
+    struct run *run;
+    struct term_builder *output; /* NULL before it is begun */
+    size_t start;                /* where it begins in `output` */
+    enum report_purpose purpose;
+    const struct events *events;
+    size_t thread_count;
+    struct events copied_events;        /* of a run that goes on */
+    struct load_thread *copied_threads; /* likewise */
+    size_t *order;                      /* events by thread, see events_by_thread() */
+    size_t *starts;
+    size_t thread;
+    size_t event;          /* in `order` */
+    struct buffer message; /* scratch */
+    enum { REPORT_EVENTS, REPORT_THREADS, REPORT_WRITTEN } part;
+};
+
+/* Begins to write to the end of `output`; `report` is all zero or was begun before. Copies of what goes on
+ * changing are part of it, and are to be freed before the run ends. */
+void report_start(struct report *report, struct run *run, enum report_purpose purpose,
+                  struct term_builder *output);
+
+/* Writes the next piece; false when all is written. */
+MUST_CHECK bool report_continue(struct report *report);
+
+void report_free(struct report *report);
+
+/* Appends a report without events and threads, which are empty lists, in one go. */
+void report_build_journal(struct run *run, struct term_builder *builder);
+
+/* The pairs of a report, or of the invariant's context, beside `events` and `threads`. */
+size_t report_parts_count(bool for_invariant);
+void report_parts_build(struct run *run, bool for_invariant, struct term_builder *builder);
+
+/* Whether the invariant's context has one under this key. */
+bool report_parts_have(struct term key);
+
+/* Parts that hooks and telemetry get as well. `error`, when it has data, becomes a key of the metadata. */
+void report_build_metadata(const struct run *run, struct term error, struct term_builder *builder);
+void report_build_mailbox_of(const struct mailbox *mailbox, struct term_builder *builder);
+
+#endif

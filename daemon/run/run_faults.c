@@ -1,0 +1,100 @@
+/* The faults as a part of a run: what they are made with, and what they tell it. */
+#include "run_private.h"
+
+static void run_faults_wake(void *owner, uint64_t when_ns)
+{
+    struct run *run = owner;
+    uint64_t now = clock_ns();
+    loop_timer_set(&run->faults_timer, when_ns > now ? when_ns - now : 0);
+}
+
+static void run_faults_fired(void *owner)
+{
+    struct run *run = owner;
+    faults_work(run->faults);
+}
+
+static void run_faults_planned(void *owner)
+{
+    run_planned(owner);
+}
+
+static void run_faults_refused(void *owner, struct term what)
+{
+    run_fail(owner, "not_allowed", what);
+}
+
+static void run_faults_over(void *owner, struct term result, struct term failure)
+{
+    struct run *run = owner;
+    if (!run->chaos_running)
+        return;
+    run->chaos_running = false;
+    if (failure.data)
+        term_keep(&run->chaos_failure, failure);
+    else
+        term_keep(&run->chaos_result, result);
+    if (run->state == RUN_CHAOS_WAIT)
+        run_enter(run, RUN_JUDGING);
+}
+
+static void run_faults_healed(void *owner)
+{
+    run_healed(owner);
+}
+
+/* Until the run is judged. */
+static void run_faults_mark(void *owner, uint64_t now_ns, struct term mark)
+{
+    struct run *run = owner;
+    if (run->state < RUN_JUDGING)
+        engine_mark(run->engine, now_ns, mark);
+}
+
+static void run_faults_injected(void *owner, const struct fault_kind *kind)
+{
+    counters_add_fault(run_counters(owner), fault_kind_number(kind));
+}
+
+static struct term run_faults_found(void *owner, size_t target)
+{
+    const struct run *run = owner;
+    return targets_found(run->targets, target);
+}
+
+static const struct faults_events run_faults_events = {.wake = run_faults_wake,
+                                                       .planned = run_faults_planned,
+                                                       .refused = run_faults_refused,
+                                                       .over = run_faults_over,
+                                                       .healed = run_faults_healed,
+                                                       .mark = run_faults_mark,
+                                                       .injected = run_faults_injected,
+                                                       .found = run_faults_found};
+
+void run_faults_init(struct run *run)
+{
+    run->agents = (struct agent_scripts){.scripts = runner_scripts(run->runner),
+                                         .process = run->process,
+                                         .group_leader = term_built(&run->group_leader)};
+    struct faults_options options = {.scenario = run->scenario,
+                                     .subject = &run->subject_spec,
+                                     .run_id = run->id,
+                                     .seed = run->seed,
+                                     .requester = run->requester,
+                                     .radius = runner_blast_radius(run->runner),
+                                     .clock = &clock_machine,
+                                     .way = &agent_scripts_way,
+                                     .way_owner = &run->agents,
+                                     .events = &run_faults_events,
+                                     .owner = run};
+    run->faults = faults_new(&options);
+    loop_timer_init(&run->faults_timer, node_loop(process_node(run->process)), run_faults_fired, run);
+}
+
+void run_faults_free(struct run *run)
+{
+    if (!run->faults)
+        return;
+    loop_timer_free(&run->faults_timer);
+    faults_free(run->faults);
+}

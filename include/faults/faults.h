@@ -1,0 +1,134 @@
+/* The faults of a scenario's actions: whom they are for, when they are injected, that what lasts is undone,
+ * and what came of each.
+ *
+ * It is a machine: its clock, its waking and its way to other nodes are parameters. It knows nothing of the
+ * run that it is a part of, and tells it by callbacks. For a scenario without actions nothing ever happens
+ * here. */
+#ifndef HARNESSD_FAULTS_FAULTS_H
+#define HARNESSD_FAULTS_FAULTS_H
+
+#include "base/clock.h"
+#include "faults/agent_way.h"
+#include "faults/blast_radius.h"
+#include "scenario/fault_kinds.h"
+
+struct faults;
+struct injection;
+
+struct faults_events {
+    /* faults_work() is to be called at this time, and no longer at the one before. */
+    void (*wake)(void *owner, uint64_t when_ns);
+
+    /* Whom the actions are for is known, as far as it can be. */
+    void (*planned)(void *owner);
+
+    /* The configuration forbids what is planned: %{rule:, kind:, target:, message:}. */
+    void (*refused)(void *owner, struct term what);
+
+    /* All is done that the chaos is waited for: what came of it, or (with data) with what it has failed. */
+    void (*over)(void *owner, struct term result, struct term failure);
+
+    /* All that lasts is undone, after faults_heal(). */
+    void (*healed)(void *owner);
+
+    /* Something for the timeline: %{fault:, event:, target:}. */
+    void (*mark)(void *owner, uint64_t now_ns, struct term mark);
+
+    /* One was injected. */
+    void (*injected)(void *owner, const struct fault_kind *kind);
+
+    /* The pid that stands behind a target of the scenario, once it was looked up; without data otherwise. */
+    struct term (*found)(void *owner, size_t target);
+};
+
+struct faults_options {
+    const struct scenario *scenario; /* outlives the faults, as all that is pointed to here */
+    const struct target_spec
+        *subject; /* of a scenario with a setup; its `server` has no data until there is one */
+    uint64_t run_id;
+    uint64_t seed;
+    const char *requester; /* for the log */
+    const struct blast_radius *radius;
+    const struct clock *clock;
+    const struct agent_way *way; /* to other nodes */
+    void *way_owner;
+    const struct faults_events *events;
+    void *owner;
+};
+
+struct faults *faults_new(const struct faults_options *options);
+
+/* Ends the agents, whose faults go with them. */
+void faults_leave(struct faults *faults);
+
+/* After faults_leave(). */
+void faults_free(struct faults *faults);
+
+/* Does what is due. */
+void faults_work(struct faults *faults);
+
+/* --- Before the load --- */
+
+/* Whether the configuration forbids an action by what it names; `refused` was told. */
+MUST_CHECK bool faults_refused(struct faults *faults);
+
+/* Looks for whom the actions are for; `refused` may be told. True when `planned` is to be awaited. */
+MUST_CHECK bool faults_plan(struct faults *faults);
+
+/* That has taken too long. */
+void faults_plan_no_longer(struct faults *faults);
+
+/* --- While it goes on --- */
+
+/* Works through the schedule, which counts from then. */
+void faults_start(struct faults *faults, uint64_t started_ns);
+
+/* Injects nothing more; it may not have started yet. */
+void faults_stop(struct faults *faults);
+
+/* The same, and all that lasts is undone. */
+void faults_abandon(struct faults *faults);
+
+/* An operation on a target of the scenario has ended. */
+void faults_observed(struct faults *faults, size_t target, bool ok, uint64_t now_ns);
+
+/* --- After it --- */
+
+/* Undoes all that lasts. True when `healed` is to be awaited; it is told once. faults_give_up(): no longer.
+ */
+MUST_CHECK bool faults_heal(struct faults *faults);
+void faults_give_up(struct faults *faults);
+
+/* Injects nothing more, undoes all that lasts and cuts short what is being done, in the midst of a run or
+ * before it has begun. `undone` is called for each fault of those that are counted, once it has ended;
+ * faults_tell_heal_now() calls it for those of an owner that have not. */
+typedef void faults_undone(void *owner, const struct faults *faults, const struct injection *injection);
+size_t faults_heal_now(struct faults *faults, faults_undone *undone, void *owner);
+void faults_tell_heal_now(struct faults *faults, const void *owner);
+
+bool injection_lasts(const struct injection *injection);
+
+/* Appends %{run_id:, kind:, action:, target:, undone:}. */
+void faults_build_undone(const struct faults *faults, const struct injection *injection,
+                         struct term_builder *builder);
+
+/* --- What agents tell --- */
+
+/* Whether a message is of one of its agents. */
+MUST_CHECK bool faults_message(struct faults *faults, struct term message);
+
+/* --- What came of them --- */
+
+/* The longest recovery from a fault, one that did not come counting up to `end_ns`; -1 when there was nothing
+ * to recover from. */
+int64_t faults_longest_recovery_ms(const struct faults *faults, uint64_t end_ns);
+
+uint64_t faults_injected_count(const struct faults *faults);
+uint64_t faults_injections_dropped(const struct faults *faults); /* that are not recorded any more */
+
+/* Append what was injected; true or what is not undone; what a dry run tells. */
+void faults_build_injections(const struct faults *faults, struct term_builder *builder);
+void faults_build_healed(const struct faults *faults, struct term_builder *builder);
+void faults_build_dry_run(const struct faults *faults, struct term_builder *builder);
+
+#endif
