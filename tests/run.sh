@@ -2,7 +2,7 @@
 # Builds harnessd and runs its tests.
 #
 #     sh tests/run.sh                      everything
-#     sh tests/run.sh format               one part: format, unit, package, cluster, soak or fuzz
+#     sh tests/run.sh format               one part: format, walls, unit, package, cluster, soak, fuzz or build
 #     sh tests/run.sh cluster FILE[:LINE]  one file of tests/cluster, or the test at that line
 #
 # Environment:
@@ -12,7 +12,7 @@
 #     SEED           the order of the cluster tests (random; a failed run prints it)
 #     SOAK_SECONDS   how long the soak goes on (120)
 #
-# The last line is `N passed, N failed`: unit tests (once, though they run in both builds), checks of the package,
+# The last line is `N passed, N failed`: walls, unit tests (once, though they run in both builds), checks of the package,
 # cluster tests and fuzzers; a line before it says how many tests were skipped, if any were. The status is 0 if nothing
 # failed, 1 if something did, 2 if it could not run.
 
@@ -64,6 +64,23 @@ check_format() {
     else
         step_failed "run: clang-format -i on the files above"
     fi
+}
+
+# Layers, headers, sizes; and that each of these rules can fail.
+check_walls() {
+    heading "walls"
+    for mode in "" --self-test; do
+        rm -f "$scratch/walls"
+        RESULT="$scratch/walls" elixir tests/walls.exs $mode
+        if [ -f "$scratch/walls" ]; then
+            read -r good bad <"$scratch/walls"
+        else
+            good=0 bad=1
+        fi
+        passed=$((passed + good))
+        failed=$((failed + bad))
+    done
+    step_end "the walls were looked at"
 }
 
 # build NAME TARGETS CMAKE-OPTIONS...
@@ -229,6 +246,7 @@ part=${1:-all}
 case $part in
 all)
     check_format
+    check_walls
     build_release
     unit_tests release repeat
     package_tests
@@ -243,6 +261,9 @@ build)
     ;;
 format)
     check_format
+    ;;
+walls)
+    check_walls
     ;;
 unit)
     build_release
@@ -265,7 +286,7 @@ fuzz)
     fuzz
     ;;
 *)
-    echo "usage: sh tests/run.sh [format|unit|package|cluster [FILE[:LINE]]|soak|fuzz]" >&2
+    echo "usage: sh tests/run.sh [format|walls|unit|package|cluster [FILE[:LINE]]|soak|fuzz|build]" >&2
     exit 2
     ;;
 esac

@@ -11,9 +11,9 @@
 #ifndef HARNESSD_DIST_MESSAGE_PRIVATE_H
 #define HARNESSD_DIST_MESSAGE_PRIVATE_H
 
+#include "atom_cache_private.h"
 #include "base/buffer.h"
 #include "base/map.h"
-#include "atom_cache_private.h"
 #include "term/term.h"
 
 /* Longer messages go out in fragments of this size, as a BEAM node's do. */

@@ -5,10 +5,10 @@
 
 #include "base/map.h"
 #include "node/monitor.h"
-#include "run_summary_private.h"
 #include "registry/runs.h"
 #include "registry/subscriptions.h"
 #include "run/partial.h"
+#include "run_summary_private.h"
 #include "scenario/expectations.h"
 
 /* A run from when it is accepted until its result is stored. */

@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "report/text_number.h"
-#include "text_table_private.h"
 #include "report_text_private.h"
 #include "term/term_read.h"
 #include "term/term_text.h"
+#include "text_table_private.h"
 
 #define FAULTS_SHOWN 40
 

@@ -135,7 +135,6 @@ static void enter_observing(struct run *run)
 
 static void enter_starting(struct run *run)
 {
-    loop_timer_stop(&run->timer); /* the engine has one of its own */
     engine_begin(run->engine);
     run->first.at_ns = run_record(run)->started_ns;
     if (run->scenario->chaos.data) {
@@ -460,7 +459,8 @@ void run_timer_fired(void *owner)
         break;
     case RUN_STARTING:
     case RUN_LOAD:
-        break; /* the engine has a timer of its own */
+        engine_work(run->engine);
+        break;
     case RUN_CHAOS_WAIT:
         run->chaos_running = false;
         run_chaos_timed_out(run);

@@ -24,17 +24,12 @@ static const struct targets_events run_load_targets_events = {.open = run_load_o
 
 /* --- What the engine tells --- */
 
+/* It is woken by the timer of the states that it is at work in. */
 static void run_load_wake(void *owner, uint64_t when_ns)
 {
     struct run *run = owner;
     uint64_t now = clock_ns();
-    loop_timer_set(&run->engine_timer, when_ns > now ? when_ns - now : 0);
-}
-
-static void run_load_fired(void *owner)
-{
-    struct run *run = owner;
-    engine_work(run->engine);
+    run_arm(run, when_ns > now ? when_ns - now : 0);
 }
 
 static void run_load_started(void *owner)
@@ -90,7 +85,6 @@ void run_load_init(struct run *run)
                                      .owner = run};
     run->engine = engine_new(&options);
     engine_observe(run->engine, run->is_observed);
-    loop_timer_init_precise(&run->engine_timer, options.loop, run_load_fired, run);
 }
 
 void run_load_reply(struct run *run, int64_t tag, struct term reply)
@@ -103,7 +97,6 @@ void run_load_stop(struct run *run)
 {
     if (!run->engine)
         return;
-    loop_timer_stop(&run->engine_timer);
     engine_stop(run->engine);
     targets_close(run->targets);
 }
@@ -112,7 +105,6 @@ void run_load_free(struct run *run)
 {
     if (!run->engine)
         return;
-    loop_timer_free(&run->engine_timer);
     engine_free(run->engine);
     targets_free(run->targets);
 }

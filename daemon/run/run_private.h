@@ -44,7 +44,6 @@ struct run {
     struct target_spec subject_spec; /* of the process that the setup gave */
     struct targets *targets;         /* NULL before the scenario is known as a whole, as the engine */
     struct engine *engine;
-    struct loop_timer engine_timer;
 
     /* What is measured. */
     int64_t most_mailbox; /* -1: none was observed */
@@ -114,7 +113,7 @@ void run_observed(struct run *run);
 void run_planned(struct run *run);
 void run_healed(struct run *run);
 
-/* Sets the timer of the state it is in. */
+/* Sets the timer of the state it is in; while the load goes on it wakes the engine. */
 void run_arm(struct run *run, uint64_t delay_ns);
 
 /* Remembers the first failure: {Kind, Detail}, or the detail alone when `kind` is NULL. */

@@ -195,7 +195,7 @@ static struct run *new_run(struct runner *runner, const struct run_request *requ
     if (!keep_node(request->requester, run->requester))
         strcpy(run->requester, "nobody");
     term_keep(&run->context, TERM_EMPTY_MAP);
-    loop_timer_init(&run->timer, node_loop(runner->node), run_timer_fired, run);
+    loop_timer_init_precise(&run->timer, node_loop(runner->node), run_timer_fired, run);
     return run;
 }
 

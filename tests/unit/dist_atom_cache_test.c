@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "base/memory.h"
 #include "atom_cache_private.h"
+#include "base/memory.h"
 #include "term/term_build.h"
 
 #define BYTES(...) (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})
