@@ -39,7 +39,7 @@ void latencies_record(struct latencies *latencies, uint32_t operation, uint64_t 
 void latencies_add_responses(const struct latencies *latencies, struct histogram *histogram);
 
 /* %{overall: stats, operations: %{operation => stats}, start_delay: stats, service: %{overall:,
- * operations:}}; see the contract for stats. */
+ * operations:}}; the README has what stats are. */
 void latencies_build(const struct latencies *latencies, struct term_builder *builder);
 
 #endif

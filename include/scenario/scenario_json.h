@@ -1,4 +1,4 @@
-/* Scenarios as JSON files: the keys of the contract, and in the place of terms and hooks texts in Erlang or
+/* Scenarios as JSON files: the keys of the README, and in the place of terms and hooks texts in Erlang or
  * Elixir.
  *
  *     term       {"erlang": "{add, 1}"} or {"elixir": "{:add, 1}"}, a literal; a number, true, false or null;
@@ -13,7 +13,7 @@
  *     action     {"kind": "suspend", "duration_ms": 100}: a chaos term with its arguments and options by
  *                their names; or {"action": such an action, "after_ms": 500, ...}, a scheduled one
  *
- * Words of the contract, such as "poisson", are strings; {last, 100} is {"last": 100}, and {1, 5} of think_ms
+ * Words of the README, such as "poisson", are strings; {last, 100} is {"last": 100}, and {1, 5} of think_ms
  * is [1, 5]. Strings in metadata are binaries. A key that begins with two slashes is a comment, anywhere. */
 #ifndef HARNESSD_SCENARIO_SCENARIO_JSON_H
 #define HARNESSD_SCENARIO_SCENARIO_JSON_H

@@ -1,4 +1,4 @@
-/* Scenarios as terms: a map, a keyword list, or a struct with the keys of the contract. */
+/* Scenarios as terms: a map, a keyword list, or a struct with the keys of the README. */
 #ifndef HARNESSD_SCENARIO_SCENARIO_TERM_H
 #define HARNESSD_SCENARIO_SCENARIO_TERM_H
 
