@@ -2,7 +2,8 @@
 # Builds harnessd and runs its tests.
 #
 #     sh tests/run.sh                      everything
-#     sh tests/run.sh format               one part: format, walls, unit, package, cluster, soak, fuzz or build
+#     sh tests/run.sh format               one part: format, walls, unit, coverage,
+#                                          package, cluster, soak, fuzz or build
 #     sh tests/run.sh cluster FILE[:LINE]  one file of tests/cluster, or the test at that line
 #
 # Environment:
@@ -183,6 +184,21 @@ package_tests() {
     step_end "$good passed, $bad failed"
 }
 
+# What the unit tests alone go through.
+coverage() {
+    heading "coverage of the unit tests"
+    rm -f "$scratch/coverage"
+    RESULT="$scratch/coverage" sh tests/coverage.sh
+    if [ -f "$scratch/coverage" ]; then
+        read -r good bad <"$scratch/coverage"
+    else
+        good=0 bad=1
+    fi
+    passed=$((passed + good))
+    failed=$((failed + bad))
+    step_end "$good passed, $bad failed"
+}
+
 # Of the release build: what a sanitizer takes for itself would be taken for growth.
 soak() {
     cluster_tests "$BUILD_ROOT/release/harnessd" soak.exs
@@ -252,6 +268,7 @@ all)
     package_tests
     build_asan
     unit_tests asan count
+    coverage
     cluster_tests "$daemon"
     soak
     fuzz
@@ -271,6 +288,9 @@ unit)
     build_asan
     unit_tests asan count
     ;;
+coverage)
+    coverage
+    ;;
 package)
     package_tests
     ;;
@@ -286,7 +306,7 @@ fuzz)
     fuzz
     ;;
 *)
-    echo "usage: sh tests/run.sh [format|walls|unit|package|cluster [FILE[:LINE]]|soak|fuzz|build]" >&2
+    echo "usage: sh tests/run.sh [format|walls|unit|coverage|package|cluster [FILE[:LINE]]|soak|fuzz|build]" >&2
     exit 2
     ;;
 esac
