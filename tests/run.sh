@@ -67,21 +67,24 @@ check_format() {
     fi
 }
 
+# run_counting COMMAND...: what counts for itself and leaves `PASSED FAILED [SKIPPED]` in the file RESULT. One that leaves
+# nothing has failed.
+run_counting() {
+    rm -f "$scratch/result"
+    RESULT="$scratch/result" "$@"
+    good=0 bad=1 left_out=0
+    [ ! -f "$scratch/result" ] || read -r good bad left_out <"$scratch/result"
+    passed=$((passed + good))
+    failed=$((failed + bad))
+    skipped=$((skipped + ${left_out:-0}))
+    step_end "$good passed, $bad failed${left_out:+, $left_out skipped}"
+}
+
 # Layers, headers, sizes; and that each of these rules can fail.
 check_walls() {
     heading "walls"
-    for mode in "" --self-test; do
-        rm -f "$scratch/walls"
-        RESULT="$scratch/walls" elixir tests/walls.exs $mode
-        if [ -f "$scratch/walls" ]; then
-            read -r good bad <"$scratch/walls"
-        else
-            good=0 bad=1
-        fi
-        passed=$((passed + good))
-        failed=$((failed + bad))
-    done
-    step_end "the walls were looked at"
+    run_counting elixir tests/walls.exs
+    run_counting elixir tests/walls.exs --self-test
 }
 
 # build NAME TARGETS CMAKE-OPTIONS...
@@ -156,47 +159,21 @@ cluster_tests() {
     require_promtool "$BUILD_ROOT/tools"
     export HARNESSD PROMTOOL
     ulimit -n "$(ulimit -H -n)" 2>/dev/null
-    rm -f "$scratch/cluster"
-    ERL_EPMD_PORT=$(free_port) RESULT="$scratch/cluster" elixir tests/cluster/run.exs "$@"
-    if [ -f "$scratch/cluster" ]; then
-        read -r good bad left_out <"$scratch/cluster"
-    else
-        good=0 bad=1 left_out=0
-    fi
-    passed=$((passed + good))
-    failed=$((failed + bad))
-    skipped=$((skipped + left_out))
-    step_end "$good passed, $bad failed, $left_out skipped"
+    ERL_EPMD_PORT=$(free_port)
+    export ERL_EPMD_PORT
+    run_counting elixir tests/cluster/run.exs "$@"
 }
 
 # What takes a fresh Debian is not part of this: sh tests/package.sh.
 package_tests() {
     heading "package"
-    rm -f "$scratch/package"
-    RESULT="$scratch/package" sh tests/package.sh --quick
-    if [ -f "$scratch/package" ]; then
-        read -r good bad <"$scratch/package"
-    else
-        good=0 bad=1
-    fi
-    passed=$((passed + good))
-    failed=$((failed + bad))
-    step_end "$good passed, $bad failed"
+    run_counting sh tests/package.sh --quick
 }
 
 # What the unit tests alone go through.
 coverage() {
     heading "coverage of the unit tests"
-    rm -f "$scratch/coverage"
-    RESULT="$scratch/coverage" sh tests/coverage.sh
-    if [ -f "$scratch/coverage" ]; then
-        read -r good bad <"$scratch/coverage"
-    else
-        good=0 bad=1
-    fi
-    passed=$((passed + good))
-    failed=$((failed + bad))
-    step_end "$good passed, $bad failed"
+    run_counting sh tests/coverage.sh
 }
 
 # Of the release build: what a sanitizer takes for itself would be taken for growth.

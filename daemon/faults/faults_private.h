@@ -109,7 +109,7 @@ void turns_arm(struct faults *faults);
 /* --- find.c --- */
 
 /* Starts to look for the processes that the target of the injection is, or of a kind that is done to nodes
- * for its nodes; chaos_found() follows. False when there is nobody to ask: it is then to be called at once.
+ * for its nodes; faults_found() follows. False when there is nobody to ask: it is then to be called at once.
  */
 MUST_CHECK bool find_start(struct faults *faults, struct injection *injection);
 

@@ -18,8 +18,6 @@ struct mailbox {
     double average;
 };
 
-/* --- run_probes.c --- */
-
 /* Starts to observe the mailboxes of the targets, or takes their last values; run_observed() follows when all
  * have answered. False when there are none. */
 bool probes_start(struct run *run);

@@ -7,8 +7,6 @@
 
 struct run;
 
-/* --- run_session.c --- */
-
 /* Starts a session; run_session_ready() or run_session_lost() tells how that went. */
 void session_start(struct run *run);
 
