@@ -91,7 +91,7 @@ void run_status_build(const struct run_entry *entry, struct term_builder *builde
     if (entry->run) {
         run_figures(entry->run, &figures);
         view.state = run_state_name(figures.state);
-        view.is_loading = figures.state <= RUN_LOAD;
+        view.is_loading = run_state_group(figures.state) <= RUN_LOADING;
         view.load_ns = figures.load_ns;
         view.in_flight = figures.in_flight;
     }

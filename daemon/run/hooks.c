@@ -1,41 +1,14 @@
-/* What came of the hooks and of the chaos, and where the run goes from there. */
+/* The states in which a hook of the user is applied, and what comes of it: it has returned, has failed, or
+ * does neither in time. */
 #include <string.h>
 
-#include "run_private.h"
+#include "machine_private.h"
 #include "term/term_read.h"
 
-/* A hook that failed, in the words of its state: `detail` is {Exception, Stack} or an atom. */
-void run_hook_failed(struct run *run, struct term detail)
-{
-    if (run->state == RUN_SETUP) {
-        run_fail(run, "setup_failed", detail);
-        run_enter(run, RUN_CLEANUP);
-    } else if (run->state == RUN_INVARIANT) {
-        run_fail(run, "invariant_failed", detail);
-        run_enter(run, RUN_CLEANUP);
-    } else if (run->state == RUN_STEADY_BEFORE || run->state == RUN_STEADY_AFTER) {
-        steady_failed(run, detail);
-    } else if (run->state == RUN_CLEANUP) {
-        struct term_builder failure = {0};
-        term_build_tuple(&failure, 2);
-        term_build_atom(&failure, "cleanup_failed");
-        term_build_term(&failure, detail);
-        term_keep(&run->cleanup_failure, term_built(&failure));
-        term_build_free(&failure);
-        run_enter(run, RUN_REPORTING);
-    }
-}
-
-static void hook_failed_atom(struct run *run, const char *detail)
-{
-    struct term_builder atom = {0};
-    term_build_atom(&atom, detail);
-    run_hook_failed(run, term_built(&atom));
-    term_build_free(&atom);
-}
+/* --- Any of them --- */
 
 /* {Exception, Stack}; of a throw or an exit {{throw | exit, Reason}, Stack}. */
-static void hook_raised(struct run *run, const struct term raised[4])
+static void hooks_raised(struct run *run, const struct term raised[4])
 {
     struct term_builder detail = {0};
     bool error = term_is_atom(raised[1], "error");
@@ -46,51 +19,8 @@ static void hook_raised(struct run *run, const struct term raised[4])
     }
     term_build_term(&detail, raised[2]);
     term_build_term(&detail, raised[3]);
-    run_hook_failed(run, term_built(&detail));
+    run_event(run, RUN_EVENT_HOOK_FAILED, term_built(&detail));
     term_build_free(&detail);
-}
-
-static void subject_set_up(struct run *run, struct term pid, struct term context)
-{
-    struct term node;
-    char name[TERM_ATOM_BYTES + 1];
-    term_keep(&run->subject, pid);
-    term_keep(&run->context, context.data ? context : TERM_EMPTY_MAP);
-    run->subject_spec = (struct target_spec){.kind = TARGET_PID, .server = term_of(&run->subject)};
-    if (term_read_node(pid, &node) && term_read_atom(node, name) && strlen(name) <= NODE_NAME_BYTES)
-        memcpy(run->subject_spec.node, name, strlen(name) + 1);
-    run->set_up = true;
-    run_enter(run, run->cancelled ? RUN_CLEANUP : RUN_PLANNING);
-}
-
-/* {ok, Pid} | {ok, Pid, Context} | {error, Reason} */
-static void setup_returned(struct run *run, struct term value)
-{
-    struct term parts[3];
-    size_t arity = 0;
-    bool tuple = term_read_tuple(value, 3, parts, &arity);
-    bool ok = tuple && arity >= 2 && term_is_atom(parts[0], "ok") && term_type(parts[1]) == TERM_PID;
-    if (ok && arity == 2) {
-        subject_set_up(run, parts[1], (struct term){0});
-    } else if (ok && arity == 3 && term_type(parts[2]) == TERM_MAP) {
-        subject_set_up(run, parts[1], parts[2]);
-    } else if (tuple && arity == 2 && term_is_atom(parts[0], "error")) {
-        run_fail(run, NULL, parts[1]);
-        run_enter(run, RUN_CLEANUP);
-    } else {
-        run_fail(run, "invalid_setup_return", value);
-        run_enter(run, RUN_CLEANUP);
-    }
-}
-
-static void invariant_returned(struct run *run, struct term value)
-{
-    struct term parts[2];
-    if (term_is_atom(value, "false"))
-        run_fail_atom(run, "invariant_failed", "returned_false");
-    else if (term_read_tuple_of(value, 2, parts) && term_is_atom(parts[0], "error"))
-        run_fail(run, "invariant_failed", parts[1]);
-    run_enter(run, RUN_CLEANUP);
 }
 
 void run_hook_done(struct run *run, struct term outcome)
@@ -100,60 +30,215 @@ void run_hook_done(struct run *run, struct term outcome)
     if (!term_read_tuple(outcome, 4, parts, &arity) || arity < 2)
         return;
     if (arity == 4)
-        hook_raised(run, parts);
-    else if (run->state == RUN_SETUP)
-        setup_returned(run, parts[1]);
-    else if (run->state == RUN_INVARIANT)
-        invariant_returned(run, parts[1]);
-    else if (run->state == RUN_STEADY_BEFORE || run->state == RUN_STEADY_AFTER)
-        steady_returned(run, parts[1]);
-    else if (run->state == RUN_CLEANUP)
-        run_enter(run, RUN_REPORTING);
+        hooks_raised(run, parts);
+    else
+        run_event(run, RUN_EVENT_HOOK_RETURNED, parts[1]);
 }
 
-/* A failed thread hides it; it is judged when all is done. */
-static void chaos_failed(struct run *run, struct term reason)
+static void hooks_arm(struct run *run)
 {
-    term_keep(&run->chaos_failure, reason);
+    run_arm(run, run->scenario->hook_timeout_ms * CLOCK_NS_PER_MS);
 }
 
-static void chaos_raised(struct run *run, const struct term raised[4])
+/* It never returns: its session is ended, and with it what it holds. */
+void hooks_late(struct run *run, struct term detail)
+{
+    (void)detail;
+    session_kill(run);
+    run_event(run, RUN_EVENT_HOOK_FAILED, TERM_ATOM("timeout"));
+}
+
+/* With its node, or because the hook has ended it or had it ended. */
+void hooks_lost(struct run *run, struct term reason)
+{
+    if (run_is_nodedown(reason)) {
+        run_lost_to_cleanup(run, reason);
+        return;
+    }
+    run->measurement_awaited = false;
+    run_event(run, RUN_EVENT_HOOK_FAILED, reason);
+}
+
+/* Only false and {error, Reason} say that something does not hold. */
+static bool hooks_says_no(struct term value, struct term *reason)
+{
+    struct term parts[2];
+    if (term_is_atom(value, "false"))
+        *reason = TERM_ATOM("returned_false");
+    else if (term_read_tuple_of(value, 2, parts) && term_is_atom(parts[0], "error"))
+        *reason = parts[1];
+    else
+        return false;
+    return true;
+}
+
+/* --- SETUP --- */
+
+void hooks_enter_setup(struct run *run)
+{
+    telemetry_run_started(run);
+    if (run->request.expectations)
+        session_measure(run);
+    if (!run->scenario->setup.data) {
+        term_keep(&run->subject, run->scenario->target);
+        run->set_up = true;
+        run_enter(run, RUN_PLANNING);
+        return;
+    }
+    hooks_arm(run);
+    session_setup(run);
+}
+
+static void hooks_subject_set_up(struct run *run, struct term pid, struct term context)
+{
+    struct term node;
+    char name[TERM_ATOM_BYTES + 1];
+    term_keep(&run->subject, pid);
+    term_keep(&run->context, context);
+    run->subject_spec = (struct target_spec){.kind = TARGET_PID, .server = term_of(&run->subject)};
+    if (term_read_node(pid, &node) && term_read_atom(node, name) && strlen(name) <= NODE_NAME_BYTES)
+        memcpy(run->subject_spec.node, name, strlen(name) + 1);
+    run->set_up = true;
+    run_enter(run, run->cancelled ? RUN_CLEANUP : RUN_PLANNING);
+}
+
+/* {ok, Pid} | {ok, Pid, Context} | {error, Reason} */
+void hooks_setup_returned(struct run *run, struct term value)
+{
+    struct term parts[3];
+    size_t arity = 0;
+    bool tuple = term_read_tuple(value, 3, parts, &arity);
+    bool ok = tuple && arity >= 2 && term_is_atom(parts[0], "ok") && term_type(parts[1]) == TERM_PID;
+    if (ok && arity == 2) {
+        hooks_subject_set_up(run, parts[1], TERM_EMPTY_MAP);
+    } else if (ok && arity == 3 && term_type(parts[2]) == TERM_MAP) {
+        hooks_subject_set_up(run, parts[1], parts[2]);
+    } else if (tuple && arity == 2 && term_is_atom(parts[0], "error")) {
+        run_fail(run, NULL, parts[1]);
+        run_enter(run, RUN_CLEANUP);
+    } else {
+        run_fail(run, "invalid_setup_return", value);
+        run_enter(run, RUN_CLEANUP);
+    }
+}
+
+void hooks_setup_failed(struct run *run, struct term detail)
+{
+    run_fail(run, "setup_failed", detail);
+    run_enter(run, RUN_CLEANUP);
+}
+
+/* --- STEADY_BEFORE, STEADY_AFTER --- */
+
+void hooks_enter_steady(struct run *run)
+{
+    hooks_arm(run);
+    session_check_steady_state(run);
+}
+
+/* {steady_state_failed, before | after, Reason} */
+void hooks_steady_failed(struct run *run, struct term detail)
 {
     struct term_builder reason = {0};
-    script_build_exit_reason(raised, &reason);
-    chaos_failed(run, term_built(&reason));
+    term_build_tuple(&reason, 3);
+    term_build_atom(&reason, "steady_state_failed");
+    term_build_atom(&reason, run->state == RUN_STEADY_BEFORE ? "before" : "after");
+    term_build_term(&reason, detail);
+    run_fail(run, NULL, term_built(&reason));
     term_build_free(&reason);
+    run_enter(run, RUN_CLEANUP);
 }
 
-void run_chaos_done(struct run *run, struct term outcome)
+void hooks_steady_returned(struct run *run, struct term value)
 {
-    struct term parts[4];
-    size_t arity = 0;
-    if (!run->chaos_running || !term_read_tuple(outcome, 4, parts, &arity) || arity < 2)
+    struct term reason;
+    if (hooks_says_no(value, &reason))
+        hooks_steady_failed(run, reason);
+    else if (run->cancelled)
+        run_enter(run, RUN_CLEANUP);
+    else if (run->state == RUN_STEADY_BEFORE)
+        run_enter(run, RUN_OBSERVING);
+    else
+        ending_check_invariant(run);
+}
+
+/* --- INVARIANT --- */
+
+void hooks_enter_invariant(struct run *run)
+{
+    hooks_arm(run);
+    session_check_invariant(run);
+}
+
+void hooks_invariant_failed(struct run *run, struct term detail)
+{
+    run_fail(run, "invariant_failed", detail);
+    run_enter(run, RUN_CLEANUP);
+}
+
+void hooks_invariant_returned(struct run *run, struct term value)
+{
+    struct term reason;
+    if (hooks_says_no(value, &reason))
+        hooks_invariant_failed(run, reason);
+    else
+        run_enter(run, RUN_CLEANUP);
+}
+
+/* --- CLEANUP --- */
+
+void hooks_enter_cleanup(struct run *run)
+{
+    run_load_stop(run);
+    probes_end(run);
+    /* With the node of the hooks what they made there is gone, or its janitor cleans up. */
+    if (!run_has_cleanup(run) || (run->hooks_node_lost && !run_can_stop_subject(run))) {
+        run_enter(run, RUN_REPORTING);
         return;
-    run->chaos_running = false;
-    if (arity == 4) {
-        chaos_raised(run, parts);
-    } else if (term_is_atom(parts[0], "returned")) {
-        term_keep(&run->chaos_result, parts[1]);
-    } else {
-        chaos_failed(run, parts[1]);
     }
-    if (run->state == RUN_CHAOS_WAIT)
-        run_enter(run, RUN_JUDGING);
+    run_arm(run, session_cleanup_ms(run) * CLOCK_NS_PER_MS);
+    if (session_is_there(run))
+        session_clean_up(run);
+    else if (!script_is_active(&run->session))
+        session_start(run); /* the last one was lost or stuck: another one cleans up */
 }
 
-void run_chaos_timed_out(struct run *run)
+void hooks_cleanup_ready(struct run *run, struct term detail)
 {
-    struct term_builder timeout = {0};
-    term_build_atom(&timeout, "timeout");
-    chaos_failed(run, term_built(&timeout));
-    term_build_free(&timeout);
+    (void)detail;
+    session_clean_up(run);
 }
 
-/* The hook never returns: its session is ended, and with it what it holds. */
-void run_hook_timed_out(struct run *run)
+void hooks_cleanup_returned(struct run *run, struct term value)
 {
-    session_kill(run);
-    hook_failed_atom(run, "timeout");
+    (void)value;
+    run_enter(run, RUN_REPORTING);
+}
+
+/* {cleanup_failed, Detail} */
+void hooks_cleanup_failed(struct run *run, struct term detail)
+{
+    struct term_builder failure = {0};
+    term_build_tuple(&failure, 2);
+    term_build_atom(&failure, "cleanup_failed");
+    term_build_term(&failure, detail);
+    term_keep(&run->cleanup_failure, term_built(&failure));
+    term_build_free(&failure);
+    run_enter(run, RUN_REPORTING);
+}
+
+/* The first time that the hooks' node is lost another session may do on the subject's node. */
+void hooks_cleanup_lost(struct run *run, struct term reason)
+{
+    bool nodedown = run_is_nodedown(reason), first_loss = nodedown && !run->hooks_node_lost;
+    if (!run_lose_session(run, reason))
+        return;
+    if (nodedown)
+        run_fail_atom(run, "nodedown", run->scenario->hooks_node);
+    if (first_loss && run_can_stop_subject(run))
+        session_start(run);
+    else if (nodedown)
+        run_enter(run, RUN_REPORTING);
+    else
+        hooks_cleanup_failed(run, reason);
 }

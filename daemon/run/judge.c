@@ -146,7 +146,7 @@ static bool abort_when_missed(struct run *run, uint32_t kinds)
         find_missed(run, &run->scenario->expectations, kinds, &run->first, &run->measured, &run->abort_error);
     if (run->aborted) {
         run_log_aborted(run);
-        run_enter(run, RUN_CHAOS_WAIT);
+        run_event(run, RUN_EVENT_OVER, (struct term){0});
     }
     return run->aborted;
 }
@@ -154,7 +154,7 @@ static bool abort_when_missed(struct run *run, uint32_t kinds)
 void judge_while_loading(struct run *run)
 {
     uint32_t wanted = run->scenario->abort_when, of_process = expectations_of_process();
-    if (!wanted || run->state != RUN_LOAD)
+    if (!wanted || run_state_group(run->state) != RUN_LOADING)
         return;
     run->measured.at_ns = clock_ns();
     if (abort_when_missed(run, wanted & ~of_process))

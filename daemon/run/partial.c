@@ -45,7 +45,7 @@ static void write_piece(void *owner)
 
 bool run_has_begun(const struct run *run)
 {
-    return run->state > RUN_RESOLVING;
+    return run->engine != NULL;
 }
 
 struct run_partial *run_partial_start(struct run *run, void (*done)(void *owner, struct blob *report),

@@ -137,7 +137,7 @@ bool probes_start(struct run *run)
 
 static bool waits_for_target(const struct run *run, size_t index)
 {
-    return run->state == RUN_OBSERVING && index < run->mailbox_count && run->mailboxes[index].awaited &&
+    return index < run->mailbox_count && run->mailboxes[index].awaited &&
            !script_is_active(&run->mailboxes[index].probe);
 }
 
@@ -223,11 +223,16 @@ bool probes_message(struct run *run, struct term message)
     return true;
 }
 
+void probes_await_no_longer(struct run *run)
+{
+    for (size_t i = 0; i < run->mailbox_count; i++)
+        run->mailboxes[i].awaited = false;
+    run->probes_awaited = 0;
+}
+
 void probes_end(struct run *run)
 {
-    for (size_t i = 0; i < run->mailbox_count; i++) {
+    for (size_t i = 0; i < run->mailbox_count; i++)
         script_kill(&run->mailboxes[i].probe);
-        run->mailboxes[i].awaited = false;
-    }
-    run->probes_awaited = 0;
+    probes_await_no_longer(run);
 }

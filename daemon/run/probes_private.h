@@ -28,6 +28,9 @@ bool probes_message(struct run *run, struct term message);
 void probes_target_ready(struct run *run, size_t index);
 void probes_target_failed(struct run *run, size_t index);
 
+/* What has not answered until now leaves its mailbox unobserved. */
+void probes_await_no_longer(struct run *run);
+
 /* Ends their processes; what they have told stays. */
 void probes_end(struct run *run);
 

@@ -8,7 +8,7 @@
 /* Of a load that goes on this is now. */
 static uint64_t load_end_ns(const struct run *run)
 {
-    return run->state == RUN_STARTING || run->state == RUN_LOAD ? clock_ns() : run_record(run)->ended_ns;
+    return run_state_group(run->state) == RUN_LOADING ? clock_ns() : run_record(run)->ended_ns;
 }
 
 static void write_metrics(struct run *run, struct term_builder *builder)

@@ -1,10 +1,10 @@
 /* The first state of a run whose scenario is from a file: nodes are asked what its texts mean. */
 #include <assert.h>
 
+#include "machine_private.h"
 #include "run/resolution.h"
-#include "run_private.h"
 
-static void on_resolved(void *owner, struct scenario *scenario, struct term reason)
+static void resolving_take(void *owner, struct scenario *scenario, struct term reason)
 {
     struct run *run = owner;
     run->resolution = NULL;
@@ -13,16 +13,29 @@ static void on_resolved(void *owner, struct scenario *scenario, struct term reas
         scenario_free(run->request.scenario);
         run->request.scenario = scenario;
         run->scenario = scenario;
-    } else {
-        run_fail(run, NULL, reason);
     }
-    run_begin(run);
+    run_event(run, RUN_EVENT_RESOLVED, reason);
 }
 
 void resolving_enter(struct run *run)
 {
     run->resolution =
-        resolution_start(run->runner, run->scenario, term_built(&run->group_leader), on_resolved, run);
+        resolution_start(run->runner, run->scenario, term_built(&run->group_leader), resolving_take, run);
+}
+
+void resolving_done(struct run *run, struct term reason)
+{
+    if (reason.data)
+        run_fail(run, NULL, reason);
+    run_begin(run);
+}
+
+void resolving_cancel(struct run *run, struct term detail)
+{
+    (void)detail;
+    run->cancelled = true;
+    resolving_free(run);
+    run_begin(run);
 }
 
 void resolving_free(struct run *run)
@@ -30,13 +43,4 @@ void resolving_free(struct run *run)
     if (run->resolution)
         resolution_cancel(run->resolution);
     run->resolution = NULL;
-}
-
-/* One that was cancelled before it got here has no resolution, and does not get here. */
-void resolving_cancel(struct run *run)
-{
-    if (!run->resolution)
-        return;
-    resolving_free(run);
-    run_begin(run);
 }

@@ -16,7 +16,7 @@ static void run_faults_fired(void *owner)
 
 static void run_faults_planned(void *owner)
 {
-    run_planned(owner);
+    run_event(owner, RUN_EVENT_PLANNED, (struct term){0});
 }
 
 static void run_faults_refused(void *owner, struct term what)
@@ -26,28 +26,19 @@ static void run_faults_refused(void *owner, struct term what)
 
 static void run_faults_over(void *owner, struct term result, struct term failure)
 {
-    struct run *run = owner;
-    if (!run->chaos_running)
-        return;
-    run->chaos_running = false;
-    if (failure.data)
-        term_keep(&run->chaos_failure, failure);
-    else
-        term_keep(&run->chaos_result, result);
-    if (run->state == RUN_CHAOS_WAIT)
-        run_enter(run, RUN_JUDGING);
+    run_chaos_over(owner, result, failure);
 }
 
 static void run_faults_healed(void *owner)
 {
-    run_healed(owner);
+    run_event(owner, RUN_EVENT_HEALED, (struct term){0});
 }
 
-/* Until the run is judged. */
+/* Until the chaos is no longer awaited, and the run judged. */
 static void run_faults_mark(void *owner, uint64_t now_ns, struct term mark)
 {
     struct run *run = owner;
-    if (run->state < RUN_JUDGING)
+    if (!run->waited_ns)
         engine_mark(run->engine, now_ns, mark);
 }
 

@@ -34,12 +34,12 @@ static void run_load_wake(void *owner, uint64_t when_ns)
 
 static void run_load_started(void *owner)
 {
-    run_enter(owner, RUN_LOAD);
+    run_event(owner, RUN_EVENT_STARTED, (struct term){0});
 }
 
 static void run_load_over(void *owner)
 {
-    run_enter(owner, RUN_CHAOS_WAIT);
+    run_event(owner, RUN_EVENT_OVER, (struct term){0});
 }
 
 static void run_load_observed(void *owner, size_t target, bool ok, uint64_t now_ns)

@@ -1,6 +1,6 @@
-/* A run from inside. runner.c makes and frees it, machine.c leads it through its states, run_load.c has its
- * load made and run_faults.c its faults injected, session.c talks to the processes on the users' nodes,
- * judge.c judges what came of it, report_build.c writes it down. */
+/* A run from inside. runner.c makes and frees it, machine.c leads it through its states (machine_private.h),
+ * run_load.c has its load made and run_faults.c its faults injected, session.c talks to the processes on the
+ * users' nodes, judge.c judges what came of it, report_build.c writes it down. */
 #ifndef HARNESSD_RUN_RUN_PRIVATE_H
 #define HARNESSD_RUN_RUN_PRIVATE_H
 
@@ -99,29 +99,47 @@ struct run {
 
 /* --- machine.c --- */
 
-/* The one function that changes a run's state. */
-void run_enter(struct run *run, enum run_state state);
+/* What a run is told by those who work for it. What a state does about it is in the table of machine.c. */
+enum run_event {
+    RUN_EVENT_TIMER,         /* that of run_arm() */
+    RUN_EVENT_CANCEL,        /* the first time that somebody wants the run to end */
+    RUN_EVENT_LOST,          /* its session is gone; the reason, `noconnection` when its node is */
+    RUN_EVENT_RESOLVED,      /* its texts are; the reason, if they cannot be */
+    RUN_EVENT_TELLER,        /* who tells telemetry on another node is there, or cannot be */
+    RUN_EVENT_READY,         /* its session is there */
+    RUN_EVENT_PLANNED,       /* whom its faults are for is known, as far as it can be */
+    RUN_EVENT_OBSERVED,      /* probes and measurements have answered, or are no longer awaited */
+    RUN_EVENT_STARTED,       /* all its threads are */
+    RUN_EVENT_OVER,          /* its load is */
+    RUN_EVENT_CHAOS_OVER,    /* its chaos is */
+    RUN_EVENT_HEALED,        /* what lasted is undone, as far as it can be */
+    RUN_EVENT_HOOK_RETURNED, /* the hook of its state; the value */
+    RUN_EVENT_HOOK_FAILED,   /* or has not; {Exception, Stack}, or an atom */
+    RUN_EVENT_COUNT
+};
+
+/* `detail` is borrowed. Without data for those that have none. */
+void run_event(struct run *run, enum run_event event, struct term detail);
+
+/* Its first state, when there are texts to resolve. */
+void run_resolve(struct run *run);
 
 /* Its scenario is known as a whole: what depends on its operations, targets and actions is made, and it goes
  * on to its session. */
 void run_begin(struct run *run);
 
-/* What those who work for it tell. */
-void run_session_ready(struct run *run);
-void run_session_lost(struct run *run, struct term reason);
-void run_observed(struct run *run);
-void run_planned(struct run *run);
-void run_healed(struct run *run);
-
 /* Sets the timer of the state it is in; while the load goes on it wakes the engine. */
 void run_arm(struct run *run, uint64_t delay_ns);
+void run_timer_fired(void *run);
 
 /* Remembers the first failure: {Kind, Detail}, or the detail alone when `kind` is NULL. */
 void run_fail(struct run *run, const char *kind, struct term detail);
 void run_fail_atom(struct run *run, const char *kind, const char *detail);
 
-/* What its timer is for depends on its state. */
-void run_timer_fired(void *run);
+/* --- observing.c --- */
+
+/* A measurement or a probe is no longer awaited: RUN_EVENT_OBSERVED when none is. */
+void run_observed(struct run *run);
 
 /* --- runner.c --- */
 
@@ -144,33 +162,21 @@ void runner_each(struct runner *runner, void (*visit)(void *owner, struct run *r
 
 /* --- resolving.c --- */
 
-/* What a run does on entering RUN_RESOLVING, and when it is cancelled there. */
-void resolving_enter(struct run *run);
-void resolving_cancel(struct run *run);
 void resolving_free(struct run *run);
 
 /* --- hooks.c --- */
 
+/* What the session tells of the hook of the run's state: {returned, Value} or {raised, Class, Exception,
+ * Stack}. */
 void run_hook_done(struct run *run, struct term outcome);
-void run_hook_failed(struct run *run, struct term detail); /* {Exception, Stack}, or an atom */
-void run_hook_timed_out(struct run *run);
 
+/* --- loading.c --- */
+
+/* The chaos has ended, with a result or a failure; the first time counts. */
+void run_chaos_over(struct run *run, struct term result, struct term failure);
+
+/* The same, as the session tells it. */
 void run_chaos_done(struct run *run, struct term outcome);
-void run_chaos_timed_out(struct run *run);
-
-/* --- planning.c --- */
-
-/* What a run does on entering RUN_PLANNING, RUN_STEADY_BEFORE or RUN_STEADY_AFTER, and RUN_HEALING. */
-void faults_enter_planning(struct run *run);
-void faults_enter_steady(struct run *run);
-void faults_enter_healing(struct run *run);
-
-/* What agents were asked for while planning or healing has taken too long. */
-void faults_timed_out(struct run *run);
-
-/* What the hook of the steady state has returned, or with what it has failed. */
-void steady_returned(struct run *run, struct term value);
-void steady_failed(struct run *run, struct term detail);
 
 /* --- run_faults.c: the faults, as a part of the run --- */
 

@@ -90,7 +90,7 @@ enum run_outcome run_outcome(const struct run *run)
 
 void run_figures(const struct run *run, struct run_figures *figures)
 {
-    bool is_loading = run->state == RUN_STARTING || run->state == RUN_LOAD;
+    bool is_loading = run_state_group(run->state) == RUN_LOADING;
     *figures = (struct run_figures){.state = run->state,
                                     .outcome = run_outcome(run),
                                     .operations = run_record(run)->operations,
@@ -210,7 +210,7 @@ struct run *runner_start(struct runner *runner, const struct run_request *reques
     runner->counters.started++;
     run_log_started(run);
     if (run->scenario->texts && !run->cancelled)
-        run_enter(run, RUN_RESOLVING);
+        run_resolve(run);
     else
         run_begin(run);
     return run;

@@ -40,7 +40,7 @@ static bool send_command(struct run *run, struct term_builder *command)
 
 static void on_down(void *owner, struct term reason)
 {
-    run_session_lost(owner, reason);
+    run_event(owner, RUN_EVENT_LOST, reason);
 }
 
 bool session_is_there(const struct run *run)
@@ -97,8 +97,7 @@ void session_start(struct run *run)
 /* The teller is there, or cannot be: its run goes on without telemetry then. */
 static void teller_decided(struct run *run)
 {
-    if (run->state == RUN_SESSION && !script_is_active(&run->session))
-        session_start(run);
+    run_event(run, RUN_EVENT_TELLER, (struct term){0});
 }
 
 static void on_teller_down(void *owner, struct term reason)
@@ -323,7 +322,7 @@ static void on_started(struct run *run, struct term outcome)
         return;
     if (!has_teller(run))
         run->has_telemetry = telemetry;
-    run_session_ready(run);
+    run_event(run, RUN_EVENT_READY, (struct term){0});
 }
 
 /* {Key, started, {started, HasElixir, HasTelemetry}}, all that a teller ever says. */

@@ -32,6 +32,14 @@ enum run_state {
     RUN_STATE_COUNT
 };
 
+/* What a state is about. */
+enum run_group {
+    RUN_BEFORE,  /* the load is being prepared */
+    RUN_LOADING, /* it goes on */
+    RUN_AFTER,   /* what came of it is found out */
+    RUN_ENDING,  /* what is left is cleaned up, and the report written */
+};
+
 struct run;
 struct runner;
 
@@ -108,6 +116,8 @@ void run_take_recent(struct run *run, struct load_recent *recent);
 
 /* "setup", "load", ... */
 const char *run_state_name(enum run_state state);
+
+enum run_group run_state_group(enum run_state state);
 
 /* What goes on now, in all runs together. */
 struct runner_figures {

@@ -1,0 +1,140 @@
+/* The states of the load, and of the chaos beside it. */
+#include "machine_private.h"
+#include "term/term_read.h"
+
+/* --- STARTING, LOAD --- */
+
+void loading_enter_starting(struct run *run)
+{
+    engine_begin(run->engine);
+    run->first.at_ns = run_record(run)->started_ns;
+    if (!run->scenario->chaos.data && !run->scenario->action_count)
+        return;
+    run->chaos_running = true;
+    run->chaos_started_ns = clock_ns();
+    telemetry_chaos(run, "start", (struct term){0});
+    if (run->scenario->chaos.data)
+        session_start_chaos(run);
+    else
+        faults_start(run->faults, run_record(run)->started_ns);
+}
+
+void loading_enter_load(struct run *run)
+{
+    (void)run; /* the engine is at work */
+}
+
+void loading_work(struct run *run, struct term detail)
+{
+    (void)detail;
+    engine_work(run->engine);
+}
+
+void loading_started(struct run *run, struct term detail)
+{
+    (void)detail;
+    run_enter(run, RUN_LOAD);
+}
+
+void loading_over(struct run *run, struct term detail)
+{
+    (void)detail;
+    run_enter(run, RUN_CHAOS_WAIT);
+}
+
+void loading_cancel(struct run *run, struct term detail)
+{
+    (void)detail;
+    run->cancelled = true;
+    run_enter(run, RUN_CHAOS_WAIT);
+}
+
+/* The load may be over with it. */
+void loading_lost(struct run *run, struct term reason)
+{
+    if (!run_lose_session(run, reason))
+        return;
+    engine_session_down(run->engine, reason);
+    if (run_state_group(run->state) == RUN_LOADING)
+        run_enter(run, RUN_CHAOS_WAIT);
+}
+
+void loading_measured(struct run *run, struct term detail)
+{
+    (void)detail;
+    judge_measured(run);
+}
+
+/* --- CHAOS_WAIT --- */
+
+/* It is awaited once more as long as the threads were; when a thread has failed it is not. */
+void loading_enter_chaos_wait(struct run *run)
+{
+    run_load_stop(run);
+    if (!run->chaos_running) {
+        run_enter(run, RUN_JUDGING);
+    } else if (run_record(run)->thread_failure.size || run->cancelled || run->aborted) {
+        run->chaos_running = false;
+        run_enter(run, RUN_JUDGING);
+    } else {
+        run_arm(run, run->scenario->timeout_ms * CLOCK_NS_PER_MS);
+    }
+}
+
+void loading_chaos_over(struct run *run, struct term detail)
+{
+    (void)detail;
+    run_enter(run, RUN_JUDGING);
+}
+
+void loading_chaos_late(struct run *run, struct term detail)
+{
+    (void)detail;
+    run_chaos_over(run, (struct term){0}, TERM_ATOM("timeout"));
+}
+
+void loading_chaos_cancel(struct run *run, struct term detail)
+{
+    (void)detail;
+    run->cancelled = true;
+    run->chaos_running = false;
+    run_enter(run, RUN_JUDGING);
+}
+
+void loading_chaos_lost(struct run *run, struct term reason)
+{
+    if (run_lose_session(run, reason))
+        run_enter(run, RUN_JUDGING);
+}
+
+/* --- What has come of the chaos --- */
+
+void run_chaos_over(struct run *run, struct term result, struct term failure)
+{
+    if (!run->chaos_running)
+        return;
+    run->chaos_running = false;
+    if (failure.data)
+        term_keep(&run->chaos_failure, failure); /* a failed thread hides it: it is judged when all is done */
+    else
+        term_keep(&run->chaos_result, result);
+    run_event(run, RUN_EVENT_CHAOS_OVER, (struct term){0});
+}
+
+void run_chaos_done(struct run *run, struct term outcome)
+{
+    struct term parts[4];
+    struct term_builder raised = {0};
+    size_t arity = 0;
+    if (!term_read_tuple(outcome, 4, parts, &arity) || arity < 2)
+        return;
+    if (arity == 4) {
+        script_build_exit_reason(parts, &raised);
+        run_chaos_over(run, (struct term){0}, term_built(&raised));
+    } else if (term_is_atom(parts[0], "returned")) {
+        run_chaos_over(run, parts[1], (struct term){0});
+    } else {
+        run_chaos_over(run, (struct term){0}, parts[1]);
+    }
+    term_build_free(&raised);
+}

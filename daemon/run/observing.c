@@ -1,0 +1,95 @@
+/* The states that measure: probes and the session tell what there is before and after the load. */
+#include "machine_private.h"
+
+void run_observed(struct run *run)
+{
+    if (!run->measurement_awaited && !run->probes_awaited)
+        run_event(run, RUN_EVENT_OBSERVED, (struct term){0});
+}
+
+/* What has not answered until now is no longer awaited. */
+void observing_late(struct run *run, struct term detail)
+{
+    (void)detail;
+    run->measurement_awaited = false;
+    probes_await_no_longer(run);
+    run_observed(run);
+}
+
+void observing_lost(struct run *run, struct term reason)
+{
+    if (run_lose_session(run, reason))
+        run_observed(run);
+}
+
+/* --- OBSERVING --- */
+
+void observing_enter(struct run *run)
+{
+    run_arm(run, RUN_OBSERVE_NS);
+    if (run_has_cleanup(run) && !run->scenario->setup.data)
+        session_guard_cleanup(run);
+    (void)probes_start(run);
+    run_observed(run);
+}
+
+/* The probes first: the measurement is of what follows. True when one is awaited now. */
+static bool observing_measures(struct run *run)
+{
+    if (!run->scenario->expectations.count || run->is_measured)
+        return false;
+    run->is_measured = true;
+    run_arm(run, RUN_OBSERVE_NS); /* that of the probes may have fired */
+    session_measure(run);
+    return run->measurement_awaited;
+}
+
+void observing_done(struct run *run, struct term detail)
+{
+    (void)detail;
+    if (run->cancelled) {
+        run_enter(run, RUN_CLEANUP);
+        return;
+    }
+    if (!run->opening.at_ns)
+        run->opening = run->measured;
+    if (observing_measures(run))
+        return;
+    run->first = run->measured;
+    run_enter(run, RUN_STARTING);
+}
+
+/* --- JUDGING --- */
+
+void observing_enter_judging(struct run *run)
+{
+    run_arm(run, RUN_OBSERVE_NS);
+    run->waited_ns = clock_ns();
+    session_stop_work(run);
+    if (run->failure.size || run_record(run)->thread_failure.size || run->chaos_failure.size ||
+        run->cancelled || run->aborted)
+        faults_abandon(run->faults);
+    else
+        faults_stop(run->faults);
+    if (run->scenario->expectations.count)
+        session_measure(run);
+    (void)probes_stop(run);
+    run_observed(run);
+}
+
+/* An expectation that was missed hides what else has failed. */
+void observing_judging_done(struct run *run, struct term detail)
+{
+    (void)detail;
+    bool has_chaos = run->scenario->chaos.data || run->scenario->action_count;
+    bool chaos_awaited =
+        has_chaos && !run_record(run)->thread_failure.size && !run->cancelled && !run->aborted;
+    run->chaos_ms = (run->waited_ns - run->chaos_started_ns) / CLOCK_NS_PER_MS;
+    if (chaos_awaited)
+        telemetry_chaos(run, "stop", term_of(&run->chaos_failure));
+    probes_end(run);
+    if (run->scenario->mailbox_interval_ms)
+        telemetry_mailbox(run);
+    judge_load(run);
+    run_enter(run, RUN_HEALING);
+}

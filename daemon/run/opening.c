@@ -1,0 +1,87 @@
+/* The states before the load in which no hook is applied: the session is started, and whom the faults are for
+ * is found out. */
+#include "machine_private.h"
+
+/* What a session has to start, and what whom the faults are for takes to be found. */
+#define SESSION_NS (10 * CLOCK_NS_PER_S)
+#define PLANNING_NS (5 * CLOCK_NS_PER_S)
+
+/* --- SESSION --- */
+
+void opening_enter_session(struct run *run)
+{
+    run_arm(run, SESSION_NS);
+    session_start_both(run);
+}
+
+/* The session is started after the one that tells telemetry, for its first event is the start of the run. */
+void opening_teller_decided(struct run *run, struct term detail)
+{
+    (void)detail;
+    if (!script_is_active(&run->session))
+        session_start(run);
+}
+
+void opening_session_ready(struct run *run, struct term detail)
+{
+    (void)detail;
+    run_enter(run, run->cancelled ? RUN_REPORTING : RUN_SETUP);
+}
+
+/* When nothing needs one there is just no telemetry. */
+void opening_session_lost(struct run *run, struct term reason)
+{
+    if (run_needs_session(run) || run->cancelled) {
+        (void)run_lose_session(run, reason);
+        run_enter(run, RUN_CLEANUP);
+    } else {
+        run->hooks_node_lost |= run_is_nodedown(reason);
+        run_enter(run, RUN_SETUP);
+    }
+}
+
+void opening_session_late(struct run *run, struct term detail)
+{
+    (void)detail;
+    bool needed = run_needs_session(run);
+    session_kill(run);
+    if (needed)
+        run_fail_atom(run, "session_failed", "timeout");
+    run_enter(run, needed || run->cancelled ? RUN_REPORTING : RUN_SETUP);
+}
+
+/* What there was before all that follows; of use only when the run as a whole is measured. */
+void opening_measured(struct run *run, struct term detail)
+{
+    (void)detail;
+    run->opening = run->measured;
+}
+
+/* --- PLANNING --- */
+
+void opening_enter_planning(struct run *run)
+{
+    run_arm(run, PLANNING_NS);
+    if (!faults_plan(run->faults))
+        opening_planned(run, (struct term){0});
+}
+
+/* Whom the actions are for is known, as far as it can be. */
+void opening_planned(struct run *run, struct term detail)
+{
+    (void)detail;
+    if (run->scenario->dry_run)
+        run_enter(run, RUN_REPORTING);
+    else if (run->failure.size || run->cancelled)
+        run_enter(run, RUN_CLEANUP);
+    else
+        run_enter(run, run->scenario->steady_state.data ? RUN_STEADY_BEFORE : RUN_OBSERVING);
+}
+
+void opening_planning_late(struct run *run, struct term detail)
+{
+    faults_plan_no_longer(run->faults);
+    if (!run->scenario->dry_run)
+        run_fail_atom(run, "chaos_failed", "timeout");
+    opening_planned(run, detail);
+}
