@@ -17,7 +17,7 @@ void ending_healed(struct run *run, struct term detail)
 {
     (void)detail;
     run_log_healed(run);
-    if (run->failure.size || run->cancelled)
+    if (run->verdict.failure.size || run->cancelled)
         run_enter(run, RUN_CLEANUP);
     else if (run->scenario->steady_state.data)
         run_enter(run, RUN_STEADY_AFTER);
@@ -83,7 +83,7 @@ void ending_measured(struct run *run, struct term detail)
     (void)detail;
     if (ending_is_report_begun(run))
         return;
-    run->closing = run->measured;
+    run->measurements.closing = run->measurements.newest;
     report_start(&run->report, run, REPORT_RESULT, run->request.result);
     run_arm(run, 0);
 }
@@ -110,7 +110,7 @@ void ending_enter_done(struct run *run)
         faults_leave(run->faults);
     if (run->request.expectations && !run->cancelled)
         judge_whole_run(run);
-    run->request.done(run->request.owner, run, term_of(&run->raised));
+    run->request.done(run->request.owner, run, term_of(&run->verdict.raised));
     process_exit_atom(run->process, "normal");
     run_arm(run, 0); /* to be freed in a pass of its own: a long report is much to give back */
 }

@@ -55,7 +55,7 @@ void hooks_lost(struct run *run, struct term reason)
         run_lost_to_cleanup(run, reason);
         return;
     }
-    run->measurement_awaited = false;
+    run->measurements.awaited = false;
     run_event(run, RUN_EVENT_HOOK_FAILED, reason);
 }
 
@@ -222,7 +222,7 @@ void hooks_cleanup_failed(struct run *run, struct term detail)
     term_build_tuple(&failure, 2);
     term_build_atom(&failure, "cleanup_failed");
     term_build_term(&failure, detail);
-    term_keep(&run->cleanup_failure, term_built(&failure));
+    term_keep(&run->verdict.cleanup_failure, term_built(&failure));
     term_build_free(&failure);
     run_enter(run, RUN_REPORTING);
 }

@@ -22,14 +22,14 @@ static struct measured measure(const struct run *run, const struct measurement *
                              .failed = run_record(run)->operation_errors,
                              .dropped = run_record(run)->dropped,
                              .load_us = (load_end_ns - run_record(run)->started_ns) / CLOCK_NS_PER_US,
-                             .mailbox = run->most_mailbox,
+                             .mailbox = run->probes.most,
                              .recovery_ms = faults_longest_recovery_ms(run->faults, load_end_ns)};
 }
 
 void judge_build_measurement(const struct run *run, struct term_builder *builder)
 {
     struct histogram response;
-    struct measured measured = measure(run, &run->first, &run->last, &response);
+    struct measured measured = measure(run, &run->measurements.first, &run->measurements.last, &response);
     measured_build(&measured, builder);
     histogram_free(&response);
 }
@@ -37,12 +37,13 @@ void judge_build_measurement(const struct run *run, struct term_builder *builder
 void judge_build_expectations(const struct run *run, struct term_builder *builder)
 {
     struct histogram response;
-    struct measurement last = run->last;
+    struct measurement last = run->measurements.last;
     if (!last.at_ns) { /* they were not judged, or not yet */
-        last = run->measured;
+        last = run->measurements.newest;
         last.at_ns = clock_ns();
     }
-    struct measured measured = measure(run, run->first.at_ns ? &run->first : &last, &last, &response);
+    struct measured measured =
+        measure(run, run->measurements.first.at_ns ? &run->measurements.first : &last, &last, &response);
     expectations_build(&run->scenario->expectations, &measured, builder);
     histogram_free(&response);
 }
@@ -77,7 +78,7 @@ static void fail_performance(struct run *run, const struct buffer *exception)
     judge_build_measurement(run, &detail);
     term_build_key(&detail, "expectations");
     judge_build_expectations(run, &detail);
-    buffer_free(&run->failure);
+    buffer_free(&run->verdict.failure);
     run_fail(run, "performance_failed", term_built(&detail));
     term_build_free(&detail);
 }
@@ -95,25 +96,25 @@ static void fail_thread_failure(struct run *run)
 /* When the session has not answered in time there is nothing to compare with. */
 static void complete_first(struct run *run, const struct measurement *later)
 {
-    if (run->first.memory_bytes)
+    if (run->measurements.first.memory_bytes)
         return;
-    run->first.memory_bytes = later->memory_bytes;
-    run->first.reductions = later->reductions;
+    run->measurements.first.memory_bytes = later->memory_bytes;
+    run->measurements.first.reductions = later->reductions;
 }
 
 static void judge_expectations(struct run *run)
 {
     struct buffer exception = {0};
-    run->last = run->measured;
-    run->last.at_ns = run->waited_ns;
-    complete_first(run, &run->last);
-    if (run->aborted) {
-        fail_performance(run, &run->abort_error);
-    } else if (find_missed(run, &run->scenario->expectations, EXPECTATIONS_ALL, &run->first, &run->last,
-                           &exception)) {
+    run->measurements.last = run->measurements.newest;
+    run->measurements.last.at_ns = run->chaos.waited_ns;
+    complete_first(run, &run->measurements.last);
+    if (run->verdict.aborted) {
+        fail_performance(run, &run->verdict.abort_error);
+    } else if (find_missed(run, &run->scenario->expectations, EXPECTATIONS_ALL, &run->measurements.first,
+                           &run->measurements.last, &exception)) {
         fail_performance(run, &exception);
     } else {
-        run->judged = true;
+        run->verdict.judged = true;
         telemetry_performance(run);
     }
     buffer_free(&exception);
@@ -123,32 +124,33 @@ static void judge_expectations(struct run *run)
 void judge_load(struct run *run)
 {
     /* A node or a session that was lost is not hidden by what was missed for it. */
-    if (run->scenario->expectations.count && !run->failure.size)
+    if (run->scenario->expectations.count && !run->verdict.failure.size)
         judge_expectations(run);
     if (run_record(run)->thread_failure.size)
         fail_thread_failure(run);
-    else if (run->chaos_failure.size)
-        run_fail(run, "chaos_failed", term_of(&run->chaos_failure));
+    else if (run->chaos.failure.size)
+        run_fail(run, "chaos_failed", term_of(&run->chaos.failure));
 }
 
 void judge_whole_run(struct run *run)
 {
     uint32_t kinds = EXPECTATIONS_ALL;
-    if (!run->opening.at_ns || !run->closing.at_ns)
+    if (!run->measurements.opening.at_ns || !run->measurements.closing.at_ns)
         kinds = ~(expectations_of_process() | 1u << EXPECT_TIME_MS);
-    (void)find_missed(run, run->request.expectations, kinds, &run->opening, &run->closing, &run->raised);
+    (void)find_missed(run, run->request.expectations, kinds, &run->measurements.opening,
+                      &run->measurements.closing, &run->verdict.raised);
 }
 
 /* True when one was, and the load is over. */
 static bool abort_when_missed(struct run *run, uint32_t kinds)
 {
-    run->aborted =
-        find_missed(run, &run->scenario->expectations, kinds, &run->first, &run->measured, &run->abort_error);
-    if (run->aborted) {
+    run->verdict.aborted = find_missed(run, &run->scenario->expectations, kinds, &run->measurements.first,
+                                       &run->measurements.newest, &run->verdict.abort_error);
+    if (run->verdict.aborted) {
         run_log_aborted(run);
         run_event(run, RUN_EVENT_OVER, (struct term){0});
     }
-    return run->aborted;
+    return run->verdict.aborted;
 }
 
 void judge_while_loading(struct run *run)
@@ -156,20 +158,20 @@ void judge_while_loading(struct run *run)
     uint32_t wanted = run->scenario->abort_when, of_process = expectations_of_process();
     if (!wanted || run_state_group(run->state) != RUN_LOADING)
         return;
-    run->measured.at_ns = clock_ns();
+    run->measurements.newest.at_ns = clock_ns();
     if (abort_when_missed(run, wanted & ~of_process))
         return;
-    if ((wanted & of_process) && !run->measurement_awaited) {
-        run->abort_asked = true;
+    if ((wanted & of_process) && !run->measurements.awaited) {
+        run->verdict.abort_asked = true;
         session_measure(run);
     }
 }
 
 void judge_measured(struct run *run)
 {
-    if (!run->abort_asked) /* the answer to what was asked before the load, late */
+    if (!run->verdict.abort_asked) /* the answer to what was asked before the load, late */
         return;
-    run->abort_asked = false;
-    complete_first(run, &run->measured);
+    run->verdict.abort_asked = false;
+    complete_first(run, &run->measurements.newest);
     (void)abort_when_missed(run, run->scenario->abort_when & expectations_of_process());
 }

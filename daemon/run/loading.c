@@ -7,11 +7,11 @@
 void loading_enter_starting(struct run *run)
 {
     engine_begin(run->engine);
-    run->first.at_ns = run_record(run)->started_ns;
+    run->measurements.first.at_ns = run_record(run)->started_ns;
     if (!run->scenario->chaos.data && !run->scenario->action_count)
         return;
-    run->chaos_running = true;
-    run->chaos_started_ns = clock_ns();
+    run->chaos.running = true;
+    run->chaos.started_ns = clock_ns();
     telemetry_chaos(run, "start", (struct term){0});
     if (run->scenario->chaos.data)
         session_start_chaos(run);
@@ -71,10 +71,10 @@ void loading_measured(struct run *run, struct term detail)
 void loading_enter_chaos_wait(struct run *run)
 {
     run_load_stop(run);
-    if (!run->chaos_running) {
+    if (!run->chaos.running) {
         run_enter(run, RUN_JUDGING);
-    } else if (run_record(run)->thread_failure.size || run->cancelled || run->aborted) {
-        run->chaos_running = false;
+    } else if (run_record(run)->thread_failure.size || run->cancelled || run->verdict.aborted) {
+        run->chaos.running = false;
         run_enter(run, RUN_JUDGING);
     } else {
         run_arm(run, run->scenario->timeout_ms * CLOCK_NS_PER_MS);
@@ -97,7 +97,7 @@ void loading_chaos_cancel(struct run *run, struct term detail)
 {
     (void)detail;
     run->cancelled = true;
-    run->chaos_running = false;
+    run->chaos.running = false;
     run_enter(run, RUN_JUDGING);
 }
 
@@ -111,13 +111,13 @@ void loading_chaos_lost(struct run *run, struct term reason)
 
 void run_chaos_over(struct run *run, struct term result, struct term failure)
 {
-    if (!run->chaos_running)
+    if (!run->chaos.running)
         return;
-    run->chaos_running = false;
+    run->chaos.running = false;
     if (failure.data)
-        term_keep(&run->chaos_failure, failure); /* a failed thread hides it: it is judged when all is done */
+        term_keep(&run->chaos.failure, failure); /* a failed thread hides it: it is judged when all is done */
     else
-        term_keep(&run->chaos_result, result);
+        term_keep(&run->chaos.result, result);
     run_event(run, RUN_EVENT_CHAOS_OVER, (struct term){0});
 }
 

@@ -204,7 +204,7 @@ void run_begin(struct run *run)
 {
     run_load_init(run);
     run_faults_init(run);
-    if (run->failure.size || run->cancelled || faults_refused(run->faults))
+    if (run->verdict.failure.size || run->cancelled || faults_refused(run->faults))
         run_enter(run, RUN_REPORTING);
     else
         run_enter(run, run->scenario->dry_run ? RUN_PLANNING : RUN_SESSION);
@@ -236,14 +236,14 @@ void run_arm(struct run *run, uint64_t delay_ns)
 void run_fail(struct run *run, const char *kind, struct term detail)
 {
     struct term_builder reason = {0};
-    if (run->failure.size)
+    if (run->verdict.failure.size)
         return;
     if (kind) {
         term_build_tuple(&reason, 2);
         term_build_atom(&reason, kind);
     }
     term_build_term(&reason, detail);
-    term_keep(&run->failure, term_built(&reason));
+    term_keep(&run->verdict.failure, term_built(&reason));
     term_build_free(&reason);
 }
 
@@ -296,8 +296,8 @@ bool run_lose_session(struct run *run, struct term reason)
     bool nodedown = run_is_nodedown(reason);
     if (!nodedown && !run_needs_session(run))
         return false;
-    run->measurement_awaited = false;
-    run->chaos_running = false;
+    run->measurements.awaited = false;
+    run->chaos.running = false;
     run->hooks_node_lost |= nodedown;
     if (run_state_group(run->state) == RUN_ENDING)
         return true;

@@ -3,7 +3,7 @@
 
 void run_observed(struct run *run)
 {
-    if (!run->measurement_awaited && !run->probes_awaited)
+    if (!run->measurements.awaited && !run->probes.awaited)
         run_event(run, RUN_EVENT_OBSERVED, (struct term){0});
 }
 
@@ -11,7 +11,7 @@ void run_observed(struct run *run)
 void observing_late(struct run *run, struct term detail)
 {
     (void)detail;
-    run->measurement_awaited = false;
+    run->measurements.awaited = false;
     probes_await_no_longer(run);
     run_observed(run);
 }
@@ -36,12 +36,12 @@ void observing_enter(struct run *run)
 /* The probes first: the measurement is of what follows. True when one is awaited now. */
 static bool observing_measures(struct run *run)
 {
-    if (!run->scenario->expectations.count || run->is_measured)
+    if (!run->scenario->expectations.count || run->measurements.first_asked)
         return false;
-    run->is_measured = true;
+    run->measurements.first_asked = true;
     run_arm(run, RUN_OBSERVE_NS); /* that of the probes may have fired */
     session_measure(run);
-    return run->measurement_awaited;
+    return run->measurements.awaited;
 }
 
 void observing_done(struct run *run, struct term detail)
@@ -51,11 +51,11 @@ void observing_done(struct run *run, struct term detail)
         run_enter(run, RUN_CLEANUP);
         return;
     }
-    if (!run->opening.at_ns)
-        run->opening = run->measured;
+    if (!run->measurements.opening.at_ns)
+        run->measurements.opening = run->measurements.newest;
     if (observing_measures(run))
         return;
-    run->first = run->measured;
+    run->measurements.first = run->measurements.newest;
     run_enter(run, RUN_STARTING);
 }
 
@@ -64,10 +64,10 @@ void observing_done(struct run *run, struct term detail)
 void observing_enter_judging(struct run *run)
 {
     run_arm(run, RUN_OBSERVE_NS);
-    run->waited_ns = clock_ns();
+    run->chaos.waited_ns = clock_ns();
     session_stop_work(run);
-    if (run->failure.size || run_record(run)->thread_failure.size || run->chaos_failure.size ||
-        run->cancelled || run->aborted)
+    if (run->verdict.failure.size || run_record(run)->thread_failure.size || run->chaos.failure.size ||
+        run->cancelled || run->verdict.aborted)
         faults_abandon(run->faults);
     else
         faults_stop(run->faults);
@@ -83,10 +83,10 @@ void observing_judging_done(struct run *run, struct term detail)
     (void)detail;
     bool has_chaos = run->scenario->chaos.data || run->scenario->action_count;
     bool chaos_awaited =
-        has_chaos && !run_record(run)->thread_failure.size && !run->cancelled && !run->aborted;
-    run->chaos_ms = (run->waited_ns - run->chaos_started_ns) / CLOCK_NS_PER_MS;
+        has_chaos && !run_record(run)->thread_failure.size && !run->cancelled && !run->verdict.aborted;
+    run->chaos.ms = (run->chaos.waited_ns - run->chaos.started_ns) / CLOCK_NS_PER_MS;
     if (chaos_awaited)
-        telemetry_chaos(run, "stop", term_of(&run->chaos_failure));
+        telemetry_chaos(run, "stop", term_of(&run->chaos.failure));
     probes_end(run);
     if (run->scenario->mailbox_interval_ms)
         telemetry_mailbox(run);

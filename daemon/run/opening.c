@@ -54,7 +54,7 @@ void opening_session_late(struct run *run, struct term detail)
 void opening_measured(struct run *run, struct term detail)
 {
     (void)detail;
-    run->opening = run->measured;
+    run->measurements.opening = run->measurements.newest;
 }
 
 /* --- PLANNING --- */
@@ -72,7 +72,7 @@ void opening_planned(struct run *run, struct term detail)
     (void)detail;
     if (run->scenario->dry_run)
         run_enter(run, RUN_REPORTING);
-    else if (run->failure.size || run->cancelled)
+    else if (run->verdict.failure.size || run->cancelled)
         run_enter(run, RUN_CLEANUP);
     else
         run_enter(run, run->scenario->steady_state.data ? RUN_STEADY_BEFORE : RUN_OBSERVING);

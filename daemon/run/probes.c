@@ -41,7 +41,7 @@ static bool subject_of(const struct run *run, size_t index, struct term *subject
 
 static void answered(struct run *run)
 {
-    if (run->probes_awaited && --run->probes_awaited == 0)
+    if (run->probes.awaited && --run->probes.awaited == 0)
         run_observed(run);
 }
 
@@ -80,7 +80,7 @@ static bool is_first_on_node(const struct run *run, size_t index, const char *no
 
 static bool start_probe(struct run *run, size_t index)
 {
-    struct mailbox *mailbox = &run->mailboxes[index];
+    struct mailbox *mailbox = &run->probes.mailboxes[index];
     struct term subject;
     const char *node;
     if (!subject_of(run, index, &subject, &node))
@@ -121,24 +121,24 @@ bool probes_start(struct run *run)
     const char *node;
     if (!count)
         return false;
-    run->mailboxes = memory_zalloc(count, sizeof(*run->mailboxes));
-    run->mailbox_count = count;
+    run->probes.mailboxes = memory_zalloc(count, sizeof(*run->probes.mailboxes));
+    run->probes.count = count;
     for (size_t i = 0; i < count; i++) {
-        struct mailbox *mailbox = &run->mailboxes[i];
+        struct mailbox *mailbox = &run->probes.mailboxes[i];
         mailbox->run = run;
         mailbox->awaited = !subject_of(run, i, &subject, &node) || start_probe(run, i);
-        run->probes_awaited += mailbox->awaited;
+        run->probes.awaited += mailbox->awaited;
     }
     for (size_t i = 0; i < count; i++)
         if (!subject_of(run, i, &subject, &node))
             targets_reach(run->targets, i);
-    return run->probes_awaited > 0;
+    return run->probes.awaited > 0;
 }
 
 static bool waits_for_target(const struct run *run, size_t index)
 {
-    return index < run->mailbox_count && run->mailboxes[index].awaited &&
-           !script_is_active(&run->mailboxes[index].probe);
+    return index < run->probes.count && run->probes.mailboxes[index].awaited &&
+           !script_is_active(&run->probes.mailboxes[index].probe);
 }
 
 void probes_target_ready(struct run *run, size_t index)
@@ -151,7 +151,7 @@ void probes_target_failed(struct run *run, size_t index)
 {
     if (!waits_for_target(run, index))
         return;
-    run->mailboxes[index].awaited = false;
+    run->probes.mailboxes[index].awaited = false;
     answered(run);
 }
 
@@ -161,13 +161,13 @@ bool probes_stop(struct run *run)
     term_build_tuple(&stop, 2);
     build_key(run, &stop);
     term_build_atom(&stop, "stop");
-    for (size_t i = 0; i < run->mailbox_count; i++) {
-        struct mailbox *mailbox = &run->mailboxes[i];
+    for (size_t i = 0; i < run->probes.count; i++) {
+        struct mailbox *mailbox = &run->probes.mailboxes[i];
         mailbox->awaited = script_send(&mailbox->probe, term_built(&stop));
-        run->probes_awaited += mailbox->awaited;
+        run->probes.awaited += mailbox->awaited;
     }
     term_build_free(&stop);
-    return run->probes_awaited > 0;
+    return run->probes.awaited > 0;
 }
 
 /* {Initial, Final, Most, Average} */
@@ -195,8 +195,8 @@ static bool take_seen(struct run *run, struct term term)
         engine_gauge(run->engine, TIMELINE_MEMORY_BYTES, memory_bytes);
         engine_gauge(run->engine, TIMELINE_RUN_QUEUE, run_queue);
     }
-    if (mailbox > run->most_mailbox)
-        run->most_mailbox = mailbox;
+    if (mailbox > run->probes.most)
+        run->probes.most = mailbox;
     return true;
 }
 
@@ -207,13 +207,13 @@ bool probes_message(struct run *run, struct term message)
     int64_t number;
     struct term_builder key = {0};
     build_key(run, &key);
-    bool ours = run->mailboxes && term_read_tuple_of(message, 3, parts) &&
+    bool ours = run->probes.mailboxes && term_read_tuple_of(message, 3, parts) &&
                 term_same(parts[0], term_built(&key)) && term_read_integer(parts[1], &number) &&
-                number >= 0 && (uint64_t)number < run->mailbox_count;
+                number >= 0 && (uint64_t)number < run->probes.count;
     term_build_free(&key);
     if (!ours)
         return false;
-    struct mailbox *mailbox = &run->mailboxes[number];
+    struct mailbox *mailbox = &run->probes.mailboxes[number];
     if (take_seen(run, parts[2]) || !mailbox->awaited)
         return true;
     mailbox->awaited = false;
@@ -225,14 +225,14 @@ bool probes_message(struct run *run, struct term message)
 
 void probes_await_no_longer(struct run *run)
 {
-    for (size_t i = 0; i < run->mailbox_count; i++)
-        run->mailboxes[i].awaited = false;
-    run->probes_awaited = 0;
+    for (size_t i = 0; i < run->probes.count; i++)
+        run->probes.mailboxes[i].awaited = false;
+    run->probes.awaited = 0;
 }
 
 void probes_end(struct run *run)
 {
-    for (size_t i = 0; i < run->mailbox_count; i++)
-        script_kill(&run->mailboxes[i].probe);
+    for (size_t i = 0; i < run->probes.count; i++)
+        script_kill(&run->probes.mailboxes[i].probe);
     probes_await_no_longer(run);
 }

@@ -208,17 +208,17 @@ static void open_tuple(struct term_builder *builder, size_t arity, const char *n
  * could not clean up, and otherwise stands behind it. True when a report follows. */
 static bool open_result(const struct run *run, struct term_builder *builder)
 {
-    bool failed = run->failure.size && !run->cancelled, clean = !run->cleanup_failure.size;
+    bool failed = run->verdict.failure.size && !run->cancelled, clean = !run->verdict.cleanup_failure.size;
     bool is_behind = failed && !run->scenario->dry_run;
     open_tuple(builder, is_behind ? 3 : 2, clean && !failed && !run->cancelled ? "ok" : "error");
     if (!clean) {
         open_tuple(builder, 3, "cleanup_failed");
-        term_build_term(builder, term_of(&run->cleanup_failure));
+        term_build_term(builder, term_of(&run->verdict.cleanup_failure));
     }
     if (run->cancelled)
         open_tuple(builder, 2, "cancelled");
     else if (failed)
-        term_build_term(builder, term_of(&run->failure));
+        term_build_term(builder, term_of(&run->verdict.failure));
     return !failed || is_behind;
 }
 

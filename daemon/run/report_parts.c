@@ -72,33 +72,33 @@ void report_build_mailbox_of(const struct mailbox *mailbox, struct term_builder 
 
 static void write_mailbox(struct run *run, struct term_builder *builder)
 {
-    if (!run->scenario->mailbox_interval_ms || !run->mailboxes) {
+    if (!run->scenario->mailbox_interval_ms || !run->probes.mailboxes) {
         term_build_atom(builder, "nil");
         return;
     }
     if (run->scenario->target_is_list)
         term_build_list(builder, run->scenario->target_count);
     for (size_t i = 0; i < run->scenario->target_count; i++)
-        report_build_mailbox_of(&run->mailboxes[i], builder);
+        report_build_mailbox_of(&run->probes.mailboxes[i], builder);
     if (run->scenario->target_is_list)
         term_build_nil(builder);
 }
 
 static void write_chaos(struct run *run, struct term_builder *builder)
 {
-    if (!run->chaos_result.size) {
+    if (!run->chaos.result.size) {
         term_build_atom(builder, "nil");
         return;
     }
     term_build_map(builder, 2);
     term_build_key(builder, "result");
-    term_build_term(builder, term_of(&run->chaos_result));
-    term_build_key_unsigned(builder, "duration_ms", run->chaos_ms);
+    term_build_term(builder, term_of(&run->chaos.result));
+    term_build_key_unsigned(builder, "duration_ms", run->chaos.ms);
 }
 
 static void write_performance(struct run *run, struct term_builder *builder)
 {
-    if (run->judged)
+    if (run->verdict.judged)
         judge_build_measurement(run, builder);
     else
         term_build_atom(builder, "nil");
@@ -127,8 +127,8 @@ static void write_latency(struct run *run, struct term_builder *builder)
 static void write_timeline(struct run *run, struct term_builder *builder)
 {
     /* Faults may go on after the load. */
-    bool goes_on = run->scenario->action_count && run->waited_ns;
-    engine_build_timeline(run->engine, goes_on ? run->waited_ns : load_end_ns(run), builder);
+    bool goes_on = run->scenario->action_count && run->chaos.waited_ns;
+    engine_build_timeline(run->engine, goes_on ? run->chaos.waited_ns : load_end_ns(run), builder);
 }
 
 static void write_expectations(struct run *run, struct term_builder *builder)

@@ -38,7 +38,7 @@ static void run_faults_healed(void *owner)
 static void run_faults_mark(void *owner, uint64_t now_ns, struct term mark)
 {
     struct run *run = owner;
-    if (!run->waited_ns)
+    if (!run->chaos.waited_ns)
         engine_mark(run->engine, now_ns, mark);
 }
 

@@ -38,7 +38,7 @@ static struct log_field field_of_exception(struct term exception)
 
 void run_log_aborted(const struct run *run)
 {
-    log_info("run aborted", field_of_run(run), field_of_exception(term_of(&run->abort_error)),
+    log_info("run aborted", field_of_run(run), field_of_exception(term_of(&run->verdict.abort_error)),
              log_integer("operations", (int64_t)run_record(run)->operations),
              log_integer("errors", (int64_t)run_record(run)->operation_errors));
 }
@@ -67,7 +67,7 @@ static uint64_t p99_us(const struct run *run)
 /* What went wrong with the cleanup comes after what did before. */
 static struct term reason_of(const struct run *run)
 {
-    return term_of(run->failure.size ? &run->failure : &run->cleanup_failure);
+    return term_of(run->verdict.failure.size ? &run->verdict.failure : &run->verdict.cleanup_failure);
 }
 
 void run_log_finished(const struct run *run, enum run_outcome outcome)

@@ -22,6 +22,45 @@ struct measurement {
     uint64_t at_ns;
 };
 
+struct run_measurements {
+    bool awaited;
+    bool first_asked;
+    uint32_t asked;            /* the number of the last one */
+    struct measurement newest; /* that came */
+    struct measurement first;  /* around the load */
+    struct measurement last;
+    struct measurement opening; /* around the whole run */
+    struct measurement closing;
+};
+
+struct run_probes {
+    struct mailbox *mailboxes; /* of the first `count` targets */
+    size_t count;
+    size_t awaited;
+    int64_t most; /* -1: none was observed */
+};
+
+/* The chaos fun, or the actions. */
+struct run_chaos {
+    bool running;
+    uint64_t started_ns;
+    uint64_t waited_ns; /* it was no longer awaited */
+    uint64_t ms;
+    struct buffer result;  /* what the fun returned; empty when there was none or it failed */
+    struct buffer failure; /* with what it has failed */
+};
+
+/* What the run has come to. */
+struct run_verdict {
+    struct buffer failure;         /* the reason of {error, Reason}; empty when there is none */
+    struct buffer cleanup_failure; /* what went wrong with the cleanup */
+    struct buffer raised;          /* the exception for a missed expectation of the whole run */
+    bool judged;      /* the measurements around the load are there, and no expectation was missed */
+    bool abort_asked; /* a measurement for `abort_when` */
+    bool aborted; /* an expectation was missed while the load went on: the exception is in `abort_error` */
+    struct buffer abort_error;
+};
+
 struct run {
     struct runner *runner;
     struct run *next;
@@ -45,26 +84,10 @@ struct run {
     struct targets *targets;         /* NULL before the scenario is known as a whole, as the engine */
     struct engine *engine;
 
-    /* What is measured. */
-    int64_t most_mailbox; /* -1: none was observed */
     uint64_t seed;
-    uint64_t waited_ns;        /* the chaos was no longer awaited */
-    struct mailbox *mailboxes; /* of the first `mailbox_count` targets */
-    size_t mailbox_count;
-    size_t probes_awaited;
-    bool measurement_awaited;
-    bool is_measured;            /* the first measurement was asked for */
-    uint32_t measurements;       /* that were asked for: the number of the last one */
-    struct measurement measured; /* the last that came */
-    struct measurement first;    /* around the load */
-    struct measurement last;
-    struct measurement opening; /* around the whole run */
-    struct measurement closing;
-    bool told_start;  /* by telemetry */
-    bool judged;      /* `first` and `last` are there, and no expectation was missed */
-    bool abort_asked; /* a measurement for `abort_when` */
-    bool aborted; /* an expectation was missed while the load went on: the exception is in `abort_error` */
-    struct buffer abort_error;
+    struct run_measurements measurements;
+    struct run_probes probes;
+    bool told_start; /* by telemetry */
 
     /* The session and its hooks. */
     struct script session;
@@ -78,20 +101,15 @@ struct run {
     bool set_up;           /* there is something to clean up */
     struct buffer subject; /* what hooks are given: the setup's pid, or the target as it was given */
     struct buffer context; /* of the setup, a map */
-    bool chaos_running;
-    uint64_t chaos_started_ns;
-    uint64_t chaos_ms;
-    struct buffer chaos_result;  /* what the chaos fun returned; empty when there was none or it failed */
-    struct buffer chaos_failure; /* with what it has failed */
 
+    /* Faults. */
+    struct run_chaos chaos;
     struct faults *faults; /* NULL before the scenario is known as a whole */
     struct agent_scripts agents;
     struct loop_timer faults_timer;
 
     /* The result. */
-    struct buffer failure;         /* the reason of {error, Reason}; empty when there is none */
-    struct buffer cleanup_failure; /* what went wrong with the cleanup */
-    struct buffer raised;
+    struct run_verdict verdict;
     struct report report;
     size_t result_start;         /* bytes before the result in its builder */
     struct term_builder written; /* the context of the invariant */

@@ -85,7 +85,7 @@ enum run_outcome run_outcome(const struct run *run)
 {
     if (run->cancelled)
         return RUN_CANCELLED;
-    return run->failure.size || run->cleanup_failure.size ? RUN_FAILED : RUN_COMPLETED;
+    return run->verdict.failure.size || run->verdict.cleanup_failure.size ? RUN_FAILED : RUN_COMPLETED;
 }
 
 void run_figures(const struct run *run, struct run_figures *figures)
@@ -148,13 +148,14 @@ static void reap(void *owner)
     run_load_free(run);
     term_build_free(&run->group_leader);
     term_build_free(&run->written);
-    struct buffer *const kept[] = {&run->caller_pid,   &run->subject,         &run->context,
-                                   &run->chaos_result, &run->chaos_failure,   &run->failure,
-                                   &run->raised,       &run->cleanup_failure, &run->abort_error};
+    struct buffer *const kept[] = {
+        &run->caller_pid,         &run->subject,         &run->context,        &run->chaos.result,
+        &run->chaos.failure,      &run->verdict.failure, &run->verdict.raised, &run->verdict.cleanup_failure,
+        &run->verdict.abort_error};
     for (size_t i = 0; i < ARRAY_LENGTH(kept); i++)
         buffer_free(kept[i]);
     scenario_free(run->request.scenario);
-    free(run->mailboxes);
+    free(run->probes.mailboxes);
     free(run);
 }
 

@@ -268,8 +268,8 @@ void session_measure(struct run *run)
 {
     struct term_builder command = {0};
     open_command(run, &command, 3, "measure");
-    term_build_unsigned(&command, ++run->measurements);
-    run->measurement_awaited = send_command(run, &command);
+    term_build_unsigned(&command, ++run->measurements.asked);
+    run->measurements.awaited = send_command(run, &command);
 }
 
 void session_telemetry(struct run *run, const char *const event[4], struct term measurements,
@@ -307,8 +307,8 @@ static void on_measured(struct run *run, struct term outcome)
     if (!term_read_tuple_of(outcome, 2, parts) || !term_read_tuple_of(parts[1], 2, values) ||
         !term_read_integer(values[0], &now.memory_bytes) || !term_read_integer(values[1], &now.reductions))
         return;
-    run->measured = now;
-    run->measurement_awaited = false;
+    run->measurements.newest = now;
+    run->measurements.awaited = false;
     run_observed(run);
 }
 
@@ -351,7 +351,7 @@ bool session_message(struct run *run, struct term message)
     if (term_read_tuple_of(parts[1], 2, work) && term_read_integer(work[0], &number) &&
         term_read_integer(work[1], &step))
         engine_custom_done(run->engine, number, step, parts[2]);
-    else if (term_read_integer(parts[1], &number) && number == run->measurements)
+    else if (term_read_integer(parts[1], &number) && number == run->measurements.asked)
         on_measured(run, parts[2]);
     else if (term_is_atom(parts[1], HOOK_OUTCOME))
         run_hook_done(run, parts[2]);

@@ -53,7 +53,7 @@ static struct term error_of(const struct run *run)
 void telemetry_run_stopped(struct run *run)
 {
     static const char *const event[4] = {"supertester", "concurrent", "scenario", "stop"};
-    bool failed = run->failure.size || run->cleanup_failure.size || run->cancelled;
+    bool failed = run->verdict.failure.size || run->verdict.cleanup_failure.size || run->cancelled;
     if (!run->told_start)
         return;
     struct term_builder measurements = {0};
@@ -70,17 +70,17 @@ void telemetry_chaos(struct run *run, const char *what, struct term error)
 {
     const char *const event[4] = {"supertester", "chaos", what, NULL};
     bool stop = what[2] == 'o';
-    execute_number(run, event, stop ? "duration_ms" : NULL, run->chaos_ms, error);
+    execute_number(run, event, stop ? "duration_ms" : NULL, run->chaos.ms, error);
 }
 
 void telemetry_mailbox(struct run *run)
 {
     static const char *const event[4] = {"supertester", "concurrent", "mailbox", "sample"};
-    for (size_t i = 0; run->mailboxes && i < run->scenario->target_count; i++) {
-        if (!run->mailboxes[i].observed)
+    for (size_t i = 0; run->probes.mailboxes && i < run->scenario->target_count; i++) {
+        if (!run->probes.mailboxes[i].observed)
             continue;
         struct term_builder measurements = {0};
-        report_build_mailbox_of(&run->mailboxes[i], &measurements);
+        report_build_mailbox_of(&run->probes.mailboxes[i], &measurements);
         execute(run, event, term_built(&measurements), (struct term){0});
         term_build_free(&measurements);
     }
