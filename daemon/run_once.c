@@ -32,7 +32,7 @@ struct program {
     struct loop_timer leave;
     uint64_t leave_by_ns;
     bool stopping;
-    enum one_shot_status status;
+    int exit_status;
 };
 
 /* Nobody finds it, as it is registered nowhere and listens to nobody. */
@@ -53,10 +53,10 @@ static void on_leave(void *owner)
         loop_stop(&program->loop);
 }
 
-static void on_done(void *owner, enum one_shot_status status)
+static void on_done(void *owner, int exit_status)
 {
     struct program *program = owner;
-    program->status = status;
+    program->exit_status = exit_status;
     program->leave_by_ns = clock_ns() + LEAVE_NS;
     loop_timer_set(&program->leave, 0);
 }
@@ -69,7 +69,7 @@ static void on_signal(evutil_socket_t number, short events, void *argument)
     (void)events;
     loop_enter(&program->loop);
     if (program->stopping)
-        _exit(ONE_SHOT_MISSED);
+        _exit(outcome_exit_status(OUTCOME_CANCELLED));
     program->stopping = true;
     one_shot_cancel(program->one_shot);
 }
@@ -139,7 +139,7 @@ static void free_parts(struct program *program)
 
 int run_once(struct config *config)
 {
-    struct program program = {.config = config, .status = ONE_SHOT_NOT_RUN};
+    struct program program = {.config = config, .exit_status = outcome_exit_status(OUTCOME_NOT_RUN)};
     log_configure(config->log_level, config->log_format, stderr);
     program.one_shot = one_shot_new(config);
     if (program.one_shot) {
@@ -149,5 +149,5 @@ int run_once(struct config *config)
         free_parts(&program);
     }
     log_settle(true);
-    return program.status;
+    return program.exit_status;
 }

@@ -155,6 +155,14 @@ static void record_build_plans(const struct faults *faults, struct term_builder 
         term_build_nil(builder);
 }
 
+bool faults_have_problem(const struct faults *faults)
+{
+    for (const struct injection *plan = faults->plans.first; plan; plan = record_next_recorded(plan))
+        if (plan->failure.size)
+            return true;
+    return false;
+}
+
 void faults_build_dry_run(const struct faults *faults, struct term_builder *builder)
 {
     term_build_map(builder, 5);

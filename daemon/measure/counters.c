@@ -6,12 +6,6 @@
 
 #define DIGITS 3
 
-const char *const run_outcome_names[RUN_OUTCOMES] = {
-    [RUN_COMPLETED] = "completed",
-    [RUN_FAILED] = "failed",
-    [RUN_CANCELLED] = "cancelled",
-};
-
 const char *const error_kind_names[ERROR_KINDS] = {
     [ERROR_TIMEOUT] = "timeout", [ERROR_NOPROC] = "noproc", [ERROR_NODEDOWN] = "nodedown",
     [ERROR_EXIT] = "exit",       [ERROR_RAISED] = "raised", [ERROR_MISSING_SYNC] = "missing_sync_handler",
@@ -40,7 +34,7 @@ static uint64_t sum(const uint64_t *counts, size_t count)
 
 uint64_t counters_all_finished(const struct counters *counters)
 {
-    return sum(counters->finished, RUN_OUTCOMES);
+    return sum(counters->finished, OUTCOME_COUNT);
 }
 
 uint64_t counters_all_errors(const struct counters *counters)

@@ -96,7 +96,8 @@ void runs_plan_journal(struct runs *runs);
 /* It has ended: its result is stored, and who waits for it is answered when that is done. */
 void run_store_result(struct run_entry *entry, struct term raised);
 
-/* It is given up; who waits for it is told `aborted`. */
+/* It is given up: who waits for it is told that it was interrupted, with what it has recorded. One that is
+ * being stored has its result. */
 void run_store_abort(struct run_entry *entry);
 
 /* --- runs_events.c --- */
@@ -119,6 +120,7 @@ void run_tell_ended(struct run_entry *entry);
 struct run_summary run_summary_now(const struct run_entry *entry);
 
 void run_status_build(const struct run_entry *entry, struct term_builder *builder);
+enum outcome run_status_outcome(const struct store_entry *stored);
 void run_status_build_stored(const struct store_entry *stored, struct term_builder *builder);
 
 #endif

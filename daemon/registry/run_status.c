@@ -98,6 +98,16 @@ void run_status_build(const struct run_entry *entry, struct term_builder *builde
     build(&view, builder);
 }
 
+enum outcome run_status_outcome(const struct store_entry *stored)
+{
+    struct run_summary summary = {0};
+    enum outcome outcome = OUTCOME_INTERRUPTED;
+    if (stored->state != STORE_INTERRUPTED)
+        outcome = run_summary_read(stored->summary, &summary) ? summary.outcome : OUTCOME_NONE;
+    run_summary_free(&summary);
+    return outcome;
+}
+
 void run_status_build_stored(const struct store_entry *stored, struct term_builder *builder)
 {
     bool interrupted = stored->state == STORE_INTERRUPTED;
@@ -105,11 +115,10 @@ void run_status_build_stored(const struct store_entry *stored, struct term_build
                             .stored = stored->durable ? "disk" : "memory"};
     if (!run_summary_read(stored->summary, &view.summary)) /* not one of this version */
         view.summary.run_id = stored->id;
-    if (interrupted) {
-        view.summary.outcome = ENDING_INTERRUPTED;
+    view.summary.outcome = run_status_outcome(stored);
+    if (interrupted)
         view.summary.ended_at_ms = stored->ended_at_ms;
-    }
-    view.cancelled = view.summary.outcome == ENDING_CANCELLED;
+    view.cancelled = view.summary.outcome == OUTCOME_CANCELLED;
     build(&view, builder);
     run_summary_free(&view.summary);
 }

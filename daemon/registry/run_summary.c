@@ -5,12 +5,6 @@
 #include "term/term_read.h"
 #include "term/term_text.h"
 
-static const char *const endings[ENDING_COUNT] = {[ENDING_NONE] = "nil",
-                                                  [ENDING_COMPLETED] = "completed",
-                                                  [ENDING_FAILED] = "failed",
-                                                  [ENDING_CANCELLED] = "cancelled",
-                                                  [ENDING_INTERRUPTED] = "interrupted"};
-
 /* How a member is written. */
 enum member_type {
     MEMBER_NUMBER,
@@ -18,7 +12,7 @@ enum member_type {
     MEMBER_TEXT,   /* a binary */
     MEMBER_TERM,
     MEMBER_ATOM,
-    MEMBER_ENDING,
+    MEMBER_OUTCOME,
     MEMBER_TYPE_COUNT
 };
 
@@ -33,7 +27,7 @@ static const struct member {
     size_t offset;
 } members[] = {
     MEMBER(run_id, MEMBER_NUMBER),
-    MEMBER(outcome, MEMBER_ENDING),
+    MEMBER(outcome, MEMBER_OUTCOME),
     MEMBER(reason, MEMBER_TEXT),
     MEMBER(by, MEMBER_ATOM),
     MEMBER(name, MEMBER_TEXT),
@@ -109,16 +103,16 @@ static void build_atom(const void *value, struct term_builder *builder)
     term_build_atom(builder, *name ? name : "nil");
 }
 
-static void build_ending(const void *value, struct term_builder *builder)
+static void build_outcome(const void *value, struct term_builder *builder)
 {
-    term_build_atom(builder, endings[*(const enum run_ending *)value]);
+    term_build_atom(builder, outcome_name(*(const enum outcome *)value));
 }
 
 void run_summary_build(const struct run_summary *summary, struct term_builder *builder)
 {
     static void (*const builders[MEMBER_TYPE_COUNT])(const void *value, struct term_builder *builder) = {
         [MEMBER_NUMBER] = build_number, [MEMBER_MOMENT] = build_moment, [MEMBER_TEXT] = build_text,
-        [MEMBER_TERM] = build_term,     [MEMBER_ATOM] = build_atom,     [MEMBER_ENDING] = build_ending};
+        [MEMBER_TERM] = build_term,     [MEMBER_ATOM] = build_atom,     [MEMBER_OUTCOME] = build_outcome};
     for (size_t i = 0; i < ARRAY_LENGTH(members); i++) {
         term_build_key(builder, members[i].name);
         builders[members[i].type](at(summary, &members[i]), builder);
@@ -133,7 +127,7 @@ void run_summary_build_short(const struct run_summary *summary, struct term_buil
     term_build_key(builder, "name");
     build_text(&summary->name, builder);
     term_build_key(builder, "outcome");
-    build_ending(&summary->outcome, builder);
+    build_outcome(&summary->outcome, builder);
     term_build_key(builder, "reason");
     build_text(&summary->reason, builder);
 }
@@ -171,18 +165,16 @@ static void read_atom(void *value, struct term term)
         memcpy(value, text, strlen(text) + 1);
 }
 
-static void read_ending(void *value, struct term term)
+static void read_outcome(void *value, struct term term)
 {
-    for (size_t i = 0; i < ENDING_COUNT; i++)
-        if (term_is_atom(term, endings[i]))
-            *(enum run_ending *)value = (enum run_ending)i;
+    *(enum outcome *)value = outcome_read(term);
 }
 
 bool run_summary_read(struct term term, struct run_summary *summary)
 {
     static void (*const readers[MEMBER_TYPE_COUNT])(void *value, struct term term) = {
         [MEMBER_NUMBER] = read_number, [MEMBER_MOMENT] = read_number, [MEMBER_TEXT] = read_text,
-        [MEMBER_TERM] = read_term,     [MEMBER_ATOM] = read_atom,     [MEMBER_ENDING] = read_ending};
+        [MEMBER_TERM] = read_term,     [MEMBER_ATOM] = read_atom,     [MEMBER_OUTCOME] = read_outcome};
     struct term value;
     if (term_type(term) != TERM_MAP)
         return false;

@@ -3,17 +3,8 @@
 #ifndef HARNESSD_REGISTRY_RUN_SUMMARY_PRIVATE_H
 #define HARNESSD_REGISTRY_RUN_SUMMARY_PRIVATE_H
 
+#include "report/outcome.h"
 #include "term/term_build.h"
-
-/* How a run has ended. */
-enum run_ending {
-    ENDING_NONE, /* it has not */
-    ENDING_COMPLETED,
-    ENDING_FAILED,
-    ENDING_CANCELLED,
-    ENDING_INTERRUPTED, /* its daemon ended first */
-    ENDING_COUNT
-};
 
 #define SUMMARY_BY_BYTES 31
 #define SUMMARY_TERM_BYTES 1024
@@ -22,7 +13,7 @@ enum run_ending {
 
 struct run_summary {
     uint64_t run_id;
-    enum run_ending outcome;
+    enum outcome outcome;
     struct buffer reason;          /* of a failure, as text */
     char by[SUMMARY_BY_BYTES + 1]; /* the function that has started it */
     struct buffer name;            /* of its file or schedule, text; empty when it has none */

@@ -79,11 +79,9 @@ void run_entry_free(struct run_entry *entry)
 
 static void note_figures(struct run_entry *entry, const struct run *run)
 {
-    static const enum run_ending endings[] = {
-        [RUN_COMPLETED] = ENDING_COMPLETED, [RUN_FAILED] = ENDING_FAILED, [RUN_CANCELLED] = ENDING_CANCELLED};
     struct run_figures figures;
     run_figures(run, &figures);
-    entry->summary.outcome = endings[figures.outcome];
+    entry->summary.outcome = figures.outcome;
     entry->summary.operations = figures.operations;
     entry->summary.operation_errors = figures.operation_errors;
     entry->summary.dropped = figures.dropped;
@@ -153,7 +151,7 @@ static void refuse_queued(struct run_entry *entry, const char *limit)
     term_build_tuple(result, 2);
     term_build_atom(result, "busy");
     term_build_atom(result, limit);
-    entry->summary.outcome = ENDING_FAILED;
+    entry->summary.outcome = OUTCOME_NOT_RUN;
     finish(entry, (struct term){0});
 }
 
@@ -303,6 +301,15 @@ enum run_phase runs_phase(const struct runs *runs, uint64_t id)
     if (!store_find(runs->store, id, &stored) || stored.state == STORE_RUNNING)
         return RUN_PHASE_NONE;
     return stored.state == STORE_FINISHED ? RUN_PHASE_FINISHED : RUN_PHASE_INTERRUPTED;
+}
+
+enum outcome runs_outcome(const struct runs *runs, uint64_t id)
+{
+    const struct run_entry *entry = run_entry_find(runs, id);
+    struct store_entry stored;
+    if (entry)
+        return entry->summary.outcome;
+    return store_find(runs->store, id, &stored) ? run_status_outcome(&stored) : OUTCOME_NONE;
 }
 
 bool runs_has_begun(const struct runs *runs, uint64_t id)

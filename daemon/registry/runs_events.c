@@ -11,9 +11,12 @@ static void build_metadata(const struct run_entry *entry, struct term_builder *b
         run_figures(entry->run, &figures);
     run_summary_build_short(&entry->summary, builder);
     term_build_key(builder, "state");
-    term_build_atom(builder, entry->run                         ? run_state_name(figures.state)
-                             : entry->phase == RUN_PHASE_QUEUED ? "queued"
-                                                                : "finished");
+    if (entry->summary.outcome == OUTCOME_INTERRUPTED)
+        term_build_atom(builder, "interrupted");
+    else if (entry->run)
+        term_build_atom(builder, run_state_name(figures.state));
+    else
+        term_build_atom(builder, entry->phase == RUN_PHASE_QUEUED ? "queued" : "finished");
 }
 
 /* Frees the measurements. */
@@ -26,7 +29,7 @@ static void tell(struct run_entry *entry, const char *what, struct term_builder 
                                        .name = name,
                                        .measurements = term_built(measurements),
                                        .metadata = term_built(&metadata)};
-    if (entry->phase == RUN_PHASE_STORING)
+    if (entry->ended_ns)
         subscriptions_end(entry->runs->subscriptions, &event);
     else
         subscriptions_tell(entry->runs->subscriptions, &event);

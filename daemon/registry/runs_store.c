@@ -138,28 +138,44 @@ void run_store_result(struct run_entry *entry, struct term raised)
     term_build_free(&summary);
 }
 
-static void journal(struct run_entry *entry)
+/* Of a run that has begun; what it has recorded is the caller's to release. */
+static struct blob *journal(struct run_entry *entry)
 {
     struct term_builder summary = {0}, partial = {0};
     build_summary(entry, &summary);
     run_build_journal(entry->run, &partial);
     struct blob *content = blob_take(&partial.bytes);
     store_journal(entry->runs->store, entry->summary.run_id, term_built(&summary), content);
-    blob_release(content);
     term_build_free(&summary);
+    return content;
+}
+
+/* {error, {interrupted, Report | nil}} */
+static struct blob *interrupted(struct run_entry *entry)
+{
+    struct term_builder result = {0};
+    bool has_begun = entry->run && run_has_begun(entry->run);
+    struct blob *report = has_begun ? journal(entry) : NULL;
+    run_result_build(report ? blob_term(report) : TERM_ATOM("nil"), true, &result);
+    if (report)
+        blob_release(report);
+    return blob_take(&result.bytes);
 }
 
 void run_store_abort(struct run_entry *entry)
 {
-    struct term_builder aborted = {0};
+    struct blob *result = NULL;
     end_partial(entry);
-    if (entry->run && run_has_begun(entry->run))
-        journal(entry);
-    term_build_tuple(&aborted, 2);
-    term_build_atom(&aborted, "error");
-    term_build_atom(&aborted, "aborted");
+    if (entry->phase == RUN_PHASE_STORING) {
+        result = blob_hold(entry->content);
+    } else {
+        entry->ended_ns = clock_ns();
+        entry->summary.outcome = OUTCOME_INTERRUPTED;
+        entry->summary.ended_at_ms = clock_wall_us() / 1000;
+        result = interrupted(entry);
+    }
     tell_begun(entry);
-    struct blob *result = blob_take(&aborted.bytes);
+    run_tell_ended(entry);
     answer_all(entry, result);
     blob_release(result);
     run_entry_free(entry);
@@ -219,7 +235,7 @@ static void journal_next(void *owner)
     struct run_entry *entry = next_to_journal(runs);
     if (entry && entry->journal_ns <= clock_ns()) {
         if (run_has_begun(entry->run))
-            journal(entry);
+            blob_release(journal(entry));
         entry->journal_ns = clock_ns() + runs->options.limits.journal_ns;
     }
     runs_plan_journal(runs);

@@ -78,14 +78,14 @@ static void close_case(bool passed, const char *kind, const char *message, struc
 /* The run as such: an expectation that was missed is a case of its own. */
 static bool has_ended_well(const struct report_view *view)
 {
-    return (view->outcome == REPORT_COMPLETED || view->outcome == REPORT_MISSED) && !view->cleanup.data;
+    return (view->outcome == OUTCOME_COMPLETED || view->outcome == OUTCOME_MISSED) && !view->cleanup.data;
 }
 
 static void write_outcome(const struct report_view *view, const char *suite, struct buffer *xml)
 {
     struct buffer message = {0};
     char term[TERM_BYTES];
-    buffer_print(&message, "%s", report_outcome_texts[view->outcome]);
+    buffer_print(&message, "%s", report_view_outcome(view));
     if (view->problems.data) {
         buffer_print(&message, "\n");
         report_view_write_problems(view->problems, "", &message);
@@ -96,7 +96,7 @@ static void write_outcome(const struct report_view *view, const char *suite, str
         buffer_print(&message, "; cleanup failed: %s", term_text(view->cleanup, term, sizeof(term)));
     buffer_append(&message, "", 1);
     open_case(suite, "outcome", xml);
-    close_case(has_ended_well(view), view->outcome == REPORT_NOT_RUN ? "error" : "failure",
+    close_case(has_ended_well(view), view->outcome == OUTCOME_NOT_RUN ? "error" : "failure",
                (const char *)buffer_bytes(&message), xml);
     buffer_free(&message);
 }
@@ -140,7 +140,7 @@ static struct counts count(const struct report_view *view, struct term_list list
 {
     struct counts counts = {.tests = 1 + list.count};
     struct term expectation;
-    counts.errors = view->outcome == REPORT_NOT_RUN;
+    counts.errors = view->outcome == OUTCOME_NOT_RUN;
     counts.failures = !has_ended_well(view) && !counts.errors;
     while (term_list_next(&list, &expectation))
         counts.failures += !is_met(expectation);

@@ -152,13 +152,12 @@ static void write_head(const struct report_view *view, struct buffer *text)
     static const struct text_column columns[] = {{.title = NULL}, {.title = NULL, .flexible = true}};
     struct text_table table;
     int64_t id = integer_of(view->keys[REPORT_RUN_ID]);
-    const char *outcome = view->keys[REPORT_DRY_RUN].data ? "a dry run" : report_outcome_texts[view->outcome];
     buffer_print(text, "Run");
     if (id)
         buffer_print(text, " %lld", (long long)id);
-    buffer_print(text, ": %s\n", outcome);
+    buffer_print(text, ": %s\n", report_view_outcome(view));
     text_table_init(&table, columns, ARRAY_LENGTH(columns));
-    if (view->reason.data && view->outcome != REPORT_MISSED && !view->problems.data)
+    if (view->reason.data && view->outcome != OUTCOME_MISSED && !view->problems.data)
         add_wrapped(&table, "reason", view->reason);
     if (view->cleanup.data)
         add_wrapped(&table, "cleanup failed", view->cleanup);
@@ -283,16 +282,12 @@ static void write_errors(const struct report_view *view, struct buffer *text)
 
 /* --- The whole --- */
 
-bool report_text_write(struct term result, struct term partial, struct buffer *text)
+void report_text_write(const struct report_view *view, struct buffer *text)
 {
     static void (*const sections[])(const struct report_view *view, struct buffer *text) = {
         write_head,           write_expectations, write_errors,      report_text_latency,
         report_text_timeline, report_text_faults, report_text_plans,
     };
-    struct report_view view;
-    if (!report_view_read(result, partial, &view))
-        return false;
     for (size_t i = 0; i < ARRAY_LENGTH(sections); i++)
-        sections[i](&view, text);
-    return true;
+        sections[i](view, text);
 }

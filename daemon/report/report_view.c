@@ -3,20 +3,6 @@
 #include "term/term_read.h"
 #include "term/term_text.h"
 
-const char *const report_outcome_texts[REPORT_OUTCOMES] = {
-    [REPORT_COMPLETED] = "completed",     [REPORT_MISSED] = "an expectation was missed",
-    [REPORT_FAILED] = "failed",           [REPORT_CANCELLED] = "cancelled",
-    [REPORT_INTERRUPTED] = "interrupted", [REPORT_NOT_RUN] = "not run",
-    [REPORT_GOES_ON] = "under way",       [REPORT_ALONE] = "report",
-};
-
-const char *const report_outcome_names[REPORT_OUTCOMES] = {
-    [REPORT_COMPLETED] = "completed",     [REPORT_MISSED] = "missed",
-    [REPORT_FAILED] = "failed",           [REPORT_CANCELLED] = "cancelled",
-    [REPORT_INTERRUPTED] = "interrupted", [REPORT_NOT_RUN] = "not_run",
-    [REPORT_GOES_ON] = "partial",         [REPORT_ALONE] = "report",
-};
-
 static const char *const key_names[REPORT_KEYS] = {
     [REPORT_METRICS] = "metrics",
     [REPORT_LATENCY] = "latency",
@@ -67,15 +53,15 @@ static void read_report(struct term report, struct report_view *view)
 /* Reasons that are pairs: what they make of the outcome, and what the second element is. */
 static const struct wrapper {
     const char *tag;
-    enum report_outcome outcome;
+    enum outcome outcome;
     enum { WRAPS_NOTHING, WRAPS_REPORT, WRAPS_JUDGEMENT, WRAPS_PROBLEMS } wraps;
 } wrappers[] = {
-    {"performance_failed", REPORT_MISSED, WRAPS_JUDGEMENT},
-    {"cancelled", REPORT_CANCELLED, WRAPS_REPORT},
-    {"interrupted", REPORT_INTERRUPTED, WRAPS_REPORT},
-    {"invalid_scenario", REPORT_NOT_RUN, WRAPS_PROBLEMS},
-    {"not_allowed", REPORT_NOT_RUN, WRAPS_NOTHING},
-    {"busy", REPORT_NOT_RUN, WRAPS_NOTHING},
+    {"performance_failed", OUTCOME_MISSED, WRAPS_JUDGEMENT},
+    {"cancelled", OUTCOME_CANCELLED, WRAPS_REPORT},
+    {"interrupted", OUTCOME_INTERRUPTED, WRAPS_REPORT},
+    {"invalid_scenario", OUTCOME_NOT_RUN, WRAPS_PROBLEMS},
+    {"not_allowed", OUTCOME_NOT_RUN, WRAPS_NOTHING},
+    {"busy", OUTCOME_NOT_RUN, WRAPS_NOTHING},
 };
 
 static void read_pair(const struct wrapper *wrapper, struct term inner, struct report_view *view)
@@ -96,7 +82,7 @@ static void read_reason(struct term reason, struct report_view *view)
 {
     struct term parts[3], why[2];
     size_t arity = 0;
-    view->outcome = REPORT_FAILED;
+    view->outcome = OUTCOME_FAILED;
     view->reason = reason;
     if (!term_read_tuple(reason, 3, parts, &arity))
         return;
@@ -127,24 +113,74 @@ static void read_recorded(struct term recorded, struct report_view *view)
         view->keys[REPORT_PERFORMANCE] = measured;
 }
 
-bool report_view_read(struct term result, struct term partial, struct report_view *view)
+/* Whether one of a list of maps has a value for a key, or the atom `value` when that is given. */
+static bool any_has(struct term maps, const char *key, const char *value)
+{
+    struct term_list list;
+    struct term map;
+    if (!maps.data || !term_list_start(&list, maps))
+        return false;
+    while (term_list_next(&list, &map)) {
+        struct term found = report_view_get(map, key);
+        if (found.data && (!value || term_is_atom(found, value)))
+            return true;
+    }
+    return false;
+}
+
+static void judge_report(struct report_view *view)
+{
+    struct term metrics = view->keys[REPORT_METRICS];
+    view->nothing_succeeded = outcome_nothing_succeeded(
+        report_view_count(metrics, "total_operations", 0), report_view_count(metrics, "operation_errors", 0),
+        any_has(view->keys[REPORT_EXPECTATIONS], "expectation", "max_error_rate"));
+    if (view->keys[REPORT_DRY_RUN].data && any_has(view->keys[REPORT_CHAOS], "problem", NULL))
+        view->outcome = OUTCOME_NOT_RUN;
+    else
+        view->outcome = view->nothing_succeeded ? OUTCOME_FAILED : OUTCOME_COMPLETED;
+}
+
+static bool read_result(const struct report_source *source, struct report_view *view)
 {
     struct term pair[2];
-    *view = (struct report_view){.outcome = REPORT_COMPLETED};
-    if (!term_read_tuple_of(result, 2, pair)) {
-        view->outcome = REPORT_ALONE;
-        read_report(result, view);
+    if (!term_read_tuple_of(source->result, 2, pair)) {
+        view->is_alone = true;
+        read_report(source->result, view);
     } else if (term_is_atom(pair[0], "partial")) {
-        view->outcome = REPORT_GOES_ON;
         read_report(pair[1], view);
     } else if (term_is_atom(pair[0], "ok")) {
         read_report(pair[1], view);
+        judge_report(view);
     } else if (term_is_atom(pair[0], "error")) {
         read_reason(pair[1], view);
-        read_recorded(partial, view);
+        read_recorded(source->partial, view);
         return true;
     }
     return view->report.data != NULL;
+}
+
+bool report_view_read(const struct report_source *source, struct report_view *view)
+{
+    *view = (struct report_view){.outcome = OUTCOME_NONE};
+    if (!read_result(source, view))
+        return false;
+    if (source->outcome != OUTCOME_NONE)
+        view->outcome = source->outcome;
+    return true;
+}
+
+const char *report_view_outcome(const struct report_view *view)
+{
+    bool is_dry_run = view->keys[REPORT_DRY_RUN].data;
+    if (view->is_alone && view->outcome == OUTCOME_NONE)
+        return is_dry_run ? "a dry run" : "report";
+    if (is_dry_run && view->outcome == OUTCOME_COMPLETED)
+        return "a dry run";
+    if (is_dry_run && view->outcome == OUTCOME_NOT_RUN)
+        return "a dry run with a problem";
+    if (view->nothing_succeeded && view->outcome == OUTCOME_FAILED)
+        return "failed: no operation has succeeded, and there is no max_error_rate that allows it";
+    return outcome_text(view->outcome);
 }
 
 /* --- Problems --- */

@@ -102,14 +102,15 @@ void ending_write_report(struct run *run, struct term detail)
 
 void ending_enter_done(struct run *run)
 {
+    if (run->request.expectations && !run->cancelled)
+        judge_whole_run(run);
+    judge_outcome(run);
     runner_leave(run);
-    run_log_finished(run, run_outcome(run));
+    run_log_finished(run);
     telemetry_run_stopped(run);
     session_end(run);
     if (run->faults)
         faults_leave(run->faults);
-    if (run->request.expectations && !run->cancelled)
-        judge_whole_run(run);
     run->request.done(run->request.owner, run, term_of(&run->verdict.raised));
     process_exit_atom(run->process, "normal");
     run_arm(run, 0); /* to be freed in a pass of its own: a long report is much to give back */

@@ -79,6 +79,7 @@ static void fail_performance(struct run *run, const struct buffer *exception)
     term_build_key(&detail, "expectations");
     judge_build_expectations(run, &detail);
     buffer_free(&run->verdict.failure);
+    run->verdict.missed = true;
     run_fail(run, "performance_failed", term_built(&detail));
     term_build_free(&detail);
 }
@@ -137,8 +138,8 @@ void judge_whole_run(struct run *run)
     uint32_t kinds = EXPECTATIONS_ALL;
     if (!run->measurements.opening.at_ns || !run->measurements.closing.at_ns)
         kinds = ~(expectations_of_process() | 1u << EXPECT_TIME_MS);
-    (void)find_missed(run, run->request.expectations, kinds, &run->measurements.opening,
-                      &run->measurements.closing, &run->verdict.raised);
+    run->verdict.missed |= find_missed(run, run->request.expectations, kinds, &run->measurements.opening,
+                                       &run->measurements.closing, &run->verdict.raised);
 }
 
 /* True when one was, and the load is over. */
@@ -174,4 +175,40 @@ void judge_measured(struct run *run)
     run->verdict.abort_asked = false;
     complete_first(run, &run->measurements.newest);
     (void)abort_when_missed(run, run->scenario->abort_when & expectations_of_process());
+}
+
+/* --- The outcome --- */
+
+static bool judge_nothing_succeeded(const struct run *run)
+{
+    const struct load_record *record = run_record(run);
+    return outcome_nothing_succeeded(record->operations, record->operation_errors,
+                                     expectations_have(&run->scenario->expectations, EXPECT_ERROR_RATE));
+}
+
+/* A dry run that has ended well, but for what it tells. */
+static bool judge_dry_run_has_problem(const struct run *run)
+{
+    return run->scenario->dry_run && !run->verdict.failure.size && faults_have_problem(run->faults);
+}
+
+/* The first that holds: what was asked of it comes before what was seen, and that before what came after. */
+void judge_outcome(struct run *run)
+{
+    struct run_verdict *verdict = &run->verdict;
+    const struct {
+        bool holds;
+        enum outcome outcome;
+    } rows[] = {
+        {run->cancelled, OUTCOME_CANCELLED},
+        {verdict->missed, OUTCOME_MISSED},
+        {verdict->refused || judge_dry_run_has_problem(run), OUTCOME_NOT_RUN},
+        {verdict->failure.size || verdict->cleanup_failure.size, OUTCOME_FAILED},
+        {judge_nothing_succeeded(run), OUTCOME_FAILED},
+        {true, OUTCOME_COMPLETED},
+    };
+    size_t row = 0;
+    while (!rows[row].holds)
+        row++;
+    verdict->outcome = rows[row].outcome;
 }

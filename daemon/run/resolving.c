@@ -25,8 +25,10 @@ void resolving_enter(struct run *run)
 
 void resolving_done(struct run *run, struct term reason)
 {
-    if (reason.data)
+    if (reason.data) {
+        run->verdict.refused = true;
         run_fail(run, NULL, reason);
+    }
     run_begin(run);
 }
 

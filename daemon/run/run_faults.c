@@ -21,7 +21,9 @@ static void run_faults_planned(void *owner)
 
 static void run_faults_refused(void *owner, struct term what)
 {
-    run_fail(owner, "not_allowed", what);
+    struct run *run = owner;
+    run->verdict.refused |= run_state_group(run->state) == RUN_BEFORE;
+    run_fail(run, "not_allowed", what);
 }
 
 static void run_faults_over(void *owner, struct term result, struct term failure)

@@ -70,14 +70,14 @@ static struct term reason_of(const struct run *run)
     return term_of(run->verdict.failure.size ? &run->verdict.failure : &run->verdict.cleanup_failure);
 }
 
-void run_log_finished(const struct run *run, enum run_outcome outcome)
+void run_log_finished(const struct run *run)
 {
     char reason[REASON_BYTES] = "";
     if (!log_enabled(LOG_LEVEL_INFO))
         return;
     if (reason_of(run).data)
         term_text(reason_of(run), reason, sizeof(reason));
-    log_info("run finished", field_of_run(run), log_string("outcome", run_outcome_names[outcome]),
+    log_info("run finished", field_of_run(run), log_string("outcome", outcome_name(run->verdict.outcome)),
              log_string("reason", reason), log_integer("operations", (int64_t)run_record(run)->operations),
              log_integer("errors", (int64_t)run_record(run)->operation_errors),
              log_integer("dropped", (int64_t)run_record(run)->dropped),

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "faults/agent_scripts.h"
 #include "faults/faults.h"
+#include "judge_private.h"
 #include "load/engine.h"
 #include "load/targets.h"
 #include "node/script.h"
@@ -15,29 +16,11 @@
 #include "run/runner.h"
 #include "session_private.h"
 
-/* What a node says of itself and the session before and after. */
-struct measurement {
-    int64_t memory_bytes;
-    int64_t reductions;
-    uint64_t at_ns;
-};
-
-struct run_measurements {
-    bool awaited;
-    bool first_asked;
-    uint32_t asked;            /* the number of the last one */
-    struct measurement newest; /* that came */
-    struct measurement first;  /* around the load */
-    struct measurement last;
-    struct measurement opening; /* around the whole run */
-    struct measurement closing;
-};
-
 struct run_probes {
     struct mailbox *mailboxes; /* of the first `count` targets */
     size_t count;
     size_t awaited;
-    int64_t most; /* -1: none was observed */
+    int64_t most; /* messages; 0 when none was observed */
 };
 
 /* The chaos fun, or the actions. */
@@ -48,17 +31,6 @@ struct run_chaos {
     uint64_t ms;
     struct buffer result;  /* what the fun returned; empty when there was none or it failed */
     struct buffer failure; /* with what it has failed */
-};
-
-/* What the run has come to. */
-struct run_verdict {
-    struct buffer failure;         /* the reason of {error, Reason}; empty when there is none */
-    struct buffer cleanup_failure; /* what went wrong with the cleanup */
-    struct buffer raised;          /* the exception for a missed expectation of the whole run */
-    bool judged;      /* the measurements around the load are there, and no expectation was missed */
-    bool abort_asked; /* a measurement for `abort_when` */
-    bool aborted; /* an expectation was missed while the load went on: the exception is in `abort_error` */
-    struct buffer abort_error;
 };
 
 struct run {
@@ -164,9 +136,6 @@ void run_observed(struct run *run);
 /* It no longer counts as one that goes on. */
 void runner_leave(struct run *run);
 
-/* What has become of it so far. */
-enum run_outcome run_outcome(const struct run *run);
-
 /* Of all runs together. */
 struct counters *run_counters(const struct run *run);
 
@@ -215,29 +184,12 @@ void run_load_stop(struct run *run);
 /* What was recorded so far; of a run that has not begun nothing. */
 const struct load_record *run_record(const struct run *run);
 
-/* --- judge.c --- */
-
-/* What the load has come to, its failures among them. */
-void judge_load(struct run *run);
-
-/* Of the whole run: sets `raised` when an expectation of run_with_performance was missed. */
-void judge_whole_run(struct run *run);
-
-/* Ends the run when one of those to abort it was missed. Asks for measurements first where those need them:
- * judge_measured() then tells that they are there. */
-void judge_while_loading(struct run *run);
-void judge_measured(struct run *run);
-
-/* %{time_us:, memory_bytes:, reductions:}, and a list of all expectations. */
-void judge_build_measurement(const struct run *run, struct term_builder *builder);
-void judge_build_expectations(const struct run *run, struct term_builder *builder);
-
 /* --- run_log.c --- */
 
 void run_log_started(const struct run *run);
 void run_log_aborted(const struct run *run);
 void run_log_healed(const struct run *run);
-void run_log_finished(const struct run *run, enum run_outcome outcome);
+void run_log_finished(const struct run *run);
 
 /* --- telemetry.c: the events of the library, with its measurements and metadata --- */
 

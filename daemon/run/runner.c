@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "report/run_result.h"
 #include "run/resolution.h"
 #include "run_private.h"
 #include "term/term_read.h"
@@ -76,23 +77,16 @@ void runner_leave(struct run *run)
         link = &(*link)->next;
     *link = run->next;
     runner->active--;
-    runner->counters.finished[run_outcome(run)]++;
+    runner->counters.finished[run->verdict.outcome]++;
 }
 
-/* --- What a run has come to --- */
-
-enum run_outcome run_outcome(const struct run *run)
-{
-    if (run->cancelled)
-        return RUN_CANCELLED;
-    return run->verdict.failure.size || run->verdict.cleanup_failure.size ? RUN_FAILED : RUN_COMPLETED;
-}
+/* --- How runs stand --- */
 
 void run_figures(const struct run *run, struct run_figures *figures)
 {
     bool is_loading = run_state_group(run->state) == RUN_LOADING;
     *figures = (struct run_figures){.state = run->state,
-                                    .outcome = run_outcome(run),
+                                    .outcome = run->verdict.outcome,
                                     .operations = run_record(run)->operations,
                                     .operation_errors = run_record(run)->operation_errors,
                                     .dropped = run_record(run)->dropped,
@@ -231,14 +225,13 @@ struct runner *runner_new(struct node *node, struct io_server *io_server, const 
     return runner;
 }
 
-/* There is no time for a report. */
+/* There is no time for a report: {error, {interrupted, nil}}. */
 static void give_up(struct run *run)
 {
     struct term_builder *result = run->request.result;
+    run->verdict.outcome = OUTCOME_INTERRUPTED;
     buffer_truncate(&result->bytes, run->result_start);
-    term_build_tuple(result, 2);
-    term_build_atom(result, "error");
-    term_build_atom(result, "aborted");
+    run_result_build(TERM_ATOM("nil"), true, result);
     run->request.done(run->request.owner, run, (struct term){0});
 }
 

@@ -7,7 +7,7 @@
 
 struct run;
 
-/* Starts a session; run_session_ready() or run_session_lost() tells how that went. */
+/* Starts a session; RUN_EVENT_READY or RUN_EVENT_LOST tells how that went. */
 void session_start(struct run *run);
 
 /* Starts the teller first, where one is needed, and then the session. */

@@ -54,6 +54,7 @@ struct run_reply {
     struct blob *result_in;
     struct term report; /* what was recorded up to now, or in any case; without data when nothing was */
     struct blob *report_in;
+    enum outcome outcome; /* OUTCOME_NONE until it has one */
 };
 typedef void reply_with_run(struct request *request, const struct run_reply *reply);
 

@@ -136,6 +136,7 @@ void await_partial(struct api *api, struct request *request, uint64_t id, reply_
 struct reading {
     struct request *request;
     bool interrupted;
+    enum outcome outcome;
     reply_with_run *reply;
 };
 
@@ -143,7 +144,8 @@ static void on_read(void *owner, const struct store_content *content)
 {
     struct reading reading = *(struct reading *)owner;
     struct term_builder built = {0};
-    struct run_reply reply = {.result = content->term, .report_in = content->bytes};
+    struct run_reply reply = {
+        .result = content->term, .report_in = content->bytes, .outcome = reading.outcome};
     free(owner);
     if (content->problem) {
         answer_error_text(reading.request, "unreadable", content->problem);
@@ -166,8 +168,10 @@ void read_run(struct api *api, struct request *request, uint64_t id, enum run_ph
               reply_with_run *reply)
 {
     struct reading *reading = memory_zalloc(1, sizeof(*reading));
-    *reading =
-        (struct reading){.request = request, .interrupted = phase == RUN_PHASE_INTERRUPTED, .reply = reply};
+    *reading = (struct reading){.request = request,
+                                .interrupted = phase == RUN_PHASE_INTERRUPTED,
+                                .outcome = runs_outcome(api->runs, id),
+                                .reply = reply};
     struct store_read *read = store_read(runs_store(api->runs), id, STORE_TERM, on_read, reading);
     assert(read); /* it was found just now */
 }

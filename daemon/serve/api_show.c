@@ -2,21 +2,24 @@
 #include "report/report_text.h"
 #include "term/term_read.h"
 
-static bool answer_text(struct request *request, struct term result, struct term report)
+static bool answer_text(struct request *request, const struct report_source *source)
 {
     struct buffer text = {0};
-    bool is_report = report_text_write(result, report, &text);
-    if (is_report) {
-        term_build_binary(request_answer(request), buffer_bytes(&text), text.size);
-        request_return(request);
-    }
+    struct report_view view;
+    if (!report_view_read(source, &view))
+        return false;
+    report_text_write(&view, &text);
+    term_build_binary(request_answer(request), buffer_bytes(&text), text.size);
+    request_return(request);
     buffer_free(&text);
-    return is_report;
+    return true;
 }
 
 static void answer_stored_text(struct request *request, const struct run_reply *reply)
 {
-    if (!answer_text(request, reply->result, reply->report))
+    const struct report_source source = {
+        .result = reply->result, .partial = reply->report, .outcome = reply->outcome};
+    if (!answer_text(request, &source))
         answer_error(request, "no_report");
 }
 
@@ -30,7 +33,8 @@ static void answer_partial_text(struct request *request, const struct run_reply 
         term_build_term(&partial, reply->report);
     else
         term_build_atom(&partial, "nil");
-    if (!answer_text(request, term_built(&partial), (struct term){0}))
+    const struct report_source source = {.result = term_built(&partial)};
+    if (!answer_text(request, &source))
         answer_error(request, "no_report");
     term_build_free(&partial);
 }
@@ -40,7 +44,8 @@ void serve_show(struct api *api, struct request *request)
 {
     uint64_t id;
     if (term_type(request->arguments[0]) != TERM_INTEGER) {
-        if (!answer_text(request, request->arguments[0], (struct term){0}))
+        const struct report_source source = {.result = request->arguments[0]};
+        if (!answer_text(request, &source))
             answer_badarg(request, "show takes a run_id, a report, {ok, report} or {error, reason}");
         return;
     }

@@ -161,8 +161,8 @@ static void write_states(const struct metric *metric, const struct metrics_look 
 
 static void write_outcomes(const struct metric *metric, const struct metrics_look *look, struct buffer *text)
 {
-    for (size_t i = 0; i < RUN_OUTCOMES; i++)
-        put_labelled(metric, "outcome", run_outcome_names[i], look->counters->finished[i], text);
+    for (enum outcome i = OUTCOME_COMPLETED; i < OUTCOME_COUNT; i++)
+        put_labelled(metric, "outcome", outcome_name(i), look->counters->finished[i], text);
 }
 
 static void write_errors(const struct metric *metric, const struct metrics_look *look, struct buffer *text)

@@ -36,7 +36,7 @@ struct one_shot {
     uint64_t told_ns;    /* when progress was told last */
     uint64_t told_operations;
     struct loop_timer progress;
-    void (*done)(void *owner, enum one_shot_status status);
+    void (*done)(void *owner, int exit_status);
     void *owner;
 };
 
@@ -116,14 +116,14 @@ static void leave_line(const struct one_shot *one_shot)
         fputs("\r\033[K", stderr);
 }
 
-static void finish(struct one_shot *one_shot, enum one_shot_status status)
+static void finish(struct one_shot *one_shot, int exit_status)
 {
     peer_wait_cancel(&one_shot->wait);
     if (one_shot->peer)
         peer_release(one_shot->peer);
     one_shot->peer = NULL;
     loop_timer_stop(&one_shot->progress);
-    one_shot->done(one_shot->owner, status);
+    one_shot->done(one_shot->owner, exit_status);
 }
 
 static void build_part(struct term_builder *builder, const char *key, struct term part)
@@ -142,7 +142,7 @@ static void print_json(const struct report_view *view)
     struct buffer json = {0};
     term_build_map(&builder, 3);
     term_build_key(&builder, "outcome");
-    term_build_text(&builder, report_outcome_names[view->outcome]);
+    term_build_text(&builder, outcome_name(view->outcome));
     build_part(&builder, "reason", view->cleanup.data ? view->cleanup : view->reason);
     build_part(&builder, "report", view->report);
     term_json_write(term_built(&builder), &json);
@@ -166,62 +166,29 @@ static bool write_junit(struct one_shot *one_shot, const struct report_view *vie
     return done;
 }
 
-static bool expects_errors(const struct report_view *view)
-{
-    struct term_list list;
-    struct term expectation;
-    if (!term_list_start(&list, view->keys[REPORT_EXPECTATIONS]))
-        return false;
-    while (term_list_next(&list, &expectation))
-        if (term_is_atom(report_view_get(expectation, "expectation"), "max_error_rate"))
-            return true;
-    return false;
-}
-
-/* A target whose name is mistyped, say: without an expectation nobody would notice. */
-static bool all_failed(const struct report_view *view)
-{
-    struct term metrics = view->keys[REPORT_METRICS];
-    uint64_t operations = report_view_count(metrics, "total_operations", 0);
-    return operations && report_view_count(metrics, "operation_errors", 0) == operations &&
-           !expects_errors(view);
-}
-
-static enum one_shot_status status_of(const struct report_view *view)
-{
-    if (view->outcome == REPORT_NOT_RUN)
-        return ONE_SHOT_NOT_RUN;
-    if (view->outcome != REPORT_COMPLETED)
-        return ONE_SHOT_MISSED;
-    if (!all_failed(view))
-        return ONE_SHOT_MET;
-    fputs("no operation has succeeded, and there is no max_error_rate that allows it\n", stderr);
-    return ONE_SHOT_MISSED;
-}
-
 /* What is wrong with a scenario is told as when the program finds it, on standard error. */
 static void print_text(const struct one_shot *one_shot, const struct report_view *view, struct buffer *text)
 {
     if (view->problems.data)
         print_problems(one_shot, view->problems);
     else
-        fwrite(buffer_bytes(text), 1, text->size, view->outcome == REPORT_NOT_RUN ? stderr : stdout);
+        fwrite(buffer_bytes(text), 1, text->size, view->outcome == OUTCOME_NOT_RUN ? stderr : stdout);
 }
 
-static enum one_shot_status tell(struct one_shot *one_shot)
+/* Tells what has come of it, in each way that was asked for: what the program is to end with. */
+static int tell(struct one_shot *one_shot, enum outcome outcome)
 {
-    struct term stored = term_built(&one_shot->result), report = {0};
+    struct term stored = term_built(&one_shot->result);
     struct term_builder result = {0};
     struct report_view view;
     struct buffer text = {0};
     run_result_build(stored, false, &result);
-    if (!run_result_report(stored, false, &report))
-        report = (struct term){0};
-    bool told = report_view_read(term_built(&result), report, &view) &&
-                report_text_write(term_built(&result), report, &text);
+    struct report_source source = {.result = term_built(&result), .outcome = outcome};
+    if (!run_result_report(stored, false, &source.partial))
+        source.partial = (struct term){0};
+    bool told = report_view_read(&source, &view);
     assert(told);
-    if (!one_shot->started_ns)
-        view.outcome = REPORT_NOT_RUN;
+    report_text_write(&view, &text);
     if (one_shot->config->one_shot.json)
         print_json(&view);
     else
@@ -229,20 +196,22 @@ static enum one_shot_status tell(struct one_shot *one_shot)
     told = fflush(stdout) == 0;
     if (one_shot->junit)
         told = write_junit(one_shot, &view, &text) && told;
-    enum one_shot_status status = status_of(&view);
+    if (view.nothing_succeeded && outcome == OUTCOME_FAILED)
+        fprintf(stderr, "%s\n", report_view_outcome(&view));
     buffer_free(&text);
     term_build_free(&result);
-    return status == ONE_SHOT_MET && !told ? ONE_SHOT_MISSED : status;
+    return outcome_exit_status(told || outcome != OUTCOME_COMPLETED ? outcome : OUTCOME_FAILED);
 }
 
 static void on_done(void *owner, const struct run *run, struct term raised)
 {
-    (void)run;
     (void)raised;
     struct one_shot *one_shot = owner;
+    struct run_figures figures;
+    run_figures(run, &figures);
     one_shot->run = NULL;
     leave_line(one_shot);
-    finish(one_shot, tell(one_shot));
+    finish(one_shot, tell(one_shot, figures.outcome));
 }
 
 /* --- Progress --- */
@@ -293,6 +262,20 @@ static void run(struct one_shot *one_shot)
     loop_timer_set(&one_shot->progress, one_shot->on_terminal ? TERMINAL_NS : LINES_NS);
 }
 
+/* Ends with {error, {Reason, Detail}} what has not begun. */
+static void refuse(struct one_shot *one_shot, enum outcome outcome, const char *reason, const char *detail)
+{
+    int exit_status = outcome_exit_status(outcome);
+    term_build_tuple(&one_shot->result, 2);
+    term_build_atom(&one_shot->result, "error");
+    term_build_tuple(&one_shot->result, 2);
+    term_build_atom(&one_shot->result, reason);
+    term_build_atom(&one_shot->result, detail);
+    if (one_shot->config->one_shot.json || one_shot->junit)
+        exit_status = tell(one_shot, outcome);
+    finish(one_shot, exit_status);
+}
+
 static void on_connected(void *owner, struct peer *peer, const char *problem)
 {
     struct one_shot *one_shot = owner;
@@ -303,18 +286,11 @@ static void on_connected(void *owner, struct peer *peer, const char *problem)
     }
     const char *node = one_shot->config->one_shot.connect;
     fprintf(stderr, "--connect: cannot connect to %s: %s\n", node, problem);
-    term_build_tuple(&one_shot->result, 2);
-    term_build_atom(&one_shot->result, "error");
-    term_build_tuple(&one_shot->result, 2);
-    term_build_atom(&one_shot->result, "nodedown");
-    term_build_atom(&one_shot->result, node);
-    if (one_shot->config->one_shot.json || one_shot->junit)
-        (void)tell(one_shot);
-    finish(one_shot, ONE_SHOT_NOT_RUN);
+    refuse(one_shot, OUTCOME_NOT_RUN, "nodedown", node);
 }
 
 void one_shot_start(struct one_shot *one_shot, struct node *node, struct runner *runner,
-                    void (*done)(void *owner, enum one_shot_status status), void *owner)
+                    void (*done)(void *owner, int exit_status), void *owner)
 {
     one_shot->runner = runner;
     one_shot->done = done;
@@ -331,5 +307,5 @@ void one_shot_cancel(struct one_shot *one_shot)
     if (one_shot->run)
         run_cancel(one_shot->run);
     else if (one_shot->peer)
-        finish(one_shot, ONE_SHOT_MISSED);
+        refuse(one_shot, OUTCOME_CANCELLED, "cancelled", "nil");
 }

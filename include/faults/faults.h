@@ -126,6 +126,9 @@ int64_t faults_longest_recovery_ms(const struct faults *faults, uint64_t end_ns)
 uint64_t faults_injected_count(const struct faults *faults);
 uint64_t faults_injections_dropped(const struct faults *faults); /* that are not recorded any more */
 
+/* Whether a dry run has found something that cannot be done. */
+bool faults_have_problem(const struct faults *faults);
+
 /* Append what was injected; true or what is not undone; what a dry run tells. */
 void faults_build_injections(const struct faults *faults, struct term_builder *builder);
 void faults_build_healed(const struct faults *faults, struct term_builder *builder);

@@ -5,8 +5,7 @@
 
 #include "measure/events.h"
 #include "measure/histogram.h"
-
-enum run_outcome { RUN_COMPLETED, RUN_FAILED, RUN_CANCELLED, RUN_OUTCOMES };
+#include "report/outcome.h"
 
 enum error_kind {
     ERROR_TIMEOUT,
@@ -18,14 +17,13 @@ enum error_kind {
     ERROR_KINDS
 };
 
-extern const char *const run_outcome_names[RUN_OUTCOMES]; /* "completed", ... */
-extern const char *const error_kind_names[ERROR_KINDS];   /* "timeout", ... */
+extern const char *const error_kind_names[ERROR_KINDS]; /* "timeout", ... */
 
 #define COUNTERS_FAULTS 32 /* kinds at most */
 
 struct counters {
     uint64_t started;
-    uint64_t finished[RUN_OUTCOMES];
+    uint64_t finished[OUTCOME_COUNT];
     uint64_t operations; /* that have ended */
     uint64_t errors[ERROR_KINDS];
     uint64_t dropped; /* arrivals that found no room */

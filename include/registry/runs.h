@@ -34,7 +34,7 @@ struct runs_options {
 struct runs *runs_new(const struct runs_options *options);
 
 /* Closes the runner as well. What has not ended is given up, and interrupted; everybody who waits is answered
- * {error, aborted}, which peers get at the end of this pass if they are still there. */
+ * {error, {interrupted, Report | nil}}, which peers get at the end of this pass if they are still there. */
 void runs_close(struct runs *runs);
 
 /* Writes what is not written yet. */
@@ -88,6 +88,9 @@ enum run_phase {
 };
 
 enum run_phase runs_phase(const struct runs *runs, uint64_t id);
+
+/* How one stands; OUTCOME_NONE as well when there is no such run, or it is of a version that kept none. */
+enum outcome runs_outcome(const struct runs *runs, uint64_t id);
 
 /* Whether a run that is under way has anything to report yet. */
 bool runs_has_begun(const struct runs *runs, uint64_t id);

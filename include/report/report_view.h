@@ -3,23 +3,8 @@
 #define HARNESSD_REPORT_REPORT_VIEW_H
 
 #include "base/buffer.h"
+#include "report/outcome.h"
 #include "term/term.h"
-
-enum report_outcome {
-    REPORT_COMPLETED,   /* all was met */
-    REPORT_MISSED,      /* an expectation was missed */
-    REPORT_FAILED,      /* something else went wrong, in the run or in its cleanup */
-    REPORT_CANCELLED,   /* it was asked to end */
-    REPORT_INTERRUPTED, /* the daemon ended in the midst of it */
-    REPORT_NOT_RUN,     /* it was refused: nothing was started */
-    REPORT_GOES_ON,     /* it has not ended */
-    REPORT_ALONE,       /* there is a report, and nothing is said of how its run has ended */
-    REPORT_OUTCOMES
-};
-
-/* For people: "completed", "an expectation was missed", ...; and for programs: "completed", "missed", ... */
-extern const char *const report_outcome_texts[REPORT_OUTCOMES];
-extern const char *const report_outcome_names[REPORT_OUTCOMES];
 
 /* The keys of reports that are shown. */
 enum report_key {
@@ -42,18 +27,29 @@ enum report_key {
 };
 
 struct report_view {
-    enum report_outcome outcome;
-    struct term reason;   /* of {error, Reason}, without what it wraps; without data when there is none */
-    struct term problems; /* of {invalid_scenario, Problems} */
-    struct term cleanup;  /* what went wrong with the cleanup */
-    struct term report;   /* what the run has recorded */
+    enum outcome outcome;
+    bool is_alone;          /* a report of which nothing is said of how its run has ended */
+    bool nothing_succeeded; /* which is all that has failed */
+    struct term reason;     /* of {error, Reason}, without what it wraps; without data when there is none */
+    struct term problems;   /* of {invalid_scenario, Problems} */
+    struct term cleanup;    /* what went wrong with the cleanup */
+    struct term report;     /* what the run has recorded */
     struct term keys[REPORT_KEYS]; /* without data where there is none, or nil */
 };
 
-/* Looks at {ok, Report}, {error, Reason}, {partial, Report}, or a report alone; all is borrowed from it.
- * Where it has no report, `partial` is looked at, what was recorded of the run all the same; it may be
- * without data. False when it is none of these. */
-MUST_CHECK bool report_view_read(struct term result, struct term partial, struct report_view *view);
+/* What came of a run, and what is known of it beside that. */
+struct report_source {
+    struct term result; /* {ok, Report}, {error, Reason}, {partial, Report}, or a report alone */
+    struct term
+        partial; /* what was recorded of it all the same, for a result without a report; or without data */
+    enum outcome outcome; /* as its run was judged; OUTCOME_NONE when only the result can tell */
+};
+
+/* All is borrowed from it. False when its result is none of these. */
+MUST_CHECK bool report_view_read(const struct report_source *source, struct report_view *view);
+
+/* For people: what became of the run, on one line. */
+const char *report_view_outcome(const struct report_view *view);
 
 /* The value of a key of a map; without data when there is none, or nil. */
 struct term report_view_get(struct term map, const char *key);

@@ -95,8 +95,8 @@ void run_cancel(struct run *run);
 /* How a run stands. */
 struct run_figures {
     enum run_state state;
-    enum run_outcome outcome; /* as far as it is known */
-    uint64_t operations;      /* that have ended */
+    enum outcome outcome; /* OUTCOME_NONE until it is over */
+    uint64_t operations;  /* that have ended */
     uint64_t operation_errors;
     uint64_t dropped; /* arrivals that found no room */
     uint64_t in_flight;

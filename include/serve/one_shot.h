@@ -5,13 +5,6 @@
 #include "config/config.h"
 #include "run/runner.h"
 
-/* Exit codes. */
-enum one_shot_status {
-    ONE_SHOT_MET = 0,
-    ONE_SHOT_MISSED = 1,  /* an expectation was missed, or something has failed */
-    ONE_SHOT_NOT_RUN = 2, /* the scenario is none, there is no such node, ... */
-};
-
 struct one_shot;
 
 /* Reads the scenario, and opens what is to be written: NULL when that cannot be, each problem being printed
@@ -19,9 +12,10 @@ struct one_shot;
 MUST_CHECK struct one_shot *one_shot_new(const struct config *config);
 
 /* Connects to the node, runs the scenario, and tells what came of it; `done` is called once, never from
- * within one_shot_start(). */
+ * within one_shot_start(), with what the program is to end with: that of the run's outcome (outcome.h), and
+ * of OUTCOME_FAILED when a run that has completed could not be told of. */
 void one_shot_start(struct one_shot *one_shot, struct node *node, struct runner *runner,
-                    void (*done)(void *owner, enum one_shot_status status), void *owner);
+                    void (*done)(void *owner, int exit_status), void *owner);
 
 /* Has the run end, with its cleanup and report; before it has begun it never will. */
 void one_shot_cancel(struct one_shot *one_shot);

@@ -217,8 +217,11 @@ defmodule RunsLimitsTest do
     Wait.until("both to wait", fn -> Runs.status(harness, id).awaited_by == 2 end)
     Harness.terminate(harness)
     assert_receive :cleaning, 10_000
-    assert Task.await(caller, 30_000) == {:error, :aborted}
-    assert Task.await(other, 30_000) == {:error, :aborted}
+
+    for task <- [caller, other] do
+      assert {:error, {:interrupted, %{run_id: ^id, events: []}}} = Task.await(task, 30_000)
+    end
+
     assert Harness.await_exit(harness) == 0
     harness = Harness.restart(harness)
     assert {:error, {:interrupted, %{run_id: ^id}}} = Harness.call(harness, :report, [id])

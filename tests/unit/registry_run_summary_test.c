@@ -84,7 +84,7 @@ static void test_same(void **state)
     keep_atom(&summary.caller, "a_caller");
     keep_atom(&summary.target, "a_target");
     keep_atom(&summary.metadata, "a_map");
-    for (enum run_ending ending = ENDING_NONE; ending < ENDING_COUNT; ending++) {
+    for (enum outcome ending = OUTCOME_NONE; ending < OUTCOME_COUNT; ending++) {
         summary.outcome = ending;
         check_same(&summary);
     }

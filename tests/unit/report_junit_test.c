@@ -7,7 +7,8 @@ static const char *junit_of(const char *result, const char *name, const char *co
     struct term_builder builder = {0};
     struct buffer text = {0}, output = {0};
     struct report_view view;
-    assert_true(report_view_read(term_from_text(&builder, result), (struct term){0}, &view));
+    struct report_source source = {.result = term_from_text(&builder, result)};
+    assert_true(report_view_read(&source, &view));
     buffer_append(&text, content, strlen(content));
     junit_write(&view, name, &text, &output);
     snprintf(xml, sizeof(xml), "%.*s", (int)output.size, (const char *)buffer_bytes(&output));

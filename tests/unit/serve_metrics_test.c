@@ -50,7 +50,7 @@ static void test_numbers(void **state)
     (void)state;
     static const struct metrics_peer peers[] = {{"app@a.b", true}, {"odd\"\\@c", false}};
     counters.started = 5;
-    counters.finished[RUN_FAILED] = 2;
+    counters.finished[OUTCOME_FAILED] = 2;
     counters.operations = 1ULL << 40;
     counters.errors[ERROR_MISSING_SYNC] = 3;
     counters.dropped = 4;

@@ -42,6 +42,16 @@ defmodule Epmd do
     name in (names(port) || [])
   end
 
+  @doc "Registers a node that listens on `listening`; until the socket that this gives is closed."
+  def register(name, listening, port \\ port()) do
+    request = <<?x, listening::16, 77, 0, 6::16, 5::16, byte_size(name)::16, name::binary, 0::16>>
+    {:ok, socket} = :gen_tcp.connect({127, 0, 0, 1}, port, [:binary, active: false], 2_000)
+    :ok = :gen_tcp.send(socket, <<byte_size(request)::16, request::binary>>)
+    {:ok, <<tag, 0, _creation::binary>>} = :gen_tcp.recv(socket, 0, 2_000)
+    true = tag in [?v, ?y]
+    {:ok, socket}
+  end
+
   @doc "A port of loopback that nobody listens on, outside the range that the system gives to connections."
   def free_port do
     port = 20_000 + :rand.uniform(9_999)

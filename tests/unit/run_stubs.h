@@ -1,0 +1,171 @@
+/* Those who work for a run, as a test of its machine plays them: linked in the place of the real ones. */
+#ifndef HARNESSD_TESTS_RUN_STUBS_H
+#define HARNESSD_TESTS_RUN_STUBS_H
+
+#include "run_world.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter" /* most of them only note that they were called */
+
+#define WORLD_NOTES(name, parameters)                                                                        \
+    void name parameters                                                                                     \
+    {                                                                                                        \
+        world_note(#name);                                                                                   \
+    }
+#define WORLD_ANSWERS(type, name, parameters, answer)                                                        \
+    type name parameters                                                                                     \
+    {                                                                                                        \
+        world_note(#name);                                                                                   \
+        return answer;                                                                                       \
+    }
+
+/* The loop and the node. */
+void loop_timer_set(struct loop_timer *timer, uint64_t delay_ns)
+{
+    assert_ptr_equal(timer, &world.run.timer);
+    world.armed_ns = delay_ns;
+}
+
+WORLD_NOTES(loop_defer, (struct loop * loop, struct loop_task *task))
+WORLD_ANSWERS(struct loop *, node_loop, (const struct node *node), NULL)
+WORLD_ANSWERS(const char *, node_name, (const struct node *node), OWN)
+WORLD_NOTES(process_exit_atom, (struct process * process, const char *reason))
+
+bool script_is_active(const struct script *script)
+{
+    return world.script_is_active;
+}
+
+/* {exception, Class, Reason, Stack} */
+void script_build_exit_reason(const struct term raised[4], struct term_builder *builder)
+{
+    term_build_term(builder, raised[2]);
+}
+
+/* The runner. */
+WORLD_NOTES(runner_leave, (struct run * run))
+WORLD_ANSWERS(struct node *, runner_node, (const struct runner *runner), NULL)
+WORLD_NOTES(run_load_init, (struct run * run))
+WORLD_NOTES(run_load_stop, (struct run * run))
+WORLD_NOTES(run_faults_init, (struct run * run))
+
+const struct load_record *run_record(const struct run *run)
+{
+    return &world.record;
+}
+
+struct resolution *resolution_start(struct runner *runner, const struct scenario *scenario,
+                                    struct term group_leader, resolution_done *done, void *owner)
+{
+    world_note("resolution_start");
+    return (struct resolution *)&world;
+}
+
+WORLD_NOTES(resolution_cancel, (struct resolution * resolution))
+
+/* The session. */
+WORLD_NOTES(session_start, (struct run * run))
+WORLD_NOTES(session_start_both, (struct run * run))
+WORLD_NOTES(session_kill, (struct run * run))
+WORLD_NOTES(session_setup, (struct run * run))
+WORLD_NOTES(session_check_invariant, (struct run * run))
+WORLD_NOTES(session_check_steady_state, (struct run * run))
+WORLD_NOTES(session_clean_up, (struct run * run))
+WORLD_NOTES(session_guard_cleanup, (struct run * run))
+WORLD_NOTES(session_start_chaos, (struct run * run))
+WORLD_NOTES(session_stop_work, (struct run * run))
+WORLD_NOTES(session_end, (struct run * run))
+WORLD_ANSWERS(uint64_t, session_cleanup_ms, (const struct run *run), 77)
+
+bool session_is_there(const struct run *run)
+{
+    return world.session_is_there;
+}
+
+void session_measure(struct run *run)
+{
+    world_note("session_measure");
+    run->measurements.awaited = world.measures;
+}
+
+/* The probes. */
+bool probes_start(struct run *run)
+{
+    world_note("probes_start");
+    run->probes.awaited = world.probes_start;
+    return world.probes_start;
+}
+
+bool probes_stop(struct run *run)
+{
+    world_note("probes_stop");
+    run->probes.awaited = world.probes_stop;
+    return world.probes_stop;
+}
+
+void probes_await_no_longer(struct run *run)
+{
+    run->probes.awaited = 0;
+}
+
+void probes_end(struct run *run)
+{
+    world_note("probes_end");
+    run->probes.awaited = 0;
+}
+
+/* The engine. */
+WORLD_NOTES(engine_begin, (struct engine * engine))
+WORLD_NOTES(engine_work, (struct engine * engine))
+
+void engine_session_down(struct engine *engine, struct term reason)
+{
+    world_note("engine_session_down");
+    if (world.session_down_ends_load)
+        run_event(&world.run, RUN_EVENT_OVER, (struct term){0});
+}
+
+/* The faults. */
+WORLD_NOTES(faults_start, (struct faults * faults, uint64_t now_ns))
+WORLD_NOTES(faults_stop, (struct faults * faults))
+WORLD_NOTES(faults_abandon, (struct faults * faults))
+WORLD_NOTES(faults_leave, (struct faults * faults))
+WORLD_NOTES(faults_give_up, (struct faults * faults))
+WORLD_NOTES(faults_plan_no_longer, (struct faults * faults))
+WORLD_ANSWERS(bool, faults_plan, (struct faults * faults), world.plans)
+WORLD_ANSWERS(bool, faults_heal, (struct faults * faults), world.heals)
+WORLD_ANSWERS(bool, faults_refused, (struct faults * faults), world.refuses)
+
+/* The report, of as many pieces as the test says. */
+void report_start(struct report *report, struct run *run, enum report_purpose purpose,
+                  struct term_builder *output)
+{
+    world_note(purpose == REPORT_RESULT ? "report_start" : "context_start");
+    *report = (struct report){.run = run, .output = output, .purpose = purpose};
+}
+
+bool report_continue(struct report *report)
+{
+    assert_non_null(report->output);
+    return world.report_pieces && --world.report_pieces > 0;
+}
+
+/* Those who judge and tell. */
+WORLD_NOTES(judge_load, (struct run * run))
+WORLD_NOTES(judge_measured, (struct run * run))
+WORLD_NOTES(judge_whole_run, (struct run * run))
+WORLD_NOTES(judge_outcome, (struct run * run))
+WORLD_NOTES(run_log_finished, (const struct run *run))
+WORLD_NOTES(run_log_healed, (const struct run *run))
+WORLD_NOTES(telemetry_run_started, (struct run * run))
+WORLD_NOTES(telemetry_run_stopped, (struct run * run))
+WORLD_NOTES(telemetry_mailbox, (struct run * run))
+
+void telemetry_chaos(struct run *run, const char *what, struct term error)
+{
+    world_note(strcmp(what, "start") == 0 ? "telemetry_chaos_start" : "telemetry_chaos_stop");
+}
+
+#pragma GCC diagnostic pop
+
+#endif
