@@ -186,6 +186,20 @@ static void test_no_queue(void **state)
     world_free(&world);
 }
 
+/* No run may wait any more, and one still does: another that would have room must not overtake it. */
+static void test_no_queue_any_more(void **state)
+{
+    (void)state;
+    world_make(&world);
+    world_start(&world, 60);
+    uint64_t waits = world_start(&world, 50);
+    world.limits.queued_runs = 0;
+    runs_set_limits(world.runs, &world.limits);
+    world_expect_phase(&world, waits, RUN_PHASE_QUEUED);
+    expect_refused(1, "queued_runs");
+    world_free(&world);
+}
+
 /* Limits that are raised let those start that wait; one that never could start any more ends. */
 static void test_other_limits(void **state)
 {
@@ -415,6 +429,7 @@ int main(void)
         cmocka_unit_test(test_room_for_several),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_no_queue),
+        cmocka_unit_test(test_no_queue_any_more),
         cmocka_unit_test(test_other_limits),
         cmocka_unit_test(test_cancel_running),
         cmocka_unit_test(test_cancel_queued),
