@@ -99,6 +99,7 @@ static void test_progress(void **state)
     world_make(&world);
     uint64_t id = world_start(&world, 1), other = world_start(&world, 1);
     struct run *run = world_run(&world, id);
+    world_start(&world, 1);         /* waits for room, and has no progress */
     assert_false(run->is_observed); /* nobody wants to know */
     subscribe(id);
     assert_true(run->is_observed);

@@ -340,6 +340,23 @@ static void test_closed_while_storing(void **state)
     world_free(&world);
 }
 
+/* The disk may be done with a run that is not there any more. */
+static void test_written_after_the_close(void **state)
+{
+    (void)state;
+    world_make(&world);
+    uint64_t id = world_start(&world, 1);
+    world_end(&world, id);
+    runs_close(world.runs);
+    assert_int_equal(world.begun_count, 1);
+    world_settle(&world);
+    assert_int_equal(world.begun_count, 1);
+    world_expect_phase(&world, id, RUN_PHASE_FINISHED);
+    runs_free(world.runs);
+    world.runs = NULL;
+    world_free(&world);
+}
+
 /* --- Journals --- */
 
 static void test_journals(void **state)
@@ -489,6 +506,7 @@ int main(void)
         cmocka_unit_test(test_folder_that_cannot_be_used),
         cmocka_unit_test(test_nobody_to_tell),
         cmocka_unit_test(test_closed_while_storing),
+        cmocka_unit_test(test_written_after_the_close),
         cmocka_unit_test(test_journals),
         cmocka_unit_test(test_journal_at_the_end),
         cmocka_unit_test(test_other_time_between_journals),

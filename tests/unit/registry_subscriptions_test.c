@@ -29,12 +29,18 @@ static struct subscriptions *make_subscriptions(void)
     return subscriptions_new(&world.node.process);
 }
 
+#define METADATA "#{of => run}"
+
 static void tell(struct subscriptions *subscriptions, uint64_t id)
 {
+    struct term_builder metadata = {0};
     static const char *const name[] = {"a", "b", "c", "d"};
-    const struct subscription_event event = {
-        .id = id, .name = name, .measurements = TERM_EMPTY_MAP, .metadata = TERM_EMPTY_MAP};
+    const struct subscription_event event = {.id = id,
+                                             .name = name,
+                                             .measurements = TERM_EMPTY_MAP,
+                                             .metadata = term_from_text(&metadata, METADATA)};
     subscriptions_tell(subscriptions, &event);
+    term_build_free(&metadata);
 }
 
 static void end(struct subscriptions *subscriptions, uint64_t id)
@@ -61,7 +67,7 @@ static void test_telling(void **state)
     assert_int_equal(world.node.monitor_count, 2);
     tell(subscriptions, 5);
     assert_int_equal(world.node.sent_count, 2);
-    expect_message(0, "{harness_event, 5, [a, b, c, d], #{}, #{}}");
+    expect_message(0, "{harness_event, 5, [a, b, c, d], #{}, " METADATA "}");
     assert_true(term_same(term_of(&world.node.sent[0].to), other_pid()));
     assert_true(term_same(term_of(&world.node.sent[1].to), own_pid()));
     tell(subscriptions, 6);
@@ -156,9 +162,9 @@ static void test_congestion(void **state)
     assert_int_equal(world.node.sent_count, 0);
     world.node.peers[0].is_congested = false;
     tell(subscriptions, 5);
-    expect_message(0, "{harness_event, 5, [a, b, c, d], #{}, #{events_missed => 2}}");
+    expect_message(0, "{harness_event, 5, [a, b, c, d], #{}, #{of => run, events_missed => 2}}");
     tell(subscriptions, 5);
-    expect_message(1, "{harness_event, 5, [a, b, c, d], #{}, #{}}");
+    expect_message(1, "{harness_event, 5, [a, b, c, d], #{}, " METADATA "}");
     world.node.peers[0].is_congested = true;
     tell(subscriptions, 5);
     end(subscriptions, 5);
