@@ -49,6 +49,21 @@ static void test_queued_with_room(void **state)
     world_free(&world);
 }
 
+/* The time that it has waited counts until it starts, and no longer. */
+static void test_elapsed(void **state)
+{
+    (void)state;
+    world_make(&world);
+    uint64_t first = world_start(&world, 100), second = world_start(&world, 100);
+    while (number("elapsed_ms", second) < 20)
+        ; /* it is the clock that is waited for */
+    const uint64_t before_ns = clock_ns();
+    world_end(&world, first);
+    int64_t elapsed_ms = number("elapsed_ms", second);
+    assert_true(elapsed_ms <= (int64_t)((clock_ns() - before_ns) / CLOCK_NS_PER_MS));
+    world_free(&world);
+}
+
 static void test_running(void **state)
 {
     (void)state;
@@ -228,10 +243,15 @@ static void test_list(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_queued),     cmocka_unit_test(test_queued_with_room),
-        cmocka_unit_test(test_running),    cmocka_unit_test(test_running_for_an_unknown_time),
-        cmocka_unit_test(test_ended),      cmocka_unit_test(test_unknown),
-        cmocka_unit_test(test_long_terms), cmocka_unit_test(test_no_target),
+        cmocka_unit_test(test_queued),
+        cmocka_unit_test(test_queued_with_room),
+        cmocka_unit_test(test_elapsed),
+        cmocka_unit_test(test_running),
+        cmocka_unit_test(test_running_for_an_unknown_time),
+        cmocka_unit_test(test_ended),
+        cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_long_terms),
+        cmocka_unit_test(test_no_target),
         cmocka_unit_test(test_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -462,6 +462,19 @@ static void test_interrupted(void **state)
     world_free(&world);
 }
 
+/* The clock was set back meanwhile. */
+static void test_ids_above_those_of_before(void **state)
+{
+    (void)state;
+    uint64_t last = clock_wall_us() + 1000000000;
+    world_prepare(&world);
+    leave_run(last, "#{}", NULL);
+    world_open(&world);
+    assert_int_equal(world_start(&world, 1), last + 1);
+    assert_int_equal(world_start(&world, 1), last + 2);
+    world_free(&world);
+}
+
 /* Summaries of another version, or of none: what can be read is told, the rest is nil. */
 static void test_other_summaries(void **state)
 {
@@ -511,6 +524,7 @@ int main(void)
         cmocka_unit_test(test_journal_at_the_end),
         cmocka_unit_test(test_other_time_between_journals),
         cmocka_unit_test(test_interrupted),
+        cmocka_unit_test(test_ids_above_those_of_before),
         cmocka_unit_test(test_other_summaries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

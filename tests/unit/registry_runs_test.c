@@ -243,6 +243,7 @@ static void test_cancel_running(void **state)
     runs_cancel(world.runs, id); /* stays as it is */
     world_expect_phase(&world, id, RUN_PHASE_FINISHED);
     world_expect_status(&world, id, "outcome", "cancelled");
+    world_expect_status(&world, id, "cancelled", "true");
     world_expect_status(&world, id, "reason", "<<\"cancelled\">>");
     world_free(&world);
 }
