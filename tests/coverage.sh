@@ -15,7 +15,7 @@ BUILD_ROOT=${BUILD_ROOT:-$tree/build}
 exec </dev/null
 
 # Of the lines, in percent.
-FLOORS="load=85 faults=85"
+FLOORS="load=85 faults=85 registry=88"
 
 require_packages "$BUILD_PACKAGES $TEST_PACKAGES"
 scratch=$(mktemp -d) || exit 2

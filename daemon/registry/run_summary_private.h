@@ -19,7 +19,7 @@ struct run_summary {
     struct buffer name;            /* of its file or schedule, text; empty when it has none */
     struct buffer caller;          /* pid; empty when it was no process */
     struct buffer target;          /* as it was given, or its text when that is long; empty with a setup */
-    struct buffer metadata;        /* the scenario's; empty when it is long */
+    struct buffer metadata;        /* the scenario's, or its text when that is long */
     uint64_t accepted_at_ms;       /* since 1970; 0 is not yet */
     uint64_t started_at_ms;
     uint64_t ended_at_ms;

@@ -196,11 +196,11 @@ static const char *refusal(const struct runs *runs, const struct room *wanted, b
         return "stopping";
     if (room_lacks(&runs->options.limits.room, &nothing, wanted, &kind))
         return room_name(kind);
-    *waits = room_lacks(&runs->options.limits.room, &runs->taken, wanted, &kind) || runs->queue;
-    if (*waits && !runs->options.limits.queued_runs)
-        return room_name(kind);
-    return *waits && runs->counts[RUN_PHASE_QUEUED] >= runs->options.limits.queued_runs ? "queued_runs"
-                                                                                        : NULL;
+    bool is_lacking = room_lacks(&runs->options.limits.room, &runs->taken, wanted, &kind);
+    *waits = is_lacking || runs->queue;
+    if (!*waits || runs->counts[RUN_PHASE_QUEUED] < runs->options.limits.queued_runs)
+        return NULL;
+    return is_lacking && !runs->options.limits.queued_runs ? room_name(kind) : "queued_runs";
 }
 
 /* Ids never come again, not even after a restart: they go on from the time of their start. */

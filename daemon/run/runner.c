@@ -20,7 +20,6 @@ struct runner {
     struct counters counters;
     struct run *runs;
     struct resolution *resolutions; /* that go on */
-    size_t active;
 };
 
 void runner_set_limits(struct runner *runner, const struct runner_limits *limits)
@@ -76,7 +75,6 @@ void runner_leave(struct run *run)
     while (*link != run)
         link = &(*link)->next;
     *link = run->next;
-    runner->active--;
     runner->counters.finished[run->verdict.outcome]++;
 }
 
@@ -201,7 +199,6 @@ struct run *runner_start(struct runner *runner, const struct run_request *reques
     struct run *run = new_run(runner, request);
     run->next = runner->runs;
     runner->runs = run;
-    runner->active++;
     runner->counters.started++;
     run_log_started(run);
     if (run->scenario->texts && !run->cancelled)
@@ -256,16 +253,6 @@ void runner_free(struct runner *runner)
     scripts_free(runner->scripts);
     counters_free(&runner->counters);
     free(runner);
-}
-
-uint64_t run_id(const struct run *run)
-{
-    return run->id;
-}
-
-size_t runner_active(const struct runner *runner)
-{
-    return runner->active;
 }
 
 const struct counters *runner_counters(const struct runner *runner)

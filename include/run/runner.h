@@ -106,8 +106,6 @@ struct run_figures {
 
 void run_figures(const struct run *run, struct run_figures *figures);
 
-uint64_t run_id(const struct run *run);
-size_t runner_active(const struct runner *runner);
 const struct counters *runner_counters(const struct runner *runner);
 
 /* Keeps response times from now on, or no longer; and tells of those since this was last asked for. */

@@ -84,14 +84,14 @@ defmodule OneShotTest do
       file =
         Once.file(
           smoke(%{
-            "threads" => [[erlang("{late, 60000, x}")]],
+            "threads" => [[erlang("{add, 1}"), erlang("{late, 60000, x}")]],
             "call_timeout_ms" => 60_000,
             "timeout_ms" => 60_000
           })
         )
 
       run = Task.async(fn -> Once.run(file, other.node) end)
-      Wait.until("the call", fn -> hidden_nodes(other) != [] end)
+      Wait.until("the call", fn -> Peer.call(other, :sys, :get_state, [:subject]).count == 1 end)
       Peer.kill(other)
       assert {1, _, _} = Task.await(run, 60_000)
       assert peer.node != other.node
@@ -272,7 +272,7 @@ defmodule OneShotTest do
 
       scenario =
         smoke(%{
-          "threads" => [[erlang("{late, 60000, x}")]],
+          "threads" => [[erlang("{add, 1}"), erlang("{late, 60000, x}")]],
           "call_timeout_ms" => 60_000,
           "timeout_ms" => 60_000,
           "cleanup" => erlang("fun(_, _) -> global:register_name(cleaned, whereis(init)), ok end")

@@ -54,7 +54,7 @@ defmodule ReloadTest do
     assert Runs.state(harness, small) == :queued
     Harness.reload(harness, %{"limits" => %{"threads" => 9}})
     assert Runs.await(harness, large) == {:error, {:busy, :threads}}
-    assert %{outcome: :failed, reason: "{busy,threads}"} = Runs.status(harness, large)
+    assert %{outcome: :not_run, reason: "{busy,threads}"} = Runs.status(harness, large)
     assert {:ok, _} = Runs.await(harness, small)
     Runs.release(from)
     assert {:ok, _} = Runs.await(harness, first)

@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "remove_tree.h"
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -98,24 +100,6 @@ static inline void close_store(struct fixture *fixture)
     if (fixture->store)
         store_close(fixture->store);
     fixture->store = NULL;
-}
-
-static inline void remove_tree(const char *path)
-{
-    DIR *directory = opendir(path);
-    if (!directory) {
-        (void)unlink(path);
-        return;
-    }
-    for (const struct dirent *entry; (entry = readdir(directory));) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        char *inner = memory_format("%s/%s", path, entry->d_name);
-        remove_tree(inner);
-        free(inner);
-    }
-    closedir(directory);
-    (void)rmdir(path);
 }
 
 static inline int tear_down(void **state)
