@@ -213,10 +213,11 @@ static const struct function {
      "  io:put_chars(erpc:call(H, harness, show, [Id])).\n"},
     {"status", 1, serve_status, "status(run_id) -> map",
      "How a run stands: its state (:queued, the run's own ones such as :setup, :load and :cleanup, or\n"
-     ":storing, :finished, :interrupted), how it has ended (outcome, and reason as text), who has\n"
-     "started what against whom (by, caller, target, name, metadata), since when (accepted_at, started_at,\n"
-     "ended_at, elapsed_ms, left_ms of a load), what it has done (operations, operation_errors, dropped,\n"
-     "in_flight), and in the queue what it waits for (waits_for, runs_before).\n"},
+     ":storing, :finished, :interrupted), how it has ended (outcome: :completed, :missed, :failed,\n"
+     ":cancelled, :interrupted or :not_run; and reason as text), who has started what against whom (by,\n"
+     "caller, target, name, metadata), since when (accepted_at, started_at, ended_at, elapsed_ms, left_ms\n"
+     "of a load), what it has done (operations, operation_errors, dropped, in_flight), and in the queue\n"
+     "what it waits for (waits_for, runs_before).\n"},
     {"runs", 0, serve_runs, "runs() -> [map]",
      "status(run_id) of all runs, the newest first: queued, under way, and those whose reports are kept.\n"},
     {"cancel", 1, serve_cancel, "cancel(run_id) -> :ok | {:error, :finished}",
