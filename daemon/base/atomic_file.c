@@ -8,31 +8,31 @@
 
 #include "base/memory.h"
 
-static int system_open(int folder, const char *name, int flags, mode_t mode)
+static int atomic_file_system_open(int folder, const char *name, int flags, mode_t mode)
 {
     return openat(folder, name, flags, mode);
 }
 
-static int system_rename(int folder, const char *from, const char *to)
+static int atomic_file_system_rename(int folder, const char *from, const char *to)
 {
     return renameat(folder, from, folder, to);
 }
 
-static int system_remove(int folder, const char *name)
+static int atomic_file_system_remove(int folder, const char *name)
 {
     return unlinkat(folder, name, 0);
 }
 
 const struct file_calls file_calls_system = {
-    .open = system_open,
+    .open = atomic_file_system_open,
     .write = write,
     .sync = fsync,
     .close = close,
-    .rename = system_rename,
-    .remove = system_remove,
+    .rename = atomic_file_system_rename,
+    .remove = atomic_file_system_remove,
 };
 
-static void fail(struct atomic_file *file, const char *step, int error)
+static void atomic_file_fail(struct atomic_file *file, const char *step, int error)
 {
     if (file->failed)
         return;
@@ -40,14 +40,14 @@ static void fail(struct atomic_file *file, const char *step, int error)
     file->error = error;
 }
 
-static void sync_descriptor(struct atomic_file *file, int descriptor, const char *step)
+static void atomic_file_sync_descriptor(struct atomic_file *file, int descriptor, const char *step)
 {
     int answer;
     do
         answer = file->calls->sync(descriptor);
     while (answer < 0 && errno == EINTR);
     if (answer < 0)
-        fail(file, step, errno);
+        atomic_file_fail(file, step, errno);
 }
 
 void atomic_file_begin(struct atomic_file *file, const struct file_calls *calls, int folder, const char *name)
@@ -61,7 +61,7 @@ void atomic_file_begin(struct atomic_file *file, const struct file_calls *calls,
     (void)calls->remove(folder, file->temporary);
     file->descriptor = calls->open(folder, file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (file->descriptor < 0)
-        fail(file, "open", errno);
+        atomic_file_fail(file, "open", errno);
 }
 
 void atomic_file_write(struct atomic_file *file, const void *data, size_t size)
@@ -72,7 +72,7 @@ void atomic_file_write(struct atomic_file *file, const void *data, size_t size)
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0) {
-            fail(file, "write", written ? errno : ENOSPC);
+            atomic_file_fail(file, "write", written ? errno : ENOSPC);
             return;
         }
         next += written;
@@ -80,16 +80,16 @@ void atomic_file_write(struct atomic_file *file, const void *data, size_t size)
     }
 }
 
-static void close_descriptor(struct atomic_file *file)
+static void atomic_file_close_descriptor(struct atomic_file *file)
 {
     if (file->descriptor < 0)
         return;
     if (file->calls->close(file->descriptor) < 0 && errno != EINTR)
-        fail(file, "close", errno);
+        atomic_file_fail(file, "close", errno);
     file->descriptor = -1;
 }
 
-static void finish(struct atomic_file *file)
+static void atomic_file_finish(struct atomic_file *file)
 {
     free(file->name);
     free(file->temporary);
@@ -99,21 +99,21 @@ static void finish(struct atomic_file *file)
 bool atomic_file_commit(struct atomic_file *file)
 {
     if (!file->failed)
-        sync_descriptor(file, file->descriptor, "sync");
-    close_descriptor(file);
+        atomic_file_sync_descriptor(file, file->descriptor, "sync");
+    atomic_file_close_descriptor(file);
     if (!file->failed && file->calls->rename(file->folder, file->temporary, file->name) < 0)
-        fail(file, "rename", errno);
+        atomic_file_fail(file, "rename", errno);
     if (file->failed)
         (void)file->calls->remove(file->folder, file->temporary);
     else
-        sync_descriptor(file, file->folder, "sync folder");
-    finish(file);
+        atomic_file_sync_descriptor(file, file->folder, "sync folder");
+    atomic_file_finish(file);
     return !file->failed;
 }
 
 void atomic_file_abandon(struct atomic_file *file)
 {
-    close_descriptor(file);
+    atomic_file_close_descriptor(file);
     (void)file->calls->remove(file->folder, file->temporary);
-    finish(file);
+    atomic_file_finish(file);
 }

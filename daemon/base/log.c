@@ -51,7 +51,7 @@ static const char *const format_names[] = {[LOG_TEXT] = "text", [LOG_JSON] = "js
 static const char *const journal_prefixes[LOG_LEVEL_COUNT] = {"<7>", "<6>", "<4>", "<3>"};
 
 /* systemd tells the device and inode of the stream that it reads, as processes may be given another one. */
-static bool is_journal(FILE *file)
+static bool log_is_journal(FILE *file)
 {
     struct stat status;
     const char *stream = getenv("JOURNAL_STREAM");
@@ -67,10 +67,10 @@ void log_configure(enum log_level level, enum log_format format, FILE *file)
     log_state.level = level;
     log_state.format = format;
     log_state.file = file;
-    log_state.journal = is_journal(file);
+    log_state.journal = log_is_journal(file);
 }
 
-static bool find_name(const char *const *names, size_t count, const char *name, size_t *index)
+static bool log_find_name(const char *const *names, size_t count, const char *name, size_t *index)
 {
     for (*index = 0; *index < count; (*index)++)
         if (strcmp(names[*index], name) == 0)
@@ -81,7 +81,7 @@ static bool find_name(const char *const *names, size_t count, const char *name, 
 bool log_level_parse(const char *name, enum log_level *level)
 {
     size_t index;
-    bool found = find_name(level_names, ARRAY_LENGTH(level_names), name, &index);
+    bool found = log_find_name(level_names, ARRAY_LENGTH(level_names), name, &index);
     if (found)
         *level = (enum log_level)index;
     return found;
@@ -90,7 +90,7 @@ bool log_level_parse(const char *name, enum log_level *level)
 bool log_format_parse(const char *name, enum log_format *format)
 {
     size_t index;
-    bool found = find_name(format_names, ARRAY_LENGTH(format_names), name, &index);
+    bool found = log_find_name(format_names, ARRAY_LENGTH(format_names), name, &index);
     if (found)
         *format = (enum log_format)index;
     return found;
@@ -118,15 +118,15 @@ struct log_field log_integer(const char *key, int64_t value)
 
 /* --- One line --- */
 
-static size_t room_of(const struct log_line *line)
+static size_t log_room_of(const struct log_line *line)
 {
     return LOG_LINE_BYTES - CLOSING_BYTES - line->size;
 }
 
 /* All of it, or nothing. */
-static void put_bytes(struct log_line *line, const char *data, size_t size)
+static void log_put_bytes(struct log_line *line, const char *data, size_t size)
 {
-    if (size > room_of(line)) {
+    if (size > log_room_of(line)) {
         line->full = true;
         return;
     }
@@ -134,23 +134,23 @@ static void put_bytes(struct log_line *line, const char *data, size_t size)
     line->size += size;
 }
 
-static void put_text(struct log_line *line, const char *text)
+static void log_put_text(struct log_line *line, const char *text)
 {
-    put_bytes(line, text, strlen(text));
+    log_put_bytes(line, text, strlen(text));
 }
 
-static bool is_control(uint32_t character)
+static bool log_is_control(uint32_t character)
 {
     return character < 0x20 || (character >= 0x7f && character < 0xa0);
 }
 
 /* The bytes of `data` that one character takes, and that character as it stands within quotes. A byte that is
  * no UTF-8 is written as the character of its number. */
-static size_t quote_character(const char *data, size_t size, char quoted[ESCAPE_BYTES + 1])
+static size_t log_quote_character(const char *data, size_t size, char quoted[ESCAPE_BYTES + 1])
 {
     uint32_t character;
     size_t length = utf8_decode((const uint8_t *)data, size, &character);
-    if (length && !is_control(character)) {
+    if (length && !log_is_control(character)) {
         const char *escape = character == '"' || character == '\\' ? "\\" : "";
         snprintf(quoted, ESCAPE_BYTES + 1, "%s%.*s", escape, (int)length, data);
         return length;
@@ -160,32 +160,32 @@ static size_t quote_character(const char *data, size_t size, char quoted[ESCAPE_
 }
 
 /* Within quotes, escaped as JSON wants it. */
-static void put_quoted(struct log_line *line, const char *data, size_t size)
+static void log_put_quoted(struct log_line *line, const char *data, size_t size)
 {
     size_t at = 0;
-    put_text(line, "\"");
-    while (at < size && at < LOG_VALUE_BYTES && room_of(line) >= ESCAPE_BYTES + strlen(CUT)) {
+    log_put_text(line, "\"");
+    while (at < size && at < LOG_VALUE_BYTES && log_room_of(line) >= ESCAPE_BYTES + strlen(CUT)) {
         char quoted[ESCAPE_BYTES + 1];
-        at += quote_character(data + at, size - at, quoted);
-        put_text(line, quoted);
+        at += log_quote_character(data + at, size - at, quoted);
+        log_put_text(line, quoted);
     }
-    put_text(line, at < size ? CUT : "\"");
+    log_put_text(line, at < size ? CUT : "\"");
 }
 
-static bool is_plain(const char *data, size_t size)
+static bool log_is_plain(const char *data, size_t size)
 {
     uint32_t character;
     for (size_t at = 0; at < size;) {
         size_t length = utf8_decode((const uint8_t *)data + at, size - at, &character);
-        if (!length || is_control(character) || character == ' ' || character == '"' || character == '\\' ||
-            character == '=')
+        if (!length || log_is_control(character) || character == ' ' || character == '"' ||
+            character == '\\' || character == '=')
             return false;
         at += length;
     }
     return size > 0 && size <= LOG_VALUE_BYTES;
 }
 
-static void put_time(struct log_line *line)
+static void log_put_time(struct log_line *line)
 {
     uint64_t now = clock_wall_us();
     time_t seconds = (time_t)(now / 1000000);
@@ -193,47 +193,47 @@ static void put_time(struct log_line *line)
     gmtime_r(&seconds, &calendar);
     char text[40];
     size_t size = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &calendar);
-    put_bytes(line, text, size);
+    log_put_bytes(line, text, size);
     snprintf(text, sizeof(text), ".%03uZ", (unsigned)(now / 1000 % 1000));
-    put_text(line, text);
+    log_put_text(line, text);
 }
 
 /* A field for which there is not even room to cut it short is left out. */
-static void put_field(struct log_line *line, const struct log_field *field)
+static void log_put_field(struct log_line *line, const struct log_field *field)
 {
     bool json = log_state.format == LOG_JSON;
     size_t before = line->size;
-    put_text(line, json ? ",\"" : " ");
-    put_text(line, field->key);
-    put_text(line, json ? "\":" : "=");
+    log_put_text(line, json ? ",\"" : " ");
+    log_put_text(line, field->key);
+    log_put_text(line, json ? "\":" : "=");
     if (!field->string) {
         char number[24];
         snprintf(number, sizeof(number), "%lld", (long long)field->integer);
-        put_text(line, number);
-    } else if (!json && field->size <= room_of(line) && is_plain(field->string, field->size)) {
-        put_bytes(line, field->string, field->size);
+        log_put_text(line, number);
+    } else if (!json && field->size <= log_room_of(line) && log_is_plain(field->string, field->size)) {
+        log_put_bytes(line, field->string, field->size);
     } else {
-        put_quoted(line, field->string, field->size);
+        log_put_quoted(line, field->string, field->size);
     }
     if (line->full)
         line->size = before;
     line->full = false;
 }
 
-static void write_line(enum log_level level, const char *event, const struct log_field *fields)
+static void log_write_line(enum log_level level, const char *event, const struct log_field *fields)
 {
     struct log_line line = {.size = 0};
     bool json = log_state.format == LOG_JSON;
-    put_text(&line, log_state.journal ? journal_prefixes[level] : "");
-    put_text(&line, json ? "{\"time\":\"" : "");
-    put_time(&line);
-    put_text(&line, json ? "\",\"level\":\"" : " ");
-    put_text(&line, level_names[level]);
-    put_text(&line, json ? "\",\"event\":\"" : " ");
-    put_text(&line, event);
-    put_text(&line, json ? "\"" : "");
+    log_put_text(&line, log_state.journal ? journal_prefixes[level] : "");
+    log_put_text(&line, json ? "{\"time\":\"" : "");
+    log_put_time(&line);
+    log_put_text(&line, json ? "\",\"level\":\"" : " ");
+    log_put_text(&line, level_names[level]);
+    log_put_text(&line, json ? "\",\"event\":\"" : " ");
+    log_put_text(&line, event);
+    log_put_text(&line, json ? "\"" : "");
     for (; fields->key; fields++)
-        put_field(&line, fields);
+        log_put_field(&line, fields);
     if (json)
         line.text[line.size++] = '}';
     line.text[line.size++] = '\n';
@@ -245,7 +245,7 @@ static void write_line(enum log_level level, const char *event, const struct log
 /* --- Bursts --- */
 
 /* That of the event, or the one that it may take. */
-static struct log_burst *find_burst(const char *event)
+static struct log_burst *log_find_burst(const char *event)
 {
     size_t home = ((uintptr_t)event >> 3) % LOG_BURSTS;
     for (size_t i = 0; i < LOG_BURSTS; i++) {
@@ -256,9 +256,9 @@ static struct log_burst *find_burst(const char *event)
     return &log_state.bursts[home];
 }
 
-static bool burst_allows(enum log_level level, const char *event, uint64_t second)
+static bool log_burst_allows(enum log_level level, const char *event, uint64_t second)
 {
-    struct log_burst *burst = find_burst(event);
+    struct log_burst *burst = log_find_burst(event);
     if (burst->event != event || burst->second != second)
         *burst = (struct log_burst){.event = event, .level = level, .second = second};
     if (burst->count++ < LOG_BURST)
@@ -269,7 +269,7 @@ static bool burst_allows(enum log_level level, const char *event, uint64_t secon
 }
 
 /* Tells of the bursts that were over before `second`. */
-static void settle(uint64_t second)
+static void log_tell_suppressed(uint64_t second)
 {
     log_state.is_suppressing = false;
     for (size_t i = 0; i < LOG_BURSTS; i++) {
@@ -284,11 +284,11 @@ static void settle(uint64_t second)
                                      log_integer("lines", (int64_t)burst->suppressed),
                                      {.key = NULL}};
         burst->suppressed = 0;
-        write_line(burst->level, "suppressed", fields);
+        log_write_line(burst->level, "suppressed", fields);
     }
 }
 
-static uint64_t this_second(void)
+static uint64_t log_this_second(void)
 {
     return clock_ns() / CLOCK_NS_PER_S;
 }
@@ -296,20 +296,20 @@ static uint64_t this_second(void)
 void log_settle(bool all)
 {
     if (log_state.is_suppressing)
-        settle(all ? UINT64_MAX : this_second());
+        log_tell_suppressed(all ? UINT64_MAX : log_this_second());
 }
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields)
 {
-    uint64_t second = this_second();
+    uint64_t second = log_this_second();
     if (log_state.is_suppressing && second != log_state.settled)
-        settle(second);
+        log_settle(second);
     log_state.settled = second;
-    if (burst_allows(level, event, second))
-        write_line(level, event, fields);
+    if (log_burst_allows(level, event, second))
+        log_write_line(level, event, fields);
 }
 
 void log_write_each(enum log_level level, const char *event, const struct log_field *fields)
 {
-    write_line(level, event, fields);
+    log_write_line(level, event, fields);
 }

@@ -13,7 +13,7 @@
 #include "base/log.h"
 
 /* libevent writes to standard error by itself otherwise. */
-static void on_libevent_message(int severity, const char *message)
+static void loop_on_libevent_message(int severity, const char *message)
 {
     if (severity == EVENT_LOG_ERR)
         log_error("libevent", log_string("message", message));
@@ -25,7 +25,7 @@ static void on_libevent_message(int severity, const char *message)
 
 void loop_init(struct loop *loop)
 {
-    event_set_log_callback(on_libevent_message);
+    event_set_log_callback(loop_on_libevent_message);
     *loop = (struct loop){.last = &loop->first, .later_last = &loop->later, .pass = 1};
     struct event_config *config = event_config_new();
     if (config)
@@ -44,7 +44,7 @@ void loop_free(struct loop *loop)
     event_base_free(loop->base);
 }
 
-static void run_deferred(struct loop *loop)
+static void loop_run_deferred(struct loop *loop)
 {
     while (loop->first) {
         struct loop_task *task = loop->first;
@@ -57,7 +57,7 @@ static void run_deferred(struct loop *loop)
 }
 
 /* What was left for this pass runs before what it has deferred itself. */
-static void take_later(struct loop *loop)
+static void loop_take_later(struct loop *loop)
 {
     if (!loop->later)
         return;
@@ -69,7 +69,7 @@ static void take_later(struct loop *loop)
     loop->later_last = &loop->later;
 }
 
-static void note_lag(struct loop *loop)
+static void loop_note_lag(struct loop *loop)
 {
     uint64_t took = clock_ns() - loop->pass_ns;
     for (struct loop_lag *lag = loop->lags; lag; lag = lag->next)
@@ -77,19 +77,19 @@ static void note_lag(struct loop *loop)
             lag->most_ns = took;
 }
 
-static void end_pass(struct loop *loop)
+static void loop_end_pass(struct loop *loop)
 {
-    take_later(loop);
+    loop_take_later(loop);
     if (loop->first)
         loop_enter(loop);
-    run_deferred(loop);
+    loop_run_deferred(loop);
     loop->pass++;
     if (loop->pass_ns)
-        note_lag(loop);
+        loop_note_lag(loop);
     loop->pass_ns = 0;
 }
 
-static void gather(struct loop *loop)
+static void loop_gather_pause(struct loop *loop)
 {
     struct timespec pause = {.tv_nsec = LOOP_GATHER_NS};
     loop->gathering = false;
@@ -99,19 +99,19 @@ static void gather(struct loop *loop)
 void loop_run(struct loop *loop)
 {
     (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); /* else short sleeps take twice as long */
-    end_pass(loop);
+    loop_end_pass(loop);
     while (!loop->stopping) {
         event_base_loop(loop->base, EVLOOP_ONCE | (loop->later ? EVLOOP_NONBLOCK : 0));
-        end_pass(loop);
+        loop_end_pass(loop);
         if (loop->gathering && !loop->later)
-            gather(loop);
+            loop_gather_pause(loop);
     }
 }
 
 void loop_finish(struct loop *loop)
 {
     do {
-        end_pass(loop);
+        loop_end_pass(loop);
     } while (loop->later);
 }
 
@@ -143,7 +143,7 @@ void loop_defer_next(struct loop *loop, struct loop_task *task)
 }
 
 /* False when it is not in this list. */
-static bool take_back(struct loop_task **first, struct loop_task ***last, struct loop_task *task)
+static bool loop_take_back(struct loop_task **first, struct loop_task ***last, struct loop_task *task)
 {
     struct loop_task **link = first;
     while (*link && *link != task)
@@ -160,15 +160,15 @@ void loop_cancel(struct loop *loop, struct loop_task *task)
 {
     if (!task->queued)
         return;
-    bool found =
-        take_back(&loop->first, &loop->last, task) || take_back(&loop->later, &loop->later_last, task);
+    bool found = loop_take_back(&loop->first, &loop->last, task) ||
+                 loop_take_back(&loop->later, &loop->later_last, task);
     assert(found);
     task->queued = false;
 }
 
 /* --- Timers --- */
 
-static void timer_fired(evutil_socket_t unused, short events, void *argument)
+static void loop_timer_fired(evutil_socket_t unused, short events, void *argument)
 {
     (void)unused;
     (void)events;
@@ -178,7 +178,7 @@ static void timer_fired(evutil_socket_t unused, short events, void *argument)
 }
 
 /* A timer that was stopped or set anew since the kernel said that it is due has nothing to read. */
-static void precise_timer_fired(evutil_socket_t descriptor, short events, void *argument)
+static void loop_precise_timer_fired(evutil_socket_t descriptor, short events, void *argument)
 {
     (void)events;
     struct loop_timer *timer = argument;
@@ -188,7 +188,7 @@ static void precise_timer_fired(evutil_socket_t descriptor, short events, void *
         timer->fire(timer->owner);
 }
 
-static NO_RETURN void no_timer(const char *reason)
+static NO_RETURN void loop_no_timer(const char *reason)
 {
     log_error("cannot make a timer", log_string("reason", reason));
     abort();
@@ -197,9 +197,9 @@ static NO_RETURN void no_timer(const char *reason)
 void loop_timer_init(struct loop_timer *timer, struct loop *loop, void (*fire)(void *owner), void *owner)
 {
     *timer = (struct loop_timer){.loop = loop, .fire = fire, .owner = owner, .descriptor = -1};
-    timer->event = evtimer_new(loop->base, timer_fired, timer);
+    timer->event = evtimer_new(loop->base, loop_timer_fired, timer);
     if (!timer->event)
-        no_timer("no event");
+        loop_no_timer("no event");
 }
 
 void loop_timer_init_precise(struct loop_timer *timer, struct loop *loop, void (*fire)(void *owner),
@@ -212,13 +212,14 @@ void loop_timer_init_precise(struct loop_timer *timer, struct loop *loop, void (
         loop_timer_init(timer, loop, fire, owner);
         return;
     }
-    timer->event = event_new(loop->base, timer->descriptor, EV_READ | EV_PERSIST, precise_timer_fired, timer);
+    timer->event =
+        event_new(loop->base, timer->descriptor, EV_READ | EV_PERSIST, loop_precise_timer_fired, timer);
     if (!timer->event || event_add(timer->event, NULL) != 0)
-        no_timer("no event");
+        loop_no_timer("no event");
 }
 
 /* 0 disarms. */
-static void set_descriptor(const struct loop_timer *timer, uint64_t delay_ns)
+static void loop_set_descriptor(const struct loop_timer *timer, uint64_t delay_ns)
 {
     struct itimerspec when = {.it_value = {.tv_sec = (time_t)(delay_ns / CLOCK_NS_PER_S),
                                            .tv_nsec = (long)(delay_ns % CLOCK_NS_PER_S)}};
@@ -229,7 +230,7 @@ static void set_descriptor(const struct loop_timer *timer, uint64_t delay_ns)
 void loop_timer_set(struct loop_timer *timer, uint64_t delay_ns)
 {
     if (timer->descriptor >= 0) {
-        set_descriptor(timer, delay_ns ? delay_ns : 1);
+        loop_set_descriptor(timer, delay_ns ? delay_ns : 1);
         return;
     }
     struct timeval delay = {.tv_sec = (time_t)(delay_ns / CLOCK_NS_PER_S),
@@ -240,7 +241,7 @@ void loop_timer_set(struct loop_timer *timer, uint64_t delay_ns)
 void loop_timer_stop(struct loop_timer *timer)
 {
     if (timer->descriptor >= 0)
-        set_descriptor(timer, 0);
+        loop_set_descriptor(timer, 0);
     else
         evtimer_del(timer->event);
 }

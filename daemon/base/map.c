@@ -9,7 +9,7 @@
 #define MAP_FIRST_BUCKETS 16
 
 /* Eight bytes at a time through a multiply and fold, as wyhash does; the secret makes it unpredictable. */
-static uint64_t mix(uint64_t a, uint64_t b)
+static uint64_t map_mix(uint64_t a, uint64_t b)
 {
     __uint128_t product = (__uint128_t)a * b;
     return (uint64_t)product ^ (uint64_t)(product >> 64);
@@ -18,24 +18,24 @@ static uint64_t mix(uint64_t a, uint64_t b)
 static uint64_t secret[2];
 
 /* Before any thread has a map. */
-static void __attribute__((constructor)) draw_secret(void)
+static void __attribute__((constructor)) map_draw_secret(void)
 {
     random_secret(secret, sizeof(secret));
     secret[0] |= 1;
 }
 
-static uint64_t hash_bytes(const void *key, size_t size)
+static uint64_t map_hash_bytes(const void *key, size_t size)
 {
     const uint8_t *bytes = key;
     uint64_t hash = secret[1] ^ size;
     for (; size >= 8; size -= 8, bytes += 8) {
         uint64_t word;
         memcpy(&word, bytes, 8);
-        hash = mix(hash ^ word, secret[0] ^ 0x9e3779b97f4a7c15ULL);
+        hash = map_mix(hash ^ word, secret[0] ^ 0x9e3779b97f4a7c15ULL);
     }
     uint64_t rest = 0;
     memcpy(&rest, bytes, size);
-    return mix(hash ^ rest, secret[0] ^ 0xe7037ed1a0b428dbULL);
+    return map_mix(hash ^ rest, secret[0] ^ 0xe7037ed1a0b428dbULL);
 }
 
 void map_free(struct map *map)
@@ -48,7 +48,7 @@ void map_free(struct map *map)
 }
 
 /* Where the pointer to the entry of `key` is, or where it would be added. */
-static struct map_entry **find(const struct map *map, uint64_t hash, const void *key, size_t key_size)
+static struct map_entry **map_find(const struct map *map, uint64_t hash, const void *key, size_t key_size)
 {
     struct map_entry **link = &map->buckets[hash & (map->bucket_count - 1)];
     while (*link && ((*link)->hash != hash || (*link)->key_size != key_size ||
@@ -61,11 +61,11 @@ void *map_get(const struct map *map, const void *key, size_t key_size)
 {
     if (!map->count)
         return NULL;
-    struct map_entry *entry = *find(map, hash_bytes(key, key_size), key, key_size);
+    struct map_entry *entry = *map_find(map, map_hash_bytes(key, key_size), key, key_size);
     return entry ? entry->value : NULL;
 }
 
-static void grow(struct map *map)
+static void map_grow(struct map *map)
 {
     struct map_entry **old = map->buckets;
     size_t old_count = map->bucket_count;
@@ -85,9 +85,9 @@ static void grow(struct map *map)
 void *map_put(struct map *map, const void *key, size_t key_size, void *value)
 {
     if (map->count >= map->bucket_count)
-        grow(map);
-    uint64_t hash = hash_bytes(key, key_size);
-    struct map_entry **link = find(map, hash, key, key_size);
+        map_grow(map);
+    uint64_t hash = map_hash_bytes(key, key_size);
+    struct map_entry **link = map_find(map, hash, key, key_size);
     if (*link) {
         void *old = (*link)->value;
         (*link)->value = value;
@@ -106,7 +106,7 @@ void *map_remove(struct map *map, const void *key, size_t key_size)
 {
     if (!map->count)
         return NULL;
-    struct map_entry **link = find(map, hash_bytes(key, key_size), key, key_size);
+    struct map_entry **link = map_find(map, map_hash_bytes(key, key_size), key, key_size);
     struct map_entry *entry = *link;
     if (!entry)
         return NULL;

@@ -5,19 +5,19 @@
 #define NEAREST_BYTES 64
 #define NEAREST_EDITS 2
 
-static char lower(char c)
+static char nearest_lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-static size_t smaller(size_t a, size_t b)
+static size_t nearest_smaller(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
 
 /* Damerau's distance in its restricted form (no edit between the two bytes of a swap), row by row: `rows[i %
  * 3]` holds the distances of the first i bytes of `a` to each prefix of `b`. */
-static size_t distance(const char *a, size_t a_size, const char *b, size_t b_size)
+static size_t nearest_distance(const char *a, size_t a_size, const char *b, size_t b_size)
 {
     size_t rows[3][NEAREST_BYTES + 1];
     for (size_t j = 0; j <= b_size; j++)
@@ -27,11 +27,11 @@ static size_t distance(const char *a, size_t a_size, const char *b, size_t b_siz
         const size_t *above = rows[(i - 1) % 3];
         row[0] = i;
         for (size_t j = 1; j <= b_size; j++) {
-            char x = lower(a[i - 1]);
-            char y = lower(b[j - 1]);
-            row[j] = smaller(smaller(above[j], row[j - 1]) + 1, above[j - 1] + (x != y));
-            if (i > 1 && j > 1 && x == lower(b[j - 2]) && lower(a[i - 2]) == y)
-                row[j] = smaller(row[j], rows[(i - 2) % 3][j - 2] + 1);
+            char x = nearest_lower(a[i - 1]);
+            char y = nearest_lower(b[j - 1]);
+            row[j] = nearest_smaller(nearest_smaller(above[j], row[j - 1]) + 1, above[j - 1] + (x != y));
+            if (i > 1 && j > 1 && x == nearest_lower(b[j - 2]) && nearest_lower(a[i - 2]) == y)
+                row[j] = nearest_smaller(row[j], rows[(i - 2) % 3][j - 2] + 1);
         }
     }
     return rows[a_size % 3][b_size];
@@ -47,7 +47,7 @@ const char *nearest_word(const char *word, size_t size, const char *const *candi
         size_t length = strlen(candidates[i]);
         if (length > NEAREST_BYTES)
             continue;
-        size_t edits = distance(word, size, candidates[i], length);
+        size_t edits = nearest_distance(word, size, candidates[i], length);
         size_t longer = length > size ? length : size;
         if (edits < least && edits <= longer / 3) {
             least = edits;

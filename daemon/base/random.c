@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 
-static uint64_t splitmix(uint64_t *state)
+static uint64_t random_splitmix(uint64_t *state)
 {
     uint64_t z = (*state += 0x9e3779b97f4a7c15ULL);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
@@ -18,20 +18,20 @@ static uint64_t splitmix(uint64_t *state)
 void random_seed(struct random *random, uint64_t seed)
 {
     for (int i = 0; i < 4; i++)
-        random->state[i] = splitmix(&seed);
+        random->state[i] = random_splitmix(&seed);
 }
 
 /* The parts go in one after the other, each into a hash of those before it: a sum or an exclusive or of all
  * would give different places the same generator. */
 void random_seed_at(struct random *random, uint64_t seed, uint64_t thread, uint64_t step, uint32_t purpose)
 {
-    seed = splitmix(&seed) ^ thread;
-    seed = splitmix(&seed) ^ step;
-    seed = splitmix(&seed) ^ purpose;
-    random_seed(random, splitmix(&seed));
+    seed = random_splitmix(&seed) ^ thread;
+    seed = random_splitmix(&seed) ^ step;
+    seed = random_splitmix(&seed) ^ purpose;
+    random_seed(random, random_splitmix(&seed));
 }
 
-static uint64_t rotate_left(uint64_t x, int bits)
+static uint64_t random_rotate_left(uint64_t x, int bits)
 {
     return (x << bits) | (x >> (64 - bits));
 }
@@ -39,14 +39,14 @@ static uint64_t rotate_left(uint64_t x, int bits)
 uint64_t random_next(struct random *random)
 {
     uint64_t *s = random->state;
-    uint64_t result = rotate_left(s[1] * 5, 7) * 9;
+    uint64_t result = random_rotate_left(s[1] * 5, 7) * 9;
     uint64_t t = s[1] << 17;
     s[2] ^= s[0];
     s[3] ^= s[1];
     s[1] ^= s[2];
     s[0] ^= s[3];
     s[2] ^= t;
-    s[3] = rotate_left(s[3], 45);
+    s[3] = random_rotate_left(s[3], 45);
     return result;
 }
 

@@ -31,14 +31,14 @@ struct worker {
     bool stopping;
 };
 
-static void put_job(struct jobs *jobs, struct worker_job *job)
+static void worker_put_job(struct jobs *jobs, struct worker_job *job)
 {
     job->next = NULL;
     *jobs->last = job;
     jobs->last = &job->next;
 }
 
-static struct worker_job *take_job(struct jobs *jobs)
+static struct worker_job *worker_take_job(struct jobs *jobs)
 {
     struct worker_job *job = jobs->first;
     if (!job)
@@ -49,19 +49,19 @@ static struct worker_job *take_job(struct jobs *jobs)
     return job;
 }
 
-static void lock(struct worker *worker)
+static void worker_lock(struct worker *worker)
 {
     int failed = pthread_mutex_lock(&worker->mutex);
     assert(!failed);
 }
 
-static void unlock(struct worker *worker)
+static void worker_unlock(struct worker *worker)
 {
     int failed = pthread_mutex_unlock(&worker->mutex);
     assert(!failed);
 }
 
-static void wait_for_change(struct worker *worker)
+static void worker_wait_for_change(struct worker *worker)
 {
     int failed = pthread_cond_wait(&worker->changed, &worker->mutex);
     assert(!failed);
@@ -69,7 +69,7 @@ static void wait_for_change(struct worker *worker)
 
 /* --- The thread --- */
 
-static void wake_loop(const struct worker *worker)
+static void worker_wake_loop(const struct worker *worker)
 {
     const uint64_t one = 1;
     /* Full it is readable as well. */
@@ -77,36 +77,36 @@ static void wake_loop(const struct worker *worker)
         continue;
 }
 
-static void *work(void *argument)
+static void *worker_work(void *argument)
 {
     struct worker *worker = argument;
-    lock(worker);
+    worker_lock(worker);
     for (;;) {
-        struct worker_job *job = take_job(&worker->queued);
+        struct worker_job *job = worker_take_job(&worker->queued);
         if (!job && worker->stopping)
             break;
         if (!job) {
-            wait_for_change(worker);
+            worker_wait_for_change(worker);
             continue;
         }
-        unlock(worker);
+        worker_unlock(worker);
         job->work(job);
-        lock(worker);
-        put_job(&worker->done, job);
+        worker_lock(worker);
+        worker_put_job(&worker->done, job);
         pthread_cond_broadcast(&worker->changed);
-        wake_loop(worker);
+        worker_wake_loop(worker);
     }
-    unlock(worker);
+    worker_unlock(worker);
     return NULL;
 }
 
 /* --- The loop --- */
 
-static bool finish_one(struct worker *worker)
+static bool worker_finish_one(struct worker *worker)
 {
-    lock(worker);
-    struct worker_job *job = take_job(&worker->done);
-    unlock(worker);
+    worker_lock(worker);
+    struct worker_job *job = worker_take_job(&worker->done);
+    worker_unlock(worker);
     if (!job)
         return false;
     worker->unfinished--;
@@ -115,7 +115,7 @@ static bool finish_one(struct worker *worker)
 }
 
 /* What is done while these are finished has woken the loop for another time. */
-static void on_woken(evutil_socket_t descriptor, short events, void *argument)
+static void worker_on_woken(evutil_socket_t descriptor, short events, void *argument)
 {
     (void)events;
     struct worker *worker = argument;
@@ -123,26 +123,26 @@ static void on_woken(evutil_socket_t descriptor, short events, void *argument)
     loop_enter(worker->loop);
     if (read(descriptor, &times, sizeof(times)) < 0)
         return;
-    while (finish_one(worker))
+    while (worker_finish_one(worker))
         continue;
 }
 
-static NO_RETURN void cannot_start(const char *reason)
+static NO_RETURN void worker_cannot_start(const char *reason)
 {
     log_error("cannot start a thread", log_string("reason", reason));
     abort();
 }
 
 /* Signals are the loop's. */
-static void start_thread(struct worker *worker)
+static void worker_start_thread(struct worker *worker)
 {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&worker->thread, NULL, work, worker);
+    int error = pthread_create(&worker->thread, NULL, worker_work, worker);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error)
-        cannot_start(strerror(error));
+        worker_cannot_start(strerror(error));
 }
 
 struct worker *worker_new(struct loop *loop)
@@ -152,14 +152,14 @@ struct worker *worker_new(struct loop *loop)
     worker->queued.last = &worker->queued.first;
     worker->done.last = &worker->done.first;
     if (pthread_mutex_init(&worker->mutex, NULL) || pthread_cond_init(&worker->changed, NULL))
-        cannot_start("no lock");
+        worker_cannot_start("no lock");
     worker->descriptor = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (worker->descriptor < 0)
-        cannot_start(strerror(errno));
-    worker->event = event_new(loop->base, worker->descriptor, EV_READ | EV_PERSIST, on_woken, worker);
+        worker_cannot_start(strerror(errno));
+    worker->event = event_new(loop->base, worker->descriptor, EV_READ | EV_PERSIST, worker_on_woken, worker);
     if (!worker->event || event_add(worker->event, NULL) != 0)
-        cannot_start("no event");
-    start_thread(worker);
+        worker_cannot_start("no event");
+    worker_start_thread(worker);
     return worker;
 }
 
@@ -167,10 +167,10 @@ void worker_queue(struct worker *worker, struct worker_job *job)
 {
     assert(job->work && job->done);
     worker->unfinished++;
-    lock(worker);
-    put_job(&worker->queued, job);
+    worker_lock(worker);
+    worker_put_job(&worker->queued, job);
     pthread_cond_broadcast(&worker->changed);
-    unlock(worker);
+    worker_unlock(worker);
 }
 
 bool worker_busy(const struct worker *worker)
@@ -178,24 +178,24 @@ bool worker_busy(const struct worker *worker)
     return worker->unfinished;
 }
 
-static void finish_all(struct worker *worker)
+static void worker_finish_all(struct worker *worker)
 {
     while (worker->unfinished) {
-        lock(worker);
+        worker_lock(worker);
         while (!worker->done.first)
-            wait_for_change(worker);
-        unlock(worker);
-        finish_one(worker);
+            worker_wait_for_change(worker);
+        worker_unlock(worker);
+        worker_finish_one(worker);
     }
 }
 
 void worker_free(struct worker *worker)
 {
-    finish_all(worker);
-    lock(worker);
+    worker_finish_all(worker);
+    worker_lock(worker);
     worker->stopping = true;
     pthread_cond_broadcast(&worker->changed);
-    unlock(worker);
+    worker_unlock(worker);
     pthread_join(worker->thread, NULL);
     event_free(worker->event);
     close(worker->descriptor);

@@ -24,7 +24,7 @@ void counters_free(struct counters *counters)
     histogram_free(&counters->service);
 }
 
-static uint64_t sum(const uint64_t *counts, size_t count)
+static uint64_t counters_sum(const uint64_t *counts, size_t count)
 {
     uint64_t all = 0;
     for (size_t i = 0; i < count; i++)
@@ -34,15 +34,15 @@ static uint64_t sum(const uint64_t *counts, size_t count)
 
 uint64_t counters_all_finished(const struct counters *counters)
 {
-    return sum(counters->finished, OUTCOME_COUNT);
+    return counters_sum(counters->finished, OUTCOME_COUNT);
 }
 
 uint64_t counters_all_errors(const struct counters *counters)
 {
-    return sum(counters->errors, ERROR_KINDS);
+    return counters_sum(counters->errors, ERROR_KINDS);
 }
 
-static bool is_nodedown(struct term reason)
+static bool counters_is_nodedown(struct term reason)
 {
     struct term parts[2];
     return term_read_tuple_of(reason, 2, parts) && term_is_atom(parts[0], "nodedown");
@@ -56,7 +56,7 @@ void counters_add_operation(struct counters *counters, enum result_kind kind, st
                                             [RESULT_MISSING_SYNC] = ERROR_MISSING_SYNC,
                                             [RESULT_RAISED] = ERROR_RAISED};
     counters->operations++;
-    if (kind == RESULT_EXIT && is_nodedown(reason))
+    if (kind == RESULT_EXIT && counters_is_nodedown(reason))
         counters->errors[ERROR_NODEDOWN]++;
     else if (kind != RESULT_OK)
         counters->errors[kinds[kind]]++;

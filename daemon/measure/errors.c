@@ -12,7 +12,7 @@ void errors_free(struct errors *errors)
 }
 
 /* `reason` is sorted, so that equal ones are the same bytes. */
-static size_t number_of(struct errors *errors, struct term reason)
+static size_t errors_number_of(struct errors *errors, struct term reason)
 {
     for (size_t i = 0; i < errors->reason_count; i++)
         if (term_same(terms_get(&errors->terms, errors->reasons[i]), reason))
@@ -29,7 +29,7 @@ size_t errors_count(struct errors *errors, struct term reason)
     if (reason.size <= ERRORS_REASON_BYTES) {
         buffer_truncate(&errors->sorted, 0);
         term_sort(reason, &errors->sorted);
-        number = number_of(errors, term_of(&errors->sorted));
+        number = errors_number_of(errors, term_of(&errors->sorted));
     }
     errors->total++;
     errors->counts[number]++;

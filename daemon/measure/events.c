@@ -30,41 +30,41 @@ void events_free(struct events *events)
     events->items = NULL;
 }
 
-static struct event *at(const struct events *events, size_t index)
+static struct event *events_slot(const struct events *events, size_t index)
 {
     return &events->items[(events->first + index) % events->capacity];
 }
 
-static void grow(struct events *events)
+static void events_grow(struct events *events)
 {
     size_t capacity = events->capacity ? events->capacity * 2 : EVENTS_FIRST_CAPACITY;
     if (capacity > events->limit)
         capacity = events->limit;
     struct event *items = memory_alloc(capacity * sizeof(*items));
     for (size_t i = 0; i < events->count; i++)
-        items[i] = *at(events, i);
+        items[i] = *events_slot(events, i);
     free(events->items);
     events->items = items;
     events->capacity = capacity;
     events->first = 0;
 }
 
-static void release(struct events *events, const struct event *event)
+static void events_release(struct events *events, const struct event *event)
 {
     events->bytes -= event->bytes;
     terms_release(&events->terms, event->term);
 }
 
-static void drop_oldest(struct events *events)
+static void events_drop_oldest(struct events *events)
 {
-    release(events, at(events, 0));
+    events_release(events, events_slot(events, 0));
     events->first = (events->first + 1) % events->capacity;
     events->count--;
 }
 
 /* Puts an event at the end, or in the place of another one, whose term goes after the new one has come: it
  * may be the same. */
-static void put(struct events *events, size_t index, struct event event, struct term term)
+static void events_put(struct events *events, size_t index, struct event event, struct term term)
 {
     event.term = TERMS_NONE;
     if (term.data)
@@ -72,13 +72,13 @@ static void put(struct events *events, size_t index, struct event event, struct 
     event.bytes = term.size < UINT32_MAX - event.bytes ? event.bytes + (uint32_t)term.size : UINT32_MAX;
     events->bytes += event.bytes;
     if (index < events->count) {
-        release(events, at(events, index));
+        events_release(events, events_slot(events, index));
     } else {
         if (events->count == events->capacity)
-            grow(events);
+            events_grow(events);
         events->count++;
     }
-    *at(events, index) = event;
+    *events_slot(events, index) = event;
 }
 
 void events_record(struct events *events, struct event event, struct term term)
@@ -88,24 +88,24 @@ void events_record(struct events *events, struct event event, struct term term)
         return;
     events->seen++;
     if (events->count < events->limit) {
-        put(events, events->count, event, term);
+        events_put(events, events->count, event, term);
     } else if (events->policy == EVENTS_SAMPLE) {
         /* Vitter's algorithm R: each event seen is kept with the same probability. */
         uint64_t index = random_below(events->random, events->seen);
         if (index < events->limit)
-            put(events, index, event, term);
+            events_put(events, index, event, term);
     } else {
         events->dropped += events->seen <= events->wanted;
-        drop_oldest(events);
-        put(events, events->count, event, term);
+        events_drop_oldest(events);
+        events_put(events, events->count, event, term);
     }
     for (; events->bytes > events->byte_limit && events->count; events->dropped++)
-        drop_oldest(events);
+        events_drop_oldest(events);
 }
 
 const struct event *events_at(const struct events *events, size_t index)
 {
-    return at(events, index);
+    return events_slot(events, index);
 }
 
 void events_copy(struct events *events, struct events *copy)
@@ -115,7 +115,7 @@ void events_copy(struct events *events, struct events *copy)
                             .count = events->count,
                             .capacity = events->count};
     for (size_t i = 0; i < events->count; i++) {
-        copy->items[i] = *at(events, i);
+        copy->items[i] = *events_slot(events, i);
         terms_hold(&events->terms, copy->items[i].term);
     }
 }
@@ -129,10 +129,10 @@ void events_free_copy(struct events *events, struct events *copy)
 }
 
 /* A thread takes one step after the other, so that its steps are in the order of their ends. */
-static int compare_steps(const void *a, const void *b, void *events)
+static int events_compare_steps(const void *a, const void *b, void *events)
 {
-    const struct event *x = at(events, *(const size_t *)a);
-    const struct event *y = at(events, *(const size_t *)b);
+    const struct event *x = events_slot(events, *(const size_t *)a);
+    const struct event *y = events_slot(events, *(const size_t *)b);
     if (x->thread != y->thread)
         return x->thread < y->thread ? -1 : 1;
     return (x->step > y->step) - (x->step < y->step);
@@ -143,15 +143,15 @@ void events_by_thread(const struct events *events, size_t thread_count, size_t *
     size_t *start = memory_zalloc(thread_count + 2, sizeof(*start));
     size_t *sorted = memory_alloc((events->count + 1) * sizeof(*sorted));
     for (size_t i = 0; i < events->count; i++) {
-        assert(at(events, i)->thread < thread_count);
-        start[at(events, i)->thread + 2]++;
+        assert(events_slot(events, i)->thread < thread_count);
+        start[events_slot(events, i)->thread + 2]++;
     }
     for (size_t i = 2; i < thread_count + 2; i++)
         start[i] += start[i - 1];
     for (size_t i = 0; i < events->count; i++)
-        sorted[start[at(events, i)->thread + 1]++] = i;
+        sorted[start[events_slot(events, i)->thread + 1]++] = i;
     if (events->policy == EVENTS_SAMPLE && events->count)
-        qsort_r(sorted, events->count, sizeof(*sorted), compare_steps, (void *)events);
+        qsort_r(sorted, events->count, sizeof(*sorted), events_compare_steps, (void *)events);
     *order = sorted;
     *starts = start;
 }

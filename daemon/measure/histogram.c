@@ -33,7 +33,7 @@ size_t histogram_buckets(const struct histogram *histogram)
 }
 
 /* Buckets of an octave are 2^octave wide; the first two octaves have a width of 1. */
-static unsigned octave_of(const struct histogram *histogram, size_t bucket)
+static unsigned histogram_octave_of(const struct histogram *histogram, size_t bucket)
 {
     size_t octave = bucket >> histogram->half_bits;
     return octave ? (unsigned)octave - 1 : 0;
@@ -41,14 +41,14 @@ static unsigned octave_of(const struct histogram *histogram, size_t bucket)
 
 uint64_t histogram_lowest(const struct histogram *histogram, size_t bucket)
 {
-    unsigned octave = octave_of(histogram, bucket);
+    unsigned octave = histogram_octave_of(histogram, bucket);
     return (uint64_t)(bucket - ((size_t)octave << histogram->half_bits)) << octave;
 }
 
 /* The middle of a bucket, as far as it is between the smallest and the largest value. */
-static uint64_t representative(const struct histogram *histogram, size_t bucket)
+static uint64_t histogram_representative(const struct histogram *histogram, size_t bucket)
 {
-    uint64_t width = 1ULL << octave_of(histogram, bucket);
+    uint64_t width = 1ULL << histogram_octave_of(histogram, bucket);
     uint64_t middle = histogram_lowest(histogram, bucket) + width / 2;
     if (middle < histogram->min)
         return histogram->min;
@@ -61,7 +61,7 @@ struct histogram_range {
     size_t end;
 };
 
-static struct histogram_range used_range(const struct histogram *histogram)
+static struct histogram_range histogram_used_range(const struct histogram *histogram)
 {
     if (!histogram->count)
         return (struct histogram_range){0, 0};
@@ -71,7 +71,7 @@ static struct histogram_range used_range(const struct histogram *histogram)
 
 void histogram_reset(struct histogram *histogram)
 {
-    struct histogram_range range = used_range(histogram);
+    struct histogram_range range = histogram_used_range(histogram);
     if (histogram->count)
         memset(histogram->counts + range.first, 0, (range.end - range.first) * sizeof(*histogram->counts));
     *histogram =
@@ -80,7 +80,7 @@ void histogram_reset(struct histogram *histogram)
 
 void histogram_add(struct histogram *into, const struct histogram *from)
 {
-    struct histogram_range range = used_range(from);
+    struct histogram_range range = histogram_used_range(from);
     if (!from->count)
         return;
     if (!into->counts)
@@ -88,7 +88,7 @@ void histogram_add(struct histogram *into, const struct histogram *from)
     bool same_buckets = into->half_bits == from->half_bits;
     for (size_t i = range.first; i < range.end; i++)
         if (from->counts[i])
-            into->counts[same_buckets ? i : histogram_bucket(into, representative(from, i))] +=
+            into->counts[same_buckets ? i : histogram_bucket(into, histogram_representative(from, i))] +=
                 from->counts[i];
     into->count += from->count;
     into->sum += from->sum;
@@ -111,7 +111,7 @@ uint64_t histogram_quantile(const struct histogram *histogram, double quantile)
     uint64_t seen = histogram->counts[bucket];
     while (seen < wanted)
         seen += histogram->counts[++bucket];
-    uint64_t value = representative(histogram, bucket);
+    uint64_t value = histogram_representative(histogram, bucket);
     if (value > histogram->max)
         return histogram->max;
     return value < histogram->min ? histogram->min : value;
@@ -120,7 +120,7 @@ uint64_t histogram_quantile(const struct histogram *histogram, double quantile)
 void histogram_count_below(const struct histogram *histogram, const uint64_t *bounds, size_t count,
                            uint64_t *below)
 {
-    struct histogram_range range = used_range(histogram);
+    struct histogram_range range = histogram_used_range(histogram);
     size_t bucket = range.first;
     uint64_t seen = 0;
     for (size_t i = 0; i < count; i++) {

@@ -21,7 +21,7 @@ void terms_free(struct terms *terms)
     *terms = (struct terms){0};
 }
 
-static uint32_t new_slot(struct terms *terms)
+static uint32_t terms_new_slot(struct terms *terms)
 {
     uint32_t number = terms->free_slot;
     if (number) {
@@ -46,7 +46,7 @@ uint32_t terms_keep(struct terms *terms, struct term term)
         terms->slots[number].uses++;
         return number;
     }
-    number = new_slot(terms);
+    number = terms_new_slot(terms);
     terms->slots[number] =
         (struct terms_slot){.data = memory_copy(term.data, term.size), .size = term.size, .uses = 1};
     terms->bytes += term.size;

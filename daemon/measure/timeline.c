@@ -26,13 +26,13 @@ static const struct gauge gauges[TIMELINE_GAUGES] = {
 
 /* --- Intervals --- */
 
-static void observe(struct timeline_interval *interval, enum timeline_gauge gauge, int64_t value)
+static void timeline_raise(struct timeline_interval *interval, enum timeline_gauge gauge, int64_t value)
 {
     if (value >= 0 && (gauges[gauge].last || value > interval->gauges[gauge]))
         interval->gauges[gauge] = value;
 }
 
-static void clear_counts(struct timeline_interval *interval)
+static void timeline_clear_counts(struct timeline_interval *interval)
 {
     interval->operations = 0;
     interval->dropped = 0;
@@ -40,14 +40,14 @@ static void clear_counts(struct timeline_interval *interval)
         interval->gauges[i] = -1;
 }
 
-static void swap_intervals(struct timeline_interval *a, struct timeline_interval *b)
+static void timeline_swap_intervals(struct timeline_interval *a, struct timeline_interval *b)
 {
     struct timeline_interval kept = *a;
     *a = *b;
     *b = kept;
 }
 
-static void add_errors(struct timeline_interval *into, struct timeline_interval *from)
+static void timeline_add_errors(struct timeline_interval *into, struct timeline_interval *from)
 {
     if (!into->errors) {
         into->errors = from->errors;
@@ -60,48 +60,48 @@ static void add_errors(struct timeline_interval *into, struct timeline_interval 
 }
 
 /* `from` is the later one and is empty then, but keeps its memory for what comes. */
-static void absorb(struct timeline_interval *into, struct timeline_interval *from)
+static void timeline_absorb(struct timeline_interval *into, struct timeline_interval *from)
 {
     into->operations += from->operations;
     into->dropped += from->dropped;
-    add_errors(into, from);
+    timeline_add_errors(into, from);
     histogram_add(&into->response, &from->response);
     histogram_reset(&from->response);
     for (size_t i = 0; i < TIMELINE_GAUGES; i++)
-        observe(into, (enum timeline_gauge)i, from->gauges[i]);
-    clear_counts(from);
+        timeline_raise(into, (enum timeline_gauge)i, from->gauges[i]);
+    timeline_clear_counts(from);
 }
 
 /* Interval i becomes the sum of those at 2i and 2i + 1. Its own place is empty by then: it was one of an
  * earlier pair. */
-static void merge(struct timeline *timeline)
+static void timeline_merge(struct timeline *timeline)
 {
     for (size_t i = 0; i < TIMELINE_INTERVALS / 2; i++) {
         if (i)
-            swap_intervals(&timeline->intervals[i], &timeline->intervals[2 * i]);
-        absorb(&timeline->intervals[i], &timeline->intervals[2 * i + 1]);
+            timeline_swap_intervals(&timeline->intervals[i], &timeline->intervals[2 * i]);
+        timeline_absorb(&timeline->intervals[i], &timeline->intervals[2 * i + 1]);
     }
     timeline->interval_ns *= 2;
 }
 
-static void set_current(struct timeline *timeline, size_t index)
+static void timeline_set_current(struct timeline *timeline, size_t index)
 {
     timeline->count = index + 1;
     timeline->end_ns = timeline->start_ns + timeline->count * timeline->interval_ns;
 }
 
-static void advance(struct timeline *timeline, uint64_t now_ns)
+static void timeline_advance(struct timeline *timeline, uint64_t now_ns)
 {
     uint64_t since = now_ns - timeline->start_ns;
     while (since / timeline->interval_ns >= TIMELINE_INTERVALS)
-        merge(timeline);
-    set_current(timeline, since / timeline->interval_ns);
+        timeline_merge(timeline);
+    timeline_set_current(timeline, since / timeline->interval_ns);
 }
 
-static struct timeline_interval *current(struct timeline *timeline, uint64_t now_ns)
+static struct timeline_interval *timeline_current(struct timeline *timeline, uint64_t now_ns)
 {
     if (now_ns >= timeline->end_ns)
-        advance(timeline, now_ns);
+        timeline_advance(timeline, now_ns);
     return &timeline->intervals[timeline->count - 1];
 }
 
@@ -110,10 +110,10 @@ void timeline_init(struct timeline *timeline, uint64_t start_ns)
     *timeline = (struct timeline){.start_ns = start_ns, .interval_ns = TIMELINE_FIRST_NS};
     timeline->intervals = memory_zalloc(TIMELINE_INTERVALS, sizeof(*timeline->intervals));
     for (size_t i = 0; i < TIMELINE_INTERVALS; i++) {
-        clear_counts(&timeline->intervals[i]);
+        timeline_clear_counts(&timeline->intervals[i]);
         histogram_init(&timeline->intervals[i].response, RESPONSE_DIGITS);
     }
-    set_current(timeline, 0);
+    timeline_set_current(timeline, 0);
 }
 
 void timeline_free(struct timeline *timeline)
@@ -134,7 +134,7 @@ void timeline_free(struct timeline *timeline)
 void timeline_record(struct timeline *timeline, uint64_t now_ns, uint64_t response_us, size_t reason,
                      uint64_t in_flight)
 {
-    struct timeline_interval *interval = current(timeline, now_ns);
+    struct timeline_interval *interval = timeline_current(timeline, now_ns);
     interval->operations++;
     if (response_us != TIMELINE_NO_LATENCY)
         histogram_record(&interval->response, response_us);
@@ -144,17 +144,17 @@ void timeline_record(struct timeline *timeline, uint64_t now_ns, uint64_t respon
             interval->errors = memory_zalloc(ERRORS_REASONS + 1, sizeof(*interval->errors));
         interval->errors[reason]++;
     }
-    observe(interval, TIMELINE_IN_FLIGHT, (int64_t)in_flight);
+    timeline_raise(interval, TIMELINE_IN_FLIGHT, (int64_t)in_flight);
 }
 
 void timeline_drop(struct timeline *timeline, uint64_t now_ns, uint64_t count)
 {
-    current(timeline, now_ns)->dropped += count;
+    timeline_current(timeline, now_ns)->dropped += count;
 }
 
 void timeline_observe(struct timeline *timeline, uint64_t now_ns, enum timeline_gauge gauge, int64_t value)
 {
-    observe(current(timeline, now_ns), gauge, value);
+    timeline_raise(timeline_current(timeline, now_ns), gauge, value);
 }
 
 const char *timeline_gauge_text(enum timeline_gauge gauge)
@@ -164,7 +164,7 @@ const char *timeline_gauge_text(enum timeline_gauge gauge)
 
 void timeline_mark(struct timeline *timeline, uint64_t now_ns, struct term term)
 {
-    (void)current(timeline, now_ns);
+    (void)timeline_current(timeline, now_ns);
     if (timeline->mark_count == TIMELINE_MARKS || term.size > TIMELINE_MARK_BYTES) {
         timeline->marks_dropped++;
         return;
@@ -177,8 +177,8 @@ void timeline_mark(struct timeline *timeline, uint64_t now_ns, struct term term)
 
 /* --- The report --- */
 
-static void build_errors(struct term_builder *builder, const struct timeline_interval *interval,
-                         const struct errors *errors)
+static void timeline_build_errors(struct term_builder *builder, const struct timeline_interval *interval,
+                                  const struct errors *errors)
 {
     term_build_key(builder, "errors");
     if (interval->errors)
@@ -187,7 +187,7 @@ static void build_errors(struct term_builder *builder, const struct timeline_int
         term_build_map(builder, 0);
 }
 
-static void build_response(struct term_builder *builder, const struct histogram *response)
+static void timeline_build_response(struct term_builder *builder, const struct histogram *response)
 {
     bool known = response->count > 0;
     term_build_key_known(builder, "p50_us", known, histogram_quantile(response, 0.5));
@@ -196,8 +196,8 @@ static void build_response(struct term_builder *builder, const struct histogram 
 }
 
 /* The marks from `first` on before `end_ns`; the first one after them is returned. */
-static size_t build_marks(struct term_builder *builder, const struct timeline *timeline, size_t first,
-                          uint64_t end_ns)
+static size_t timeline_build_marks(struct term_builder *builder, const struct timeline *timeline,
+                                   size_t first, uint64_t end_ns)
 {
     size_t end = first;
     while (end < timeline->mark_count && timeline->marks[end].at_ns < end_ns)
@@ -212,7 +212,7 @@ static size_t build_marks(struct term_builder *builder, const struct timeline *t
 }
 
 /* Rounded up and never 0, so that rates can be made of it. */
-static uint64_t seen_ms(uint64_t begin_ns, uint64_t end_ns)
+static uint64_t timeline_seen_ms(uint64_t begin_ns, uint64_t end_ns)
 {
     return end_ns > begin_ns ? (end_ns - begin_ns - 1) / CLOCK_NS_PER_MS + 1 : 1;
 }
@@ -223,7 +223,7 @@ void timeline_build(struct timeline *timeline, const struct errors *errors, uint
     enum { COUNTS = 4, RESPONSE = 3, ERRORS = 1, MARKS = 1 };
     size_t next_mark = 0;
     if (now_ns > timeline->end_ns)
-        advance(timeline, now_ns - 1); /* one that begins right now has not been yet */
+        timeline_advance(timeline, now_ns - 1); /* one that begins right now has not been yet */
     term_build_list(builder, timeline->count);
     for (size_t i = 0; i < timeline->count; i++) {
         const struct timeline_interval *interval = &timeline->intervals[i];
@@ -231,15 +231,16 @@ void timeline_build(struct timeline *timeline, const struct errors *errors, uint
         uint64_t end_ns = begin_ns + timeline->interval_ns;
         term_build_map(builder, COUNTS + RESPONSE + ERRORS + TIMELINE_GAUGES + MARKS);
         term_build_key_unsigned(builder, "at_ms", (begin_ns - timeline->start_ns) / CLOCK_NS_PER_MS);
-        term_build_key_unsigned(builder, "interval_ms", seen_ms(begin_ns, now_ns < end_ns ? now_ns : end_ns));
+        term_build_key_unsigned(builder, "interval_ms",
+                                timeline_seen_ms(begin_ns, now_ns < end_ns ? now_ns : end_ns));
         term_build_key_unsigned(builder, "operations", interval->operations);
         term_build_key_unsigned(builder, "dropped", interval->dropped);
-        build_errors(builder, interval, errors);
-        build_response(builder, &interval->response);
+        timeline_build_errors(builder, interval, errors);
+        timeline_build_response(builder, &interval->response);
         for (size_t j = 0; j < TIMELINE_GAUGES; j++)
             term_build_key_known(builder, gauges[j].key, interval->gauges[j] >= 0,
                                  (uint64_t)interval->gauges[j]);
-        next_mark = build_marks(builder, timeline, next_mark, end_ns);
+        next_mark = timeline_build_marks(builder, timeline, next_mark, end_ns);
     }
     term_build_nil(builder);
 }

@@ -17,14 +17,14 @@ struct run_view {
     size_t awaited_by;
 };
 
-static void build_atom(struct term_builder *builder, const char *key, const char *atom)
+static void status_build_atom(struct term_builder *builder, const char *key, const char *atom)
 {
     term_build_key(builder, key);
     term_build_atom(builder, atom ? atom : "nil");
 }
 
 /* "2026-01-31T12:00:00Z", or nil when it is not yet. */
-static void build_time(struct term_builder *builder, const char *key, uint64_t wall_ms)
+static void status_build_time(struct term_builder *builder, const char *key, uint64_t wall_ms)
 {
     char text[64];
     time_t seconds = (time_t)(wall_ms / 1000);
@@ -38,28 +38,28 @@ static void build_time(struct term_builder *builder, const char *key, uint64_t w
 
 #define OWN_PAIRS 11
 
-static void build(const struct run_view *view, struct term_builder *builder)
+static void status_build(const struct run_view *view, struct term_builder *builder)
 {
     const struct run_summary *summary = &view->summary;
     uint64_t load_ms = view->load_ns / CLOCK_NS_PER_MS;
     term_build_map(builder, RUN_SUMMARY_PAIRS + OWN_PAIRS);
     run_summary_build(summary, builder);
-    build_atom(builder, "state", view->state);
-    build_atom(builder, "cancelled", view->cancelled ? "true" : "false");
-    build_time(builder, "accepted_at", summary->accepted_at_ms);
-    build_time(builder, "started_at", summary->started_at_ms);
-    build_time(builder, "ended_at", summary->ended_at_ms);
+    status_build_atom(builder, "state", view->state);
+    status_build_atom(builder, "cancelled", view->cancelled ? "true" : "false");
+    status_build_time(builder, "accepted_at", summary->accepted_at_ms);
+    status_build_time(builder, "started_at", summary->started_at_ms);
+    status_build_time(builder, "ended_at", summary->ended_at_ms);
     term_build_key_known(builder, "left_ms", view->is_loading && summary->planned_ms,
                          load_ms < summary->planned_ms ? summary->planned_ms - load_ms : 0);
     term_build_key_unsigned(builder, "in_flight", view->in_flight);
-    build_atom(builder, "waits_for", view->waits_for);
+    status_build_atom(builder, "waits_for", view->waits_for);
     term_build_key_known(builder, "runs_before", view->waits_for != NULL, view->runs_before);
     term_build_key_unsigned(builder, "awaited_by", view->awaited_by);
-    build_atom(builder, "stored", view->stored);
+    status_build_atom(builder, "stored", view->stored);
 }
 
 /* Since it has started, or for how long it has waited until then; of one that has ended how long it took. */
-static uint64_t elapsed_ms(const struct run_entry *entry)
+static uint64_t status_elapsed_ms(const struct run_entry *entry)
 {
     uint64_t from = entry->started_ns ? entry->started_ns : entry->accepted_ns;
     return ((entry->ended_ns ? entry->ended_ns : clock_ns()) - from) / CLOCK_NS_PER_MS;
@@ -69,7 +69,7 @@ struct run_summary run_summary_now(const struct run_entry *entry)
 {
     struct run_summary summary = entry->summary;
     struct run_figures figures;
-    summary.elapsed_ms = elapsed_ms(entry);
+    summary.elapsed_ms = status_elapsed_ms(entry);
     if (entry->run) {
         run_figures(entry->run, &figures);
         summary.operations = figures.operations;
@@ -95,7 +95,7 @@ void run_status_build(const struct run_entry *entry, struct term_builder *builde
         view.load_ns = figures.load_ns;
         view.in_flight = figures.in_flight;
     }
-    build(&view, builder);
+    status_build(&view, builder);
 }
 
 enum outcome run_status_outcome(const struct store_entry *stored)
@@ -119,6 +119,6 @@ void run_status_build_stored(const struct store_entry *stored, struct term_build
     if (interrupted)
         view.summary.ended_at_ms = stored->ended_at_ms;
     view.cancelled = view.summary.outcome == OUTCOME_CANCELLED;
-    build(&view, builder);
+    status_build(&view, builder);
     run_summary_free(&view.summary);
 }

@@ -47,12 +47,12 @@ static const struct member {
 };
 _Static_assert(ARRAY_LENGTH(members) == RUN_SUMMARY_PAIRS, "the header says how many pairs there are");
 
-static void *at(const struct run_summary *summary, const struct member *member)
+static void *summary_at(const struct run_summary *summary, const struct member *member)
 {
     return (char *)summary + member->offset;
 }
 
-static bool is_buffer(const struct member *member)
+static bool summary_is_buffer(const struct member *member)
 {
     return member->type == MEMBER_TEXT || member->type == MEMBER_TERM;
 }
@@ -60,26 +60,26 @@ static bool is_buffer(const struct member *member)
 void run_summary_free(struct run_summary *summary)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(members); i++)
-        if (is_buffer(&members[i]))
-            buffer_free(at(summary, &members[i]));
+        if (summary_is_buffer(&members[i]))
+            buffer_free(summary_at(summary, &members[i]));
 }
 
 /* --- Writing --- */
 
-static void build_number(const void *value, struct term_builder *builder)
+static void summary_build_number(const void *value, struct term_builder *builder)
 {
     term_build_unsigned(builder, *(const uint64_t *)value);
 }
 
-static void build_moment(const void *value, struct term_builder *builder)
+static void summary_build_moment(const void *value, struct term_builder *builder)
 {
     if (*(const uint64_t *)value)
-        build_number(value, builder);
+        summary_build_number(value, builder);
     else
         term_build_atom(builder, "nil");
 }
 
-static void build_text(const void *value, struct term_builder *builder)
+static void summary_build_text(const void *value, struct term_builder *builder)
 {
     const struct buffer *text = value;
     if (text->size)
@@ -88,7 +88,7 @@ static void build_text(const void *value, struct term_builder *builder)
         term_build_atom(builder, "nil");
 }
 
-static void build_term(const void *value, struct term_builder *builder)
+static void summary_build_term(const void *value, struct term_builder *builder)
 {
     const struct buffer *term = value;
     if (term->size)
@@ -97,13 +97,13 @@ static void build_term(const void *value, struct term_builder *builder)
         term_build_atom(builder, "nil");
 }
 
-static void build_atom(const void *value, struct term_builder *builder)
+static void summary_build_atom(const void *value, struct term_builder *builder)
 {
     const char *name = value;
     term_build_atom(builder, *name ? name : "nil");
 }
 
-static void build_outcome(const void *value, struct term_builder *builder)
+static void summary_build_outcome(const void *value, struct term_builder *builder)
 {
     term_build_atom(builder, outcome_name(*(const enum outcome *)value));
 }
@@ -111,11 +111,12 @@ static void build_outcome(const void *value, struct term_builder *builder)
 void run_summary_build(const struct run_summary *summary, struct term_builder *builder)
 {
     static void (*const builders[MEMBER_TYPE_COUNT])(const void *value, struct term_builder *builder) = {
-        [MEMBER_NUMBER] = build_number, [MEMBER_MOMENT] = build_moment, [MEMBER_TEXT] = build_text,
-        [MEMBER_TERM] = build_term,     [MEMBER_ATOM] = build_atom,     [MEMBER_OUTCOME] = build_outcome};
+        [MEMBER_NUMBER] = summary_build_number, [MEMBER_MOMENT] = summary_build_moment,
+        [MEMBER_TEXT] = summary_build_text,     [MEMBER_TERM] = summary_build_term,
+        [MEMBER_ATOM] = summary_build_atom,     [MEMBER_OUTCOME] = summary_build_outcome};
     for (size_t i = 0; i < ARRAY_LENGTH(members); i++) {
         term_build_key(builder, members[i].name);
-        builders[members[i].type](at(summary, &members[i]), builder);
+        builders[members[i].type](summary_at(summary, &members[i]), builder);
     }
 }
 
@@ -123,25 +124,25 @@ void run_summary_build_short(const struct run_summary *summary, struct term_buil
 {
     term_build_map(builder, 5);
     term_build_key(builder, "scenario_id");
-    build_number(&summary->run_id, builder);
+    summary_build_number(&summary->run_id, builder);
     term_build_key(builder, "name");
-    build_text(&summary->name, builder);
+    summary_build_text(&summary->name, builder);
     term_build_key(builder, "outcome");
-    build_outcome(&summary->outcome, builder);
+    summary_build_outcome(&summary->outcome, builder);
     term_build_key(builder, "reason");
-    build_text(&summary->reason, builder);
+    summary_build_text(&summary->reason, builder);
 }
 
 /* --- Reading --- */
 
-static void read_number(void *value, struct term term)
+static void summary_read_number(void *value, struct term term)
 {
     int64_t number;
     if (term_read_integer(term, &number) && number >= 0)
         *(uint64_t *)value = (uint64_t)number;
 }
 
-static void read_text(void *value, struct term term)
+static void summary_read_text(void *value, struct term term)
 {
     const uint8_t *data;
     size_t size;
@@ -151,21 +152,21 @@ static void read_text(void *value, struct term term)
     buffer_append(value, data, size);
 }
 
-static void read_term(void *value, struct term term)
+static void summary_read_term(void *value, struct term term)
 {
     buffer_free(value);
     if (!term_is_atom(term, "nil"))
         buffer_append(value, term.data, term.size);
 }
 
-static void read_atom(void *value, struct term term)
+static void summary_read_atom(void *value, struct term term)
 {
     char text[TERM_ATOM_BYTES + 1];
     if (term_read_atom(term, text) && strlen(text) <= SUMMARY_BY_BYTES)
         memcpy(value, text, strlen(text) + 1);
 }
 
-static void read_outcome(void *value, struct term term)
+static void summary_read_outcome(void *value, struct term term)
 {
     *(enum outcome *)value = outcome_read(term);
 }
@@ -173,14 +174,15 @@ static void read_outcome(void *value, struct term term)
 bool run_summary_read(struct term term, struct run_summary *summary)
 {
     static void (*const readers[MEMBER_TYPE_COUNT])(void *value, struct term term) = {
-        [MEMBER_NUMBER] = read_number, [MEMBER_MOMENT] = read_number, [MEMBER_TEXT] = read_text,
-        [MEMBER_TERM] = read_term,     [MEMBER_ATOM] = read_atom,     [MEMBER_OUTCOME] = read_outcome};
+        [MEMBER_NUMBER] = summary_read_number, [MEMBER_MOMENT] = summary_read_number,
+        [MEMBER_TEXT] = summary_read_text,     [MEMBER_TERM] = summary_read_term,
+        [MEMBER_ATOM] = summary_read_atom,     [MEMBER_OUTCOME] = summary_read_outcome};
     struct term value;
     if (term_type(term) != TERM_MAP)
         return false;
     for (size_t i = 0; i < ARRAY_LENGTH(members); i++)
         if (term_pairs_get(term, members[i].name, &value))
-            readers[members[i].type](at(summary, &members[i]), value);
+            readers[members[i].type](summary_at(summary, &members[i]), value);
     return summary->run_id != 0;
 }
 

@@ -24,7 +24,7 @@ void run_set_phase(struct run_entry *entry, enum run_phase phase)
         runs->counts[phase]++;
 }
 
-static void list(struct run_entry *entry)
+static void runs_list(struct run_entry *entry)
 {
     struct runs *runs = entry->runs;
     entry->next = runs->first;
@@ -34,7 +34,7 @@ static void list(struct run_entry *entry)
     map_put(&runs->by_id, &entry->summary.run_id, sizeof(entry->summary.run_id), entry);
 }
 
-static void unlist(struct run_entry *entry)
+static void runs_unlist(struct run_entry *entry)
 {
     struct runs *runs = entry->runs;
     *(entry->previous ? &entry->previous->next : &runs->first) = entry->next;
@@ -43,7 +43,7 @@ static void unlist(struct run_entry *entry)
     map_remove(&runs->by_id, &entry->summary.run_id, sizeof(entry->summary.run_id));
 }
 
-static void take_out_of_queue(struct run_entry *entry)
+static void runs_take_out_of_queue(struct run_entry *entry)
 {
     struct run_entry **link = &entry->runs->queue;
     while (*link != entry)
@@ -52,7 +52,7 @@ static void take_out_of_queue(struct run_entry *entry)
 }
 
 /* What is only of use until it has ended. */
-static void free_request(struct run_entry *entry)
+static void runs_free_request(struct run_entry *entry)
 {
     monitor_stop(&entry->caller);
     if (entry->scenario)
@@ -66,8 +66,8 @@ void run_entry_free(struct run_entry *entry)
 {
     assert(!entry->waits && !entry->partial && !entry->begun);
     run_set_phase(entry, RUN_PHASE_NONE);
-    unlist(entry);
-    free_request(entry);
+    runs_unlist(entry);
+    runs_free_request(entry);
     run_summary_free(&entry->summary);
     term_build_free(&entry->result);
     blob_release(entry->content);
@@ -77,7 +77,7 @@ void run_entry_free(struct run_entry *entry)
 
 /* --- The end --- */
 
-static void note_figures(struct run_entry *entry, const struct run *run)
+static void runs_note_figures(struct run_entry *entry, const struct run *run)
 {
     struct run_figures figures;
     run_figures(run, &figures);
@@ -87,15 +87,15 @@ static void note_figures(struct run_entry *entry, const struct run *run)
     entry->summary.dropped = figures.dropped;
 }
 
-static void finish(struct run_entry *entry, struct term raised)
+static void runs_finish(struct run_entry *entry, struct term raised)
 {
     entry->ended_ns = clock_ns();
     entry->summary.ended_at_ms = clock_wall_us() / 1000;
-    free_request(entry);
+    runs_free_request(entry);
     run_store_result(entry, raised);
 }
 
-static void run_done(void *owner, const struct run *run, struct term raised)
+static void runs_run_done(void *owner, const struct run *run, struct term raised)
 {
     struct run_entry *entry = owner;
     struct runs *runs = entry->runs;
@@ -104,16 +104,16 @@ static void run_done(void *owner, const struct run *run, struct term raised)
         run_store_abort(entry);
         return;
     }
-    note_figures(entry, run);
+    runs_note_figures(entry, run);
     entry->run = NULL;
-    finish(entry, raised);
+    runs_finish(entry, raised);
     loop_defer(node_loop(runs->options.node),
                &runs->start_queued); /* the run that ends is still being left */
 }
 
 /* --- Starting --- */
 
-static void begin(struct run_entry *entry)
+static void runs_begin(struct run_entry *entry)
 {
     struct runs *runs = entry->runs;
     struct run_request request = {
@@ -125,7 +125,7 @@ static void begin(struct run_entry *entry)
         .cancelled = entry->cancelled,
         .result = &entry->result,
         .event = run_tell_telemetry,
-        .done = run_done,
+        .done = runs_run_done,
         .owner = entry};
     if (entry->is_callers)
         request.caller = term_of(&entry->summary.caller);
@@ -142,21 +142,21 @@ static void begin(struct run_entry *entry)
 }
 
 /* Ends one that waits with {error, {busy, Limit}}. */
-static void refuse_queued(struct run_entry *entry, const char *limit)
+static void runs_refuse_queued(struct run_entry *entry, const char *limit)
 {
     struct term_builder *result = &entry->result;
-    take_out_of_queue(entry);
+    runs_take_out_of_queue(entry);
     term_build_tuple(result, 2);
     term_build_atom(result, "error");
     term_build_tuple(result, 2);
     term_build_atom(result, "busy");
     term_build_atom(result, limit);
     entry->summary.outcome = OUTCOME_NOT_RUN;
-    finish(entry, (struct term){0});
+    runs_finish(entry, (struct term){0});
 }
 
 /* Limits may have become such that one that waits never could start. */
-static void start_queued(void *owner)
+static void runs_start_queued(void *owner)
 {
     struct runs *runs = owner;
     const struct room *limits = &runs->options.limits.room, nothing = {0};
@@ -164,17 +164,17 @@ static void start_queued(void *owner)
     while (runs->queue) {
         struct run_entry *entry = runs->queue;
         if (room_lacks(limits, &nothing, &entry->room, &kind)) {
-            refuse_queued(entry, room_name(kind));
+            runs_refuse_queued(entry, room_name(kind));
         } else if (room_lacks(limits, &runs->taken, &entry->room, &kind)) {
             return;
         } else {
-            take_out_of_queue(entry);
-            begin(entry);
+            runs_take_out_of_queue(entry);
+            runs_begin(entry);
         }
     }
 }
 
-static void enqueue(struct run_entry *entry)
+static void runs_enqueue(struct run_entry *entry)
 {
     struct run_entry **link = &entry->runs->queue;
     while (*link)
@@ -187,7 +187,7 @@ static void enqueue(struct run_entry *entry)
 }
 
 /* Why a run cannot be accepted, or NULL; `*waits` when it has to wait. */
-static const char *refusal(const struct runs *runs, const struct room *wanted, bool *waits)
+static const char *runs_refusal(const struct runs *runs, const struct room *wanted, bool *waits)
 {
     const struct room nothing = {0};
     enum room_kind kind;
@@ -204,7 +204,7 @@ static const char *refusal(const struct runs *runs, const struct room *wanted, b
 }
 
 /* Ids never come again, not even after a restart: they go on from the time of their start. */
-static uint64_t next_id(struct runs *runs)
+static uint64_t runs_next_id(struct runs *runs)
 {
     uint64_t now = clock_wall_us();
     uint64_t last = store_last_id(runs->store);
@@ -212,11 +212,11 @@ static uint64_t next_id(struct runs *runs)
     return now > last ? now : last + 1;
 }
 
-static void describe(struct run_entry *entry, const struct runs_request *request)
+static void runs_describe(struct run_entry *entry, const struct runs_request *request)
 {
     const struct scenario *scenario = request->scenario;
     struct run_summary *summary = &entry->summary;
-    summary->run_id = next_id(entry->runs);
+    summary->run_id = runs_next_id(entry->runs);
     snprintf(summary->by, sizeof(summary->by), "%s", request->by);
     if (request->name)
         buffer_append(&summary->name, request->name, strlen(request->name));
@@ -229,7 +229,7 @@ static void describe(struct run_entry *entry, const struct runs_request *request
     summary->planned_ms = plan_duration_ns(&scenario->load) / CLOCK_NS_PER_MS;
 }
 
-static void keep_request(struct run_entry *entry, const struct runs_request *request)
+static void runs_keep_request(struct run_entry *entry, const struct runs_request *request)
 {
     struct problems problems = {0};
     entry->scenario = request->scenario;
@@ -245,7 +245,7 @@ static void keep_request(struct run_entry *entry, const struct runs_request *req
     assert(!problems.count);
 }
 
-static void caller_down(void *owner, struct term reason)
+static void runs_caller_down(void *owner, struct term reason)
 {
     (void)reason;
     struct run_entry *entry = owner;
@@ -254,14 +254,14 @@ static void caller_down(void *owner, struct term reason)
 }
 
 /* Old nodes (ei, Java) know no monitors; their callers cannot be watched. */
-static void watch_caller(struct run_entry *entry)
+static void runs_watch_caller(struct run_entry *entry)
 {
     struct runs *runs = entry->runs;
     struct term caller = {buffer_bytes(&entry->summary.caller), entry->summary.caller.size};
     struct peer *peer = node_peer_of(runs->options.node, caller);
     bool can_watch = peer && (peer_flags(peer) & FLAG_DIST_MONITOR_NAME);
     if (!peer ||
-        (can_watch && !monitor_start(&entry->caller, runs->process, peer, caller, caller_down, entry)))
+        (can_watch && !monitor_start(&entry->caller, runs->process, peer, caller, runs_caller_down, entry)))
         runs_cancel(runs, entry->summary.run_id);
 }
 
@@ -269,23 +269,23 @@ bool runs_start(struct runs *runs, const struct runs_request *request, uint64_t 
 {
     struct room wanted = room_of_scenario(request->scenario);
     bool waits;
-    *busy = refusal(runs, &wanted, &waits);
+    *busy = runs_refusal(runs, &wanted, &waits);
     if (*busy)
         return false;
     struct run_entry *entry = memory_zalloc(1, sizeof(*entry));
     entry->runs = runs;
     entry->room = wanted;
     entry->accepted_ns = clock_ns();
-    describe(entry, request);
-    keep_request(entry, request);
-    list(entry);
+    runs_describe(entry, request);
+    runs_keep_request(entry, request);
+    runs_list(entry);
     run_store_begin(entry);
     if (waits)
-        enqueue(entry);
+        runs_enqueue(entry);
     else
-        begin(entry);
+        runs_begin(entry);
     if (entry->is_callers)
-        watch_caller(entry);
+        runs_watch_caller(entry);
     *id = entry->summary.run_id;
     return true;
 }
@@ -353,7 +353,7 @@ struct ids {
     size_t count;
 };
 
-static void add_id(void *owner, const struct store_entry *stored)
+static void runs_add_id(void *owner, const struct store_entry *stored)
 {
     struct ids *ids = owner;
     ids->items = memory_resize(ids->items, ids->count + 1, sizeof(*ids->items));
@@ -363,7 +363,7 @@ static void add_id(void *owner, const struct store_entry *stored)
 void runs_build_list(const struct runs *runs, size_t most, uint64_t before, struct term_builder *builder)
 {
     struct ids ids = {0};
-    store_each(runs->store, add_id, &ids);
+    store_each(runs->store, runs_add_id, &ids);
     while (ids.count && ids.items[ids.count - 1] >= before)
         ids.count--;
     size_t count = ids.count < most ? ids.count : most;
@@ -386,8 +386,8 @@ void runs_cancel(struct runs *runs, uint64_t id)
     if (entry->phase == RUN_PHASE_RUNNING) {
         run_cancel(entry->run);
     } else { /* there is a report of it as well: of nothing */
-        take_out_of_queue(entry);
-        begin(entry);
+        runs_take_out_of_queue(entry);
+        runs_begin(entry);
     }
 }
 
@@ -399,7 +399,7 @@ struct runs *runs_new(const struct runs_options *options)
     struct runs *runs = memory_zalloc(1, sizeof(*runs));
     runs->options = *options;
     runs->process = process_spawn(options->node, &no_events, runs);
-    runs->start_queued = (struct loop_task){.run = start_queued, .owner = runs};
+    runs->start_queued = (struct loop_task){.run = runs_start_queued, .owner = runs};
     runs_open_events(runs);
     runs_open_store(runs);
     return runs;
@@ -410,7 +410,7 @@ void runs_set_limits(struct runs *runs, const struct runs_limits *limits)
     runs->options.limits = *limits;
     store_set_limits(runs->store, &limits->store);
     runs_plan_journal(runs);
-    start_queued(runs);
+    runs_start_queued(runs);
 }
 
 void runs_stop(struct runs *runs)

@@ -4,7 +4,7 @@
 #define PROGRESS_NS CLOCK_NS_PER_S
 
 /* %{scenario_id:, state:, outcome:, reason:, name:}, the first as in all telemetry. */
-static void build_metadata(const struct run_entry *entry, struct term_builder *builder)
+static void runs_events_build_metadata(const struct run_entry *entry, struct term_builder *builder)
 {
     struct run_figures figures = {0};
     if (entry->run)
@@ -20,11 +20,11 @@ static void build_metadata(const struct run_entry *entry, struct term_builder *b
 }
 
 /* Frees the measurements. */
-static void tell(struct run_entry *entry, const char *what, struct term_builder *measurements)
+static void runs_events_tell(struct run_entry *entry, const char *what, struct term_builder *measurements)
 {
     const char *const name[] = {"harness", "run", what, NULL};
     struct term_builder metadata = {0};
-    build_metadata(entry, &metadata);
+    runs_events_build_metadata(entry, &metadata);
     struct subscription_event event = {.id = entry->summary.run_id,
                                        .name = name,
                                        .measurements = term_built(measurements),
@@ -37,32 +37,32 @@ static void tell(struct run_entry *entry, const char *what, struct term_builder 
     term_build_free(measurements);
 }
 
-static bool is_told(const struct run_entry *entry)
+static bool runs_events_is_told(const struct run_entry *entry)
 {
     return subscriptions_have(entry->runs->subscriptions, entry->summary.run_id);
 }
 
 /* --- Progress --- */
 
-static void need_progress(struct runs *runs)
+static void runs_events_need_progress(struct runs *runs)
 {
     if (!runs->progress_is_set)
         loop_timer_set(&runs->progress, PROGRESS_NS);
     runs->progress_is_set = true;
 }
 
-static void observe(struct run_entry *entry)
+static void runs_events_observe(struct run_entry *entry)
 {
     struct run_figures figures;
     run_figures(entry->run, &figures);
     run_observe(entry->run, true);
     entry->told_operations = figures.operations;
     entry->told_ns = clock_ns();
-    need_progress(entry->runs);
+    runs_events_need_progress(entry->runs);
 }
 
 /* Rates and response times are those since the last one. */
-static void tell_progress(struct run_entry *entry)
+static void runs_events_tell_progress(struct run_entry *entry)
 {
     struct term_builder measurements = {0};
     struct run_figures figures;
@@ -85,19 +85,19 @@ static void tell_progress(struct run_entry *entry)
     term_build_key_known(&measurements, "max_us", recent.count, recent.max_us);
     entry->told_operations = figures.operations;
     entry->told_ns = now;
-    tell(entry, "progress", &measurements);
+    runs_events_tell(entry, "progress", &measurements);
 }
 
-static void on_progress(void *owner)
+static void runs_events_on_progress(void *owner)
 {
     struct runs *runs = owner;
     runs->progress_is_set = false;
     for (struct run_entry *entry = runs->first; entry; entry = entry->next) {
         if (!entry->run)
             continue;
-        if (is_told(entry)) {
-            tell_progress(entry);
-            need_progress(runs);
+        if (runs_events_is_told(entry)) {
+            runs_events_tell_progress(entry);
+            runs_events_need_progress(runs);
         } else {
             run_observe(entry->run, false);
         }
@@ -112,44 +112,44 @@ void run_tell_telemetry(void *owner, const char *const name[4], struct term meas
     struct run_entry *entry = owner;
     struct subscription_event event = {
         .id = entry->summary.run_id, .name = name, .measurements = measurements, .metadata = metadata};
-    if (is_told(entry))
+    if (runs_events_is_told(entry))
         subscriptions_tell(entry->runs->subscriptions, &event);
 }
 
-static void tell_time(struct run_entry *entry, const char *what)
+static void runs_events_tell_time(struct run_entry *entry, const char *what)
 {
     struct term_builder measurements = {0};
     term_build_map(&measurements, 1);
     term_build_key_unsigned(&measurements, "system_time_us", clock_wall_us());
-    tell(entry, what, &measurements);
+    runs_events_tell(entry, what, &measurements);
 }
 
 void run_tell_queued(struct run_entry *entry)
 {
-    if (is_told(entry))
-        tell_time(entry, "queued");
+    if (runs_events_is_told(entry))
+        runs_events_tell_time(entry, "queued");
 }
 
 void run_tell_started(struct run_entry *entry)
 {
-    if (!is_told(entry))
+    if (!runs_events_is_told(entry))
         return;
-    observe(entry);
-    tell_time(entry, "start");
+    runs_events_observe(entry);
+    runs_events_tell_time(entry, "start");
 }
 
 void run_tell_ended(struct run_entry *entry)
 {
     struct term_builder measurements = {0};
     struct run_summary summary = run_summary_now(entry);
-    if (!is_told(entry))
+    if (!runs_events_is_told(entry))
         return;
     term_build_map(&measurements, 4);
     term_build_key_unsigned(&measurements, "duration_ms", summary.elapsed_ms);
     term_build_key_unsigned(&measurements, "operations", summary.operations);
     term_build_key_unsigned(&measurements, "operation_errors", summary.operation_errors);
     term_build_key_unsigned(&measurements, "dropped", summary.dropped);
-    tell(entry, "stop", &measurements);
+    runs_events_tell(entry, "stop", &measurements);
 }
 
 /* --- Subscribing --- */
@@ -158,8 +158,8 @@ enum subscription_outcome runs_subscribe(struct runs *runs, uint64_t id, struct 
 {
     enum subscription_outcome outcome = subscriptions_add(runs->subscriptions, id, pid);
     for (struct run_entry *entry = runs->first; entry && outcome == SUBSCRIBED; entry = entry->next)
-        if (entry->run && is_told(entry))
-            observe(entry);
+        if (entry->run && runs_events_is_told(entry))
+            runs_events_observe(entry);
     return outcome;
 }
 
@@ -171,7 +171,7 @@ void runs_unsubscribe(struct runs *runs, uint64_t id, struct term pid)
 void runs_open_events(struct runs *runs)
 {
     runs->subscriptions = subscriptions_new(runs->process);
-    loop_timer_init(&runs->progress, node_loop(runs->options.node), on_progress, runs);
+    loop_timer_init(&runs->progress, node_loop(runs->options.node), runs_events_on_progress, runs);
 }
 
 void runs_close_events(struct runs *runs)

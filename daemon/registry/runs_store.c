@@ -4,7 +4,7 @@
 #include "report/run_result.h"
 #include "run_entry_private.h"
 
-static void build_summary(const struct run_entry *entry, struct term_builder *builder)
+static void runs_store_build_summary(const struct run_entry *entry, struct term_builder *builder)
 {
     struct run_summary summary = run_summary_now(entry);
     term_build_map(builder, RUN_SUMMARY_PAIRS);
@@ -13,13 +13,13 @@ static void build_summary(const struct run_entry *entry, struct term_builder *bu
 
 /* --- Waiting --- */
 
-static void on_partial(void *owner, struct blob *report);
+static void runs_store_on_partial(void *owner, struct blob *report);
 
 /* A partial report is written as soon as there is one to write, unless the result comes first. */
-static void start_partial(struct run_entry *entry)
+static void runs_store_start_partial(struct run_entry *entry)
 {
     if (!entry->partial && entry->run && run_has_begun(entry->run))
-        entry->partial = run_partial_start(entry->run, on_partial, entry);
+        entry->partial = run_partial_start(entry->run, runs_store_on_partial, entry);
 }
 
 bool runs_wait(struct runs *runs, uint64_t id, struct run_wait *wait)
@@ -33,7 +33,7 @@ bool runs_wait(struct runs *runs, uint64_t id, struct run_wait *wait)
     wait->next = entry->waits;
     entry->waits = wait;
     if (wait->kind == RUN_WAIT_PARTIAL)
-        start_partial(entry);
+        runs_store_start_partial(entry);
     return true;
 }
 
@@ -51,7 +51,8 @@ void runs_forget_wait(struct run_wait *wait)
 }
 
 /* Answers all waits of a kind. */
-static void answer(struct run_entry *entry, enum run_wait_kind kind, const struct run_answer *answer)
+static void runs_store_answer(struct run_entry *entry, enum run_wait_kind kind,
+                              const struct run_answer *answer)
 {
     struct run_wait *wait = entry->waits;
     while (wait) {
@@ -65,41 +66,41 @@ static void answer(struct run_entry *entry, enum run_wait_kind kind, const struc
     }
 }
 
-static struct term blob_term(const struct blob *blob)
+static struct term runs_store_blob_term(const struct blob *blob)
 {
     return (struct term){blob->data, blob->size};
 }
 
-static void on_partial(void *owner, struct blob *report)
+static void runs_store_on_partial(void *owner, struct blob *report)
 {
     struct run_entry *entry = owner;
-    struct run_answer partial = {.result = blob_term(report), .in = report};
+    struct run_answer partial = {.result = runs_store_blob_term(report), .in = report};
     entry->partial = NULL;
-    answer(entry, RUN_WAIT_PARTIAL, &partial);
+    runs_store_answer(entry, RUN_WAIT_PARTIAL, &partial);
 }
 
-static void answer_all(struct run_entry *entry, struct blob *stored)
+static void runs_store_answer_all(struct run_entry *entry, struct blob *stored)
 {
     struct term_builder built = {0};
-    struct run_answer result = {.result = blob_term(stored), .in = blob_hold(stored)};
+    struct run_answer result = {.result = runs_store_blob_term(stored), .in = blob_hold(stored)};
     struct run_answer partial = {.in = stored};
     result.raised = term_of(&entry->raised);
     if (!run_result_is_answered(result.result)) {
         run_result_build(result.result, false, &built);
         blob_release(result.in);
         result.in = blob_take(&built.bytes);
-        result.result = blob_term(result.in);
+        result.result = runs_store_blob_term(result.in);
     }
-    if (!run_result_report(blob_term(stored), false, &partial.result))
+    if (!run_result_report(runs_store_blob_term(stored), false, &partial.result))
         partial.result = (struct term){0};
-    answer(entry, RUN_WAIT_RESULT, &result);
-    answer(entry, RUN_WAIT_PARTIAL, &partial);
+    runs_store_answer(entry, RUN_WAIT_RESULT, &result);
+    runs_store_answer(entry, RUN_WAIT_PARTIAL, &partial);
     blob_release(result.in);
 }
 
 /* --- Beginning and end --- */
 
-static void tell_begun(struct run_entry *entry)
+static void runs_store_tell_begun(struct run_entry *entry)
 {
     void (*begun)(void *, uint64_t) = entry->begun;
     entry->begun = NULL;
@@ -110,13 +111,13 @@ static void tell_begun(struct run_entry *entry)
 void run_store_begin(struct run_entry *entry)
 {
     struct term_builder summary = {0};
-    build_summary(entry, &summary);
+    runs_store_build_summary(entry, &summary);
     store_begin(entry->runs->store, entry->summary.run_id, term_built(&summary));
     term_build_free(&summary);
 }
 
 /* What a partial report has copied is the run's. */
-static void end_partial(struct run_entry *entry)
+static void runs_store_end_partial(struct run_entry *entry)
 {
     if (entry->partial)
         run_partial_cancel(entry->partial);
@@ -126,11 +127,11 @@ static void end_partial(struct run_entry *entry)
 void run_store_result(struct run_entry *entry, struct term raised)
 {
     struct term_builder summary = {0};
-    end_partial(entry);
+    runs_store_end_partial(entry);
     buffer_append(&entry->raised, raised.data, raised.size);
     run_summary_keep_reason(&entry->summary, term_built(&entry->result));
     entry->summary.report_bytes = entry->result.bytes.size;
-    build_summary(entry, &summary);
+    runs_store_build_summary(entry, &summary);
     buffer_fit(&entry->result.bytes);
     entry->content = blob_take(&entry->result.bytes);
     run_set_phase(entry, RUN_PHASE_STORING);
@@ -139,10 +140,10 @@ void run_store_result(struct run_entry *entry, struct term raised)
 }
 
 /* Of a run that has begun; what it has recorded is the caller's to release. */
-static struct blob *journal(struct run_entry *entry)
+static struct blob *runs_store_journal(struct run_entry *entry)
 {
     struct term_builder summary = {0}, partial = {0};
-    build_summary(entry, &summary);
+    runs_store_build_summary(entry, &summary);
     run_build_journal(entry->run, &partial);
     struct blob *content = blob_take(&partial.bytes);
     store_journal(entry->runs->store, entry->summary.run_id, term_built(&summary), content);
@@ -151,12 +152,12 @@ static struct blob *journal(struct run_entry *entry)
 }
 
 /* {error, {interrupted, Report | nil}} */
-static struct blob *interrupted(struct run_entry *entry)
+static struct blob *runs_store_interrupted(struct run_entry *entry)
 {
     struct term_builder result = {0};
     bool has_begun = entry->run && run_has_begun(entry->run);
-    struct blob *report = has_begun ? journal(entry) : NULL;
-    run_result_build(report ? blob_term(report) : TERM_ATOM("nil"), true, &result);
+    struct blob *report = has_begun ? runs_store_journal(entry) : NULL;
+    run_result_build(report ? runs_store_blob_term(report) : TERM_ATOM("nil"), true, &result);
     if (report)
         blob_release(report);
     return blob_take(&result.bytes);
@@ -165,36 +166,36 @@ static struct blob *interrupted(struct run_entry *entry)
 void run_store_abort(struct run_entry *entry)
 {
     struct blob *result = NULL;
-    end_partial(entry);
+    runs_store_end_partial(entry);
     if (entry->phase == RUN_PHASE_STORING) {
         result = blob_hold(entry->content);
     } else {
         entry->ended_ns = clock_ns();
         entry->summary.outcome = OUTCOME_INTERRUPTED;
         entry->summary.ended_at_ms = clock_wall_us() / 1000;
-        result = interrupted(entry);
+        result = runs_store_interrupted(entry);
     }
-    tell_begun(entry);
+    runs_store_tell_begun(entry);
     run_tell_ended(entry);
-    answer_all(entry, result);
+    runs_store_answer_all(entry, result);
     blob_release(result);
     run_entry_free(entry);
 }
 
 /* --- The store --- */
 
-static void on_written(void *owner, uint64_t id, enum store_state state, bool durable)
+static void runs_store_on_written(void *owner, uint64_t id, enum store_state state, bool durable)
 {
     struct runs *runs = owner;
     struct run_entry *entry = run_entry_find(runs, id);
     (void)durable; /* the store has said so and keeps it in memory */
     if (!entry)
         return;
-    tell_begun(entry);
+    runs_store_tell_begun(entry);
     if (state != STORE_FINISHED)
         return;
     run_tell_ended(entry);
-    answer_all(entry, entry->content);
+    runs_store_answer_all(entry, entry->content);
     run_entry_free(entry);
 }
 
@@ -204,7 +205,7 @@ static void on_written(void *owner, uint64_t id, enum store_state state, bool du
  * added to what is measured meanwhile: so each pass makes one at most, and those of runs that were started
  * together are spread over the time between journals. */
 
-static struct run_entry *next_to_journal(struct runs *runs)
+static struct run_entry *runs_store_next_to_journal(struct runs *runs)
 {
     const uint64_t latest_ns = clock_ns() + runs->options.limits.journal_ns;
     struct run_entry *next = NULL;
@@ -221,7 +222,7 @@ static struct run_entry *next_to_journal(struct runs *runs)
 
 void runs_plan_journal(struct runs *runs)
 {
-    const struct run_entry *next = runs->options.folder ? next_to_journal(runs) : NULL;
+    const struct run_entry *next = runs->options.folder ? runs_store_next_to_journal(runs) : NULL;
     uint64_t now_ns = clock_ns();
     if (next)
         loop_timer_set(&runs->journal, next->journal_ns > now_ns ? next->journal_ns - now_ns : 0);
@@ -229,13 +230,13 @@ void runs_plan_journal(struct runs *runs)
         loop_timer_stop(&runs->journal);
 }
 
-static void journal_next(void *owner)
+static void runs_store_journal_next(void *owner)
 {
     struct runs *runs = owner;
-    struct run_entry *entry = next_to_journal(runs);
+    struct run_entry *entry = runs_store_next_to_journal(runs);
     if (entry && entry->journal_ns <= clock_ns()) {
         if (run_has_begun(entry->run))
-            blob_release(journal(entry));
+            blob_release(runs_store_journal(entry));
         entry->journal_ns = clock_ns() + runs->options.limits.journal_ns;
     }
     runs_plan_journal(runs);
@@ -255,10 +256,10 @@ void runs_open_store(struct runs *runs)
     struct store_options options = {.loop = node_loop(runs->options.node),
                                     .folder = runs->options.folder,
                                     .limits = runs->options.limits.store,
-                                    .written = on_written,
+                                    .written = runs_store_on_written,
                                     .owner = runs};
     runs->store = store_open(&options);
-    loop_timer_init(&runs->journal, options.loop, journal_next, runs);
+    loop_timer_init(&runs->journal, options.loop, runs_store_journal_next, runs);
 }
 
 struct store *runs_store(const struct runs *runs)

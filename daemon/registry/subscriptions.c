@@ -21,7 +21,7 @@ struct subscriptions {
     size_t count;
 };
 
-static struct term pid_of(const struct subscription *subscription)
+static struct term subscriptions_pid_of(const struct subscription *subscription)
 {
     return term_of(&subscription->pid);
 }
@@ -35,7 +35,7 @@ struct subscriptions *subscriptions_new(struct process *process)
     return subscriptions;
 }
 
-static void forget(struct subscription *subscription)
+static void subscriptions_forget(struct subscription *subscription)
 {
     struct subscription **link = &subscription->owner->first;
     while (*link != subscription)
@@ -50,20 +50,21 @@ static void forget(struct subscription *subscription)
 void subscriptions_free(struct subscriptions *subscriptions)
 {
     while (subscriptions->first)
-        forget(subscriptions->first);
+        subscriptions_forget(subscriptions->first);
     free(subscriptions);
 }
 
-static void on_down(void *owner, struct term reason)
+static void subscriptions_on_down(void *owner, struct term reason)
 {
     (void)reason;
-    forget(owner);
+    subscriptions_forget(owner);
 }
 
-static struct subscription *find(const struct subscriptions *subscriptions, uint64_t id, struct term pid)
+static struct subscription *subscriptions_find(const struct subscriptions *subscriptions, uint64_t id,
+                                               struct term pid)
 {
     struct subscription *subscription = subscriptions->first;
-    while (subscription && !(subscription->id == id && term_same(pid_of(subscription), pid)))
+    while (subscription && !(subscription->id == id && term_same(subscriptions_pid_of(subscription), pid)))
         subscription = subscription->next;
     return subscription;
 }
@@ -72,14 +73,14 @@ enum subscription_outcome subscriptions_add(struct subscriptions *subscriptions,
 {
     struct process *process = subscriptions->process;
     struct peer *peer = node_peer_of(process_node(process), pid);
-    if (find(subscriptions, id, pid))
+    if (subscriptions_find(subscriptions, id, pid))
         return SUBSCRIBED;
     if (!peer)
         return SUBSCRIPTION_NODEDOWN;
     if (subscriptions->count == SUBSCRIPTIONS_MOST)
         return SUBSCRIPTIONS_TOO_MANY;
     struct subscription *subscription = memory_zalloc(1, sizeof(*subscription));
-    if (!monitor_start(&subscription->monitor, process, peer, pid, on_down, subscription)) {
+    if (!monitor_start(&subscription->monitor, process, peer, pid, subscriptions_on_down, subscription)) {
         free(subscription);
         return SUBSCRIPTION_NODEDOWN;
     }
@@ -94,12 +95,12 @@ enum subscription_outcome subscriptions_add(struct subscriptions *subscriptions,
 
 void subscriptions_remove(struct subscriptions *subscriptions, uint64_t id, struct term pid)
 {
-    struct subscription *subscription = find(subscriptions, id, pid);
+    struct subscription *subscription = subscriptions_find(subscriptions, id, pid);
     if (subscription)
-        forget(subscription);
+        subscriptions_forget(subscription);
 }
 
-static bool is_told(const struct subscription *subscription, uint64_t id)
+static bool subscriptions_is_told(const struct subscription *subscription, uint64_t id)
 {
     return subscription->id == SUBSCRIPTIONS_ALL || subscription->id == id;
 }
@@ -107,7 +108,7 @@ static bool is_told(const struct subscription *subscription, uint64_t id)
 bool subscriptions_have(const struct subscriptions *subscriptions, uint64_t id)
 {
     const struct subscription *subscription = subscriptions->first;
-    while (subscription && !is_told(subscription, id))
+    while (subscription && !subscriptions_is_told(subscription, id))
         subscription = subscription->next;
     return subscription != NULL;
 }
@@ -115,7 +116,7 @@ bool subscriptions_have(const struct subscriptions *subscriptions, uint64_t id)
 /* --- Telling --- */
 
 /* The metadata with `missed` as one of its keys when there is something to tell. */
-static void build_metadata(struct term metadata, uint64_t missed, struct term_builder *builder)
+static void subscriptions_build_metadata(struct term metadata, uint64_t missed, struct term_builder *builder)
 {
     struct term_pairs pairs;
     struct term key, value;
@@ -132,7 +133,8 @@ static void build_metadata(struct term metadata, uint64_t missed, struct term_bu
     term_build_unsigned(builder, missed);
 }
 
-static void build_event(const struct subscription_event *event, uint64_t missed, struct term_builder *builder)
+static void subscriptions_build_event(const struct subscription_event *event, uint64_t missed,
+                                      struct term_builder *builder)
 {
     size_t parts = 0;
     while (parts < 4 && event->name[parts])
@@ -145,48 +147,50 @@ static void build_event(const struct subscription_event *event, uint64_t missed,
         term_build_atom(builder, event->name[i]);
     term_build_nil(builder);
     term_build_term(builder, event->measurements);
-    build_metadata(event->metadata, missed, builder);
+    subscriptions_build_metadata(event->metadata, missed, builder);
 }
 
-static void send_event(struct subscription *subscription, const struct subscription_event *event)
+static void subscriptions_send_event(struct subscription *subscription,
+                                     const struct subscription_event *event)
 {
     struct process *process = subscription->owner->process;
     struct term_builder message = {0};
-    build_event(event, subscription->missed, &message);
+    subscriptions_build_event(event, subscription->missed, &message);
     subscription->missed = 0;
-    (void)node_send(process_node(process), process, pid_of(subscription), term_built(&message));
+    (void)node_send(process_node(process), process, subscriptions_pid_of(subscription), term_built(&message));
     term_build_free(&message);
 }
 
 /* Nothing that is sent ends a subscription: a connection closes at the end of the pass. */
-static void tell(struct subscriptions *subscriptions, const struct subscription_event *event, bool is_last)
+static void subscriptions_send_all(struct subscriptions *subscriptions,
+                                   const struct subscription_event *event, bool is_last)
 {
     struct node *node = process_node(subscriptions->process);
     for (struct subscription *subscription = subscriptions->first; subscription;
          subscription = subscription->next) {
-        if (!is_told(subscription, event->id))
+        if (!subscriptions_is_told(subscription, event->id))
             continue;
-        struct peer *peer = node_peer_of(node, pid_of(subscription));
+        struct peer *peer = node_peer_of(node, subscriptions_pid_of(subscription));
         if (!is_last && peer && peer_is_congested(peer))
             subscription->missed++;
         else
-            send_event(subscription, event);
+            subscriptions_send_event(subscription, event);
     }
 }
 
 void subscriptions_tell(struct subscriptions *subscriptions, const struct subscription_event *event)
 {
-    tell(subscriptions, event, false);
+    subscriptions_send_all(subscriptions, event, false);
 }
 
 void subscriptions_end(struct subscriptions *subscriptions, const struct subscription_event *event)
 {
-    tell(subscriptions, event, true);
+    subscriptions_send_all(subscriptions, event, true);
     struct subscription *subscription = subscriptions->first;
     while (subscription) {
         struct subscription *next = subscription->next;
         if (subscription->id == event->id)
-            forget(subscription);
+            subscriptions_forget(subscription);
         subscription = next;
     }
 }

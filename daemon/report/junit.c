@@ -10,14 +10,14 @@
 #define TERM_BYTES 1000
 
 /* Characters that XML 1.0 has. */
-static bool is_allowed(uint32_t character)
+static bool junit_is_allowed(uint32_t character)
 {
     return character == '\t' || character == '\n' || character == '\r' ||
            (character >= 0x20 && character <= 0xd7ff) || (character >= 0xe000 && character <= 0xfffd) ||
            character >= 0x10000;
 }
 
-static const char *entity_of(uint32_t character)
+static const char *junit_entity_of(uint32_t character)
 {
     switch (character) {
     case '&':
@@ -33,16 +33,16 @@ static const char *entity_of(uint32_t character)
     }
 }
 
-static void write_escaped(const void *data, size_t size, struct buffer *xml)
+static void junit_write_escaped(const void *data, size_t size, struct buffer *xml)
 {
     const uint8_t *text = data;
     for (size_t i = 0; i < size;) {
         uint32_t character = 0;
         size_t length = utf8_decode(text + i, size - i, &character);
-        const char *entity = length ? entity_of(character) : NULL;
+        const char *entity = length ? junit_entity_of(character) : NULL;
         if (entity)
             buffer_print(xml, "%s", entity);
-        else if (length && is_allowed(character))
+        else if (length && junit_is_allowed(character))
             buffer_append(xml, text + i, length);
         else
             buffer_append(xml, "?", 1);
@@ -50,38 +50,38 @@ static void write_escaped(const void *data, size_t size, struct buffer *xml)
     }
 }
 
-static void write_text(const char *text, struct buffer *xml)
+static void junit_write_text(const char *text, struct buffer *xml)
 {
-    write_escaped(text, strlen(text), xml);
+    junit_write_escaped(text, strlen(text), xml);
 }
 
-static void open_case(const char *suite, const char *name, struct buffer *xml)
+static void junit_open_case(const char *suite, const char *name, struct buffer *xml)
 {
     buffer_print(xml, "    <testcase classname=\"");
-    write_text(suite, xml);
+    junit_write_text(suite, xml);
     buffer_print(xml, "\" name=\"");
-    write_text(name, xml);
+    junit_write_text(name, xml);
     buffer_print(xml, "\"");
 }
 
-static void close_case(bool passed, const char *kind, const char *message, struct buffer *xml)
+static void junit_close_case(bool passed, const char *kind, const char *message, struct buffer *xml)
 {
     if (passed) {
         buffer_print(xml, "/>\n");
         return;
     }
     buffer_print(xml, ">\n      <%s message=\"", kind);
-    write_text(message, xml);
+    junit_write_text(message, xml);
     buffer_print(xml, "\"/>\n    </testcase>\n");
 }
 
 /* The run as such: an expectation that was missed is a case of its own. */
-static bool has_ended_well(const struct report_view *view)
+static bool junit_has_ended_well(const struct report_view *view)
 {
     return (view->outcome == OUTCOME_COMPLETED || view->outcome == OUTCOME_MISSED) && !view->cleanup.data;
 }
 
-static void write_outcome(const struct report_view *view, const char *suite, struct buffer *xml)
+static void junit_write_outcome(const struct report_view *view, const char *suite, struct buffer *xml)
 {
     struct buffer message = {0};
     char term[TERM_BYTES];
@@ -95,25 +95,25 @@ static void write_outcome(const struct report_view *view, const char *suite, str
     if (view->cleanup.data)
         buffer_print(&message, "; cleanup failed: %s", term_text(view->cleanup, term, sizeof(term)));
     buffer_append(&message, "", 1);
-    open_case(suite, "outcome", xml);
-    close_case(has_ended_well(view), view->outcome == OUTCOME_NOT_RUN ? "error" : "failure",
-               (const char *)buffer_bytes(&message), xml);
+    junit_open_case(suite, "outcome", xml);
+    junit_close_case(junit_has_ended_well(view), view->outcome == OUTCOME_NOT_RUN ? "error" : "failure",
+                     (const char *)buffer_bytes(&message), xml);
     buffer_free(&message);
 }
 
-static bool is_met(struct term expectation)
+static bool junit_is_met(struct term expectation)
 {
     struct term met = report_view_get(expectation, "met");
     return met.data && term_is_atom(met, "true");
 }
 
-static void write_figure(struct term value, struct buffer *message)
+static void junit_write_figure(struct term value, struct buffer *message)
 {
     char text[100];
     buffer_print(message, "%s", value.data ? term_text(value, text, sizeof(text)) : "nothing");
 }
 
-static void write_expectation(struct term expectation, const char *suite, struct buffer *xml)
+static void junit_write_expectation(struct term expectation, const char *suite, struct buffer *xml)
 {
     struct buffer message = {0};
     char name[TERM_ATOM_BYTES + 1];
@@ -121,12 +121,12 @@ static void write_expectation(struct term expectation, const char *suite, struct
     if (!of.data || !term_read_atom(of, name))
         return;
     buffer_print(&message, "measured ");
-    write_figure(report_view_get(expectation, "measured"), &message);
+    junit_write_figure(report_view_get(expectation, "measured"), &message);
     buffer_print(&message, ", limit ");
-    write_figure(report_view_get(expectation, "limit"), &message);
+    junit_write_figure(report_view_get(expectation, "limit"), &message);
     buffer_append(&message, "", 1);
-    open_case(suite, name, xml);
-    close_case(is_met(expectation), "failure", (const char *)buffer_bytes(&message), xml);
+    junit_open_case(suite, name, xml);
+    junit_close_case(junit_is_met(expectation), "failure", (const char *)buffer_bytes(&message), xml);
     buffer_free(&message);
 }
 
@@ -136,18 +136,18 @@ struct counts {
     size_t errors;
 };
 
-static struct counts count(const struct report_view *view, struct term_list list)
+static struct counts junit_count(const struct report_view *view, struct term_list list)
 {
     struct counts counts = {.tests = 1 + list.count};
     struct term expectation;
     counts.errors = view->outcome == OUTCOME_NOT_RUN;
-    counts.failures = !has_ended_well(view) && !counts.errors;
+    counts.failures = !junit_has_ended_well(view) && !counts.errors;
     while (term_list_next(&list, &expectation))
-        counts.failures += !is_met(expectation);
+        counts.failures += !junit_is_met(expectation);
     return counts;
 }
 
-static void write_counts(const struct counts *counts, double seconds, struct buffer *xml)
+static void junit_write_counts(const struct counts *counts, double seconds, struct buffer *xml)
 {
     buffer_print(xml, "tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" time=\"%.3f\"", counts->tests,
                  counts->failures, counts->errors, seconds);
@@ -160,18 +160,18 @@ void junit_write(const struct report_view *view, const char *name, struct buffer
     double seconds = (double)report_view_count(view->keys[REPORT_METRICS], "overall_duration_ms", 0) / 1000;
     if (!view->keys[REPORT_EXPECTATIONS].data || !term_list_start(&list, view->keys[REPORT_EXPECTATIONS]))
         list = (struct term_list){0};
-    struct counts counts = count(view, list);
+    struct counts counts = junit_count(view, list);
     buffer_print(xml, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites ");
-    write_counts(&counts, seconds, xml);
+    junit_write_counts(&counts, seconds, xml);
     buffer_print(xml, ">\n  <testsuite name=\"");
-    write_text(name, xml);
+    junit_write_text(name, xml);
     buffer_print(xml, "\" ");
-    write_counts(&counts, seconds, xml);
+    junit_write_counts(&counts, seconds, xml);
     buffer_print(xml, ">\n");
-    write_outcome(view, name, xml);
+    junit_write_outcome(view, name, xml);
     while (term_list_next(&list, &expectation))
-        write_expectation(expectation, name, xml);
+        junit_write_expectation(expectation, name, xml);
     buffer_print(xml, "    <system-out>");
-    write_escaped(buffer_bytes(text), text->size, xml);
+    junit_write_escaped(buffer_bytes(text), text->size, xml);
     buffer_print(xml, "</system-out>\n  </testsuite>\n</testsuites>\n");
 }

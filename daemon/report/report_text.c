@@ -39,7 +39,7 @@ void report_text_bar(char *bar, size_t width, double share)
     bar[length] = '\0';
 }
 
-static int64_t integer_of(struct term value)
+static int64_t report_text_integer_of(struct term value)
 {
     int64_t number = 0;
     return value.data && term_read_integer(value, &number) ? number : 0;
@@ -47,7 +47,8 @@ static int64_t integer_of(struct term value)
 
 /* --- What came of it --- */
 
-static void add_share(struct text_table *table, uint64_t errors, uint64_t operations, uint64_t dropped)
+static void report_text_add_share(struct text_table *table, uint64_t errors, uint64_t operations,
+                                  uint64_t dropped)
 {
     struct text_number count, lost;
     char share[40] = "", drops[80] = "";
@@ -59,7 +60,7 @@ static void add_share(struct text_table *table, uint64_t errors, uint64_t operat
     text_table_add(table, "%s%s%s", text_count(&count, errors), share, drops);
 }
 
-static void add_metrics(struct text_table *table, const struct report_view *view)
+static void report_text_add_metrics(struct text_table *table, const struct report_view *view)
 {
     struct term metrics = view->keys[REPORT_METRICS];
     struct text_number count, threads, rate, load, all;
@@ -73,14 +74,14 @@ static void add_metrics(struct text_table *table, const struct report_view *view
                    text_count(&threads, report_view_count(metrics, "thread_count", 0)),
                    text_duration(&load, ms * 1000),
                    text_rate(&rate, ms ? (double)operations * 1000 / (double)ms : 0));
-    add_share(table, report_view_count(metrics, "operation_errors", 0), operations,
-              report_view_count(metrics, "dropped", 0));
+    report_text_add_share(table, report_view_count(metrics, "operation_errors", 0), operations,
+                          report_view_count(metrics, "dropped", 0));
     text_table_add(table, "time in all");
     text_table_add(table, "%s", text_duration(&all, overall * 1000));
 }
 
 /* Of one target, or the longest of several. */
-static void add_mailbox(struct text_table *table, struct term mailbox)
+static void report_text_add_mailbox(struct text_table *table, struct term mailbox)
 {
     struct term_list list;
     struct term one;
@@ -102,7 +103,7 @@ static void add_mailbox(struct text_table *table, struct term mailbox)
     text_table_add(table, "%s at most, of %zu targets", text_count(&most, longest), list.count);
 }
 
-static void add_performance(struct text_table *table, struct term performance)
+static void report_text_add_performance(struct text_table *table, struct term performance)
 {
     struct text_number memory, reductions;
     if (!performance.data)
@@ -113,7 +114,7 @@ static void add_performance(struct text_table *table, struct term performance)
                    text_count(&reductions, report_view_count(performance, "reductions", 0)));
 }
 
-static void add_metadata(struct text_table *table, struct term metadata)
+static void report_text_add_metadata(struct text_table *table, struct term metadata)
 {
     struct term_pairs pairs;
     struct term key, value;
@@ -131,7 +132,7 @@ static void add_metadata(struct text_table *table, struct term metadata)
 }
 
 /* A long text, on lines of its own. */
-static void add_wrapped(struct text_table *table, const char *label, struct term term)
+static void report_text_add_wrapped(struct text_table *table, const char *label, struct term term)
 {
     enum { LINE = TEXT_WIDTH - REPORT_TEXT_INDENT - 16 };
     char content[REASON_LINES * LINE];
@@ -147,28 +148,28 @@ static void add_wrapped(struct text_table *table, const char *label, struct term
     }
 }
 
-static void write_head(const struct report_view *view, struct buffer *text)
+static void report_text_write_head(const struct report_view *view, struct buffer *text)
 {
     static const struct text_column columns[] = {{.title = NULL}, {.title = NULL, .flexible = true}};
     struct text_table table;
-    int64_t id = integer_of(view->keys[REPORT_RUN_ID]);
+    int64_t id = report_text_integer_of(view->keys[REPORT_RUN_ID]);
     buffer_print(text, "Run");
     if (id)
         buffer_print(text, " %lld", (long long)id);
     buffer_print(text, ": %s\n", report_view_outcome(view));
     text_table_init(&table, columns, ARRAY_LENGTH(columns));
     if (view->reason.data && view->outcome != OUTCOME_MISSED && !view->problems.data)
-        add_wrapped(&table, "reason", view->reason);
+        report_text_add_wrapped(&table, "reason", view->reason);
     if (view->cleanup.data)
-        add_wrapped(&table, "cleanup failed", view->cleanup);
-    add_metrics(&table, view);
-    add_mailbox(&table, view->keys[REPORT_MAILBOX]);
-    add_performance(&table, view->keys[REPORT_PERFORMANCE]);
+        report_text_add_wrapped(&table, "cleanup failed", view->cleanup);
+    report_text_add_metrics(&table, view);
+    report_text_add_mailbox(&table, view->keys[REPORT_MAILBOX]);
+    report_text_add_performance(&table, view->keys[REPORT_PERFORMANCE]);
     if (view->keys[REPORT_SEED].data) {
         text_table_add(&table, "seed");
-        text_table_add(&table, "%lld", (long long)integer_of(view->keys[REPORT_SEED]));
+        text_table_add(&table, "%lld", (long long)report_text_integer_of(view->keys[REPORT_SEED]));
     }
-    add_metadata(&table, view->keys[REPORT_METADATA]);
+    report_text_add_metadata(&table, view->keys[REPORT_METADATA]);
     text_table_write(&table, REPORT_TEXT_INDENT, text);
     text_table_free(&table);
     if (view->problems.data)
@@ -177,7 +178,7 @@ static void write_head(const struct report_view *view, struct buffer *text)
 
 /* --- Expectations --- */
 
-static void add_figure(struct text_table *table, struct term value)
+static void report_text_add_figure(struct text_table *table, struct term value)
 {
     struct text_number number;
     int64_t integer;
@@ -192,7 +193,7 @@ static void add_figure(struct text_table *table, struct term value)
         text_table_add(table, "?");
 }
 
-static void write_expectations(const struct report_view *view, struct buffer *text)
+static void report_text_write_expectations(const struct report_view *view, struct buffer *text)
 {
     static const struct text_column columns[] = {{.title = ""},
                                                  {.title = "expectation"},
@@ -211,8 +212,8 @@ static void write_expectations(const struct report_view *view, struct buffer *te
         struct term met = report_view_get(one, "met");
         text_table_add(&table, "%s", met.data && term_is_atom(met, "true") ? "met" : "MISSED");
         text_table_add(&table, "%s", expectation.data ? term_text(expectation, name, sizeof(name)) : "?");
-        add_figure(&table, report_view_get(one, "measured"));
-        add_figure(&table, report_view_get(one, "limit"));
+        report_text_add_figure(&table, report_view_get(one, "measured"));
+        report_text_add_figure(&table, report_view_get(one, "limit"));
     }
     report_text_heading(text, "Expectations");
     text_table_write(&table, REPORT_TEXT_INDENT, text);
@@ -221,7 +222,7 @@ static void write_expectations(const struct report_view *view, struct buffer *te
 
 /* --- Errors --- */
 
-static int by_count(const void *a, const void *b)
+static int report_text_by_count(const void *a, const void *b)
 {
     const struct report_text_counted *left = a, *right = b;
     bool left_last = term_is_atom(left->key, "other"), right_last = term_is_atom(right->key, "other");
@@ -248,17 +249,17 @@ size_t report_text_sort(struct term map, uint64_t (*count_of)(struct term value)
             counted[size++] = (struct report_text_counted){key, value, count};
     }
     if (size)
-        qsort(counted, size, sizeof(*counted), by_count);
+        qsort(counted, size, sizeof(*counted), report_text_by_count);
     return size;
 }
 
-static uint64_t count_of_error(struct term value)
+static uint64_t report_text_count_of_error(struct term value)
 {
     int64_t number;
     return term_read_integer(value, &number) && number > 0 ? (uint64_t)number : 0;
 }
 
-static void write_errors(const struct report_view *view, struct buffer *text)
+static void report_text_write_errors(const struct report_view *view, struct buffer *text)
 {
     static const struct text_column columns[] = {{.title = "count", .right = true},
                                                  {.title = "reason", .flexible = true}};
@@ -266,7 +267,7 @@ static void write_errors(const struct report_view *view, struct buffer *text)
     struct text_table table;
     struct text_number figure;
     char content[REPORT_TEXT_TERM_BYTES];
-    size_t count = report_text_sort(view->keys[REPORT_ERRORS], count_of_error, errors);
+    size_t count = report_text_sort(view->keys[REPORT_ERRORS], report_text_count_of_error, errors);
     if (!count)
         return;
     text_table_init(&table, columns, ARRAY_LENGTH(columns));
@@ -285,8 +286,9 @@ static void write_errors(const struct report_view *view, struct buffer *text)
 void report_text_write(const struct report_view *view, struct buffer *text)
 {
     static void (*const sections[])(const struct report_view *view, struct buffer *text) = {
-        write_head,           write_expectations, write_errors,      report_text_latency,
-        report_text_timeline, report_text_faults, report_text_plans,
+        report_text_write_head, report_text_write_expectations, report_text_write_errors,
+        report_text_latency,    report_text_timeline,           report_text_faults,
+        report_text_plans,
     };
     for (size_t i = 0; i < ARRAY_LENGTH(sections); i++)
         sections[i](view, text);

@@ -10,13 +10,13 @@
 
 #define FAULTS_SHOWN 40
 
-static void add_term(struct text_table *table, struct term term)
+static void text_faults_add_term(struct text_table *table, struct term term)
 {
     char content[REPORT_TEXT_TERM_BYTES];
     text_table_add(table, "%s", term.data ? term_text(term, content, sizeof(content)) : "-");
 }
 
-static void add_ms(struct text_table *table, struct term fault, const char *key)
+static void text_faults_add_ms(struct text_table *table, struct term fault, const char *key)
 {
     struct text_number number;
     struct term value = report_view_get(fault, key);
@@ -24,7 +24,7 @@ static void add_ms(struct text_table *table, struct term fault, const char *key)
                    value.data ? text_duration(&number, report_view_count(fault, key, 0) * 1000) : "-");
 }
 
-static void write_left(struct term healed, struct buffer *text)
+static void text_faults_write_left(struct term healed, struct buffer *text)
 {
     static const struct text_column columns[] = {{.title = NULL}, {.title = NULL, .flexible = true}};
     struct text_table table;
@@ -35,7 +35,7 @@ static void write_left(struct term healed, struct buffer *text)
     text_table_init(&table, columns, ARRAY_LENGTH(columns));
     while (table.cell_count < 2 * FAULTS_SHOWN && term_list_next(&list, &left)) {
         text_table_add(&table, "NOT UNDONE");
-        add_term(&table, left);
+        text_faults_add_term(&table, left);
     }
     text_table_write(&table, REPORT_TEXT_INDENT, text);
     text_table_free(&table);
@@ -61,25 +61,25 @@ void report_text_faults(const struct report_view *view, struct buffer *text)
     text_table_init(&table, columns, ARRAY_LENGTH(columns));
     while (table.cell_count < ARRAY_LENGTH(columns) * FAULTS_SHOWN && term_list_next(&list, &fault)) {
         struct term came_of_it = report_view_get(fault, "outcome");
-        add_ms(&table, fault, "at_ms");
-        add_term(&table, report_view_get(fault, "kind"));
-        add_term(&table, report_view_get(fault, "target"));
+        text_faults_add_ms(&table, fault, "at_ms");
+        text_faults_add_term(&table, report_view_get(fault, "kind"));
+        text_faults_add_term(&table, report_view_get(fault, "target"));
         text_table_add(&table, "%s", came_of_it.data ? term_text(came_of_it, outcome, sizeof(outcome)) : "-");
-        add_ms(&table, fault, "duration_ms");
-        add_ms(&table, fault, "recovery_ms");
+        text_faults_add_ms(&table, fault, "duration_ms");
+        text_faults_add_ms(&table, fault, "recovery_ms");
         text_table_add(&table, "%s", text_count(&number, report_view_count(fault, "errors", 0)));
     }
     report_text_heading(text, "Faults: %zu", list.count);
     text_table_write(&table, REPORT_TEXT_INDENT, text);
     text_table_free(&table);
     report_text_more(text, list.count, FAULTS_SHOWN);
-    write_left(view->keys[REPORT_HEALED], text);
+    text_faults_write_left(view->keys[REPORT_HEALED], text);
 }
 
 /* --- Dry runs --- */
 
 /* 500 ms, 1.50 s, ... */
-static void add_times(struct text_table *table, struct term times)
+static void text_faults_add_times(struct text_table *table, struct term times)
 {
     enum { SHOWN = 4 };
     char text[100] = "";
@@ -114,9 +114,9 @@ void report_text_plans(const struct report_view *view, struct buffer *text)
     text_table_init(&table, columns, ARRAY_LENGTH(columns));
     while (table.cell_count < ARRAY_LENGTH(columns) * FAULTS_SHOWN && term_list_next(&list, &plan)) {
         struct term wrong = report_view_get(plan, "problem");
-        add_times(&table, report_view_get(plan, "at_ms"));
-        add_term(&table, report_view_get(plan, "kind"));
-        add_term(&table, report_view_get(plan, "target"));
+        text_faults_add_times(&table, report_view_get(plan, "at_ms"));
+        text_faults_add_term(&table, report_view_get(plan, "kind"));
+        text_faults_add_term(&table, report_view_get(plan, "target"));
         text_table_add(&table, "%s", wrong.data ? term_text(wrong, problem, sizeof(problem)) : "");
     }
     report_text_heading(text, "Faults that would be injected");

@@ -16,15 +16,15 @@ static const struct {
 } quantiles[] = {{"min_us", "min"}, {"p50_us", "p50"},    {"p90_us", "p90"}, {"p95_us", "p95"},
                  {"p99_us", "p99"}, {"p999_us", "p99.9"}, {"max_us", "max"}};
 
-static bool has_values(struct term stats)
+static bool text_latency_has_values(struct term stats)
 {
     return report_view_count(stats, "count", 0) > 0;
 }
 
-static void add_stats(struct text_table *table, const char *name, struct term stats)
+static void text_latency_add_stats(struct text_table *table, const char *name, struct term stats)
 {
     struct text_number number;
-    if (!has_values(stats))
+    if (!text_latency_has_values(stats))
         return;
     text_table_add(table, "%s", name);
     text_table_add(table, "%s", text_count(&number, report_view_count(stats, "count", 0)));
@@ -32,23 +32,23 @@ static void add_stats(struct text_table *table, const char *name, struct term st
         text_table_add(table, "%s", text_duration(&number, report_view_count(stats, quantiles[i].key, 0)));
 }
 
-static uint64_t count_of_stats(struct term stats)
+static uint64_t text_latency_count_of_stats(struct term stats)
 {
     return report_view_count(stats, "count", 0);
 }
 
 /* Of several operations each its own. */
-static void add_operations(struct text_table *table, struct term operations)
+static void text_latency_add_operations(struct text_table *table, struct term operations)
 {
     struct report_text_counted counted[REPORT_TEXT_COUNTED];
     char name[REPORT_TEXT_TERM_BYTES];
-    size_t count = report_text_sort(operations, count_of_stats, counted);
+    size_t count = report_text_sort(operations, text_latency_count_of_stats, counted);
     for (size_t i = 0; count > 1 && i < count; i++)
-        add_stats(table, term_text(counted[i].key, name, sizeof(name)), counted[i].value);
+        text_latency_add_stats(table, term_text(counted[i].key, name, sizeof(name)), counted[i].value);
 }
 
 /* How long the shares of the operations have taken, to be seen at a glance. */
-static void write_bars(struct term stats, struct buffer *text)
+static void text_latency_write_bars(struct term stats, struct buffer *text)
 {
     static const struct text_column columns[] = {{.title = NULL}, {.right = true}, {.title = NULL}};
     enum { WIDTH = 60 };
@@ -75,19 +75,20 @@ void report_text_latency(const struct report_view *view, struct buffer *text)
     struct text_column columns[2 + ARRAY_LENGTH(quantiles)] = {{.title = "", .flexible = true},
                                                                {.title = "count", .right = true}};
     struct text_table table;
-    if (!has_values(overall))
+    if (!text_latency_has_values(overall))
         return;
     for (size_t i = 0; i < ARRAY_LENGTH(quantiles); i++)
         columns[2 + i] = (struct text_column){.title = quantiles[i].title, .right = true};
     text_table_init(&table, columns, ARRAY_LENGTH(columns));
-    add_stats(&table, "all", overall);
-    add_operations(&table, report_view_get(latency, "operations"));
-    add_stats(&table, "from their send", report_view_get(report_view_get(latency, "service"), "overall"));
-    add_stats(&table, "sent late by", report_view_get(latency, "start_delay"));
+    text_latency_add_stats(&table, "all", overall);
+    text_latency_add_operations(&table, report_view_get(latency, "operations"));
+    text_latency_add_stats(&table, "from their send",
+                           report_view_get(report_view_get(latency, "service"), "overall"));
+    text_latency_add_stats(&table, "sent late by", report_view_get(latency, "start_delay"));
     report_text_heading(text, "Response times");
     text_table_write(&table, REPORT_TEXT_INDENT, text);
     text_table_free(&table);
-    write_bars(overall, text);
+    text_latency_write_bars(overall, text);
 }
 
 /* --- The course of the load --- */
@@ -107,7 +108,7 @@ struct course {
     char marks[MARKS_BYTES];
 };
 
-static uint64_t sum_of(struct term counts)
+static uint64_t text_latency_sum_of(struct term counts)
 {
     struct term_pairs pairs;
     struct term key, value;
@@ -122,7 +123,7 @@ static uint64_t sum_of(struct term counts)
 }
 
 /* suspend injected, suspend undone */
-static void add_marks(struct course *course, struct term marks)
+static void text_latency_add_marks(struct course *course, struct term marks)
 {
     struct term_list list;
     struct term mark;
@@ -138,30 +139,30 @@ static void add_marks(struct course *course, struct term marks)
     }
 }
 
-static uint64_t greater(uint64_t a, uint64_t b)
+static uint64_t text_latency_greater(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
 }
 
-static void add_interval(struct course *course, struct term interval)
+static void text_latency_add_interval(struct course *course, struct term interval)
 {
     if (!course->ms)
         course->at_ms = report_view_count(interval, "at_ms", 0);
     course->ms += report_view_count(interval, "interval_ms", 0);
     course->operations += report_view_count(interval, "operations", 0);
-    course->errors += sum_of(report_view_get(interval, "errors"));
-    course->p99_us = greater(course->p99_us, report_view_count(interval, "p99_us", 0));
-    course->in_flight = greater(course->in_flight, report_view_count(interval, "in_flight", 0));
-    course->mailbox = greater(course->mailbox, report_view_count(interval, "mailbox", 0));
-    add_marks(course, report_view_get(interval, "marks"));
+    course->errors += text_latency_sum_of(report_view_get(interval, "errors"));
+    course->p99_us = text_latency_greater(course->p99_us, report_view_count(interval, "p99_us", 0));
+    course->in_flight = text_latency_greater(course->in_flight, report_view_count(interval, "in_flight", 0));
+    course->mailbox = text_latency_greater(course->mailbox, report_view_count(interval, "mailbox", 0));
+    text_latency_add_marks(course, report_view_get(interval, "marks"));
 }
 
-static double rate_of(const struct course *course)
+static double text_latency_rate_of(const struct course *course)
 {
     return course->ms ? (double)course->operations * 1000 / (double)course->ms : 0;
 }
 
-static void write_courses(const struct course *courses, size_t count, struct buffer *text)
+static void text_latency_write_courses(const struct course *courses, size_t count, struct buffer *text)
 {
     static const struct text_column columns[] = {
         {.title = "from", .right = true},
@@ -179,13 +180,13 @@ static void write_courses(const struct course *courses, size_t count, struct buf
     char bar[WIDTH + 1];
     double most = 0;
     for (size_t i = 0; i < count; i++)
-        most = rate_of(&courses[i]) > most ? rate_of(&courses[i]) : most;
+        most = text_latency_rate_of(&courses[i]) > most ? text_latency_rate_of(&courses[i]) : most;
     text_table_init(&table, columns, ARRAY_LENGTH(columns));
     for (size_t i = 0; i < count; i++) {
         const struct course *course = &courses[i];
-        report_text_bar(bar, WIDTH, most > 0 ? rate_of(course) / most : 0);
+        report_text_bar(bar, WIDTH, most > 0 ? text_latency_rate_of(course) / most : 0);
         text_table_add(&table, "%s", text_duration(&number, course->at_ms * 1000));
-        text_table_add(&table, "%s", text_rate(&number, rate_of(course)));
+        text_table_add(&table, "%s", text_rate(&number, text_latency_rate_of(course)));
         text_table_add(&table, "%s", bar);
         text_table_add(&table, "%s", text_count(&number, course->errors));
         text_table_add(&table, "%s", course->p99_us ? text_duration(&number, course->p99_us) : "-");
@@ -208,10 +209,10 @@ void report_text_timeline(const struct report_view *view, struct buffer *text)
         return;
     each = (list.count + ROWS - 1) / ROWS;
     for (; term_list_next(&list, &interval); index++)
-        add_interval(&courses[index / each], interval);
+        text_latency_add_interval(&courses[index / each], interval);
     if (each > 1)
         report_text_heading(text, "Course of the load (of %zu intervals each the worst p99)", each);
     else
         report_text_heading(text, "Course of the load");
-    write_courses(courses, (index + each - 1) / each, text);
+    text_latency_write_courses(courses, (index + each - 1) / each, text);
 }

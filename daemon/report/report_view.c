@@ -37,7 +37,7 @@ uint64_t report_view_count(struct term map, const char *key, uint64_t fallback)
 }
 
 /* One walk, as a report may have very many events in it. */
-static void read_report(struct term report, struct report_view *view)
+static void view_read_report(struct term report, struct report_view *view)
 {
     struct term_pairs pairs;
     struct term key, value;
@@ -64,12 +64,12 @@ static const struct wrapper {
     {"busy", OUTCOME_NOT_RUN, WRAPS_NOTHING},
 };
 
-static void read_pair(const struct wrapper *wrapper, struct term inner, struct report_view *view)
+static void view_read_pair(const struct wrapper *wrapper, struct term inner, struct report_view *view)
 {
     view->outcome = wrapper->outcome;
     if (wrapper->wraps == WRAPS_REPORT) {
         view->reason = (struct term){0};
-        read_report(inner, view);
+        view_read_report(inner, view);
     } else if (wrapper->wraps == WRAPS_JUDGEMENT) {
         view->keys[REPORT_EXPECTATIONS] = report_view_get(inner, "expectations");
         view->keys[REPORT_PERFORMANCE] = report_view_get(inner, "measurement");
@@ -78,7 +78,7 @@ static void read_pair(const struct wrapper *wrapper, struct term inner, struct r
     }
 }
 
-static void read_reason(struct term reason, struct report_view *view)
+static void view_read_reason(struct term reason, struct report_view *view)
 {
     struct term parts[3], why[2];
     size_t arity = 0;
@@ -90,23 +90,23 @@ static void read_reason(struct term reason, struct report_view *view)
         view->cleanup = term_read_tuple_of(parts[1], 2, why) ? why[1] : parts[1];
         view->reason = (struct term){0};
         if (term_type(parts[2]) == TERM_MAP)
-            read_report(parts[2], view);
+            view_read_report(parts[2], view);
         else
-            read_reason(parts[2], view);
+            view_read_reason(parts[2], view);
         return;
     }
     for (size_t i = 0; arity == 2 && i < ARRAY_LENGTH(wrappers); i++)
         if (term_is_atom(parts[0], wrappers[i].tag))
-            read_pair(&wrappers[i], parts[1], view);
+            view_read_pair(&wrappers[i], parts[1], view);
 }
 
 /* What was recorded of a run whose reason has no report; how it was judged is the reason's to say. */
-static void read_recorded(struct term recorded, struct report_view *view)
+static void view_read_recorded(struct term recorded, struct report_view *view)
 {
     struct term judged = view->keys[REPORT_EXPECTATIONS], measured = view->keys[REPORT_PERFORMANCE];
     if (view->report.data || !recorded.data)
         return;
-    read_report(recorded, view);
+    view_read_report(recorded, view);
     if (judged.data)
         view->keys[REPORT_EXPECTATIONS] = judged;
     if (measured.data)
@@ -114,7 +114,7 @@ static void read_recorded(struct term recorded, struct report_view *view)
 }
 
 /* Whether one of a list of maps has a value for a key, or the atom `value` when that is given. */
-static bool any_has(struct term maps, const char *key, const char *value)
+static bool view_any_has(struct term maps, const char *key, const char *value)
 {
     struct term_list list;
     struct term map;
@@ -128,32 +128,32 @@ static bool any_has(struct term maps, const char *key, const char *value)
     return false;
 }
 
-static void judge_report(struct report_view *view)
+static void view_judge_report(struct report_view *view)
 {
     struct term metrics = view->keys[REPORT_METRICS];
     view->nothing_succeeded = outcome_nothing_succeeded(
         report_view_count(metrics, "total_operations", 0), report_view_count(metrics, "operation_errors", 0),
-        any_has(view->keys[REPORT_EXPECTATIONS], "expectation", "max_error_rate"));
-    if (view->keys[REPORT_DRY_RUN].data && any_has(view->keys[REPORT_CHAOS], "problem", NULL))
+        view_any_has(view->keys[REPORT_EXPECTATIONS], "expectation", "max_error_rate"));
+    if (view->keys[REPORT_DRY_RUN].data && view_any_has(view->keys[REPORT_CHAOS], "problem", NULL))
         view->outcome = OUTCOME_NOT_RUN;
     else
         view->outcome = view->nothing_succeeded ? OUTCOME_FAILED : OUTCOME_COMPLETED;
 }
 
-static bool read_result(const struct report_source *source, struct report_view *view)
+static bool view_read_result(const struct report_source *source, struct report_view *view)
 {
     struct term pair[2];
     if (!term_read_tuple_of(source->result, 2, pair)) {
         view->is_alone = true;
-        read_report(source->result, view);
+        view_read_report(source->result, view);
     } else if (term_is_atom(pair[0], "partial")) {
-        read_report(pair[1], view);
+        view_read_report(pair[1], view);
     } else if (term_is_atom(pair[0], "ok")) {
-        read_report(pair[1], view);
-        judge_report(view);
+        view_read_report(pair[1], view);
+        view_judge_report(view);
     } else if (term_is_atom(pair[0], "error")) {
-        read_reason(pair[1], view);
-        read_recorded(source->partial, view);
+        view_read_reason(pair[1], view);
+        view_read_recorded(source->partial, view);
         return true;
     }
     return view->report.data != NULL;
@@ -162,7 +162,7 @@ static bool read_result(const struct report_source *source, struct report_view *
 bool report_view_read(const struct report_source *source, struct report_view *view)
 {
     *view = (struct report_view){.outcome = OUTCOME_NONE};
-    if (!read_result(source, view))
+    if (!view_read_result(source, view))
         return false;
     if (source->outcome != OUTCOME_NONE)
         view->outcome = source->outcome;
@@ -185,7 +185,7 @@ const char *report_view_outcome(const struct report_view *view)
 
 /* --- Problems --- */
 
-static void write_path(struct term path, struct buffer *text)
+static void view_write_path(struct term path, struct buffer *text)
 {
     struct term_list list;
     struct term part;
@@ -205,7 +205,7 @@ static void write_path(struct term path, struct buffer *text)
 }
 
 /* On one line. */
-static void write_message(struct term message, struct buffer *text)
+static void view_write_message(struct term message, struct buffer *text)
 {
     const uint8_t *bytes;
     size_t size;
@@ -227,9 +227,9 @@ void report_view_write_problems(struct term problems, const char *prefix, struct
         struct term path = report_view_get(problem, "path"), message = report_view_get(problem, "message");
         buffer_print(text, "%s", prefix);
         if (path.data)
-            write_path(path, text);
+            view_write_path(path, text);
         if (message.data)
-            write_message(message, text);
+            view_write_message(message, text);
         buffer_print(text, "\n");
     }
 }

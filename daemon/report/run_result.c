@@ -29,13 +29,14 @@ void run_result_build(struct term stored, bool interrupted, struct term_builder 
 }
 
 /* {cancelled, Report} and {cleanup_failed, Failure, Report}. */
-static struct term report_in_reason(struct term reason)
+static struct term result_report_in_reason(struct term reason)
 {
     struct term parts[PARTS];
     size_t arity = 0;
     if (!term_read_tuple(reason, PARTS, parts, &arity) || arity < 2)
         return reason;
-    return term_is_atom(parts[0], "cleanup_failed") ? report_in_reason(parts[arity - 1]) : parts[arity - 1];
+    return term_is_atom(parts[0], "cleanup_failed") ? result_report_in_reason(parts[arity - 1])
+                                                    : parts[arity - 1];
 }
 
 bool run_result_report(struct term stored, bool interrupted, struct term *report)
@@ -49,6 +50,6 @@ bool run_result_report(struct term stored, bool interrupted, struct term *report
     else if (arity == PARTS || term_is_atom(parts[0], "ok"))
         *report = parts[arity - 1];
     else
-        *report = report_in_reason(parts[1]);
+        *report = result_report_in_reason(parts[1]);
     return term_type(*report) == TERM_MAP;
 }

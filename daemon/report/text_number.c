@@ -32,7 +32,7 @@ const char *text_rate(struct text_number *number, double rate)
 }
 
 /* Three digits that count. */
-static void print_unit(struct text_number *number, double value, const char *unit)
+static void number_print_unit(struct text_number *number, double value, const char *unit)
 {
     int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
     snprintf(number->text, sizeof(number->text), "%.*f %s", decimals, value, unit);
@@ -44,9 +44,9 @@ const char *text_duration(struct text_number *number, uint64_t microseconds)
     if (us < MS)
         snprintf(number->text, sizeof(number->text), "%llu us", us);
     else if (us < SECOND)
-        print_unit(number, (double)us / MS, "ms");
+        number_print_unit(number, (double)us / MS, "ms");
     else if (us < 2 * MINUTE)
-        print_unit(number, (double)us / SECOND, "s");
+        number_print_unit(number, (double)us / SECOND, "s");
     else if (us < 2 * HOUR)
         snprintf(number->text, sizeof(number->text), "%llu min %llu s", us / MINUTE, us % MINUTE / SECOND);
     else

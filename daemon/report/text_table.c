@@ -45,7 +45,7 @@ void text_table_add(struct text_table *table, const char *format, ...)
 }
 
 /* In characters of UTF-8. */
-static size_t width_of(const char *text)
+static size_t table_width_of(const char *text)
 {
     size_t width = 0;
     for (; *text; text++)
@@ -54,7 +54,7 @@ static size_t width_of(const char *text)
 }
 
 /* The bytes of the first `width` characters. */
-static size_t bytes_of(const char *text, size_t width)
+static size_t table_bytes_of(const char *text, size_t width)
 {
     const char *at = text;
     while (*at && (width || ((unsigned char)*at & 0xc0) == 0x80)) {
@@ -64,13 +64,13 @@ static size_t bytes_of(const char *text, size_t width)
     return (size_t)(at - text);
 }
 
-static void measure(const struct text_table *table, size_t indent, size_t widths[TEXT_TABLE_COLUMNS])
+static void table_measure(const struct text_table *table, size_t indent, size_t widths[TEXT_TABLE_COLUMNS])
 {
     size_t all = indent;
     for (size_t i = 0; i < table->column_count; i++)
-        widths[i] = table->columns[i].title ? width_of(table->columns[i].title) : 0;
+        widths[i] = table->columns[i].title ? table_width_of(table->columns[i].title) : 0;
     for (size_t i = 0; i < table->cell_count; i++) {
-        size_t width = width_of(table->cells[i]), *widest = &widths[i % table->column_count];
+        size_t width = table_width_of(table->cells[i]), *widest = &widths[i % table->column_count];
         *widest = width > *widest ? width : *widest;
     }
     for (size_t i = 0; i < table->column_count; i++)
@@ -82,12 +82,12 @@ static void measure(const struct text_table *table, size_t indent, size_t widths
     }
 }
 
-static void write_cell(const struct text_column *column, const char *cell, size_t width, bool is_last,
-                       struct buffer *text)
+static void table_write_cell(const struct text_column *column, const char *cell, size_t width, bool is_last,
+                             struct buffer *text)
 {
-    size_t used = width_of(cell);
+    size_t used = table_width_of(cell);
     bool cut = column->flexible && used > width;
-    size_t bytes = cut ? bytes_of(cell, width - strlen(DOTS)) : strlen(cell);
+    size_t bytes = cut ? table_bytes_of(cell, width - strlen(DOTS)) : strlen(cell);
     int blanks = !cut && used < width ? (int)(width - used) : 0;
     if (column->right)
         buffer_print(text, "%*s", blanks, "");
@@ -99,8 +99,8 @@ static void write_cell(const struct text_column *column, const char *cell, size_
 }
 
 /* Nothing stands behind the last cell that has something in it. */
-static void write_row(const struct text_table *table, const char *const *cells, const size_t *widths,
-                      size_t indent, struct buffer *text)
+static void table_write_row(const struct text_table *table, const char *const *cells, const size_t *widths,
+                            size_t indent, struct buffer *text)
 {
     size_t count = table->column_count;
     while (count && !*cells[count - 1])
@@ -108,7 +108,7 @@ static void write_row(const struct text_table *table, const char *const *cells, 
     buffer_print(text, "%*s", (int)indent, "");
     for (size_t i = 0; i < count; i++) {
         buffer_print(text, "%*s", i ? GAP : 0, "");
-        write_cell(&table->columns[i], cells[i], widths[i], i + 1 == count, text);
+        table_write_cell(&table->columns[i], cells[i], widths[i], i + 1 == count, text);
     }
     buffer_append(text, "\n", 1);
 }
@@ -118,13 +118,13 @@ void text_table_write(const struct text_table *table, size_t indent, struct buff
     size_t widths[TEXT_TABLE_COLUMNS];
     const char *titles[TEXT_TABLE_COLUMNS];
     bool titled = false;
-    measure(table, indent, widths);
+    table_measure(table, indent, widths);
     for (size_t i = 0; i < table->column_count; i++) {
         titles[i] = table->columns[i].title ? table->columns[i].title : "";
         titled |= table->columns[i].title != NULL;
     }
     if (titled)
-        write_row(table, titles, widths, indent, text);
+        table_write_row(table, titles, widths, indent, text);
     for (size_t i = 0; i + table->column_count <= table->cell_count; i += table->column_count)
-        write_row(table, (const char *const *)table->cells + i, widths, indent, text);
+        table_write_row(table, (const char *const *)table->cells + i, widths, indent, text);
 }

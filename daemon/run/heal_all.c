@@ -20,7 +20,7 @@ struct healing {
     void *owner;
 };
 
-static void reap(void *owner)
+static void healing_reap(void *owner)
 {
     struct healing *healing = owner;
     loop_timer_free(&healing->deadline);
@@ -28,7 +28,7 @@ static void reap(void *owner)
     free(healing);
 }
 
-static void finish(struct healing *healing)
+static void healing_finish(struct healing *healing)
 {
     struct term_builder list = {0};
     term_build_list(&list, healing->count);
@@ -42,7 +42,7 @@ static void finish(struct healing *healing)
 }
 
 /* What was cut short has left nothing. */
-static void on_undone(void *owner, const struct faults *faults, const struct injection *injection)
+static void healing_on_undone(void *owner, const struct faults *faults, const struct injection *injection)
 {
     struct healing *healing = owner;
     if (injection_lasts(injection)) {
@@ -50,29 +50,29 @@ static void on_undone(void *owner, const struct faults *faults, const struct inj
         healing->count++;
     }
     if (--healing->left == 0 && !healing->asking)
-        finish(healing);
+        healing_finish(healing);
 }
 
-static void tell_now(void *owner, struct run *run)
+static void healing_tell_now(void *owner, struct run *run)
 {
     if (run->faults)
         faults_tell_heal_now(run->faults, owner);
 }
 
 /* Those that are still awaited have not been seen to be gone. */
-static void on_deadline(void *owner)
+static void healing_on_deadline(void *owner)
 {
     struct healing *healing = owner;
     healing->asking = true;
-    runner_each(healing->runner, tell_now, healing);
-    finish(healing);
+    runner_each(healing->runner, healing_tell_now, healing);
+    healing_finish(healing);
 }
 
-static void ask(void *owner, struct run *run)
+static void healing_ask(void *owner, struct run *run)
 {
     struct healing *healing = owner;
     if (run->faults)
-        healing->left += faults_heal_now(run->faults, on_undone, healing);
+        healing->left += faults_heal_now(run->faults, healing_on_undone, healing);
 }
 
 void heal_all(struct runner *runner, struct node *node, void (*done)(void *owner, struct term healed),
@@ -80,12 +80,12 @@ void heal_all(struct runner *runner, struct node *node, void (*done)(void *owner
 {
     struct healing *healing = memory_zalloc(1, sizeof(*healing));
     *healing = (struct healing){.runner = runner, .asking = true, .done = done, .owner = owner};
-    healing->reap = (struct loop_task){.run = reap, .owner = healing};
-    loop_timer_init(&healing->deadline, node_loop(node), on_deadline, healing);
-    runner_each(runner, ask, healing);
+    healing->reap = (struct loop_task){.run = healing_reap, .owner = healing};
+    loop_timer_init(&healing->deadline, node_loop(node), healing_on_deadline, healing);
+    runner_each(runner, healing_ask, healing);
     healing->asking = false;
     if (healing->left)
         loop_timer_set(&healing->deadline, HEAL_NS);
     else
-        finish(healing);
+        healing_finish(healing);
 }

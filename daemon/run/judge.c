@@ -1,22 +1,22 @@
 #include "run_private.h"
 
 /* A node's memory may well shrink while the run goes on; it has then used none. */
-static int64_t grown(int64_t first, int64_t last)
+static int64_t judge_grown(int64_t first, int64_t last)
 {
     return last > first ? last - first : 0;
 }
 
 /* What there is to judge by, between two measurements. `response` is the caller's to free. */
-static struct measured measure(const struct run *run, const struct measurement *first,
-                               const struct measurement *last, struct histogram *response)
+static struct measured judge_measure(const struct run *run, const struct measurement *first,
+                                     const struct measurement *last, struct histogram *response)
 {
     uint64_t load_end_ns =
         run_record(run)->ended_ns > run_record(run)->started_ns ? run_record(run)->ended_ns : clock_ns();
     histogram_init(response, 3);
     latencies_add_responses(&run_record(run)->latencies, response);
     return (struct measured){.time_us = (last->at_ns - first->at_ns) / CLOCK_NS_PER_US,
-                             .memory_bytes = grown(first->memory_bytes, last->memory_bytes),
-                             .reductions = grown(first->reductions, last->reductions),
+                             .memory_bytes = judge_grown(first->memory_bytes, last->memory_bytes),
+                             .reductions = judge_grown(first->reductions, last->reductions),
                              .response = response,
                              .operations = run_record(run)->operations,
                              .failed = run_record(run)->operation_errors,
@@ -29,7 +29,8 @@ static struct measured measure(const struct run *run, const struct measurement *
 void judge_build_measurement(const struct run *run, struct term_builder *builder)
 {
     struct histogram response;
-    struct measured measured = measure(run, &run->measurements.first, &run->measurements.last, &response);
+    struct measured measured =
+        judge_measure(run, &run->measurements.first, &run->measurements.last, &response);
     measured_build(&measured, builder);
     histogram_free(&response);
 }
@@ -42,20 +43,20 @@ void judge_build_expectations(const struct run *run, struct term_builder *builde
         last = run->measurements.newest;
         last.at_ns = clock_ns();
     }
-    struct measured measured =
-        measure(run, run->measurements.first.at_ns ? &run->measurements.first : &last, &last, &response);
+    struct measured measured = judge_measure(
+        run, run->measurements.first.at_ns ? &run->measurements.first : &last, &last, &response);
     expectations_build(&run->scenario->expectations, &measured, builder);
     histogram_free(&response);
 }
 
 /* Keeps the exception for the first one that is missed of these kinds. True when there is one. */
-static bool find_missed(const struct run *run, const struct expectations *expectations, uint32_t kinds,
-                        const struct measurement *first, const struct measurement *last,
-                        struct buffer *exception)
+static bool judge_find_missed(const struct run *run, const struct expectations *expectations, uint32_t kinds,
+                              const struct measurement *first, const struct measurement *last,
+                              struct buffer *exception)
 {
     struct histogram response;
     struct term_builder error = {0};
-    struct measured measured = measure(run, first, last, &response);
+    struct measured measured = judge_measure(run, first, last, &response);
     const struct expectation *missed = expectations_missed(expectations, kinds, &measured);
     if (missed) {
         expectation_build_error(missed, &measured, run->has_elixir, &error);
@@ -68,7 +69,7 @@ static bool find_missed(const struct run *run, const struct expectations *expect
 
 /* {performance_failed, %{error: exception, measurement: map, expectations: list}} hides what else has failed.
  */
-static void fail_performance(struct run *run, const struct buffer *exception)
+static void judge_fail_performance(struct run *run, const struct buffer *exception)
 {
     struct term_builder detail = {0};
     term_build_map(&detail, 3);
@@ -84,7 +85,7 @@ static void fail_performance(struct run *run, const struct buffer *exception)
     term_build_free(&detail);
 }
 
-static void fail_thread_failure(struct run *run)
+static void judge_fail_thread_failure(struct run *run)
 {
     struct term_builder detail = {0};
     term_build_tuple(&detail, 2);
@@ -95,7 +96,7 @@ static void fail_thread_failure(struct run *run)
 }
 
 /* When the session has not answered in time there is nothing to compare with. */
-static void complete_first(struct run *run, const struct measurement *later)
+static void judge_complete_first(struct run *run, const struct measurement *later)
 {
     if (run->measurements.first.memory_bytes)
         return;
@@ -108,12 +109,12 @@ static void judge_expectations(struct run *run)
     struct buffer exception = {0};
     run->measurements.last = run->measurements.newest;
     run->measurements.last.at_ns = run->chaos.waited_ns;
-    complete_first(run, &run->measurements.last);
+    judge_complete_first(run, &run->measurements.last);
     if (run->verdict.aborted) {
-        fail_performance(run, &run->verdict.abort_error);
-    } else if (find_missed(run, &run->scenario->expectations, EXPECTATIONS_ALL, &run->measurements.first,
-                           &run->measurements.last, &exception)) {
-        fail_performance(run, &exception);
+        judge_fail_performance(run, &run->verdict.abort_error);
+    } else if (judge_find_missed(run, &run->scenario->expectations, EXPECTATIONS_ALL,
+                                 &run->measurements.first, &run->measurements.last, &exception)) {
+        judge_fail_performance(run, &exception);
     } else {
         run->verdict.judged = true;
         telemetry_performance(run);
@@ -128,7 +129,7 @@ void judge_load(struct run *run)
     if (run->scenario->expectations.count && !run->verdict.failure.size)
         judge_expectations(run);
     if (run_record(run)->thread_failure.size)
-        fail_thread_failure(run);
+        judge_fail_thread_failure(run);
     else if (run->chaos.failure.size)
         run_fail(run, "chaos_failed", term_of(&run->chaos.failure));
 }
@@ -138,15 +139,17 @@ void judge_whole_run(struct run *run)
     uint32_t kinds = EXPECTATIONS_ALL;
     if (!run->measurements.opening.at_ns || !run->measurements.closing.at_ns)
         kinds = ~(expectations_of_process() | 1u << EXPECT_TIME_MS);
-    run->verdict.missed |= find_missed(run, run->request.expectations, kinds, &run->measurements.opening,
-                                       &run->measurements.closing, &run->verdict.raised);
+    run->verdict.missed |=
+        judge_find_missed(run, run->request.expectations, kinds, &run->measurements.opening,
+                          &run->measurements.closing, &run->verdict.raised);
 }
 
 /* True when one was, and the load is over. */
-static bool abort_when_missed(struct run *run, uint32_t kinds)
+static bool judge_abort_when_missed(struct run *run, uint32_t kinds)
 {
-    run->verdict.aborted = find_missed(run, &run->scenario->expectations, kinds, &run->measurements.first,
-                                       &run->measurements.newest, &run->verdict.abort_error);
+    run->verdict.aborted =
+        judge_find_missed(run, &run->scenario->expectations, kinds, &run->measurements.first,
+                          &run->measurements.newest, &run->verdict.abort_error);
     if (run->verdict.aborted) {
         run_log_aborted(run);
         run_event(run, RUN_EVENT_OVER, (struct term){0});
@@ -160,7 +163,7 @@ void judge_while_loading(struct run *run)
     if (!wanted || run_state_group(run->state) != RUN_LOADING)
         return;
     run->measurements.newest.at_ns = clock_ns();
-    if (abort_when_missed(run, wanted & ~of_process))
+    if (judge_abort_when_missed(run, wanted & ~of_process))
         return;
     if ((wanted & of_process) && !run->measurements.awaited) {
         run->verdict.abort_asked = true;
@@ -173,8 +176,8 @@ void judge_measured(struct run *run)
     if (!run->verdict.abort_asked) /* the answer to what was asked before the load, late */
         return;
     run->verdict.abort_asked = false;
-    complete_first(run, &run->measurements.newest);
-    (void)abort_when_missed(run, run->scenario->abort_when & expectations_of_process());
+    judge_complete_first(run, &run->measurements.newest);
+    (void)judge_abort_when_missed(run, run->scenario->abort_when & expectations_of_process());
 }
 
 /* --- The outcome --- */

@@ -15,7 +15,7 @@ struct run_partial {
     void *owner;
 };
 
-static void reap(void *owner)
+static void partial_reap(void *owner)
 {
     struct run_partial *partial = owner;
     loop_timer_free(&partial->timer);
@@ -30,7 +30,7 @@ void run_partial_cancel(struct run_partial *partial)
     loop_defer(partial->timer.loop, &partial->reap);
 }
 
-static void write_piece(void *owner)
+static void partial_write_piece(void *owner)
 {
     struct run_partial *partial = owner;
     if (report_continue(&partial->report)) {
@@ -55,8 +55,8 @@ struct run_partial *run_partial_start(struct run *run, void (*done)(void *owner,
     assert(run_has_begun(run));
     partial->done = done;
     partial->owner = owner;
-    partial->reap = (struct loop_task){.run = reap, .owner = partial};
-    loop_timer_init(&partial->timer, node_loop(process_node(run->process)), write_piece, partial);
+    partial->reap = (struct loop_task){.run = partial_reap, .owner = partial};
+    loop_timer_init(&partial->timer, node_loop(process_node(run->process)), partial_write_piece, partial);
     report_start(&partial->report, run, REPORT_PARTIAL, &partial->output);
     loop_timer_set(&partial->timer, 0);
     return partial;

@@ -11,12 +11,12 @@
 /* Of the targets of a load whose mailboxes nobody asked for, so many are watched for the timeline. */
 #define WATCHED_TARGETS 16
 
-static uint64_t interval_ms(const struct run *run)
+static uint64_t probes_interval_ms(const struct run *run)
 {
     return run->scenario->mailbox_interval_ms ? run->scenario->mailbox_interval_ms : REPORT_MS;
 }
 
-static size_t wanted_probes(const struct run *run)
+static size_t probes_wanted_probes(const struct run *run)
 {
     const struct scenario *scenario = run->scenario;
     const struct expectations *of_whole_run = run->request.expectations;
@@ -30,7 +30,7 @@ static size_t wanted_probes(const struct run *run)
 
 /* A probe needs a process to look at on a known node: a pid, or a registered name. One behind a :global or
  * :via name is known once the target was reached. */
-static bool subject_of(const struct run *run, size_t index, struct term *subject, const char **node)
+static bool probes_subject_of(const struct run *run, size_t index, struct term *subject, const char **node)
 {
     const struct target_spec *spec = targets_spec(run->targets, index);
     struct term found = targets_found(run->targets, index);
@@ -39,25 +39,25 @@ static bool subject_of(const struct run *run, size_t index, struct term *subject
     return found.data || spec->kind == TARGET_PID || spec->kind == TARGET_NAME;
 }
 
-static void answered(struct run *run)
+static void probes_answered(struct run *run)
 {
     if (run->probes.awaited && --run->probes.awaited == 0)
         run_observed(run);
 }
 
 /* One that cannot look, or no longer, leaves its mailbox unobserved. */
-static void on_down(void *owner, struct term reason)
+static void probes_on_down(void *owner, struct term reason)
 {
     (void)reason;
     struct mailbox *mailbox = owner;
     if (mailbox->awaited) {
         mailbox->awaited = false;
-        answered(mailbox->run);
+        probes_answered(mailbox->run);
     }
 }
 
 /* {harnessd, RunId, probe}: the probes of a run share one key, whatever session it has. */
-static void build_key(const struct run *run, struct term_builder *builder)
+static void probes_build_key(const struct run *run, struct term_builder *builder)
 {
     term_build_tuple(builder, 3);
     term_build_atom(builder, "harnessd");
@@ -66,39 +66,39 @@ static void build_key(const struct run *run, struct term_builder *builder)
 }
 
 /* One probe tells of each node, those of the targets beyond the watched ones of none. */
-static bool is_first_on_node(const struct run *run, size_t index, const char *node)
+static bool probes_is_first_on_node(const struct run *run, size_t index, const char *node)
 {
     struct term subject;
     const char *other;
     if (index >= WATCHED_TARGETS)
         return false;
     for (size_t i = 0; i < index; i++)
-        if (subject_of(run, i, &subject, &other) && strcmp(other, node) == 0)
+        if (probes_subject_of(run, i, &subject, &other) && strcmp(other, node) == 0)
             return false;
     return true;
 }
 
-static bool start_probe(struct run *run, size_t index)
+static bool probes_start_probe(struct run *run, size_t index)
 {
     struct mailbox *mailbox = &run->probes.mailboxes[index];
     struct term subject;
     const char *node;
-    if (!subject_of(run, index, &subject, &node))
+    if (!probes_subject_of(run, index, &subject, &node))
         return false;
     struct term_builder bindings = {0};
     term_build_list(&bindings, 7);
     script_build_binding(&bindings, "Daemon");
     term_build_term(&bindings, process_pid(run->process));
     script_build_binding(&bindings, "Interval");
-    term_build_unsigned(&bindings, interval_ms(run));
+    term_build_unsigned(&bindings, probes_interval_ms(run));
     script_build_binding(&bindings, "IsFirst");
-    term_build_atom(&bindings, is_first_on_node(run, index, node) ? "true" : "false");
+    term_build_atom(&bindings, probes_is_first_on_node(run, index, node) ? "true" : "false");
     script_build_binding(&bindings, "Key");
-    build_key(run, &bindings);
+    probes_build_key(run, &bindings);
     script_build_binding(&bindings, "Number");
     term_build_unsigned(&bindings, index);
     script_build_binding(&bindings, "ReportEvery");
-    term_build_unsigned(&bindings, (REPORT_MS - 1) / interval_ms(run) + 1);
+    term_build_unsigned(&bindings, (REPORT_MS - 1) / probes_interval_ms(run) + 1);
     script_build_binding(&bindings, "Subject");
     term_build_term(&bindings, subject);
     term_build_nil(&bindings);
@@ -107,7 +107,7 @@ static bool start_probe(struct run *run, size_t index)
                                      .process = run->process,
                                      .bindings = term_built(&bindings),
                                      .group_leader = term_built(&run->group_leader),
-                                     .down = on_down,
+                                     .down = probes_on_down,
                                      .owner = mailbox};
     mailbox->awaited = script_start(runner_scripts(run->runner), &mailbox->probe, &request);
     term_build_free(&bindings);
@@ -116,7 +116,7 @@ static bool start_probe(struct run *run, size_t index)
 
 bool probes_start(struct run *run)
 {
-    size_t count = wanted_probes(run);
+    size_t count = probes_wanted_probes(run);
     struct term subject;
     const char *node;
     if (!count)
@@ -126,16 +126,16 @@ bool probes_start(struct run *run)
     for (size_t i = 0; i < count; i++) {
         struct mailbox *mailbox = &run->probes.mailboxes[i];
         mailbox->run = run;
-        mailbox->awaited = !subject_of(run, i, &subject, &node) || start_probe(run, i);
+        mailbox->awaited = !probes_subject_of(run, i, &subject, &node) || probes_start_probe(run, i);
         run->probes.awaited += mailbox->awaited;
     }
     for (size_t i = 0; i < count; i++)
-        if (!subject_of(run, i, &subject, &node))
+        if (!probes_subject_of(run, i, &subject, &node))
             targets_reach(run->targets, i);
     return run->probes.awaited > 0;
 }
 
-static bool waits_for_target(const struct run *run, size_t index)
+static bool probes_waits_for_target(const struct run *run, size_t index)
 {
     return index < run->probes.count && run->probes.mailboxes[index].awaited &&
            !script_is_active(&run->probes.mailboxes[index].probe);
@@ -143,23 +143,23 @@ static bool waits_for_target(const struct run *run, size_t index)
 
 void probes_target_ready(struct run *run, size_t index)
 {
-    if (waits_for_target(run, index) && !start_probe(run, index))
+    if (probes_waits_for_target(run, index) && !probes_start_probe(run, index))
         probes_target_failed(run, index);
 }
 
 void probes_target_failed(struct run *run, size_t index)
 {
-    if (!waits_for_target(run, index))
+    if (!probes_waits_for_target(run, index))
         return;
     run->probes.mailboxes[index].awaited = false;
-    answered(run);
+    probes_answered(run);
 }
 
 bool probes_stop(struct run *run)
 {
     struct term_builder stop = {0};
     term_build_tuple(&stop, 2);
-    build_key(run, &stop);
+    probes_build_key(run, &stop);
     term_build_atom(&stop, "stop");
     for (size_t i = 0; i < run->probes.count; i++) {
         struct mailbox *mailbox = &run->probes.mailboxes[i];
@@ -171,7 +171,7 @@ bool probes_stop(struct run *run)
 }
 
 /* {Initial, Final, Most, Average} */
-static bool read_sizes(struct term term, struct mailbox *mailbox)
+static bool probes_read_sizes(struct term term, struct mailbox *mailbox)
 {
     struct term parts[4];
     return term_read_tuple_of(term, 4, parts) && term_read_integer(parts[0], &mailbox->initial) &&
@@ -180,7 +180,7 @@ static bool read_sizes(struct term term, struct mailbox *mailbox)
 }
 
 /* {seen, MostSinceTheLastTime, {MemoryOfTheNode, RunQueue} | none} */
-static bool take_seen(struct run *run, struct term term)
+static bool probes_take_seen(struct run *run, struct term term)
 {
     struct term parts[3], of_node[2];
     int64_t mailbox, memory_bytes, run_queue;
@@ -206,7 +206,7 @@ bool probes_message(struct run *run, struct term message)
     struct term parts[3], returned[2];
     int64_t number;
     struct term_builder key = {0};
-    build_key(run, &key);
+    probes_build_key(run, &key);
     bool ours = run->probes.mailboxes && term_read_tuple_of(message, 3, parts) &&
                 term_same(parts[0], term_built(&key)) && term_read_integer(parts[1], &number) &&
                 number >= 0 && (uint64_t)number < run->probes.count;
@@ -214,12 +214,12 @@ bool probes_message(struct run *run, struct term message)
     if (!ours)
         return false;
     struct mailbox *mailbox = &run->probes.mailboxes[number];
-    if (take_seen(run, parts[2]) || !mailbox->awaited)
+    if (probes_take_seen(run, parts[2]) || !mailbox->awaited)
         return true;
     mailbox->awaited = false;
     if (term_read_tuple_of(parts[2], 2, returned))
-        mailbox->observed = read_sizes(returned[1], mailbox);
-    answered(run);
+        mailbox->observed = probes_read_sizes(returned[1], mailbox);
+    probes_answered(run);
     return true;
 }
 

@@ -9,8 +9,8 @@
 #define REPORT_PIECE 1000
 
 /* {error, {Reason, {'Elixir.GenServer', call, [Server, Message, Timeout]}}} behind its first element. */
-static void build_exit(struct run *run, const struct event *event, struct term message,
-                       struct term_builder *builder)
+static void report_build_exit(struct run *run, const struct event *event, struct term message,
+                              struct term_builder *builder)
 {
     const struct scenario *scenario = run->scenario;
     const struct operation *operation = &scenario->operations[event->operation];
@@ -27,8 +27,8 @@ static void build_exit(struct run *run, const struct event *event, struct term m
     term_build_nil(builder);
 }
 
-static void build_result(struct run *run, const struct event *event, struct term message,
-                         struct term_builder *builder)
+static void report_build_result(struct run *run, const struct event *event, struct term message,
+                                struct term_builder *builder)
 {
     term_build_tuple(builder, 2);
     term_build_atom(builder, event->kind == RESULT_OK ? "ok" : "error");
@@ -46,7 +46,7 @@ static void build_result(struct run *run, const struct event *event, struct term
         term_build_atom(builder, "missing_sync_handler");
         break;
     case RESULT_EXIT:
-        build_exit(run, event, message, builder);
+        report_build_exit(run, event, message, builder);
         break;
     case RESULT_RAISED:
         term_build_term(builder, terms_get(&run_record(run)->events.terms, event->term));
@@ -54,7 +54,7 @@ static void build_result(struct run *run, const struct event *event, struct term
     }
 }
 
-static void build_event(struct report *report, const struct event *event)
+static void report_build_event(struct report *report, const struct event *event)
 {
     struct run *run = report->run;
     struct term_builder *builder = report->output;
@@ -67,7 +67,7 @@ static void build_event(struct report *report, const struct event *event)
     term_build_key(builder, "operation");
     operation_build(&run->scenario->operations[event->operation], message, builder);
     term_build_key(builder, "result");
-    build_result(run, event, message, builder);
+    report_build_result(run, event, message, builder);
     term_build_key_unsigned(builder, "duration_ms", event->duration_us / 1000);
     term_build_key_unsigned(builder, "duration_us", event->duration_us);
     term_build_key_unsigned(builder, "timestamp_ms", event->end_us / 1000);
@@ -75,7 +75,7 @@ static void build_event(struct report *report, const struct event *event)
 }
 
 /* Events of scripts are in the order of their threads; those of a load in that of their ends. */
-static const struct event *ordered_event(const struct report *report, size_t position)
+static const struct event *report_ordered_event(const struct report *report, size_t position)
 {
     return events_at(report->events, report->order ? report->order[position] : position);
 }
@@ -83,13 +83,13 @@ static const struct event *ordered_event(const struct report *report, size_t pos
 /* --- Pieces --- */
 
 /* Key `events`, all of them. */
-static void write_events(struct report *report)
+static void report_write_events(struct report *report)
 {
     size_t end = report->event + REPORT_PIECE, count = report->events->count;
     if (end > count)
         end = count;
     for (; report->event < end; report->event++)
-        build_event(report, ordered_event(report, report->event));
+        report_build_event(report, report_ordered_event(report, report->event));
     if (end < count)
         return;
     if (count)
@@ -101,26 +101,26 @@ static void write_events(struct report *report)
 }
 
 /* The one whose turn it is. */
-static struct load_thread thread_of(const struct report *report)
+static struct load_thread report_thread_of(const struct report *report)
 {
     return report->copied_threads ? report->copied_threads[report->thread]
                                   : engine_thread(report->run->engine, report->thread);
 }
 
-static void open_thread(struct report *report, size_t events)
+static void report_open_thread(struct report *report, size_t events)
 {
     term_build_map(report->output, 3);
     term_build_key_unsigned(report->output, "thread", report->thread);
-    term_build_key_unsigned(report->output, "errors", thread_of(report).errors);
+    term_build_key_unsigned(report->output, "errors", report_thread_of(report).errors);
     term_build_key(report->output, "events");
     term_build_list(report->output, events);
 }
 
 /* Each thread's number, errors, and count of operations. */
-static void write_thread_counts(struct report *report)
+static void report_write_thread_counts(struct report *report)
 {
     for (size_t left = REPORT_PIECE; left && report->thread < report->thread_count; left--) {
-        struct load_thread thread = thread_of(report);
+        struct load_thread thread = report_thread_of(report);
         term_build_map(report->output, 3);
         term_build_key_unsigned(report->output, "thread", report->thread++);
         term_build_key_unsigned(report->output, "errors", thread.errors);
@@ -129,16 +129,16 @@ static void write_thread_counts(struct report *report)
 }
 
 /* Each thread's number, errors, and events. */
-static void write_thread_events(struct report *report)
+static void report_write_thread_events(struct report *report)
 {
     size_t left = REPORT_PIECE;
     while (left && report->thread < report->thread_count) {
         left--; /* a thread without events is work as well */
         size_t start = report->starts[report->thread], end = report->starts[report->thread + 1];
         if (report->event == start)
-            open_thread(report, end - start);
+            report_open_thread(report, end - start);
         for (; left && report->event < end; report->event++, left--)
-            build_event(report, ordered_event(report, report->event));
+            report_build_event(report, report_ordered_event(report, report->event));
         if (report->event < end)
             return;
         if (end > start)
@@ -147,12 +147,12 @@ static void write_thread_events(struct report *report)
     }
 }
 
-static void write_threads(struct report *report)
+static void report_write_threads(struct report *report)
 {
     if (report->order)
-        write_thread_events(report);
+        report_write_thread_events(report);
     else
-        write_thread_counts(report);
+        report_write_thread_counts(report);
     if (report->thread < report->thread_count)
         return;
     if (report->thread_count)
@@ -163,7 +163,7 @@ static void write_threads(struct report *report)
 bool report_continue(struct report *report)
 {
     static void (*const writers[])(struct report * report) = {
-        [REPORT_EVENTS] = write_events, [REPORT_THREADS] = write_threads};
+        [REPORT_EVENTS] = report_write_events, [REPORT_THREADS] = report_write_threads};
     if (report->part != REPORT_WRITTEN)
         writers[report->part](report);
     return report->part != REPORT_WRITTEN;
@@ -172,13 +172,13 @@ bool report_continue(struct report *report)
 /* --- The beginning --- */
 
 /* Whether a key of the setup's context gives way to one that the invariant is given. */
-static bool is_overridden(struct term key)
+static bool report_is_overridden(struct term key)
 {
     return term_is_atom(key, "events") || term_is_atom(key, "threads") || report_parts_have(key);
 }
 
 /* Opens the map of the invariant with what the setup gave. */
-static void open_context(struct report *report)
+static void report_open_context(struct report *report)
 {
     struct term_builder *builder = report->output;
     struct term context = term_of(&report->run->context), key, value;
@@ -187,18 +187,18 @@ static void open_context(struct report *report)
     bool is_map = term_pairs_start(&pairs, context);
     assert(is_map);
     while (term_pairs_next(&pairs, &key, &value))
-        count += !is_overridden(key);
+        count += !report_is_overridden(key);
     term_build_map(builder, count);
     is_map = term_pairs_start(&pairs, context);
     while (term_pairs_next(&pairs, &key, &value)) {
-        if (is_overridden(key))
+        if (report_is_overridden(key))
             continue;
         term_build_term(builder, key);
         term_build_term(builder, value);
     }
 }
 
-static void open_tuple(struct term_builder *builder, size_t arity, const char *name)
+static void report_open_tuple(struct term_builder *builder, size_t arity, const char *name)
 {
     term_build_tuple(builder, arity);
     term_build_atom(builder, name);
@@ -206,28 +206,28 @@ static void open_tuple(struct term_builder *builder, size_t arity, const char *n
 
 /* Writes what comes before the report: in {error, Reason} it is in the reason of a run that was cancelled or
  * could not clean up, and otherwise stands behind it. True when a report follows. */
-static bool open_result(const struct run *run, struct term_builder *builder)
+static bool report_open_result(const struct run *run, struct term_builder *builder)
 {
     bool failed = run->verdict.failure.size && !run->cancelled, clean = !run->verdict.cleanup_failure.size;
     bool is_behind = failed && !run->scenario->dry_run;
-    open_tuple(builder, is_behind ? 3 : 2, clean && !failed && !run->cancelled ? "ok" : "error");
+    report_open_tuple(builder, is_behind ? 3 : 2, clean && !failed && !run->cancelled ? "ok" : "error");
     if (!clean) {
-        open_tuple(builder, 3, "cleanup_failed");
+        report_open_tuple(builder, 3, "cleanup_failed");
         term_build_term(builder, term_of(&run->verdict.cleanup_failure));
     }
     if (run->cancelled)
-        open_tuple(builder, 2, "cancelled");
+        report_open_tuple(builder, 2, "cancelled");
     else if (failed)
         term_build_term(builder, term_of(&run->verdict.failure));
     return !failed || is_behind;
 }
 
 /* The parts first: they are as of now, whatever goes on while the lists are written. */
-static void open_report(struct report *report)
+static void report_open_report(struct report *report)
 {
     bool for_invariant = report->purpose == REPORT_CONTEXT;
     if (for_invariant)
-        open_context(report);
+        report_open_context(report);
     else
         term_build_map(report->output, 2 + report_parts_count(false));
     report_parts_build(report->run, for_invariant, report->output);
@@ -248,7 +248,7 @@ void report_start(struct report *report, struct run *run, enum report_purpose pu
                               .events = &run_record(run)->events,
                               .thread_count = scenario->thread_count,
                               .part = REPORT_WRITTEN};
-    if (purpose == REPORT_RESULT && !open_result(run, output))
+    if (purpose == REPORT_RESULT && !report_open_result(run, output))
         return;
     if (scenario->dry_run) {
         faults_build_dry_run(run->faults, output);
@@ -263,7 +263,7 @@ void report_start(struct report *report, struct run *run, enum report_purpose pu
     }
     if (scenario->threads)
         events_by_thread(report->events, scenario->thread_count, &report->order, &report->starts);
-    open_report(report);
+    report_open_report(report);
 }
 
 void report_free(struct report *report)

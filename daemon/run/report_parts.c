@@ -6,16 +6,16 @@
 #include "term/term_read.h"
 
 /* Of a load that goes on this is now. */
-static uint64_t load_end_ns(const struct run *run)
+static uint64_t parts_load_end_ns(const struct run *run)
 {
     return run_state_group(run->state) == RUN_LOADING ? clock_ns() : run_record(run)->ended_ns;
 }
 
-static void write_metrics(struct run *run, struct term_builder *builder)
+static void parts_write_metrics(struct run *run, struct term_builder *builder)
 {
     term_build_map(builder, 9);
     term_build_key_unsigned(builder, "duration_ms",
-                            (load_end_ns(run) - run_record(run)->started_ns) / CLOCK_NS_PER_MS);
+                            (parts_load_end_ns(run) - run_record(run)->started_ns) / CLOCK_NS_PER_MS);
     term_build_key_unsigned(builder, "total_operations", run_record(run)->operations);
     term_build_key_unsigned(builder, "thread_count", run->scenario->thread_count);
     term_build_key_unsigned(builder, "operation_errors", run_record(run)->operation_errors);
@@ -70,7 +70,7 @@ void report_build_mailbox_of(const struct mailbox *mailbox, struct term_builder 
     term_build_float(builder, mailbox->average);
 }
 
-static void write_mailbox(struct run *run, struct term_builder *builder)
+static void parts_write_mailbox(struct run *run, struct term_builder *builder)
 {
     if (!run->scenario->mailbox_interval_ms || !run->probes.mailboxes) {
         term_build_atom(builder, "nil");
@@ -84,7 +84,7 @@ static void write_mailbox(struct run *run, struct term_builder *builder)
         term_build_nil(builder);
 }
 
-static void write_chaos(struct run *run, struct term_builder *builder)
+static void parts_write_chaos(struct run *run, struct term_builder *builder)
 {
     if (!run->chaos.result.size) {
         term_build_atom(builder, "nil");
@@ -96,7 +96,7 @@ static void write_chaos(struct run *run, struct term_builder *builder)
     term_build_key_unsigned(builder, "duration_ms", run->chaos.ms);
 }
 
-static void write_performance(struct run *run, struct term_builder *builder)
+static void parts_write_performance(struct run *run, struct term_builder *builder)
 {
     if (run->verdict.judged)
         judge_build_measurement(run, builder);
@@ -104,54 +104,54 @@ static void write_performance(struct run *run, struct term_builder *builder)
         term_build_atom(builder, "nil");
 }
 
-static void write_metadata(struct run *run, struct term_builder *builder)
+static void parts_write_metadata(struct run *run, struct term_builder *builder)
 {
     report_build_metadata(run, (struct term){0}, builder);
 }
 
-static void write_context(struct run *run, struct term_builder *builder)
+static void parts_write_context(struct run *run, struct term_builder *builder)
 {
     term_build_term(builder, term_of(&run->context));
 }
 
-static void write_errors(struct run *run, struct term_builder *builder)
+static void parts_write_errors(struct run *run, struct term_builder *builder)
 {
     errors_build(&run_record(run)->errors, builder);
 }
 
-static void write_latency(struct run *run, struct term_builder *builder)
+static void parts_write_latency(struct run *run, struct term_builder *builder)
 {
     latencies_build(&run_record(run)->latencies, builder);
 }
 
-static void write_timeline(struct run *run, struct term_builder *builder)
+static void parts_write_timeline(struct run *run, struct term_builder *builder)
 {
     /* Faults may go on after the load. */
     bool goes_on = run->scenario->action_count && run->chaos.waited_ns;
-    engine_build_timeline(run->engine, goes_on ? run->chaos.waited_ns : load_end_ns(run), builder);
+    engine_build_timeline(run->engine, goes_on ? run->chaos.waited_ns : parts_load_end_ns(run), builder);
 }
 
-static void write_expectations(struct run *run, struct term_builder *builder)
+static void parts_write_expectations(struct run *run, struct term_builder *builder)
 {
     judge_build_expectations(run, builder);
 }
 
-static void write_injections(struct run *run, struct term_builder *builder)
+static void parts_write_injections(struct run *run, struct term_builder *builder)
 {
     faults_build_injections(run->faults, builder);
 }
 
-static void write_healed(struct run *run, struct term_builder *builder)
+static void parts_write_healed(struct run *run, struct term_builder *builder)
 {
     faults_build_healed(run->faults, builder);
 }
 
-static void write_seed(struct run *run, struct term_builder *builder)
+static void parts_write_seed(struct run *run, struct term_builder *builder)
 {
     term_build_unsigned(builder, run->seed);
 }
 
-static void write_run_id(struct run *run, struct term_builder *builder)
+static void parts_write_run_id(struct run *run, struct term_builder *builder)
 {
     term_build_unsigned(builder, run->id);
 }
@@ -162,20 +162,20 @@ static const struct part {
     void (*write)(struct run *run, struct term_builder *builder);
     bool for_invariant;
 } parts[] = {
-    {"metrics", write_metrics, true},
-    {"mailbox", write_mailbox, true},
-    {"chaos", write_chaos, true},
-    {"performance", write_performance, true},
-    {"metadata", write_metadata, true},
-    {"context", write_context, false},
-    {"errors", write_errors, false},
-    {"seed", write_seed, false},
-    {"run_id", write_run_id, false},
-    {"latency", write_latency, false},
-    {"timeline", write_timeline, false},
-    {"expectations", write_expectations, false},
-    {"injections", write_injections, false},
-    {"healed", write_healed, false},
+    {"metrics", parts_write_metrics, true},
+    {"mailbox", parts_write_mailbox, true},
+    {"chaos", parts_write_chaos, true},
+    {"performance", parts_write_performance, true},
+    {"metadata", parts_write_metadata, true},
+    {"context", parts_write_context, false},
+    {"errors", parts_write_errors, false},
+    {"seed", parts_write_seed, false},
+    {"run_id", parts_write_run_id, false},
+    {"latency", parts_write_latency, false},
+    {"timeline", parts_write_timeline, false},
+    {"expectations", parts_write_expectations, false},
+    {"injections", parts_write_injections, false},
+    {"healed", parts_write_healed, false},
 };
 
 size_t report_parts_count(bool for_invariant)

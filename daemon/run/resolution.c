@@ -63,7 +63,7 @@ void resolution_cancel(struct resolution *resolution)
 #define MESSAGE_BYTES 500
 
 /* What a text means; without data, and a problem at its place, when it means nothing. */
-static struct term find_meaning(struct resolution *resolution, const struct scenario_text *text)
+static struct term resolution_find_meaning(struct resolution *resolution, const struct scenario_text *text)
 {
     const struct buffer *outcome = &resolution->outcomes[text->first];
     struct term parts[3];
@@ -85,31 +85,31 @@ static struct term find_meaning(struct resolution *resolution, const struct scen
 }
 
 /* Reads the scenario with what its texts mean. */
-static void put_together(struct resolution *resolution)
+static void resolution_put_together(struct resolution *resolution)
 {
     const struct scenario_texts *texts = resolution->scenario->texts;
     struct term *meanings = memory_zalloc(texts->count, sizeof(*meanings));
     for (size_t i = 0; i < texts->count; i++)
-        meanings[i] = find_meaning(resolution, &texts->items[i]);
+        meanings[i] = resolution_find_meaning(resolution, &texts->items[i]);
     if (!resolution->problems.count)
         resolution->resolved = scenario_texts_read(texts, meanings, &resolution->problems);
     free(meanings);
 }
 
 /* In a pass of its own: a callback of one of its scripts may not end it. */
-static void end_soon(struct resolution *resolution)
+static void resolution_end_soon(struct resolution *resolution)
 {
     resolution->ended = true;
     loop_timer_set(&resolution->timer, 0);
 }
 
-static void finish(struct resolution *resolution)
+static void resolution_finish(struct resolution *resolution)
 {
     resolution_done *done = resolution->done;
     void *owner = resolution->owner;
     struct term_builder *failure = &resolution->failure, reason = {0};
     if (!failure->bytes.size)
-        put_together(resolution);
+        resolution_put_together(resolution);
     struct scenario *resolved = resolution->resolved;
     if (failure->bytes.size)
         term_build_term(&reason, term_built(failure));
@@ -122,31 +122,31 @@ static void finish(struct resolution *resolution)
 }
 
 /* The first failure ends it. */
-static void fail(struct resolution *resolution, const char *kind, struct term detail)
+static void resolution_fail(struct resolution *resolution, const char *kind, struct term detail)
 {
     if (resolution->failure.bytes.size)
         return;
     term_build_tuple(&resolution->failure, 2);
     term_build_atom(&resolution->failure, kind);
     term_build_term(&resolution->failure, detail);
-    end_soon(resolution);
+    resolution_end_soon(resolution);
 }
 
-static void on_timer(void *owner)
+static void resolution_on_timer(void *owner)
 {
     struct resolution *resolution = owner;
     struct term_builder timeout = {0};
     if (!resolution->ended) {
         term_build_atom(&timeout, "timeout");
-        fail(resolution, "session_failed", term_built(&timeout));
+        resolution_fail(resolution, "session_failed", term_built(&timeout));
         term_build_free(&timeout);
     }
-    finish(resolution);
+    resolution_finish(resolution);
 }
 
 /* --- The nodes --- */
 
-static void on_down(void *owner, struct term reason)
+static void resolution_on_down(void *owner, struct term reason)
 {
     struct node_texts *texts = owner;
     struct term_builder node = {0};
@@ -154,14 +154,14 @@ static void on_down(void *owner, struct term reason)
         return;
     term_build_atom(&node, texts->node);
     if (term_is_atom(reason, "noconnection"))
-        fail(texts->resolution, "nodedown", term_built(&node));
+        resolution_fail(texts->resolution, "nodedown", term_built(&node));
     else
-        fail(texts->resolution, "session_failed", reason);
+        resolution_fail(texts->resolution, "session_failed", reason);
     term_build_free(&node);
 }
 
 /* {Index of the node, [{Number of the text, Outcome}]} */
-static void on_message(void *owner, struct process *process, const struct incoming *incoming)
+static void resolution_on_message(void *owner, struct process *process, const struct incoming *incoming)
 {
     (void)process;
     struct resolution *resolution = owner;
@@ -181,27 +181,27 @@ static void on_message(void *owner, struct process *process, const struct incomi
     for (size_t i = 0; i < resolution->node_count; i++)
         waiting |= resolution->nodes[i].awaited;
     if (!waiting)
-        end_soon(resolution);
+        resolution_end_soon(resolution);
 }
 
-static bool is_for(const struct resolution *resolution, const struct scenario_text *text,
-                   const struct node_texts *node)
+static bool resolution_is_for(const struct resolution *resolution, const struct scenario_text *text,
+                              const struct node_texts *node)
 {
     return strcmp(scenario_text_node(text, resolution->scenario), node->node) == 0;
 }
 
 /* [{Number, Language, IsHook, Text}] */
-static void build_texts(const struct resolution *resolution, const struct node_texts *node,
-                        struct term_builder *builder)
+static void resolution_build_texts(const struct resolution *resolution, const struct node_texts *node,
+                                   struct term_builder *builder)
 {
     const struct scenario_texts *texts = resolution->scenario->texts;
     size_t count = 0;
     for (size_t i = 0; i < texts->count; i++)
-        count += texts->items[i].first == i && is_for(resolution, &texts->items[i], node);
+        count += texts->items[i].first == i && resolution_is_for(resolution, &texts->items[i], node);
     term_build_list(builder, count);
     for (size_t i = 0; i < texts->count; i++) {
         const struct scenario_text *text = &texts->items[i];
-        if (text->first != i || !is_for(resolution, text, node))
+        if (text->first != i || !resolution_is_for(resolution, text, node))
             continue;
         term_build_tuple(builder, 4);
         term_build_unsigned(builder, i);
@@ -212,7 +212,7 @@ static void build_texts(const struct resolution *resolution, const struct node_t
     term_build_nil(builder);
 }
 
-static void ask(struct resolution *resolution, struct node_texts *node, struct term group_leader)
+static void resolution_ask(struct resolution *resolution, struct node_texts *node, struct term group_leader)
 {
     struct term_builder bindings = {0};
     term_build_list(&bindings, 3);
@@ -221,14 +221,14 @@ static void ask(struct resolution *resolution, struct node_texts *node, struct t
     script_build_binding(&bindings, "Key");
     term_build_unsigned(&bindings, (uint64_t)(node - resolution->nodes));
     script_build_binding(&bindings, "Texts");
-    build_texts(resolution, node, &bindings);
+    resolution_build_texts(resolution, node, &bindings);
     term_build_nil(&bindings);
     struct script_request request = {.name = SCRIPT_RESOLVE,
                                      .node = node->node,
                                      .process = resolution->process,
                                      .bindings = term_built(&bindings),
                                      .group_leader = group_leader,
-                                     .down = on_down,
+                                     .down = resolution_on_down,
                                      .owner = node};
     bool started = script_start(runner_scripts(resolution->runner), &node->script, &request);
     assert(started); /* the scenario's node names are valid, and not this node's */
@@ -243,17 +243,17 @@ void resolutions_abort(struct runner *runner)
         struct resolution *resolution = *first;
         term_build_reset(&resolution->failure);
         term_build_atom(&resolution->failure, "aborted");
-        finish(resolution);
+        resolution_finish(resolution);
     }
 }
 
-static void find_nodes(struct resolution *resolution)
+static void resolution_find_nodes(struct resolution *resolution)
 {
     const struct scenario_texts *texts = resolution->scenario->texts;
     for (size_t i = 0; i < texts->count; i++) {
         bool known = false;
         for (size_t j = 0; j < resolution->node_count; j++)
-            known |= is_for(resolution, &texts->items[i], &resolution->nodes[j]);
+            known |= resolution_is_for(resolution, &texts->items[i], &resolution->nodes[j]);
         if (known)
             continue;
         assert(resolution->node_count < NODES);
@@ -262,7 +262,7 @@ static void find_nodes(struct resolution *resolution)
     }
 }
 
-static const struct process_events events = {.message = on_message};
+static const struct process_events events = {.message = resolution_on_message};
 
 struct resolution *resolution_start(struct runner *runner, const struct scenario *scenario,
                                     struct term group_leader, resolution_done *done, void *owner)
@@ -278,12 +278,12 @@ struct resolution *resolution_start(struct runner *runner, const struct scenario
     resolution->outcomes = memory_zalloc(scenario->texts->count, sizeof(*resolution->outcomes));
     resolution->done = done;
     resolution->owner = owner;
-    loop_timer_init(&resolution->timer, node_loop(node), on_timer, resolution);
+    loop_timer_init(&resolution->timer, node_loop(node), resolution_on_timer, resolution);
     loop_timer_set(&resolution->timer, RESOLUTION_NS);
-    find_nodes(resolution);
+    resolution_find_nodes(resolution);
     if (!group_leader.data)
         group_leader = runner_group_leader(runner);
     for (size_t i = 0; i < resolution->node_count; i++)
-        ask(resolution, &resolution->nodes[i], group_leader);
+        resolution_ask(resolution, &resolution->nodes[i], group_leader);
     return resolution;
 }

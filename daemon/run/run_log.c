@@ -8,7 +8,7 @@
 #define REASON_BYTES 300
 #define DIGITS 3
 
-static struct log_field field_of_run(const struct run *run)
+static struct log_field run_log_field_of_run(const struct run *run)
 {
     return log_integer("run", (int64_t)run->id);
 }
@@ -16,7 +16,7 @@ static struct log_field field_of_run(const struct run *run)
 void run_log_started(const struct run *run)
 {
     const struct scenario *scenario = run->scenario;
-    log_info("run started", field_of_run(run), log_string("requester", run->requester),
+    log_info("run started", run_log_field_of_run(run), log_string("requester", run->requester),
              log_string("by", run->request.by), log_integer("threads", (int64_t)scenario->thread_count),
              log_integer("operations", (int64_t)scenario->operation_count),
              log_integer("targets", (int64_t)scenario->target_count),
@@ -24,7 +24,7 @@ void run_log_started(const struct run *run)
 }
 
 /* The message of an exception, which on nodes without Elixir is all there is. */
-static struct log_field field_of_exception(struct term exception)
+static struct log_field run_log_field_of_exception(struct term exception)
 {
     struct term message;
     const uint8_t *text = NULL;
@@ -38,7 +38,8 @@ static struct log_field field_of_exception(struct term exception)
 
 void run_log_aborted(const struct run *run)
 {
-    log_info("run aborted", field_of_run(run), field_of_exception(term_of(&run->verdict.abort_error)),
+    log_info("run aborted", run_log_field_of_run(run),
+             run_log_field_of_exception(term_of(&run->verdict.abort_error)),
              log_integer("operations", (int64_t)run_record(run)->operations),
              log_integer("errors", (int64_t)run_record(run)->operation_errors));
 }
@@ -49,12 +50,12 @@ void run_log_healed(const struct run *run)
     char what[REASON_BYTES];
     faults_build_healed(run->faults, &healed);
     if (!term_is_atom(term_built(&healed), "true"))
-        log_warning("faults are not undone", field_of_run(run),
+        log_warning("faults are not undone", run_log_field_of_run(run),
                     log_string("what", term_text(term_built(&healed), what, sizeof(what))));
     term_build_free(&healed);
 }
 
-static uint64_t p99_us(const struct run *run)
+static uint64_t run_log_p99_us(const struct run *run)
 {
     struct histogram responses;
     histogram_init(&responses, DIGITS);
@@ -65,7 +66,7 @@ static uint64_t p99_us(const struct run *run)
 }
 
 /* What went wrong with the cleanup comes after what did before. */
-static struct term reason_of(const struct run *run)
+static struct term run_log_reason_of(const struct run *run)
 {
     return term_of(run->verdict.failure.size ? &run->verdict.failure : &run->verdict.cleanup_failure);
 }
@@ -75,13 +76,14 @@ void run_log_finished(const struct run *run)
     char reason[REASON_BYTES] = "";
     if (!log_enabled(LOG_LEVEL_INFO))
         return;
-    if (reason_of(run).data)
-        term_text(reason_of(run), reason, sizeof(reason));
-    log_info("run finished", field_of_run(run), log_string("outcome", outcome_name(run->verdict.outcome)),
-             log_string("reason", reason), log_integer("operations", (int64_t)run_record(run)->operations),
+    if (run_log_reason_of(run).data)
+        term_text(run_log_reason_of(run), reason, sizeof(reason));
+    log_info("run finished", run_log_field_of_run(run),
+             log_string("outcome", outcome_name(run->verdict.outcome)), log_string("reason", reason),
+             log_integer("operations", (int64_t)run_record(run)->operations),
              log_integer("errors", (int64_t)run_record(run)->operation_errors),
              log_integer("dropped", (int64_t)run_record(run)->dropped),
              log_integer("faults", (int64_t)faults_injected_count(run->faults)),
-             log_integer("p99_us", (int64_t)p99_us(run)),
+             log_integer("p99_us", (int64_t)run_log_p99_us(run)),
              log_integer("ms", (int64_t)((clock_ns() - run->created_ns) / CLOCK_NS_PER_MS)));
 }

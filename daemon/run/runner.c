@@ -112,7 +112,7 @@ void run_take_recent(struct run *run, struct load_recent *recent)
 
 /* --- The start and the end --- */
 
-static void on_message(void *owner, struct process *process, const struct incoming *incoming)
+static void runner_on_message(void *owner, struct process *process, const struct incoming *incoming)
 {
     (void)process;
     struct run *run = owner;
@@ -125,9 +125,9 @@ static void on_message(void *owner, struct process *process, const struct incomi
         (void)probes_message(run, incoming->body);
 }
 
-static const struct process_events process_events = {.message = on_message};
+static const struct process_events process_events = {.message = runner_on_message};
 
-static void reap(void *owner)
+static void runner_reap(void *owner)
 {
     struct run *run = owner;
     resolving_free(run);
@@ -152,7 +152,7 @@ static void reap(void *owner)
 }
 
 /* That of a pid. */
-static bool keep_node(struct term term, char node[NODE_NAME_BYTES + 1])
+static bool runner_keep_node(struct term term, char node[NODE_NAME_BYTES + 1])
 {
     struct term_pid pid;
     if (!term.data || !term_read_pid(term, &pid) || !node_name_is_valid(pid.node, strlen(pid.node)))
@@ -161,7 +161,7 @@ static bool keep_node(struct term term, char node[NODE_NAME_BYTES + 1])
     return true;
 }
 
-static struct run *new_run(struct runner *runner, const struct run_request *request)
+static struct run *runner_new_run(struct runner *runner, const struct run_request *request)
 {
     struct run *run = memory_zalloc(1, sizeof(*run));
     const struct scenario *scenario = request->scenario;
@@ -171,7 +171,7 @@ static struct run *new_run(struct runner *runner, const struct run_request *requ
     run->scenario = scenario;
     run->process = process_spawn(runner->node, &process_events, run);
     run->created_ns = clock_ns();
-    run->reap = (struct loop_task){.run = reap, .owner = run};
+    run->reap = (struct loop_task){.run = runner_reap, .owner = run};
     random_secret(&run->seed, sizeof(run->seed));
     run->seed = scenario->has_seed ? scenario->seed : run->seed >> 5; /* a small integer on the BEAM */
     term_build_term(&run->group_leader,
@@ -181,11 +181,11 @@ static struct run *new_run(struct runner *runner, const struct run_request *requ
     run->cancelled = request->cancelled;
     if (request->caller.data) {
         term_keep(&run->caller_pid, request->caller);
-        if (keep_node(request->caller, run->caller_node) &&
+        if (runner_keep_node(request->caller, run->caller_node) &&
             strcmp(run->caller_node, node_name(runner->node)) == 0)
             run->caller_node[0] = '\0';
     }
-    if (!keep_node(request->requester, run->requester))
+    if (!runner_keep_node(request->requester, run->requester))
         strcpy(run->requester, "nobody");
     term_keep(&run->context, TERM_EMPTY_MAP);
     loop_timer_init_precise(&run->timer, node_loop(runner->node), run_timer_fired, run);
@@ -196,7 +196,7 @@ struct run *runner_start(struct runner *runner, const struct run_request *reques
 {
     if (request->cancelled)
         request->scenario->thread_count = 0; /* there never is one */
-    struct run *run = new_run(runner, request);
+    struct run *run = runner_new_run(runner, request);
     run->next = runner->runs;
     runner->runs = run;
     runner->counters.started++;
@@ -223,7 +223,7 @@ struct runner *runner_new(struct node *node, struct io_server *io_server, const 
 }
 
 /* There is no time for a report: {error, {interrupted, nil}}. */
-static void give_up(struct run *run)
+static void runner_give_up(struct run *run)
 {
     struct term_builder *result = run->request.result;
     run->verdict.outcome = OUTCOME_INTERRUPTED;
@@ -238,11 +238,11 @@ void runner_close(struct runner *runner)
         struct run *run = runner->runs;
         runner->runs = run->next;
         run_load_stop(run);
-        give_up(run);
+        runner_give_up(run);
         if (run->faults)
             faults_leave(run->faults);
         process_exit_atom(run->process, "aborted"); /* its session then cleans up by itself */
-        reap(run);
+        runner_reap(run);
     }
     resolutions_abort(runner);
     process_exit_atom(runner->process, "shutdown");

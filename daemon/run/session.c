@@ -12,7 +12,7 @@
 #define CHAOS_OUTCOME "chaos"
 
 /* {harnessd, RunId, SessionNumber}: what marks the messages between the run and one session of it. */
-static void build_key(const struct run *run, struct term_builder *builder)
+static void session_build_key(const struct run *run, struct term_builder *builder)
 {
     term_build_tuple(builder, 3);
     term_build_atom(builder, "harnessd");
@@ -21,15 +21,15 @@ static void build_key(const struct run *run, struct term_builder *builder)
 }
 
 /* Begins a command {Key, Command, ...} of `arity` elements. */
-static void open_command(const struct run *run, struct term_builder *builder, size_t arity,
-                         const char *command)
+static void session_open_command(const struct run *run, struct term_builder *builder, size_t arity,
+                                 const char *command)
 {
     term_build_tuple(builder, arity);
-    build_key(run, builder);
+    session_build_key(run, builder);
     term_build_atom(builder, command);
 }
 
-static bool send_command(struct run *run, struct term_builder *command)
+static bool session_send_command(struct run *run, struct term_builder *command)
 {
     bool sent = script_send(&run->session, term_built(command));
     term_build_free(command);
@@ -38,7 +38,7 @@ static bool send_command(struct run *run, struct term_builder *command)
 
 /* --- The processes --- */
 
-static void on_down(void *owner, struct term reason)
+static void session_on_down(void *owner, struct term reason)
 {
     run_event(owner, RUN_EVENT_LOST, reason);
 }
@@ -49,7 +49,7 @@ bool session_is_there(const struct run *run)
 }
 
 /* {harnessd, RunId, teller} */
-static void build_teller_key(const struct run *run, struct term_builder *builder)
+static void session_build_teller_key(const struct run *run, struct term_builder *builder)
 {
     term_build_tuple(builder, 3);
     term_build_atom(builder, "harnessd");
@@ -57,9 +57,9 @@ static void build_teller_key(const struct run *run, struct term_builder *builder
     term_build_atom(builder, "teller");
 }
 
-static void start(struct run *run, struct script *script, const char *node,
-                  void (*build_its_key)(const struct run *run, struct term_builder *builder),
-                  void (*down)(void *owner, struct term reason))
+static void session_start_script(struct run *run, struct script *script, const char *node,
+                                 void (*build_its_key)(const struct run *run, struct term_builder *builder),
+                                 void (*down)(void *owner, struct term reason))
 {
     struct term_builder bindings = {0};
     term_build_list(&bindings, 4);
@@ -90,33 +90,35 @@ static void start(struct run *run, struct script *script, const char *node,
 void session_start(struct run *run)
 {
     run->sessions++;
-    start(run, &run->session, run->hooks_node_lost ? run->subject_spec.node : run->scenario->hooks_node,
-          build_key, on_down);
+    session_start_script(run, &run->session,
+                         run->hooks_node_lost ? run->subject_spec.node : run->scenario->hooks_node,
+                         session_build_key, session_on_down);
 }
 
 /* The teller is there, or cannot be: its run goes on without telemetry then. */
-static void teller_decided(struct run *run)
+static void session_teller_decided(struct run *run)
 {
     run_event(run, RUN_EVENT_TELLER, (struct term){0});
 }
 
-static void on_teller_down(void *owner, struct term reason)
+static void session_on_teller_down(void *owner, struct term reason)
 {
     (void)reason;
     struct run *run = owner;
     run->has_telemetry = false;
-    teller_decided(run);
+    session_teller_decided(run);
 }
 
-static bool has_teller(const struct run *run)
+static bool session_has_teller(const struct run *run)
 {
     return run->caller_node[0] && strcmp(run->caller_node, run->scenario->hooks_node) != 0;
 }
 
 void session_start_both(struct run *run)
 {
-    if (has_teller(run))
-        start(run, &run->teller, run->caller_node, build_teller_key, on_teller_down);
+    if (session_has_teller(run))
+        session_start_script(run, &run->teller, run->caller_node, session_build_teller_key,
+                             session_on_teller_down);
     else
         session_start(run);
 }
@@ -126,11 +128,11 @@ void session_kill(struct run *run)
     script_kill(&run->session);
 }
 
-static void end_teller(struct run *run)
+static void session_end_teller(struct run *run)
 {
     struct term_builder command = {0};
     term_build_tuple(&command, 2);
-    build_teller_key(run, &command);
+    session_build_teller_key(run, &command);
     term_build_atom(&command, "stop");
     if (script_send(&run->teller, term_built(&command)))
         script_leave(&run->teller);
@@ -142,7 +144,7 @@ static void end_teller(struct run *run)
 /* --- Commands --- */
 
 /* Appends the hook that cleans up. */
-static void build_cleanup_hook(const struct run *run, struct term_builder *command)
+static void session_build_cleanup_hook(const struct run *run, struct term_builder *command)
 {
     if (run->scenario->cleanup.data)
         term_build_term(command, run->scenario->cleanup);
@@ -151,7 +153,7 @@ static void build_cleanup_hook(const struct run *run, struct term_builder *comma
 }
 
 /* Appends the arguments of the invariant or the cleanup: the subject and a context. */
-static void build_arguments(const struct run *run, struct term context, struct term_builder *command)
+static void session_build_arguments(const struct run *run, struct term context, struct term_builder *command)
 {
     term_build_list(command, 2);
     term_build_term(command, term_of(&run->subject));
@@ -168,71 +170,71 @@ uint64_t session_cleanup_ms(const struct run *run)
 void session_setup(struct run *run)
 {
     struct term_builder command = {0};
-    open_command(run, &command, 6, "setup");
+    session_open_command(run, &command, 6, "setup");
     term_build_atom(&command, HOOK_OUTCOME);
     term_build_term(&command, run->scenario->setup);
-    build_cleanup_hook(run, &command);
+    session_build_cleanup_hook(run, &command);
     term_build_unsigned(&command, session_cleanup_ms(run));
-    (void)send_command(run, &command);
+    (void)session_send_command(run, &command);
 }
 
 void session_check_invariant(struct run *run)
 {
     struct term_builder command = {0};
-    open_command(run, &command, 5, "hook");
+    session_open_command(run, &command, 5, "hook");
     term_build_atom(&command, HOOK_OUTCOME);
     term_build_term(&command, run->scenario->invariant);
-    build_arguments(run, term_built(&run->written), &command);
-    (void)send_command(run, &command);
+    session_build_arguments(run, term_built(&run->written), &command);
+    (void)session_send_command(run, &command);
 }
 
 void session_check_steady_state(struct run *run)
 {
     struct term_builder command = {0};
-    open_command(run, &command, 5, "hook");
+    session_open_command(run, &command, 5, "hook");
     term_build_atom(&command, HOOK_OUTCOME);
     term_build_term(&command, run->scenario->steady_state);
-    build_arguments(run, term_of(&run->context), &command);
-    (void)send_command(run, &command);
+    session_build_arguments(run, term_of(&run->context), &command);
+    (void)session_send_command(run, &command);
 }
 
 void session_clean_up(struct run *run)
 {
     struct term_builder command = {0};
-    open_command(run, &command, 6, "clean");
+    session_open_command(run, &command, 6, "clean");
     term_build_atom(&command, HOOK_OUTCOME);
-    build_cleanup_hook(run, &command);
-    build_arguments(run, term_of(&run->context), &command);
+    session_build_cleanup_hook(run, &command);
+    session_build_arguments(run, term_of(&run->context), &command);
     term_build_unsigned(&command, session_cleanup_ms(run));
-    (void)send_command(run, &command);
+    (void)session_send_command(run, &command);
 }
 
 void session_guard_cleanup(struct run *run)
 {
     struct term_builder command = {0};
-    open_command(run, &command, 5, "cleanup");
-    build_cleanup_hook(run, &command);
-    build_arguments(run, term_of(&run->context), &command);
+    session_open_command(run, &command, 5, "cleanup");
+    session_build_cleanup_hook(run, &command);
+    session_build_arguments(run, term_of(&run->context), &command);
     term_build_unsigned(&command, session_cleanup_ms(run));
-    (void)send_command(run, &command);
+    (void)session_send_command(run, &command);
 }
 
 void session_work(struct run *run, uint32_t thread, uint64_t step, struct term hook, struct term arguments)
 {
     struct term_builder command = {0};
-    open_command(run, &command, 5, "work");
+    session_open_command(run, &command, 5, "work");
     term_build_tuple(&command, 2);
     term_build_unsigned(&command, thread);
     term_build_unsigned(&command, step);
     term_build_term(&command, hook);
     term_build_term(&command, arguments);
-    (void)send_command(run, &command);
+    (void)session_send_command(run, &command);
 }
 
 void session_start_chaos(struct run *run)
 {
     struct term_builder command = {0};
-    open_command(run, &command, 5, "work");
+    session_open_command(run, &command, 5, "work");
     term_build_atom(&command, CHAOS_OUTCOME);
     term_build_term(&command, run->scenario->chaos);
     term_build_list(&command, 2);
@@ -243,22 +245,22 @@ void session_start_chaos(struct run *run)
     term_build_key(&command, "setup_context");
     term_build_term(&command, term_of(&run->context));
     term_build_nil(&command);
-    (void)send_command(run, &command);
+    (void)session_send_command(run, &command);
 }
 
 void session_stop_work(struct run *run)
 {
     struct term_builder command = {0};
-    open_command(run, &command, 2, "stop_work");
-    (void)send_command(run, &command);
+    session_open_command(run, &command, 2, "stop_work");
+    (void)session_send_command(run, &command);
 }
 
 void session_end(struct run *run)
 {
     struct term_builder command = {0};
-    end_teller(run);
-    open_command(run, &command, 2, "stop");
-    if (send_command(run, &command))
+    session_end_teller(run);
+    session_open_command(run, &command, 2, "stop");
+    if (session_send_command(run, &command))
         script_leave(&run->session);
     else
         script_kill(&run->session);
@@ -267,9 +269,9 @@ void session_end(struct run *run)
 void session_measure(struct run *run)
 {
     struct term_builder command = {0};
-    open_command(run, &command, 3, "measure");
+    session_open_command(run, &command, 3, "measure");
     term_build_unsigned(&command, ++run->measurements.asked);
-    run->measurements.awaited = send_command(run, &command);
+    run->measurements.awaited = session_send_command(run, &command);
 }
 
 void session_telemetry(struct run *run, const char *const event[4], struct term measurements,
@@ -282,10 +284,10 @@ void session_telemetry(struct run *run, const char *const event[4], struct term 
     while (count < 4 && event[count])
         count++;
     term_build_tuple(&command, 5);
-    if (has_teller(run))
-        build_teller_key(run, &command);
+    if (session_has_teller(run))
+        session_build_teller_key(run, &command);
     else
-        build_key(run, &command);
+        session_build_key(run, &command);
     term_build_atom(&command, "telemetry");
     term_build_list(&command, count);
     for (size_t i = 0; i < count; i++)
@@ -293,14 +295,14 @@ void session_telemetry(struct run *run, const char *const event[4], struct term 
     term_build_nil(&command);
     term_build_term(&command, measurements);
     term_build_term(&command, metadata);
-    (void)script_send(has_teller(run) ? &run->teller : &run->session, term_built(&command));
+    (void)script_send(session_has_teller(run) ? &run->teller : &run->session, term_built(&command));
     term_build_free(&command);
 }
 
 /* --- Outcomes --- */
 
 /* {returned, {Memory, Reductions}} */
-static void on_measured(struct run *run, struct term outcome)
+static void session_on_measured(struct run *run, struct term outcome)
 {
     struct term parts[2], values[2];
     struct measurement now = {.at_ns = clock_ns()};
@@ -313,28 +315,28 @@ static void on_measured(struct run *run, struct term outcome)
 }
 
 /* {started, HasElixir, HasTelemetry} */
-static void on_started(struct run *run, struct term outcome)
+static void session_on_started(struct run *run, struct term outcome)
 {
     struct term parts[3];
     bool telemetry;
     if (!term_read_tuple_of(outcome, 3, parts) || !term_read_boolean(parts[1], &run->has_elixir) ||
         !term_read_boolean(parts[2], &telemetry))
         return;
-    if (!has_teller(run))
+    if (!session_has_teller(run))
         run->has_telemetry = telemetry;
     run_event(run, RUN_EVENT_READY, (struct term){0});
 }
 
 /* {Key, started, {started, HasElixir, HasTelemetry}}, all that a teller ever says. */
-static bool teller_message(struct run *run, struct term message)
+static bool session_teller_message(struct run *run, struct term message)
 {
     struct term parts[3], started[3];
     struct term_builder key = {0};
-    build_teller_key(run, &key);
+    session_build_teller_key(run, &key);
     bool its = term_read_tuple_of(message, 3, parts) && term_same(parts[0], term_built(&key));
     term_build_free(&key);
     if (its && term_read_tuple_of(parts[2], 3, started) && term_read_boolean(started[2], &run->has_telemetry))
-        teller_decided(run);
+        session_teller_decided(run);
     return its;
 }
 
@@ -343,21 +345,21 @@ bool session_message(struct run *run, struct term message)
     struct term parts[3], work[2];
     int64_t number, step;
     struct term_builder key = {0};
-    build_key(run, &key);
+    session_build_key(run, &key);
     bool ours = term_read_tuple_of(message, 3, parts) && term_same(parts[0], term_built(&key));
     term_build_free(&key);
     if (!ours)
-        return teller_message(run, message);
+        return session_teller_message(run, message);
     if (term_read_tuple_of(parts[1], 2, work) && term_read_integer(work[0], &number) &&
         term_read_integer(work[1], &step))
         engine_custom_done(run->engine, number, step, parts[2]);
     else if (term_read_integer(parts[1], &number) && number == run->measurements.asked)
-        on_measured(run, parts[2]);
+        session_on_measured(run, parts[2]);
     else if (term_is_atom(parts[1], HOOK_OUTCOME))
         run_hook_done(run, parts[2]);
     else if (term_is_atom(parts[1], CHAOS_OUTCOME))
         run_chaos_done(run, parts[2]);
     else if (term_is_atom(parts[1], STARTED))
-        on_started(run, parts[2]);
+        session_on_started(run, parts[2]);
     return true;
 }

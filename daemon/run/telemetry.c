@@ -5,7 +5,8 @@
 #include "term/term_read.h"
 
 /* Executes the event with one measurement, or those of `measurements`. */
-static void execute(struct run *run, const char *const event[4], struct term measurements, struct term error)
+static void telemetry_execute(struct run *run, const char *const event[4], struct term measurements,
+                              struct term error)
 {
     struct term_builder metadata = {0};
     report_build_metadata(run, error, &metadata);
@@ -15,8 +16,8 @@ static void execute(struct run *run, const char *const event[4], struct term mea
     term_build_free(&metadata);
 }
 
-static void execute_number(struct run *run, const char *const event[4], const char *name, uint64_t number,
-                           struct term error)
+static void telemetry_execute_number(struct run *run, const char *const event[4], const char *name,
+                                     uint64_t number, struct term error)
 {
     struct term_builder measurements = {0};
     term_build_map(&measurements, name ? 1 : 0);
@@ -24,7 +25,7 @@ static void execute_number(struct run *run, const char *const event[4], const ch
         term_build_key(&measurements, name);
         term_build_unsigned(&measurements, number);
     }
-    execute(run, event, term_built(&measurements), error);
+    telemetry_execute(run, event, term_built(&measurements), error);
     term_build_free(&measurements);
 }
 
@@ -32,12 +33,12 @@ void telemetry_run_started(struct run *run)
 {
     static const char *const event[4] = {"supertester", "concurrent", "scenario", "start"};
     run->told_start = true;
-    execute_number(run, event, "system_time_us", clock_wall_us(), (struct term){0});
+    telemetry_execute_number(run, event, "system_time_us", clock_wall_us(), (struct term){0});
 }
 
 /* The reason that the run answers with: {error, Reason} or {error, Reason, Report}. Of one that was cancelled
  * it is that alone: its report is for who asks for it. */
-static struct term error_of(const struct run *run)
+static struct term telemetry_error_of(const struct run *run)
 {
     struct term parts[3] = {{0}};
     size_t arity;
@@ -62,7 +63,8 @@ void telemetry_run_stopped(struct run *run)
     term_build_unsigned(&measurements, (clock_ns() - run->created_ns) / CLOCK_NS_PER_MS);
     term_build_key(&measurements, "status");
     term_build_atom(&measurements, failed ? "error" : "ok");
-    execute(run, event, term_built(&measurements), failed ? error_of(run) : (struct term){0});
+    telemetry_execute(run, event, term_built(&measurements),
+                      failed ? telemetry_error_of(run) : (struct term){0});
     term_build_free(&measurements);
 }
 
@@ -70,7 +72,7 @@ void telemetry_chaos(struct run *run, const char *what, struct term error)
 {
     const char *const event[4] = {"supertester", "chaos", what, NULL};
     bool stop = what[2] == 'o';
-    execute_number(run, event, stop ? "duration_ms" : NULL, run->chaos.ms, error);
+    telemetry_execute_number(run, event, stop ? "duration_ms" : NULL, run->chaos.ms, error);
 }
 
 void telemetry_mailbox(struct run *run)
@@ -81,7 +83,7 @@ void telemetry_mailbox(struct run *run)
             continue;
         struct term_builder measurements = {0};
         report_build_mailbox_of(&run->probes.mailboxes[i], &measurements);
-        execute(run, event, term_built(&measurements), (struct term){0});
+        telemetry_execute(run, event, term_built(&measurements), (struct term){0});
         term_build_free(&measurements);
     }
 }
@@ -91,6 +93,6 @@ void telemetry_performance(struct run *run)
     static const char *const event[4] = {"supertester", "performance", "scenario", "measured"};
     struct term_builder measurements = {0};
     judge_build_measurement(run, &measurements);
-    execute(run, event, term_built(&measurements), (struct term){0});
+    telemetry_execute(run, event, term_built(&measurements), (struct term){0});
     term_build_free(&measurements);
 }

@@ -33,7 +33,7 @@ void store_set_limits(struct store *store, const struct store_limits *limits)
     store_plan_tending(store, 0);
 }
 
-static void log_lost(const struct store *store)
+static void store_log_lost(const struct store *store)
 {
     size_t lost = 0;
     for (size_t i = 0; i < store->list.count; i++)
@@ -51,7 +51,7 @@ void store_close(struct store *store)
         store_write_run(store, run);
     }
     worker_free(store->worker);
-    log_lost(store);
+    store_log_lost(store);
     loop_timer_free(&store->tend);
     store_folder_close(&store->folder);
     store_list_free(&store->list);
@@ -77,7 +77,7 @@ const char *store_problem(const struct store *store)
 
 /* --- Runs --- */
 
-static void set_summary(struct store_run *run, struct term summary)
+static void store_set_summary(struct store_run *run, struct term summary)
 {
     if (summary.size > STORE_SUMMARY_BYTES_MOST) {
         log_warning("summary is too large", log_integer("run", (int64_t)run->id),
@@ -88,9 +88,10 @@ static void set_summary(struct store_run *run, struct term summary)
     buffer_append(&run->summary, summary.data, summary.size);
 }
 
-static void change_run(struct store *store, struct store_run *run, struct term summary, struct blob *content)
+static void store_change_run(struct store *store, struct store_run *run, struct term summary,
+                             struct blob *content)
 {
-    set_summary(run, summary);
+    store_set_summary(run, summary);
     blob_release(run->content);
     run->content = content ? blob_hold(content) : NULL;
     run->ended_at_ms = store_now_ms(store);
@@ -99,7 +100,7 @@ static void change_run(struct store *store, struct store_run *run, struct term s
     store_write_run(store, run);
 }
 
-static struct store_run *add_run(struct store *store, uint64_t id)
+static struct store_run *store_add_run(struct store *store, uint64_t id)
 {
     struct store_run *run = store_list_add(&store->list, id);
     if (store->last_id < id)
@@ -109,8 +110,8 @@ static struct store_run *add_run(struct store *store, uint64_t id)
 
 void store_begin(struct store *store, uint64_t id, struct term summary)
 {
-    struct store_run *run = add_run(store, id);
-    change_run(store, run, summary, NULL);
+    struct store_run *run = store_add_run(store, id);
+    store_change_run(store, run, summary, NULL);
 }
 
 void store_journal(struct store *store, uint64_t id, struct term summary, struct blob *partial)
@@ -118,22 +119,22 @@ void store_journal(struct store *store, uint64_t id, struct term summary, struct
     struct store_run *run = store_list_find(&store->list, id);
     assert(run && run->state == STORE_RUNNING);
     if (store_has_folder(store))
-        change_run(store, run, summary, partial);
+        store_change_run(store, run, summary, partial);
 }
 
 void store_finish(struct store *store, uint64_t id, struct term summary, struct blob *result)
 {
     struct store_run *run = store_list_find(&store->list, id);
     if (!run)
-        run = add_run(store, id);
+        run = store_add_run(store, id);
     assert(run->state == STORE_RUNNING);
     run->state = STORE_FINISHED;
     store_list_end(&store->list, run);
     run->bytes = result->size;
-    change_run(store, run, summary, result);
+    store_change_run(store, run, summary, result);
 }
 
-static struct store_entry entry_of(const struct store_run *run)
+static struct store_entry store_entry_of(const struct store_run *run)
 {
     return (struct store_entry){
         .id = run->id,
@@ -149,7 +150,7 @@ bool store_find(const struct store *store, uint64_t id, struct store_entry *entr
 {
     const struct store_run *run = store_list_find(&store->list, id);
     if (run)
-        *entry = entry_of(run);
+        *entry = store_entry_of(run);
     return run;
 }
 
@@ -157,7 +158,7 @@ void store_each(const struct store *store, void (*visit)(void *owner, const stru
                 void *owner)
 {
     for (size_t i = 0; i < store->list.count; i++) {
-        struct store_entry entry = entry_of(store->list.runs[i]);
+        struct store_entry entry = store_entry_of(store->list.runs[i]);
         visit(owner, &entry);
     }
 }

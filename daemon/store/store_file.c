@@ -86,7 +86,7 @@ const char *store_file_read_trailer(const uint8_t bytes[STORE_FILE_TRAILER_BYTES
 }
 
 /* Whether these bytes are one term as we write them. */
-static const char *check_term(const uint8_t *data, size_t size, uint32_t check, struct term *term)
+static const char *file_check_term(const uint8_t *data, size_t size, uint32_t check, struct term *term)
 {
     const struct term_limits limits = {.depth = TERM_DEPTH_LIMIT, .count = SIZE_MAX};
     size_t used;
@@ -105,7 +105,7 @@ const char *store_file_read_head(const uint8_t *bytes, const struct store_traile
     if (memcmp(bytes, head, sizeof(head)) != 0)
         return "its beginning is damaged";
     const char *problem =
-        check_term(bytes + sizeof(head), trailer->summary_size, trailer->summary_check, summary);
+        file_check_term(bytes + sizeof(head), trailer->summary_size, trailer->summary_check, summary);
     if (!problem && term_type(*summary) != TERM_MAP)
         return "its summary is no map";
     return problem;
@@ -123,8 +123,8 @@ const char *store_file_read(const uint8_t *bytes, size_t size, struct store_file
     problem = store_file_read_head(bytes, &trailer, &file->summary);
     if (problem)
         return problem;
-    return check_term(bytes + STORE_FILE_HEAD_BYTES + trailer.summary_size, trailer.content_size,
-                      trailer.content_check, &file->content);
+    return file_check_term(bytes + STORE_FILE_HEAD_BYTES + trailer.summary_size, trailer.content_size,
+                           trailer.content_check, &file->content);
 }
 
 /* --- JSON --- */
@@ -135,49 +135,49 @@ struct json_output {
     void *owner;
 };
 
-static void give(struct json_output *output)
+static void file_give(struct json_output *output)
 {
     output->take(output->owner, buffer_bytes(&output->piece), output->piece.size);
     buffer_truncate(&output->piece, 0);
 }
 
-static void write_text(struct json_output *output, const char *text)
+static void file_write_text(struct json_output *output, const char *text)
 {
     buffer_append(&output->piece, text, strlen(text));
 }
 
-static void write_term(struct json_output *output, struct term term)
+static void file_write_term(struct json_output *output, struct term term)
 {
     struct term_json *writer = term_json_new(term);
     while (term_json_next(writer, JSON_PIECE_BYTES, &output->piece))
-        give(output);
+        file_give(output);
     term_json_free(writer);
 }
 
-static void write_member(struct json_output *output, const char *name, struct term value)
+static void file_write_member(struct json_output *output, const char *name, struct term value)
 {
-    write_text(output, ",\"");
-    write_text(output, name);
-    write_text(output, "\":");
-    write_term(output, value);
+    file_write_text(output, ",\"");
+    file_write_text(output, name);
+    file_write_text(output, "\":");
+    file_write_term(output, value);
 }
 
 /* Of {ok, Report}, {error, Reason} and {error, Reason, Report} their parts. */
-static void write_content(struct json_output *output, const struct store_file *file)
+static void file_write_content(struct json_output *output, const struct store_file *file)
 {
     struct term parts[3];
     size_t arity = 0;
     bool is_tuple = term_read_tuple(file->content, ARRAY_LENGTH(parts), parts, &arity) && arity >= 2;
     if (file->state != STORE_FINISHED) {
-        write_member(output, "partial", file->content);
+        file_write_member(output, "partial", file->content);
     } else if (is_tuple && arity == 2 && term_is_atom(parts[0], "ok")) {
-        write_member(output, "ok", parts[1]);
+        file_write_member(output, "ok", parts[1]);
     } else if (is_tuple && term_is_atom(parts[0], "error")) {
-        write_member(output, "error", parts[1]);
+        file_write_member(output, "error", parts[1]);
         if (arity == 3)
-            write_member(output, "partial", parts[2]);
+            file_write_member(output, "partial", parts[2]);
     } else {
-        write_member(output, "result", file->content);
+        file_write_member(output, "result", file->content);
     }
 }
 
@@ -187,10 +187,10 @@ void store_file_write_json(const struct store_file *file, store_file_take *take,
     char text[80];
     snprintf(text, sizeof(text), "{\"id\":%" PRIu64 ",\"state\":\"%s\",\"summary\":", file->id,
              state_names[file->state]);
-    write_text(&output, text);
-    write_term(&output, file->summary);
-    write_content(&output, file);
-    write_text(&output, "}\n");
-    give(&output);
+    file_write_text(&output, text);
+    file_write_term(&output, file->summary);
+    file_write_content(&output, file);
+    file_write_text(&output, "}\n");
+    file_give(&output);
     buffer_free(&output.piece);
 }

@@ -19,20 +19,20 @@
 
 /* --- Opening --- */
 
-static char *problem_text(const char *what, int error)
+static char *folder_problem_text(const char *what, int error)
 {
     return memory_format("%s: %s", what, strerror(error));
 }
 
 /* A folder in `parent`, made if it is not there; a new one is brought to disk with its name. */
-static char *open_folder(int parent, const char *path, int *descriptor)
+static char *folder_open_folder(int parent, const char *path, int *descriptor)
 {
     bool made = mkdirat(parent, path, 0700) == 0;
     int error = errno;
     *descriptor = openat(parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (*descriptor < 0)
-        return made || error == EEXIST ? problem_text("cannot open it", errno)
-                                       : problem_text("cannot make it", error);
+        return made || error == EEXIST ? folder_problem_text("cannot open it", errno)
+                                       : folder_problem_text("cannot make it", error);
     int above = made ? openat(*descriptor, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (above >= 0) {
         (void)fsync(above);
@@ -44,12 +44,12 @@ static char *open_folder(int parent, const char *path, int *descriptor)
 char *store_folder_open(struct store_folder *folder, const char *path, const struct file_calls *calls)
 {
     *folder = (struct store_folder){.calls = calls, .top = -1, .runs = -1};
-    char *problem = open_folder(AT_FDCWD, path, &folder->top);
+    char *problem = folder_open_folder(AT_FDCWD, path, &folder->top);
     /* Where locks are not to be had (some network file systems) there is none. */
     if (!problem && flock(folder->top, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
         problem = memory_string("another daemon uses it");
     if (!problem)
-        problem = open_folder(folder->top, RUNS, &folder->runs);
+        problem = folder_open_folder(folder->top, RUNS, &folder->runs);
     if (!problem)
         return NULL;
     store_folder_close(folder);
@@ -72,7 +72,7 @@ void store_folder_close(struct store_folder *folder)
 
 /* --- Damaged files --- */
 
-static void take_out(struct store_folder *folder, size_t at)
+static void folder_take_out(struct store_folder *folder, size_t at)
 {
     folder->damaged_count--;
     folder->damaged_bytes -= folder->damaged[at].bytes;
@@ -87,7 +87,7 @@ void store_folder_add_damaged(struct store_folder *folder, const char *name, uin
         if (strcmp(folder->damaged[i].name, name) != 0)
             continue;
         free(folder->damaged[i].name); /* the new one has taken its place */
-        take_out(folder, i);
+        folder_take_out(folder, i);
         break;
     }
     size_t at = folder->damaged_count++;
@@ -103,7 +103,7 @@ char *store_folder_take_damaged(struct store_folder *folder)
     if (!folder->damaged_count)
         return NULL;
     char *name = folder->damaged[0].name;
-    take_out(folder, 0);
+    folder_take_out(folder, 0);
     return name;
 }
 
@@ -114,13 +114,13 @@ struct names {
     size_t count;
 };
 
-static int compare_names(const void *a, const void *b)
+static int folder_compare_names(const void *a, const void *b)
 {
     uint64_t x = strtoull(*(char *const *)a, NULL, 10), y = strtoull(*(char *const *)b, NULL, 10);
     return (x > y) - (x < y);
 }
 
-static void read_names(const struct store_folder *folder, struct names *names)
+static void folder_read_names(const struct store_folder *folder, struct names *names)
 {
     int descriptor = openat(folder->runs, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *directory = descriptor < 0 ? NULL : fdopendir(descriptor);
@@ -141,21 +141,21 @@ static void read_names(const struct store_folder *folder, struct names *names)
     closedir(directory);
     /* By their ids: a run more is then at the end of the list. */
     if (names->count)
-        qsort(names->items, names->count, sizeof(char *), compare_names);
+        qsort(names->items, names->count, sizeof(char *), folder_compare_names);
 }
 
-static bool ends_in(const char *name, const char *suffix)
+static bool folder_ends_in(const char *name, const char *suffix)
 {
     size_t size = strlen(name), suffix_size = strlen(suffix);
     return size > suffix_size && strcmp(name + size - suffix_size, suffix) == 0;
 }
 
-static void remove_file(const struct store_folder *folder, const char *name)
+static void folder_remove_file(const struct store_folder *folder, const char *name)
 {
     (void)folder->calls->remove(folder->runs, name);
 }
 
-static struct store_job job_for(const struct store_folder *folder, const char *name)
+static struct store_job folder_job_for(const struct store_folder *folder, const char *name)
 {
     struct store_job job = {.calls = folder->calls, .folder = folder->runs};
     assert(strlen(name) < sizeof(job.name));
@@ -163,20 +163,21 @@ static struct store_job job_for(const struct store_folder *folder, const char *n
     return job;
 }
 
-static uint64_t now_ms(void)
+static uint64_t folder_now_ms(void)
 {
     return clock_wall_us() / 1000;
 }
 
-static void set_aside(struct store_folder *folder, const char *name, const char *reason, uint64_t bytes)
+static void folder_set_aside(struct store_folder *folder, const char *name, const char *reason,
+                             uint64_t bytes)
 {
-    struct store_job job = job_for(folder, name);
+    struct store_job job = folder_job_for(folder, name);
     log_warning("damaged file", log_string("file", name), log_string("reason", reason));
     store_job_set_aside(&job.job);
     if (job.failed)
         return;
     char *renamed = memory_format("%s%s", name, STORE_DAMAGED_SUFFIX);
-    store_folder_add_damaged(folder, renamed, bytes, now_ms());
+    store_folder_add_damaged(folder, renamed, bytes, folder_now_ms());
     free(renamed);
 }
 
@@ -184,19 +185,19 @@ void store_folder_set_aside_run(struct store_folder *folder, const struct store_
 {
     char name[STORE_NAME_BYTES];
     store_name(run->id, store_kind_of(run->state), name);
-    set_aside(folder, name, "another run has its id", run->bytes);
+    folder_set_aside(folder, name, "another run has its id", run->bytes);
 }
 
 /* Adds the run of this file, unless there is a better one of it. */
-static void look_at(struct store_folder *folder, struct store_list *list, const char *name, uint64_t id,
-                    enum store_kind kind)
+static void folder_look_at(struct store_folder *folder, struct store_list *list, const char *name,
+                           uint64_t id, enum store_kind kind)
 {
     if (store_list_find(list, id)) { /* it finished, and the daemon was killed just then */
         if (folder->calls->sync(folder->runs) == 0)
-            remove_file(folder, name);
+            folder_remove_file(folder, name);
         return;
     }
-    struct store_job job = job_for(folder, name);
+    struct store_job job = folder_job_for(folder, name);
     struct store_trailer trailer;
     struct term summary;
     bool fine = store_job_look(&job, &trailer, &summary);
@@ -213,7 +214,7 @@ static void look_at(struct store_folder *folder, struct store_list *list, const 
         run->durable = true;
         buffer_append(&run->summary, summary.data, summary.size);
     } else if (job.damaged) {
-        set_aside(folder, name, job.failed, job.bytes);
+        folder_set_aside(folder, name, job.failed, job.bytes);
     } else {
         log_error("cannot read a file of the store", log_string("file", name), log_string("step", job.failed),
                   log_string("reason", job.error ? strerror(job.error) : ""));
@@ -221,13 +222,13 @@ static void look_at(struct store_folder *folder, struct store_list *list, const 
     buffer_free(&job.output);
 }
 
-static void look_at_json(const struct store_folder *folder, const struct store_list *list, const char *name,
-                         uint64_t id)
+static void folder_look_at_json(const struct store_folder *folder, const struct store_list *list,
+                                const char *name, uint64_t id)
 {
     struct stat status;
     struct store_run *run = store_list_find(list, id);
     if (!run || run->state != STORE_FINISHED) {
-        remove_file(folder, name);
+        folder_remove_file(folder, name);
         return;
     }
     if (fstatat(folder->runs, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
@@ -236,7 +237,7 @@ static void look_at_json(const struct store_folder *folder, const struct store_l
     run->bytes += (uint64_t)status.st_size;
 }
 
-static void look_at_damaged(struct store_folder *folder, const char *name)
+static void folder_look_at_damaged(struct store_folder *folder, const char *name)
 {
     struct stat status;
     if (fstatat(folder->runs, name, &status, AT_SYMLINK_NOFOLLOW) == 0)
@@ -244,13 +245,13 @@ static void look_at_damaged(struct store_folder *folder, const char *name)
                                  (uint64_t)status.st_mtim.tv_sec * 1000);
 }
 
-static void note_id(struct store_folder *folder, uint64_t id)
+static void folder_note_id(struct store_folder *folder, uint64_t id)
 {
     if (folder->last_id < id)
         folder->last_id = id;
 }
 
-static void read_last_id(struct store_folder *folder)
+static void folder_read_last_id(struct store_folder *folder)
 {
     char text[LAST_ID_BYTES_MOST] = "", *end = text;
     int descriptor =
@@ -267,23 +268,23 @@ static void read_last_id(struct store_folder *folder)
     if (!fine)
         folder->last_id_saved = 0;
     if (size >= 0 && !fine)
-        set_aside(folder, STORE_LAST_ID_NAME, is_number ? "its number is too high" : "it is no number",
-                  (uint64_t)size);
-    note_id(folder, folder->last_id_saved);
+        folder_set_aside(folder, STORE_LAST_ID_NAME, is_number ? "its number is too high" : "it is no number",
+                         (uint64_t)size);
+    folder_note_id(folder, folder->last_id_saved);
 }
 
 /* What is neither a run's nor its JSON. */
-static void look_at_other(struct store_folder *folder, char *name)
+static void folder_look_at_other(struct store_folder *folder, char *name)
 {
     uint64_t id;
     enum store_kind kind;
-    if (ends_in(name, ATOMIC_FILE_SUFFIX)) {
-        remove_file(folder, name);
-    } else if (ends_in(name, STORE_DAMAGED_SUFFIX)) {
-        look_at_damaged(folder, name);
+    if (folder_ends_in(name, ATOMIC_FILE_SUFFIX)) {
+        folder_remove_file(folder, name);
+    } else if (folder_ends_in(name, STORE_DAMAGED_SUFFIX)) {
+        folder_look_at_damaged(folder, name);
         name[strlen(name) - strlen(STORE_DAMAGED_SUFFIX)] = '\0';
         if (store_name_parse(name, &id, &kind))
-            note_id(folder, id);
+            folder_note_id(folder, id);
     }
 }
 
@@ -294,21 +295,21 @@ void store_folder_scan(struct store_folder *folder, struct store_list *list)
     struct names names = {0};
     uint64_t id;
     enum store_kind kind;
-    read_names(folder, &names);
-    read_last_id(folder);
+    folder_read_names(folder, &names);
+    folder_read_last_id(folder);
     for (size_t pass = 0; pass < ARRAY_LENGTH(order); pass++) {
         for (size_t i = 0; i < names.count; i++) {
             if (!store_name_parse(names.items[i], &id, &kind) || kind != order[pass])
                 continue;
-            note_id(folder, id);
+            folder_note_id(folder, id);
             if (kind == STORE_KIND_JSON)
-                look_at_json(folder, list, names.items[i], id);
+                folder_look_at_json(folder, list, names.items[i], id);
             else
-                look_at(folder, list, names.items[i], id, kind);
+                folder_look_at(folder, list, names.items[i], id, kind);
         }
     }
     for (size_t i = 0; i < names.count; i++) {
-        look_at_other(folder, names.items[i]);
+        folder_look_at_other(folder, names.items[i]);
         free(names.items[i]);
     }
     free(names.items);

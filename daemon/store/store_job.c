@@ -16,7 +16,7 @@ static struct store_job *job_of(struct worker_job *job)
     return CONTAINER_OF(job, struct store_job, job);
 }
 
-static void fail(struct store_job *job, const char *step, int error)
+static void job_fail(struct store_job *job, const char *step, int error)
 {
     if (job->failed)
         return;
@@ -69,15 +69,15 @@ bool store_name_parse(const char *name, uint64_t *id, enum store_kind *kind)
 /* --- Writing --- */
 
 /* A file that is committed; what it takes on disk is added to what the job has written. */
-static void commit(struct store_job *job, struct atomic_file *file, uint64_t bytes)
+static void job_commit(struct store_job *job, struct atomic_file *file, uint64_t bytes)
 {
     if (atomic_file_commit(file))
         job->bytes += bytes;
     else
-        fail(job, file->failed, file->error);
+        job_fail(job, file->failed, file->error);
 }
 
-static void write_term(struct store_job *job, const struct store_file *stored)
+static void job_write_term(struct store_job *job, const struct store_file *stored)
 {
     struct atomic_file file;
     struct buffer head = {0}, trailer = {0};
@@ -90,7 +90,7 @@ static void write_term(struct store_job *job, const struct store_file *stored)
     if (!file.failed)
         store_file_write_trailer(stored, &trailer);
     atomic_file_write(&file, buffer_bytes(&trailer), trailer.size);
-    commit(job, &file, head.size + stored->content.size + trailer.size);
+    job_commit(job, &file, head.size + stored->content.size + trailer.size);
     buffer_free(&head);
     buffer_free(&trailer);
 }
@@ -100,64 +100,64 @@ struct json_file {
     uint64_t bytes;
 };
 
-static void take_json(void *owner, const void *json, size_t size)
+static void job_take_json(void *owner, const void *json, size_t size)
 {
     struct json_file *output = owner;
     atomic_file_write(&output->file, json, size);
     output->bytes += size;
 }
 
-static void write_json(struct store_job *job, const struct store_file *stored)
+static void job_write_json(struct store_job *job, const struct store_file *stored)
 {
     struct json_file output = {0};
     char name[STORE_NAME_BYTES];
     store_name(job->id, STORE_KIND_JSON, name);
     atomic_file_begin(&output.file, job->calls, job->folder, name);
     if (!output.file.failed)
-        store_file_write_json(stored, take_json, &output);
-    commit(job, &output.file, output.bytes);
+        store_file_write_json(stored, job_take_json, &output);
+    job_commit(job, &output.file, output.bytes);
 }
 
-static struct term content_term(const struct store_job *job)
+static struct term job_content_term(const struct store_job *job)
 {
     static const uint8_t nil[] = {TERM_TAG_SMALL_ATOM_UTF8, 3, 'n', 'i', 'l'};
     return job->content ? (struct term){job->content->data, job->content->size}
                         : (struct term){nil, sizeof(nil)};
 }
 
-static struct store_file stored_run(const struct store_job *job)
+static struct store_file job_stored_run(const struct store_job *job)
 {
     return (struct store_file){
         .id = job->id,
         .state = job->state,
         .ended_at_ms = job->ended_at_ms,
         .summary = {buffer_bytes(&job->summary), job->summary.size},
-        .content = content_term(job),
+        .content = job_content_term(job),
     };
 }
 
-static void remove_name(struct store_job *job, const char *name)
+static void job_remove_name(struct store_job *job, const char *name)
 {
     if (job->calls->remove(job->folder, name) < 0 && errno != ENOENT)
-        fail(job, "remove", errno);
+        job_fail(job, "remove", errno);
 }
 
-static void remove_kind(struct store_job *job, enum store_kind kind)
+static void job_remove_kind(struct store_job *job, enum store_kind kind)
 {
     char name[STORE_NAME_BYTES];
     store_name(job->id, kind, name);
-    remove_name(job, name);
+    job_remove_name(job, name);
 }
 
 void store_job_write(struct worker_job *worker_job)
 {
     struct store_job *job = job_of(worker_job);
-    struct store_file stored = stored_run(job);
+    struct store_file stored = job_stored_run(job);
     if (job->folder < 0) {
-        fail(job, "no folder", 0);
+        job_fail(job, "no folder", 0);
         return;
     }
-    write_term(job, &stored);
+    job_write_term(job, &stored);
     job->written = !job->failed;
     if (!job->written || job->state != STORE_FINISHED)
         return;
@@ -165,7 +165,7 @@ void store_job_write(struct worker_job *worker_job)
     char name[STORE_NAME_BYTES];
     store_name(job->id, STORE_KIND_RUNNING, name);
     (void)job->calls->remove(job->folder, name);
-    write_json(job, &stored);
+    job_write_json(job, &stored);
 }
 
 void store_job_write_last_id(struct worker_job *worker_job)
@@ -178,15 +178,15 @@ void store_job_write_last_id(struct worker_job *worker_job)
         return;
     atomic_file_begin(&file, job->calls, job->folder, STORE_LAST_ID_NAME);
     atomic_file_write(&file, text, (size_t)size);
-    commit(job, &file, (uint64_t)size);
+    job_commit(job, &file, (uint64_t)size);
 }
 
 /* --- Removing --- */
 
-static void sync_folder(struct store_job *job)
+static void job_sync_folder(struct store_job *job)
 {
     if (!job->failed && job->calls->sync(job->folder) < 0)
-        fail(job, "sync folder", errno);
+        job_fail(job, "sync folder", errno);
 }
 
 /* The result first: what is left of a run without it is removed at the next start. */
@@ -195,16 +195,16 @@ void store_job_remove(struct worker_job *worker_job)
     struct store_job *job = job_of(worker_job);
     if (job->folder < 0)
         return;
-    remove_kind(job, STORE_KIND_TERM);
-    remove_kind(job, STORE_KIND_RUNNING);
-    remove_kind(job, STORE_KIND_JSON);
-    sync_folder(job);
+    job_remove_kind(job, STORE_KIND_TERM);
+    job_remove_kind(job, STORE_KIND_RUNNING);
+    job_remove_kind(job, STORE_KIND_JSON);
+    job_sync_folder(job);
 }
 
 void store_job_remove_file(struct worker_job *worker_job)
 {
     struct store_job *job = job_of(worker_job);
-    remove_name(job, job->name);
+    job_remove_name(job, job->name);
 }
 
 void store_job_set_aside(struct worker_job *worker_job)
@@ -213,12 +213,12 @@ void store_job_set_aside(struct worker_job *worker_job)
     char name[STORE_NAME_BYTES + sizeof(STORE_DAMAGED_SUFFIX)];
     snprintf(name, sizeof(name), "%s%s", job->name, STORE_DAMAGED_SUFFIX);
     if (job->calls->rename(job->folder, job->name, name) < 0)
-        fail(job, "rename", errno);
+        job_fail(job, "rename", errno);
 }
 
 /* --- Reading --- */
 
-static bool read_at(struct store_job *job, int descriptor, uint8_t *data, size_t size, off_t offset)
+static bool job_read_at(struct store_job *job, int descriptor, uint8_t *data, size_t size, off_t offset)
 {
     while (size) {
         ssize_t got = pread(descriptor, data, size, offset);
@@ -226,7 +226,7 @@ static bool read_at(struct store_job *job, int descriptor, uint8_t *data, size_t
             continue;
         if (got <= 0) {
             job->damaged = !got; /* it was longer a moment ago */
-            fail(job, got ? "read" : "it is cut", got ? errno : 0);
+            job_fail(job, got ? "read" : "it is cut", got ? errno : 0);
             return false;
         }
         data += got;
@@ -237,22 +237,22 @@ static bool read_at(struct store_job *job, int descriptor, uint8_t *data, size_t
 }
 
 /* Opens a file that can be one of ours. What else has its name is as good as damaged. */
-static int open_file(struct store_job *job, uint64_t *size)
+static int job_open_file(struct store_job *job, uint64_t *size)
 {
     struct stat status;
     int descriptor =
         job->calls->open(job->folder, job->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
     if (descriptor < 0) {
         job->damaged = errno == ELOOP || errno == ENXIO;
-        fail(job, "open", errno);
+        job_fail(job, "open", errno);
         return -1;
     }
     if (fstat(descriptor, &status) < 0) {
-        fail(job, "open", errno);
+        job_fail(job, "open", errno);
     } else if (!S_ISREG(status.st_mode) ||
                status.st_size < STORE_FILE_HEAD_BYTES + STORE_FILE_TRAILER_BYTES) {
         job->damaged = true;
-        fail(job, S_ISREG(status.st_mode) ? "it is cut, or none of ours" : "it is no file", 0);
+        job_fail(job, S_ISREG(status.st_mode) ? "it is cut, or none of ours" : "it is no file", 0);
     }
     *size = (uint64_t)status.st_size;
     if (!job->failed)
@@ -261,23 +261,23 @@ static int open_file(struct store_job *job, uint64_t *size)
     return -1;
 }
 
-static void find_damage(struct store_job *job, const char *problem)
+static void job_find_damage(struct store_job *job, const char *problem)
 {
     if (!problem)
         return;
     job->damaged = true;
-    fail(job, problem, 0);
+    job_fail(job, problem, 0);
 }
 
 /* Room for `size` bytes that a file has: more than there is memory for is no reason to end. */
-static uint8_t *make_room(struct store_job *job, uint64_t size)
+static uint8_t *job_make_room(struct store_job *job, uint64_t size)
 {
     buffer_free(&job->output);
     uint8_t *data = malloc(size);
     if (data)
         job->output = (struct buffer){.data = data, .size = size, .capacity = size};
     else
-        fail(job, "no memory to read it", 0);
+        job_fail(job, "no memory to read it", 0);
     return data;
 }
 
@@ -285,51 +285,51 @@ bool store_job_look(struct store_job *job, struct store_trailer *trailer, struct
 {
     uint8_t end[STORE_FILE_TRAILER_BYTES];
     uint64_t size;
-    int descriptor = open_file(job, &size);
+    int descriptor = job_open_file(job, &size);
     if (descriptor < 0)
         return false;
-    if (read_at(job, descriptor, end, sizeof(end), (off_t)(size - sizeof(end))))
-        find_damage(job, store_file_read_trailer(end, size, trailer));
+    if (job_read_at(job, descriptor, end, sizeof(end), (off_t)(size - sizeof(end))))
+        job_find_damage(job, store_file_read_trailer(end, size, trailer));
     size_t head_size = job->failed ? 0 : STORE_FILE_HEAD_BYTES + trailer->summary_size;
-    uint8_t *head = job->failed ? NULL : make_room(job, head_size);
-    if (head && read_at(job, descriptor, head, head_size, 0))
-        find_damage(job, store_file_read_head(head, trailer, summary));
+    uint8_t *head = job->failed ? NULL : job_make_room(job, head_size);
+    if (head && job_read_at(job, descriptor, head, head_size, 0))
+        job_find_damage(job, store_file_read_head(head, trailer, summary));
     close(descriptor);
     job->bytes = size;
     return !job->failed;
 }
 
 /* The whole file as `output`, and what it says. */
-static bool read_whole(struct store_job *job, struct store_file *stored)
+static bool job_read_whole(struct store_job *job, struct store_file *stored)
 {
     uint64_t size;
     if (job->folder < 0) {
-        fail(job, "it was never written", 0);
+        job_fail(job, "it was never written", 0);
         return false;
     }
     store_name(job->id, store_kind_of(job->state), job->name);
-    int descriptor = open_file(job, &size);
+    int descriptor = job_open_file(job, &size);
     if (descriptor < 0)
         return false;
-    uint8_t *data = make_room(job, size);
-    if (data && read_at(job, descriptor, data, size, 0))
-        find_damage(job, store_file_read(data, size, stored));
+    uint8_t *data = job_make_room(job, size);
+    if (data && job_read_at(job, descriptor, data, size, 0))
+        job_find_damage(job, store_file_read(data, size, stored));
     close(descriptor);
     if (!job->failed && stored->id != job->id)
-        find_damage(job, "it is of another run");
+        job_find_damage(job, "it is of another run");
     return !job->failed;
 }
 
-static void take_text(void *owner, const void *json, size_t size)
+static void job_take_text(void *owner, const void *json, size_t size)
 {
     buffer_append(owner, json, size);
 }
 
-static void make_json(struct store_job *job, struct store_file *stored)
+static void job_make_json(struct store_job *job, struct store_file *stored)
 {
     struct buffer json = {0};
     stored->state = job->state; /* a file of a running run is that of an interrupted one by now */
-    store_file_write_json(stored, take_text, &json);
+    store_file_write_json(stored, job_take_text, &json);
     buffer_free(&job->output);
     job->output = json;
 }
@@ -337,11 +337,11 @@ static void make_json(struct store_job *job, struct store_file *stored)
 void store_job_read(struct worker_job *worker_job)
 {
     struct store_job *job = job_of(worker_job);
-    struct store_file stored = stored_run(job);
-    if (!job->content && !read_whole(job, &stored))
+    struct store_file stored = job_stored_run(job);
+    if (!job->content && !job_read_whole(job, &stored))
         return;
     if (job->part == STORE_JSON) {
-        make_json(job, &stored);
+        job_make_json(job, &stored);
     } else if (!job->content) {
         job->content_offset = (size_t)(stored.content.data - buffer_bytes(&job->output));
         job->content_size = stored.content.size;
@@ -352,6 +352,6 @@ void store_job_write_json(struct worker_job *worker_job)
 {
     struct store_job *job = job_of(worker_job);
     struct store_file stored;
-    if (read_whole(job, &stored))
-        write_json(job, &stored);
+    if (job_read_whole(job, &stored))
+        job_write_json(job, &stored);
 }

@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 
-static void free_run(struct store_run *run)
+static void store_list_free_run(struct store_run *run)
 {
     buffer_free(&run->summary);
     blob_release(run->content);
@@ -16,13 +16,13 @@ static void free_run(struct store_run *run)
 void store_list_free(struct store_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
-        free_run(list->runs[i]);
+        store_list_free_run(list->runs[i]);
     free(list->runs);
     *list = (struct store_list){0};
 }
 
 /* Where the run of this id is, or would be. */
-static size_t position(const struct store_list *list, uint64_t id)
+static size_t store_list_position(const struct store_list *list, uint64_t id)
 {
     size_t low = 0, high = list->count;
     while (low < high) {
@@ -37,13 +37,13 @@ static size_t position(const struct store_list *list, uint64_t id)
 
 struct store_run *store_list_find(const struct store_list *list, uint64_t id)
 {
-    size_t at = position(list, id);
+    size_t at = store_list_position(list, id);
     return at < list->count && list->runs[at]->id == id ? list->runs[at] : NULL;
 }
 
-static void put_in(struct store_list *list, struct store_run *run)
+static void store_list_put_in(struct store_list *list, struct store_run *run)
 {
-    size_t at = position(list, run->id);
+    size_t at = store_list_position(list, run->id);
     assert(at == list->count || list->runs[at]->id != run->id);
     if (list->count == list->capacity) {
         list->capacity = list->capacity ? 2 * list->capacity : 64;
@@ -54,9 +54,9 @@ static void put_in(struct store_list *list, struct store_run *run)
     list->runs[at] = run;
 }
 
-static void take_out(struct store_list *list, const struct store_run *run)
+static void store_list_take_out(struct store_list *list, const struct store_run *run)
 {
-    size_t at = position(list, run->id);
+    size_t at = store_list_position(list, run->id);
     assert(list->runs[at] == run);
     list->count--;
     memmove(&list->runs[at], &list->runs[at + 1], (list->count - at) * sizeof(*list->runs));
@@ -66,20 +66,20 @@ struct store_run *store_list_add(struct store_list *list, uint64_t id)
 {
     struct store_run *run = memory_zalloc(1, sizeof(*run));
     run->id = id;
-    put_in(list, run);
+    store_list_put_in(list, run);
     return run;
 }
 
 void store_list_remove(struct store_list *list, struct store_run *run)
 {
-    take_out(list, run);
-    free_run(run);
+    store_list_take_out(list, run);
+    store_list_free_run(run);
 }
 
 void store_list_move(struct store_list *list, struct store_list *other, struct store_run *run)
 {
-    take_out(other, run);
-    put_in(list, run);
+    store_list_take_out(other, run);
+    store_list_put_in(list, run);
 }
 
 void store_list_end(struct store_list *list, struct store_run *run)
@@ -88,7 +88,7 @@ void store_list_end(struct store_list *list, struct store_run *run)
 }
 
 /* A run that took long may have a lower id than those that ended long before it. */
-static bool ended_before(const struct store_run *run, const struct store_run *other)
+static bool store_list_ended_before(const struct store_run *run, const struct store_run *other)
 {
     if (run->ended != other->ended)
         return run->ended < other->ended;
@@ -96,7 +96,7 @@ static bool ended_before(const struct store_run *run, const struct store_run *ot
 }
 
 /* Its result is being stored for the first time: its user waits to be told of it. */
-static bool is_waited_for(const struct store_run *run)
+static bool store_list_is_waited_for(const struct store_run *run)
 {
     return run->ended && !run->told[STORE_FINISHED];
 }
@@ -112,15 +112,15 @@ struct store_run *store_list_surplus(const struct store_list *list, const struct
         if (run->state == STORE_RUNNING)
             continue;
         count++;
-        if (!first || ended_before(run, first))
+        if (!first || store_list_ended_before(run, first))
             first = run;
-        if (!old && !is_waited_for(run) && run->ended_at_ms < old_ms)
+        if (!old && !store_list_is_waited_for(run) && run->ended_at_ms < old_ms)
             old = run;
     }
     bool many =
         (limits->count && count > limits->count) || (limits->bytes && bytes > limits->bytes && count > 1);
     /* A later one does not go in the place of one that is waited for. */
-    return many && !is_waited_for(first) ? first : old;
+    return many && !store_list_is_waited_for(first) ? first : old;
 }
 
 struct store_run *store_list_lost(const struct store_list *list, uint64_t bytes)
@@ -134,7 +134,7 @@ struct store_run *store_list_lost(const struct store_list *list, uint64_t bytes)
             continue;
         in_memory += run->content->size;
         count++;
-        if (run->failed && !run->writing && (!oldest || ended_before(run, oldest)))
+        if (run->failed && !run->writing && (!oldest || store_list_ended_before(run, oldest)))
             oldest = run;
     }
     return bytes && in_memory > bytes && count > 1 ? oldest : NULL;

@@ -12,7 +12,7 @@ struct store_read {
     void *owner;
 };
 
-static void answer_read(struct store_read *read, struct store_job *job)
+static void read_answer_read(struct store_read *read, struct store_job *job)
 {
     struct store_content content = {0};
     char *problem = NULL;
@@ -31,7 +31,7 @@ static void answer_read(struct store_read *read, struct store_job *job)
     free(problem);
 }
 
-static void on_read(struct worker_job *worker_job)
+static void read_on_read(struct worker_job *worker_job)
 {
     struct store_job *job = CONTAINER_OF(worker_job, struct store_job, job);
     struct store_read *read = job->owner;
@@ -39,7 +39,7 @@ static void on_read(struct worker_job *worker_job)
     if (job->damaged && !store->closing)
         store_set_aside(store, job);
     if (read->done && !store->closing)
-        answer_read(read, job);
+        read_answer_read(read, job);
     store_job_free(job);
     free(read);
 }
@@ -52,7 +52,7 @@ struct store_read *store_read(struct store *store, uint64_t id, enum store_part 
         return NULL;
     struct store_read *read = memory_zalloc(1, sizeof(*read));
     *read = (struct store_read){.store = store, .done = done, .owner = owner};
-    struct store_job *job = store_new_run_job(store, run, store_job_read, on_read);
+    struct store_job *job = store_new_run_job(store, run, store_job_read, read_on_read);
     job->part = part;
     job->owner = read;
     store_queue(store, job);
@@ -66,7 +66,7 @@ void store_read_cancel(struct store_read *read)
 
 /* --- Damaged files --- */
 
-static void on_set_aside(struct worker_job *worker_job)
+static void read_on_set_aside(struct worker_job *worker_job)
 {
     struct store_job *job = CONTAINER_OF(worker_job, struct store_job, job);
     struct store *store = job->owner;
@@ -87,7 +87,7 @@ void store_set_aside(struct store *store, const struct store_job *reading)
     log_warning("damaged file", log_string("file", reading->name), log_string("reason", reading->failed));
     if (!run || run->state != reading->state)
         return;
-    struct store_job *job = store_new_job(store, store_job_set_aside, on_set_aside);
+    struct store_job *job = store_new_job(store, store_job_set_aside, read_on_set_aside);
     memcpy(job->name, reading->name, sizeof(job->name));
     job->bytes = reading->output.size;
     store_queue(store, job);

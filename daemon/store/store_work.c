@@ -21,7 +21,7 @@ void store_set_problem(struct store *store, char *text)
     store_plan_tending(store, STORE_RETRY_NS);
 }
 
-static bool is_behind(const struct store_run *run)
+static bool work_is_behind(const struct store_run *run)
 {
     return run->state == STORE_FINISHED && (run->failed || (run->durable && !run->has_json));
 }
@@ -29,12 +29,12 @@ static bool is_behind(const struct store_run *run)
 bool store_is_behind(const struct store *store)
 {
     for (size_t i = 0; i < store->list.count; i++)
-        if (is_behind(store->list.runs[i]))
+        if (work_is_behind(store->list.runs[i]))
             return true;
     return false;
 }
 
-static void clear_problem(struct store *store)
+static void work_clear_problem(struct store *store)
 {
     if (!store->problem || !store_has_folder(store) || store_is_behind(store))
         return;
@@ -51,7 +51,7 @@ void store_judge(struct store *store, const struct store_job *job)
     if (job->failed && !job->damaged)
         store_set_problem(store, store_job_problem(job));
     else
-        clear_problem(store);
+        work_clear_problem(store);
 }
 
 /* --- Jobs --- */
@@ -86,14 +86,14 @@ void store_queue(struct store *store, struct store_job *job)
     worker_queue(store->worker, &job->job);
 }
 
-static void on_removed(struct worker_job *worker_job)
+static void work_on_removed(struct worker_job *worker_job)
 {
     struct store_job *job = CONTAINER_OF(worker_job, struct store_job, job);
     store_judge(job->owner, job);
     store_job_free(job);
 }
 
-static void on_last_id_saved(struct worker_job *worker_job)
+static void work_on_last_id_saved(struct worker_job *worker_job)
 {
     struct store_job *job = CONTAINER_OF(worker_job, struct store_job, job);
     struct store *store = job->owner;
@@ -110,7 +110,7 @@ void store_save_last_id(struct store *store)
 {
     if (!store_has_folder(store) || store->saving_last_id)
         return;
-    struct store_job *job = store_new_job(store, store_job_write_last_id, on_last_id_saved);
+    struct store_job *job = store_new_job(store, store_job_write_last_id, work_on_last_id_saved);
     job->id = store->last_id;
     store->saving_last_id = true;
     store_queue(store, job);
@@ -118,14 +118,14 @@ void store_save_last_id(struct store *store)
 
 void store_try_folder(struct store *store)
 {
-    struct store_job *job = store_new_job(store, store_job_write_last_id, on_last_id_saved);
+    struct store_job *job = store_new_job(store, store_job_write_last_id, work_on_last_id_saved);
     job->id = store->last_id;
     job->job.work(&job->job);
     job->job.done(&job->job);
 }
 
 /* What was given meanwhile keeps its id: what is there under the same one is set aside. */
-static size_t take_found(struct store *store, struct store_list *found)
+static size_t work_take_found(struct store *store, struct store_list *found)
 {
     size_t interrupted = 0;
     while (found->count) {
@@ -153,7 +153,7 @@ bool store_open_folder(struct store *store)
     if (store->last_id < store->folder.last_id)
         store->last_id = store->folder.last_id;
     const size_t count = found.count;
-    const size_t interrupted = take_found(store, &found);
+    const size_t interrupted = work_take_found(store, &found);
     store_list_free(&found);
     log_info("store opened", log_string("folder", store->options.folder), log_integer("runs", (int64_t)count),
              log_integer("interrupted", (int64_t)interrupted));
@@ -171,7 +171,7 @@ void store_keep_last_id(struct store *store)
 /* A run that is not there any more. */
 void store_forget(struct store *store, struct store_run *run)
 {
-    struct store_job *job = store_new_job(store, store_job_remove, on_removed);
+    struct store_job *job = store_new_job(store, store_job_remove, work_on_removed);
     job->id = run->id;
     store_list_remove(&store->list, run);
     store_keep_last_id(store);
@@ -180,7 +180,7 @@ void store_forget(struct store *store, struct store_run *run)
 
 void store_remove_file(struct store *store, const char *name)
 {
-    struct store_job *job = store_new_job(store, store_job_remove_file, on_removed);
+    struct store_job *job = store_new_job(store, store_job_remove_file, work_on_removed);
     snprintf(job->name, sizeof(job->name), "%s", name);
     store_queue(store, job);
 }

@@ -17,14 +17,14 @@
 
 /* --- Writing --- */
 
-static void tell(struct store *store, uint64_t id, enum store_state state, bool durable)
+static void write_tell(struct store *store, uint64_t id, enum store_state state, bool durable)
 {
     if (store->options.written && !store->closing)
         store->options.written(store->options.owner, id, state, durable);
 }
 
 /* What a run has is on disk, or could not be brought there. */
-static void take_outcome(struct store_run *run, const struct store_job *job)
+static void write_take_outcome(struct store_run *run, const struct store_job *job)
 {
     run->writing = false;
     run->failed = !job->written;
@@ -41,7 +41,7 @@ static void take_outcome(struct store_run *run, const struct store_job *job)
 }
 
 /* The smallest result that could not be written: of what has room, as many as possible. */
-static void retry(struct store *store)
+static void write_retry(struct store *store)
 {
     struct store_run *smallest = NULL;
     for (size_t i = 0; i < store->list.count; i++) {
@@ -56,23 +56,23 @@ static void retry(struct store *store)
     store_write_run(store, smallest);
 }
 
-static void on_written(struct worker_job *worker_job)
+static void write_on_written(struct worker_job *worker_job)
 {
     struct store_job *job = CONTAINER_OF(worker_job, struct store_job, job);
     struct store *store = job->owner;
     struct store_run *run = store_list_find(&store->list, job->id);
     bool news = false;
     if (run) {
-        take_outcome(run, job);
+        write_take_outcome(run, job);
         news = !run->told[job->state];
         run->told[job->state] = true;
         store_write_run(store, run);
     }
     store_judge(store, job);
     if (job->written && !store->closing)
-        retry(store);
+        write_retry(store);
     if (news)
-        tell(store, job->id, job->state, job->written);
+        write_tell(store, job->id, job->state, job->written);
     store_keep_limits(store); /* a run whose user is told may go */
     store_job_free(job);
 }
@@ -84,12 +84,12 @@ void store_write_run(struct store *store, struct store_run *run)
         return;
     run->writing = true;
     run->changed = false;
-    store_queue(store, store_new_run_job(store, run, store_job_write, on_written));
+    store_queue(store, store_new_run_job(store, run, store_job_write, write_on_written));
 }
 
 static void write_missing_json(struct store *store);
 
-static void on_json_written(struct worker_job *worker_job)
+static void write_on_json_written(struct worker_job *worker_job)
 {
     struct store_job *job = CONTAINER_OF(worker_job, struct store_job, job);
     struct store *store = job->owner;
@@ -115,7 +115,7 @@ static void write_missing_json(struct store *store)
         if (run->state != STORE_FINISHED || !run->durable || run->has_json || run->writing)
             continue;
         run->writing = true;
-        store_queue(store, store_new_run_job(store, run, store_job_write_json, on_json_written));
+        store_queue(store, store_new_run_job(store, run, store_job_write_json, write_on_json_written));
         return;
     }
 }
@@ -128,14 +128,14 @@ void store_plan_tending(struct store *store, uint64_t delay_ns)
         loop_timer_set(&store->tend, delay_ns);
 }
 
-static void remove_damaged(struct store *store)
+static void write_remove_damaged(struct store *store)
 {
     char *name = store_folder_take_damaged(&store->folder);
     store_remove_file(store, name);
     free(name);
 }
 
-static bool keeps_too_many_bytes(const struct store *store)
+static bool write_keeps_too_many_bytes(const struct store *store)
 {
     uint64_t bytes = store->folder.damaged_bytes;
     for (size_t i = 0; i < store->list.count; i++)
@@ -148,8 +148,8 @@ void store_keep_limits(struct store *store)
     struct store_run *run;
     size_t removed = 0;
     while (store->folder.damaged_count &&
-           (store->folder.damaged_count > STORE_DAMAGED_MOST || keeps_too_many_bytes(store)))
-        remove_damaged(store);
+           (store->folder.damaged_count > STORE_DAMAGED_MOST || write_keeps_too_many_bytes(store)))
+        write_remove_damaged(store);
     const uint64_t old_ms = store_age_limit(&store->age, store->options.limits.seconds,
                                             store->options.clock->ns(), store_now_ms(store));
     while ((run = store_list_surplus(&store->list, &store->options.limits, store->folder.damaged_bytes,
@@ -171,7 +171,7 @@ void store_keep_limits(struct store *store)
 
 /* A folder that could not be used at the start: what was to be in it is written now, first what says that
  * runs are under way. */
-static void try_to_open(struct store *store)
+static void write_try_to_open(struct store *store)
 {
     if (!store->options.folder || store_has_folder(store) || !store_open_folder(store))
         return;
@@ -188,14 +188,14 @@ static void try_to_open(struct store *store)
 void store_tend(void *owner)
 {
     struct store *store = owner;
-    try_to_open(store);
+    write_try_to_open(store);
     bool behind = store->options.folder && (store->problem || store_is_behind(store));
     store_plan_tending(store, behind ? STORE_RETRY_NS : TEND_NS);
     store_keep_limits(store);
     /* A slow disk is not given more to do than it does. */
     if (!store_has_folder(store) || worker_busy(store->worker))
         return;
-    retry(store);
+    write_retry(store);
     write_missing_json(store);
     store_keep_last_id(store);
     if (store->problem && !worker_busy(store->worker))

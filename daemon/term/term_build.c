@@ -87,7 +87,7 @@ void term_build_nil(struct term_builder *builder)
 
 /* Whether a text can be an atom. ei lets overlong forms and surrogates pass, for which a node would drop the
  * connection. */
-static bool is_atom_text(const char *text, size_t size)
+static bool build_is_atom_text(const char *text, size_t size)
 {
     size_t characters;
     return size <= TERM_ATOM_BYTES && utf8_count((const uint8_t *)text, size, &characters) &&
@@ -97,7 +97,7 @@ static bool is_atom_text(const char *text, size_t size)
 void term_build_atom(struct term_builder *builder, const char *text)
 {
     size_t size = strlen(text);
-    if (!is_atom_text(text, size)) {
+    if (!build_is_atom_text(text, size)) {
         builder->failed = true;
         return;
     }
@@ -186,7 +186,7 @@ void term_build_text(struct term_builder *builder, const char *text)
 void term_build_pid(struct term_builder *builder, const struct term_pid *pid)
 {
     size_t size = strlen(pid->node);
-    if (!is_atom_text(pid->node, size)) {
+    if (!build_is_atom_text(pid->node, size)) {
         builder->failed = true;
         return;
     }
@@ -206,7 +206,7 @@ void term_build_reference(struct term_builder *builder, const char *node, uint32
 {
     erlang_ref encoded;
     size_t size = strlen(node);
-    if (count < 3 || count > ARRAY_LENGTH(encoded.n) || !is_atom_text(node, size)) {
+    if (count < 3 || count > ARRAY_LENGTH(encoded.n) || !build_is_atom_text(node, size)) {
         builder->failed = true;
         return;
     }

@@ -127,7 +127,7 @@ static enum term_problem walk_atom(struct walk *walk)
 
 /* Whether the numbers of an identifier fit its form, if it is one of the old ones. `numbers` follow the
  * node's name. */
-static bool identifier_fits(uint8_t tag, const uint8_t *numbers, size_t size)
+static bool walk_identifier_fits(uint8_t tag, const uint8_t *numbers, size_t size)
 {
     switch (tag) {
     case TERM_TAG_PID:
@@ -157,7 +157,7 @@ static enum term_problem walk_identifier(struct walk *walk, const struct term_sh
     if (trailer > walk->size - walk->at)
         return TERM_TRUNCATED;
     const uint8_t *after = walk->data + walk->at;
-    if (!identifier_fits(*data, after, trailer))
+    if (!walk_identifier_fits(*data, after, trailer))
         return TERM_BAD_IDENTIFIER;
     walk->at += trailer;
     return TERM_OK;
@@ -321,7 +321,7 @@ static enum term_problem walk_value(struct walk *walk)
 
 /* Whether the canonical form of a key is its own bytes wherever it stands, if it is not what a reference
  * stands for. A pid may have a reference inside, a latin-1 atom is another in canonical form. */
-static bool is_settled(uint8_t tag)
+static bool walk_is_settled(uint8_t tag)
 {
     return tag == TERM_TAG_SMALL_ATOM_UTF8 || tag == TERM_TAG_SMALL_INTEGER || tag == TERM_TAG_INTEGER ||
            tag == TERM_TAG_BINARY;
@@ -332,7 +332,7 @@ static struct term walk_key(struct walk *walk, const uint8_t *data, size_t size)
 {
     if (*data == TERM_TAG_ATOM_CACHE_REF)
         return walk->atoms->items[data[1]];
-    if (!walk->canonical && !is_settled(*data))
+    if (!walk->canonical && !walk_is_settled(*data))
         walk->keys_unsettled = true;
     return (struct term){data, size};
 }

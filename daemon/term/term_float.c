@@ -8,30 +8,30 @@
 
 #define FLOAT_TEXT_BYTES 31
 
-static const char *skip_digits(const char *text)
+static const char *float_skip_digits(const char *text)
 {
     return text + strspn(text, "0123456789");
 }
 
-static const char *skip_sign(const char *text)
+static const char *float_skip_sign(const char *text)
 {
     return *text == '+' || *text == '-' ? text + 1 : text;
 }
 
 /* What a node takes in FLOAT_EXT: digits, a point, digits, and perhaps an exponent. strtod() alone would take
  * "nan", hexadecimal and leading blanks as well. */
-static bool is_float_text(const char *text)
+static bool float_is_float_text(const char *text)
 {
-    const char *whole = skip_sign(text);
-    const char *point = skip_digits(whole);
+    const char *whole = float_skip_sign(text);
+    const char *point = float_skip_digits(whole);
     if (point == whole || *point != '.')
         return false;
-    const char *end = skip_digits(point + 1);
+    const char *end = float_skip_digits(point + 1);
     if (end == point + 1)
         return false;
     if (*end == 'e' || *end == 'E') {
-        const char *exponent = skip_sign(end + 1);
-        end = skip_digits(exponent);
+        const char *exponent = float_skip_sign(end + 1);
+        end = float_skip_digits(exponent);
         if (end == exponent)
             return false;
     }
@@ -49,7 +49,7 @@ bool term_float_decode(const uint8_t *data, double *value)
         /* ei reads the text of FLOAT_EXT with sscanf(), which looks for a NUL beyond the 31 bytes. */
         char text[FLOAT_TEXT_BYTES + 1] = {0};
         memcpy(text, data + 1, FLOAT_TEXT_BYTES);
-        if (!memchr(data + 1, '\0', FLOAT_TEXT_BYTES) || !is_float_text(text))
+        if (!memchr(data + 1, '\0', FLOAT_TEXT_BYTES) || !float_is_float_text(text))
             return false;
         number = strtod(text, NULL);
     }

@@ -49,12 +49,12 @@ struct term_json {
     struct frame frames[TERM_JSON_DEPTH + 2]; /* with the tail of a list in the last */
 };
 
-static void put(struct term_json *writer, const char *text)
+static void json_put(struct term_json *writer, const char *text)
 {
     buffer_append(writer->json, text, strlen(text));
 }
 
-static bool is_plain(uint8_t byte)
+static bool json_is_plain(uint8_t byte)
 {
     return byte >= ' ' && byte != '"' && byte != '\\';
 }
@@ -65,7 +65,7 @@ void term_json_string(const void *text, size_t size, struct buffer *json)
     buffer_append(json, "\"", 1);
     for (size_t at = 0; at < size;) {
         size_t end = at;
-        while (end < size && is_plain(bytes[end]))
+        while (end < size && json_is_plain(bytes[end]))
             end++;
         buffer_append(json, bytes + at, end - at);
         if (end < size) {
@@ -80,7 +80,7 @@ void term_json_string(const void *text, size_t size, struct buffer *json)
 }
 
 /* Erlang's syntax as a string. */
-static void write_text(struct term_json *writer, struct term term)
+static void json_write_text(struct term_json *writer, struct term term)
 {
     char text[TEXT_BYTES];
     term_text(term, text, sizeof(text));
@@ -89,29 +89,29 @@ static void write_text(struct term_json *writer, struct term term)
 
 /* --- Leaves --- */
 
-static struct term leaf_text(struct term term)
+static struct term json_leaf_text(struct term term)
 {
     size_t fixed = term_shapes[*term.data].fixed;
     return (struct term){term.data + fixed, term.size - fixed};
 }
 
-static void write_atom(struct term_json *writer, struct term term)
+static void json_write_atom(struct term_json *writer, struct term term)
 {
     if (term_is_atom(term, "true"))
-        put(writer, "true");
+        json_put(writer, "true");
     else if (term_is_atom(term, "false"))
-        put(writer, "false");
+        json_put(writer, "false");
     else if (term_is_atom(term, "nil") || term_is_atom(term, "null"))
-        put(writer, "null");
+        json_put(writer, "null");
     else
-        term_json_string(leaf_text(term).data, leaf_text(term).size, writer->json);
+        term_json_string(json_leaf_text(term).data, json_leaf_text(term).size, writer->json);
 }
 
 /* Decimal digits of an integer whose `size` bytes are given with the least first: nine of them at a time. */
 #define DIGITS_AT_ONCE 9
 #define WORDS_MOST (BIG_BYTES_MOST * 8 / 29 + 1) /* each has 29 bits and more */
 
-static void write_big(struct term_json *writer, const uint8_t *bytes, size_t size)
+static void json_write_big(struct term_json *writer, const uint8_t *bytes, size_t size)
 {
     uint32_t words[WORDS_MOST] = {0}; /* the least first */
     size_t count = 1;
@@ -130,40 +130,40 @@ static void write_big(struct term_json *writer, const uint8_t *bytes, size_t siz
     char digits[DIGITS_AT_ONCE + 3];
     for (size_t i = count; i > 0; i--) {
         snprintf(digits, sizeof(digits), i == count ? "%" PRIu32 : "%09" PRIu32, words[i - 1]);
-        put(writer, digits);
+        json_put(writer, digits);
     }
 }
 
-static void write_integer(struct term_json *writer, struct term term)
+static void json_write_integer(struct term_json *writer, struct term term)
 {
     int64_t value;
     char digits[24];
     if (term_read_integer(term, &value)) {
         snprintf(digits, sizeof(digits), "%" PRId64, value);
-        put(writer, digits);
+        json_put(writer, digits);
         return;
     }
-    struct term bytes = leaf_text(term);
+    struct term bytes = json_leaf_text(term);
     if (bytes.size > BIG_BYTES_MOST) {
-        write_text(writer, term);
+        json_write_text(writer, term);
         return;
     }
     if (bytes.data[-1])
-        put(writer, "-");
-    write_big(writer, bytes.data, bytes.size);
+        json_put(writer, "-");
+    json_write_big(writer, bytes.data, bytes.size);
 }
 
-static void write_float(struct term_json *writer, struct term term)
+static void json_write_float(struct term_json *writer, struct term term)
 {
     double value;
     char text[TERM_FLOAT_TEXT_BYTES];
     bool read = term_float_decode(term.data, &value);
     assert(read);
     term_float_text(value, text);
-    put(writer, text);
+    json_put(writer, text);
 }
 
-static bool is_text(struct term term)
+static bool json_is_text(struct term term)
 {
     const uint8_t *bytes;
     size_t size, characters;
@@ -172,53 +172,53 @@ static bool is_text(struct term term)
 }
 
 /* STRING_EXT: a list of bytes. */
-static void write_bytes(struct term_json *writer, struct term bytes)
+static void json_write_bytes(struct term_json *writer, struct term bytes)
 {
-    put(writer, "[");
+    json_put(writer, "[");
     for (size_t i = 0; i < bytes.size; i++) {
         char digits[8];
         snprintf(digits, sizeof(digits), i ? ",%u" : "%u", bytes.data[i]);
-        put(writer, digits);
+        json_put(writer, digits);
     }
-    put(writer, "]");
+    json_put(writer, "]");
 }
 
-static void write_leaf(struct term_json *writer, struct term term)
+static void json_write_leaf(struct term_json *writer, struct term term)
 {
     switch (term_type(term)) {
     case TERM_INTEGER:
-        write_integer(writer, term);
+        json_write_integer(writer, term);
         break;
     case TERM_FLOAT:
-        write_float(writer, term);
+        json_write_float(writer, term);
         break;
     case TERM_ATOM:
-        write_atom(writer, term);
+        json_write_atom(writer, term);
         break;
     case TERM_LIST:
-        write_bytes(writer, term_is_nil(term) ? (struct term){0} : leaf_text(term));
+        json_write_bytes(writer, term_is_nil(term) ? (struct term){0} : json_leaf_text(term));
         break;
     case TERM_BINARY:
-        if (is_text(term))
-            term_json_string(leaf_text(term).data, leaf_text(term).size, writer->json);
+        if (json_is_text(term))
+            term_json_string(json_leaf_text(term).data, json_leaf_text(term).size, writer->json);
         else
-            write_text(writer, term);
+            json_write_text(writer, term);
         break;
     default:
-        write_text(writer, term);
+        json_write_text(writer, term);
         break;
     }
 }
 
 /* --- Keys --- */
 
-static enum key_kind key_kind(struct term key)
+static enum key_kind json_key_kind(struct term key)
 {
     switch (term_type(key)) {
     case TERM_ATOM:
         return KEY_ATOM;
     case TERM_BINARY:
-        return is_text(key) ? KEY_TEXT : KEY_OTHER;
+        return json_is_text(key) ? KEY_TEXT : KEY_OTHER;
     case TERM_INTEGER:
         return KEY_INTEGER;
     default:
@@ -227,7 +227,7 @@ static enum key_kind key_kind(struct term key)
 }
 
 /* Puts a text behind the keys that are remembered. */
-static void remember(struct term_json *writer, const void *text, size_t size)
+static void json_remember(struct term_json *writer, const void *text, size_t size)
 {
     uint32_t length = (uint32_t)size;
     buffer_append(&writer->keys, &length, sizeof(length));
@@ -235,7 +235,7 @@ static void remember(struct term_json *writer, const void *text, size_t size)
 }
 
 /* The remembered text at `*at`, which is moved behind it. */
-static struct term recall(const struct term_json *writer, size_t *at)
+static struct term json_recall(const struct term_json *writer, size_t *at)
 {
     uint32_t length;
     memcpy(&length, buffer_bytes(&writer->keys) + *at, sizeof(length));
@@ -244,71 +244,72 @@ static struct term recall(const struct term_json *writer, size_t *at)
     return text;
 }
 
-static bool was_seen(struct frame *frame, struct term text)
+static bool json_was_seen(struct frame *frame, struct term text)
 {
     return map_put(frame->seen, text.data, text.size, frame->seen);
 }
 
 /* Remembers a text for `key` that no other key of the map has: itself, Erlang's syntax, or that with a
  * number. */
-static void remember_other(struct term_json *writer, struct frame *frame, struct term key, size_t start)
+static void json_remember_other(struct term_json *writer, struct frame *frame, struct term key, size_t start)
 {
     char text[TEXT_BYTES + 24];
     term_text(key, text, TEXT_BYTES);
     size_t length = strlen(text);
-    for (size_t number = 1, at = start; was_seen(frame, recall(writer, &at)); number++, at = start) {
+    for (size_t number = 1, at = start; json_was_seen(frame, json_recall(writer, &at));
+         number++, at = start) {
         if (number > 1)
             snprintf(text + length, sizeof(text) - length, " (%zu)", number);
         buffer_truncate(&writer->keys, start);
-        remember(writer, text, strlen(text));
+        json_remember(writer, text, strlen(text));
     }
 }
 
-static void see_all(struct term_json *writer, struct frame *frame, size_t end)
+static void json_see_all(struct term_json *writer, struct frame *frame, size_t end)
 {
     frame->seen = memory_zalloc(1, sizeof(*frame->seen));
     for (size_t at = frame->keys; at < end;)
-        (void)was_seen(frame, recall(writer, &at));
+        (void)json_was_seen(frame, json_recall(writer, &at));
 }
 
-static void write_key(struct term_json *writer, struct frame *frame, struct term key)
+static void json_write_key(struct term_json *writer, struct frame *frame, struct term key)
 {
     size_t start = writer->keys.size;
-    enum key_kind kind = key_kind(key);
+    enum key_kind kind = json_key_kind(key);
     if (kind == KEY_ATOM || kind == KEY_TEXT) {
-        remember(writer, leaf_text(key).data, leaf_text(key).size);
+        json_remember(writer, json_leaf_text(key).data, json_leaf_text(key).size);
     } else {
         char text[TEXT_BYTES];
         term_text(key, text, sizeof(text));
-        remember(writer, text, strlen(text));
+        json_remember(writer, text, strlen(text));
     }
     frame->kinds |= kind;
     bool distinct = frame->kinds == KEY_ATOM || frame->kinds == KEY_TEXT || frame->kinds == KEY_INTEGER;
     if (!distinct && !frame->seen)
-        see_all(writer, frame, start);
+        json_see_all(writer, frame, start);
     if (frame->seen)
-        remember_other(writer, frame, key, start);
-    struct term text = recall(writer, &start);
+        json_remember_other(writer, frame, key, start);
+    struct term text = json_recall(writer, &start);
     term_json_string(text.data, text.size, writer->json);
-    put(writer, ":");
+    json_put(writer, ":");
 }
 
 /* --- Containers --- */
 
-static void open_frame(struct term_json *writer, enum frame_kind kind, size_t values)
+static void json_open_frame(struct term_json *writer, enum frame_kind kind, size_t values)
 {
     static const char *const opening[] = {
         [FRAME_TUPLE] = "[", [FRAME_LIST] = "[", [FRAME_TAIL] = "{\"|\":", [FRAME_MAP] = "{"};
-    put(writer, opening[kind]);
+    json_put(writer, opening[kind]);
     writer->frames[++writer->depth] = (struct frame){.kind = kind, .left = values, .keys = writer->keys.size};
 }
 
-static void close_frame(struct term_json *writer)
+static void json_close_frame(struct term_json *writer)
 {
     static const char *const closing[] = {
         [FRAME_TUPLE] = "]", [FRAME_LIST] = "]", [FRAME_TAIL] = "}", [FRAME_MAP] = "}"};
     struct frame *frame = &writer->frames[writer->depth--];
-    put(writer, closing[frame->kind]);
+    json_put(writer, closing[frame->kind]);
     buffer_truncate(&writer->keys, frame->keys);
     if (!frame->seen)
         return;
@@ -316,7 +317,7 @@ static void close_frame(struct term_json *writer)
     free(frame->seen);
 }
 
-static bool frame_kind_of(uint8_t tag, enum frame_kind *kind)
+static bool json_frame_kind_of(uint8_t tag, enum frame_kind *kind)
 {
     switch (term_shapes[tag].kind) {
     case SHAPE_TUPLE:
@@ -333,58 +334,58 @@ static bool frame_kind_of(uint8_t tag, enum frame_kind *kind)
     }
 }
 
-static void write_value(struct term_json *writer)
+static void json_write_value(struct term_json *writer)
 {
     enum frame_kind kind;
-    bool container = frame_kind_of(*writer->next, &kind);
+    bool container = json_frame_kind_of(*writer->next, &kind);
     if (container && writer->depth < TERM_JSON_DEPTH) {
         struct term_head head = term_read_head(writer->next);
         writer->next += head.size;
-        open_frame(writer, kind, head.values);
+        json_open_frame(writer, kind, head.values);
         return;
     }
     struct term term = {writer->next, term_length(writer->next)};
     writer->next += term.size;
     if (container)
-        write_text(writer, term);
+        json_write_text(writer, term);
     else
-        write_leaf(writer, term);
+        json_write_leaf(writer, term);
 }
 
 /* The tail of a list: nothing in a proper one. */
-static void write_tail(struct term_json *writer, struct frame *frame)
+static void json_write_tail(struct term_json *writer, struct frame *frame)
 {
     if (*writer->next == TERM_TAG_NIL) {
         writer->next++;
         return;
     }
     if (frame->started)
-        put(writer, ",");
-    open_frame(writer, FRAME_TAIL, 1);
+        json_put(writer, ",");
+    json_open_frame(writer, FRAME_TAIL, 1);
 }
 
-static void step(struct term_json *writer)
+static void json_step(struct term_json *writer)
 {
     struct frame *frame = &writer->frames[writer->depth];
     if (!frame->left) {
-        close_frame(writer);
+        json_close_frame(writer);
         return;
     }
     frame->left--;
     if (frame->kind == FRAME_LIST && !frame->left) {
-        write_tail(writer, frame);
+        json_write_tail(writer, frame);
         return;
     }
     bool is_key = frame->kind == FRAME_MAP && frame->left % 2;
     if (frame->started && (frame->kind != FRAME_MAP || is_key))
-        put(writer, ",");
+        json_put(writer, ",");
     frame->started = true;
     if (is_key) {
         struct term key = {writer->next, term_length(writer->next)};
         writer->next += key.size;
-        write_key(writer, frame, key);
+        json_write_key(writer, frame, key);
     } else {
-        write_value(writer);
+        json_write_value(writer);
     }
 }
 
@@ -403,7 +404,7 @@ bool term_json_next(struct term_json *writer, size_t size, struct buffer *json)
     while (writer->depth || writer->frames[0].left) {
         if (json->size - before >= size)
             return true;
-        step(writer);
+        json_step(writer);
     }
     return false;
 }

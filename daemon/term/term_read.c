@@ -9,14 +9,14 @@
 #include "term_float_private.h"
 #include "term_shape_private.h"
 
-static const struct term_shape *shape_of(struct term term)
+static const struct term_shape *read_shape_of(struct term term)
 {
     static const struct term_shape none = {.kind = SHAPE_UNKNOWN};
     return term.size ? &term_shapes[*term.data] : &none;
 }
 
 /* The value that begins at `*next`, which moves behind it. */
-static struct term take(const uint8_t **next)
+static struct term read_take(const uint8_t **next)
 {
     struct term term = {.data = *next, .size = term_length(*next)};
     *next += term.size;
@@ -25,7 +25,7 @@ static struct term take(const uint8_t **next)
 
 enum term_type term_type(struct term term)
 {
-    const struct term_shape *shape = shape_of(term);
+    const struct term_shape *shape = read_shape_of(term);
     assert(shape->kind != SHAPE_UNKNOWN);
     if (shape->type == TERM_BITSTRING && term.data[5] % 8 == 0)
         return TERM_BINARY;
@@ -44,9 +44,9 @@ const char *term_type_text(enum term_type type)
 }
 
 /* The text of an atom; false when the term is none. */
-static bool atom_bytes(struct term term, const uint8_t **text, size_t *size)
+static bool read_atom_bytes(struct term term, const uint8_t **text, size_t *size)
 {
-    const struct term_shape *shape = shape_of(term);
+    const struct term_shape *shape = read_shape_of(term);
     if (shape->kind != SHAPE_ATOM)
         return false;
     *text = term.data + shape->fixed;
@@ -58,7 +58,7 @@ bool term_is_atom(struct term term, const char *text)
 {
     const uint8_t *bytes;
     size_t size;
-    return atom_bytes(term, &bytes, &size) && size == strlen(text) && memcmp(bytes, text, size) == 0;
+    return read_atom_bytes(term, &bytes, &size) && size == strlen(text) && memcmp(bytes, text, size) == 0;
 }
 
 bool term_is_nil(struct term term)
@@ -71,7 +71,7 @@ bool term_read_atom(struct term term, char text[TERM_ATOM_BYTES + 1])
     const uint8_t *bytes;
     size_t size;
     /* An atom with a NUL in it is not the text that a C string would make of it. */
-    if (!atom_bytes(term, &bytes, &size) || size > TERM_ATOM_BYTES || memchr(bytes, '\0', size))
+    if (!read_atom_bytes(term, &bytes, &size) || size > TERM_ATOM_BYTES || memchr(bytes, '\0', size))
         return false;
     memcpy(text, bytes, size);
     text[size] = '\0';
@@ -89,7 +89,7 @@ bool term_read_boolean(struct term term, bool *value)
 
 bool term_read_integer(struct term term, int64_t *value)
 {
-    const struct term_shape *shape = shape_of(term);
+    const struct term_shape *shape = read_shape_of(term);
     if (shape->kind != SHAPE_LEAF || shape->type != TERM_INTEGER)
         return false;
     int index = 0;
@@ -116,7 +116,7 @@ static bool read_big(struct term term, double *value)
 
 bool term_read_number(struct term term, double *value)
 {
-    const struct term_shape *shape = shape_of(term);
+    const struct term_shape *shape = read_shape_of(term);
     int64_t integer;
     if (shape->kind != SHAPE_LEAF)
         return false;
@@ -132,7 +132,7 @@ bool term_read_number(struct term term, double *value)
 
 bool term_read_node(struct term term, struct term *node)
 {
-    const struct term_shape *shape = shape_of(term);
+    const struct term_shape *shape = read_shape_of(term);
     if (shape->kind != SHAPE_IDENTIFIER)
         return false;
     node->data = term.data + shape->fixed;
@@ -145,7 +145,8 @@ bool term_read_pid(struct term term, struct term_pid *pid)
     struct term node;
     const uint8_t *text;
     size_t size;
-    if (shape_of(term)->type != TERM_PID || !term_read_node(term, &node) || !atom_bytes(node, &text, &size))
+    if (read_shape_of(term)->type != TERM_PID || !term_read_node(term, &node) ||
+        !read_atom_bytes(node, &text, &size))
         return false;
     if (memchr(text, '\0', size)) /* as in term_read_atom() */
         return false;
@@ -163,7 +164,7 @@ bool term_read_pid(struct term term, struct term_pid *pid)
 
 bool term_read_binary(struct term term, const uint8_t **data, size_t *size)
 {
-    const struct term_shape *shape = shape_of(term);
+    const struct term_shape *shape = read_shape_of(term);
     if (shape->kind != SHAPE_LEAF || (shape->type != TERM_BINARY && shape->type != TERM_BITSTRING))
         return false;
     if (term_type(term) != TERM_BINARY)
@@ -179,14 +180,14 @@ static void read_elements(struct term term, const struct term_shape *shape, size
 {
     const uint8_t *next = term.data + shape->fixed;
     for (size_t i = 0; i + 1 < count; i++)
-        elements[i] = take(&next);
+        elements[i] = read_take(&next);
     if (count)
         elements[count - 1] = (struct term){next, (size_t)(term.data + term.size - next)};
 }
 
 bool term_read_tuple(struct term term, size_t capacity, struct term *elements, size_t *arity)
 {
-    const struct term_shape *shape = shape_of(term);
+    const struct term_shape *shape = read_shape_of(term);
     if (shape->kind != SHAPE_TUPLE)
         return false;
     *arity = term_shape_count(shape, term.data);
@@ -198,7 +199,7 @@ bool term_read_tuple(struct term term, size_t capacity, struct term *elements, s
 
 bool term_read_tuple_of(struct term term, size_t arity, struct term *elements)
 {
-    const struct term_shape *shape = shape_of(term);
+    const struct term_shape *shape = read_shape_of(term);
     if (shape->kind != SHAPE_TUPLE || term_shape_count(shape, term.data) != arity)
         return false;
     read_elements(term, shape, arity, elements);
@@ -207,12 +208,12 @@ bool term_read_tuple_of(struct term term, size_t arity, struct term *elements)
 
 bool term_read_element(struct term term, size_t index, struct term *element)
 {
-    const struct term_shape *shape = shape_of(term);
+    const struct term_shape *shape = read_shape_of(term);
     if (shape->kind != SHAPE_TUPLE || index >= term_shape_count(shape, term.data))
         return false;
     const uint8_t *next = term.data + shape->fixed;
     for (size_t i = 0; i <= index; i++)
-        *element = take(&next);
+        *element = read_take(&next);
     return true;
 }
 
@@ -234,7 +235,7 @@ struct term_head term_read_head(const uint8_t *data)
 
 bool term_list_start(struct term_list *list, struct term term)
 {
-    const struct term_shape *shape = shape_of(term);
+    const struct term_shape *shape = read_shape_of(term);
     if (shape->kind == SHAPE_UNKNOWN || shape->type != TERM_LIST)
         return false;
     /* The next of an empty list is the list itself, as if it were a tail. */
@@ -266,7 +267,7 @@ bool term_list_next(struct term_list *list, struct term *element)
     if (list->string)
         *element = (struct term){.data = byte_terms[*list->next++], .size = 2};
     else
-        *element = take(&list->next);
+        *element = read_take(&list->next);
     return true;
 }
 
@@ -276,15 +277,15 @@ bool term_list_proper(const struct term_list *list)
 }
 
 /* Whether an element is {atom, value}. */
-static bool is_pair(struct term element)
+static bool read_is_pair(struct term element)
 {
     struct term parts[2];
-    return term_read_tuple_of(element, 2, parts) && shape_of(parts[0])->kind == SHAPE_ATOM;
+    return term_read_tuple_of(element, 2, parts) && read_shape_of(parts[0])->kind == SHAPE_ATOM;
 }
 
 bool term_pairs_start(struct term_pairs *pairs, struct term term)
 {
-    const struct term_shape *shape = shape_of(term);
+    const struct term_shape *shape = read_shape_of(term);
     if (shape->kind == SHAPE_MAP) {
         size_t count = term_shape_count(shape, term.data);
         *pairs = (struct term_pairs){.next = term.data + shape->fixed, .left = count, .count = count};
@@ -295,7 +296,7 @@ bool term_pairs_start(struct term_pairs *pairs, struct term term)
     if (!term_list_start(&list, term))
         return false;
     while (term_list_next(&list, &element)) {
-        if (!is_pair(element))
+        if (!read_is_pair(element))
             return false;
     }
     if (!term_list_proper(&list))
@@ -310,8 +311,8 @@ bool term_pairs_next(struct term_pairs *pairs, struct term *key, struct term *va
         return false;
     pairs->left--;
     if (!pairs->keyword) {
-        *key = take(&pairs->next);
-        *value = take(&pairs->next);
+        *key = read_take(&pairs->next);
+        *value = read_take(&pairs->next);
         return true;
     }
     struct term element, parts[2];

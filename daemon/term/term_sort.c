@@ -14,7 +14,7 @@ struct pair {
     size_t size;
 };
 
-static int compare(const void *a, const void *b, void *bytes)
+static int sort_compare(const void *a, const void *b, void *bytes)
 {
     const struct pair *x = a, *y = b;
     size_t size = x->size < y->size ? x->size : y->size;
@@ -38,7 +38,7 @@ static void sort_map(struct term term, struct buffer *output)
         pairs[i].size = sorted.size - pairs[i].start;
     }
     if (count)
-        qsort_r(pairs, count, sizeof(*pairs), compare, buffer_bytes(&sorted));
+        qsort_r(pairs, count, sizeof(*pairs), sort_compare, buffer_bytes(&sorted));
     buffer_append(output, term.data, 5);
     for (size_t i = 0; i < count; i++)
         buffer_append(output, buffer_bytes(&sorted) + pairs[i].start, pairs[i].size);
@@ -47,7 +47,7 @@ static void sort_map(struct term term, struct buffer *output)
 }
 
 /* The bytes before the elements of a tuple or list, and how many elements follow, a list's tail included. */
-static size_t container_header(struct term term, size_t *elements)
+static size_t sort_container_header(struct term term, size_t *elements)
 {
     switch (term.data[0]) {
     case TERM_TAG_SMALL_TUPLE:
@@ -138,7 +138,7 @@ void term_sort(struct term term, struct buffer *output)
     if (sort_zero(term, output))
         return;
     size_t elements;
-    size_t header = container_header(term, &elements);
+    size_t header = sort_container_header(term, &elements);
     if (term.data[0] == TERM_TAG_LARGE_TUPLE && elements <= UINT8_MAX)
         buffer_append(output, (const uint8_t[]){TERM_TAG_SMALL_TUPLE, (uint8_t)elements}, 2);
     else

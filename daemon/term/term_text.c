@@ -23,9 +23,9 @@ struct writer {
     bool cut; /* something did not fit; nothing more is written */
 };
 
-static void write_term(struct writer *writer, struct term term);
+static void text_write_term(struct writer *writer, struct term term);
 
-static void write_bytes(struct writer *writer, const void *bytes, size_t size)
+static void text_write_bytes(struct writer *writer, const void *bytes, size_t size)
 {
     size_t room = writer->size - writer->used - 1;
     if (writer->cut)
@@ -38,25 +38,25 @@ static void write_bytes(struct writer *writer, const void *bytes, size_t size)
     writer->used += size;
 }
 
-static void write_string(struct writer *writer, const char *string)
+static void text_write_string(struct writer *writer, const char *string)
 {
-    write_bytes(writer, string, strlen(string));
+    text_write_bytes(writer, string, strlen(string));
 }
 
-static void write_format(struct writer *writer, const char *format, ...) PRINTF_LIKE(2, 3);
+static void text_write_format(struct writer *writer, const char *format, ...) PRINTF_LIKE(2, 3);
 
-static void write_format(struct writer *writer, const char *format, ...)
+static void text_write_format(struct writer *writer, const char *format, ...)
 {
     char text[64];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    write_string(writer, text);
+    text_write_string(writer, text);
 }
 
 /* The letter that stands for a character behind a backslash, or 0. */
-static char escape_letter(uint32_t character)
+static char text_escape_letter(uint32_t character)
 {
     static const char letters[] = {
         ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\v'] = 'v',
@@ -65,46 +65,46 @@ static char escape_letter(uint32_t character)
     return character < sizeof(letters) ? letters[character] : '\0';
 }
 
-static bool is_printable(uint32_t character)
+static bool text_is_printable(uint32_t character)
 {
     return (character >= 0x20 && character < 0x7f) || character >= 0xa0 ||
-           (character != '\\' && escape_letter(character));
+           (character != '\\' && text_escape_letter(character));
 }
 
 /* A character inside quotes. */
-static void write_character(struct writer *writer, uint32_t character, char quote)
+static void text_write_character(struct writer *writer, uint32_t character, char quote)
 {
     uint8_t text[4];
-    char letter = escape_letter(character);
+    char letter = text_escape_letter(character);
     if (letter)
-        write_format(writer, "\\%c", letter);
+        text_write_format(writer, "\\%c", letter);
     else if (character == (uint8_t)quote)
-        write_format(writer, "\\%c", quote);
-    else if (!is_printable(character))
-        write_format(writer, "\\x{%" PRIX32 "}", character);
+        text_write_format(writer, "\\%c", quote);
+    else if (!text_is_printable(character))
+        text_write_format(writer, "\\x{%" PRIX32 "}", character);
     else
-        write_bytes(writer, text, utf8_encode(character, text));
+        text_write_bytes(writer, text, utf8_encode(character, text));
 }
 
 /* UTF-8 that was checked, as it stands between quotes. */
-static void write_characters(struct writer *writer, const uint8_t *text, size_t size, char quote)
+static void text_write_characters(struct writer *writer, const uint8_t *text, size_t size, char quote)
 {
     uint32_t character;
     for (size_t at = 0, length; at < size && !writer->cut; at += length) {
         length = utf8_decode(text + at, size - at, &character);
         assert(length);
-        write_character(writer, character, quote);
+        text_write_character(writer, character, quote);
     }
 }
 
-static void write_quoted(struct writer *writer, const uint8_t *text, size_t size, char quote)
+static void text_write_quoted(struct writer *writer, const uint8_t *text, size_t size, char quote)
 {
-    write_bytes(writer, &quote, 1);
-    write_characters(writer, text, size, quote);
-    write_bytes(writer, &quote, 1);
+    text_write_bytes(writer, &quote, 1);
+    text_write_characters(writer, text, size, quote);
+    text_write_bytes(writer, &quote, 1);
 }
 
-static bool is_reserved(const char *text, size_t size)
+static bool text_is_reserved(const char *text, size_t size)
 {
     static const char *const words[] = {
         "after", "and",   "andalso", "band",    "begin", "bnot", "bor",  "bsl", "bsr",   "bxor",
@@ -118,7 +118,7 @@ static bool is_reserved(const char *text, size_t size)
     return false;
 }
 
-static bool is_plain_atom(const char *text, size_t size)
+static bool text_is_plain_atom(const char *text, size_t size)
 {
     if (!size || text[0] < 'a' || text[0] > 'z')
         return false;
@@ -127,24 +127,24 @@ static bool is_plain_atom(const char *text, size_t size)
         if (!letter && !(text[i] >= '0' && text[i] <= '9') && text[i] != '_' && text[i] != '@')
             return false;
     }
-    return !is_reserved(text, size);
+    return !text_is_reserved(text, size);
 }
 
-static void write_atom(struct writer *writer, const uint8_t *data)
+static void text_write_atom(struct writer *writer, const uint8_t *data)
 {
     size_t fixed = term_shapes[*data].fixed;
     size_t size = term_shape_leaf_size(data) - fixed;
-    if (is_plain_atom((const char *)data + fixed, size))
-        write_bytes(writer, data + fixed, size);
+    if (text_is_plain_atom((const char *)data + fixed, size))
+        text_write_bytes(writer, data + fixed, size);
     else
-        write_quoted(writer, data + fixed, size, '\'');
+        text_write_quoted(writer, data + fixed, size, '\'');
 }
 
-static void write_integer(struct writer *writer, struct term term)
+static void text_write_integer(struct writer *writer, struct term term)
 {
     int64_t value;
     if (term_read_integer(term, &value)) {
-        write_format(writer, "%" PRId64, value);
+        text_write_format(writer, "%" PRId64, value);
         return;
     }
     size_t fixed = term_shapes[*term.data].fixed;
@@ -152,90 +152,90 @@ static void write_integer(struct writer *writer, struct term term)
     while (!term.data[end - 1]) /* an integer of leading zeros only was read above */
         end--;
     if (term.data[fixed - 1])
-        write_string(writer, "-");
+        text_write_string(writer, "-");
     if (end - fixed <= 8) {
         uint64_t magnitude = 0;
         for (size_t i = end; i > fixed; i--)
             magnitude = magnitude << 8 | term.data[i - 1];
-        write_format(writer, "%" PRIu64, magnitude);
+        text_write_format(writer, "%" PRIu64, magnitude);
         return;
     }
-    write_format(writer, "16#%X", term.data[end - 1]);
+    text_write_format(writer, "16#%X", term.data[end - 1]);
     for (size_t i = end - 1; i > fixed && !writer->cut; i--)
-        write_format(writer, "%02X", term.data[i - 1]);
+        text_write_format(writer, "%02X", term.data[i - 1]);
 }
 
-static void write_float(struct writer *writer, const uint8_t *data)
+static void text_write_float(struct writer *writer, const uint8_t *data)
 {
     double value;
     char text[TERM_FLOAT_TEXT_BYTES];
     if (!term_float_decode(data, &value))
         return;
     term_float_text(value, text);
-    write_string(writer, text);
+    text_write_string(writer, text);
 }
 
-static void write_byte_elements(struct writer *writer, const uint8_t *bytes, size_t size)
+static void text_write_byte_elements(struct writer *writer, const uint8_t *bytes, size_t size)
 {
     for (size_t i = 0; i < size && !writer->cut; i++) {
         if (i == TEXT_ELEMENT_LIMIT) {
-            write_string(writer, ",...");
+            text_write_string(writer, ",...");
             return;
         }
-        write_format(writer, i ? ",%u" : "%u", bytes[i]);
+        text_write_format(writer, i ? ",%u" : "%u", bytes[i]);
     }
 }
 
 /* STRING_EXT: its bytes are characters of latin-1, if they are characters. */
-static void write_list_string(struct writer *writer, const uint8_t *bytes, size_t size)
+static void text_write_list_string(struct writer *writer, const uint8_t *bytes, size_t size)
 {
     bool printable = true;
     for (size_t i = 0; i < size && printable; i++)
-        printable = is_printable(bytes[i]) || bytes[i] == '\\';
-    write_string(writer, printable ? "\"" : "[");
+        printable = text_is_printable(bytes[i]) || bytes[i] == '\\';
+    text_write_string(writer, printable ? "\"" : "[");
     if (printable) {
         for (size_t i = 0; i < size && !writer->cut; i++)
-            write_character(writer, bytes[i], '"');
+            text_write_character(writer, bytes[i], '"');
     } else {
-        write_byte_elements(writer, bytes, size);
+        text_write_byte_elements(writer, bytes, size);
     }
-    write_string(writer, printable ? "\"" : "]");
+    text_write_string(writer, printable ? "\"" : "]");
 }
 
-static bool is_printable_text(const uint8_t *text, size_t size)
+static bool text_is_printable_text(const uint8_t *text, size_t size)
 {
     uint32_t character;
     for (size_t at = 0, length; at < size; at += length) {
         length = utf8_decode(text + at, size - at, &character);
-        if (!length || !is_printable(character))
+        if (!length || !text_is_printable(character))
             return false;
     }
     return true;
 }
 
-static void write_binary(struct writer *writer, struct term term)
+static void text_write_binary(struct writer *writer, struct term term)
 {
     size_t fixed = term_shapes[*term.data].fixed;
     const uint8_t *bytes = term.data + fixed;
     size_t size = term.size - fixed;
-    write_string(writer, "<<");
+    text_write_string(writer, "<<");
     if (term_type(term) == TERM_BITSTRING) {
         unsigned bits = term.data[5];
         bool shortened = size > TEXT_ELEMENT_LIMIT;
-        write_byte_elements(writer, bytes, shortened ? size : size - 1);
+        text_write_byte_elements(writer, bytes, shortened ? size : size - 1);
         if (!shortened)
-            write_format(writer, size > 1 ? ",%u:%u" : "%u:%u", bytes[size - 1] >> (8 - bits), bits);
-    } else if (size && is_printable_text(bytes, size)) {
-        write_quoted(writer, bytes, size, '"');
+            text_write_format(writer, size > 1 ? ",%u:%u" : "%u:%u", bytes[size - 1] >> (8 - bits), bits);
+    } else if (size && text_is_printable_text(bytes, size)) {
+        text_write_quoted(writer, bytes, size, '"');
         if (!utf8_is_ascii(bytes, size))
-            write_string(writer, "/utf8");
+            text_write_string(writer, "/utf8");
     } else {
-        write_byte_elements(writer, bytes, size);
+        text_write_byte_elements(writer, bytes, size);
     }
-    write_string(writer, ">>");
+    text_write_string(writer, ">>");
 }
 
-static uint64_t read_word(const uint8_t *data, size_t bytes)
+static uint64_t text_read_word(const uint8_t *data, size_t bytes)
 {
     uint64_t value = 0;
     while (bytes--)
@@ -244,168 +244,169 @@ static uint64_t read_word(const uint8_t *data, size_t bytes)
 }
 
 /* <node.8.0>, #Port<node.5>, #Ref<node.3.2.1>: the words of a reference last first, as Erlang prints them. */
-static void write_identifier(struct writer *writer, const uint8_t *data)
+static void text_write_identifier(struct writer *writer, const uint8_t *data)
 {
     const struct term_shape *shape = &term_shapes[*data];
     const uint8_t *node = data + shape->fixed;
     const uint8_t *numbers = node + term_shape_leaf_size(node);
     size_t fixed = term_shapes[*node].fixed;
     const char *open = shape->type == TERM_PID ? "<" : shape->type == TERM_PORT ? "#Port<" : "#Ref<";
-    write_string(writer, open);
-    write_characters(writer, node + fixed, (size_t)(numbers - node) - fixed, '\'');
+    text_write_string(writer, open);
+    text_write_characters(writer, node + fixed, (size_t)(numbers - node) - fixed, '\'');
     if (shape->type == TERM_PID) {
-        write_format(writer, ".%" PRIu64 ".%" PRIu64, read_word(numbers, 4), read_word(numbers + 4, 4));
+        text_write_format(writer, ".%" PRIu64 ".%" PRIu64, text_read_word(numbers, 4),
+                          text_read_word(numbers + 4, 4));
     } else if (shape->type == TERM_PORT) {
-        write_format(writer, ".%" PRIu64, read_word(numbers, *data == TERM_TAG_V4_PORT ? 8 : 4));
+        text_write_format(writer, ".%" PRIu64, text_read_word(numbers, *data == TERM_TAG_V4_PORT ? 8 : 4));
     } else {
         size_t words = shape->width ? term_shape_count(shape, data) : 1;
         if (shape->width)
             numbers += shape->trailer; /* the creation */
         while (words--)
-            write_format(writer, ".%" PRIu64, read_word(numbers + 4 * words, 4));
+            text_write_format(writer, ".%" PRIu64, text_read_word(numbers + 4 * words, 4));
     }
-    write_string(writer, ">");
+    text_write_string(writer, ">");
 }
 
 /* fun lists:map/2 */
-static void write_export(struct writer *writer, const uint8_t *data)
+static void text_write_export(struct writer *writer, const uint8_t *data)
 {
     const uint8_t *module = data + 1;
     const uint8_t *function = module + term_shape_leaf_size(module);
     const uint8_t *arity = function + term_shape_leaf_size(function);
-    write_string(writer, "fun ");
-    write_atom(writer, module);
-    write_string(writer, ":");
-    write_atom(writer, function);
-    write_format(writer, "/%u", arity[1]);
+    text_write_string(writer, "fun ");
+    text_write_atom(writer, module);
+    text_write_string(writer, ":");
+    text_write_atom(writer, function);
+    text_write_format(writer, "/%u", arity[1]);
 }
 
 /* #Fun<module.index.uniq> */
-static void write_fun(struct writer *writer, const uint8_t *data)
+static void text_write_fun(struct writer *writer, const uint8_t *data)
 {
     size_t fixed = term_shapes[*data].fixed;
     const uint8_t *module = data + fixed;
     const uint8_t *old_index = module + term_shape_leaf_size(module);
     const uint8_t *uniq = old_index + term_shape_leaf_size(old_index);
     int64_t number;
-    write_string(writer, "#Fun<");
-    write_atom(writer, module);
-    write_format(writer, ".%" PRIu32, term_shape_u32(data + fixed - 8));
+    text_write_string(writer, "#Fun<");
+    text_write_atom(writer, module);
+    text_write_format(writer, ".%" PRIu32, term_shape_u32(data + fixed - 8));
     if (term_read_integer((struct term){uniq, term_shape_leaf_size(uniq)}, &number))
-        write_format(writer, ".%" PRId64, number);
-    write_string(writer, ">");
+        text_write_format(writer, ".%" PRId64, number);
+    text_write_string(writer, ">");
 }
 
-static void write_tuple(struct writer *writer, struct term term)
+static void text_write_tuple(struct writer *writer, struct term term)
 {
     const struct term_shape *shape = &term_shapes[*term.data];
     const uint8_t *next = term.data + shape->fixed;
     size_t count = term_shape_count(shape, term.data);
-    write_string(writer, "{");
+    text_write_string(writer, "{");
     for (size_t i = 0; i < count && !writer->cut; i++) {
         struct term element = {next, term_length(next)};
         next += element.size;
         if (i)
-            write_string(writer, ",");
-        write_term(writer, element);
+            text_write_string(writer, ",");
+        text_write_term(writer, element);
     }
-    write_string(writer, "}");
+    text_write_string(writer, "}");
 }
 
-static void write_map(struct writer *writer, struct term term)
+static void text_write_map(struct writer *writer, struct term term)
 {
     struct term_pairs pairs;
     struct term key, value;
     const char *comma = "";
-    write_string(writer, "#{");
+    text_write_string(writer, "#{");
     if (!term_pairs_start(&pairs, term))
         return;
     while (!writer->cut && term_pairs_next(&pairs, &key, &value)) {
-        write_string(writer, comma);
-        write_term(writer, key);
-        write_string(writer, " => ");
-        write_term(writer, value);
+        text_write_string(writer, comma);
+        text_write_term(writer, key);
+        text_write_string(writer, " => ");
+        text_write_term(writer, value);
         comma = ",";
     }
-    write_string(writer, "}");
+    text_write_string(writer, "}");
 }
 
-static void write_list(struct writer *writer, struct term term)
+static void text_write_list(struct writer *writer, struct term term)
 {
     struct term_list list;
     struct term element;
     size_t fixed = term_shapes[*term.data].fixed;
     if (*term.data == TERM_TAG_STRING) {
-        write_list_string(writer, term.data + fixed, term.size - fixed);
+        text_write_list_string(writer, term.data + fixed, term.size - fixed);
         return;
     }
     if (!term_list_start(&list, term))
         return;
-    write_string(writer, "[");
+    text_write_string(writer, "[");
     for (size_t i = 0; !writer->cut && term_list_next(&list, &element); i++) {
         if (i)
-            write_string(writer, ",");
+            text_write_string(writer, ",");
         if (i == TEXT_ELEMENT_LIMIT) {
-            write_string(writer, "...]");
+            text_write_string(writer, "...]");
             return;
         }
-        write_term(writer, element);
+        text_write_term(writer, element);
     }
     if (!writer->cut && !term_list_proper(&list)) {
-        write_string(writer, "|");
-        write_term(writer, (struct term){list.next, term_length(list.next)});
+        text_write_string(writer, "|");
+        text_write_term(writer, (struct term){list.next, term_length(list.next)});
     }
-    write_string(writer, "]");
+    text_write_string(writer, "]");
 }
 
-static void write_value(struct writer *writer, struct term term)
+static void text_write_value(struct writer *writer, struct term term)
 {
     switch (term_type(term)) {
     case TERM_INTEGER:
-        write_integer(writer, term);
+        text_write_integer(writer, term);
         break;
     case TERM_FLOAT:
-        write_float(writer, term.data);
+        text_write_float(writer, term.data);
         break;
     case TERM_ATOM:
-        write_atom(writer, term.data);
+        text_write_atom(writer, term.data);
         break;
     case TERM_TUPLE:
-        write_tuple(writer, term);
+        text_write_tuple(writer, term);
         break;
     case TERM_LIST:
-        write_list(writer, term);
+        text_write_list(writer, term);
         break;
     case TERM_MAP:
-        write_map(writer, term);
+        text_write_map(writer, term);
         break;
     case TERM_BINARY:
     case TERM_BITSTRING:
-        write_binary(writer, term);
+        text_write_binary(writer, term);
         break;
     case TERM_PID:
     case TERM_PORT:
     case TERM_REFERENCE:
-        write_identifier(writer, term.data);
+        text_write_identifier(writer, term.data);
         break;
     case TERM_FUN:
         if (*term.data == TERM_TAG_EXPORT)
-            write_export(writer, term.data);
+            text_write_export(writer, term.data);
         else
-            write_fun(writer, term.data);
+            text_write_fun(writer, term.data);
         break;
     }
 }
 
 /* Recursive, at most as deep as it says here. */
-static void write_term(struct writer *writer, struct term term)
+static void text_write_term(struct writer *writer, struct term term)
 {
     if (writer->depth > TEXT_DEPTH_LIMIT) {
-        write_string(writer, "...");
+        text_write_string(writer, "...");
         return;
     }
     writer->depth++;
-    write_value(writer, term);
+    text_write_value(writer, term);
     writer->depth--;
 }
 
@@ -415,7 +416,7 @@ char *term_text(struct term term, char *text, size_t size)
         return text;
     struct writer writer = {.text = text, .size = size};
     if (term.size)
-        write_term(&writer, term);
+        text_write_term(&writer, term);
     if (writer.cut) {
         size_t dots = size - 1 < 3 ? size - 1 : 3;
         size_t end = size - 1 - dots;
