@@ -3,6 +3,7 @@
 #ifndef HARNESSD_REGISTRY_RUN_ENTRY_PRIVATE_H
 #define HARNESSD_REGISTRY_RUN_ENTRY_PRIVATE_H
 
+#include "base/list.h"
 #include "base/map.h"
 #include "node/monitor.h"
 #include "registry/runs.h"
@@ -14,9 +15,8 @@
 /* A run from when it is accepted until its result is stored. */
 struct run_entry {
     struct runs *runs;
-    struct run_entry *next; /* of all */
-    struct run_entry *previous;
-    struct run_entry *next_queued;
+    struct list_link link; /* of all */
+    struct list_link queued;
     enum run_phase phase; /* run_set_phase() changes it */
     bool cancelled;       /* it was asked to end */
     struct run_summary summary;
@@ -40,8 +40,7 @@ struct run_entry {
     uint64_t told_operations; /* by the last event of its progress */
     uint64_t told_ns;
     struct run_partial *partial; /* that is being written */
-    struct run_wait *waits;
-    size_t wait_count;
+    struct list waits;
     struct term_builder result;
     struct blob *content; /* the result, while it is being stored */
     struct buffer raised;
@@ -52,8 +51,8 @@ struct runs {
     struct store *store;
     struct process *process; /* watches callers and tells subscribers */
     struct map by_id;
-    struct run_entry *first;
-    struct run_entry *queue; /* in the order of their start */
+    struct list entries; /* the newest first */
+    struct list queue;   /* in the order of their start */
     size_t counts[RUN_PHASE_COUNT];
     struct room taken;
     bool stopping;

@@ -84,7 +84,7 @@ void run_status_build(const struct run_entry *entry, struct term_builder *builde
     struct run_view view = {.summary = run_summary_now(entry),
                             .state = entry->phase == RUN_PHASE_QUEUED ? "queued" : "storing",
                             .cancelled = entry->cancelled,
-                            .awaited_by = entry->wait_count};
+                            .awaited_by = entry->waits.count};
     struct run_figures figures = {0};
     if (entry->phase == RUN_PHASE_QUEUED)
         view.waits_for = run_obstacle(entry, &view.runs_before);

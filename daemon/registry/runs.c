@@ -27,28 +27,15 @@ void run_set_phase(struct run_entry *entry, enum run_phase phase)
 static void runs_list(struct run_entry *entry)
 {
     struct runs *runs = entry->runs;
-    entry->next = runs->first;
-    if (entry->next)
-        entry->next->previous = entry;
-    runs->first = entry;
+    list_prepend(&runs->entries, &entry->link);
     map_put(&runs->by_id, &entry->summary.run_id, sizeof(entry->summary.run_id), entry);
 }
 
 static void runs_unlist(struct run_entry *entry)
 {
     struct runs *runs = entry->runs;
-    *(entry->previous ? &entry->previous->next : &runs->first) = entry->next;
-    if (entry->next)
-        entry->next->previous = entry->previous;
+    list_remove(&runs->entries, &entry->link);
     map_remove(&runs->by_id, &entry->summary.run_id, sizeof(entry->summary.run_id));
-}
-
-static void runs_take_out_of_queue(struct run_entry *entry)
-{
-    struct run_entry **link = &entry->runs->queue;
-    while (*link != entry)
-        link = &(*link)->next_queued;
-    *link = entry->next_queued;
 }
 
 /* What is only of use until it has ended. */
@@ -64,7 +51,7 @@ static void runs_free_request(struct run_entry *entry)
 
 void run_entry_free(struct run_entry *entry)
 {
-    assert(!entry->waits && !entry->partial && !entry->begun);
+    assert(!entry->waits.count && !entry->partial && !entry->begun);
     run_set_phase(entry, RUN_PHASE_NONE);
     runs_unlist(entry);
     runs_free_request(entry);
@@ -145,7 +132,7 @@ static void runs_begin(struct run_entry *entry)
 static void runs_refuse_queued(struct run_entry *entry, const char *limit)
 {
     struct term_builder *result = &entry->result;
-    runs_take_out_of_queue(entry);
+    list_remove(&entry->runs->queue, &entry->queued);
     term_build_tuple(result, 2);
     term_build_atom(result, "error");
     term_build_tuple(result, 2);
@@ -161,14 +148,14 @@ static void runs_start_queued(void *owner)
     struct runs *runs = owner;
     const struct room *limits = &runs->options.limits.room, nothing = {0};
     enum room_kind kind;
-    while (runs->queue) {
-        struct run_entry *entry = runs->queue;
+    while (runs->queue.count) {
+        struct run_entry *entry = LIST_FIRST(&runs->queue, struct run_entry, queued);
         if (room_lacks(limits, &nothing, &entry->room, &kind)) {
             runs_refuse_queued(entry, room_name(kind));
         } else if (room_lacks(limits, &runs->taken, &entry->room, &kind)) {
             return;
         } else {
-            runs_take_out_of_queue(entry);
+            list_remove(&entry->runs->queue, &entry->queued);
             runs_begin(entry);
         }
     }
@@ -176,10 +163,7 @@ static void runs_start_queued(void *owner)
 
 static void runs_enqueue(struct run_entry *entry)
 {
-    struct run_entry **link = &entry->runs->queue;
-    while (*link)
-        link = &(*link)->next_queued;
-    *link = entry;
+    list_append(&entry->runs->queue, &entry->queued);
     run_set_phase(entry, RUN_PHASE_QUEUED);
     run_tell_queued(entry);
     log_info("run queued", log_integer("run", (int64_t)entry->summary.run_id),
@@ -197,7 +181,7 @@ static const char *runs_refusal(const struct runs *runs, const struct room *want
     if (room_lacks(&runs->options.limits.room, &nothing, wanted, &kind))
         return room_name(kind);
     bool is_lacking = room_lacks(&runs->options.limits.room, &runs->taken, wanted, &kind);
-    *waits = is_lacking || runs->queue;
+    *waits = is_lacking || runs->queue.count;
     if (!*waits || runs->counts[RUN_PHASE_QUEUED] < runs->options.limits.queued_runs)
         return NULL;
     return is_lacking && !runs->options.limits.queued_runs ? room_name(kind) : "queued_runs";
@@ -328,10 +312,11 @@ const char *run_obstacle(const struct run_entry *entry, size_t *before)
     const struct runs *runs = entry->runs;
     enum room_kind kind;
     *before = 0;
-    for (const struct run_entry *other = runs->queue; other != entry; other = other->next_queued)
+    const struct run_entry *first = LIST_FIRST(&runs->queue, struct run_entry, queued);
+    for (const struct list_link *link = &first->queued; link != &entry->queued; link = link->next)
         ++*before;
-    return room_lacks(&runs->options.limits.room, &runs->taken, &runs->queue->room, &kind) ? room_name(kind)
-                                                                                           : "runs";
+    return room_lacks(&runs->options.limits.room, &runs->taken, &first->room, &kind) ? room_name(kind)
+                                                                                     : "runs";
 }
 
 bool runs_build_status(const struct runs *runs, uint64_t id, struct term_builder *builder)
@@ -386,7 +371,7 @@ void runs_cancel(struct runs *runs, uint64_t id)
     if (entry->phase == RUN_PHASE_RUNNING) {
         run_cancel(entry->run);
     } else { /* there is a report of it as well: of nothing */
-        runs_take_out_of_queue(entry);
+        list_remove(&entry->runs->queue, &entry->queued);
         runs_begin(entry);
     }
 }
@@ -416,8 +401,8 @@ void runs_set_limits(struct runs *runs, const struct runs_limits *limits)
 void runs_stop(struct runs *runs)
 {
     runs->stopping = true;
-    for (struct run_entry *entry = runs->first; entry; entry = entry->next)
-        runs_cancel(runs, entry->summary.run_id);
+    LIST_EACH(struct run_entry, entry, &runs->entries, link)
+    runs_cancel(runs, entry->summary.run_id);
 }
 
 bool runs_stopping(const struct runs *runs)
@@ -427,7 +412,7 @@ bool runs_stopping(const struct runs *runs)
 
 bool runs_busy(const struct runs *runs)
 {
-    return runs->first || store_busy(runs->store);
+    return runs->entries.count || store_busy(runs->store);
 }
 
 void runs_close(struct runs *runs)
@@ -436,9 +421,9 @@ void runs_close(struct runs *runs)
     loop_cancel(node_loop(runs->options.node), &runs->start_queued);
     loop_timer_free(&runs->journal);
     runner_close(runs->options.runner);
-    runs->queue = NULL;
-    while (runs->first)
-        run_store_abort(runs->first);
+    runs->queue = (struct list){.count = 0};
+    while (runs->entries.count)
+        run_store_abort(LIST_FIRST(&runs->entries, struct run_entry, link));
     runs_close_events(runs);
     process_exit_atom(runs->process, "shutdown");
 }

@@ -92,7 +92,8 @@ static void runs_events_on_progress(void *owner)
 {
     struct runs *runs = owner;
     runs->progress_is_set = false;
-    for (struct run_entry *entry = runs->first; entry; entry = entry->next) {
+    LIST_EACH(struct run_entry, entry, &runs->entries, link)
+    {
         if (!entry->run)
             continue;
         if (runs_events_is_told(entry)) {
@@ -157,9 +158,11 @@ void run_tell_ended(struct run_entry *entry)
 enum subscription_outcome runs_subscribe(struct runs *runs, uint64_t id, struct term pid)
 {
     enum subscription_outcome outcome = subscriptions_add(runs->subscriptions, id, pid);
-    for (struct run_entry *entry = runs->first; entry && outcome == SUBSCRIBED; entry = entry->next)
-        if (entry->run && runs_events_is_told(entry))
-            runs_events_observe(entry);
+    if (outcome != SUBSCRIBED)
+        return outcome;
+    LIST_EACH(struct run_entry, entry, &runs->entries, link)
+    if (entry->run && runs_events_is_told(entry))
+        runs_events_observe(entry);
     return outcome;
 }
 

@@ -26,12 +26,10 @@ bool runs_wait(struct runs *runs, uint64_t id, struct run_wait *wait)
 {
     struct run_entry *entry = run_entry_find(runs, id);
     assert(entry);
-    if (entry->wait_count == RUNS_WAITS)
+    if (entry->waits.count == RUNS_WAITS)
         return false;
-    entry->wait_count++;
     wait->entry = entry;
-    wait->next = entry->waits;
-    entry->waits = wait;
+    list_prepend(&entry->waits, &wait->link);
     if (wait->kind == RUN_WAIT_PARTIAL)
         runs_store_start_partial(entry);
     return true;
@@ -42,11 +40,7 @@ void runs_forget_wait(struct run_wait *wait)
     struct run_entry *entry = wait->entry;
     if (!entry)
         return;
-    struct run_wait **link = &entry->waits;
-    while (*link != wait)
-        link = &(*link)->next;
-    *link = wait->next;
-    entry->wait_count--;
+    list_remove(&entry->waits, &wait->link);
     wait->entry = NULL;
 }
 
@@ -54,15 +48,16 @@ void runs_forget_wait(struct run_wait *wait)
 static void runs_store_answer(struct run_entry *entry, enum run_wait_kind kind,
                               const struct run_answer *answer)
 {
-    struct run_wait *wait = entry->waits;
+    struct run_wait *wait = LIST_FIRST(&entry->waits, struct run_wait, link);
     while (wait) {
         if (wait->kind != kind) {
-            wait = wait->next;
+            wait = LIST_NEXT(wait, struct run_wait, link);
             continue;
         }
         runs_forget_wait(wait);
         wait->done(wait->owner, answer);
-        wait = entry->waits; /* what was told may have taken others back */
+        wait =
+            LIST_FIRST(&entry->waits, struct run_wait, link); /* what was told may have taken others back */
     }
 }
 
@@ -209,7 +204,8 @@ static struct run_entry *runs_store_next_to_journal(struct runs *runs)
 {
     const uint64_t latest_ns = clock_ns() + runs->options.limits.journal_ns;
     struct run_entry *next = NULL;
-    for (struct run_entry *entry = runs->first; entry; entry = entry->next) {
+    LIST_EACH(struct run_entry, entry, &runs->entries, link)
+    {
         if (!entry->run)
             continue;
         if (entry->journal_ns > latest_ns) /* the time was longer */

@@ -2,13 +2,14 @@
 
 #include <stdlib.h>
 
+#include "base/list.h"
 #include "base/memory.h"
 #include "node/monitor.h"
 #include "term/term_read.h"
 
 struct subscription {
     struct subscriptions *owner;
-    struct subscription *next;
+    struct list_link link;
     uint64_t id;
     struct buffer pid;
     struct monitor monitor;
@@ -17,8 +18,7 @@ struct subscription {
 
 struct subscriptions {
     struct process *process;
-    struct subscription *first;
-    size_t count;
+    struct list all; /* the newest first */
 };
 
 static struct term subscriptions_pid_of(const struct subscription *subscription)
@@ -37,11 +37,7 @@ struct subscriptions *subscriptions_new(struct process *process)
 
 static void subscriptions_forget(struct subscription *subscription)
 {
-    struct subscription **link = &subscription->owner->first;
-    while (*link != subscription)
-        link = &(*link)->next;
-    *link = subscription->next;
-    subscription->owner->count--;
+    list_remove(&subscription->owner->all, &subscription->link);
     monitor_stop(&subscription->monitor);
     buffer_free(&subscription->pid);
     free(subscription);
@@ -49,8 +45,8 @@ static void subscriptions_forget(struct subscription *subscription)
 
 void subscriptions_free(struct subscriptions *subscriptions)
 {
-    while (subscriptions->first)
-        subscriptions_forget(subscriptions->first);
+    LIST_EACH(struct subscription, subscription, &subscriptions->all, link)
+    subscriptions_forget(subscription);
     free(subscriptions);
 }
 
@@ -63,10 +59,10 @@ static void subscriptions_on_down(void *owner, struct term reason)
 static struct subscription *subscriptions_find(const struct subscriptions *subscriptions, uint64_t id,
                                                struct term pid)
 {
-    struct subscription *subscription = subscriptions->first;
-    while (subscription && !(subscription->id == id && term_same(subscriptions_pid_of(subscription), pid)))
-        subscription = subscription->next;
-    return subscription;
+    LIST_EACH(struct subscription, subscription, &subscriptions->all, link)
+    if (subscription->id == id && term_same(subscriptions_pid_of(subscription), pid))
+        return subscription;
+    return NULL;
 }
 
 enum subscription_outcome subscriptions_add(struct subscriptions *subscriptions, uint64_t id, struct term pid)
@@ -77,7 +73,7 @@ enum subscription_outcome subscriptions_add(struct subscriptions *subscriptions,
         return SUBSCRIBED;
     if (!peer)
         return SUBSCRIPTION_NODEDOWN;
-    if (subscriptions->count == SUBSCRIPTIONS_MOST)
+    if (subscriptions->all.count == SUBSCRIPTIONS_MOST)
         return SUBSCRIPTIONS_TOO_MANY;
     struct subscription *subscription = memory_zalloc(1, sizeof(*subscription));
     if (!monitor_start(&subscription->monitor, process, peer, pid, subscriptions_on_down, subscription)) {
@@ -87,9 +83,7 @@ enum subscription_outcome subscriptions_add(struct subscriptions *subscriptions,
     subscription->owner = subscriptions;
     subscription->id = id;
     buffer_append(&subscription->pid, pid.data, pid.size);
-    subscription->next = subscriptions->first;
-    subscriptions->first = subscription;
-    subscriptions->count++;
+    list_prepend(&subscriptions->all, &subscription->link);
     return SUBSCRIBED;
 }
 
@@ -107,10 +101,10 @@ static bool subscriptions_is_told(const struct subscription *subscription, uint6
 
 bool subscriptions_have(const struct subscriptions *subscriptions, uint64_t id)
 {
-    const struct subscription *subscription = subscriptions->first;
-    while (subscription && !subscriptions_is_told(subscription, id))
-        subscription = subscription->next;
-    return subscription != NULL;
+    LIST_EACH(struct subscription, subscription, &subscriptions->all, link)
+    if (subscriptions_is_told(subscription, id))
+        return true;
+    return false;
 }
 
 /* --- Telling --- */
@@ -166,8 +160,8 @@ static void subscriptions_send_all(struct subscriptions *subscriptions,
                                    const struct subscription_event *event, bool is_last)
 {
     struct node *node = process_node(subscriptions->process);
-    for (struct subscription *subscription = subscriptions->first; subscription;
-         subscription = subscription->next) {
+    LIST_EACH(struct subscription, subscription, &subscriptions->all, link)
+    {
         if (!subscriptions_is_told(subscription, event->id))
             continue;
         struct peer *peer = node_peer_of(node, subscriptions_pid_of(subscription));
@@ -186,11 +180,7 @@ void subscriptions_tell(struct subscriptions *subscriptions, const struct subscr
 void subscriptions_end(struct subscriptions *subscriptions, const struct subscription_event *event)
 {
     subscriptions_send_all(subscriptions, event, true);
-    struct subscription *subscription = subscriptions->first;
-    while (subscription) {
-        struct subscription *next = subscription->next;
-        if (subscription->id == event->id)
-            subscriptions_forget(subscription);
-        subscription = next;
-    }
+    LIST_EACH(struct subscription, subscription, &subscriptions->all, link)
+    if (subscription->id == event->id)
+        subscriptions_forget(subscription);
 }

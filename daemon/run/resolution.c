@@ -24,7 +24,7 @@ struct node_texts {
 
 struct resolution {
     struct runner *runner;
-    struct resolution *next; /* of the runner's */
+    struct list_link link; /* of the runner's */
     const struct scenario *scenario;
     struct process *process;
     struct loop_timer timer; /* its deadline; once all is known it is due at once */
@@ -41,10 +41,7 @@ struct resolution {
 
 void resolution_cancel(struct resolution *resolution)
 {
-    struct resolution **link = runner_resolutions(resolution->runner);
-    while (*link != resolution)
-        link = &(*link)->next;
-    *link = resolution->next;
+    list_remove(runner_resolutions(resolution->runner), &resolution->link);
     for (size_t i = 0; i < resolution->node_count; i++)
         script_kill(&resolution->nodes[i].script);
     process_exit_atom(resolution->process, "normal");
@@ -238,9 +235,9 @@ static void resolution_ask(struct resolution *resolution, struct node_texts *nod
 
 void resolutions_abort(struct runner *runner)
 {
-    struct resolution **first = runner_resolutions(runner);
-    while (*first) {
-        struct resolution *resolution = *first;
+    struct list *all = runner_resolutions(runner);
+    while (all->count) {
+        struct resolution *resolution = LIST_FIRST(all, struct resolution, link);
         term_build_reset(&resolution->failure);
         term_build_atom(&resolution->failure, "aborted");
         resolution_finish(resolution);
@@ -271,8 +268,7 @@ struct resolution *resolution_start(struct runner *runner, const struct scenario
     struct resolution *resolution = memory_zalloc(1, sizeof(*resolution));
     assert(scenario->texts && scenario->texts->count);
     resolution->runner = runner;
-    resolution->next = *runner_resolutions(runner);
-    *runner_resolutions(runner) = resolution;
+    list_prepend(runner_resolutions(runner), &resolution->link);
     resolution->scenario = scenario;
     resolution->process = process_spawn(node, &events, resolution);
     resolution->outcomes = memory_zalloc(scenario->texts->count, sizeof(*resolution->outcomes));

@@ -5,6 +5,7 @@
 #define HARNESSD_RUN_RUN_PRIVATE_H
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "faults/agent_scripts.h"
 #include "faults/faults.h"
 #include "judge_private.h"
@@ -35,7 +36,7 @@ struct run_chaos {
 
 struct run {
     struct runner *runner;
-    struct run *next;
+    struct list_link link;
     uint64_t id;
     enum run_state state;
     bool cancelled;
@@ -141,8 +142,8 @@ struct counters *run_counters(const struct run *run);
 
 const struct runner_limits *runner_limits(const struct runner *runner);
 struct node *runner_node(const struct runner *runner);
-struct term runner_group_leader(const struct runner *runner);  /* for what nobody else is told of */
-struct resolution **runner_resolutions(struct runner *runner); /* the first of them */
+struct term runner_group_leader(const struct runner *runner); /* for what nobody else is told of */
+struct list *runner_resolutions(struct runner *runner);
 struct scripts *runner_scripts(const struct runner *runner);
 const struct blast_radius *runner_blast_radius(const struct runner *runner);
 void runner_each(struct runner *runner, void (*visit)(void *owner, struct run *run), void *owner);

@@ -18,8 +18,8 @@ struct runner {
     struct runner_limits limits;
     struct blast_radius radius;
     struct counters counters;
-    struct run *runs;
-    struct resolution *resolutions; /* that go on */
+    struct list runs;        /* the newest first */
+    struct list resolutions; /* that go on */
 };
 
 void runner_set_limits(struct runner *runner, const struct runner_limits *limits)
@@ -42,7 +42,7 @@ struct term runner_group_leader(const struct runner *runner)
     return io_server_pid(runner->io_server);
 }
 
-struct resolution **runner_resolutions(struct runner *runner)
+struct list *runner_resolutions(struct runner *runner)
 {
     return &runner->resolutions;
 }
@@ -64,17 +64,14 @@ void runner_set_blast_radius(struct runner *runner, const struct blast_radius *r
 
 void runner_each(struct runner *runner, void (*visit)(void *owner, struct run *run), void *owner)
 {
-    for (struct run *run = runner->runs; run; run = run->next)
-        visit(owner, run);
+    LIST_EACH(struct run, run, &runner->runs, link)
+    visit(owner, run);
 }
 
 void runner_leave(struct run *run)
 {
     struct runner *runner = run->runner;
-    struct run **link = &runner->runs;
-    while (*link != run)
-        link = &(*link)->next;
-    *link = run->next;
+    list_remove(&runner->runs, &run->link);
     runner->counters.finished[run->verdict.outcome]++;
 }
 
@@ -197,8 +194,7 @@ struct run *runner_start(struct runner *runner, const struct run_request *reques
     if (request->cancelled)
         request->scenario->thread_count = 0; /* there never is one */
     struct run *run = runner_new_run(runner, request);
-    run->next = runner->runs;
-    runner->runs = run;
+    list_prepend(&runner->runs, &run->link);
     runner->counters.started++;
     run_log_started(run);
     if (run->scenario->texts && !run->cancelled)
@@ -234,9 +230,9 @@ static void runner_give_up(struct run *run)
 
 void runner_close(struct runner *runner)
 {
-    while (runner->runs) {
-        struct run *run = runner->runs;
-        runner->runs = run->next;
+    while (runner->runs.count) {
+        struct run *run = LIST_FIRST(&runner->runs, struct run, link);
+        list_remove(&runner->runs, &run->link);
         run_load_stop(run);
         runner_give_up(run);
         if (run->faults)
@@ -268,7 +264,8 @@ struct counters *run_counters(const struct run *run)
 void runner_figures(const struct runner *runner, struct runner_figures *figures)
 {
     *figures = (struct runner_figures){.in_flight = 0};
-    for (const struct run *run = runner->runs; run; run = run->next) {
+    LIST_EACH(struct run, run, &runner->runs, link)
+    {
         figures->runs[run->state]++;
         figures->threads += run->scenario->thread_count;
         if (!run->engine)

@@ -10,6 +10,7 @@
 #ifndef HARNESSD_REGISTRY_RUNS_H
 #define HARNESSD_REGISTRY_RUNS_H
 
+#include "base/list.h"
 #include "registry/room.h"
 #include "registry/subscriptions.h"
 #include "run/runner.h"
@@ -129,7 +130,7 @@ struct run_wait {
     void (*done)(void *owner, const struct run_answer *answer);
     void *owner;
     struct run_entry *entry; /* while waiting */
-    struct run_wait *next;
+    struct list_link link;
 };
 
 /* Waits for a run that is queued, running or storing. False when too many do already. */
