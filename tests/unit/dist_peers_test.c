@@ -248,24 +248,6 @@ static void test_let_go(void **state)
 
 /* --- Attempts of the other node --- */
 
-/* Brings the peer to a state in which this node has an attempt of its own, or the peer's is awaited. */
-static void bring(struct table *table, struct far *far, struct peer *peer, enum peer_state state,
-                  struct wait *wait)
-{
-    wait_start(wait, peer);
-    if (state >= PEER_RESOLVING)
-        table_found(table, 4000, NULL);
-    if (state >= PEER_DIALLING)
-        table_dialled(table, far, peer_name(peer));
-    if (state == PEER_AWAITED) {
-        far->verdict = HANDSHAKE_REFUSE_SIMULTANEOUS;
-        far_shake(far);
-        WORLD_UNTIL(&table->world, peer->state == PEER_AWAITED);
-    }
-    assert_int_equal(peer->state, state);
-    assert_int_equal(wait->told, 0);
-}
-
 static const struct simultaneous {
     enum peer_state state;
     const char *name;
@@ -463,37 +445,6 @@ static void test_not_allowed(void **state)
     table_end(&table);
 }
 
-/* Only what has connected is judged, not what this node has dialled. */
-static void test_judged_again(void **state)
-{
-    (void)state;
-    struct table table;
-    struct far accepted, other, dialled;
-    struct wait wait;
-    table_start(&table);
-    table_comes_up(&table, &accepted, APP);
-    table_comes_up(&table, &other, GREATER);
-    peers_judge_again(table.peers);
-    assert_int_equal(table.down, 0);
-    table.forbidden = APP;
-    peers_judge_again(table.peers);
-    assert_int_equal(table.down, 1);
-    assert_string_equal(table.reason, "no longer allowed");
-    assert_int_equal(peers_up_count(table.peers), 1);
-    struct peer *peer = peer_hold(table.peers, APP);
-    wait_start(&wait, peer);
-    table_dialled(&table, &dialled, APP);
-    far_shake(&dialled);
-    wait_expect(&wait, "");
-    peers_judge_again(table.peers);
-    assert_int_equal(table.down, 1);
-    peer_release(peer);
-    far_close(&accepted);
-    far_close(&other);
-    far_close(&dialled);
-    table_end(&table);
-}
-
 static void test_pending_handshakes(void **state)
 {
     (void)state;
@@ -606,37 +557,6 @@ static void test_congestion(void **state)
     table_end(&table);
 }
 
-/* --- The end --- */
-
-static void test_close(void **state)
-{
-    (void)state;
-    struct table table;
-    struct far up, pending;
-    struct wait wait;
-    int ends[2];
-    table_start(&table);
-    table_comes_up(&table, &up, APP);
-    table_accepts(&table, &pending, GREATER, true);
-    far_expect_status(&pending, "ok");
-    struct peer *peer = peer_hold(table.peers, APP);
-    peers_close(table.peers);
-    assert_int_equal(table.down, 1);
-    assert_string_equal(table.reason, "this node stops");
-    WORLD_UNTIL(&table.world, up.ended && pending.ended);
-    wait_start(&wait, peer);
-    wait_expect(&wait, "this node stops");
-    assert_int_equal(table.lookups, 0);
-    world_pair(ends);
-    peers_accept(table.peers, ends[0], "");
-    char byte;
-    assert_int_equal(read(ends[1], &byte, 1), 0);
-    close(ends[1]);
-    far_close(&up);
-    far_close(&pending);
-    table_end(&table); /* the peer is still held */
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -655,12 +575,10 @@ int main(void)
         cmocka_unit_test(test_alive),
         cmocka_unit_test(test_two_at_once),
         cmocka_unit_test(test_not_allowed),
-        cmocka_unit_test(test_judged_again),
         cmocka_unit_test(test_pending_handshakes),
         cmocka_unit_test(test_disconnected_when_up),
         cmocka_unit_test(test_sends),
         cmocka_unit_test(test_congestion),
-        cmocka_unit_test(test_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -265,4 +265,22 @@ static inline void wait_expect(struct wait *wait, const char *problem)
         fail_msg("'%s' is not about '%s'", wait->problem, problem);
 }
 
+/* Brings the peer to a state in which this node has an attempt of its own, or the peer's is awaited. */
+static inline void bring(struct table *table, struct far *far, struct peer *peer, enum peer_state state,
+                         struct wait *wait)
+{
+    wait_start(wait, peer);
+    if (state >= PEER_RESOLVING)
+        table_found(table, 4000, NULL);
+    if (state >= PEER_DIALLING)
+        table_dialled(table, far, peer_name(peer));
+    if (state == PEER_AWAITED) {
+        far->verdict = HANDSHAKE_REFUSE_SIMULTANEOUS;
+        far_shake(far);
+        WORLD_UNTIL(&table->world, peer->state == PEER_AWAITED);
+    }
+    assert_int_equal(peer->state, state);
+    assert_int_equal(wait->told, 0);
+}
+
 #endif

@@ -1,0 +1,70 @@
+#include "peers_world.h"
+
+/* Only what has connected is judged, not what this node has dialled. */
+static void test_judged_again(void **state)
+{
+    (void)state;
+    struct table table;
+    struct far accepted, other, dialled;
+    struct wait wait;
+    table_start(&table);
+    table_comes_up(&table, &accepted, APP);
+    table_comes_up(&table, &other, GREATER);
+    peers_judge_again(table.peers);
+    assert_int_equal(table.down, 0);
+    table.forbidden = APP;
+    peers_judge_again(table.peers);
+    assert_int_equal(table.down, 1);
+    assert_string_equal(table.reason, "no longer allowed");
+    assert_int_equal(peers_up_count(table.peers), 1);
+    struct peer *peer = peer_hold(table.peers, APP);
+    wait_start(&wait, peer);
+    table_dialled(&table, &dialled, APP);
+    far_shake(&dialled);
+    wait_expect(&wait, "");
+    peers_judge_again(table.peers);
+    assert_int_equal(table.down, 1);
+    peer_release(peer);
+    far_close(&accepted);
+    far_close(&other);
+    far_close(&dialled);
+    table_end(&table);
+}
+
+static void test_close(void **state)
+{
+    (void)state;
+    struct table table;
+    struct far up, pending;
+    struct wait wait;
+    int ends[2];
+    table_start(&table);
+    table_comes_up(&table, &up, APP);
+    table_accepts(&table, &pending, GREATER, true);
+    far_expect_status(&pending, "ok");
+    struct peer *peer = peer_hold(table.peers, APP);
+    peers_close(table.peers);
+    assert_int_equal(table.down, 1);
+    assert_string_equal(table.reason, "this node stops");
+    WORLD_UNTIL(&table.world, up.ended && pending.ended);
+    wait_start(&wait, peer);
+    wait_expect(&wait, "this node stops");
+    assert_int_equal(table.lookups, 0);
+    world_pair(ends);
+    peers_accept(table.peers, ends[0], "");
+    char byte;
+    assert_int_equal(read(ends[1], &byte, 1), 0);
+    close(ends[1]);
+    far_close(&up);
+    far_close(&pending);
+    table_end(&table); /* the peer is still held */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_judged_again),
+        cmocka_unit_test(test_close),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
