@@ -442,11 +442,10 @@ static void on_up(void *owner, struct conn *conn)
     pending_remove(peers, conn);
     struct peer *peer = find_or_add(peers, conn_peer(conn));
     peer->holds++;
-    if (peer->state == PEER_UP) {
+    if (peer->state == PEER_UP)
         conn_close(peer->conn, "replaced by a new connection of the peer");
-    } else if (peer->conn != conn && peer->state != PEER_IDLE) {
+    if (peer->conn != conn && peer->state != PEER_IDLE) /* whoever was told may have asked for another */
         yield_attempt(peer, conn);
-    }
     peer->conn = conn;
     peer->retry_ns = RETRY_FIRST_NS;
     conn_set_data(conn, peer);

@@ -31,6 +31,31 @@ static void test_judged_again(void **state)
     table_end(&table);
 }
 
+/* Who is told that the peer is gone, because a new connection of it took the place of the old, may connect at
+ * once: the new connection is what it gets. */
+static void test_connected_when_replaced(void **state)
+{
+    (void)state;
+    struct table table;
+    struct far old, new;
+    struct wait wait = {.wait = {.done = wait_done, .owner = &wait}};
+    table_start(&table);
+    table_comes_up(&table, &old, APP);
+    struct peer *peer = peer_hold(table.peers, APP);
+    table.connects_when_down = &wait;
+    table_comes_up(&table, &new, APP);
+    wait_expect(&wait, "");
+    assert_int_equal(table.down, 1);
+    assert_int_equal(table.lookups, 1);
+    assert_null(table.lookup); /* its own attempt is given up */
+    assert_true(peer_is_up(peer));
+    assert_int_equal(peers_up_count(table.peers), 1);
+    peer_release(peer);
+    far_close(&old);
+    far_close(&new);
+    table_end(&table);
+}
+
 static void test_close(void **state)
 {
     (void)state;
@@ -64,6 +89,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_judged_again),
+        cmocka_unit_test(test_connected_when_replaced),
         cmocka_unit_test(test_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
