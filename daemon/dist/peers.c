@@ -177,12 +177,14 @@ static void on_resolved(void *owner, const struct resolve_address *addresses, si
                         const char *problem)
 {
     struct peer *peer = owner;
+    peer->holds++;
     peer->resolve = NULL;
     peer->address_count = count < RESOLVE_ADDRESSES ? count : RESOLVE_ADDRESSES;
     peer->next_address = 0;
     if (count)
         memcpy(peer->addresses, addresses, peer->address_count * sizeof(*addresses));
     dial_next(peer, problem ? problem : "no address");
+    peer_release(peer);
 }
 
 static void resolve_host(struct peer *peer)
@@ -195,12 +197,14 @@ static void resolve_host(struct peer *peer)
 static void on_found(void *owner, uint16_t port, const char *problem)
 {
     struct peer *peer = owner;
+    peer->holds++;
     peer->lookup = NULL;
     peer->port = port;
     if (problem)
         attempt_failed(peer, problem);
     else
         resolve_host(peer);
+    peer_release(peer);
 }
 
 static void start_attempt(struct peer *peer)

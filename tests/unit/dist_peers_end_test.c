@@ -56,6 +56,38 @@ static void test_connected_when_replaced(void **state)
     table_end(&table);
 }
 
+/* An attempt that nobody wants any more ends, and its peer is forgotten with it. */
+static void test_attempt_that_nobody_wants(void **state)
+{
+    (void)state;
+    for (int resolves = 0; resolves < 2; resolves++) {
+        for (int kept = 0; kept < 2; kept++) {
+            struct table table;
+            struct wait wait;
+            table_start(&table);
+            struct peer *peer = peer_hold(table.peers, APP);
+            if (kept)
+                peers_keep(table.peers, APP, 0);
+            else
+                wait_start(&wait, peer);
+            peer_release(peer);
+            if (resolves)
+                table_found(&table, 4000, NULL);
+            if (kept)
+                peers_let_go(table.peers, APP);
+            else
+                peer_wait_cancel(&wait.wait);
+            assert_int_equal(table.peers->by_name.count, 1);
+            if (resolves)
+                table_resolved(&table, NULL, 0, "unknown host");
+            else
+                table_found(&table, 0, "not there");
+            assert_int_equal(table.peers->by_name.count, 0);
+            table_end(&table);
+        }
+    }
+}
+
 static void test_close(void **state)
 {
     (void)state;
@@ -90,6 +122,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_judged_again),
         cmocka_unit_test(test_connected_when_replaced),
+        cmocka_unit_test(test_attempt_that_nobody_wants),
         cmocka_unit_test(test_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
