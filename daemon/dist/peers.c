@@ -526,10 +526,15 @@ struct peers *peers_new(const struct peers_options *options)
 static void close_peer(struct peer *peer)
 {
     peer->kept = false;
-    if (peer->state == PEER_UP)
+    loop_timer_stop(&peer->timer);
+    peer->holds++;
+    if (peer->state == PEER_UP) {
         conn_close(peer->conn, "this node stops");
-    else if (peer->state != PEER_IDLE)
+    } else if (peer->state != PEER_IDLE) {
         yield_attempt(peer, NULL);
+        attempt_failed(peer, "this node stops");
+    }
+    peer_release(peer);
 }
 
 void peers_close(struct peers *peers)

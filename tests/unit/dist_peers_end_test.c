@@ -117,6 +117,43 @@ static void test_close(void **state)
     table_end(&table); /* the peer is still held */
 }
 
+/* Whoever waits is told, whatever the attempt is at. */
+static void test_closed_in_attempts(void **state)
+{
+    (void)state;
+    for (int reached = PEER_LOOKING_UP; reached <= PEER_AWAITED; reached++) {
+        struct table table;
+        struct far far = {0};
+        struct wait wait;
+        table_start(&table);
+        struct peer *peer = peer_hold(table.peers, APP);
+        bring(&table, &far, peer, reached, &wait);
+        peer_release(peer);
+        peers_close(table.peers);
+        assert_null(table.lookup);
+        assert_null(table.resolve);
+        wait_expect(&wait, "this node stops");
+        assert_int_equal(table.lookups, 1);
+        assert_int_equal(table.peers->by_name.count, 0);
+        if (far.world)
+            far_close(&far);
+        table_end(&table);
+    }
+}
+
+static void test_no_retry_when_closed(void **state)
+{
+    (void)state;
+    struct table table;
+    table_start(&table);
+    peers_keep(table.peers, APP, 0);
+    table_found(&table, 0, "not there");
+    peers_close(table.peers);
+    world_advance(60 * CLOCK_NS_PER_S);
+    assert_int_equal(table.lookups, 1);
+    table_end(&table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +161,8 @@ int main(void)
         cmocka_unit_test(test_connected_when_replaced),
         cmocka_unit_test(test_attempt_that_nobody_wants),
         cmocka_unit_test(test_close),
+        cmocka_unit_test(test_closed_in_attempts),
+        cmocka_unit_test(test_no_retry_when_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
