@@ -525,26 +525,41 @@ struct peers *peers_new(const struct peers_options *options)
 
 static void close_peer(struct peer *peer)
 {
-    peer->kept = false;
-    loop_timer_stop(&peer->timer);
     peer->holds++;
     if (peer->state == PEER_UP) {
         conn_close(peer->conn, "this node stops");
-    } else if (peer->state != PEER_IDLE) {
+    } else {
         yield_attempt(peer, NULL);
         attempt_failed(peer, "this node stops");
     }
     peer_release(peer);
 }
 
+static struct peer *find_active(const struct peers *peers)
+{
+    struct map_cursor cursor = {0};
+    for (const struct map_entry *entry; (entry = map_next(&peers->by_name, &cursor));) {
+        struct peer *peer = entry->value;
+        if (peer->state != PEER_IDLE)
+            return peer;
+    }
+    return NULL;
+}
+
+/* One after the other, as in peers_judge_again(). */
 void peers_close(struct peers *peers)
 {
     peers->closing = true;
+    struct map_cursor cursor = {0};
+    for (const struct map_entry *entry; (entry = map_next(&peers->by_name, &cursor));) {
+        struct peer *peer = entry->value;
+        peer->kept = false;
+        loop_timer_stop(&peer->timer);
+    }
     while (peers->pending)
         conn_close(peers->pending->conn, "this node stops");
-    struct map_cursor cursor = {0};
-    for (const struct map_entry *entry; (entry = map_next(&peers->by_name, &cursor));)
-        close_peer(entry->value);
+    for (struct peer *peer; (peer = find_active(peers));)
+        close_peer(peer);
 }
 
 void peers_free(struct peers *peers)

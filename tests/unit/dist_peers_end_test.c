@@ -154,6 +154,31 @@ static void test_no_retry_when_closed(void **state)
     table_end(&table);
 }
 
+/* Who is told that a peer is gone may let go of others, and ask for new ones, also when all are closed. Which
+ * peers are neighbours in the table is a matter of chance. */
+static void test_peers_change_while_they_are_closed(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 100; round++) {
+        struct table table;
+        struct far far;
+        char name[32];
+        table_start(&table);
+        snprintf(name, sizeof(name), "up%d@target", round);
+        table_comes_up(&table, &far, name);
+        for (int i = 0; i < TABLE_RELEASES; i++) {
+            snprintf(name, sizeof(name), "idle%d@target", i);
+            table.releases_when_down[i] = peer_hold(table.peers, name);
+        }
+        table.holds_when_down = "new@target";
+        peers_close(table.peers);
+        assert_int_equal(table.down, 1);
+        assert_int_equal(table.peers->by_name.count, 1);
+        far_close(&far);
+        table_end(&table);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +188,7 @@ int main(void)
         cmocka_unit_test(test_close),
         cmocka_unit_test(test_closed_in_attempts),
         cmocka_unit_test(test_no_retry_when_closed),
+        cmocka_unit_test(test_peers_change_while_they_are_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include "peers_private.h"
 
 #define GREATER "zeta@target" /* than the name of the node that is tested; APP is less */
+#define TABLE_RELEASES 30
 
 /* A question for a port. */
 struct epmd_lookup {
@@ -49,7 +50,7 @@ struct table {
     char reason[600];
     char message[300];
     struct wait *connects_when_down; /* with the peer that went down */
-    struct peer *releases_when_down;
+    struct peer *releases_when_down[TABLE_RELEASES];
     const char *holds_when_down; /* a peer that was not known before */
     bool disconnects_when_up;
 };
@@ -138,12 +139,12 @@ static inline void table_down(void *owner, struct peer *peer, const char *reason
     snprintf(table->reason, sizeof(table->reason), "%s", reason);
     if (table->connects_when_down)
         peer_connect(peer, &table->connects_when_down->wait);
-    if (table->releases_when_down)
-        peer_release(table->releases_when_down);
+    for (size_t i = 0; i < TABLE_RELEASES && table->releases_when_down[i]; i++)
+        peer_release(table->releases_when_down[i]);
     if (table->holds_when_down)
         assert_non_null(peer_hold(table->peers, table->holds_when_down));
     table->connects_when_down = NULL;
-    table->releases_when_down = NULL;
+    table->releases_when_down[0] = NULL;
     table->holds_when_down = NULL;
 }
 
