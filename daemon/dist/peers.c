@@ -336,14 +336,22 @@ void peers_set_limits(struct peers *peers, size_t frame_bytes, size_t queued_byt
     peers->options.pending_handshakes = pending_handshakes;
 }
 
-static struct peer *find_forbidden(const struct peers *peers)
+static bool is_allowed(const struct peers *peers, const char *node)
 {
+    return peers->options.events->allowed(peers->options.owner, node);
+}
+
+/* A connection of a node that has said its name and may not connect any more. */
+static struct conn *find_forbidden(const struct peers *peers)
+{
+    for (const struct pending *pending = peers->pending; pending; pending = pending->next)
+        if (*conn_peer(pending->conn) && !is_allowed(peers, conn_peer(pending->conn)))
+            return pending->conn;
     struct map_cursor cursor = {0};
     for (const struct map_entry *entry; (entry = map_next(&peers->by_name, &cursor));) {
-        struct peer *peer = entry->value;
-        if (peer->state == PEER_UP && conn_was_accepted(peer->conn) &&
-            !peers->options.events->allowed(peers->options.owner, peer->name))
-            return peer;
+        const struct peer *peer = entry->value;
+        if (peer->state == PEER_UP && conn_was_accepted(peer->conn) && !is_allowed(peers, peer->name))
+            return peer->conn;
     }
     return NULL;
 }
@@ -351,8 +359,8 @@ static struct peer *find_forbidden(const struct peers *peers)
 /* One after the other: closing calls those back who hold and let go of peers. */
 void peers_judge_again(struct peers *peers)
 {
-    for (struct peer *peer; (peer = find_forbidden(peers));)
-        conn_close(peer->conn, "no longer allowed");
+    for (struct conn *conn; (conn = find_forbidden(peers));)
+        conn_close(conn, "no longer allowed");
 }
 
 void peer_disconnect(struct peer *peer, const char *reason)
@@ -417,8 +425,7 @@ static enum handshake_verdict on_judge(void *owner, struct conn *conn, const cha
 {
     struct peers *peers = owner;
     const char *own = peers->options.identity->node;
-    if (peers->closing || strcmp(node, own) == 0 ||
-        !peers->options.events->allowed(peers->options.owner, node))
+    if (peers->closing || strcmp(node, own) == 0 || !is_allowed(peers, node))
         return HANDSHAKE_REFUSE;
     struct peer *peer = find_or_add(peers, node);
     switch (peer->state) {

@@ -31,6 +31,31 @@ static void test_judged_again(void **state)
     table_end(&table);
 }
 
+/* Also a peer that was admitted and is not done with its handshake. */
+static void test_judged_again_in_handshakes(void **state)
+{
+    (void)state;
+    struct table table;
+    struct far admitted, other, silent;
+    table_start(&table);
+    table_accepts(&table, &silent, APP, false);
+    table_accepts(&table, &admitted, APP, true);
+    far_expect_status(&admitted, "ok");
+    table_accepts(&table, &other, GREATER, true);
+    far_step(&other);
+    table.forbidden = APP;
+    peers_judge_again(table.peers);
+    WORLD_UNTIL(&table.world, admitted.ended);
+    assert_int_equal(table.peers->pending_count, 2);
+    far_shake(&other);
+    WORLD_UNTIL(&table.world, table.up);
+    assert_int_equal(peers_up_count(table.peers), 1);
+    far_close(&admitted);
+    far_close(&other);
+    far_close(&silent);
+    table_end(&table);
+}
+
 /* Who is told that the peer is gone, because a new connection of it took the place of the old, may connect at
  * once: the new connection is what it gets. */
 static void test_connected_when_replaced(void **state)
@@ -183,6 +208,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_judged_again),
+        cmocka_unit_test(test_judged_again_in_handshakes),
         cmocka_unit_test(test_connected_when_replaced),
         cmocka_unit_test(test_attempt_that_nobody_wants),
         cmocka_unit_test(test_close),
