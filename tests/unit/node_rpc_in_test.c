@@ -541,6 +541,28 @@ static void test_monitors_of_names(void **state)
     world_end(&fixture.world);
 }
 
+/* Calls that are served are answered by those who serve them, also when what has handed them on is gone. */
+static void test_answered_at_the_end(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct request *requests[3];
+    start_named(&fixture);
+    for (int i = 0; i < 3; i++) {
+        world_tell(&fixture.world, NAMED("harness"), "{'$gen_call', {$p, $r}, run}");
+        requests[i] = fixture.request;
+    }
+    process_exit_atom(fixture.before, "normal");
+    rpc_in_free(fixture.rpc_in);
+    for (int i = 0; i < 3; i++) {
+        fixture.request = requests[(i + 1) % 3]; /* whatever the order */
+        answer(&fixture, "ok");
+    }
+    for (int i = 0; i < 3; i++)
+        world_expect_sent(&fixture.world, "{22, $o, $p}", "{$r, ok}");
+    world_end(&fixture.world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -561,6 +583,7 @@ int main(void)
         cmocka_unit_test(test_calls_abandoned),
         cmocka_unit_test(test_demonitored_after_the_answer),
         cmocka_unit_test(test_monitors_of_names),
+        cmocka_unit_test(test_answered_at_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
