@@ -1,13 +1,9 @@
 #include "base/loop.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/timerfd.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -96,13 +92,18 @@ static void loop_gather_pause(struct loop *loop)
     (void)nanosleep(&pause, NULL);
 }
 
+void loop_run_pass(struct loop *loop)
+{
+    event_base_loop(loop->base, EVLOOP_ONCE | (loop->first || loop->later ? EVLOOP_NONBLOCK : 0));
+    loop_end_pass(loop);
+}
+
 void loop_run(struct loop *loop)
 {
     (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); /* else short sleeps take twice as long */
     loop_end_pass(loop);
     while (!loop->stopping) {
-        event_base_loop(loop->base, EVLOOP_ONCE | (loop->later ? EVLOOP_NONBLOCK : 0));
-        loop_end_pass(loop);
+        loop_run_pass(loop);
         if (loop->gathering && !loop->later)
             loop_gather_pause(loop);
     }
@@ -164,96 +165,6 @@ void loop_cancel(struct loop *loop, struct loop_task *task)
                  loop_take_back(&loop->later, &loop->later_last, task);
     assert(found);
     task->queued = false;
-}
-
-/* --- Timers --- */
-
-static void loop_timer_fired(evutil_socket_t unused, short events, void *argument)
-{
-    (void)unused;
-    (void)events;
-    struct loop_timer *timer = argument;
-    loop_enter(timer->loop);
-    timer->fire(timer->owner);
-}
-
-/* A timer that was stopped or set anew since the kernel said that it is due has nothing to read. */
-static void loop_precise_timer_fired(evutil_socket_t descriptor, short events, void *argument)
-{
-    (void)events;
-    struct loop_timer *timer = argument;
-    uint64_t times;
-    loop_enter(timer->loop);
-    if (read(descriptor, &times, sizeof(times)) == (ssize_t)sizeof(times))
-        timer->fire(timer->owner);
-}
-
-static NO_RETURN void loop_no_timer(const char *reason)
-{
-    log_error("cannot make a timer", log_string("reason", reason));
-    abort();
-}
-
-void loop_timer_init(struct loop_timer *timer, struct loop *loop, void (*fire)(void *owner), void *owner)
-{
-    *timer = (struct loop_timer){.loop = loop, .fire = fire, .owner = owner, .descriptor = -1};
-    timer->event = evtimer_new(loop->base, loop_timer_fired, timer);
-    if (!timer->event)
-        loop_no_timer("no event");
-}
-
-void loop_timer_init_precise(struct loop_timer *timer, struct loop *loop, void (*fire)(void *owner),
-                             void *owner)
-{
-    *timer = (struct loop_timer){.loop = loop, .fire = fire, .owner = owner};
-    timer->descriptor = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    if (timer->descriptor < 0) {
-        log_warning("no descriptor for a precise timer", log_string("reason", strerror(errno)));
-        loop_timer_init(timer, loop, fire, owner);
-        return;
-    }
-    timer->event =
-        event_new(loop->base, timer->descriptor, EV_READ | EV_PERSIST, loop_precise_timer_fired, timer);
-    if (!timer->event || event_add(timer->event, NULL) != 0)
-        loop_no_timer("no event");
-}
-
-/* 0 disarms. */
-static void loop_set_descriptor(const struct loop_timer *timer, uint64_t delay_ns)
-{
-    struct itimerspec when = {.it_value = {.tv_sec = (time_t)(delay_ns / CLOCK_NS_PER_S),
-                                           .tv_nsec = (long)(delay_ns % CLOCK_NS_PER_S)}};
-    int failed = timerfd_settime(timer->descriptor, 0, &when, NULL);
-    assert(!failed);
-}
-
-void loop_timer_set(struct loop_timer *timer, uint64_t delay_ns)
-{
-    if (timer->descriptor >= 0) {
-        loop_set_descriptor(timer, delay_ns ? delay_ns : 1);
-        return;
-    }
-    struct timeval delay = {.tv_sec = (time_t)(delay_ns / CLOCK_NS_PER_S),
-                            .tv_usec = (suseconds_t)(delay_ns % CLOCK_NS_PER_S / CLOCK_NS_PER_US)};
-    evtimer_add(timer->event, &delay);
-}
-
-void loop_timer_stop(struct loop_timer *timer)
-{
-    if (timer->descriptor >= 0)
-        loop_set_descriptor(timer, 0);
-    else
-        evtimer_del(timer->event);
-}
-
-void loop_timer_free(struct loop_timer *timer)
-{
-    if (!timer->event)
-        return;
-    event_free(timer->event);
-    if (timer->descriptor >= 0)
-        close(timer->descriptor);
-    timer->event = NULL;
 }
 
 /* --- Lag --- */

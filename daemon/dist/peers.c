@@ -177,12 +177,14 @@ static void on_resolved(void *owner, const struct resolve_address *addresses, si
                         const char *problem)
 {
     struct peer *peer = owner;
+    peer->holds++;
     peer->resolve = NULL;
     peer->address_count = count < RESOLVE_ADDRESSES ? count : RESOLVE_ADDRESSES;
     peer->next_address = 0;
     if (count)
         memcpy(peer->addresses, addresses, peer->address_count * sizeof(*addresses));
     dial_next(peer, problem ? problem : "no address");
+    peer_release(peer);
 }
 
 static void resolve_host(struct peer *peer)
@@ -195,12 +197,14 @@ static void resolve_host(struct peer *peer)
 static void on_found(void *owner, uint16_t port, const char *problem)
 {
     struct peer *peer = owner;
+    peer->holds++;
     peer->lookup = NULL;
     peer->port = port;
     if (problem)
         attempt_failed(peer, problem);
     else
         resolve_host(peer);
+    peer_release(peer);
 }
 
 static void start_attempt(struct peer *peer)
@@ -332,14 +336,22 @@ void peers_set_limits(struct peers *peers, size_t frame_bytes, size_t queued_byt
     peers->options.pending_handshakes = pending_handshakes;
 }
 
-static struct peer *find_forbidden(const struct peers *peers)
+static bool is_allowed(const struct peers *peers, const char *node)
 {
+    return peers->options.events->allowed(peers->options.owner, node);
+}
+
+/* A connection of a node that has said its name and may not connect any more. */
+static struct conn *find_forbidden(const struct peers *peers)
+{
+    for (const struct pending *pending = peers->pending; pending; pending = pending->next)
+        if (*conn_peer(pending->conn) && !is_allowed(peers, conn_peer(pending->conn)))
+            return pending->conn;
     struct map_cursor cursor = {0};
     for (const struct map_entry *entry; (entry = map_next(&peers->by_name, &cursor));) {
-        struct peer *peer = entry->value;
-        if (peer->state == PEER_UP && conn_was_accepted(peer->conn) &&
-            !peers->options.events->allowed(peers->options.owner, peer->name))
-            return peer;
+        const struct peer *peer = entry->value;
+        if (peer->state == PEER_UP && conn_was_accepted(peer->conn) && !is_allowed(peers, peer->name))
+            return peer->conn;
     }
     return NULL;
 }
@@ -347,8 +359,8 @@ static struct peer *find_forbidden(const struct peers *peers)
 /* One after the other: closing calls those back who hold and let go of peers. */
 void peers_judge_again(struct peers *peers)
 {
-    for (struct peer *peer; (peer = find_forbidden(peers));)
-        conn_close(peer->conn, "no longer allowed");
+    for (struct conn *conn; (conn = find_forbidden(peers));)
+        conn_close(conn, "no longer allowed");
 }
 
 void peer_disconnect(struct peer *peer, const char *reason)
@@ -413,8 +425,7 @@ static enum handshake_verdict on_judge(void *owner, struct conn *conn, const cha
 {
     struct peers *peers = owner;
     const char *own = peers->options.identity->node;
-    if (peers->closing || strcmp(node, own) == 0 ||
-        !peers->options.events->allowed(peers->options.owner, node))
+    if (peers->closing || strcmp(node, own) == 0 || !is_allowed(peers, node))
         return HANDSHAKE_REFUSE;
     struct peer *peer = find_or_add(peers, node);
     switch (peer->state) {
@@ -442,11 +453,10 @@ static void on_up(void *owner, struct conn *conn)
     pending_remove(peers, conn);
     struct peer *peer = find_or_add(peers, conn_peer(conn));
     peer->holds++;
-    if (peer->state == PEER_UP) {
+    if (peer->state == PEER_UP)
         conn_close(peer->conn, "replaced by a new connection of the peer");
-    } else if (peer->conn != conn && peer->state != PEER_IDLE) {
+    if (peer->conn != conn && peer->state != PEER_IDLE) /* whoever was told may have asked for another */
         yield_attempt(peer, conn);
-    }
     peer->conn = conn;
     peer->retry_ns = RETRY_FIRST_NS;
     conn_set_data(conn, peer);
@@ -522,21 +532,41 @@ struct peers *peers_new(const struct peers_options *options)
 
 static void close_peer(struct peer *peer)
 {
-    peer->kept = false;
-    if (peer->state == PEER_UP)
+    peer->holds++;
+    if (peer->state == PEER_UP) {
         conn_close(peer->conn, "this node stops");
-    else if (peer->state != PEER_IDLE)
+    } else {
         yield_attempt(peer, NULL);
+        attempt_failed(peer, "this node stops");
+    }
+    peer_release(peer);
 }
 
+static struct peer *find_active(const struct peers *peers)
+{
+    struct map_cursor cursor = {0};
+    for (const struct map_entry *entry; (entry = map_next(&peers->by_name, &cursor));) {
+        struct peer *peer = entry->value;
+        if (peer->state != PEER_IDLE)
+            return peer;
+    }
+    return NULL;
+}
+
+/* One after the other, as in peers_judge_again(). */
 void peers_close(struct peers *peers)
 {
     peers->closing = true;
+    struct map_cursor cursor = {0};
+    for (const struct map_entry *entry; (entry = map_next(&peers->by_name, &cursor));) {
+        struct peer *peer = entry->value;
+        peer->kept = false;
+        loop_timer_stop(&peer->timer);
+    }
     while (peers->pending)
         conn_close(peers->pending->conn, "this node stops");
-    struct map_cursor cursor = {0};
-    for (const struct map_entry *entry; (entry = map_next(&peers->by_name, &cursor));)
-        close_peer(entry->value);
+    for (struct peer *peer; (peer = find_active(peers));)
+        close_peer(peer);
 }
 
 void peers_free(struct peers *peers)

@@ -364,5 +364,7 @@ void rpc_in_free(struct rpc_in *rpc_in)
     process_exit_atom(rpc_in->server, "shutdown");
     process_exit_atom(rpc_in->rex, "shutdown");
     process_exit_atom(rpc_in->net_kernel, "shutdown");
+    for (struct request *request = rpc_in->open; request; request = request->next_open)
+        request->open_link = NULL; /* they are not in a list any more */
     free(rpc_in);
 }

@@ -69,6 +69,9 @@ void loop_free(struct loop *loop);
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
+/* One pass: waits for events, unless something is deferred. */
+void loop_run_pass(struct loop *loop);
+
 /* Runs what was deferred since the last pass: for the end of the program. */
 void loop_finish(struct loop *loop);
 

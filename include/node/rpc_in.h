@@ -16,6 +16,8 @@ struct rpc_in_options {
 };
 
 struct rpc_in *rpc_in_new(struct node *node, const struct rpc_in_options *options);
+
+/* Its processes end. Requests that are not answered yet may still be, until the end of the pass. */
 void rpc_in_free(struct rpc_in *rpc_in);
 
 /* For node_options.spawn: the process that serves an erpc request, or NULL for anything else. */

@@ -23,8 +23,9 @@
 #define OWN "harness@own"
 
 /* Erlang's syntax, as far as the tests need it: atoms, 'atoms', integers, floats, tuples, lists, maps,
- * "strings" (STRING_EXT), <<"binaries">>, $p (a pid of app@target), $o (a pid of the daemon's own node), $0
- * to $9 (fun m:f of that arity), $l (a local fun of arity 2 of the module m). */
+ * "strings" (STRING_EXT), <<"binaries">>, $p and $q (pids of app@target), $o (a pid of the daemon's own
+ * node), $r and $s (references of app@target), $0 to $9 (fun m:f of that arity), $l (a local fun of arity 2
+ * of the module m). */
 
 static inline void parse(const char **text, struct term_builder *builder);
 
@@ -99,8 +100,9 @@ static inline void build_local_fun(struct term_builder *builder, const struct te
 
 static inline void parse_special(const char **text, struct term_builder *builder)
 {
-    struct term_pid pid = {.id = 5, .creation = 7};
     char kind = *(*text)++;
+    struct term_pid pid = {.id = kind == 'q' ? 6 : 5, .creation = 7};
+    const uint32_t words[] = {(uint32_t)kind, 2, 3};
     snprintf(pid.node, sizeof(pid.node), "%s", kind == 'o' ? OWN : "app@target");
     if (isdigit((unsigned char)kind)) {
         buffer_append(&builder->bytes, "q", 1);
@@ -109,6 +111,8 @@ static inline void parse_special(const char **text, struct term_builder *builder
         term_build_integer(builder, kind - '0');
     } else if (kind == 'l') {
         build_local_fun(builder, &pid);
+    } else if (kind == 'r' || kind == 's') {
+        term_build_reference(builder, pid.node, pid.creation, words, ARRAY_LENGTH(words));
     } else {
         term_build_pid(builder, &pid);
     }
