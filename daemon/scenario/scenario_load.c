@@ -13,8 +13,6 @@
 #define DEFAULT_IN_FLIGHT 1000
 #define DEFAULT_QUEUED 100000
 #define DEFAULT_EVENTS 1000
-#define MAX_WEIGHT 1e15
-#define MAX_KEY_POSITION 16777215
 
 /* The forms of a load, a bit each, by the keys that they have. */
 enum form { FORM_THREADS = 1, FORM_RATE = 2, FORM_STAGED_THREADS = 4, FORM_STAGED_RATE = 8 };
@@ -353,107 +351,6 @@ void build_load(const struct scenario *scenario, struct term_builder *builder)
     term_build_atom(builder, load->arrival == ARRIVAL_POISSON ? "poisson" : "constant");
     build_number("max_in_flight", load->max_in_flight, builder);
     build_number("max_queued", load->max_queued, builder);
-}
-
-/* --- Mix and spread --- */
-
-/* The weight comes before the operation that it is of. */
-static void read_weight(struct reader *reader, struct term value)
-{
-    struct excerpt text;
-    double *weight = &reader->scenario->weights[reader->mix_count - 1];
-    if (!term_read_number(value, weight) || !(*weight > 0) || *weight > MAX_WEIGHT)
-        problems_add(reader->problems, "out_of_range", "must be a number above 0, at most %.0f, got %s",
-                     MAX_WEIGHT, excerpt(&text, value));
-}
-
-static const struct reader_key mix_keys[] = {{"weight", read_weight, NULL, true},
-                                             {"op", read_operation, NULL, true}};
-
-static void read_choice(struct reader *reader, struct term value)
-{
-    struct term values[READER_KEYS];
-    struct excerpt text;
-    reader->mix_count++;
-    if (reader_find(reader, value, mix_keys, ARRAY_LENGTH(mix_keys), "choices of a mix", values))
-        reader_read(reader, mix_keys, ARRAY_LENGTH(mix_keys), values);
-    else
-        problems_add(reader->problems, "wrong_type", "must be a map of weight and op, got %s",
-                     excerpt(&text, value));
-}
-
-void read_mix(struct reader *reader, struct term value)
-{
-    struct scenario *scenario = reader->scenario;
-    struct term_list list;
-    struct term element;
-    struct excerpt text;
-    if (term_is_atom(value, "nil"))
-        return;
-    reader->has_mix = true;
-    if (!term_list_start(&list, value) || list.count == 0) {
-        problems_add(reader->problems, "wrong_type", "must be a list of at least one choice, got %s",
-                     excerpt(&text, value));
-        return;
-    }
-    scenario->weights = memory_zalloc(list.count, sizeof(*scenario->weights));
-    scenario->mix = memory_zalloc(list.count, sizeof(*scenario->mix));
-    for (size_t i = 0; term_list_next(&list, &element); i++) {
-        problems_enter_index(reader->problems, i);
-        read_choice(reader, element);
-        problems_leave(reader->problems);
-        scenario->mix[i] = scenario->weights[i] + (i ? scenario->mix[i - 1] : 0);
-    }
-    if (!term_list_proper(&list))
-        problems_add(reader->problems, "wrong_type", "must be a proper list");
-}
-
-void build_mix(const struct scenario *scenario, struct term_builder *builder)
-{
-    if (!scenario->mix) {
-        term_build_atom(builder, "nil");
-        return;
-    }
-    term_build_list(builder, scenario->operation_count);
-    for (size_t i = 0; i < scenario->operation_count; i++) {
-        term_build_map(builder, 2);
-        term_build_key(builder, "weight");
-        term_build_float(builder, scenario->weights[i]);
-        term_build_key(builder, "op");
-        build_operation(&scenario->operations[i], builder);
-    }
-    term_build_nil(builder);
-}
-
-void read_spread(struct reader *reader, struct term value)
-{
-    struct scenario *scenario = reader->scenario;
-    struct term pair[2];
-    struct excerpt text;
-    uint64_t position = 0;
-    if (term_is_atom(value, "nil") || term_is_atom(value, "round_robin"))
-        return;
-    if (term_is_atom(value, "random")) {
-        scenario->spread = SPREAD_RANDOM;
-    } else if (term_read_tuple_of(value, 2, pair) && term_is_atom(pair[0], "key")) {
-        scenario->spread = SPREAD_KEY;
-        if (read_whole(reader, pair[1], 1, MAX_KEY_POSITION, "elements, as keypos of ets", &position))
-            scenario->key_position = (uint32_t)position;
-    } else {
-        problems_add(reader->problems, "out_of_range",
-                     "must be :round_robin, :random or {:key, position}, got %s", excerpt(&text, value));
-    }
-}
-
-void build_spread(const struct scenario *scenario, struct term_builder *builder)
-{
-    if (scenario->spread != SPREAD_KEY) {
-        term_build_atom(builder, scenario->spread == SPREAD_RANDOM ? "random" : "round_robin");
-        return;
-    }
-    term_build_tuple(builder, 2);
-    term_build_atom(builder, "key");
-    term_build_unsigned(builder, scenario->key_position);
 }
 
 /* --- The whole --- */

@@ -9,6 +9,8 @@
 /* What placeholders may make of a message. */
 #define MAX_MESSAGE_BYTES ((size_t)16 << 20)
 
+#define MAX_WEIGHT 1e15
+
 /* Operations that tuples with these first elements name. */
 static const struct {
     const char *name;
@@ -177,6 +179,76 @@ void build_threads(const struct scenario *scenario, struct term_builder *builder
             build_operation(&scenario->operations[script.first + j], builder);
         if (script.count)
             term_build_nil(builder);
+    }
+    term_build_nil(builder);
+}
+
+/* --- Mixes --- */
+
+/* The weight comes before the operation that it is of. */
+static void read_weight(struct reader *reader, struct term value)
+{
+    struct excerpt text;
+    double *weight = &reader->scenario->weights[reader->mix_count - 1];
+    if (!term_read_number(value, weight) || !(*weight > 0) || *weight > MAX_WEIGHT)
+        problems_add(reader->problems, "out_of_range", "must be a number above 0, at most %.0f, got %s",
+                     MAX_WEIGHT, excerpt(&text, value));
+}
+
+static const struct reader_key mix_keys[] = {{"weight", read_weight, NULL, true},
+                                             {"op", read_operation, NULL, true}};
+
+static void read_choice(struct reader *reader, struct term value)
+{
+    struct term values[READER_KEYS];
+    struct excerpt text;
+    reader->mix_count++;
+    if (reader_find(reader, value, mix_keys, ARRAY_LENGTH(mix_keys), "choices of a mix", values))
+        reader_read(reader, mix_keys, ARRAY_LENGTH(mix_keys), values);
+    else
+        problems_add(reader->problems, "wrong_type", "must be a map of weight and op, got %s",
+                     excerpt(&text, value));
+}
+
+void read_mix(struct reader *reader, struct term value)
+{
+    struct scenario *scenario = reader->scenario;
+    struct term_list list;
+    struct term element;
+    struct excerpt text;
+    if (term_is_atom(value, "nil"))
+        return;
+    reader->has_mix = true;
+    if (!term_list_start(&list, value) || list.count == 0) {
+        problems_add(reader->problems, "wrong_type", "must be a list of at least one choice, got %s",
+                     excerpt(&text, value));
+        return;
+    }
+    scenario->weights = memory_zalloc(list.count, sizeof(*scenario->weights));
+    scenario->mix = memory_zalloc(list.count, sizeof(*scenario->mix));
+    for (size_t i = 0; term_list_next(&list, &element); i++) {
+        problems_enter_index(reader->problems, i);
+        read_choice(reader, element);
+        problems_leave(reader->problems);
+        scenario->mix[i] = scenario->weights[i] + (i ? scenario->mix[i - 1] : 0);
+    }
+    if (!term_list_proper(&list))
+        problems_add(reader->problems, "wrong_type", "must be a proper list");
+}
+
+void build_mix(const struct scenario *scenario, struct term_builder *builder)
+{
+    if (!scenario->mix) {
+        term_build_atom(builder, "nil");
+        return;
+    }
+    term_build_list(builder, scenario->operation_count);
+    for (size_t i = 0; i < scenario->operation_count; i++) {
+        term_build_map(builder, 2);
+        term_build_key(builder, "weight");
+        term_build_float(builder, scenario->weights[i]);
+        term_build_key(builder, "op");
+        build_operation(&scenario->operations[i], builder);
     }
     term_build_nil(builder);
 }

@@ -7,6 +7,7 @@
 #include "term/term_read.h"
 
 #define MAX_TARGETS 10000
+#define MAX_KEY_POSITION 16777215
 
 void read_caller_node(struct reader *reader, char node[NODE_NAME_BYTES + 1])
 {
@@ -137,4 +138,37 @@ void build_target(const struct scenario *scenario, struct term_builder *builder)
     }
     if (scenario->target_is_list)
         term_build_nil(builder);
+}
+
+/* --- Which of several --- */
+
+void read_spread(struct reader *reader, struct term value)
+{
+    struct scenario *scenario = reader->scenario;
+    struct term pair[2];
+    struct excerpt text;
+    uint64_t position = 0;
+    if (term_is_atom(value, "nil") || term_is_atom(value, "round_robin"))
+        return;
+    if (term_is_atom(value, "random")) {
+        scenario->spread = SPREAD_RANDOM;
+    } else if (term_read_tuple_of(value, 2, pair) && term_is_atom(pair[0], "key")) {
+        scenario->spread = SPREAD_KEY;
+        if (read_whole(reader, pair[1], 1, MAX_KEY_POSITION, "elements, as keypos of ets", &position))
+            scenario->key_position = (uint32_t)position;
+    } else {
+        problems_add(reader->problems, "out_of_range",
+                     "must be :round_robin, :random or {:key, position}, got %s", excerpt(&text, value));
+    }
+}
+
+void build_spread(const struct scenario *scenario, struct term_builder *builder)
+{
+    if (scenario->spread != SPREAD_KEY) {
+        term_build_atom(builder, scenario->spread == SPREAD_RANDOM ? "random" : "round_robin");
+        return;
+    }
+    term_build_tuple(builder, 2);
+    term_build_atom(builder, "key");
+    term_build_unsigned(builder, scenario->key_position);
 }
