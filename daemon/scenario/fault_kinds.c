@@ -2,7 +2,6 @@
 
 #include "term/term_read.h"
 
-#define MOST_MS 4294967295LL
 #define NONE (-1)
 
 static const char *const option_texts[FAULT_OPTION_NAMES] = {
@@ -154,7 +153,7 @@ static void build_halt(const struct fault_action *action, struct term pids, stru
 
 #define MILLISECONDS(name, standard)                                                                         \
     {                                                                                                        \
-        name, FAULT_INTEGER, 1, MOST_MS, NULL, standard                                                      \
+        name, FAULT_INTEGER, 1, FAULT_MS_MOST, NULL, standard                                                \
     }
 
 static const struct fault_kind kinds[] = {
@@ -175,7 +174,7 @@ static const struct fault_kind kinds[] = {
      .doing = FAULT_KILL_ROUNDS,
      .has_options = true,
      .options = {{FAULT_KILL_RATE, FAULT_FRACTION, 0, 1, NULL, 0.3},
-                 {FAULT_DURATION_MS, FAULT_INTEGER, 0, MOST_MS, NULL, 5000},
+                 {FAULT_DURATION_MS, FAULT_INTEGER, 0, FAULT_MS_MOST, NULL, 5000},
                  MILLISECONDS(FAULT_KILL_INTERVAL_MS, 100),
                  {FAULT_KILL_REASON, FAULT_TERM, 0, 0, "w\x04kill", NONE}},
      .option_count = 4,

@@ -41,6 +41,8 @@ enum fault_type {
     FAULT_TYPE_COUNT
 };
 
+#define FAULT_MS_MOST 4294967295LL /* the limit of Erlang's receive */
+
 struct fault_option {
     enum fault_option_name name;
     enum fault_type type;
