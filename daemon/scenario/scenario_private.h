@@ -121,6 +121,26 @@ READER(mix);
 WRITER(mix);
 READER(spread);
 WRITER(spread);
+READER(timeout);
+WRITER(timeout);
+READER(warmup);
+WRITER(warmup);
+READER(seed);
+WRITER(seed);
+READER(call_timeout);
+WRITER(call_timeout);
+READER(cast_sync_message);
+WRITER(cast_sync_message);
+READER(metadata);
+WRITER(metadata);
+READER(default_operation);
+WRITER(default_operation);
+READER(events);
+WRITER(events);
+READER(strict);
+WRITER(strict);
+READER(mailbox);
+WRITER(mailbox);
 
 /* Checks what goes together and completes a scenario with a load, once all keys are read. */
 void finish_load(struct reader *reader);
