@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "scenario_chaos_private.h"
+#include "term/term_constant.h"
 #include "term/term_read.h"
 
 #define MAX_ACTIONS 1000
@@ -95,17 +96,43 @@ enum action_key {
 
 /* Read by read_action_key(), which knows the action. */
 static const struct reader_key action_keys[KEYS] = {
-    [KEY_ACTION] = {.name = "action"},    [KEY_AFTER] = {.name = "after_ms"},
-    [KEY_EVERY] = {.name = "every_ms"},   [KEY_TIMES] = {.name = "times"},
-    [KEY_JITTER] = {.name = "jitter_ms"}, [KEY_PROBABILITY] = {.name = "probability"},
-    [KEY_TARGET] = {.name = "target"},
+    [KEY_ACTION] =
+        {.help = {.name = "action", .type = "chaos_term()", .is_required = true, .text = "What is done."}},
+    [KEY_AFTER] = {.help = {.name = "after_ms",
+                            .type = "non_neg_integer()",
+                            .unit = "ms",
+                            .fallback = TERM_CONSTANT_INTEGER(0),
+                            .text = "When it is due, from the start of the load."}},
+    [KEY_EVERY] = {.help = {.name = "every_ms",
+                            .type = "pos_integer()",
+                            .unit = "ms",
+                            .fallback_text = "once",
+                            .text = "Time after which it is due again."}},
+    [KEY_TIMES] = {.help = {.name = "times",
+                            .type = "pos_integer()",
+                            .fallback = TERM_CONSTANT_INTEGER(1),
+                            .fallback_text = "with `every_ms` as long as the load goes on",
+                            .text = "How often it is due."}},
+    [KEY_JITTER] = {.help = {.name = "jitter_ms",
+                             .type = "non_neg_integer()",
+                             .unit = "ms",
+                             .fallback = TERM_CONSTANT_INTEGER(0),
+                             .text = "Each occurrence is later by up to so much."}},
+    [KEY_PROBABILITY] = {.help = {.name = "probability",
+                                  .type = "number()",
+                                  .fallback = TERM_CONSTANT_INTEGER(1),
+                                  .text = "That an occurrence happens, from 0 to 1."}},
+    [KEY_TARGET] = {.help = {.name = "target",
+                             .type = "fault_target()",
+                             .fallback_text = "the scenario's",
+                             .text = "Whom it is done to."}},
 };
 
 static void read_action_key(struct reader *reader, struct fault_action *action, enum action_key key,
                             struct term value)
 {
     struct schedule *schedule = &action->schedule;
-    problems_enter_key(reader->problems, action_keys[key].name);
+    problems_enter_key(reader->problems, action_keys[key].help.name);
     switch (key) {
     case KEY_AFTER:
         read_count(reader, value, 0, &action->map_after_ms);
@@ -135,34 +162,42 @@ static void read_action_key(struct reader *reader, struct fault_action *action, 
     problems_leave(reader->problems);
 }
 
+static bool is_given(struct term value)
+{
+    return value.data && !term_is_atom(value, "nil");
+}
+
+static void read_action_keys(struct reader *reader, struct fault_action *action,
+                             const struct term values[READER_KEYS])
+{
+    for (size_t i = KEY_AFTER; i < KEYS; i++) {
+        struct term value = is_given(values[i]) ? values[i] : action_keys[i].help.fallback;
+        if (value.data)
+            read_action_key(reader, action, (enum action_key)i, value);
+    }
+    bool is_repeated = action->schedule.every_ms > 0;
+    if (is_repeated && !is_given(values[KEY_TIMES])) {
+        action->schedule.times = OCCURRENCES_ENDLESS;
+        action->is_loose = true;
+    } else if (!is_repeated && action->schedule.times > 1) {
+        problem_at(reader, action_keys[KEY_TIMES].help.name, "conflict", "needs every_ms");
+    }
+}
+
 static void read_scheduled(struct reader *reader, struct fault_action *action, struct term value)
 {
     struct term values[READER_KEYS] = {{0}};
     bool readable = false;
     (void)reader_find(reader, value, action_keys, KEYS, "scheduled actions", values); /* it is a map */
-    problems_enter_key(reader->problems, action_keys[KEY_ACTION].name);
+    problems_enter_key(reader->problems, action_keys[KEY_ACTION].help.name);
     if (values[KEY_ACTION].data)
         readable = chaos_read_term(reader, action, values[KEY_ACTION]);
     else
         problems_add(reader->problems, "required", "is required");
     problems_leave(reader->problems);
     action->is_scheduled = true;
-    action->map_probability = 1;
-    if (!readable)
-        return;
-    for (size_t i = KEY_AFTER; i < KEYS; i++)
-        if (values[i].data && !term_is_atom(values[i], "nil"))
-            read_action_key(reader, action, (enum action_key)i, values[i]);
-    bool is_repeated = action->schedule.every_ms > 0;
-    bool has_times = values[KEY_TIMES].data && !term_is_atom(values[KEY_TIMES], "nil");
-    if (is_repeated && !has_times) {
-        action->schedule.times = OCCURRENCES_ENDLESS;
-        action->is_loose = true;
-    } else if (!is_repeated && action->schedule.times > 1) {
-        problems_enter_key(reader->problems, action_keys[KEY_TIMES].name);
-        problems_add(reader->problems, "conflict", "needs every_ms");
-        problems_leave(reader->problems);
-    }
+    if (readable)
+        read_action_keys(reader, action, values);
 }
 
 /* --- The key --- */
@@ -252,16 +287,16 @@ static void build_action(const struct fault_action *action, struct term_builder 
         return;
     }
     term_build_map(builder, KEYS);
-    term_build_key(builder, action_keys[KEY_ACTION].name);
+    term_build_key(builder, action_keys[KEY_ACTION].help.name);
     term_build_term(builder, action->term);
-    build_number(builder, action_keys[KEY_AFTER].name, action->map_after_ms, false);
-    build_number(builder, action_keys[KEY_EVERY].name, schedule->every_ms, !schedule->every_ms);
-    build_number(builder, action_keys[KEY_TIMES].name, schedule->times,
+    build_number(builder, action_keys[KEY_AFTER].help.name, action->map_after_ms, false);
+    build_number(builder, action_keys[KEY_EVERY].help.name, schedule->every_ms, !schedule->every_ms);
+    build_number(builder, action_keys[KEY_TIMES].help.name, schedule->times,
                  schedule->times == OCCURRENCES_ENDLESS);
-    build_number(builder, action_keys[KEY_JITTER].name, schedule->jitter_ms, false);
-    term_build_key(builder, action_keys[KEY_PROBABILITY].name);
+    build_number(builder, action_keys[KEY_JITTER].help.name, schedule->jitter_ms, false);
+    term_build_key(builder, action_keys[KEY_PROBABILITY].help.name);
     term_build_float(builder, action->map_probability);
-    term_build_key(builder, action_keys[KEY_TARGET].name);
+    term_build_key(builder, action_keys[KEY_TARGET].help.name);
     build_hook(action->target.term, builder);
 }
 

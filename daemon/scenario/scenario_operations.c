@@ -195,8 +195,15 @@ static void read_weight(struct reader *reader, struct term value)
                      MAX_WEIGHT, excerpt(&text, value));
 }
 
-static const struct reader_key mix_keys[] = {{"weight", read_weight, NULL, true},
-                                             {"op", read_operation, NULL, true}};
+static const struct reader_key mix_keys[] = {
+    {.help = {.name = "weight",
+              .type = "number()",
+              .is_required = true,
+              .text = "How often it is drawn, to the weights of the others."},
+     .read = read_weight},
+    {.help = {.name = "op", .type = "operation()", .is_required = true, .text = "What is drawn."},
+     .read = read_operation},
+};
 
 static void read_choice(struct reader *reader, struct term value)
 {

@@ -4,12 +4,14 @@
 #define HARNESSD_SCENARIO_SCENARIO_PRIVATE_H
 
 #include "scenario/scenario_term.h"
+#include "term/help.h"
 
 struct reader {
     struct scenario *scenario;
     struct problems *problems;
     const struct scenario_origin *origin;
     size_t operation_capacity;
+    bool is_default;  /* what is read was not given but is the default */
     bool has_setup;   /* that it was given, whether it could be read or not */
     bool has_threads; /* that they were given, whether they could be read or not */
     bool has_operations;
@@ -27,6 +29,9 @@ struct excerpt {
 
 const char *excerpt(struct excerpt *excerpt, struct term term);
 
+/* Events that are kept of a load unless the scenario says otherwise. */
+#define READER_LOAD_EVENTS 1000
+
 /* Milliseconds that a timer may have: the limit of Erlang's receive. */
 #define READER_MOST_MS 4294967295ULL
 
@@ -36,13 +41,13 @@ void read_milliseconds(struct reader *reader, struct term value, uint64_t *resul
 bool read_whole(struct reader *reader, struct term value, uint64_t low, uint64_t high, const char *units,
                 uint64_t *result);
 
-/* A key of a map or keyword list. `read` is for reader_read() alone; one without `build` is no part of the
- * normalised form. */
+/* A key of a map or keyword list. `read` is for reader_read() alone, which gives it the default where there
+ * is no value; one without `build` is no part of the normalised form. */
 struct reader_key {
-    const char *name;
+    struct help help;
     void (*read)(struct reader *reader, struct term value);
     void (*build)(const struct scenario *scenario, struct term_builder *builder);
-    bool required;
+    unsigned forms; /* of a load: those that it goes with, a bit each */
 };
 
 #define READER_KEYS 64

@@ -28,7 +28,7 @@ void read_milliseconds(struct reader *reader, struct term value, uint64_t *resul
 
 void read_timeout(struct reader *reader, struct term value)
 {
-    reader->has_timeout = true;
+    reader->has_timeout = !reader->is_default;
     read_milliseconds(reader, value, &reader->scenario->timeout_ms);
 }
 
@@ -98,7 +98,7 @@ void read_events(struct reader *reader, struct term value)
     int64_t number = 0;
     struct excerpt text;
     bool numbered = term_read_tuple_of(value, 2, pair);
-    reader->has_events = true;
+    reader->has_events = !reader->is_default;
     for (size_t i = 0; i < ARRAY_LENGTH(policies); i++) {
         if (numbered != policies[i].numbered || !term_is_atom(pair[0], policies[i].name))
             continue;
