@@ -11,15 +11,33 @@
 /* --- Scheduled actions --- */
 
 static const struct {
-    const char *name;
+    struct help help;
+    const char *name; /* NULL: it is none of these tuples */
     enum fault_target_kind kind;
 } tagged_targets[] = {
-    {"children", FAULT_TARGET_CHILDREN},
-    {"child", FAULT_TARGET_CHILD},
-    {"application", FAULT_TARGET_APPLICATION},
-    {"module", FAULT_TARGET_MODULE},
-    {"node", FAULT_TARGET_ON_NODE},
+    {{.name = "target()",
+      .text = "A process, as in `target` of a scenario; for `kill_children` a supervisor."},
+     NULL,
+     FAULT_TARGET_PROCESS},
+    {{.name = "{children, Supervisor}", .text = "All of its children."}, "children", FAULT_TARGET_CHILDREN},
+    {{.name = "{child, Supervisor}", .text = "One of its children, drawn each time."},
+     "child",
+     FAULT_TARGET_CHILD},
+    {{.name = "{application, Name}, {application, Name, Node}",
+      .text = "Every process of an application, on the caller's node unless named."},
+     "application",
+     FAULT_TARGET_APPLICATION},
+    {{.name = "{module, Name}, {module, Name, Node}",
+      .text = "Every process that was started as this module, on the caller's node unless named."},
+     "module",
+     FAULT_TARGET_MODULE},
+    {{.name = "{node, Node}", .text = "The node itself, for kinds that are done to one."},
+     "node",
+     FAULT_TARGET_ON_NODE},
 };
+
+const struct help_table help_of_fault_targets =
+    HELP_TABLE("fault_target", "Targets of scheduled actions", tagged_targets);
 
 /* {application | module, Name[, Node]} | {node, Node} */
 static void read_place(struct reader *reader, struct fault_target *target, const struct term *parts,
@@ -45,7 +63,7 @@ static void read_chaos_target(struct reader *reader, struct fault_target *target
     target->term = value;
     bool is_tuple = term_read_tuple(value, 3, parts, &arity) && arity >= 2;
     for (size_t i = 0; is_tuple && i < ARRAY_LENGTH(tagged_targets); i++) {
-        if (!term_is_atom(parts[0], tagged_targets[i].name))
+        if (!tagged_targets[i].name || !term_is_atom(parts[0], tagged_targets[i].name))
             continue;
         target->kind = tagged_targets[i].kind;
         bool is_supervisor = target->kind == FAULT_TARGET_CHILDREN || target->kind == FAULT_TARGET_CHILD;
@@ -127,6 +145,8 @@ static const struct reader_key action_keys[KEYS] = {
                              .fallback_text = "the scenario's",
                              .text = "Whom it is done to."}},
 };
+
+const struct help_table help_of_actions = HELP_TABLE("action", "Keys of a scheduled action", action_keys);
 
 static void read_action_key(struct reader *reader, struct fault_action *action, enum action_key key,
                             struct term value)

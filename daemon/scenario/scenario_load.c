@@ -285,19 +285,46 @@ static const struct reader_key load_keys[KEY_COUNT] = {
      .forms = FORMS_STAGED},
 };
 
+static const struct {
+    struct help help;
+    enum form form;
+    const char *name;
+} forms[] = {
+    {{.name = "#{threads => N, iterations => K}",
+      .text = "Closed: each of N threads does the `operations` K times, or K operations of the `mix`."},
+     FORM_THREADS,
+     "threads"},
+    {{.name = "#{threads => N, duration_ms => D, think_ms => T}", .text = "Closed: N threads for so long."},
+     FORM_THREADS,
+     "threads"},
+    {{.name = "#{rate => R, duration_ms => D, arrival => A, max_in_flight => M, max_queued => Q}",
+      .text = "Open: operations arrive whether others have ended or not."},
+     FORM_RATE,
+     "a rate"},
+    {{.name = "#{stages => [#{duration_ms => D, threads => N}], ramp => R, think_ms => T}",
+      .text = "Closed: the number of threads changes with the stages."},
+     FORM_STAGED_THREADS,
+     "stages of threads"},
+    {{.name = "#{stages => [#{duration_ms => D, rate => R}], ramp => R, arrival => A, max_in_flight => M, "
+              "max_queued => Q}",
+      .text = "Open: the rate changes with the stages."},
+     FORM_STAGED_RATE,
+     "stages of a rate"},
+};
+
+const struct help_table help_of_load_forms = HELP_TABLE("form", "Forms of a load", forms);
+const struct help_table help_of_load = HELP_TABLE("load", "Keys of a load", load_keys);
+const struct help_table help_of_thread_stages =
+    HELP_TABLE("thread_stage", "Keys of a stage of threads", thread_stage_keys);
+const struct help_table help_of_rate_stages =
+    HELP_TABLE("rate_stage", "Keys of a stage of a rate", rate_stage_keys);
+
 static const char *form_name(enum form form)
 {
-    switch (form) {
-    case FORM_THREADS:
-        return "threads";
-    case FORM_RATE:
-        return "a rate";
-    case FORM_STAGED_THREADS:
-        return "stages of threads";
-    case FORM_STAGED_RATE:
-        return "stages of a rate";
-    }
-    return "";
+    size_t i = 0;
+    while (forms[i].form != form)
+        i++;
+    return forms[i].name;
 }
 
 static enum form find_form(const struct term values[READER_KEYS])

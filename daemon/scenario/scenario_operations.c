@@ -11,14 +11,37 @@
 
 #define MAX_WEIGHT 1e15
 
-/* Operations that tuples with these first elements name. */
+/* By their kinds, each with the first element of its tuples. */
 static const struct {
-    const char *name;
-    enum operation_kind kind;
+    struct help help;
+    const char *tag; /* NULL: it is no such tuple */
 } operations[] = {
-    {"call", OPERATION_CALL},  {"cast", OPERATION_CAST},       {"custom", OPERATION_CUSTOM},
-    {"$send", OPERATION_SEND}, {"$cast", OPERATION_CAST_ONLY}, {"$sleep", OPERATION_SLEEP},
+    [OPERATION_CALL] = {{.name = "{call, Message}",
+                         .text = "A call, `GenServer.call/3`: measured until it is answered."},
+                        "call"},
+    [OPERATION_CAST] = {{.name = "{cast, Message}",
+                         .text = "A cast and then the call of `cast_sync_message`, whose answer says that "
+                                 "the cast was handled."},
+                        "cast"},
+    [OPERATION_CUSTOM] = {{.name = "{custom, fun((pid()) -> term())}",
+                           .text = "A hook of one argument, the subject, applied in a process of its own; "
+                                   "`{Module, Function, ExtraArguments}` is one as well."},
+                          "custom"},
+    [OPERATION_SEND] = {{.name = "{'$send', Message}", .text = "A plain message."}, "$send"},
+    [OPERATION_CAST_ONLY] = {{.name = "{'$cast', Message}",
+                              .text = "A cast without the call that follows it: nobody answers."},
+                             "$cast"},
+    [OPERATION_SLEEP] = {{.name = "{'$sleep', Milliseconds}", .text = "Nothing for so long."}, "$sleep"},
+    {{.name = "fun((pid()) -> term())", .text = "The same as `custom` of it."}, NULL},
+    {{.name = "Message", .text = "Any other term is what `default_operation` says, a call or a cast."}, NULL},
 };
+
+const struct help_table help_of_operations = HELP_TABLE("operation", "Operations", operations);
+
+const char *operation_tag(enum operation_kind kind)
+{
+    return operations[kind].tag;
+}
 
 static void add_operation(struct reader *reader, struct operation operation)
 {
@@ -71,8 +94,8 @@ void read_operation(struct reader *reader, struct term value)
     }
     if (term_read_tuple_of(value, 2, pair)) {
         for (size_t i = 0; i < ARRAY_LENGTH(operations); i++) {
-            if (term_is_atom(pair[0], operations[i].name)) {
-                read_tagged_operation(reader, operations[i].kind, pair[1]);
+            if (operations[i].tag && term_is_atom(pair[0], operations[i].tag)) {
+                read_tagged_operation(reader, (enum operation_kind)i, pair[1]);
                 return;
             }
         }
@@ -204,6 +227,8 @@ static const struct reader_key mix_keys[] = {
     {.help = {.name = "op", .type = "operation()", .is_required = true, .text = "What is drawn."},
      .read = read_operation},
 };
+
+const struct help_table help_of_mix = HELP_TABLE("mix", "Choices of a mix", mix_keys);
 
 static void read_choice(struct reader *reader, struct term value)
 {

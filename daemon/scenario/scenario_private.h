@@ -41,8 +41,8 @@ void read_milliseconds(struct reader *reader, struct term value, uint64_t *resul
 bool read_whole(struct reader *reader, struct term value, uint64_t low, uint64_t high, const char *units,
                 uint64_t *result);
 
-/* A key of a map or keyword list. `read` is for reader_read() alone, which gives it the default where there
- * is no value; one without `build` is no part of the normalised form. */
+/* A key of a map or keyword list. `read` is for reader_read() alone, which gives it the default and then the
+ * value, if there is one; one without `build` is no part of the normalised form. */
 struct reader_key {
     struct help help;
     void (*read)(struct reader *reader, struct term value);
@@ -70,12 +70,18 @@ void reader_build(const struct scenario *scenario, const struct reader_key *keys
 void report_unknown(struct reader *reader, struct term key, const char *const names[], size_t count,
                     const char *what);
 
+/* Appends "a, b or c", the names of the rows `from` up to before `to` in Elixir's notation. */
+void build_alternatives(const struct help_table *table, size_t from, size_t to, struct buffer *output);
+
 /* A problem at a key of the place where the reader is. */
 void problem_at(struct reader *reader, const char *key, const char *kind, const char *message);
 
 /* An operation, appended to those of the scenario; the same that reads back equal. */
 void read_operation(struct reader *reader, struct term value);
 void build_operation(const struct operation *operation, struct term_builder *builder);
+
+/* The first element of an operation of that kind. */
+const char *operation_tag(enum operation_kind kind);
 
 /* Of a fun; -1 for any other term. */
 int fun_arity(struct term term);
@@ -90,6 +96,12 @@ void read_target_spec(struct reader *reader, struct term value, struct target_sp
 /* A hook of that arity, or {Module, Function, ExtraArguments}. */
 void read_hook(struct reader *reader, struct term value, int arity, struct term *hook);
 void build_hook(struct term hook, struct term_builder *builder);
+
+/* For scenario_tables(). */
+extern const struct help_table help_of_load, help_of_load_forms, help_of_thread_stages, help_of_rate_stages;
+extern const struct help_table help_of_mix, help_of_operations, help_of_placeholders;
+extern const struct help_table help_of_targets, help_of_policies;
+extern const struct help_table help_of_actions, help_of_fault_targets;
 
 #define READER(key) void read_##key(struct reader *reader, struct term value)
 #define WRITER(key) void build_##key(const struct scenario *scenario, struct term_builder *builder)

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "term/term_check.h"
 #include "term/term_constant.h"
+#include "term/term_notation.h"
 #include "term/term_read.h"
 #include "term/term_text.h"
 
@@ -188,6 +189,31 @@ static const struct reader_key keys[] = {
      .read = read_hooks_node,
      .build = build_hooks_node},
 };
+
+static const struct help_table help_of_scenarios = HELP_TABLE("scenario", "Keys of a scenario", keys);
+
+const struct help_table *const *scenario_tables(size_t *count)
+{
+    static const struct help_table *const tables[] = {
+        &help_of_scenarios,   &help_of_targets,    &help_of_operations, &help_of_placeholders,
+        &help_of_policies,    &help_of_load_forms, &help_of_load,       &help_of_thread_stages,
+        &help_of_rate_stages, &help_of_mix,        &help_of_actions,    &help_of_fault_targets,
+    };
+    *count = ARRAY_LENGTH(tables);
+    return tables;
+}
+
+/* --- How such tables are read --- */
+
+void build_alternatives(const struct help_table *table, size_t from, size_t to, struct buffer *output)
+{
+    for (size_t i = from; i < to; i++) {
+        const char *between = i == from ? "" : i + 1 == to ? " or " : ", ";
+        buffer_append(output, between, strlen(between));
+        term_notation_elixir(help_row(table, i)->name, output);
+    }
+    buffer_append(output, "", 1);
+}
 
 void report_unknown(struct reader *reader, struct term key, const char *const names[], size_t count,
                     const char *what)

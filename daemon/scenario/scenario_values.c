@@ -84,13 +84,26 @@ void read_default_operation(struct reader *reader, struct term value)
 }
 
 static const struct {
+    struct help help;
     const char *name;
     enum events_policy policy;
     bool numbered;
 } policies[] = {
-    {"all", EVENTS_ALL, false},  {"errors", EVENTS_ERRORS, false}, {"none", EVENTS_NONE, false},
-    {"last", EVENTS_LAST, true}, {"sample", EVENTS_SAMPLE, true},
+    {{.name = "all",
+      .text = "Every event, up to the configuration's `limits.events`: beyond them the oldest go."},
+     "all",
+     EVENTS_ALL,
+     false},
+    {{.name = "errors", .text = "Those of operations that have failed."}, "errors", EVENTS_ERRORS, false},
+    {{.name = "none", .text = "None; counts and latencies are there all the same."},
+     "none",
+     EVENTS_NONE,
+     false},
+    {{.name = "{last, N}", .text = "The last N."}, "last", EVENTS_LAST, true},
+    {{.name = "{sample, N}", .text = "N of them, each equally likely."}, "sample", EVENTS_SAMPLE, true},
 };
+
+const struct help_table help_of_policies = HELP_TABLE("policy", "Which events are kept", policies);
 
 void read_events(struct reader *reader, struct term value)
 {
@@ -111,8 +124,11 @@ void read_events(struct reader *reader, struct term value)
         reader->scenario->events_number = (uint64_t)number;
         return;
     }
-    problems_add(reader->problems, "out_of_range",
-                 "must be :all, :errors, :none, {:last, n} or {:sample, n}, got %s", excerpt(&text, value));
+    struct buffer shapes = {0};
+    build_alternatives(&help_of_policies, 0, help_of_policies.count, &shapes);
+    problems_add(reader->problems, "out_of_range", "must be %s, got %s", (const char *)buffer_bytes(&shapes),
+                 excerpt(&text, value));
+    buffer_free(&shapes);
 }
 
 void read_strict(struct reader *reader, struct term value)

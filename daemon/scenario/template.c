@@ -7,6 +7,7 @@
 #include "scenario_private.h"
 #include "template_private.h"
 #include "term/term_check.h"
+#include "term/term_notation.h"
 #include "term/term_read.h"
 
 enum frame_kind {
@@ -242,6 +243,18 @@ static bool replace_placeholder(struct compiler *compiler, const struct placehol
     return true;
 }
 
+static void report_placeholder(struct compiler *compiler, const struct placeholder *placeholder,
+                               const char *what, struct term whole)
+{
+    struct buffer shape = {0};
+    struct excerpt text;
+    term_notation_elixir(placeholder->help.name, &shape);
+    buffer_append(&shape, "", 1);
+    problems_add(compiler->problems, "invalid_placeholder", "%s %s, got %s",
+                 (const char *)buffer_bytes(&shape), what, excerpt(&text, whole));
+    buffer_free(&shape);
+}
+
 static void compile_placeholder(struct compiler *compiler, const struct placeholder *placeholder,
                                 struct term_head head, struct place place)
 {
@@ -253,15 +266,12 @@ static void compile_placeholder(struct compiler *compiler, const struct placehol
         return;
     struct term whole = {.data = compiler->at, .size = term_length(compiler->at)};
     struct term parts[1 + PLACEHOLDER_ARGUMENTS];
-    struct excerpt text;
     if (place.in_key)
-        problems_add(compiler->problems, "invalid_placeholder",
-                     "%s cannot stand in a key of a map: keys could become the same, got %s",
-                     placeholder->shape, excerpt(&text, whole));
+        report_placeholder(compiler, placeholder,
+                           "cannot stand in a key of a map: keys could become the same", whole);
     else if (!fits || !term_read_tuple_of(whole, head.values, parts) ||
              !replace_placeholder(compiler, placeholder, whole, parts + 1))
-        problems_add(compiler->problems, "invalid_placeholder", "%s %s, got %s", placeholder->shape,
-                     placeholder->needs, excerpt(&text, whole));
+        report_placeholder(compiler, placeholder, placeholder->needs, whole);
     compiler->at = whole.data + whole.size;
 }
 

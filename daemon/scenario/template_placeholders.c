@@ -1,4 +1,5 @@
 /* The placeholders: what each takes and what takes its place. */
+#include "scenario_private.h"
 #include "template_private.h"
 #include "term/term_check.h"
 #include "term/term_read.h"
@@ -80,15 +81,52 @@ static bool read_bytes(const struct term *arguments, struct replacement *by)
 }
 
 static const struct placeholder placeholders[] = {
-    {"$int", 2, "{:\"$int\", low, high}", "needs two integers of 64 bits, the lower one first", read_int},
-    {"$seq", 0, "{:\"$seq\"}", "has no arguments", read_seq},
-    {"$thread", 0, "{:\"$thread\"}", "has no arguments", read_thread},
-    {"$step", 0, "{:\"$step\"}", "has no arguments", read_step},
-    {"$pick", 1, "{:\"$pick\", list}", "needs a list with at least one element", NULL},
-    {"$zipf", 2, "{:\"$zipf\", n, s}",
-     "needs an integer in 1 to 9007199254740992 and a number greater than 0", read_zipf},
-    {"$bytes", 1, "{:\"$bytes\", n}", "needs an integer in 0 to 1048576", read_bytes},
+    {{.name = "{'$int', Low, High}", .text = "An integer from Low to High, each equally likely."},
+     "$int",
+     2,
+     "needs two integers of 64 bits, the lower one first",
+     read_int},
+    {{.name = "{'$pick', List}",
+      .text = "An element of the list, each equally likely, with placeholders of its own."},
+     "$pick",
+     1,
+     "needs a list with at least one element",
+     NULL},
+    {{.name = "{'$zipf', N, S}",
+      .text = "An integer from 1 to N, k with a probability in proportion to k^-S."},
+     "$zipf",
+     2,
+     "needs an integer in 1 to 9007199254740992 and a number greater than 0",
+     read_zipf},
+    {{.name = "{'$bytes', N}", .text = "A binary of N random bytes, at most 1 MiB."},
+     "$bytes",
+     1,
+     "needs an integer in 0 to 1048576",
+     read_bytes},
+    {{.name = "{'$seq'}",
+      .text = "A number that no other operation of the run has, the same in each run of the seed. Where "
+              "messages have one at most, it is that of the arrival with a load of a rate, else `step * "
+              "threads + thread`."},
+     "$seq",
+     0,
+     "has no arguments",
+     read_seq},
+    {{.name = "{'$thread'}", .text = "The number of the virtual thread, from 0; 0 with a load of a rate."},
+     "$thread",
+     0,
+     "has no arguments",
+     read_thread},
+    {{.name = "{'$step'}",
+      .text = "The number of the thread's step, from 0; with a load of a rate that of the arrival, dropped "
+              "ones not counted."},
+     "$step",
+     0,
+     "has no arguments",
+     read_step},
 };
+
+const struct help_table help_of_placeholders = HELP_TABLE("placeholder", "Placeholders", placeholders);
+
 _Static_assert(TEMPLATE_BYTES_MOST == 1048576 && ZIPF_COUNT_MOST == 9007199254740992, "as the messages say");
 
 const struct placeholder *placeholder_find(const uint8_t *data, struct term_head head)

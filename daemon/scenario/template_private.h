@@ -10,6 +10,7 @@
 
 #include "base/zipf.h"
 #include "scenario/template.h"
+#include "term/help.h"
 #include "term/term_read.h"
 
 enum instruction_kind {
@@ -75,9 +76,9 @@ struct replacement {
 #define PLACEHOLDER_ARGUMENTS 2
 
 struct placeholder {
+    struct help help; /* its name is the shape */
     const char *name;
     size_t arguments;
-    const char *shape; /* for messages */
     const char *needs;
     /* False when the arguments are not what it needs. NULL for the pick, whose list the compiler walks. */
     bool (*read)(const struct term *arguments, struct replacement *by);
