@@ -202,19 +202,11 @@ void chaos_read_option(struct reader *reader, struct fault_action *action, const
     problems_leave(reader->problems);
 }
 
-void chaos_set_defaults(struct fault_action *action)
+void chaos_set_defaults(struct reader *reader, struct fault_action *action)
 {
     for (size_t i = 0; i < action->kind->option_count; i++) {
         const struct fault_option *option = &action->kind->options[i];
-        struct fault_value *value = &action->values[option->name];
-        if (option->fallback) {
-            value->given = true;
-            value->term.data = (const uint8_t *)option->fallback;
-            value->term.size = 2U + value->term.data[1];
-        } else if (option->number >= 0) {
-            value->given = true;
-            value->integer = (int64_t)option->number;
-            value->number = option->number;
-        }
+        if (option->fallback.data)
+            chaos_read_option(reader, action, option, option->fallback);
     }
 }

@@ -19,7 +19,7 @@ void chaos_read_option(struct reader *reader, struct fault_action *action, const
                        struct term value);
 
 /* Sets what the options of the action's kind are unless they are given. */
-void chaos_set_defaults(struct fault_action *action);
+void chaos_set_defaults(struct reader *reader, struct fault_action *action);
 
 /* --- scenario_chaos_terms.c --- */
 

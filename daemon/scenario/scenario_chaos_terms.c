@@ -51,7 +51,7 @@ const struct fault_kind *chaos_find_kind(const struct term *parts, size_t arity,
 }
 
 static void report_unknown_kind(struct reader *reader, struct term value, const struct term *parts,
-                                size_t arity, bool is_named)
+                                size_t arity)
 {
     const char *names[NAMES_MOST];
     char name[TERM_ATOM_BYTES + 1];
@@ -62,13 +62,29 @@ static void report_unknown_kind(struct reader *reader, struct term value, const 
         names[i] = kinds[i].name;
     const char *nearest =
         arity && term_read_atom(parts[0], name) ? nearest_word(name, strlen(name), names, count) : NULL;
-    if (is_named)
-        problems_add(reader->problems, "invalid_action",
-                     "exhaust needs :process_limit, :ets_tables, :memory or :ports, got %s",
-                     excerpt(&text, value));
-    else
-        problems_add(reader->problems, "invalid_action", "%s is not a chaos term%s%s", excerpt(&text, value),
-                     nearest ? "; did you mean " : "", nearest ? nearest : "");
+    problems_add(reader->problems, "invalid_action", "%s is not a chaos term%s%s", excerpt(&text, value),
+                 nearest ? "; did you mean " : "", nearest ? nearest : "");
+}
+
+/* A kind whose rows differ by their resource, without one that there is. */
+static void report_unknown_resource(struct reader *reader, struct term value, const struct term *parts)
+{
+    size_t count, found = 0;
+    const struct fault_kind *kinds = fault_kinds(&count), *kind = NULL;
+    struct help rows[NAMES_MOST];
+    struct buffer resources = {0};
+    struct excerpt text;
+    for (size_t i = 0; i < count; i++) {
+        if (!term_is_atom(parts[0], kinds[i].name))
+            continue;
+        kind = &kinds[i];
+        rows[found++] = (struct help){.name = kind->resource};
+    }
+    const struct help_table table = {.first = rows, .stride = sizeof(rows[0]), .count = found};
+    build_alternatives(&table, 0, found, &resources);
+    problems_add(reader->problems, "invalid_action", "%s needs %s, got %s", kind->name,
+                 (const char *)buffer_bytes(&resources), excerpt(&text, value));
+    buffer_free(&resources);
 }
 
 #define PARTS_MOST (FAULT_POSITIONAL + 3)
@@ -86,7 +102,10 @@ bool chaos_read_term(struct reader *reader, struct fault_action *action, struct 
         arity = 0;
     action->kind = chaos_find_kind(parts, arity, &is_named);
     if (!action->kind) {
-        report_unknown_kind(reader, value, parts, arity, is_named);
+        if (is_named)
+            report_unknown_resource(reader, value, parts);
+        else
+            report_unknown_kind(reader, value, parts, arity);
         return false;
     }
     const struct fault_kind *kind = action->kind;
@@ -96,7 +115,7 @@ bool chaos_read_term(struct reader *reader, struct fault_action *action, struct 
                      needed - 1, kind->has_options ? " and options" : "", excerpt(&text, value));
         return false;
     }
-    chaos_set_defaults(action);
+    chaos_set_defaults(reader, action);
     for (size_t i = 0; i < kind->argument_count; i++)
         chaos_read_option(reader, action, &kind->arguments[i], parts[first + i]);
     if (arity > needed)
