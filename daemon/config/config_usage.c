@@ -1,6 +1,23 @@
 /* What --help prints. */
 #include "config/config_key.h"
 #include "config_flags_private.h"
+#include "config_usage_private.h"
+#include "cookie_private.h"
+
+static const struct config_variable variables[] = {
+    {COOKIE_VARIABLE, "the cluster's cookie, where no file is given"},
+    {"HOME", "its .erlang.cookie has the cookie, where there is neither"},
+    {"ERL_EPMD_PORT", "port of every epmd, where epmd.port is not given"},
+    {"CREDENTIALS_DIRECTORY", "of systemd: cookie files below it may be readable by others than their owner"},
+    {"NOTIFY_SOCKET", "of systemd: told when the daemon is ready, what it is at, and that it is alive"},
+    {"JOURNAL_STREAM", "of systemd: where standard error is the journal, lines of the log have their level"},
+};
+
+const struct config_variable *config_variables(size_t *count)
+{
+    *count = ARRAY_LENGTH(variables);
+    return variables;
+}
 
 static void print_key(FILE *output, const struct config_key *key)
 {
@@ -39,8 +56,8 @@ void config_usage(FILE *output)
           output);
     for (size_t i = 0; i < key_count; i++)
         print_key(output, &keys[i]);
-    fputs(
-        "\nThe cookie is read from the cookie file, else from HARNESSD_COOKIE in the environment, else from\n"
-        "$HOME/.erlang.cookie; it never comes from the command line.\n",
-        output);
+    fputs("\nenvironment:\n", output);
+    for (size_t i = 0; i < ARRAY_LENGTH(variables); i++)
+        fprintf(output, "  %-26s %s\n", variables[i].name, variables[i].help);
+    fputs("\nThe cookie never comes from the command line.\n", output);
 }
