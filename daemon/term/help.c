@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "term/term_notation.h"
 #include "term/term_text.h"
 
 static void append(struct buffer *output, const char *text)
@@ -9,23 +10,33 @@ static void append(struct buffer *output, const char *text)
     buffer_append(output, text, strlen(text));
 }
 
-void help_fallback(const struct help *help, struct buffer *output)
+static void append_code(struct buffer *output, bool elixir, const char *code)
+{
+    if (elixir)
+        term_notation_elixir(code, output);
+    else
+        append(output, code);
+}
+
+void help_fallback(const struct help *help, bool elixir, struct buffer *output)
 {
     char text[200];
     if (help->is_required)
         append(output, "required");
     if (help->fallback.data)
-        append(output, term_text(help->fallback, text, sizeof(text)));
+        append_code(output, elixir, term_text(help->fallback, text, sizeof(text)));
     if (help->fallback.data && help->fallback_text)
         append(output, "; ");
-    if (help->fallback_text)
+    if (help->fallback_text && elixir)
+        term_notation_prose(help->fallback_text, output);
+    else if (help->fallback_text)
         append(output, help->fallback_text);
 }
 
-void help_value(const struct help *help, struct buffer *output)
+void help_value(const struct help *help, bool elixir, struct buffer *output)
 {
     size_t before = output->size;
-    append(output, help->type ? help->type : "");
+    append_code(output, elixir, help->type ? help->type : "");
     if (help->unit)
         append(output, ", ");
     append(output, help->unit ? help->unit : "");
@@ -33,5 +44,5 @@ void help_value(const struct help *help, struct buffer *output)
         return;
     append(output, output->size > before ? "; " : "");
     append(output, help->is_required ? "" : "default ");
-    help_fallback(help, output);
+    help_fallback(help, elixir, output);
 }

@@ -111,6 +111,18 @@ void term_notation_elixir(const char *erlang, struct buffer *output)
     }
 }
 
+static void append_code(const char *code, size_t size, struct buffer *output)
+{
+    struct buffer span = {0};
+    buffer_append(&span, code, size);
+    buffer_append(&span, "", 1);
+    if (memchr(code, '{', size))
+        term_notation_elixir((const char *)buffer_bytes(&span), output);
+    else
+        buffer_append(output, code, size);
+    buffer_free(&span);
+}
+
 void term_notation_prose(const char *prose, struct buffer *output)
 {
     while (*prose) {
@@ -119,11 +131,7 @@ void term_notation_prose(const char *prose, struct buffer *output)
         if (!*code)
             return;
         const char *end = strchrnul(code + 1, '`');
-        struct buffer span = {0};
-        buffer_append(&span, code + 1, (size_t)(end - code - 1));
-        buffer_append(&span, "", 1);
-        term_notation_elixir((const char *)buffer_bytes(&span), output);
-        buffer_free(&span);
+        append_code(code + 1, (size_t)(end - code - 1), output);
         prose = *end ? end + 1 : end;
     }
 }

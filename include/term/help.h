@@ -40,10 +40,11 @@ static inline const struct help *help_row(const struct help_table *table, size_t
     return (const struct help *)(const void *)((const char *)table->first + index * table->stride);
 }
 
-/* Appends the default: "required", "5000", "5000; with a load its length", or nothing. */
-void help_fallback(const struct help *help, struct buffer *output);
+/* Appends the default: "required", "5000", "5000; with a load its length", or nothing; in Elixir's notation
+ * or in Erlang's, with the backticks of its sentences. */
+void help_fallback(const struct help *help, bool elixir, struct buffer *output);
 
 /* Appends how a value is to be given: "pos_integer(), ms; default 5000". */
-void help_value(const struct help *help, struct buffer *output);
+void help_value(const struct help *help, bool elixir, struct buffer *output);
 
 #endif

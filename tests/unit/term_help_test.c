@@ -70,15 +70,33 @@ static void test_table(void **state)
     for (size_t i = 0; i < table.count; i++) {
         struct buffer output = {0};
         assert_ptr_equal(help_row(&table, i), &rows[i].help);
-        help_value(help_row(&table, i), &output);
+        help_value(help_row(&table, i), false, &output);
         buffer_append(&output, "", 1);
         assert_string_equal((const char *)buffer_bytes(&output), rows[i].value);
         buffer_free(&output);
     }
 }
 
+static const struct help last = {.name = "f",
+                                 .type = "all | {last, N}",
+                                 .fallback = TERM_CONSTANT_ATOM("all"),
+                                 .fallback_text = "`{last, 9}` with a load",
+                                 .text = "F."};
+
+static void test_elixir(void **state)
+{
+    (void)state;
+    struct buffer output = {0};
+    help_value(&last, true, &output);
+    buffer_append(&output, "", 1);
+    assert_string_equal((const char *)buffer_bytes(&output),
+                        ":all | {:last, n}; default :all; {:last, 9} with a load");
+    buffer_free(&output);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_constants), cmocka_unit_test(test_table)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_constants), cmocka_unit_test(test_table),
+                                       cmocka_unit_test(test_elixir)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

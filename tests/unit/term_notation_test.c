@@ -49,7 +49,8 @@ static void test_prose(void **state)
     (void)state;
     expect(term_notation_prose, "It's what a bare term is.", "It's what a bare term is.");
     expect(term_notation_prose, "Either `{last, N}` or `none`; never `{N}`",
-           "Either {:last, n} or :none; never {n}");
+           "Either {:last, n} or none; never {n}");
+    expect(term_notation_prose, "`GenServer.call/3` of `limits.runs`", "GenServer.call/3 of limits.runs");
     expect(term_notation_prose, "an open `{last", "an open {:last");
 }
 
