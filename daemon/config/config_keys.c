@@ -138,7 +138,7 @@ static const struct config_key keys[] = {
      .fallback = "10000000",
      FIELD(limit_queued_arrivals),
      .reloads = true,
-     .help = "max_queued of all loads of a rate"},
+     .help = "arrivals that wait: max_queued of all loads of a rate"},
     {.path = "limits.events",
      .type = CONFIG_INTEGER,
      .least = 1,

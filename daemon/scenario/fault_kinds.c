@@ -412,7 +412,7 @@ const char *fault_victim_text(enum fault_victim victim)
 {
     static const char *const texts[] = {[FAULT_PROCESSES] = "processes",
                                         [FAULT_SUPERVISOR] = "children of a supervisor",
-                                        [FAULT_TARGET_NODE] = "a node"};
+                                        [FAULT_TARGET_NODE] = "nodes"};
     return texts[victim];
 }
 

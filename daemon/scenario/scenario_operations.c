@@ -23,7 +23,7 @@ static const struct {
                          .text = "A cast and then the call of `cast_sync_message`, whose answer says that "
                                  "the cast was handled."},
                         "cast"},
-    [OPERATION_CUSTOM] = {{.name = "{custom, fun((pid()) -> term())}",
+    [OPERATION_CUSTOM] = {{.name = "{custom, Fun}",
                            .text = "A hook of one argument, the subject, applied in a process of its own; "
                                    "`{Module, Function, ExtraArguments}` is one as well."},
                           "custom"},
@@ -32,7 +32,7 @@ static const struct {
                               .text = "A cast without the call that follows it: nobody answers."},
                              "$cast"},
     [OPERATION_SLEEP] = {{.name = "{'$sleep', Milliseconds}", .text = "Nothing for so long."}, "$sleep"},
-    {{.name = "fun((pid()) -> term())", .text = "The same as `custom` of it."}, NULL},
+    {{.name = "Fun", .text = "A fun of one argument is the same as `{custom, Fun}`."}, NULL},
     {{.name = "Message", .text = "Any other term is what `default_operation` says, a call or a cast."}, NULL},
 };
 

@@ -103,7 +103,7 @@ static const struct reader_key keys[] = {
      .build = build_strict},
     {.help = {.name = "invariant",
               .type = "fun((pid(), Context) -> term()) | {Module, Function, ExtraArguments}",
-              .fallback_text = "always met",
+              .fallback_text = "one that is always met",
               .text = "Fails with `false` or `{error, Reason}`, and passes with anything else. The context "
                       "is the setup's, with `events`, `threads`, `metrics`, `metadata`, `chaos`, `mailbox` "
                       "and `performance`."},
@@ -111,7 +111,7 @@ static const struct reader_key keys[] = {
      .build = build_invariant},
     {.help = {.name = "cleanup",
               .type = "fun((pid(), Context) -> term()) | {Module, Function, ExtraArguments}",
-              .fallback_text = "stops what `setup` has made",
+              .fallback_text = "one that stops what `setup` has made",
               .text = "Applied to the subject and the setup's context, whatever has become of the run."},
      .read = read_cleanup,
      .build = build_cleanup},
