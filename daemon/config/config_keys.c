@@ -186,7 +186,7 @@ static const struct config_key keys[] = {
      .fallback = "256",
      FIELD(limit_pending_handshakes),
      .reloads = true,
-     .help = "connections whose handshake has not ended"},
+     .help = "connections whose handshake has not ended; beyond it the oldest is dropped"},
     {.path = "access.callers.allow",
      .type = CONFIG_PATTERNS,
      .fallback = "[\"*\"]",

@@ -112,7 +112,8 @@ static const struct reader_key keys[] = {
     {.help = {.name = "cleanup",
               .type = "fun((pid(), Context) -> term()) | {Module, Function, ExtraArguments}",
               .fallback_text = "one that stops what `setup` has made",
-              .text = "Applied to the subject and the setup's context, whatever has become of the run."},
+              .text = "Applied to the subject and the setup's context, whatever has become of the run. With "
+                      "a `target` there is none unless given."},
      .read = read_cleanup,
      .build = build_cleanup},
     {.help = {.name = "mailbox",
