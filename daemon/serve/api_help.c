@@ -18,19 +18,19 @@ static void append(struct buffer *text, const char *words)
 /* Words in lines, each behind so many spaces. */
 static void append_wrapped(struct buffer *text, const char *words, size_t indent)
 {
-    size_t column = WIDTH;
+    size_t column = 0;
     while (*(words += strspn(words, " "))) {
         size_t size = strcspn(words, " ");
-        if (column + 1 + size > WIDTH) {
-            append(text, column < WIDTH ? "\n" : "");
-            for (column = 0; column < indent; column++)
-                append(text, " ");
-        } else {
-            append(text, " ");
-            column++;
+        if (column && column + 1 + size > WIDTH) {
+            append(text, "\n");
+            column = 0;
         }
+        if (column)
+            append(text, " ");
+        for (size_t i = 0; !column && i < indent; i++)
+            append(text, " ");
         buffer_append(text, words, size);
-        column += size;
+        column += size + (column ? 1 : indent);
         words += size;
     }
     append(text, "\n");
@@ -68,7 +68,6 @@ static void append_table(struct buffer *text, const struct help_table *table)
     append(text, ":\n");
     for (size_t i = 0; i < table->count; i++)
         append_row(text, help_row(table, i));
-    append(text, "\n");
 }
 
 static void append_expectations(struct buffer *text)
@@ -120,6 +119,22 @@ static void append_function(struct buffer *text, const struct api_function *func
     append(text, "\n");
 }
 
+static void append_topics(struct buffer *text)
+{
+    struct buffer topics = {0};
+    size_t count;
+    const struct help_table *const *tables = scenario_tables(&count);
+    append(&topics, "faults, expectations");
+    for (size_t i = 0; i < count; i++) {
+        append(&topics, ", ");
+        append(&topics, tables[i]->name);
+    }
+    buffer_append(&topics, "", 1);
+    append(text, "\nhelp(topic) tells more about each function, each kind of fault, and:\n");
+    append_wrapped(text, (const char *)buffer_bytes(&topics), 2);
+    buffer_free(&topics);
+}
+
 static void answer(struct request *request, struct buffer *text)
 {
     term_build_binary(request_answer(request), buffer_bytes(text), text->size);
@@ -144,14 +159,7 @@ void serve_help(struct api *api, struct request *request)
         term_notation_elixir(functions[i].usage, &text);
         append(&text, "\n");
     }
-    append(&text, "\nhelp(topic) tells more about each of them, about each kind of fault, and about:\n"
-                  "  faults, expectations");
-    const struct help_table *const *tables = scenario_tables(&count);
-    for (size_t i = 0; i < count; i++) {
-        append(&text, ", ");
-        append(&text, tables[i]->name);
-    }
-    append(&text, "\n");
+    append_topics(&text);
     answer(request, &text);
 }
 
@@ -170,6 +178,8 @@ void serve_help_on(struct api *api, struct request *request)
     for (size_t i = 0; i < count; i++)
         if (term_is_atom(topic, tables[i]->name) || (is_run && i == 0))
             append_table(&text, tables[i]);
+    if (is_run)
+        append_topics(&text);
     if (term_is_atom(topic, "expectations"))
         append_expectations(&text);
     append_faults(&text, term_is_atom(topic, "faults") ? NULL : &topic);

@@ -116,7 +116,7 @@ static void append_code(const char *code, size_t size, struct buffer *output)
     struct buffer span = {0};
     buffer_append(&span, code, size);
     buffer_append(&span, "", 1);
-    if (memchr(code, '{', size))
+    if (memchr(code, '{', size) || memchr(code, '[', size))
         term_notation_elixir((const char *)buffer_bytes(&span), output);
     else
         buffer_append(output, code, size);

@@ -10,8 +10,8 @@
  * A single quote in an atom and comments are not known. */
 void term_notation_elixir(const char *erlang, struct buffer *output);
 
-/* Appends prose without the backticks around its code, which is in Erlang's notation: tuples, and what has
- * some, in Elixir's; names, which are the same in both, as they are. */
+/* Appends prose without the backticks around its code, which is in Erlang's notation: tuples, maps
+ * and lists in Elixir's; names, which are the same in both, as they are. */
 void term_notation_prose(const char *prose, struct buffer *output);
 
 #endif
