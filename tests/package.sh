@@ -84,6 +84,7 @@ has_what_it_should() {
         echo "-rw-r--r-- root/root ./usr/lib/systemd/system/harnessd.service"
         echo "-rw-r--r-- root/root ./usr/share/doc/harnessd/README.md"
         echo "-rw-r--r-- root/root ./usr/share/doc/harnessd/copyright"
+        (cd docs/reference && LC_ALL=C ls ./*.md) | sed 's:^\./:-rw-r--r-- root/root ./usr/share/doc/harnessd/docs/reference/:'
         echo "-rw-r--r-- root/root ./usr/share/man/man8/harnessd.8.gz"
     } >"$scratch/expected"
     diff "$scratch/expected" "$scratch/contents"

@@ -59,7 +59,7 @@ step_failed() {
 
 check_format() {
     heading "format: clang-format"
-    files=$(find daemon include tests -name '*.[ch]')
+    files=$(find daemon include docs tests -name '*.[ch]')
     if [ -z "$files" ] || clang-format --dry-run -Werror $files; then
         step_end "formatted"
     else

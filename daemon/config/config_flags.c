@@ -6,16 +6,6 @@
 #include "base/nearest.h"
 #include "dist/node_name.h"
 
-struct config_flag {
-    const char *name;
-    const char *argument;      /* NULL: takes none */
-    const char *key;           /* the key that it sets, or NULL */
-    const char *names;         /* what it makes of node.names, or NULL */
-    enum config_action action; /* what it asks for, CONFIG_RUN for nothing else */
-    enum { FOR_BOTH, FOR_DAEMON, FOR_RUN } whom;
-    const char *help;
-};
-
 enum { FLAG_CONFIG, FLAG_CHECK, FLAG_NAME, FLAG_SNAME, FLAG_CONNECT, FLAG_SET, FLAG_JSON, FLAG_JUNIT };
 
 static const struct config_flag flags[] = {
@@ -57,6 +47,12 @@ static const struct config_flag flags[] = {
 
 #define FLAG_COUNT ARRAY_LENGTH(flags)
 _Static_assert(FLAG_COUNT <= CONFIG_FLAGS_MOST, "config_flags has a value for each flag");
+
+const struct config_flag *config_flags(size_t *count)
+{
+    *count = FLAG_COUNT;
+    return flags;
+}
 
 static void report_unknown_flag(struct config_reading *reading, const char *text)
 {

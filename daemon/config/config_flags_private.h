@@ -9,6 +9,19 @@
 #define CONFIG_FLAGS_MOST 24
 #define CONFIG_USAGE_COLUMN 29 /* where help begins */
 
+struct config_flag {
+    const char *name;
+    const char *argument;      /* NULL: takes none */
+    const char *key;           /* the key that it sets, or NULL */
+    const char *names;         /* what it makes of node.names, or NULL */
+    enum config_action action; /* what it asks for, CONFIG_RUN for nothing else */
+    enum { FOR_BOTH, FOR_DAEMON, FOR_RUN } whom;
+    const char *help;
+};
+
+/* The table. */
+const struct config_flag *config_flags(size_t *count);
+
 struct config_flags {
     const char
         *values[CONFIG_FLAGS_MOST]; /* by position; "" for a flag without argument, NULL when not given */

@@ -8,14 +8,21 @@ static const struct outcome_row {
     const char *name;
     const char *text;
     int exit_status;
+    const char *help;
 } outcome_rows[OUTCOME_COUNT] = {
-    [OUTCOME_NONE] = {"nil", "under way", 1},
-    [OUTCOME_COMPLETED] = {"completed", "completed", 0},
-    [OUTCOME_MISSED] = {"missed", "an expectation was missed", 1},
-    [OUTCOME_FAILED] = {"failed", "failed", 1},
-    [OUTCOME_CANCELLED] = {"cancelled", "cancelled", 1},
-    [OUTCOME_INTERRUPTED] = {"interrupted", "interrupted", 1},
-    [OUTCOME_NOT_RUN] = {"not_run", "not run", 2},
+    [OUTCOME_NONE] = {"nil", "under way", 1, "It is not over yet, or how it has ended is not known."},
+    [OUTCOME_COMPLETED] = {"completed", "completed", 0, "All that was asked of it was met."},
+    [OUTCOME_MISSED] = {"missed", "an expectation was missed", 1,
+                        "An expectation was not met, whatever else has failed."},
+    [OUTCOME_FAILED] = {"failed", "failed", 1,
+                        "Something else went wrong, in the run or in its cleanup; or no operation has "
+                        "succeeded, and there is no `max_error_rate` that allows it, though the caller is "
+                        "answered `{ok, Report}` then."},
+    [OUTCOME_CANCELLED] = {"cancelled", "cancelled", 1, "It was asked to end."},
+    [OUTCOME_INTERRUPTED] = {"interrupted", "interrupted", 1, "The daemon ended in the midst of it."},
+    [OUTCOME_NOT_RUN] = {"not_run", "not run", 2,
+                         "It was invalid, busy or not allowed, had texts that could not be resolved, or was "
+                         "a dry run with a problem."},
 };
 
 const char *outcome_name(enum outcome outcome)
@@ -28,6 +35,12 @@ const char *outcome_text(enum outcome outcome)
 {
     assert(outcome < OUTCOME_COUNT);
     return outcome_rows[outcome].text;
+}
+
+const char *outcome_help(enum outcome outcome)
+{
+    assert(outcome < OUTCOME_COUNT);
+    return outcome_rows[outcome].help;
 }
 
 int outcome_exit_status(enum outcome outcome)

@@ -7,15 +7,6 @@
 #include "base/compiler.h"
 #include "term/term_text.h"
 
-const char *const expectation_names[EXPECTATION_KINDS] = {
-    [EXPECT_TIME_MS] = "max_time_ms",       [EXPECT_MEMORY_BYTES] = "max_memory_bytes",
-    [EXPECT_REDUCTIONS] = "max_reductions", [EXPECT_P50_US] = "max_p50_us",
-    [EXPECT_P90_US] = "max_p90_us",         [EXPECT_P95_US] = "max_p95_us",
-    [EXPECT_P99_US] = "max_p99_us",         [EXPECT_P999_US] = "max_p999_us",
-    [EXPECT_ERROR_RATE] = "max_error_rate", [EXPECT_OPS_PER_S] = "min_ops_per_s",
-    [EXPECT_MAILBOX] = "max_mailbox",       [EXPECT_RECOVERY_MS] = "max_recovery_ms",
-};
-
 /* --- Figures --- */
 
 static bool measure_time(const struct measured *measured, double unused, double *figure)
@@ -79,27 +70,131 @@ static bool measure_recovery(const struct measured *measured, double unused, dou
 /* --- Kinds --- */
 
 static const struct kind {
+    struct help help;
     bool (*measure)(const struct measured *measured, double parameter, double *figure);
     double parameter;
     int decimals;
     bool is_minimum;
     bool needs_process;
     const char *what;
-    const char *unit;
+    const char *suffix; /* of figures in messages */
 } kinds[EXPECTATION_KINDS] = {
-    [EXPECT_TIME_MS] = {measure_time, 0, 2, false, false, "Execution time", "ms"},
-    [EXPECT_MEMORY_BYTES] = {measure_memory, 0, 0, false, true, "Memory usage", " bytes"},
-    [EXPECT_REDUCTIONS] = {measure_reductions, 0, 0, false, true, "Reductions", ""},
-    [EXPECT_P50_US] = {measure_quantile, 0.5, 0, false, false, "Latency p50", "us"},
-    [EXPECT_P90_US] = {measure_quantile, 0.9, 0, false, false, "Latency p90", "us"},
-    [EXPECT_P95_US] = {measure_quantile, 0.95, 0, false, false, "Latency p95", "us"},
-    [EXPECT_P99_US] = {measure_quantile, 0.99, 0, false, false, "Latency p99", "us"},
-    [EXPECT_P999_US] = {measure_quantile, 0.999, 0, false, false, "Latency p99.9", "us"},
-    [EXPECT_ERROR_RATE] = {measure_error_rate, 0, 6, false, false, "Error rate", ""},
-    [EXPECT_OPS_PER_S] = {measure_rate, 0, 2, true, false, "Rate of operations", "/s"},
-    [EXPECT_MAILBOX] = {measure_mailbox, 0, 0, false, false, "Mailbox length", ""},
-    [EXPECT_RECOVERY_MS] = {measure_recovery, 0, 0, false, false, "Recovery time", "ms"},
+    [EXPECT_TIME_MS] = {.help = {.name = "max_time_ms",
+                                 .type = "number()",
+                                 .unit = "ms",
+                                 .text = "The time of all threads and the chaos beside them."},
+                        .measure = measure_time,
+                        .decimals = 2,
+                        .what = "Execution time",
+                        .suffix = "ms"},
+    [EXPECT_MEMORY_BYTES] =
+        {.help = {.name = "max_memory_bytes",
+                  .type = "number()",
+                  .unit = "bytes",
+                  .text =
+                      "How much the memory of the hooks' node has grown meanwhile; 0 when it has shrunk."},
+         .measure = measure_memory,
+         .needs_process = true,
+         .what = "Memory usage",
+         .suffix = " bytes"},
+    [EXPECT_REDUCTIONS] = {.help = {.name = "max_reductions",
+                                    .type = "number()",
+                                    .text =
+                                        "Reductions of the session, the process that hooks are applied in."},
+                           .measure = measure_reductions,
+                           .needs_process = true,
+                           .what = "Reductions",
+                           .suffix = ""},
+    [EXPECT_P50_US] =
+        {.help = {.name = "max_p50_us",
+                  .type = "number()",
+                  .unit = "us",
+                  .text = "The p50 of response times: from when an operation was to start to its answer."},
+         .measure = measure_quantile,
+         .parameter = 0.5,
+         .what = "Latency p50",
+         .suffix = "us"},
+    [EXPECT_P90_US] =
+        {.help = {.name = "max_p90_us",
+                  .type = "number()",
+                  .unit = "us",
+                  .text = "The p90 of response times: from when an operation was to start to its answer."},
+         .measure = measure_quantile,
+         .parameter = 0.9,
+         .what = "Latency p90",
+         .suffix = "us"},
+    [EXPECT_P95_US] =
+        {.help = {.name = "max_p95_us",
+                  .type = "number()",
+                  .unit = "us",
+                  .text = "The p95 of response times: from when an operation was to start to its answer."},
+         .measure = measure_quantile,
+         .parameter = 0.95,
+         .what = "Latency p95",
+         .suffix = "us"},
+    [EXPECT_P99_US] =
+        {.help = {.name = "max_p99_us",
+                  .type = "number()",
+                  .unit = "us",
+                  .text = "The p99 of response times: from when an operation was to start to its answer."},
+         .measure = measure_quantile,
+         .parameter = 0.99,
+         .what = "Latency p99",
+         .suffix = "us"},
+    [EXPECT_P999_US] =
+        {.help = {.name = "max_p999_us",
+                  .type = "number()",
+                  .unit = "us",
+                  .text = "The p99.9 of response times: from when an operation was to start to its answer."},
+         .measure = measure_quantile,
+         .parameter = 0.999,
+         .what = "Latency p99.9",
+         .suffix = "us"},
+    [EXPECT_ERROR_RATE] =
+        {.help = {.name = "max_error_rate",
+                  .type = "number()",
+                  .text =
+                      "The part of the operations that failed, from 0 to 1, dropped arrivals among them."},
+         .measure = measure_error_rate,
+         .decimals = 6,
+         .what = "Error rate",
+         .suffix = ""},
+    [EXPECT_OPS_PER_S] = {.help = {.name = "min_ops_per_s",
+                                   .type = "number()",
+                                   .unit = "operations/s",
+                                   .text = "Operations that ended, by the time of the load."},
+                          .measure = measure_rate,
+                          .decimals = 2,
+                          .is_minimum = true,
+                          .what = "Rate of operations",
+                          .suffix = "/s"},
+    [EXPECT_MAILBOX] = {.help = {.name = "max_mailbox",
+                                 .type = "number()",
+                                 .unit = "messages",
+                                 .text = "The longest mailbox that was observed."},
+                        .measure = measure_mailbox,
+                        .what = "Mailbox length",
+                        .suffix = ""},
+    [EXPECT_RECOVERY_MS] =
+        {.help = {.name = "max_recovery_ms",
+                  .type = "number()",
+                  .unit = "ms",
+                  .text = "The longest time from a fault to the first success of the target that it was done "
+                          "to. One that never recovers counts up to the end of the load."},
+         .measure = measure_recovery,
+         .what = "Recovery time",
+         .suffix = "ms"},
 };
+
+const struct help *expectation_help(enum expectation_kind kind)
+{
+    return &kinds[kind].help;
+}
+
+const char *expectation_name(enum expectation_kind kind)
+{
+    return kinds[kind].help.name;
+}
 
 uint32_t expectations_of_process(void)
 {
@@ -161,8 +256,8 @@ void expectation_build_error(const struct expectation *expectation, const struct
     (void)kind->measure(measured, kind->parameter, &figure);
     print_figure(figure, kind->decimals, figure_text, sizeof(figure_text));
     term_text(expectation->value, limit_text, sizeof(limit_text));
-    snprintf(message, sizeof(message), "%s %s%s %s of %s%s", kind->what, figure_text, kind->unit,
-             kind->is_minimum ? "below minimum" : "exceeded maximum", limit_text, kind->unit);
+    snprintf(message, sizeof(message), "%s %s%s %s of %s%s", kind->what, figure_text, kind->suffix,
+             kind->is_minimum ? "below minimum" : "exceeded maximum", limit_text, kind->suffix);
     if (!elixir) {
         term_build_text(builder, message);
         return;
@@ -204,7 +299,7 @@ void expectations_build(const struct expectations *expectations, const struct me
         double figure;
         term_build_map(builder, 4);
         term_build_key(builder, "expectation");
-        term_build_atom(builder, expectation_names[expectation->kind]);
+        term_build_atom(builder, expectation_name(expectation->kind));
         term_build_key(builder, "limit");
         term_build_term(builder, expectation->value);
         term_build_key(builder, "measured");

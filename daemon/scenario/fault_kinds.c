@@ -1,33 +1,59 @@
 #include "scenario/fault_kinds.h"
 
+#include <ctype.h>
+#include <string.h>
+
+#include "term/term_constant.h"
 #include "term/term_read.h"
 
-#define MOST_MS 4294967295LL
-#define NONE (-1)
-
-static const char *const option_texts[FAULT_OPTION_NAMES] = {
-    [FAULT_WHEN] = "spec",
-    [FAULT_REASON] = "reason",
-    [FAULT_KILL_RATE] = "kill_rate",
-    [FAULT_KILL_INTERVAL_MS] = "kill_interval_ms",
-    [FAULT_KILL_REASON] = "kill_reason",
-    [FAULT_DURATION_MS] = "duration_ms",
-    [FAULT_COUNT] = "count",
-    [FAULT_MESSAGE] = "message",
-    [FAULT_PERCENTAGE] = "percentage",
-    [FAULT_SPAWN_COUNT] = "spawn_count",
-    [FAULT_SIZE_MB] = "size_mb",
-    [FAULT_SCHEDULERS] = "schedulers",
-    [FAULT_NODES] = "nodes",
-    [FAULT_NODE] = "node",
-    [FAULT_MODULE] = "module",
-    [FAULT_FUNCTION] = "function",
-    [FAULT_ARGUMENTS] = "arguments",
+static const struct {
+    const char *text;
+    const char *unit;
+} names[FAULT_OPTION_NAMES] = {
+    [FAULT_WHEN] = {"spec", NULL},
+    [FAULT_REASON] = {"reason", NULL},
+    [FAULT_KILL_RATE] = {"kill_rate", NULL},
+    [FAULT_KILL_INTERVAL_MS] = {"kill_interval_ms", "ms"},
+    [FAULT_KILL_REASON] = {"kill_reason", NULL},
+    [FAULT_DURATION_MS] = {"duration_ms", "ms"},
+    [FAULT_COUNT] = {"count", NULL},
+    [FAULT_MESSAGE] = {"message", NULL},
+    [FAULT_PERCENTAGE] = {"percentage", NULL},
+    [FAULT_SPAWN_COUNT] = {"spawn_count", NULL},
+    [FAULT_SIZE_MB] = {"size_mb", "MB"},
+    [FAULT_SCHEDULERS] = {"schedulers", NULL},
+    [FAULT_NODES] = {"nodes", NULL},
+    [FAULT_NODE] = {"node", NULL},
+    [FAULT_MODULE] = {"module", NULL},
+    [FAULT_FUNCTION] = {"function", NULL},
+    [FAULT_ARGUMENTS] = {"arguments", NULL},
 };
 
 const char *fault_option_text(enum fault_option_name name)
 {
-    return option_texts[name];
+    return names[name].text;
+}
+
+struct help fault_option_help(const struct fault_option *option)
+{
+    static const char *const types[FAULT_TYPE_COUNT] = {
+        [FAULT_INTEGER] = "pos_integer()",
+        [FAULT_FRACTION] = "number()",
+        [FAULT_ATOM] = "atom()",
+        [FAULT_TERM] = "term()",
+        [FAULT_LIST] = "[term()]",
+        [FAULT_CRASH_SPEC] = "immediate | {after_ms, Milliseconds} | {random, Probability}",
+        [FAULT_NODE_NAME] = "node()",
+        [FAULT_NODE_GROUPS] = "[node() | [node()]]",
+    };
+    bool may_be_zero = option->type == FAULT_INTEGER && option->least == 0;
+    return (struct help){.name = names[option->name].text,
+                         .type = may_be_zero ? "non_neg_integer()" : types[option->type],
+                         .unit = names[option->name].unit,
+                         .fallback = option->fallback,
+                         .fallback_text = option->fallback_text,
+                         .is_required = option->is_required,
+                         .text = option->help};
 }
 
 uint64_t fault_held_ms(const struct fault_action *action)
@@ -152,120 +178,219 @@ static void build_halt(const struct fault_action *action, struct term pids, stru
 
 /* --- The table --- */
 
-#define MILLISECONDS(name, standard)                                                                         \
+#define ARGUMENT(which, kind, words)                                                                         \
     {                                                                                                        \
-        name, FAULT_INTEGER, 1, MOST_MS, NULL, standard                                                      \
+        .name = (which), .type = (kind), .is_required = true, .help = (words)                                \
+    }
+
+/* A time that is an argument, and one that a resource is held for. */
+#define FOR_SO_LONG                                                                                          \
+    {                                                                                                        \
+        .name = FAULT_DURATION_MS, .type = FAULT_INTEGER, .least = 1, .most = FAULT_MS_MOST,                 \
+        .is_required = true, .help = "How long."                                                             \
+    }
+#define HELD_FOR                                                                                             \
+    {                                                                                                        \
+        .name = FAULT_DURATION_MS, .type = FAULT_INTEGER, .least = 1, .most = FAULT_MS_MOST,                 \
+        .fallback_text = "as long as the load goes on, a minute at most", .help = "How long it is held."     \
     }
 
 static const struct fault_kind kinds[] = {
     {.name = "inject_crash",
+     .help = "Crashes processes by an exit signal. One that traps exits survives any reason but `kill`.",
      .victim = FAULT_PROCESSES,
      .doing = FAULT_CRASH,
-     .arguments = {{FAULT_WHEN, FAULT_CRASH_SPEC, 0, 0, NULL, NONE}},
+     .arguments = {ARGUMENT(FAULT_WHEN, FAULT_CRASH_SPEC,
+                            "When it is due, or with what probability. One that is delayed crashes whoever "
+                            "has the target's name by then.")},
      .argument_count = 1,
      .has_options = true,
-     .options = {{FAULT_REASON, FAULT_TERM, 0, 0,
-                  "w\x0f"
-                  "chaos_injection",
-                  NONE}},
+     .options = {{.name = FAULT_REASON,
+                  .type = FAULT_TERM,
+                  .fallback = TERM_CONSTANT_ATOM("chaos_injection"),
+                  .help = "The reason of the exit."}},
      .option_count = 1,
      .build = build_crash},
     {.name = "kill_children",
+     .help = "Kills children of a supervisor again and again, drawn each time.",
      .victim = FAULT_SUPERVISOR,
      .doing = FAULT_KILL_ROUNDS,
      .has_options = true,
-     .options = {{FAULT_KILL_RATE, FAULT_FRACTION, 0, 1, NULL, 0.3},
-                 {FAULT_DURATION_MS, FAULT_INTEGER, 0, MOST_MS, NULL, 5000},
-                 MILLISECONDS(FAULT_KILL_INTERVAL_MS, 100),
-                 {FAULT_KILL_REASON, FAULT_TERM, 0, 0, "w\x04kill", NONE}},
+     .options = {{.name = FAULT_KILL_RATE,
+                  .type = FAULT_FRACTION,
+                  .most = 1,
+                  .fallback = TERM_CONSTANT_FLOAT(0.3),
+                  .help = "The part of its children that is killed each time, from 0 to 1."},
+                 {.name = FAULT_DURATION_MS,
+                  .type = FAULT_INTEGER,
+                  .most = FAULT_MS_MOST,
+                  .fallback = TERM_CONSTANT_INTEGER(5000),
+                  .help = "How long it goes on."},
+                 {.name = FAULT_KILL_INTERVAL_MS,
+                  .type = FAULT_INTEGER,
+                  .least = 1,
+                  .most = FAULT_MS_MOST,
+                  .fallback = TERM_CONSTANT_INTEGER(100),
+                  .help = "Time from one killing to the next."},
+                 {.name = FAULT_KILL_REASON,
+                  .type = FAULT_TERM,
+                  .fallback = TERM_CONSTANT_ATOM("kill"),
+                  .help = "The reason of the exits."}},
      .option_count = 4,
      .build = build_kill},
     {.name = "suspend",
+     .help = "Suspends processes, as `erlang:suspend_process/1` does.",
+     .undone = "They are resumed.",
      .victim = FAULT_PROCESSES,
      .doing = FAULT_HOLD,
      .lasts = true,
-     .arguments = {MILLISECONDS(FAULT_DURATION_MS, NONE)},
+     .arguments = {FOR_SO_LONG},
      .argument_count = 1,
      .build = build_suspend},
     {.name = "flood",
+     .help = "Sends processes many messages at once.",
      .victim = FAULT_PROCESSES,
      .doing = FAULT_ACT,
      .has_options = true,
-     .options = {{FAULT_COUNT, FAULT_INTEGER, 1, 10000000, NULL, 1000},
-                 {FAULT_MESSAGE, FAULT_TERM, 0, 0, "w\x0eharnessd_flood", NONE}},
+     .options = {{.name = FAULT_COUNT,
+                  .type = FAULT_INTEGER,
+                  .least = 1,
+                  .most = 10000000,
+                  .fallback = TERM_CONSTANT_INTEGER(1000),
+                  .help = "Messages to each."},
+                 {.name = FAULT_MESSAGE,
+                  .type = FAULT_TERM,
+                  .fallback = TERM_CONSTANT_ATOM("harnessd_flood"),
+                  .help = "The message."}},
      .option_count = 2,
      .build = build_flood},
     {.name = "garbage_collect",
+     .help = "Has processes collect their garbage.",
      .victim = FAULT_PROCESSES,
      .doing = FAULT_ACT,
      .has_options = true,
      .build = build_garbage_collect},
     {.name = "exhaust",
      .resource = "process_limit",
+     .help = "Starts processes that do nothing.",
+     .undone = "The processes end.",
      .victim = FAULT_TARGET_NODE,
      .doing = FAULT_HOLD,
      .lasts = true,
      .has_options = true,
-     .options = {{FAULT_PERCENTAGE, FAULT_FRACTION, 0, 1, NULL, 0.05},
-                 {FAULT_SPAWN_COUNT, FAULT_INTEGER, 1, 134217727, NULL, NONE},
-                 MILLISECONDS(FAULT_DURATION_MS, NONE)},
+     .options = {{.name = FAULT_PERCENTAGE,
+                  .type = FAULT_FRACTION,
+                  .most = 1,
+                  .fallback = TERM_CONSTANT_FLOAT(0.05),
+                  .help = "How many, as a part of 10,000, from 0 to 1."},
+                 {.name = FAULT_SPAWN_COUNT,
+                  .type = FAULT_INTEGER,
+                  .least = 1,
+                  .most = 134217727,
+                  .fallback_text = "what `percentage` says",
+                  .help = "How many."},
+                 HELD_FOR},
      .option_count = 3,
      .build = build_processes},
     {.name = "exhaust",
      .resource = "ets_tables",
+     .help = "Makes tables of `ets`.",
+     .undone = "The tables are deleted.",
      .victim = FAULT_TARGET_NODE,
      .doing = FAULT_HOLD,
      .lasts = true,
      .has_options = true,
-     .options = {{FAULT_COUNT, FAULT_INTEGER, 1, 10000000, NULL, 50}, MILLISECONDS(FAULT_DURATION_MS, NONE)},
+     .options = {{.name = FAULT_COUNT,
+                  .type = FAULT_INTEGER,
+                  .least = 1,
+                  .most = 10000000,
+                  .fallback = TERM_CONSTANT_INTEGER(50),
+                  .help = "How many."},
+                 HELD_FOR},
      .option_count = 2,
      .build = build_tables},
     {.name = "exhaust",
      .resource = "memory",
+     .help = "Takes memory: at most four fifths of what the system and the node's control group say is "
+             "available, or 1,024 MB where they say nothing.",
+     .undone = "It is freed.",
      .victim = FAULT_TARGET_NODE,
      .doing = FAULT_HOLD,
      .lasts = true,
      .has_options = true,
-     .options = {{FAULT_SIZE_MB, FAULT_INTEGER, 1, 1048576, NULL, 10}, MILLISECONDS(FAULT_DURATION_MS, NONE)},
+     .options = {{.name = FAULT_SIZE_MB,
+                  .type = FAULT_INTEGER,
+                  .least = 1,
+                  .most = 1048576,
+                  .fallback = TERM_CONSTANT_INTEGER(10),
+                  .help = "How much."},
+                 HELD_FOR},
      .option_count = 2,
      .build = build_memory},
     {.name = "exhaust",
      .resource = "ports",
+     .help = "Opens ports.",
+     .undone = "The ports are closed.",
      .victim = FAULT_TARGET_NODE,
      .doing = FAULT_HOLD,
      .lasts = true,
      .has_options = true,
-     .options = {{FAULT_COUNT, FAULT_INTEGER, 1, 134217727, NULL, 50}, MILLISECONDS(FAULT_DURATION_MS, NONE)},
+     .options = {{.name = FAULT_COUNT,
+                  .type = FAULT_INTEGER,
+                  .least = 1,
+                  .most = 134217727,
+                  .fallback = TERM_CONSTANT_INTEGER(50),
+                  .help = "How many."},
+                 HELD_FOR},
      .option_count = 2,
      .build = build_ports},
     {.name = "burn_cpu",
+     .help = "Keeps schedulers busy.",
+     .undone = "The processes that do so end.",
      .victim = FAULT_TARGET_NODE,
      .doing = FAULT_HOLD,
      .lasts = true,
      .has_options = true,
-     .options = {{FAULT_SCHEDULERS, FAULT_INTEGER, 1, 1024, NULL, NONE},
-                 MILLISECONDS(FAULT_DURATION_MS, 1000)},
+     .options = {{.name = FAULT_SCHEDULERS,
+                  .type = FAULT_INTEGER,
+                  .least = 1,
+                  .most = 1024,
+                  .fallback_text = "as many as are online",
+                  .help = "How many."},
+                 {.name = FAULT_DURATION_MS,
+                  .type = FAULT_INTEGER,
+                  .least = 1,
+                  .most = FAULT_MS_MOST,
+                  .fallback = TERM_CONSTANT_INTEGER(1000),
+                  .help = "How long."}},
      .option_count = 2,
      .build = build_burn},
     {.name = "disconnect",
+     .help = "Keeps nodes apart. It names its nodes and takes no target.",
+     .undone = "They are connected again.",
      .victim = FAULT_TARGET_NODE,
      .doing = FAULT_SPLIT,
      .lasts = true,
-     .arguments = {{FAULT_NODES, FAULT_NODE_GROUPS, 0, 0, NULL, NONE}, MILLISECONDS(FAULT_DURATION_MS, NONE)},
+     .arguments = {ARGUMENT(FAULT_NODES, FAULT_NODE_GROUPS,
+                            "At least two nodes, or lists of nodes that stay together: each is kept from "
+                            "those of the other lists."),
+                   FOR_SO_LONG},
      .argument_count = 2,
      .build = build_split},
     {.name = "halt_node",
+     .help = "Halts a node at once. It names its node and takes no target.",
      .victim = FAULT_TARGET_NODE,
      .doing = FAULT_HALT,
-     .arguments = {{FAULT_NODE, FAULT_NODE_NAME, 0, 0, NULL, NONE}},
+     .arguments = {ARGUMENT(FAULT_NODE, FAULT_NODE_NAME, "Another node than the daemon's.")},
      .argument_count = 1,
      .build = build_halt},
     {.name = "apply",
+     .help = "Applies a function; what it does is not undone.",
      .victim = FAULT_TARGET_NODE,
      .doing = FAULT_ACT,
-     .arguments = {{FAULT_MODULE, FAULT_ATOM, 0, 0, NULL, NONE},
-                   {FAULT_FUNCTION, FAULT_ATOM, 0, 0, NULL, NONE},
-                   {FAULT_ARGUMENTS, FAULT_LIST, 0, 0, NULL, NONE}},
+     .arguments = {ARGUMENT(FAULT_MODULE, FAULT_ATOM, "Its module."),
+                   ARGUMENT(FAULT_FUNCTION, FAULT_ATOM, "Its name."),
+                   ARGUMENT(FAULT_ARGUMENTS, FAULT_LIST, "Its arguments.")},
      .argument_count = 3,
      .build = build_apply},
 };
@@ -279,4 +404,43 @@ const struct fault_kind *fault_kinds(size_t *count)
 size_t fault_kind_number(const struct fault_kind *kind)
 {
     return (size_t)(kind - kinds);
+}
+
+/* --- In words --- */
+
+const char *fault_victim_text(enum fault_victim victim)
+{
+    static const char *const texts[] = {[FAULT_PROCESSES] = "processes",
+                                        [FAULT_SUPERVISOR] = "children of a supervisor",
+                                        [FAULT_TARGET_NODE] = "nodes"};
+    return texts[victim];
+}
+
+/* kill_rate becomes KillRate. */
+static void append_variable(struct buffer *output, const char *name)
+{
+    bool is_first = true;
+    for (; *name; name++) {
+        char c = is_first ? (char)toupper((unsigned char)*name) : *name;
+        is_first = *name == '_';
+        if (!is_first)
+            buffer_append(output, &c, 1);
+    }
+}
+
+void fault_kind_shape(const struct fault_kind *kind, struct buffer *output)
+{
+    buffer_append(output, "{", 1);
+    buffer_append(output, kind->name, strlen(kind->name));
+    if (kind->resource) {
+        buffer_append(output, ", ", 2);
+        buffer_append(output, kind->resource, strlen(kind->resource));
+    }
+    for (size_t i = 0; i < kind->argument_count; i++) {
+        buffer_append(output, ", ", 2);
+        append_variable(output, fault_option_text(kind->arguments[i].name));
+    }
+    if (kind->has_options)
+        buffer_append(output, ", Options", 9);
+    buffer_append(output, "}", 1);
 }

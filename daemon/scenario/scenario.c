@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "scenario/scenario_texts.h"
+#include "scenario_private.h"
 
 void scenario_free(struct scenario *scenario)
 {
@@ -24,15 +25,11 @@ void scenario_free(struct scenario *scenario)
 
 void operation_build(const struct operation *operation, struct term message, struct term_builder *builder)
 {
-    static const char *const names[] = {
-        [OPERATION_CALL] = "call",  [OPERATION_CAST] = "cast",       [OPERATION_CUSTOM] = "custom",
-        [OPERATION_SEND] = "$send", [OPERATION_CAST_ONLY] = "$cast", [OPERATION_SLEEP] = "$sleep",
-    };
     if (operation->kind == OPERATION_CUSTOM) {
-        term_build_atom(builder, names[operation->kind]);
+        term_build_atom(builder, operation_tag(operation->kind));
         return;
     }
     term_build_tuple(builder, 2);
-    term_build_atom(builder, names[operation->kind]);
+    term_build_atom(builder, operation_tag(operation->kind));
     term_build_term(builder, message);
 }

@@ -26,14 +26,16 @@ static enum expectation_kind read_kind(struct problems *problems, struct term na
 {
     char word[TERM_ATOM_BYTES + 1];
     struct excerpt text;
+    const char *names[EXPECTATION_KINDS];
     size_t kind = 0;
-    while (kind < EXPECTATION_KINDS && !term_is_atom(name, expectation_names[kind]))
+    for (size_t i = 0; i < EXPECTATION_KINDS; i++)
+        names[i] = expectation_name((enum expectation_kind)i);
+    while (kind < EXPECTATION_KINDS && !term_is_atom(name, names[kind]))
         kind++;
     if (kind < EXPECTATION_KINDS)
         return (enum expectation_kind)kind;
-    const char *nearest = term_read_atom(name, word)
-                              ? nearest_word(word, strlen(word), expectation_names, EXPECTATION_KINDS)
-                              : NULL;
+    const char *nearest =
+        term_read_atom(name, word) ? nearest_word(word, strlen(word), names, EXPECTATION_KINDS) : NULL;
     problems_add(problems, "unknown_key", "%s is not an expectation%s%s", excerpt(&text, name),
                  nearest ? "; did you mean " : "", nearest ? nearest : "");
     return EXPECTATION_KINDS;
@@ -55,7 +57,7 @@ void scenario_term_read_expectations(struct term term, struct expectations *expe
         enum expectation_kind kind = read_kind(problems, key);
         if (kind == EXPECTATION_KINDS)
             continue;
-        problems_enter_key(problems, expectation_names[kind]);
+        problems_enter_key(problems, expectation_name(kind));
         read_expectation(problems, expectations, kind, value);
         problems_leave(problems);
     }
@@ -72,7 +74,7 @@ void build_expectations(const struct scenario *scenario, struct term_builder *bu
     term_build_list(builder, expectations->count);
     for (size_t i = 0; i < expectations->count; i++) {
         term_build_tuple(builder, 2);
-        term_build_atom(builder, expectation_names[expectations->items[i].kind]);
+        term_build_atom(builder, expectation_name(expectations->items[i].kind));
         term_build_term(builder, expectations->items[i].value);
     }
     if (expectations->count)
@@ -87,7 +89,7 @@ static void read_abort_name(struct reader *reader, struct term name)
         return;
     if (!expectations_have(&scenario->expectations, kind))
         problems_add(reader->problems, "required", "performance_expectations has no %s to judge by",
-                     expectation_names[kind]);
+                     expectation_name(kind));
     scenario->abort_when |= 1u << kind;
 }
 
@@ -119,7 +121,7 @@ void build_abort_when(const struct scenario *scenario, struct term_builder *buil
     term_build_list(builder, count);
     for (size_t kind = 0; kind < EXPECTATION_KINDS; kind++)
         if (scenario->abort_when & 1u << kind)
-            term_build_atom(builder, expectation_names[kind]);
+            term_build_atom(builder, expectation_name((enum expectation_kind)kind));
     if (count)
         term_build_nil(builder);
 }

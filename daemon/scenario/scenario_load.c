@@ -5,16 +5,12 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "term/term_constant.h"
 #include "term/term_read.h"
 
 #define MAX_RATE 10000000.0
 #define MAX_STAGES 1000
 #define MAX_QUEUED 10000000ULL
-#define DEFAULT_IN_FLIGHT 1000
-#define DEFAULT_QUEUED 100000
-#define DEFAULT_EVENTS 1000
-#define MAX_WEIGHT 1e15
-#define MAX_KEY_POSITION 16777215
 
 /* The forms of a load, a bit each, by the keys that they have. */
 enum form { FORM_THREADS = 1, FORM_RATE = 2, FORM_STAGED_THREADS = 4, FORM_STAGED_RATE = 8 };
@@ -137,10 +133,34 @@ static void read_stage_rate(struct reader *reader, struct term value)
     (void)read_rate(reader, value, false, &last_stage(reader)->level);
 }
 
-static const struct reader_key thread_stage_keys[] = {{"duration_ms", read_stage_duration, NULL, true},
-                                                      {"threads", read_stage_threads, NULL, true}};
-static const struct reader_key rate_stage_keys[] = {{"duration_ms", read_stage_duration, NULL, true},
-                                                    {"rate", read_stage_rate, NULL, true}};
+static const struct reader_key thread_stage_keys[] = {
+    {.help = {.name = "duration_ms",
+              .type = "pos_integer()",
+              .unit = "ms",
+              .is_required = true,
+              .text = "How long the stage lasts."},
+     .read = read_stage_duration},
+    {.help = {.name = "threads",
+              .type = "non_neg_integer()",
+              .is_required = true,
+              .text = "Threads at the end of the stage, or all the time with a `ramp` in steps."},
+     .read = read_stage_threads},
+};
+
+static const struct reader_key rate_stage_keys[] = {
+    {.help = {.name = "duration_ms",
+              .type = "pos_integer()",
+              .unit = "ms",
+              .is_required = true,
+              .text = "How long the stage lasts."},
+     .read = read_stage_duration},
+    {.help = {.name = "rate",
+              .type = "number()",
+              .unit = "operations/s",
+              .is_required = true,
+              .text = "Arrivals at the end of the stage, or all the time with a `ramp` in steps."},
+     .read = read_stage_rate},
+};
 
 static void read_stage(struct reader *reader, struct term value, bool of_threads)
 {
@@ -199,37 +219,112 @@ static void read_rate_stages(struct reader *reader, struct term value)
 enum load_key { KEY_THREADS, KEY_RATE, KEY_STAGES, KEY_ITERATIONS, KEY_DURATION, KEY_COUNT = 10 };
 
 static const struct reader_key load_keys[KEY_COUNT] = {
-    [KEY_THREADS] = {"threads", read_load_threads, NULL, false},
-    [KEY_RATE] = {"rate", read_load_rate, NULL, false},
-    [KEY_STAGES] = {"stages", read_thread_stages, NULL, false},
-    [KEY_ITERATIONS] = {"iterations", read_iterations, NULL, false},
-    [KEY_DURATION] = {"duration_ms", read_duration, NULL, false},
-    {"think_ms", read_think, NULL, false},
-    {"arrival", read_arrival, NULL, false},
-    {"max_in_flight", read_max_in_flight, NULL, false},
-    {"max_queued", read_max_queued, NULL, false},
-    {"ramp", read_ramp, NULL, false},
+    [KEY_THREADS] =
+        {.help = {.name = "threads",
+                  .type = "pos_integer()",
+                  .text = "Virtual threads, each of which starts an operation when its last one has ended."},
+         .read = read_load_threads,
+         .forms = FORM_THREADS},
+    [KEY_RATE] = {.help = {.name = "rate",
+                           .type = "number()",
+                           .unit = "operations/s",
+                           .text = "Arrivals, whether other operations have ended or not."},
+                  .read = read_load_rate,
+                  .forms = FORM_RATE},
+    [KEY_STAGES] = {.help = {.name = "stages",
+                             .type = "[stage()]",
+                             .text = "What the threads or the rate go through, one after the other."},
+                    .read = read_thread_stages,
+                    .forms = FORMS_STAGED},
+    [KEY_ITERATIONS] = {.help = {.name = "iterations",
+                                 .type = "pos_integer()",
+                                 .text = "How often each thread does its `operations`, or how many of a "
+                                         "`mix` it does; instead of `duration_ms`."},
+                        .read = read_iterations,
+                        .forms = FORM_THREADS},
+    [KEY_DURATION] = {.help = {.name = "duration_ms",
+                               .type = "pos_integer()",
+                               .unit = "ms",
+                               .text = "How long operations are started; what is under way then is awaited."},
+                      .read = read_duration,
+                      .forms = FORM_THREADS | FORM_RATE},
+    {.help = {.name = "think_ms",
+              .type = "non_neg_integer() | {Low, High}",
+              .unit = "ms",
+              .fallback = TERM_CONSTANT_INTEGER(0),
+              .text = "Time of a thread between two operations. It begins somewhere in its first thinking, "
+                      "so that threads do not march in step."},
+     .read = read_think,
+     .forms = FORMS_CLOSED},
+    {.help = {.name = "arrival",
+              .type = "constant | poisson",
+              .fallback = TERM_CONSTANT_ATOM("constant"),
+              .text = "Whether arrivals are evenly spaced, or those of a Poisson process."},
+     .read = read_arrival,
+     .forms = FORMS_OPEN},
+    {.help = {.name = "max_in_flight",
+              .type = "pos_integer()",
+              .unit = "operations",
+              .fallback = TERM_CONSTANT_INTEGER(1000),
+              .text = "An arrival that finds so many under way waits."},
+     .read = read_max_in_flight,
+     .forms = FORMS_OPEN},
+    {.help = {.name = "max_queued",
+              .type = "non_neg_integer()",
+              .unit = "arrivals",
+              .fallback = TERM_CONSTANT_INTEGER(100000),
+              .text = "An arrival that finds so many waiting is dropped."},
+     .read = read_max_queued,
+     .forms = FORMS_OPEN},
+    {.help = {.name = "ramp",
+              .type = "linear | step",
+              .fallback = TERM_CONSTANT_ATOM("linear"),
+              .text = "Whether a stage goes from the level of the one before, the first from 0, to its own, "
+                      "or has it all the time."},
+     .read = read_ramp,
+     .forms = FORMS_STAGED},
 };
 
-/* In which forms each key may be. */
-static const unsigned key_forms[KEY_COUNT] = {
-    FORM_THREADS, FORM_RATE,  FORMS_STAGED, FORM_THREADS, FORM_THREADS | FORM_RATE,
-    FORMS_CLOSED, FORMS_OPEN, FORMS_OPEN,   FORMS_OPEN,   FORMS_STAGED,
+static const struct {
+    struct help help;
+    enum form form;
+    const char *name;
+} forms[] = {
+    {{.name = "#{threads => N, iterations => K}",
+      .text = "Closed: each of N threads does the `operations` K times, or K operations of the `mix`."},
+     FORM_THREADS,
+     "threads"},
+    {{.name = "#{threads => N, duration_ms => D, think_ms => T}", .text = "Closed: N threads for so long."},
+     FORM_THREADS,
+     "threads"},
+    {{.name = "#{rate => R, duration_ms => D, arrival => A, max_in_flight => M, max_queued => Q}",
+      .text = "Open: operations arrive whether others have ended or not."},
+     FORM_RATE,
+     "a rate"},
+    {{.name = "#{stages => [#{duration_ms => D, threads => N}], ramp => R, think_ms => T}",
+      .text = "Closed: the number of threads changes with the stages."},
+     FORM_STAGED_THREADS,
+     "stages of threads"},
+    {{.name = "#{stages => [#{duration_ms => D, rate => R}], ramp => R, arrival => A, max_in_flight => M, "
+              "max_queued => Q}",
+      .text = "Open: the rate changes with the stages."},
+     FORM_STAGED_RATE,
+     "stages of a rate"},
 };
+
+const struct help_table help_of_load_forms = HELP_TABLE("form", "Forms of a load", forms);
+const struct help_table help_of_load = HELP_TABLE("load", "Keys of a load", load_keys);
+const struct help_table help_of_thread_stages =
+    HELP_TABLE("thread_stage", "Keys of a stage of threads", thread_stage_keys);
+const struct help_table help_of_rate_stages =
+    HELP_TABLE("rate_stage", "Keys of a stage of a rate", rate_stage_keys);
 
 static const char *form_name(enum form form)
 {
-    switch (form) {
-    case FORM_THREADS:
-        return "threads";
-    case FORM_RATE:
-        return "a rate";
-    case FORM_STAGED_THREADS:
-        return "stages of threads";
-    case FORM_STAGED_RATE:
-        return "stages of a rate";
-    }
-    return "";
+    size_t i = 0;
+    while (forms[i].form != form)
+        i++;
+    return forms[i].name;
 }
 
 static enum form find_form(const struct term values[READER_KEYS])
@@ -248,10 +343,10 @@ static enum form find_form(const struct term values[READER_KEYS])
 static void check_form(struct reader *reader, enum form form, struct term values[READER_KEYS])
 {
     for (size_t i = 0; i < KEY_COUNT; i++) {
-        if (!values[i].data || (key_forms[i] & form))
+        if (!values[i].data || (load_keys[i].forms & form))
             continue;
         values[i] = (struct term){0};
-        problems_enter_key(reader->problems, load_keys[i].name);
+        problems_enter_key(reader->problems, load_keys[i].help.name);
         problems_add(reader->problems, "conflict", "does not go with %s", form_name(form));
         problems_leave(reader->problems);
     }
@@ -274,8 +369,6 @@ void read_load(struct reader *reader, struct term value)
     if (term_is_atom(value, "nil"))
         return;
     load->model = LOAD_CLOSED;
-    load->max_in_flight = DEFAULT_IN_FLIGHT;
-    load->max_queued = DEFAULT_QUEUED;
     if (!reader_find(reader, value, load_keys, KEY_COUNT, "load", values)) {
         problems_add(reader->problems, "wrong_type", "must be a map or a keyword list, got %s",
                      excerpt(&text, value));
@@ -285,9 +378,10 @@ void read_load(struct reader *reader, struct term value)
     check_form(reader, form, values);
     if (form & FORMS_OPEN)
         load->model = LOAD_OPEN;
-    load->is_linear = (form & FORMS_STAGED) != 0;
     for (size_t i = 0; i < KEY_COUNT; i++) {
         struct reader_key key = load_keys[i];
+        if (!(key.forms & form))
+            continue;
         if (i == KEY_STAGES && form == FORM_STAGED_RATE)
             key.read = read_rate_stages;
         reader_read(reader, &key, 1, &values[i]);
@@ -353,107 +447,6 @@ void build_load(const struct scenario *scenario, struct term_builder *builder)
     term_build_atom(builder, load->arrival == ARRIVAL_POISSON ? "poisson" : "constant");
     build_number("max_in_flight", load->max_in_flight, builder);
     build_number("max_queued", load->max_queued, builder);
-}
-
-/* --- Mix and spread --- */
-
-/* The weight comes before the operation that it is of. */
-static void read_weight(struct reader *reader, struct term value)
-{
-    struct excerpt text;
-    double *weight = &reader->scenario->weights[reader->mix_count - 1];
-    if (!term_read_number(value, weight) || !(*weight > 0) || *weight > MAX_WEIGHT)
-        problems_add(reader->problems, "out_of_range", "must be a number above 0, at most %.0f, got %s",
-                     MAX_WEIGHT, excerpt(&text, value));
-}
-
-static const struct reader_key mix_keys[] = {{"weight", read_weight, NULL, true},
-                                             {"op", read_operation, NULL, true}};
-
-static void read_choice(struct reader *reader, struct term value)
-{
-    struct term values[READER_KEYS];
-    struct excerpt text;
-    reader->mix_count++;
-    if (reader_find(reader, value, mix_keys, ARRAY_LENGTH(mix_keys), "choices of a mix", values))
-        reader_read(reader, mix_keys, ARRAY_LENGTH(mix_keys), values);
-    else
-        problems_add(reader->problems, "wrong_type", "must be a map of weight and op, got %s",
-                     excerpt(&text, value));
-}
-
-void read_mix(struct reader *reader, struct term value)
-{
-    struct scenario *scenario = reader->scenario;
-    struct term_list list;
-    struct term element;
-    struct excerpt text;
-    if (term_is_atom(value, "nil"))
-        return;
-    reader->has_mix = true;
-    if (!term_list_start(&list, value) || list.count == 0) {
-        problems_add(reader->problems, "wrong_type", "must be a list of at least one choice, got %s",
-                     excerpt(&text, value));
-        return;
-    }
-    scenario->weights = memory_zalloc(list.count, sizeof(*scenario->weights));
-    scenario->mix = memory_zalloc(list.count, sizeof(*scenario->mix));
-    for (size_t i = 0; term_list_next(&list, &element); i++) {
-        problems_enter_index(reader->problems, i);
-        read_choice(reader, element);
-        problems_leave(reader->problems);
-        scenario->mix[i] = scenario->weights[i] + (i ? scenario->mix[i - 1] : 0);
-    }
-    if (!term_list_proper(&list))
-        problems_add(reader->problems, "wrong_type", "must be a proper list");
-}
-
-void build_mix(const struct scenario *scenario, struct term_builder *builder)
-{
-    if (!scenario->mix) {
-        term_build_atom(builder, "nil");
-        return;
-    }
-    term_build_list(builder, scenario->operation_count);
-    for (size_t i = 0; i < scenario->operation_count; i++) {
-        term_build_map(builder, 2);
-        term_build_key(builder, "weight");
-        term_build_float(builder, scenario->weights[i]);
-        term_build_key(builder, "op");
-        build_operation(&scenario->operations[i], builder);
-    }
-    term_build_nil(builder);
-}
-
-void read_spread(struct reader *reader, struct term value)
-{
-    struct scenario *scenario = reader->scenario;
-    struct term pair[2];
-    struct excerpt text;
-    uint64_t position = 0;
-    if (term_is_atom(value, "nil") || term_is_atom(value, "round_robin"))
-        return;
-    if (term_is_atom(value, "random")) {
-        scenario->spread = SPREAD_RANDOM;
-    } else if (term_read_tuple_of(value, 2, pair) && term_is_atom(pair[0], "key")) {
-        scenario->spread = SPREAD_KEY;
-        if (read_whole(reader, pair[1], 1, MAX_KEY_POSITION, "elements, as keypos of ets", &position))
-            scenario->key_position = (uint32_t)position;
-    } else {
-        problems_add(reader->problems, "out_of_range",
-                     "must be :round_robin, :random or {:key, position}, got %s", excerpt(&text, value));
-    }
-}
-
-void build_spread(const struct scenario *scenario, struct term_builder *builder)
-{
-    if (scenario->spread != SPREAD_KEY) {
-        term_build_atom(builder, scenario->spread == SPREAD_RANDOM ? "random" : "round_robin");
-        return;
-    }
-    term_build_tuple(builder, 2);
-    term_build_atom(builder, "key");
-    term_build_unsigned(builder, scenario->key_position);
 }
 
 /* --- The whole --- */
@@ -534,7 +527,7 @@ void finish_load(struct reader *reader)
     scenario->thread_count = plan_most_threads(&scenario->load);
     if (!reader->has_events) {
         scenario->events_policy = EVENTS_LAST;
-        scenario->events_number = DEFAULT_EVENTS;
+        scenario->events_number = READER_LOAD_EVENTS;
     }
     finish_timeout(reader);
 }

@@ -9,14 +9,39 @@
 /* What placeholders may make of a message. */
 #define MAX_MESSAGE_BYTES ((size_t)16 << 20)
 
-/* Operations that tuples with these first elements name. */
+#define MAX_WEIGHT 1e15
+
+/* By their kinds, each with the first element of its tuples. */
 static const struct {
-    const char *name;
-    enum operation_kind kind;
+    struct help help;
+    const char *tag; /* NULL: it is no such tuple */
 } operations[] = {
-    {"call", OPERATION_CALL},  {"cast", OPERATION_CAST},       {"custom", OPERATION_CUSTOM},
-    {"$send", OPERATION_SEND}, {"$cast", OPERATION_CAST_ONLY}, {"$sleep", OPERATION_SLEEP},
+    [OPERATION_CALL] = {{.name = "{call, Message}",
+                         .text = "A call, `GenServer.call/3`: measured until it is answered."},
+                        "call"},
+    [OPERATION_CAST] = {{.name = "{cast, Message}",
+                         .text = "A cast and then the call of `cast_sync_message`, whose answer says that "
+                                 "the cast was handled."},
+                        "cast"},
+    [OPERATION_CUSTOM] = {{.name = "{custom, Fun}",
+                           .text = "A hook of one argument, the subject, applied in a process of its own; "
+                                   "`{Module, Function, ExtraArguments}` is one as well."},
+                          "custom"},
+    [OPERATION_SEND] = {{.name = "{'$send', Message}", .text = "A plain message."}, "$send"},
+    [OPERATION_CAST_ONLY] = {{.name = "{'$cast', Message}",
+                              .text = "A cast without the call that follows it: nobody answers."},
+                             "$cast"},
+    [OPERATION_SLEEP] = {{.name = "{'$sleep', Milliseconds}", .text = "Nothing for so long."}, "$sleep"},
+    {{.name = "Fun", .text = "A fun of one argument is the same as `{custom, Fun}`."}, NULL},
+    {{.name = "Message", .text = "Any other term is what `default_operation` says, a call or a cast."}, NULL},
 };
+
+const struct help_table help_of_operations = HELP_TABLE("operation", "Operations", operations);
+
+const char *operation_tag(enum operation_kind kind)
+{
+    return operations[kind].tag;
+}
 
 static void add_operation(struct reader *reader, struct operation operation)
 {
@@ -69,8 +94,8 @@ void read_operation(struct reader *reader, struct term value)
     }
     if (term_read_tuple_of(value, 2, pair)) {
         for (size_t i = 0; i < ARRAY_LENGTH(operations); i++) {
-            if (term_is_atom(pair[0], operations[i].name)) {
-                read_tagged_operation(reader, operations[i].kind, pair[1]);
+            if (operations[i].tag && term_is_atom(pair[0], operations[i].tag)) {
+                read_tagged_operation(reader, (enum operation_kind)i, pair[1]);
                 return;
             }
         }
@@ -177,6 +202,85 @@ void build_threads(const struct scenario *scenario, struct term_builder *builder
             build_operation(&scenario->operations[script.first + j], builder);
         if (script.count)
             term_build_nil(builder);
+    }
+    term_build_nil(builder);
+}
+
+/* --- Mixes --- */
+
+/* The weight comes before the operation that it is of. */
+static void read_weight(struct reader *reader, struct term value)
+{
+    struct excerpt text;
+    double *weight = &reader->scenario->weights[reader->mix_count - 1];
+    if (!term_read_number(value, weight) || !(*weight > 0) || *weight > MAX_WEIGHT)
+        problems_add(reader->problems, "out_of_range", "must be a number above 0, at most %.0f, got %s",
+                     MAX_WEIGHT, excerpt(&text, value));
+}
+
+static const struct reader_key mix_keys[] = {
+    {.help = {.name = "weight",
+              .type = "number()",
+              .is_required = true,
+              .text = "How often it is drawn, to the weights of the others."},
+     .read = read_weight},
+    {.help = {.name = "op", .type = "operation()", .is_required = true, .text = "What is drawn."},
+     .read = read_operation},
+};
+
+const struct help_table help_of_mix = HELP_TABLE("mix", "Choices of a mix", mix_keys);
+
+static void read_choice(struct reader *reader, struct term value)
+{
+    struct term values[READER_KEYS];
+    struct excerpt text;
+    reader->mix_count++;
+    if (reader_find(reader, value, mix_keys, ARRAY_LENGTH(mix_keys), "choices of a mix", values))
+        reader_read(reader, mix_keys, ARRAY_LENGTH(mix_keys), values);
+    else
+        problems_add(reader->problems, "wrong_type", "must be a map of weight and op, got %s",
+                     excerpt(&text, value));
+}
+
+void read_mix(struct reader *reader, struct term value)
+{
+    struct scenario *scenario = reader->scenario;
+    struct term_list list;
+    struct term element;
+    struct excerpt text;
+    if (term_is_atom(value, "nil"))
+        return;
+    reader->has_mix = true;
+    if (!term_list_start(&list, value) || list.count == 0) {
+        problems_add(reader->problems, "wrong_type", "must be a list of at least one choice, got %s",
+                     excerpt(&text, value));
+        return;
+    }
+    scenario->weights = memory_zalloc(list.count, sizeof(*scenario->weights));
+    scenario->mix = memory_zalloc(list.count, sizeof(*scenario->mix));
+    for (size_t i = 0; term_list_next(&list, &element); i++) {
+        problems_enter_index(reader->problems, i);
+        read_choice(reader, element);
+        problems_leave(reader->problems);
+        scenario->mix[i] = scenario->weights[i] + (i ? scenario->mix[i - 1] : 0);
+    }
+    if (!term_list_proper(&list))
+        problems_add(reader->problems, "wrong_type", "must be a proper list");
+}
+
+void build_mix(const struct scenario *scenario, struct term_builder *builder)
+{
+    if (!scenario->mix) {
+        term_build_atom(builder, "nil");
+        return;
+    }
+    term_build_list(builder, scenario->operation_count);
+    for (size_t i = 0; i < scenario->operation_count; i++) {
+        term_build_map(builder, 2);
+        term_build_key(builder, "weight");
+        term_build_float(builder, scenario->weights[i]);
+        term_build_key(builder, "op");
+        build_operation(&scenario->operations[i], builder);
     }
     term_build_nil(builder);
 }

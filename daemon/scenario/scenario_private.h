@@ -4,12 +4,14 @@
 #define HARNESSD_SCENARIO_SCENARIO_PRIVATE_H
 
 #include "scenario/scenario_term.h"
+#include "term/help.h"
 
 struct reader {
     struct scenario *scenario;
     struct problems *problems;
     const struct scenario_origin *origin;
     size_t operation_capacity;
+    bool is_default;  /* what is read was not given but is the default */
     bool has_setup;   /* that it was given, whether it could be read or not */
     bool has_threads; /* that they were given, whether they could be read or not */
     bool has_operations;
@@ -27,6 +29,9 @@ struct excerpt {
 
 const char *excerpt(struct excerpt *excerpt, struct term term);
 
+/* Events that are kept of a load unless the scenario says otherwise. */
+#define READER_LOAD_EVENTS 1000
+
 /* Milliseconds that a timer may have: the limit of Erlang's receive. */
 #define READER_MOST_MS 4294967295ULL
 
@@ -36,13 +41,13 @@ void read_milliseconds(struct reader *reader, struct term value, uint64_t *resul
 bool read_whole(struct reader *reader, struct term value, uint64_t low, uint64_t high, const char *units,
                 uint64_t *result);
 
-/* A key of a map or keyword list. `read` is for reader_read() alone; one without `build` is no part of the
- * normalised form. */
+/* A key of a map or keyword list. `read` is for reader_read() alone, which gives it the default and then the
+ * value, if there is one; one without `build` is no part of the normalised form. */
 struct reader_key {
-    const char *name;
+    struct help help;
     void (*read)(struct reader *reader, struct term value);
     void (*build)(const struct scenario *scenario, struct term_builder *builder);
-    bool required;
+    unsigned forms; /* of a load: those that it goes with, a bit each */
 };
 
 #define READER_KEYS 64
@@ -65,12 +70,18 @@ void reader_build(const struct scenario *scenario, const struct reader_key *keys
 void report_unknown(struct reader *reader, struct term key, const char *const names[], size_t count,
                     const char *what);
 
+/* Appends "a, b or c", the names of the rows `from` up to before `to` in Elixir's notation. */
+void build_alternatives(const struct help_table *table, size_t from, size_t to, struct buffer *output);
+
 /* A problem at a key of the place where the reader is. */
 void problem_at(struct reader *reader, const char *key, const char *kind, const char *message);
 
 /* An operation, appended to those of the scenario; the same that reads back equal. */
 void read_operation(struct reader *reader, struct term value);
 void build_operation(const struct operation *operation, struct term_builder *builder);
+
+/* The first element of an operation of that kind. */
+const char *operation_tag(enum operation_kind kind);
 
 /* Of a fun; -1 for any other term. */
 int fun_arity(struct term term);
@@ -85,6 +96,12 @@ void read_target_spec(struct reader *reader, struct term value, struct target_sp
 /* A hook of that arity, or {Module, Function, ExtraArguments}. */
 void read_hook(struct reader *reader, struct term value, int arity, struct term *hook);
 void build_hook(struct term hook, struct term_builder *builder);
+
+/* For scenario_tables(). */
+extern const struct help_table help_of_load, help_of_load_forms, help_of_thread_stages, help_of_rate_stages;
+extern const struct help_table help_of_mix, help_of_operations, help_of_placeholders;
+extern const struct help_table help_of_targets, help_of_policies;
+extern const struct help_table help_of_actions, help_of_fault_targets;
 
 #define READER(key) void read_##key(struct reader *reader, struct term value)
 #define WRITER(key) void build_##key(const struct scenario *scenario, struct term_builder *builder)
@@ -121,6 +138,26 @@ READER(mix);
 WRITER(mix);
 READER(spread);
 WRITER(spread);
+READER(timeout);
+WRITER(timeout);
+READER(warmup);
+WRITER(warmup);
+READER(seed);
+WRITER(seed);
+READER(call_timeout);
+WRITER(call_timeout);
+READER(cast_sync_message);
+WRITER(cast_sync_message);
+READER(metadata);
+WRITER(metadata);
+READER(default_operation);
+WRITER(default_operation);
+READER(events);
+WRITER(events);
+READER(strict);
+WRITER(strict);
+READER(mailbox);
+WRITER(mailbox);
 
 /* Checks what goes together and completes a scenario with a load, once all keys are read. */
 void finish_load(struct reader *reader);

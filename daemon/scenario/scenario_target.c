@@ -7,6 +7,7 @@
 #include "term/term_read.h"
 
 #define MAX_TARGETS 10000
+#define MAX_KEY_POSITION 16777215
 
 void read_caller_node(struct reader *reader, char node[NODE_NAME_BYTES + 1])
 {
@@ -34,6 +35,45 @@ static bool is_name(struct term term)
     return term_type(term) == TERM_ATOM && !term_is_atom(term, "nil") && !term_is_atom(term, "undefined");
 }
 
+static const struct {
+    struct help help;
+    enum target_kind kind;
+    const char *tag; /* of a tuple that is looked up with whereis_name */
+    size_t arity;
+} targets[] = {
+    {{.name = "Pid", .text = "A process."}, TARGET_PID, NULL, 0},
+    {{.name = "Name", .text = "A process that is registered on the caller's node."}, TARGET_NAME, NULL, 0},
+    {{.name = "{Name, Node}", .text = "One that is registered there."}, TARGET_NAME, NULL, 0},
+    {{.name = "{global, Term}", .text = "One that `global` of the caller's node knows."},
+     TARGET_GLOBAL,
+     "global",
+     2},
+    {{.name = "{via, Module, Term}",
+      .text = "One that `Module` of the caller's node knows, such as a `Registry`."},
+     TARGET_VIA,
+     "via",
+     3},
+};
+
+const struct help_table help_of_targets = HELP_TABLE("target", "Targets", targets);
+
+/* {global, Term} | {via, Module, Term} */
+static bool read_looked_up(struct reader *reader, const struct term *parts, size_t arity,
+                           struct target_spec *target)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(targets); i++) {
+        if (!targets[i].tag || targets[i].arity != arity || !term_is_atom(parts[0], targets[i].tag))
+            continue;
+        if (!term_read_atom(parts[arity - 2], target->module))
+            return false;
+        target->kind = targets[i].kind;
+        target->name = parts[arity - 1];
+        read_caller_node(reader, target->node);
+        return true;
+    }
+    return false;
+}
+
 /* {Name, Node} | {global, Term} | {via, Module, Term} */
 static bool read_tuple_target(struct reader *reader, struct term value, struct target_spec *target)
 {
@@ -41,28 +81,16 @@ static bool read_tuple_target(struct reader *reader, struct term value, struct t
     size_t arity;
     if (!term_read_tuple(value, ARRAY_LENGTH(parts), parts, &arity))
         return false;
-    if (arity == 2 && term_is_atom(parts[0], "global")) {
-        target->kind = TARGET_GLOBAL;
-        target->name = parts[1];
-        read_caller_node(reader, target->node);
-        snprintf(target->module, sizeof(target->module), "global");
+    if (read_looked_up(reader, parts, arity, target))
         return true;
-    }
-    if (arity == 3 && term_is_atom(parts[0], "via") && term_read_atom(parts[1], target->module)) {
-        target->kind = TARGET_VIA;
-        target->name = parts[2];
-        read_caller_node(reader, target->node);
-        return true;
-    }
-    if (arity == 2 && is_name(parts[0]) && term_type(parts[1]) == TERM_ATOM) {
-        target->kind = TARGET_NAME;
-        target->name = parts[0];
-        problems_enter_key(reader->problems, "node");
-        set_node(reader, target, parts[1]);
-        problems_leave(reader->problems);
-        return true;
-    }
-    return false;
+    if (arity != 2 || !is_name(parts[0]) || term_type(parts[1]) != TERM_ATOM)
+        return false;
+    target->kind = TARGET_NAME;
+    target->name = parts[0];
+    problems_enter_key(reader->problems, "node");
+    set_node(reader, target, parts[1]);
+    problems_leave(reader->problems);
+    return true;
 }
 
 void read_target_spec(struct reader *reader, struct term value, struct target_spec *target)
@@ -78,9 +106,11 @@ void read_target_spec(struct reader *reader, struct term value, struct target_sp
         target->name = value;
         read_caller_node(reader, target->node);
     } else if (!read_tuple_target(reader, value, target)) {
-        problems_add(reader->problems, "invalid_target",
-                     "must be a pid, a name, {name, node}, {:global, term} or {:via, module, term}, got %s",
-                     excerpt(&text, value));
+        struct buffer shapes = {0};
+        build_alternatives(&help_of_targets, 2, help_of_targets.count, &shapes);
+        problems_add(reader->problems, "invalid_target", "must be a pid, a name, %s, got %s",
+                     (const char *)buffer_bytes(&shapes), excerpt(&text, value));
+        buffer_free(&shapes);
     }
 }
 
@@ -137,4 +167,37 @@ void build_target(const struct scenario *scenario, struct term_builder *builder)
     }
     if (scenario->target_is_list)
         term_build_nil(builder);
+}
+
+/* --- Which of several --- */
+
+void read_spread(struct reader *reader, struct term value)
+{
+    struct scenario *scenario = reader->scenario;
+    struct term pair[2];
+    struct excerpt text;
+    uint64_t position = 0;
+    if (term_is_atom(value, "nil") || term_is_atom(value, "round_robin"))
+        return;
+    if (term_is_atom(value, "random")) {
+        scenario->spread = SPREAD_RANDOM;
+    } else if (term_read_tuple_of(value, 2, pair) && term_is_atom(pair[0], "key")) {
+        scenario->spread = SPREAD_KEY;
+        if (read_whole(reader, pair[1], 1, MAX_KEY_POSITION, "elements, as keypos of ets", &position))
+            scenario->key_position = (uint32_t)position;
+    } else {
+        problems_add(reader->problems, "out_of_range",
+                     "must be :round_robin, :random or {:key, position}, got %s", excerpt(&text, value));
+    }
+}
+
+void build_spread(const struct scenario *scenario, struct term_builder *builder)
+{
+    if (scenario->spread != SPREAD_KEY) {
+        term_build_atom(builder, scenario->spread == SPREAD_RANDOM ? "random" : "round_robin");
+        return;
+    }
+    term_build_tuple(builder, 2);
+    term_build_atom(builder, "key");
+    term_build_unsigned(builder, scenario->key_position);
 }

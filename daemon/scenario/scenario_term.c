@@ -7,6 +7,8 @@
 
 #include "base/memory.h"
 #include "term/term_check.h"
+#include "term/term_constant.h"
+#include "term/term_notation.h"
 #include "term/term_read.h"
 #include "term/term_text.h"
 
@@ -15,255 +17,204 @@ const char *excerpt(struct excerpt *excerpt, struct term term)
     return term_text(term, excerpt->text, sizeof(excerpt->text));
 }
 
-/* --- Values of single keys --- */
-
-bool read_whole(struct reader *reader, struct term value, uint64_t low, uint64_t high, const char *units,
-                uint64_t *result)
-{
-    int64_t number;
-    struct excerpt text;
-    if (!term_read_integer(value, &number)) {
-        problems_add(reader->problems, "wrong_type", "must be a number of %s, got %s", units,
-                     excerpt(&text, value));
-    } else if (number < 0 || (uint64_t)number < low || (uint64_t)number > high) {
-        problems_add(reader->problems, "out_of_range", "must be in %llu to %llu %s, got %lld",
-                     (unsigned long long)low, (unsigned long long)high, units, (long long)number);
-    } else {
-        *result = (uint64_t)number;
-        return true;
-    }
-    return false;
-}
-
-void read_milliseconds(struct reader *reader, struct term value, uint64_t *result)
-{
-    (void)read_whole(reader, value, 1, READER_MOST_MS, "milliseconds", result);
-}
-
-static void read_timeout(struct reader *reader, struct term value)
-{
-    reader->has_timeout = true;
-    read_milliseconds(reader, value, &reader->scenario->timeout_ms);
-}
-
-static void read_warmup(struct reader *reader, struct term value)
-{
-    (void)read_whole(reader, value, 0, READER_MOST_MS, "milliseconds", &reader->scenario->warmup_ms);
-}
-
-static void read_seed(struct reader *reader, struct term value)
-{
-    int64_t number;
-    struct excerpt text;
-    if (term_is_atom(value, "nil"))
-        return;
-    if (!term_read_integer(value, &number) || number < 0) {
-        problems_add(reader->problems, "wrong_type", "must be an integer from 0 to 2^63 - 1, got %s",
-                     excerpt(&text, value));
-        return;
-    }
-    reader->scenario->has_seed = true;
-    reader->scenario->seed = (uint64_t)number;
-}
-
-static void read_call_timeout(struct reader *reader, struct term value)
-{
-    read_milliseconds(reader, value, &reader->scenario->call_timeout_ms);
-}
-
-static void read_cast_sync_message(struct reader *reader, struct term value)
-{
-    reader->scenario->cast_sync_message = value;
-}
-
-static void read_metadata(struct reader *reader, struct term value)
-{
-    struct excerpt text;
-    if (term_type(value) == TERM_MAP)
-        reader->scenario->metadata = value;
-    else if (!term_is_atom(value, "nil"))
-        problems_add(reader->problems, "wrong_type", "must be a map, got %s", excerpt(&text, value));
-}
-
-static void read_default_operation(struct reader *reader, struct term value)
-{
-    struct excerpt text;
-    if (term_is_atom(value, "call"))
-        reader->scenario->default_operation = OPERATION_CALL;
-    else if (term_is_atom(value, "cast"))
-        reader->scenario->default_operation = OPERATION_CAST;
-    else
-        problems_add(reader->problems, "out_of_range", "must be :call or :cast, got %s",
-                     excerpt(&text, value));
-}
-
-static const struct {
-    const char *name;
-    enum events_policy policy;
-    bool numbered;
-} policies[] = {
-    {"all", EVENTS_ALL, false},  {"errors", EVENTS_ERRORS, false}, {"none", EVENTS_NONE, false},
-    {"last", EVENTS_LAST, true}, {"sample", EVENTS_SAMPLE, true},
-};
-
-static void read_events(struct reader *reader, struct term value)
-{
-    struct term pair[2] = {value, {0}};
-    int64_t number = 0;
-    struct excerpt text;
-    bool numbered = term_read_tuple_of(value, 2, pair);
-    reader->has_events = true;
-    for (size_t i = 0; i < ARRAY_LENGTH(policies); i++) {
-        if (numbered != policies[i].numbered || !term_is_atom(pair[0], policies[i].name))
-            continue;
-        if (numbered && (!term_read_integer(pair[1], &number) || number < 1)) {
-            problems_add(reader->problems, "out_of_range", "needs a number of at least 1, got %s",
-                         excerpt(&text, pair[1]));
-            return;
-        }
-        reader->scenario->events_policy = policies[i].policy;
-        reader->scenario->events_number = (uint64_t)number;
-        return;
-    }
-    problems_add(reader->problems, "out_of_range",
-                 "must be :all, :errors, :none, {:last, n} or {:sample, n}, got %s", excerpt(&text, value));
-}
-
-static void read_strict(struct reader *reader, struct term value)
-{
-    struct excerpt text;
-    if (!term_read_boolean(value, &reader->scenario->strict_cast_sync))
-        problems_add(reader->problems, "wrong_type", "must be true or false, got %s", excerpt(&text, value));
-}
-
-/* An empty list is a mailbox that is observed with the default interval. */
-static void read_mailbox(struct reader *reader, struct term value)
-{
-    struct term_pairs pairs;
-    struct term key, interval;
-    struct excerpt text;
-    if (term_is_atom(value, "nil"))
-        return;
-    if (!term_pairs_start(&pairs, value)) {
-        problems_add(reader->problems, "wrong_type", "must be a keyword list, got %s", excerpt(&text, value));
-        return;
-    }
-    reader->scenario->mailbox_interval_ms = 10;
-    while (term_pairs_next(&pairs, &key, &interval)) {
-        if (!term_is_atom(key, "sampling_interval")) {
-            problems_add(reader->problems, "unknown_key",
-                         "%s is not an option of mailbox; sampling_interval is", excerpt(&text, key));
-            continue;
-        }
-        problems_enter_key(reader->problems, "sampling_interval");
-        read_milliseconds(reader, interval, &reader->scenario->mailbox_interval_ms);
-        problems_leave(reader->problems);
-    }
-}
-
-/* --- The normalised form --- */
-
-static void build_strict(const struct scenario *scenario, struct term_builder *builder)
-{
-    term_build_boolean(builder, scenario->strict_cast_sync);
-}
-
-static void build_mailbox(const struct scenario *scenario, struct term_builder *builder)
-{
-    if (!scenario->mailbox_interval_ms) {
-        term_build_atom(builder, "nil");
-        return;
-    }
-    term_build_list(builder, 1);
-    term_build_tuple(builder, 2);
-    term_build_atom(builder, "sampling_interval");
-    term_build_unsigned(builder, scenario->mailbox_interval_ms);
-    term_build_nil(builder);
-}
-
-static void build_default_operation(const struct scenario *scenario, struct term_builder *builder)
-{
-    term_build_atom(builder, scenario->default_operation == OPERATION_CALL ? "call" : "cast");
-}
-
-static void build_timeout(const struct scenario *scenario, struct term_builder *builder)
-{
-    term_build_unsigned(builder, scenario->timeout_ms);
-}
-
-static void build_call_timeout(const struct scenario *scenario, struct term_builder *builder)
-{
-    term_build_unsigned(builder, scenario->call_timeout_ms);
-}
-
-static void build_cast_sync_message(const struct scenario *scenario, struct term_builder *builder)
-{
-    term_build_term(builder, scenario->cast_sync_message);
-}
-
-static void build_warmup(const struct scenario *scenario, struct term_builder *builder)
-{
-    term_build_unsigned(builder, scenario->warmup_ms);
-}
-
-/* One that is drawn is not known yet. */
-static void build_seed(const struct scenario *scenario, struct term_builder *builder)
-{
-    if (scenario->has_seed)
-        term_build_unsigned(builder, scenario->seed);
-    else
-        term_build_atom(builder, "nil");
-}
-
-static void build_metadata(const struct scenario *scenario, struct term_builder *builder)
-{
-    term_build_term(builder, scenario->metadata);
-}
-
-static void build_events(const struct scenario *scenario, struct term_builder *builder)
-{
-    for (size_t i = 0; i < ARRAY_LENGTH(policies); i++) {
-        if (policies[i].policy != scenario->events_policy)
-            continue;
-        if (policies[i].numbered)
-            term_build_tuple(builder, 2);
-        term_build_atom(builder, policies[i].name);
-        if (policies[i].numbered)
-            term_build_unsigned(builder, scenario->events_number);
-    }
-}
-
 /* --- Keys --- */
 
 /* In the order in which they are read: operations need the default one. */
 static const struct reader_key keys[] = {
-    {"setup", read_setup, build_setup, false},
-    {"target", read_target, build_target, false},
-    {"default_operation", read_default_operation, build_default_operation, false},
-    {"threads", read_threads, build_threads, false},
-    {"load", read_load, build_load, false},
-    {"operations", read_operations, build_operations, false},
-    {"mix", read_mix, build_mix, false},
-    {"spread", read_spread, build_spread, false},
-    {"timeout_ms", read_timeout, build_timeout, false},
-    {"call_timeout_ms", read_call_timeout, build_call_timeout, false},
-    {"hook_timeout_ms", read_hook_timeout, build_hook_timeout, false},
-    {"cast_sync_message", read_cast_sync_message, build_cast_sync_message, false},
-    {"strict_cast_sync?", read_strict, build_strict, false},
-    {"invariant", read_invariant, build_invariant, false},
-    {"cleanup", read_cleanup, build_cleanup, false},
-    {"mailbox", read_mailbox, build_mailbox, false},
-    {"steady_state", read_steady_state, build_steady_state, false},
-    {"chaos", read_chaos, build_chaos, false},
-    {"dry_run", read_dry_run, build_dry_run, false},
-    {"performance_expectations", read_expectations, build_expectations, false},
-    {"abort_when", read_abort_when, build_abort_when, false},
-    {"warmup_ms", read_warmup, build_warmup, false},
-    {"metadata", read_metadata, build_metadata, false},
-    {"events", read_events, build_events, false},
-    {"seed", read_seed, build_seed, false},
-    {"hooks_node", read_hooks_node, build_hooks_node, false},
+    {.help = {.name = "setup",
+              .type = "fun(() -> {ok, pid()} | {ok, pid(), Context} | {error, Reason}) | {Module, Function, "
+                      "ExtraArguments}",
+              .text = "Starts what is tested, in the process that all hooks are applied in: what it links to "
+                      "ends with the run. Instead of `target`."},
+     .read = read_setup,
+     .build = build_setup},
+    {.help = {.name = "target",
+              .type = "target() | [target()]",
+              .text = "What is tested, if there is no `setup`. Of several a thread's operations take one "
+                      "after the other, unless `spread` says otherwise."},
+     .read = read_target,
+     .build = build_target},
+    {.help = {.name = "default_operation",
+              .type = "call | cast",
+              .fallback = TERM_CONSTANT_ATOM("call"),
+              .text = "What an operation that is a bare term is."},
+     .read = read_default_operation,
+     .build = build_default_operation},
+    {.help = {.name = "threads",
+              .type = "[[operation()]]",
+              .text = "Scripts, each of which one virtual thread works through. Either this or `load`."},
+     .read = read_threads,
+     .build = build_threads},
+    {.help = {.name = "load",
+              .type = "load()",
+              .text = "Generated load in the place of `threads`, of `operations` or a `mix`."},
+     .read = read_load,
+     .build = build_load},
+    {.help = {.name = "operations",
+              .type = "[operation()]",
+              .text = "With a load: the script that its threads repeat."},
+     .read = read_operations,
+     .build = build_operations},
+    {.help = {.name = "mix",
+              .type = "[#{weight => number(), op => operation()}]",
+              .text = "With a load, instead of `operations`: each operation is drawn by its weight."},
+     .read = read_mix,
+     .build = build_mix},
+    {.help = {.name = "spread",
+              .type = "round_robin | random | {key, pos_integer()}",
+              .fallback = TERM_CONSTANT_ATOM("round_robin"),
+              .text = "Which of several targets an operation goes to. With `{key, Position}` the same "
+                      "element of the message, from 1, always meets the same one."},
+     .read = read_spread,
+     .build = build_spread},
+    {.help = {.name = "timeout_ms",
+              .type = "pos_integer()",
+              .unit = "ms",
+              .fallback = TERM_CONSTANT_INTEGER(5000),
+              .fallback_text = "with a load its length and the timeout of a call",
+              .text = "Time of all threads together, and once more of the chaos after them."},
+     .read = read_timeout,
+     .build = build_timeout},
+    {.help = {.name = "call_timeout_ms",
+              .type = "pos_integer()",
+              .unit = "ms",
+              .fallback = TERM_CONSTANT_INTEGER(1000),
+              .text = "Time of one call."},
+     .read = read_call_timeout,
+     .build = build_call_timeout},
+    {.help = {.name = "hook_timeout_ms",
+              .type = "pos_integer()",
+              .unit = "ms",
+              .fallback = TERM_CONSTANT_INTEGER(5000),
+              .text = "Time of each hook."},
+     .read = read_hook_timeout,
+     .build = build_hook_timeout},
+    {.help = {.name = "cast_sync_message",
+              .type = "term()",
+              .fallback = TERM_CONSTANT_ATOM("__supertester_sync__"),
+              .text = "The call that follows each cast, to know that it was handled."},
+     .read = read_cast_sync_message,
+     .build = build_cast_sync_message},
+    {.help = {.name = "strict_cast_sync?",
+              .type = "boolean()",
+              .fallback = TERM_CONSTANT_ATOM("false"),
+              .text = "Whether a server without a handler for that call fails the thread."},
+     .read = read_strict,
+     .build = build_strict},
+    {.help = {.name = "invariant",
+              .type = "fun((pid(), Context) -> term()) | {Module, Function, ExtraArguments}",
+              .fallback_text = "one that is always met",
+              .text = "Fails with `false` or `{error, Reason}`, and passes with anything else. The context "
+                      "is the setup's, with `events`, `threads`, `metrics`, `metadata`, `chaos`, `mailbox` "
+                      "and `performance`."},
+     .read = read_invariant,
+     .build = build_invariant},
+    {.help = {.name = "cleanup",
+              .type = "fun((pid(), Context) -> term()) | {Module, Function, ExtraArguments}",
+              .fallback_text = "one that stops what `setup` has made",
+              .text = "Applied to the subject and the setup's context, whatever has become of the run. With "
+                      "a `target` there is none unless given."},
+     .read = read_cleanup,
+     .build = build_cleanup},
+    {.help = {.name = "mailbox",
+              .type = "[{sampling_interval, pos_integer()}]",
+              .unit = "ms",
+              .fallback = TERM_CONSTANT_ATOM("nil"),
+              .text = "Observes how long the mailboxes of the targets are; `[]` does every 10 ms."},
+     .read = read_mailbox,
+     .build = build_mailbox},
+    {.help = {.name = "steady_state",
+              .type = "fun((pid(), Context) -> term()) | {Module, Function, ExtraArguments}",
+              .fallback = TERM_CONSTANT_ATOM("nil"),
+              .text = "As `invariant`, with the setup's context: before the load, and after the last fault "
+                      "was undone."},
+     .read = read_steady_state,
+     .build = build_steady_state},
+    {.help = {.name = "chaos",
+              .type =
+                  "chaos() | [chaos()] | fun((pid(), map()) -> term()) | {Module, Function, ExtraArguments}",
+              .fallback = TERM_CONSTANT_ATOM("nil"),
+              .text = "Faults that are injected beside the threads; or a hook that does something of its "
+                      "own, with `metadata` and `setup_context`."},
+     .read = read_chaos,
+     .build = build_chaos},
+    {.help = {.name = "dry_run",
+              .type = "boolean()",
+              .fallback = TERM_CONSTANT_ATOM("false"),
+              .text = "Tells what would be done to whom, and does nothing."},
+     .read = read_dry_run,
+     .build = build_dry_run},
+    {.help = {.name = "performance_expectations",
+              .type = "[{expectation(), number()}]",
+              .fallback = TERM_CONSTANT_EMPTY_LIST,
+              .text = "What the run has to stay within. One that nothing was measured for is met."},
+     .read = read_expectations,
+     .build = build_expectations},
+    {.help = {.name = "abort_when",
+              .type = "[expectation()]",
+              .fallback = TERM_CONSTANT_EMPTY_LIST,
+              .text = "Those that are judged each second, of all that was measured so far: the run ends as "
+                      "soon as one is missed."},
+     .read = read_abort_when,
+     .build = build_abort_when},
+    {.help = {.name = "warmup_ms",
+              .type = "non_neg_integer()",
+              .unit = "ms",
+              .fallback = TERM_CONSTANT_INTEGER(1000),
+              .text = "Time before they are judged."},
+     .read = read_warmup,
+     .build = build_warmup},
+    {.help = {.name = "metadata",
+              .type = "map()",
+              .fallback = TERM_CONSTANT_EMPTY_MAP,
+              .text = "Becomes part of the report's, with `scenario_id`."},
+     .read = read_metadata,
+     .build = build_metadata},
+    {.help = {.name = "events",
+              .type = "policy()",
+              .fallback = TERM_CONSTANT_ATOM("all"),
+              .fallback_text = "`{last, " TEXT_OF(READER_LOAD_EVENTS) "}` with a load",
+              .text = "Which events are kept."},
+     .read = read_events,
+     .build = build_events},
+    {.help = {.name = "seed",
+              .type = "non_neg_integer()",
+              .fallback_text = "drawn",
+              .text = "Makes every random choice of the run repeatable."},
+     .read = read_seed,
+     .build = build_seed},
+    {.help = {.name = "hooks_node",
+              .type = "node()",
+              .fallback_text = "the caller's; the target's where a run outlives its caller",
+              .text = "Where the hooks are applied. Losing it ends the run in `{error, {nodedown, Node}}`."},
+     .read = read_hooks_node,
+     .build = build_hooks_node},
 };
+
+static const struct help_table help_of_scenarios = HELP_TABLE("scenario", "Keys of a scenario", keys);
+
+const struct help_table *const *scenario_tables(size_t *count)
+{
+    static const struct help_table *const tables[] = {
+        &help_of_scenarios,   &help_of_targets,    &help_of_operations, &help_of_placeholders,
+        &help_of_policies,    &help_of_load_forms, &help_of_load,       &help_of_thread_stages,
+        &help_of_rate_stages, &help_of_mix,        &help_of_actions,    &help_of_fault_targets,
+    };
+    *count = ARRAY_LENGTH(tables);
+    return tables;
+}
+
+/* --- How such tables are read --- */
+
+void build_alternatives(const struct help_table *table, size_t from, size_t to, struct buffer *output)
+{
+    for (size_t i = from; i < to; i++) {
+        const char *between = i == from ? "" : i + 1 == to ? " or " : ", ";
+        buffer_append(output, between, strlen(between));
+        term_notation_elixir(help_row(table, i)->name, output);
+    }
+    buffer_append(output, "", 1);
+}
 
 void report_unknown(struct reader *reader, struct term key, const char *const names[], size_t count,
                     const char *what)
@@ -287,12 +238,12 @@ bool reader_find(struct reader *reader, struct term term, const struct reader_ke
     if (!term_pairs_start(&pairs, term))
         return false;
     for (size_t i = 0; i < count; i++) {
-        names[i] = table[i].name;
+        names[i] = table[i].help.name;
         values[i] = (struct term){0};
     }
     while (term_pairs_next(&pairs, &key, &value)) {
         size_t index = 0;
-        while (index < count && !term_is_atom(key, table[index].name))
+        while (index < count && !term_is_atom(key, table[index].help.name))
             index++;
         if (index < count && !values[index].data)
             values[index] = value;
@@ -302,13 +253,20 @@ bool reader_find(struct reader *reader, struct term term, const struct reader_ke
     return true;
 }
 
+/* The default first: many keys take nil for what is not given. */
 static void read_value(struct reader *reader, const struct reader_key *key, struct term value)
 {
-    problems_enter_key(reader->problems, key->name);
+    bool outer_is_default = reader->is_default;
+    problems_enter_key(reader->problems, key->help.name);
+    reader->is_default = true;
+    if (key->help.fallback.data)
+        key->read(reader, key->help.fallback);
+    reader->is_default = false;
     if (value.data)
         key->read(reader, value);
-    else if (key->required)
+    else if (key->help.is_required)
         problems_add(reader->problems, "required", "is required");
+    reader->is_default = outer_is_default;
     problems_leave(reader->problems);
 }
 
@@ -329,7 +287,7 @@ void reader_build(const struct scenario *scenario, const struct reader_key *tabl
     for (size_t i = 0; i < count; i++) {
         if (!table[i].build)
             continue;
-        term_build_key(builder, table[i].name);
+        term_build_key(builder, table[i].help.name);
         table[i].build(scenario, builder);
     }
 }
@@ -375,12 +333,6 @@ struct scenario *scenario_term_read(struct term term, const struct scenario_orig
 {
     struct scenario *scenario = memory_zalloc(1, sizeof(*scenario));
     scenario->bytes = memory_copy(term.data, term.size);
-    scenario->timeout_ms = 5000;
-    scenario->call_timeout_ms = 1000;
-    scenario->hook_timeout_ms = 5000;
-    scenario->warmup_ms = 1000;
-    scenario->cast_sync_message = TERM_ATOM("__supertester_sync__");
-    scenario->metadata = TERM_EMPTY_MAP;
     struct reader reader = {.scenario = scenario, .problems = problems, .origin = origin};
     struct term values[READER_KEYS];
     struct excerpt text;

@@ -7,10 +7,8 @@
 #include "scenario_private.h"
 #include "template_private.h"
 #include "term/term_check.h"
+#include "term/term_notation.h"
 #include "term/term_read.h"
-
-/* An integer of 64 bits. */
-#define INTEGER_BYTES_MOST 11
 
 enum frame_kind {
     FRAME_PLAIN,
@@ -136,121 +134,6 @@ static void push(struct compiler *compiler, enum frame_kind kind, size_t left, s
     frame->tail = place.tail;
 }
 
-/* --- Placeholders --- */
-
-/* The most bytes of an integer of this range: its ends have the most, as each side of 0 grows outwards. */
-static size_t integer_bytes(int64_t value)
-{
-    if (value >= 0 && value <= UINT8_MAX)
-        return 2;
-    if (value >= INT32_MIN && value <= INT32_MAX)
-        return 5;
-    uint64_t magnitude = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-    return 3 + (71 - (size_t)__builtin_clzll(magnitude)) / 8;
-}
-
-static bool read_int(struct compiler *compiler, struct term whole, const struct term *arguments)
-{
-    int64_t low, high;
-    if (!term_read_integer(arguments[0], &low) || !term_read_integer(arguments[1], &high) || low > high)
-        return false;
-    size_t bytes[2] = {integer_bytes(low), integer_bytes(high)};
-    struct instruction instruction = {
-        .kind = INSTRUCTION_INTEGER,
-        .integer = {.low = low, .width = (uint64_t)high - (uint64_t)low},
-    };
-    replace(compiler, whole.data + whole.size, instruction, bytes[0] > bytes[1] ? bytes[0] : bytes[1]);
-    return true;
-}
-
-static bool read_seq(struct compiler *compiler, struct term whole, const struct term *arguments)
-{
-    (void)arguments;
-    replace(compiler, whole.data + whole.size, (struct instruction){.kind = INSTRUCTION_SEQUENCE},
-            INTEGER_BYTES_MOST);
-    compiler->most.sequences++;
-    return true;
-}
-
-static bool read_thread(struct compiler *compiler, struct term whole, const struct term *arguments)
-{
-    (void)arguments;
-    replace(compiler, whole.data + whole.size, (struct instruction){.kind = INSTRUCTION_THREAD},
-            INTEGER_BYTES_MOST);
-    return true;
-}
-
-static bool read_step(struct compiler *compiler, struct term whole, const struct term *arguments)
-{
-    (void)arguments;
-    replace(compiler, whole.data + whole.size, (struct instruction){.kind = INSTRUCTION_STEP},
-            INTEGER_BYTES_MOST);
-    return true;
-}
-
-static bool read_zipf(struct compiler *compiler, struct term whole, const struct term *arguments)
-{
-    int64_t count;
-    double exponent;
-    struct template *template = compiler->template;
-    if (!term_read_integer(arguments[0], &count) || count < 1 || (uint64_t)count > ZIPF_COUNT_MOST ||
-        !term_read_number(arguments[1], &exponent) || exponent <= 0)
-        return false;
-    template->zipfs =
-        grow(template->zipfs, compiler->zipf_count, 1, &compiler->zipf_capacity, sizeof(*template->zipfs));
-    zipf_init(&template->zipfs[compiler->zipf_count], (uint64_t)count, exponent);
-    struct instruction instruction = {.kind = INSTRUCTION_ZIPF, .zipf = (uint32_t)compiler->zipf_count++};
-    replace(compiler, whole.data + whole.size, instruction, integer_bytes(count));
-    return true;
-}
-
-static bool read_bytes(struct compiler *compiler, struct term whole, const struct term *arguments)
-{
-    int64_t size;
-    if (!term_read_integer(arguments[0], &size) || size < 0 || size > TEMPLATE_BYTES_MOST)
-        return false;
-    replace(compiler, whole.data + whole.size,
-            (struct instruction){.kind = INSTRUCTION_BYTES, .size = (uint32_t)size}, 5 + (size_t)size);
-    return true;
-}
-
-#define ARGUMENTS_MOST 2
-
-static const struct placeholder {
-    const char *name;
-    size_t arguments;
-    const char *shape; /* for messages */
-    const char *needs;
-    /* Adds its instruction; false when the arguments are not what it needs. NULL for the pick, whose list is
-     * walked. */
-    bool (*read)(struct compiler *compiler, struct term whole, const struct term *arguments);
-} placeholders[] = {
-    {"$int", 2, "{:\"$int\", low, high}", "needs two integers of 64 bits, the lower one first", read_int},
-    {"$seq", 0, "{:\"$seq\"}", "has no arguments", read_seq},
-    {"$thread", 0, "{:\"$thread\"}", "has no arguments", read_thread},
-    {"$step", 0, "{:\"$step\"}", "has no arguments", read_step},
-    {"$pick", 1, "{:\"$pick\", list}", "needs a list with at least one element", NULL},
-    {"$zipf", 2, "{:\"$zipf\", n, s}",
-     "needs an integer in 1 to 9007199254740992 and a number greater than 0", read_zipf},
-    {"$bytes", 1, "{:\"$bytes\", n}", "needs an integer in 0 to 1048576", read_bytes},
-};
-_Static_assert(TEMPLATE_BYTES_MOST == 1048576 && ZIPF_COUNT_MOST == 9007199254740992, "as the messages say");
-
-/* The placeholder that a value is, if its first element says so. */
-static const struct placeholder *find_placeholder(const uint8_t *data, struct term_head head)
-{
-    const uint8_t *name = data + head.size;
-    if ((*data != TERM_TAG_SMALL_TUPLE && *data != TERM_TAG_LARGE_TUPLE) || !head.values ||
-        *name != TERM_TAG_SMALL_ATOM_UTF8 || !name[1] || name[2] != '$')
-        return NULL;
-    struct term atom = {.data = name, .size = term_length(name)};
-    for (size_t i = 0; i < ARRAY_LENGTH(placeholders); i++) {
-        if (term_is_atom(atom, placeholders[i].name))
-            return &placeholders[i];
-    }
-    return NULL;
-}
-
 /* --- Picks --- */
 
 static void larger(struct most *most, struct most other)
@@ -342,6 +225,36 @@ static void pick_end(struct compiler *compiler)
 
 /* --- The walk --- */
 
+static bool replace_placeholder(struct compiler *compiler, const struct placeholder *placeholder,
+                                struct term whole, const struct term *arguments)
+{
+    struct template *template = compiler->template;
+    struct replacement by = {.bytes = 0};
+    if (!placeholder->read || !placeholder->read(arguments, &by))
+        return false;
+    if (by.instruction.kind == INSTRUCTION_ZIPF) {
+        template->zipfs = grow(template->zipfs, compiler->zipf_count, 1, &compiler->zipf_capacity,
+                               sizeof(*template->zipfs));
+        template->zipfs[compiler->zipf_count] = by.zipf;
+        by.instruction.zipf = (uint32_t)compiler->zipf_count++;
+    }
+    compiler->most.sequences += by.instruction.kind == INSTRUCTION_SEQUENCE;
+    replace(compiler, whole.data + whole.size, by.instruction, by.bytes);
+    return true;
+}
+
+static void report_placeholder(struct compiler *compiler, const struct placeholder *placeholder,
+                               const char *what, struct term whole)
+{
+    struct buffer shape = {0};
+    struct excerpt text;
+    term_notation_elixir(placeholder->help.name, &shape);
+    buffer_append(&shape, "", 1);
+    problems_add(compiler->problems, "invalid_placeholder", "%s %s, got %s",
+                 (const char *)buffer_bytes(&shape), what, excerpt(&text, whole));
+    buffer_free(&shape);
+}
+
 static void compile_placeholder(struct compiler *compiler, const struct placeholder *placeholder,
                                 struct term_head head, struct place place)
 {
@@ -352,16 +265,13 @@ static void compile_placeholder(struct compiler *compiler, const struct placehol
         pick_start(compiler, name + term_length(name), place.tail))
         return;
     struct term whole = {.data = compiler->at, .size = term_length(compiler->at)};
-    struct term parts[1 + ARGUMENTS_MOST];
-    struct excerpt text;
+    struct term parts[1 + PLACEHOLDER_ARGUMENTS];
     if (place.in_key)
-        problems_add(compiler->problems, "invalid_placeholder",
-                     "%s cannot stand in a key of a map: keys could become the same, got %s",
-                     placeholder->shape, excerpt(&text, whole));
-    else if (!fits || !placeholder->read || !term_read_tuple_of(whole, head.values, parts) ||
-             !placeholder->read(compiler, whole, parts + 1))
-        problems_add(compiler->problems, "invalid_placeholder", "%s %s, got %s", placeholder->shape,
-                     placeholder->needs, excerpt(&text, whole));
+        report_placeholder(compiler, placeholder,
+                           "cannot stand in a key of a map: keys could become the same", whole);
+    else if (!fits || !term_read_tuple_of(whole, head.values, parts) ||
+             !replace_placeholder(compiler, placeholder, whole, parts + 1))
+        report_placeholder(compiler, placeholder, placeholder->needs, whole);
     compiler->at = whole.data + whole.size;
 }
 
@@ -408,7 +318,7 @@ static void compile_tail_string(struct compiler *compiler, struct term string, s
 static void compile_value(struct compiler *compiler, struct place place)
 {
     struct term_head head = term_read_head(compiler->at);
-    const struct placeholder *placeholder = find_placeholder(compiler->at, head);
+    const struct placeholder *placeholder = placeholder_find(compiler->at, head);
     uint8_t tag = *compiler->at;
     if (placeholder) {
         compile_placeholder(compiler, placeholder, head, place);

@@ -1,4 +1,5 @@
-/* The program of a template: template.c compiles it, template_expand.c walks it.
+/* The program of a template: template.c compiles it, with what template_placeholders.c makes of placeholders,
+ * and template_expand.c walks it.
  *
  * A pick is a list of branches, each of which goes on behind the pick. The one thing that does not come out
  * by appending is a list whose tail is a pick of lists: [a | {'$pick', [[b], [c, d]]}]. One list has one
@@ -9,6 +10,8 @@
 
 #include "base/zipf.h"
 #include "scenario/template.h"
+#include "term/help.h"
+#include "term/term_read.h"
 
 enum instruction_kind {
     INSTRUCTION_LITERAL,    /* `bytes` as they are */
@@ -62,5 +65,26 @@ struct template
     size_t bytes;
     size_t sequences;
 };
+
+/* What comes into the program for a placeholder. */
+struct replacement {
+    struct instruction instruction;
+    size_t bytes;     /* the most that it appends */
+    struct zipf zipf; /* of INSTRUCTION_ZIPF, whose index is still to be set */
+};
+
+#define PLACEHOLDER_ARGUMENTS 2
+
+struct placeholder {
+    struct help help; /* its name is the shape */
+    const char *name;
+    size_t arguments;
+    const char *needs;
+    /* False when the arguments are not what it needs. NULL for the pick, whose list the compiler walks. */
+    bool (*read)(const struct term *arguments, struct replacement *by);
+};
+
+/* The placeholder that a value is, if its first element says so; NULL otherwise. */
+const struct placeholder *placeholder_find(const uint8_t *data, struct term_head head);
 
 #endif

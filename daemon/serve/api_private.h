@@ -15,6 +15,20 @@ struct api {
     uint64_t requests;
 };
 
+/* A function that other nodes call. Usage and help are in Erlang's notation (term/term_notation.h), what may
+ * be left out in brackets. */
+struct api_function {
+    const char *name;
+    size_t arity;
+    void (*serve)(struct api *api, struct request *request);
+    const char *usage; /* NULL: the row is another arity of the one before */
+    const char *help;
+    const char *example; /* lines for iex, where `h` is the node; NULL: none */
+};
+
+/* The table. */
+const struct api_function *api_functions(size_t *count);
+
 /* --- api_answers.c: what answers have in common --- */
 
 /* {error, Atom}, {error, {Kind, Atom}}, {error, {Kind, Text}}, and {error, {badarg, Text}} for an argument
@@ -73,6 +87,11 @@ void await_own_run(struct api *api, struct request *request, uint64_t id);
 
 void serve_subscribe(struct api *api, struct request *request);
 void serve_unsubscribe(struct api *api, struct request *request);
+
+/* --- api_help.c --- */
+
+void serve_help(struct api *api, struct request *request);
+void serve_help_on(struct api *api, struct request *request);
 
 /* --- api_show.c --- */
 

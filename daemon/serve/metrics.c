@@ -10,9 +10,7 @@
 #include "scenario/fault_kinds.h"
 
 struct metric {
-    const char *name;
-    const char *type;
-    const char *help;
+    struct metric_help help;
 
     /* One sample without labels, or what writes all of them. */
     double (*value)(const struct metrics_look *look);
@@ -43,10 +41,9 @@ static void put_number(struct buffer *text, double value)
         put(text, " %.15g\n", value);
 }
 
-static void put_labelled(const struct metric *metric, const char *label, const char *value, uint64_t number,
-                         struct buffer *text)
+static void put_labelled(const struct metric *metric, const char *value, uint64_t number, struct buffer *text)
 {
-    put(text, "%s{%s=\"", metric->name, label);
+    put(text, "%s{%s=\"", metric->help.name, metric->help.label);
     for (; *value; value++)
         put(text, *value == '"' || *value == '\\' ? "\\%c" : "%c", *value);
     put(text, "\"} %" PRIu64 "\n", number);
@@ -148,27 +145,27 @@ static void write_build_info(const struct metric *metric, const struct metrics_l
                              struct buffer *text)
 {
     (void)look;
-    put_labelled(metric, "version", HARNESSD_VERSION, 1, text);
+    put_labelled(metric, HARNESSD_VERSION, 1, text);
 }
 
 static void write_states(const struct metric *metric, const struct metrics_look *look, struct buffer *text)
 {
-    put_labelled(metric, "state", "queued", look->runs_queued, text);
-    put_labelled(metric, "state", "storing", look->runs_storing, text);
+    put_labelled(metric, "queued", look->runs_queued, text);
+    put_labelled(metric, "storing", look->runs_storing, text);
     for (size_t i = 0; i < RUN_STATE_COUNT; i++)
-        put_labelled(metric, "state", run_state_name((enum run_state)i), look->now.runs[i], text);
+        put_labelled(metric, run_state_name((enum run_state)i), look->now.runs[i], text);
 }
 
 static void write_outcomes(const struct metric *metric, const struct metrics_look *look, struct buffer *text)
 {
     for (enum outcome i = OUTCOME_COMPLETED; i < OUTCOME_COUNT; i++)
-        put_labelled(metric, "outcome", outcome_name(i), look->counters->finished[i], text);
+        put_labelled(metric, outcome_name(i), look->counters->finished[i], text);
 }
 
 static void write_errors(const struct metric *metric, const struct metrics_look *look, struct buffer *text)
 {
     for (size_t i = 0; i < ERROR_KINDS; i++)
-        put_labelled(metric, "kind", error_kind_names[i], look->counters->errors[i], text);
+        put_labelled(metric, error_kind_names[i], look->counters->errors[i], text);
 }
 
 /* Rows of one name, such as those of `exhaust`, are one kind and follow one another. */
@@ -181,7 +178,7 @@ static void write_faults(const struct metric *metric, const struct metrics_look 
         sum += look->counters->faults[i];
         if (i + 1 < count && strcmp(kinds[i].name, kinds[i + 1].name) == 0)
             continue;
-        put_labelled(metric, "kind", kinds[i].name, sum, text);
+        put_labelled(metric, kinds[i].name, sum, text);
         sum = 0;
     }
 }
@@ -189,7 +186,7 @@ static void write_faults(const struct metric *metric, const struct metrics_look 
 static void write_peers(const struct metric *metric, const struct metrics_look *look, struct buffer *text)
 {
     for (size_t i = 0; i < look->peer_count; i++)
-        put_labelled(metric, "peer", look->peers[i].name, look->peers[i].is_up, text);
+        put_labelled(metric, look->peers[i].name, look->peers[i].is_up, text);
 }
 
 /* In us. */
@@ -203,11 +200,11 @@ static void write_latency(const struct metric *metric, const struct histogram *h
     uint64_t below[ARRAY_LENGTH(latency_bounds)];
     histogram_count_below(histogram, latency_bounds, ARRAY_LENGTH(latency_bounds), below);
     for (size_t i = 0; i < ARRAY_LENGTH(latency_bounds); i++)
-        put(text, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", metric->name, (double)latency_bounds[i] / 1e6,
+        put(text, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", metric->help.name, (double)latency_bounds[i] / 1e6,
             below[i]);
-    put(text, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", metric->name, histogram->count);
-    put(text, "%s_sum %.17g\n", metric->name, (double)histogram->sum / 1e6);
-    put(text, "%s_count %" PRIu64 "\n", metric->name, histogram->count);
+    put(text, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", metric->help.name, histogram->count);
+    put(text, "%s_sum %.17g\n", metric->help.name, (double)histogram->sum / 1e6);
+    put(text, "%s_count %" PRIu64 "\n", metric->help.name, histogram->count);
 }
 
 static void write_response(const struct metric *metric, const struct metrics_look *look, struct buffer *text)
@@ -223,55 +220,76 @@ static void write_service(const struct metric *metric, const struct metrics_look
 /* --- The table --- */
 
 static const struct metric metrics[] = {
-    {"harnessd_build_info", "gauge", "The version that runs.", .write = write_build_info},
-    {"harnessd_runs", "gauge", "Runs that go on, by what they are at.", .write = write_states},
-    {"harnessd_runs_started_total", "counter", "Runs that have started.", .value = runs_started},
-    {"harnessd_runs_finished_total", "counter", "Runs that have ended, by their outcome.",
+    {{"harnessd_build_info", "gauge", "version", "The version that runs."}, .write = write_build_info},
+    {{"harnessd_runs", "gauge", "state", "Runs that go on, by what they are at."}, .write = write_states},
+    {{"harnessd_runs_started_total", "counter", NULL, "Runs that have started."}, .value = runs_started},
+    {{"harnessd_runs_finished_total", "counter", "outcome", "Runs that have ended, by their outcome."},
      .write = write_outcomes},
-    {"harnessd_operations_total", "counter", "Operations of all runs that have ended.", .value = operations},
-    {"harnessd_operation_errors_total", "counter", "Operations that have ended in an error, by its kind.",
+    {{"harnessd_operations_total", "counter", NULL, "Operations of all runs that have ended."},
+     .value = operations},
+    {{"harnessd_operation_errors_total", "counter", "kind",
+      "Operations that have ended in an error, by its kind."},
      .write = write_errors},
-    {"harnessd_arrivals_dropped_total", "counter", "Arrivals of open loads that found no room.",
+    {{"harnessd_arrivals_dropped_total", "counter", NULL, "Arrivals of open loads that found no room."},
      .value = dropped},
-    {"harnessd_operation_response_seconds", "histogram",
-     "From the intended start of an operation to its answer.", .write = write_response},
-    {"harnessd_operation_service_seconds", "histogram",
-     "From the actual start of an operation to its answer.", .write = write_service},
-    {"harnessd_operations_in_flight", "gauge", "Operations that are under way.", .value = in_flight},
-    {"harnessd_arrivals_queued", "gauge", "Arrivals of open loads that wait for room.",
+    {{"harnessd_operation_response_seconds", "histogram", NULL,
+      "From the intended start of an operation to its answer."},
+     .write = write_response},
+    {{"harnessd_operation_service_seconds", "histogram", NULL,
+      "From the actual start of an operation to its answer."},
+     .write = write_service},
+    {{"harnessd_operations_in_flight", "gauge", NULL, "Operations that are under way."}, .value = in_flight},
+    {{"harnessd_arrivals_queued", "gauge", NULL, "Arrivals of open loads that wait for room."},
      .value = queued_arrivals},
-    {"harnessd_virtual_threads", "gauge", "Virtual threads of the runs that go on.", .value = threads},
-    {"harnessd_faults_injected_total", "counter", "Faults that were injected, by their kind.",
+    {{"harnessd_virtual_threads", "gauge", NULL, "Virtual threads of the runs that go on."},
+     .value = threads},
+    {{"harnessd_faults_injected_total", "counter", "kind", "Faults that were injected, by their kind."},
      .write = write_faults},
-    {"harnessd_requests_total", "counter", "Calls of functions by other nodes.", .value = requests},
-    {"harnessd_epmd_registered", "gauge", "Whether this node is registered with epmd.",
+    {{"harnessd_requests_total", "counter", NULL, "Calls of functions by other nodes."}, .value = requests},
+    {{"harnessd_epmd_registered", "gauge", NULL, "Whether this node is registered with epmd."},
      .value = is_registered},
-    {"harnessd_peers_up", "gauge", "Nodes that are connected.", .value = peers_up},
-    {"harnessd_peer_up", "gauge", "Whether a node that is to be kept is connected.", .write = write_peers},
-    {"harnessd_peers_queued_bytes", "gauge", "What waits to be sent to other nodes.", .value = queued_bytes},
-    {"harnessd_loop_lag_seconds", "gauge", "The longest pass of the event loop within the last minute.",
+    {{"harnessd_peers_up", "gauge", NULL, "Nodes that are connected."}, .value = peers_up},
+    {{"harnessd_peer_up", "gauge", "peer", "Whether a node that is to be kept is connected."},
+     .write = write_peers},
+    {{"harnessd_peers_queued_bytes", "gauge", NULL, "What waits to be sent to other nodes."},
+     .value = queued_bytes},
+    {{"harnessd_loop_lag_seconds", "gauge", NULL,
+      "The longest pass of the event loop within the last minute."},
      .value = loop_lag},
-    {"harnessd_store_problem", "gauge", "Whether reports cannot be stored.", .value = store_problem},
-    {"process_cpu_seconds_total", "counter", "Time of processors that the process has used.", .value = cpu_s},
-    {"process_resident_memory_bytes", "gauge", "Memory of the process that is in use.",
+    {{"harnessd_store_problem", "gauge", NULL, "Whether reports cannot be stored."}, .value = store_problem},
+    {{"process_cpu_seconds_total", "counter", NULL, "Time of processors that the process has used."},
+     .value = cpu_s},
+    {{"process_resident_memory_bytes", "gauge", NULL, "Memory of the process that is in use."},
      .value = resident_bytes},
-    {"process_virtual_memory_bytes", "gauge", "Memory of the process that it may use.",
+    {{"process_virtual_memory_bytes", "gauge", NULL, "Memory of the process that it may use."},
      .value = virtual_bytes},
-    {"process_open_fds", "gauge", "Descriptors that are open.", .value = open_descriptors},
-    {"process_max_fds", "gauge", "Descriptors that may be open.", .value = most_descriptors},
-    {"process_start_time_seconds", "gauge", "When the process has started, since 1970.", .value = started_s},
+    {{"process_open_fds", "gauge", NULL, "Descriptors that are open."}, .value = open_descriptors},
+    {{"process_max_fds", "gauge", NULL, "Descriptors that may be open."}, .value = most_descriptors},
+    {{"process_start_time_seconds", "gauge", NULL, "When the process has started, since 1970."},
+     .value = started_s},
 };
+
+size_t metrics_count(void)
+{
+    return ARRAY_LENGTH(metrics);
+}
+
+const struct metric_help *metrics_help(size_t index)
+{
+    return &metrics[index].help;
+}
 
 void metrics_write(const struct metrics_look *look, struct buffer *text)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(metrics); i++) {
         const struct metric *metric = &metrics[i];
-        put(text, "# HELP %s %s\n# TYPE %s %s\n", metric->name, metric->help, metric->name, metric->type);
+        const struct metric_help *help = &metric->help;
+        put(text, "# HELP %s %s\n# TYPE %s %s\n", help->name, help->text, help->name, help->type);
         if (metric->write) {
             metric->write(metric, look, text);
             continue;
         }
-        put(text, "%s", metric->name);
+        put(text, "%s", metric->help.name);
         put_number(text, metric->value(look));
     }
 }

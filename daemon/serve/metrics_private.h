@@ -32,6 +32,17 @@ struct metrics_look {
 #define METRICS_LAG_S 60
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
+/* What a metric is, for people and in the text. */
+struct metric_help {
+    const char *name;
+    const char *type;
+    const char *label; /* of its samples; NULL: it has one sample, or it is a histogram */
+    const char *text;
+};
+
+size_t metrics_count(void);
+const struct metric_help *metrics_help(size_t index);
+
 /* Appends all of them. */
 void metrics_write(const struct metrics_look *look, struct buffer *text);
 

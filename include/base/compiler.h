@@ -12,6 +12,10 @@
 
 #define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
+/* The value of a macro as a literal. */
+#define TEXT_OF(macro) TEXT_OF_WORDS(macro)
+#define TEXT_OF_WORDS(words) #words
+
 /* The structure of `type` that `pointer` is the member `member` of. */
 #define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 

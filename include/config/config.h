@@ -1,6 +1,6 @@
-/* The configuration: a JSON file, overridden by flags. One table in config.c has a row for every key: its
- * path, type, range, default and help; --help, the check, and config/harnessd.json are made from and tested
- * against it. */
+/* The configuration: a JSON file, overridden by flags. One table in config_keys.c has a row for every key:
+ * its path, type, range, default and help; --help, the check, and config/harnessd.json are made from and
+ * tested against it. */
 #ifndef HARNESSD_CONFIG_CONFIG_H
 #define HARNESSD_CONFIG_CONFIG_H
 

@@ -1,4 +1,5 @@
-/* What a key of the configuration is, and reading one value of it. config.c has the table of all keys. */
+/* What a key of the configuration is, and reading one value of it. config_keys.c has the table of all keys.
+ */
 #ifndef HARNESSD_CONFIG_CONFIG_KEY_H
 #define HARNESSD_CONFIG_CONFIG_KEY_H
 

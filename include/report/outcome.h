@@ -21,6 +21,9 @@ const char *outcome_name(enum outcome outcome);
 /* For people: "completed", "an expectation was missed", ...; "under way" when it has none. */
 const char *outcome_text(enum outcome outcome);
 
+/* A sentence on it, for the reference: with code in backticks, in Erlang's notation. */
+const char *outcome_help(enum outcome outcome);
+
 /* What a program ends with that has run it: 0 when it has completed, 2 when it was not run, 1 otherwise. */
 int outcome_exit_status(enum outcome outcome);
 

@@ -5,6 +5,7 @@
 #define HARNESSD_SCENARIO_EXPECTATIONS_H
 
 #include "measure/histogram.h"
+#include "term/help.h"
 #include "term/term_build.h"
 
 enum expectation_kind {
@@ -50,7 +51,9 @@ struct measured {
     int64_t recovery_ms; /* the longest; -1 when there was nothing to recover from */
 };
 
-extern const char *const expectation_names[EXPECTATION_KINDS];
+/* What is to be said of a kind; its name is how it is written. */
+const struct help *expectation_help(enum expectation_kind kind);
+const char *expectation_name(enum expectation_kind kind);
 
 /* The figure that an expectation is about. False when there is none, as for latencies without an operation:
  * such an expectation is met. */

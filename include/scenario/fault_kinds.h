@@ -6,6 +6,7 @@
 
 #include "scenario/occurrences.h"
 #include "scenario/scenario.h"
+#include "term/help.h"
 
 /* What an option or argument is for; a kind uses some of them. */
 enum fault_option_name {
@@ -41,13 +42,17 @@ enum fault_type {
     FAULT_TYPE_COUNT
 };
 
+#define FAULT_MS_MOST 4294967295LL /* the limit of Erlang's receive */
+
 struct fault_option {
     enum fault_option_name name;
     enum fault_type type;
     int64_t least;
     int64_t most;
-    const char *fallback; /* the default of a term, an atom as it is on the wire; NULL: none */
-    double number;        /* that of integers and fractions; below 0: none */
+    struct term fallback;      /* the default; without data there is none */
+    const char *fallback_text; /* what it is then; NULL: nothing is to be said */
+    bool is_required;
+    const char *help;
 };
 
 /* Whom a kind is done to. */
@@ -77,6 +82,8 @@ struct fault_kind {
     enum fault_victim victim;
     enum fault_doing doing;
     bool lasts; /* a process on the node that is linked to the daemon holds it, and it ends with that */
+    const char *help;
+    const char *undone; /* how it ends; NULL: not at all */
     struct fault_option arguments[FAULT_POSITIONAL];
     size_t argument_count;
     bool has_options; /* a keyword list behind the arguments, which may be left out */
@@ -95,6 +102,15 @@ size_t fault_kind_number(const struct fault_kind *kind);
 
 /* How an option is written. */
 const char *fault_option_text(enum fault_option_name name);
+
+/* What is to be said of an argument or option. */
+struct help fault_option_help(const struct fault_option *option);
+
+/* Appends the term of a kind in Erlang's notation: "{exhaust, memory, Options}". */
+void fault_kind_shape(const struct fault_kind *kind, struct buffer *output);
+
+/* Whom a kind is done to, in words: "processes". */
+const char *fault_victim_text(enum fault_victim victim);
 
 struct fault_value {
     bool given; /* by the user, or by its default */

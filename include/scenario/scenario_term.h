@@ -4,6 +4,7 @@
 
 #include "scenario/problems.h"
 #include "scenario/scenario.h"
+#include "term/help.h"
 
 /* Where a scenario comes from. */
 struct scenario_origin {
@@ -24,5 +25,8 @@ void scenario_term_read_expectations(struct term term, struct expectations *expe
 /* Appends the scenario with all its defaults and operations written out: a map that scenario_term_read()
  * reads the same. */
 void scenario_term_build(const struct scenario *scenario, struct term_builder *builder);
+
+/* The tables by which scenarios are read, for help: the first is that of their keys. */
+const struct help_table *const *scenario_tables(size_t *count);
 
 #endif

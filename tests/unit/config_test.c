@@ -589,27 +589,6 @@ static void test_example_has_nothing_else(void **state)
     free(path);
 }
 
-static void test_readme_names_every_key(void **state)
-{
-    (void)state;
-    char *path = tree_path("README.md");
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    char *text = memory_zalloc(1, 1 << 20);
-    assert_in_range(fread(text, 1, (1 << 20) - 1, file), 1, (1 << 20) - 2);
-    fclose(file);
-    size_t count;
-    const struct config_key *keys = config_keys(&count);
-    for (size_t i = 0; i < count; i++) {
-        char *quoted = memory_format("`%s`", keys[i].path);
-        if (!strstr(text, quoted))
-            fail_msg("%s is not in README.md", keys[i].path);
-        free(quoted);
-    }
-    free(text);
-    free(path);
-}
-
 static void test_usage_names_every_key(void **state)
 {
     (void)state;
@@ -651,7 +630,6 @@ int main(void)
         TEST(test_credentials_are_exempt),
         TEST(test_example_has_every_key),
         TEST(test_example_has_nothing_else),
-        TEST(test_readme_names_every_key),
         TEST(test_usage_names_every_key),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -22,7 +22,7 @@ static void test_words_and_exit_statuses(void **state)
         struct term_builder builder = {0};
         assert_string_equal(outcome_name(i), rows[i].name);
         assert_int_equal(outcome_exit_status(i), rows[i].exit_status);
-        assert_true(strlen(outcome_text(i)) > 0);
+        assert_true(strlen(outcome_text(i)) > 0 && strlen(outcome_help(i)) > 0);
         assert_int_equal(outcome_read(term_from_text(&builder, rows[i].name)), i);
         term_build_free(&builder);
     }

@@ -1,0 +1,132 @@
+#include "markdown.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "term/term_notation.h"
+
+void markdown_append(struct buffer *page, const char *text)
+{
+    buffer_append(page, text, strlen(text));
+}
+
+void markdown_print(struct buffer *page, const char *format, ...)
+{
+    char *text;
+    va_list arguments;
+    va_start(arguments, format);
+    int size = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (size < 0)
+        abort();
+    buffer_append(page, text, (size_t)size);
+    free(text);
+}
+
+void markdown_heading(struct buffer *page, int level, const char *text)
+{
+    markdown_print(page, "%.*s %s\n\n", level, "######", text);
+}
+
+void markdown_paragraph(struct buffer *page, const char *text)
+{
+    markdown_print(page, "%s\n\n", text);
+}
+
+void markdown_code(struct buffer *page, const char *language, const char *lines)
+{
+    size_t size = strlen(lines);
+    bool ends = size && lines[size - 1] == '\n';
+    markdown_print(page, "```%s\n%s%s```\n\n", language, lines, ends ? "" : "\n");
+}
+
+void markdown_span(struct buffer *page, const char *code)
+{
+    markdown_print(page, "`%s`", code);
+}
+
+void markdown_head(struct buffer *page, const char *const columns[])
+{
+    markdown_row(page, columns);
+    for (size_t i = 0; columns[i]; i++)
+        markdown_append(page, "| --- ");
+    markdown_append(page, "|\n");
+}
+
+/* A bar would begin the next cell, in code as well. */
+void markdown_row(struct buffer *page, const char *const cells[])
+{
+    for (size_t i = 0; cells[i]; i++) {
+        markdown_append(page, "| ");
+        for (const char *c = cells[i]; *c; c++)
+            markdown_print(page, *c == '|' ? "\\%c" : "%c", *c);
+        markdown_append(page, *cells[i] ? " " : "");
+    }
+    markdown_append(page, "|\n");
+}
+
+void markdown_sentence(struct buffer *page, const char *text)
+{
+    markdown_print(page, "%c%s.", toupper((unsigned char)*text), text + 1);
+}
+
+/* What help_fallback() writes, with the term as code. */
+static void append_fallback(struct buffer *page, const struct help *help)
+{
+    struct buffer text = {0};
+    struct help term_only = {.fallback = help->fallback};
+    help_fallback(&term_only, false, &text);
+    buffer_append(&text, "", 1);
+    markdown_append(page, "; default ");
+    if (help->fallback.data)
+        markdown_span(page, (const char *)buffer_bytes(&text));
+    markdown_print(page, "%s%s", help->fallback.data && help->fallback_text ? "; " : "",
+                   help->fallback_text ? help->fallback_text : "");
+    buffer_free(&text);
+}
+
+void markdown_item(struct buffer *page, const struct help *help)
+{
+    markdown_print(page, "- **`%s`**: `%s`", help->name, help->type);
+    if (help->unit)
+        markdown_print(page, ", %s", help->unit);
+    if (help->is_required)
+        markdown_append(page, "; required");
+    else if (help->fallback.data || help->fallback_text)
+        append_fallback(page, help);
+    markdown_print(page, "  \n  %s\n", help->text);
+}
+
+static void append_shape(struct buffer *page, const struct help *help)
+{
+    struct buffer erlang = {0}, elixir = {0};
+    markdown_span(&erlang, help->name);
+    markdown_append(&elixir, "`");
+    term_notation_elixir(help->name, &elixir);
+    markdown_append(&elixir, "`");
+    buffer_append(&erlang, "", 1);
+    buffer_append(&elixir, "", 1);
+    const char *const cells[] = {(const char *)buffer_bytes(&erlang), (const char *)buffer_bytes(&elixir),
+                                 help->text, NULL};
+    markdown_row(page, cells);
+    buffer_free(&erlang);
+    buffer_free(&elixir);
+}
+
+void markdown_help_table(struct buffer *page, const struct help_table *table)
+{
+    static const char *const columns[] = {"Erlang", "Elixir", "", NULL};
+    bool has_types = help_row(table, 0)->type;
+    if (!has_types)
+        markdown_head(page, columns);
+    for (size_t i = 0; i < table->count; i++) {
+        if (has_types)
+            markdown_item(page, help_row(table, i));
+        else
+            append_shape(page, help_row(table, i));
+    }
+    markdown_append(page, "\n");
+}

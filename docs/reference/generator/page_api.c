@@ -1,0 +1,50 @@
+#include "api_private.h"
+#include "markdown.h"
+#include "pages.h"
+
+static void append_function(struct buffer *page, const struct api_function *functions, size_t count,
+                            size_t at)
+{
+    const struct api_function *function = &functions[at];
+    markdown_print(page, "## %s/%zu", function->name, function->arity);
+    for (size_t i = at + 1; i < count && !functions[i].usage; i++)
+        markdown_print(page, ", %s/%zu", functions[i].name, functions[i].arity);
+    markdown_append(page, "\n\n");
+    markdown_code(page, "erlang", function->usage);
+    markdown_paragraph(page, function->help);
+    if (function->example)
+        markdown_code(page, "elixir", function->example);
+}
+
+void page_api(struct buffer *page)
+{
+    static const char *const columns[] = {"from", "how", NULL};
+    static const char *const ways[][3] = {
+        {"erpc", "`erpc:call(Node, harness, Function, Arguments)`, and `send_request`, `multicall`, `cast`",
+         NULL},
+        {"rpc", "`rpc:call(Node, harness, Function, Arguments)`", NULL},
+        {"a GenServer call",
+         "`gen_server:call({harness, Node}, {Function, Argument, ...}, infinity)`; a bare atom when there "
+         "are no "
+         "arguments",
+         NULL},
+        {"C and Java nodes, `erl_call`", "rpc through `rex`, as to any node", NULL},
+    };
+    markdown_paragraph(page,
+                       "Functions of the daemon's node, which any node of its cluster calls. Usage is in "
+                       "Erlang's notation, examples are for iex, and `h` in them is the daemon's node. "
+                       "`help()` and `help(Topic)` have the same text for a shell.");
+    markdown_head(page, columns);
+    for (size_t i = 0; i < ARRAY_LENGTH(ways); i++)
+        markdown_row(page, ways[i]);
+    markdown_append(page, "\n");
+    markdown_paragraph(page,
+                       "`'Elixir.Supertester.ConcurrentHarness'` may stand in the place of `harness` as the "
+                       "module. An unknown function is `undef` over erpc and rpc, and `{error, {undef, "
+                       "{Function, Arity}}}` over a GenServer call.");
+    size_t count;
+    const struct api_function *functions = api_functions(&count);
+    for (size_t i = 0; i < count; i++)
+        if (functions[i].usage)
+            append_function(page, functions, count, i);
+}

@@ -1,0 +1,65 @@
+/* That no function, metric or flag has nothing to say. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "api_private.h"
+#include "metrics_private.h"
+
+static bool is_prose(const char *text)
+{
+    size_t ticks = 0;
+    for (const char *c = text; c && *c; c++)
+        ticks += *c == '`';
+    return text && strlen(text) > 3 && text[strlen(text) - 1] == '.' && ticks % 2 == 0;
+}
+
+/* The rows of one function follow one another, the first of them with its help. */
+static void test_functions_have_help(void **state)
+{
+    (void)state;
+    size_t count;
+    const struct api_function *functions = api_functions(&count);
+    for (size_t i = 0; i < count; i++) {
+        const struct api_function *function = &functions[i];
+        size_t length = strlen(function->name);
+        bool is_first = i == 0 || strcmp(functions[i - 1].name, function->name) != 0;
+        assert_non_null(function->serve);
+        assert_true(!is_first || function->usage);
+        if (!function->usage)
+            continue;
+        if (!is_prose(function->help))
+            fail_msg("%s has no help", function->name);
+        if (strncmp(function->usage, function->name, length) != 0 || function->usage[length] != '(' ||
+            !strstr(function->usage, ") -> "))
+            fail_msg("%s is no usage of %s", function->usage, function->name);
+        if (function->example && function->example[strlen(function->example) - 1] != '\n')
+            fail_msg("the last line of the example of %s does not end", function->name);
+    }
+}
+
+static void test_metrics_have_help(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < metrics_count(); i++) {
+        const struct metric_help *help = metrics_help(i);
+        size_t length = strlen(help->name);
+        bool is_total = length > 6 && strcmp(help->name + length - 6, "_total") == 0;
+        if (!is_prose(help->text))
+            fail_msg("%s has no help", help->name);
+        if (is_total && strcmp(help->type, "counter") != 0)
+            fail_msg("%s is no counter", help->name);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_functions_have_help),
+        cmocka_unit_test(test_metrics_have_help),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
