@@ -513,8 +513,9 @@ defmodule Walls.SelfTest do
       {"documents name what is there",
        Map.merge(
          document(
-           "[this](../../CONTRIBUTING.md), `daemon/dist/conn.c` `conn_reap.c` `include/LAYER/list.h` `daemon/*/NAME.c` " <>
-             "`daemon/store/`: `main()`, main(), `struct conn`, `HARNESSD_DIST_CONN_H`, gen:call(), https://a.b/tests/x.c"
+           "[this](../../CONTRIBUTING.md), `daemon/dist/conn.c` `conn_reap.c` `include/LAYER/list.h` " <>
+             "`daemon/*/NAME.c` `daemon/store/`: `main()`, main(), `struct conn`, `HARNESSD_DIST_CONN_H`, " <>
+             "gen:call(), https://a.b/tests/x.c"
          ),
          %{
            "CONTRIBUTING.md" => "It is all in daemon/dist.\n",
