@@ -80,7 +80,7 @@ run_counting() {
     step_end "$good passed, $bad failed${left_out:+, $left_out skipped}"
 }
 
-# Layers, headers, sizes; and that each of these rules can fail.
+# Layers, headers, sizes, documents; and that each of these rules can fail.
 check_walls() {
     heading "walls"
     run_counting elixir tests/walls.exs

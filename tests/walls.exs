@@ -1,4 +1,4 @@
-# Whether the walls between the layers of the daemon stand, and its files keep their size.
+# Whether the walls between the layers of the daemon stand, its files keep their size, and what documents name is there.
 #
 #     elixir tests/walls.exs [TREE]        looks at this tree, or at another one
 #     elixir tests/walls.exs --self-test   sees each rule fail on small trees that break it
@@ -9,19 +9,31 @@
 
 defmodule Walls.Tree do
   @moduledoc "The files of a tree as the rules see them."
-  defstruct root: nil, layers: [], sources: [], files: %{}, includes: []
+  defstruct root: nil, layers: [], sources: [], files: %{}, includes: [], documents: %{}, others: []
 
   # layers: [%{name, line, above: [name], with: [name]}] in the order of CMakeLists.txt
   # sources: paths of C files below daemon/ and include/, relative to the root
   # files: path => its lines
   # includes: [%{from, line, text, to}], `to` is nil when there is no such file
+  # documents: path => its lines, of those that tell of the code
+  # others: paths of all files that documents may name
 
   def read(root) do
     layers = read_layers(Path.join(root, "CMakeLists.txt"))
     sources = Enum.flat_map(~w(daemon include), &c_files(root, &1))
     tests = c_files(root, "tests")
     files = Map.new(sources ++ tests, &{&1, lines(Path.join(root, &1))})
-    tree = %__MODULE__{root: root, layers: layers, sources: sources, files: files}
+    documents = ~w(docs/internals/*.md CONTRIBUTING.md tests/README.md) |> Enum.flat_map(&paths(root, &1))
+
+    tree = %__MODULE__{
+      root: root,
+      layers: layers,
+      sources: sources,
+      files: files,
+      documents: Map.new(documents, &{&1, lines(Path.join(root, &1))}),
+      others: Enum.flat_map(~w(* {config,daemon,docs,include,packaging,systemd,tests}/**), &paths(root, &1))
+    }
+
     %{tree | includes: Enum.flat_map(sources, &includes(tree, &1))}
   end
 
@@ -30,7 +42,11 @@ defmodule Walls.Tree do
   defp drop_last_empty(lines), do: if(List.last(lines) == "", do: Enum.drop(lines, -1), else: lines)
 
   defp c_files(root, folder) do
-    Path.join([root, folder, "**", "*.{c,h}"]) |> Path.wildcard() |> Enum.map(&Path.relative_to(&1, root))
+    paths(root, Path.join([folder, "**", "*.{c,h}"]))
+  end
+
+  defp paths(root, pattern) do
+    Path.join(root, pattern) |> Path.wildcard() |> Enum.map(&Path.relative_to(&1, root))
   end
 
   defp read_layers(path) do
@@ -121,6 +137,7 @@ defmodule Walls.Rules do
       {"folders do not go in a circle", &folder_circles/1, :counts},
       {"files of several folders do not go in a circle", &file_circles/1, :counts},
       {"guards of headers are their paths", &guards/1, :counts},
+      {"what documents name is there", &forgotten/1, :counts},
       {"a .c file belongs to a header", &homeless/1, :told}
     ]
   end
@@ -309,6 +326,65 @@ defmodule Walls.Rules do
     end)
   end
 
+  # Files by their paths or, in code, by their names alone, links, functions with their parentheses, structs, enums and
+  # constants. Of a pattern (a *, or LAYER and NAME in their place) there is at least one.
+  defp forgotten(tree) do
+    known = known(tree)
+
+    for {path, lines} <- Enum.sort(tree.documents),
+        {line, number} <- Enum.with_index(lines, 1),
+        {kind, name} <- named(path, line),
+        not known?(known, kind, name),
+        uniq: true,
+        do: {path, number, "no #{kind} #{name}"}
+  end
+
+  defp known(tree) do
+    code = tree.files |> Map.values() |> Enum.concat()
+    words = fn pattern -> code |> Enum.flat_map(&Regex.scan(pattern, &1)) |> MapSet.new(&List.last/1) end
+    folders = for path <- tree.others, uniq: true, do: Path.dirname(path)
+
+    %{
+      "file" => tree.others ++ folders,
+      "function" => words.(~r/^(?:[A-Za-z_].*?[\s*]|#define )([a-z]\w*)\(/),
+      "struct" => words.(~r/^(?:typedef )?(?:struct|enum) (\w+)/),
+      "constant" => words.(~r/\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)\b/)
+    }
+  end
+
+  # A file's name alone is that of a file in any folder.
+  defp known?(known, "file", name) do
+    pattern = name |> String.replace(~r/LAYER|NAME/, "*") |> Regex.escape() |> String.replace("\\*", "[^/]*")
+    whole = Regex.compile!(if(name =~ "/", do: "^#{pattern}$", else: "(^|/)#{pattern}$"))
+    Enum.any?(known["file"], &(&1 =~ whole))
+  end
+
+  defp known?(known, kind, name), do: name in known[kind]
+
+  @folders "(?:config|daemon|docs|include|packaging|systemd|tests)"
+
+  defp named(path, line) do
+    code = for [span] <- all(~r/`([^`]+)`/, line), do: span
+
+    Enum.concat([
+      for([name] <- all(~r{(?<![\w/.-])(#{@folders}/[\w./*-]*)}, line), do: {"file", trimmed(name)}),
+      for([link] <- all(~r/\]\(([^)#:]+)\)/, line), do: {"file", linked(path, link)}),
+      for(name <- code, name =~ ~r/^[\w*]+\.(c|h|erl|ex|exs|sh)$/, do: {"file", name}),
+      for([name] <- all(~r/(?<![\w.:])([a-z]\w*)\(\)/, line), do: {"function", name}),
+      for([name] <- all(~r/\b(?:struct|enum) (\w+)/, Enum.join(code, " ")), do: {"struct", name}),
+      for(name <- code, name =~ ~r/^[A-Z][A-Z0-9]*_[A-Z0-9_]+$/, do: {"constant", name})
+    ])
+  end
+
+  defp all(pattern, line), do: Regex.scan(pattern, line, capture: :all_but_first)
+
+  # Of a folder, or at the end of a sentence.
+  defp trimmed(name), do: name |> String.trim_trailing(".") |> String.trim_trailing("/")
+
+  defp linked(path, link) do
+    path |> Path.dirname() |> Path.join(link) |> Path.expand("/") |> Path.relative_to("/")
+  end
+
   # Its own, or that of a file whose name its name begins with.
   defp homeless(tree) do
     headers = tree.sources |> Enum.filter(&header?/1) |> MapSet.new(&unit/1)
@@ -434,6 +510,36 @@ defmodule Walls.SelfTest do
        [{"guards of", "include/dist/conn.h:1"}]},
       {"a header has no guard", %{"include/dist/conn.h" => "int conn;\n"},
        [{"guards of", "include/dist/conn.h:1"}]},
+      {"documents name what is there",
+       Map.merge(
+         document(
+           "[this](../../CONTRIBUTING.md), `daemon/dist/conn.c` `conn_reap.c` `include/LAYER/list.h` " <>
+             "`daemon/*/NAME.c` `daemon/store/`: `main()`, main(), `struct conn`, `HARNESSD_DIST_CONN_H`, " <>
+             "gen:call(), https://a.b/tests/x.c"
+         ),
+         %{
+           "CONTRIBUTING.md" => "It is all in daemon/dist.\n",
+           "include/dist/conn.h" => guarded("DIST_CONN", "struct conn;\n")
+         }
+       ), []},
+      {"a document names a file that is gone", document("see daemon/dist/gone.c."),
+       [{"what documents name", "docs/internals/a.md:2"}]},
+      {"a document names a file that is gone by its name", document("`gone.c`"),
+       [{"what documents name", "docs/internals/a.md:2"}]},
+      {"a document names a pattern that nothing fits", document("`tests/unit/LAYER_NAME_test.c`"),
+       [{"what documents name", "docs/internals/a.md:2"}]},
+      {"a document links to what is gone", document("[gone](gone.md)"),
+       [{"what documents name", "docs/internals/a.md:2"}]},
+      {"a document names a function that is gone", document("`node_gone()` tells"),
+       [{"what documents name", "docs/internals/a.md:2"}]},
+      {"a document names a struct that is gone", document("`struct node *`"),
+       [{"what documents name", "docs/internals/a.md:2"}]},
+      {"a document names a constant that is gone", document("`NODE_GONE`"),
+       [{"what documents name", "docs/internals/a.md:2"}]},
+      {"CONTRIBUTING.md names what is gone", %{"CONTRIBUTING.md" => "node_gone()\n"},
+       [{"what documents name", "CONTRIBUTING.md:1"}]},
+      {"the README of the tests names what is gone", %{"tests/README.md" => "`gone.ex`\n"},
+       [{"what documents name", "tests/README.md:1"}]},
       {"a .c file has no header", %{"daemon/dist/reap.c" => ""},
        [{"a .c file belongs", "daemon/dist/reap.c"}]}
     ]
@@ -442,6 +548,8 @@ defmodule Walls.SelfTest do
   defp blank(count), do: String.duplicate("\n", count)
   defp grown(path, count), do: %{path => @good[path] <> blank(count)}
   defp added(path, header), do: %{path => @good[path] <> "#include \"#{header}\"\n"}
+
+  defp document(text), do: %{"docs/internals/a.md" => "# A\n" <> text <> "\n"}
 
   defp function(lines),
     do: %{

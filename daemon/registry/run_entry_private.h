@@ -1,5 +1,6 @@
 /* The registry of runs from inside. runs.c accepts them and leads them from the queue to their end,
- * runs_store.c stores them and tells who waits, run_status.c describes them. */
+ * runs_store.c stores them and tells who waits, runs_events.c tells subscribers, run_status.c describes them.
+ */
 #ifndef HARNESSD_REGISTRY_RUN_ENTRY_PRIVATE_H
 #define HARNESSD_REGISTRY_RUN_ENTRY_PRIVATE_H
 

@@ -28,7 +28,7 @@ void session_clean_up(struct run *run);
 void session_work(struct run *run, uint32_t thread, uint64_t step, struct term hook, struct term arguments);
 void session_start_chaos(struct run *run);
 
-/* Asks for a measurement, which `run->measured` is when run_observed() tells; it is awaited until then. */
+/* Asks for a measurement, which is the newest one when run_observed() tells; it is awaited until then. */
 void session_measure(struct run *run);
 
 /* Tells the session what to clean up should the daemon, or the link to it, go away; a setup tells that by

@@ -1,5 +1,5 @@
-/* The folder of a store as it is found at the start, and the damaged files in it. Used by the loop's thread
- * before the store has one of its own. */
+/* The folder of a store as it is found when it is opened, and the damaged files in it. Used by the loop's
+ * thread: that of the store has nothing to do there yet. */
 #ifndef HARNESSD_STORE_STORE_FOLDER_PRIVATE_H
 #define HARNESSD_STORE_STORE_FOLDER_PRIVATE_H
 

@@ -1,7 +1,7 @@
 defmodule AwayTest do
   @moduledoc """
   What a daemon that is to run for weeks lives through: an epmd, peers or a disk that are away for a while, a clock
-  that is set back. Runs go on, or end as the contract says, and nothing that was acknowledged is lost.
+  that is set back. Runs go on, or end as the README says, and nothing that was acknowledged is lost.
   For `AWAY_SECONDS` (2); the long form is a minute: tests/bench/away.sh.
   """
   use ClusterCase
