@@ -161,6 +161,7 @@ get_packages() {
 download_packages() {
     FOLDER=/root/harnessd enter "$scratch/packages" sh -c '
         . tests/packages.sh && packages="$BUILD_PACKAGES $TEST_PACKAGES $SERVICE_PACKAGES" || exit 1
+        [ '$full' = no ] || packages="$packages $FORMAT_PACKAGES"
         apt-get update --option APT::Update::Error-Mode=any || exit '$NOT_TO_BE_HAD'
         # Names that are wrong are for the scripts to fail with.
         apt-get install --print-uris --no-install-recommends $packages >/dev/null || exit 0

@@ -60,10 +60,10 @@ step_failed() {
 check_format() {
     heading "format: clang-format"
     files=$(find daemon include tests -name '*.[ch]')
-    if [ -z "$files" ] || clang-format --dry-run -Werror $files; then
+    if [ -z "$files" ] || clang-format-19 --dry-run -Werror $files; then
         step_end "formatted"
     else
-        step_failed "run: clang-format -i on the files above"
+        step_failed "run: clang-format-19 -i on the files above"
     fi
 }
 
@@ -244,9 +244,11 @@ fuzz() {
     step_end "$((count - failed + before)) passed, $((failed - before)) failed"
 }
 
-require_packages "$BUILD_PACKAGES $TEST_PACKAGES"
 part=${1:-all}
 [ $# -eq 0 ] || shift
+packages="$BUILD_PACKAGES $TEST_PACKAGES"
+case $part in all | format) packages="$packages $FORMAT_PACKAGES" ;; esac
+require_packages "$packages"
 case $part in
 all)
     check_format
