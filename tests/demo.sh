@@ -47,7 +47,7 @@ wait_for() {
 echo "Building harnessd in $BUILD_ROOT/release ..."
 {
     cmake -S . -B "$BUILD_ROOT/release" -DCMAKE_BUILD_TYPE=Release &&
-        cmake --build "$BUILD_ROOT/release" --parallel "$(nproc)"
+        cmake --build "$BUILD_ROOT/release" --parallel "$(nproc)" --target harnessd
 } >"$scratch/build" 2>&1 || fail "The build failed:" "$scratch/build"
 
 # Which port is free is known to whom has tried.

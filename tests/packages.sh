@@ -6,7 +6,9 @@
 # Root gets what is missing from apt; anybody else is told the names, and the script ends with status 2.
 
 BUILD_PACKAGES="gcc libc6-dev make cmake dpkg-dev file gzip pkg-config erlang-base erlang-dev libevent-dev libjansson-dev libssl-dev libsystemd-dev elixir"
-TEST_PACKAGES="libcmocka-dev clang clang-format libclang-rt-dev curl jq faketime procps"
+TEST_PACKAGES="libcmocka-dev clang libclang-rt-dev curl jq faketime procps"
+# Of which each Debian has the same version: others format differently.
+FORMAT_PACKAGES="clang-format-19"
 # What the checks of the package need besides.
 SERVICE_PACKAGES="systemd"
 
@@ -41,18 +43,26 @@ require_packages() {
     rm -f "$apt_log"
 }
 
-# What checks metrics is part of a package whose installation starts a server, so it is only taken out of it.
+# What checks metrics. Up to Debian 12 it is part of a package whose installation starts a server; later it has one of its
+# own. It is only taken out of either.
 require_promtool() {
     PROMTOOL=$(command -v promtool) && return 0
     PROMTOOL=$1/promtool
     [ ! -x "$PROMTOOL" ] || return 0
+    rm -rf "$1/package"
     mkdir -p "$1/package" || exit 2
-    if ! (cd "$1/package" && { apt-get download prometheus || { apt-get update && apt-get download prometheus; }; } &&
-        dpkg-deb --extract prometheus_*.deb . &&
+    if ! (cd "$1/package" && { download_promtool || { apt-get update && download_promtool; }; } &&
+        dpkg-deb --extract *.deb . &&
         mv usr/bin/promtool ..) >"$1/log" 2>&1 </dev/null; then
         cat "$1/log" >&2
-        echo "Could not get promtool of the package prometheus" >&2
+        echo "Could not get promtool" >&2
         exit 2
     fi
     rm -rf "$1/package"
+}
+
+download_promtool() {
+    package=promtool
+    apt-cache show --no-all-versions promtool >/dev/null 2>&1 || package=prometheus
+    apt-get download "$package"
 }

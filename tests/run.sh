@@ -3,7 +3,7 @@
 #
 #     sh tests/run.sh                      everything
 #     sh tests/run.sh format               one part: format, walls, unit, coverage,
-#                                          package, cluster, soak, fuzz or build
+#                                          package, cluster, soak, fuzz, roots or build
 #     sh tests/run.sh cluster FILE[:LINE]  one file of tests/cluster, or the test at that line
 #
 # Environment:
@@ -14,8 +14,8 @@
 #     SOAK_SECONDS   how long the soak goes on (120)
 #
 # The last line is `N passed, N failed`: walls, unit tests (once, though they run in both builds), checks of the package,
-# cluster tests and fuzzers; a line before it says how many tests were skipped, if any were. The status is 0 if nothing
-# failed, 1 if something did, 2 if it could not run.
+# cluster tests, fuzzers and checks on fresh Debians; a line before it says how many were skipped, if any were. The status
+# is 0 if nothing failed, 1 if something did, 2 if it could not run.
 
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd) || exit 2
@@ -60,10 +60,10 @@ step_failed() {
 check_format() {
     heading "format: clang-format"
     files=$(find daemon include docs tests -name '*.[ch]')
-    if [ -z "$files" ] || clang-format --dry-run -Werror $files; then
+    if [ -z "$files" ] || clang-format-19 --dry-run -Werror $files; then
         step_end "formatted"
     else
-        step_failed "run: clang-format -i on the files above"
+        step_failed "run: clang-format-19 -i on the files above"
     fi
 }
 
@@ -181,6 +181,17 @@ soak() {
     cluster_tests "$BUILD_ROOT/release/harnessd" soak.exs
 }
 
+# What the README promises of fresh Debians. Those are made as root, and not within one of them.
+roots() {
+    heading "fresh Debians"
+    if [ "$(id -u)" != 0 ] || [ -n "${HARNESSD_IN_ROOT:-}" ]; then
+        skipped=$((skipped + 1))
+        step_end "skipped: it takes root, and not within one of them"
+        return
+    fi
+    run_counting sh tests/roots.sh
+}
+
 # fuzz_one NAME SECONDS: what it finds interesting goes to a corpus of its own, the tree's is only read.
 fuzz_one() {
     mkdir -p "$scratch/corpus/$1"
@@ -233,9 +244,11 @@ fuzz() {
     step_end "$((count - failed + before)) passed, $((failed - before)) failed"
 }
 
-require_packages "$BUILD_PACKAGES $TEST_PACKAGES"
 part=${1:-all}
 [ $# -eq 0 ] || shift
+packages="$BUILD_PACKAGES $TEST_PACKAGES"
+case $part in all | format) packages="$packages $FORMAT_PACKAGES" ;; esac
+require_packages "$packages"
 case $part in
 all)
     check_format
@@ -249,6 +262,7 @@ all)
     cluster_tests "$daemon"
     soak
     fuzz
+    roots
     ;;
 build)
     build_release
@@ -282,8 +296,11 @@ soak)
 fuzz)
     fuzz
     ;;
+roots)
+    roots
+    ;;
 *)
-    echo "usage: sh tests/run.sh [format|walls|unit|coverage|package|cluster [FILE[:LINE]]|soak|fuzz|build]" >&2
+    echo "usage: sh tests/run.sh [format|walls|unit|coverage|package|cluster [FILE[:LINE]]|soak|fuzz|roots|build]" >&2
     exit 2
     ;;
 esac

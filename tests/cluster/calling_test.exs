@@ -115,7 +115,7 @@ defmodule CallingTest do
       # [1] and 'a' arrive as strings of bytes.
       assert {:error, {:invalid_scenario, _}} = Harness.call(harness, :validate, [1])
       assert {:error, {:invalid_scenario, _}} = Harness.call(harness, :validate, [[1]])
-      assert {:error, {:invalid_scenario, _}} = Harness.call(harness, :validate, ['abc'])
+      assert {:error, {:invalid_scenario, _}} = Harness.call(harness, :validate, [~c"abc"])
     end
   end
 
@@ -161,7 +161,7 @@ defmodule CallingTest do
             {:harness, :info, [1, 2, 3]},
             {:nope, :info, []},
             {Nope, :run, [%{}]},
-            {:os, :cmd, ['true']},
+            {:os, :cmd, [~c"true"]},
             {:erlang, :halt, []}
           ] do
         assert {:error, {:exception, :undef, [{^module, ^function, ^arguments, _} | _]}} =

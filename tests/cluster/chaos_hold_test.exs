@@ -143,7 +143,7 @@ defmodule ChaosHoldTest do
     action = %{action: {:exhaust, :ports, [count: 100_000, duration_ms: 600]}, target: {:node, small.node}}
     run = start_run(harness, scenario(subject, [action]))
     Wait.until("the last port to be taken", fn -> look(small, :ports, nil) >= 1_024 end)
-    one_more = [{:spawn_driver, 'udp_inet'}, []]
+    one_more = [{:spawn_driver, ~c"udp_inet"}, []]
     assert {:error, :system_limit} = raised(fn -> Peer.call(small, :erlang, :open_port, one_more) end)
     assert {:ok, report} = Task.await(run, 30_000)
     assert [%{outcome: :ok, undone: true, amount: amount}] = report.injections

@@ -182,7 +182,7 @@ defmodule HostileTest do
     context = %{harness: harness, good: RawNode.connect!(harness.port)}
     peer = Peer.start()
     assert Peer.call(peer, :net_adm, :ping, [harness.node]) == :pong
-    {limit, _} = Integer.parse(to_string(:os.cmd('ulimit -n')))
+    {limit, _} = Integer.parse(to_string(:os.cmd(~c"ulimit -n")))
     count = min(10_000, limit - 500)
     before = Harness.memory(harness)
 

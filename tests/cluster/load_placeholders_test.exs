@@ -90,11 +90,11 @@ defmodule LoadPlaceholdersTest do
   test "are found wherever they are, and nothing else is touched", %{harness: harness, target: target} do
     message = %{
       1 => [{:"$int", 7, 7}, {:a, {:"$pick", [{:"$int", 8, 8}]}} | {:"$int", 9, 9}],
-      key: {"text", 1.5, self(), :"$int", {:"$other", 1}, {}, %{'x' => {:"$step"}}}
+      key: {"text", 1.5, self(), :"$int", {:"$other", 1}, {}, %{~c"x" => {:"$step"}}}
     }
 
     assert run_script(harness, target, [:first, message, {:cast, message}]) |> length() == 3
-    expected = fn step -> {"text", 1.5, self(), :"$int", {:"$other", 1}, {}, %{'x' => step}} end
+    expected = fn step -> {"text", 1.5, self(), :"$int", {:"$other", 1}, {}, %{~c"x" => step}} end
 
     assert [{:call, :first}, {:call, one}, {:cast, two}] =
              for({kind, seen, _, _} <- Recorder.seen(target), do: {kind, seen})

@@ -38,11 +38,11 @@ defmodule OneShotTest do
 
   test "works beside a daemon, and without a name that epmd knows", %{peer: peer} do
     harness = Harness.start()
-    {:ok, before} = :erl_epmd.names('127.0.0.1')
+    {:ok, before} = :erl_epmd.names(~c"127.0.0.1")
     file = Once.file(slow())
     runs = for _ <- 1..3, do: Task.async(fn -> Once.run(file, peer.node) end)
     Wait.until("three more nodes", fn -> length(hidden_nodes(peer)) >= 3 end)
-    assert :erl_epmd.names('127.0.0.1') == {:ok, before}
+    assert :erl_epmd.names(~c"127.0.0.1") == {:ok, before}
     for run <- runs, do: assert({0, _, ""} = Task.await(run, 30_000))
     Harness.assert_alive(harness)
   end

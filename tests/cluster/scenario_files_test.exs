@@ -38,8 +38,8 @@ defmodule ScenarioFilesTest do
       assert {:ok, report} = Harness.run(context.harness, file)
 
       assert [
-               {:ok, [1, -2.5, ?c, 'text', <<"binary", 7>>, %{a: {:b}}]},
-               {:ok, [1, -2.5, 'list', "text", <<"binary", 7>>, %{:a => {:b, 1, 2}, "k" => nil}, My.Name]},
+               {:ok, [1, -2.5, ?c, ~c"text", <<"binary", 7>>, %{a: {:b}}]},
+               {:ok, [1, -2.5, ~c"list", "text", <<"binary", 7>>, %{:a => {:b, 1, 2}, "k" => nil}, My.Name]},
                {:ok, :ok},
                {:ok, 5}
              ] = hd(results(report))

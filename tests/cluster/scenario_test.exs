@@ -583,7 +583,7 @@ defmodule ScenarioTest do
       <<1, 2, 3::3>>,
       <<1::1>>,
       [],
-      'string',
+      ~c"string",
       [1, 2, 300],
       [1 | 2],
       [:a, [:b, [:c | :d]]],

@@ -29,7 +29,7 @@ defmodule TelemetryTest do
     :yes = :global.re_register_name(:telemetry_collector, self())
     :ok = Peer.call(peer, :global, :sync, [])
     Peer.load(peer, Subject)
-    {:module, :telemetry} = Peer.call(peer, :code, :load_binary, [:telemetry, 'telemetry.erl', telemetry()])
+    {:module, :telemetry} = Peer.call(peer, :code, :load_binary, [:telemetry, ~c"telemetry.erl", telemetry()])
     {:ok, peer: peer}
   end
 

@@ -85,7 +85,7 @@ defmodule TimelineTest do
 
   test "sees the run queue and the memory of a busy node", %{harness: harness, peer: peer, target: target} do
     # Processes that never wait: more than there are schedulers.
-    {:ok, tokens, _} = :erl_scan.string('fun Spin() -> Spin() end.')
+    {:ok, tokens, _} = :erl_scan.string(~c"fun Spin() -> Spin() end.")
     {:ok, forms} = :erl_parse.parse_exprs(tokens)
     {:value, spin, _} = Peer.call(peer, :erl_eval, :exprs, [forms, []])
     spinning = for _ <- 1..20, do: Peer.call(peer, :erlang, :spawn, [spin])

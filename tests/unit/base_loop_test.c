@@ -166,7 +166,7 @@ static void test_timer_and_tasks(void **state)
     loop_free(&fixture.loop);
 }
 
-static void stop(void *owner)
+static void stop_loop(void *owner)
 {
     loop_stop(owner);
 }
@@ -178,7 +178,7 @@ static void test_timer_set_again_and_stopped(void **state)
     start(&fixture);
     struct loop_timer end;
     loop_timer_init(&fixture.timer, &fixture.loop, run_a, &fixture);
-    loop_timer_init(&end, &fixture.loop, stop, &fixture.loop);
+    loop_timer_init(&end, &fixture.loop, stop_loop, &fixture.loop);
     loop_timer_set(&fixture.timer, 3600 * CLOCK_NS_PER_S);
     loop_timer_set(&fixture.timer, CLOCK_NS_PER_MS);
     loop_timer_set(&end, 20 * CLOCK_NS_PER_MS);
@@ -202,7 +202,7 @@ static void test_precise_timer_set_again_and_stopped(void **state)
     start(&fixture);
     struct loop_timer end;
     loop_timer_init_precise(&fixture.timer, &fixture.loop, run_a, &fixture);
-    loop_timer_init_precise(&end, &fixture.loop, stop, &fixture.loop);
+    loop_timer_init_precise(&end, &fixture.loop, stop_loop, &fixture.loop);
     loop_timer_set(&fixture.timer, 3600 * CLOCK_NS_PER_S);
     loop_timer_set(&fixture.timer, 0);
     loop_timer_set(&end, 20 * CLOCK_NS_PER_MS);
@@ -301,7 +301,7 @@ static void test_due_timer_taken_back(void **state)
         loop_init(&rivals.loop);
         inits[i % 2](&rivals.timers[0], &rivals.loop, beat_second, &rivals);
         inits[i % 2](&rivals.timers[1], &rivals.loop, beat_first, &rivals);
-        loop_timer_init(&rivals.end, &rivals.loop, stop, &rivals.loop);
+        loop_timer_init(&rivals.end, &rivals.loop, stop_loop, &rivals.loop);
         loop_timer_set(&rivals.timers[0], CLOCK_NS_PER_MS);
         loop_timer_set(&rivals.timers[1], CLOCK_NS_PER_MS);
         loop_timer_set(&rivals.end, 50 * CLOCK_NS_PER_MS);

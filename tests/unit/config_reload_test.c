@@ -57,7 +57,7 @@ static bool reload(const char *text)
     return reloaded;
 }
 
-static void stop(void)
+static void forget(void)
 {
     config_free(&config);
     free(log_text);
@@ -92,7 +92,7 @@ static void test_nothing_changed(void **state)
     assert_true(reload(HEAD ", \"limits\": {\"runs\": 64}}"));
     assert_string_equal(log_text, "info configuration reloaded changed=0 need_restart=0\n");
     assert_int_equal(config.port, 5000); /* flags still override the file */
-    stop();
+    forget();
 }
 
 static void test_changes(void **state)
@@ -117,7 +117,7 @@ static void test_changes(void **state)
     assert_int_equal(config.allowed_callers.count, 2);
     assert_int_equal(config.log_level, LOG_LEVEL_ERROR);
     assert_int_equal(config.shutdown_ms, 5);
-    stop();
+    forget();
 }
 
 static void test_what_needs_a_restart_stays(void **state)
@@ -144,7 +144,7 @@ static void test_what_needs_a_restart_stays(void **state)
     assert_null(config.epmd_host);
     assert_int_equal(config.epmd_port, 4370);
     assert_int_equal(config.limit_runs, 2);
-    stop();
+    forget();
 }
 
 /* A limit of what the log writes within a second is no limit of what somebody has asked for. */
@@ -173,7 +173,7 @@ static void test_a_bad_file_changes_nothing(void **state)
     free(log_text);
     assert_false(reload("{"));
     assert_non_null(strstr(log_text, file));
-    stop();
+    forget();
 }
 
 static void test_values_are_as_in_the_file(void **state)
@@ -209,7 +209,7 @@ static void test_values_are_as_in_the_file(void **state)
         free(printed);
         json_decref(value);
     }
-    stop();
+    forget();
 }
 
 #define TEST(function) cmocka_unit_test_setup(function, set_up)

@@ -23,10 +23,11 @@ defmodule Once do
     process
   end
 
-  @doc "On a terminal: what is seen there."
+  @doc "On a terminal: what is seen there, or why there is none."
   def on_terminal(file, connect) do
     command = Enum.map_join([Harness.executable(), "run", file] ++ connected(connect), " ", &"'#{&1}'")
-    {seen, status} = System.cmd("script", ["-qec", command, "/dev/null"], env: environment([]))
+    options = [env: environment([]), stderr_to_stdout: true]
+    {seen, status} = System.cmd("script", ["-qec", command, "/dev/null"], options)
     {status, seen}
   end
 

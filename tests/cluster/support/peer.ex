@@ -50,7 +50,7 @@ defmodule Peer do
 
     paths =
       if Keyword.get(options, :elixir, true),
-        do: ["-pa", to_string(:code.lib_dir(:elixir, :ebin)), to_string(:code.lib_dir(:logger, :ebin))],
+        do: ["-pa" | Enum.map([:elixir, :logger], &Application.app_dir(&1, "ebin"))],
         else: []
 
     # A crash report of a subject would go to standard output, which is ours to talk over.
@@ -66,7 +66,7 @@ defmodule Peer do
 
   @doc "Loads a module of tests/cluster/support there."
   def load(peer, module) do
-    {:module, ^module} = call(peer, :code, :load_binary, [module, 'in memory', Support.binary(module)])
+    {:module, ^module} = call(peer, :code, :load_binary, [module, ~c"in memory", Support.binary(module)])
 
     :ok
   end

@@ -41,7 +41,7 @@ defmodule Trees do
   @doc "An application whose supervisor has two workers: the supervisor, and the workers."
   def start_application(name) do
     callbacks = {Trees.Application, []}
-    :ok = :application.load({:application, name, [mod: callbacks, applications: [], vsn: '1']})
+    :ok = :application.load({:application, name, [mod: callbacks, applications: [], vsn: ~c"1"]})
     :ok = :application.start(name)
     supervisor = :erlang.whereis(:trees_application)
     {supervisor, for({_, pid} <- children(supervisor), do: pid)}
