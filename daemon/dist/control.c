@@ -13,10 +13,7 @@ struct field {
     size_t offset; /* in struct control */
 };
 
-#define FIELD(kind, member)                                                                                  \
-    {                                                                                                        \
-        kind, offsetof(struct control, member)                                                               \
-    }
+#define FIELD(kind, member) {kind, offsetof(struct control, member)}
 #define UNUSED FIELD(ANY, unused)
 #define MAX_FIELDS 6
 

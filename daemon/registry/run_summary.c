@@ -16,10 +16,7 @@ enum member_type {
     MEMBER_TYPE_COUNT
 };
 
-#define MEMBER(name, type)                                                                                   \
-    {                                                                                                        \
-#name, type, offsetof(struct run_summary, name)                                                      \
-    }
+#define MEMBER(name, type) {#name, type, offsetof(struct run_summary, name)}
 
 static const struct member {
     const char *name;

@@ -162,7 +162,7 @@ static void report_write_threads(struct report *report)
 
 bool report_continue(struct report *report)
 {
-    static void (*const writers[])(struct report * report) = {
+    static void (*const writers[])(struct report *report) = {
         [REPORT_EVENTS] = report_write_events, [REPORT_THREADS] = report_write_threads};
     if (report->part != REPORT_WRITTEN)
         writers[report->part](report);

@@ -178,22 +178,23 @@ static void build_halt(const struct fault_action *action, struct term pids, stru
 
 /* --- The table --- */
 
-#define ARGUMENT(which, kind, words)                                                                         \
-    {                                                                                                        \
-        .name = (which), .type = (kind), .is_required = true, .help = (words)                                \
-    }
+#define ARGUMENT(which, kind, words) {.name = (which), .type = (kind), .is_required = true, .help = (words)}
 
 /* A time that is an argument, and one that a resource is held for. */
 #define FOR_SO_LONG                                                                                          \
-    {                                                                                                        \
-        .name = FAULT_DURATION_MS, .type = FAULT_INTEGER, .least = 1, .most = FAULT_MS_MOST,                 \
-        .is_required = true, .help = "How long."                                                             \
-    }
+    {.name = FAULT_DURATION_MS,                                                                              \
+     .type = FAULT_INTEGER,                                                                                  \
+     .least = 1,                                                                                             \
+     .most = FAULT_MS_MOST,                                                                                  \
+     .is_required = true,                                                                                    \
+     .help = "How long."}
 #define HELD_FOR                                                                                             \
-    {                                                                                                        \
-        .name = FAULT_DURATION_MS, .type = FAULT_INTEGER, .least = 1, .most = FAULT_MS_MOST,                 \
-        .fallback_text = "as long as the load goes on, a minute at most", .help = "How long it is held."     \
-    }
+    {.name = FAULT_DURATION_MS,                                                                              \
+     .type = FAULT_INTEGER,                                                                                  \
+     .least = 1,                                                                                             \
+     .most = FAULT_MS_MOST,                                                                                  \
+     .fallback_text = "as long as the load goes on, a minute at most",                                       \
+     .help = "How long it is held."}
 
 static const struct fault_kind kinds[] = {
     {.name = "inject_crash",

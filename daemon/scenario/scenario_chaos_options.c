@@ -187,7 +187,7 @@ static void read_groups_value(struct reader *reader, const struct fault_option *
 void chaos_read_option(struct reader *reader, struct fault_action *action, const struct fault_option *option,
                        struct term value)
 {
-    static void (*const readers[FAULT_TYPE_COUNT])(struct reader * reader, const struct fault_option *option,
+    static void (*const readers[FAULT_TYPE_COUNT])(struct reader *reader, const struct fault_option *option,
                                                    struct term value, struct fault_value *result) = {
         [FAULT_INTEGER] = read_integer_value, [FAULT_FRACTION] = read_fraction_value,
         [FAULT_ATOM] = read_atom_value,       [FAULT_TERM] = read_any_value,

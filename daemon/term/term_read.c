@@ -250,10 +250,7 @@ bool term_list_start(struct term_list *list, struct term term)
 }
 
 /* The elements of a STRING_EXT have no bytes of their own that could be borrowed. */
-#define BYTE_1(n)                                                                                            \
-    {                                                                                                        \
-        TERM_TAG_SMALL_INTEGER, (n)                                                                          \
-    }
+#define BYTE_1(n) {TERM_TAG_SMALL_INTEGER, (n)}
 #define BYTE_4(n) BYTE_1(n), BYTE_1((n) + 1), BYTE_1((n) + 2), BYTE_1((n) + 3)
 #define BYTE_16(n) BYTE_4(n), BYTE_4((n) + 4), BYTE_4((n) + 8), BYTE_4((n) + 12)
 #define BYTE_64(n) BYTE_16(n), BYTE_16((n) + 16), BYTE_16((n) + 32), BYTE_16((n) + 48)

@@ -17,6 +17,6 @@
 #define TEXT_OF_WORDS(words) #words
 
 /* The structure of `type` that `pointer` is the member `member` of. */
-#define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+#define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
 
 #endif

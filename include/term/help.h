@@ -30,10 +30,11 @@ struct help_table {
 
 /* The initialiser of one, for an array of structs with a member `help`. */
 #define HELP_TABLE(word, heading, rows)                                                                      \
-    {                                                                                                        \
-        .name = (word), .title = (heading), .first = &(rows)[0].help, .stride = sizeof((rows)[0]),           \
-        .count = ARRAY_LENGTH(rows)                                                                          \
-    }
+    {.name = (word),                                                                                         \
+     .title = (heading),                                                                                     \
+     .first = &(rows)[0].help,                                                                               \
+     .stride = sizeof((rows)[0]),                                                                            \
+     .count = ARRAY_LENGTH(rows)}
 
 static inline const struct help *help_row(const struct help_table *table, size_t index)
 {

@@ -10,16 +10,10 @@
 #include "dist/flags.h"
 #include "term/term_read.h"
 
-#define TERM(...)                                                                                            \
-    {                                                                                                        \
-        (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})                               \
-    }
+#define TERM(...) {(const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})}
 #define ATOM_A 119, 1, 'a'
 #define PID(id) 88, ATOM_A, 0, 0, 0, id, 0, 0, 0, 0, 0, 0, 0, 3
-#define NO_TERM                                                                                              \
-    {                                                                                                        \
-        NULL, 0                                                                                              \
-    }
+#define NO_TERM {NULL, 0}
 
 /* Fields by letters: From, To, Group leader, Name of `to`, the name from which a monitor's exit comes (o),
  * reFerence, Id, Options, function (m), Token, Unused, reason (x), spawn flags (b), result pid (p) or atom

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "scenario/plan.h"
 
-#define MS(ms) ((uint64_t)(ms)*CLOCK_NS_PER_MS)
+#define MS(ms) ((uint64_t)(ms) * CLOCK_NS_PER_MS)
 
 static struct load_plan staged(enum load_model model, bool linear, struct plan_stage *stages, size_t count)
 {

@@ -11,10 +11,7 @@
 #include "term/term_check.h"
 
 #define BYTES(...) (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})
-#define ROW(problem, ...)                                                                                    \
-    {                                                                                                        \
-        problem, BYTES(__VA_ARGS__)                                                                          \
-    }
+#define ROW(problem, ...) {problem, BYTES(__VA_ARGS__)}
 #define ATOM_A 119, 1, 'a'
 #define PID_A 88, ATOM_A, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3
 #define MD5 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16
