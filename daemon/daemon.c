@@ -31,7 +31,7 @@ struct runs_limits daemon_runs_limits(const struct config *config)
 
 /* --- Becoming ready --- */
 
-static void become_ready(struct daemon *daemon, uint32_t creation)
+static void daemon_become_ready(struct daemon *daemon, uint32_t creation)
 {
     if (daemon->ready)
         return;
@@ -66,12 +66,12 @@ static void become_ready(struct daemon *daemon, uint32_t creation)
     notify_ready(daemon->notify);
 }
 
-static void on_registered(void *owner, uint32_t creation)
+static void daemon_on_registered(void *owner, uint32_t creation)
 {
-    become_ready(owner, creation);
+    daemon_become_ready(owner, creation);
 }
 
-static void on_accepted(void *owner, int descriptor, const char *address)
+static void daemon_on_accepted(void *owner, int descriptor, const char *address)
 {
     struct daemon *daemon = owner;
     if (daemon->ready)
@@ -80,14 +80,14 @@ static void on_accepted(void *owner, int descriptor, const char *address)
         close(descriptor);
 }
 
-static bool on_allowed(void *owner, const char *node)
+static bool daemon_on_allowed(void *owner, const char *node)
 {
     struct daemon *daemon = owner;
     return access_allows_caller(daemon->config, node);
 }
 
-static struct process *on_spawn(void *owner, struct peer *peer, const struct control *control,
-                                struct term arguments)
+static struct process *daemon_on_spawn(void *owner, struct peer *peer, const struct control *control,
+                                       struct term arguments)
 {
     struct daemon *daemon = owner;
     return rpc_in_spawn(daemon->rpc_in, peer, control, arguments);
@@ -96,7 +96,7 @@ static struct process *on_spawn(void *owner, struct peer *peer, const struct con
 /* --- The parts --- */
 
 /* Every connection is a descriptor. */
-static void raise_descriptor_limit(void)
+static void daemon_raise_descriptor_limit(void)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
@@ -106,7 +106,7 @@ static void raise_descriptor_limit(void)
         log_warning("cannot raise the limit of open files");
 }
 
-static void tell_status(struct daemon *daemon)
+static void daemon_tell_status(struct daemon *daemon)
 {
     size_t runs = daemon->ready ? runs_count(daemon->runs, RUN_PHASE_QUEUED) +
                                       runs_count(daemon->runs, RUN_PHASE_RUNNING)
@@ -120,20 +120,20 @@ static void tell_status(struct daemon *daemon)
                       peers_up_count(daemon->peers));
 }
 
-static void on_second(void *owner)
+static void daemon_on_second(void *owner)
 {
     struct daemon *daemon = owner;
     log_settle(false);
-    tell_status(daemon);
+    daemon_tell_status(daemon);
     loop_timer_set(&daemon->second, SECOND_NS);
 }
 
-static void make_parts(struct daemon *daemon)
+static void daemon_make_parts(struct daemon *daemon)
 {
     const struct config *config = daemon->config;
     loop_init(&daemon->loop);
     daemon->notify = notify_new(&daemon->loop);
-    loop_timer_init(&daemon->second, &daemon->loop, on_second, daemon);
+    loop_timer_init(&daemon->second, &daemon->loop, daemon_on_second, daemon);
     loop_timer_set(&daemon->second, SECOND_NS);
     daemon_watch_signals(daemon);
     daemon->resolver = resolver_new(&daemon->loop);
@@ -142,8 +142,8 @@ static void make_parts(struct daemon *daemon)
     daemon->identity = config_identity(config);
     struct node_options node = {.loop = &daemon->loop,
                                 .identity = &daemon->identity,
-                                .allowed = on_allowed,
-                                .spawn = on_spawn,
+                                .allowed = daemon_on_allowed,
+                                .spawn = daemon_on_spawn,
                                 .owner = daemon};
     daemon->node = node_new(&node);
     struct peers_options peers = config_peers_options(config);
@@ -157,7 +157,7 @@ static void make_parts(struct daemon *daemon)
     node_set_peers(daemon->node, daemon->peers);
 }
 
-static const char *on_not_ready(void *owner)
+static const char *daemon_on_not_ready(void *owner)
 {
     const struct daemon *daemon = owner;
     if (daemon->stopping)
@@ -168,13 +168,13 @@ static const char *on_not_ready(void *owner)
 }
 
 /* False when it cannot listen where it is to. */
-static bool start_pages(struct daemon *daemon)
+static bool daemon_start_pages(struct daemon *daemon)
 {
     struct pages_options options = {.loop = &daemon->loop,
                                     .config = daemon->config,
                                     .epmd = daemon->epmd,
                                     .peers = daemon->peers,
-                                    .not_ready = on_not_ready,
+                                    .not_ready = daemon_on_not_ready,
                                     .owner = daemon};
     if (!*daemon->config->http_listen)
         return true;
@@ -182,34 +182,34 @@ static bool start_pages(struct daemon *daemon)
     return daemon->pages != NULL;
 }
 
-static bool start_listening(struct daemon *daemon)
+static bool daemon_start_listening(struct daemon *daemon)
 {
     const struct config *config = daemon->config;
     const char *host = config->listen ? config->listen : strchr(config->node_name, '@') + 1;
     char problem[256];
     daemon->listener =
-        listener_new(&daemon->loop, host, config->port, on_accepted, daemon, problem, sizeof(problem));
+        listener_new(&daemon->loop, host, config->port, daemon_on_accepted, daemon, problem, sizeof(problem));
     if (!daemon->listener)
         log_error("cannot listen", log_string("reason", problem));
     return daemon->listener != NULL;
 }
 
-static void start(struct daemon *daemon)
+static void daemon_start(struct daemon *daemon)
 {
     const struct config *config = daemon->config;
     if (config->epmd_register) {
         char *alive = memory_string(config->node_name);
         *strchr(alive, '@') = '\0';
-        epmd_register(daemon->epmd, alive, listener_port(daemon->listener), on_registered, daemon);
+        epmd_register(daemon->epmd, alive, listener_port(daemon->listener), daemon_on_registered, daemon);
         free(alive);
     } else {
         uint32_t creation;
         random_secret(&creation, sizeof(creation));
-        become_ready(daemon, creation | 4); /* 0 is no creation, 1 to 3 are those of old nodes */
+        daemon_become_ready(daemon, creation | 4); /* 0 is no creation, 1 to 3 are those of old nodes */
     }
 }
 
-static void free_parts(struct daemon *daemon)
+static void daemon_free_parts(struct daemon *daemon)
 {
     if (daemon->pages)
         pages_free(daemon->pages);
@@ -246,15 +246,15 @@ bool daemon_run(struct config *config, int argc, char **argv)
 {
     struct daemon daemon = {.argc = argc, .argv = argv, .config = config};
     log_configure(config->log_level, config->log_format, stderr);
-    raise_descriptor_limit();
-    make_parts(&daemon);
-    bool listening = start_listening(&daemon) && start_pages(&daemon);
+    daemon_raise_descriptor_limit();
+    daemon_make_parts(&daemon);
+    bool listening = daemon_start_listening(&daemon) && daemon_start_pages(&daemon);
     if (listening) {
-        start(&daemon);
+        daemon_start(&daemon);
         loop_run(&daemon.loop);
         log_info("stopped");
     }
-    free_parts(&daemon);
+    daemon_free_parts(&daemon);
     log_settle(true);
     return listening;
 }

@@ -2,7 +2,7 @@
 
 #include <fnmatch.h>
 
-static bool matches(const struct config_list *patterns, const char *name)
+static bool access_matches(const struct config_list *patterns, const char *name)
 {
     for (size_t i = 0; i < patterns->count; i++)
         if (fnmatch(patterns->items[i], name, 0) == 0)
@@ -11,48 +11,48 @@ static bool matches(const struct config_list *patterns, const char *name)
 }
 
 /* The path of the rule that forbids it, or NULL. */
-static const char *forbids(const struct config_list *allowed, const struct config_list *denied,
-                           const char *name, const char *const rules[2])
+static const char *access_forbids(const struct config_list *allowed, const struct config_list *denied,
+                                  const char *name, const char *const rules[2])
 {
-    if (matches(denied, name))
+    if (access_matches(denied, name))
         return rules[1];
-    return matches(allowed, name) ? NULL : rules[0];
+    return access_matches(allowed, name) ? NULL : rules[0];
 }
 
-static const char *forbids_kind(void *owner, const char *kind)
+static const char *access_forbids_kind(void *owner, const char *kind)
 {
     static const char *const rules[] = {"access.chaos.allow", "access.chaos.deny"};
     const struct config *config = owner;
-    return forbids(&config->allowed_chaos, &config->denied_chaos, kind, rules);
+    return access_forbids(&config->allowed_chaos, &config->denied_chaos, kind, rules);
 }
 
-static const char *forbids_node(void *owner, const char *node)
+static const char *access_forbids_node(void *owner, const char *node)
 {
     static const char *const rules[] = {"access.targets.allow", "access.targets.deny"};
     const struct config *config = owner;
-    return forbids(&config->allowed_targets, &config->denied_targets, node, rules);
+    return access_forbids(&config->allowed_targets, &config->denied_targets, node, rules);
 }
 
-static const char *forbids_process(void *owner, const char *name, const char *application)
+static const char *access_forbids_process(void *owner, const char *name, const char *application)
 {
     static const char *const name_rules[] = {"access.names.allow", "access.names.deny"};
     static const char *const application_rules[] = {"access.applications.allow", "access.applications.deny"};
     const struct config *config = owner;
-    const char *rule = forbids(&config->allowed_names, &config->denied_names, name, name_rules);
+    const char *rule = access_forbids(&config->allowed_names, &config->denied_names, name, name_rules);
     return rule ? rule
-                : forbids(&config->allowed_applications, &config->denied_applications, application,
-                          application_rules);
+                : access_forbids(&config->allowed_applications, &config->denied_applications, application,
+                                 application_rules);
 }
 
 struct blast_radius access_blast_radius(struct config *config)
 {
-    return (struct blast_radius){.forbids_kind = forbids_kind,
-                                 .forbids_node = forbids_node,
-                                 .forbids_process = forbids_process,
+    return (struct blast_radius){.forbids_kind = access_forbids_kind,
+                                 .forbids_node = access_forbids_node,
+                                 .forbids_process = access_forbids_process,
                                  .owner = config};
 }
 
 bool access_allows_caller(const struct config *config, const char *node)
 {
-    return !matches(&config->denied_callers, node) && matches(&config->allowed_callers, node);
+    return !access_matches(&config->denied_callers, node) && access_matches(&config->allowed_callers, node);
 }

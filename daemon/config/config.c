@@ -12,20 +12,20 @@
 #include "cookie_private.h"
 #include "dist/node_name.h"
 
-static size_t position(const char *path)
+static size_t config_position(const char *path)
 {
     size_t count;
     return (size_t)(config_key_find(path) - config_keys(&count));
 }
 
-static bool is_given(const struct config_reading *reading, const char *path)
+static bool config_is_given(const struct config_reading *reading, const char *path)
 {
-    return reading->given[position(path)];
+    return reading->given[config_position(path)];
 }
 
 /* One that nobody else has, of the kind of the node that it connects to. The name that a file may have is the
  * daemon's. */
-static void make_up_name(struct config_reading *reading)
+static void config_make_up_name(struct config_reading *reading)
 {
     struct config *config = reading->config;
     const char *node = config->one_shot.connect;
@@ -36,20 +36,20 @@ static void make_up_name(struct config_reading *reading)
     free(config->node_name);
     config->node_name = memory_format("harnessd_run_%ld_%08x%s", (long)getpid(), unique, is_here ? host : "");
     config->long_names = node && node_name_looks_long(node);
-    reading->given[position("node.names")] = true;
+    reading->given[config_position("node.names")] = true;
 }
 
 /* A name that is not there may stand where nothing could be read. */
-static void check_name(struct config_reading *reading, const struct config_flags *given, bool all_read)
+static void config_check_name(struct config_reading *reading, const struct config_flags *given, bool all_read)
 {
     struct config *config = reading->config;
     const char *where = given->name_source;
     if (!config->node_name) {
-        if (!is_given(reading, "node.name") && all_read)
+        if (!config_is_given(reading, "node.name") && all_read)
             config_problem(reading, "node.name", "required (or --name, --sname)");
         return;
     }
-    if (!is_given(reading, "node.names"))
+    if (!config_is_given(reading, "node.names"))
         config->long_names = node_name_looks_long(config->node_name);
     char *complete = node_name_complete(config->node_name, config->long_names);
     if (!complete) {
@@ -69,7 +69,7 @@ static void check_name(struct config_reading *reading, const struct config_flags
         config_problem(reading, where, "%s %s", complete, problem);
 }
 
-static void check_peers(struct config_reading *reading)
+static void config_check_peers(struct config_reading *reading)
 {
     const struct config *config = reading->config;
     for (size_t i = 0; config->node_name && i < config->peer_count; i++)
@@ -77,16 +77,16 @@ static void check_peers(struct config_reading *reading)
             config_problem(reading, "peers", "%s is this node itself", config->node_name);
 }
 
-static void find_epmd_port(struct config_reading *reading)
+static void config_find_epmd_port(struct config_reading *reading)
 {
     const char *port = getenv("ERL_EPMD_PORT");
-    if (!is_given(reading, "epmd.port"))
+    if (!config_is_given(reading, "epmd.port"))
         config_key_set_text(reading, config_key_find("epmd.port"), port && *port ? port : "4369",
                             "ERL_EPMD_PORT");
 }
 
 /* Checking a file asks for no cookie that it does not name: who runs with it later may be somebody else. */
-static void find_cookie(struct config_reading *reading, const struct config_flags *given)
+static void config_find_cookie(struct config_reading *reading, const struct config_flags *given)
 {
     struct config *config = reading->config;
     char *problem = NULL;
@@ -116,15 +116,15 @@ enum config_action config_load(int argc, char **argv, struct config *config, FIL
         all_read = config_file_read(&reading, given.file) && all_read;
     config_flags_apply(&reading, &given);
     if (given.action == CONFIG_ONE_SHOT && !given.has_name)
-        make_up_name(&reading);
-    if (given.action == CONFIG_ONE_SHOT && !is_given(&reading, "log.level"))
+        config_make_up_name(&reading);
+    if (given.action == CONFIG_ONE_SHOT && !config_is_given(&reading, "log.level"))
         config->log_level = LOG_LEVEL_WARNING;
-    find_epmd_port(&reading);
-    check_name(&reading, &given, all_read);
-    check_peers(&reading);
+    config_find_epmd_port(&reading);
+    config_check_name(&reading, &given, all_read);
+    config_check_peers(&reading);
     if (config->schedules.count && !config->scenario_dir)
         config_problem(&reading, "schedules", "need a scenario_dir");
-    find_cookie(&reading, &given);
+    config_find_cookie(&reading, &given);
     return reading.problem_count ? CONFIG_INVALID : given.action;
 }
 

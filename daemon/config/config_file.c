@@ -8,7 +8,7 @@
 #include "base/nearest.h"
 
 /* Whether keys lie below `path`. */
-static bool is_section(const char *path)
+static bool config_file_is_section(const char *path)
 {
     size_t count;
     size_t size = strlen(path);
@@ -20,8 +20,8 @@ static bool is_section(const char *path)
 }
 
 /* Names the key or section of the same object that was probably meant. `prefix` is empty or ends in a dot. */
-static void report_unknown(struct config_reading *reading, const char *prefix, const char *key,
-                           const char *path)
+static void config_file_report_unknown(struct config_reading *reading, const char *prefix, const char *key,
+                                       const char *path)
 {
     size_t count;
     size_t size = strlen(prefix);
@@ -43,7 +43,7 @@ static void report_unknown(struct config_reading *reading, const char *prefix, c
 }
 
 /* Goes down only where the table has keys, so no deeper than the table. */
-static void read_section(struct config_reading *reading, json_t *section, const char *prefix)
+static void config_file_read_section(struct config_reading *reading, json_t *section, const char *prefix)
 {
     const char *key;
     json_t *value;
@@ -55,11 +55,11 @@ static void read_section(struct config_reading *reading, json_t *section, const 
         const struct config_key *known = strchr(key, '.') ? NULL : config_key_find(path);
         if (known) {
             config_key_set(reading, known, value, path);
-        } else if (strchr(key, '.') || !is_section(path)) {
-            report_unknown(reading, prefix, key, path);
+        } else if (strchr(key, '.') || !config_file_is_section(path)) {
+            config_file_report_unknown(reading, prefix, key, path);
         } else if (json_is_object(value)) {
             char *below = memory_format("%s.", path);
-            read_section(reading, value, below);
+            config_file_read_section(reading, value, below);
             free(below);
         } else if (!json_is_null(value)) {
             config_problem(reading, path, "is not an object");
@@ -84,7 +84,7 @@ bool config_file_read(struct config_reading *reading, const char *file)
     } else if (!json_is_object(root)) {
         config_problem(reading, file, "is not a JSON object");
     } else {
-        read_section(reading, root, "");
+        config_file_read_section(reading, root, "");
     }
     bool is_read = json_is_object(root);
     json_decref(root);

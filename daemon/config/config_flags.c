@@ -54,7 +54,7 @@ const struct config_flag *config_flags(size_t *count)
     return flags;
 }
 
-static void report_unknown_flag(struct config_reading *reading, const char *text)
+static void flags_report_unknown_flag(struct config_reading *reading, const char *text)
 {
     const char *names[FLAG_COUNT];
     for (size_t i = 0; i < FLAG_COUNT; i++)
@@ -68,7 +68,7 @@ static void report_unknown_flag(struct config_reading *reading, const char *text
 }
 
 /* What takes more than one flag to see. */
-static void finish(struct config_reading *reading, struct config_flags *given)
+static void flags_finish(struct config_reading *reading, struct config_flags *given)
 {
     const char *const *values = given->values;
     if (values[FLAG_CONFIG] && values[FLAG_CHECK])
@@ -82,7 +82,7 @@ static void finish(struct config_reading *reading, struct config_flags *given)
 }
 
 /* What `run` is told beside the keys of the configuration. */
-static void finish_run(struct config_reading *reading, const struct config_flags *given)
+static void flags_finish_run(struct config_reading *reading, const struct config_flags *given)
 {
     struct config_one_shot *one_shot = &reading->config->one_shot;
     const char *node = given->values[FLAG_CONNECT];
@@ -98,7 +98,7 @@ static void finish_run(struct config_reading *reading, const struct config_flags
         config_problem(reading, "--connect", "%s %s", node, problem);
 }
 
-static void take_word(struct config_reading *reading, bool of_run, const char *word)
+static void flags_take_word(struct config_reading *reading, bool of_run, const char *word)
 {
     struct config_one_shot *one_shot = &reading->config->one_shot;
     if (!of_run || one_shot->scenario)
@@ -107,8 +107,8 @@ static void take_word(struct config_reading *reading, bool of_run, const char *w
         one_shot->scenario = word;
 }
 
-static void take_flag(struct config_reading *reading, struct config_flags *given, size_t index,
-                      const char *value, bool of_run)
+static void flags_take_flag(struct config_reading *reading, struct config_flags *given, size_t index,
+                            const char *value, bool of_run)
 {
     struct config_one_shot *one_shot = &reading->config->one_shot;
     char where[32];
@@ -126,8 +126,8 @@ static void take_flag(struct config_reading *reading, struct config_flags *given
 }
 
 /* Reads what stands behind the program's name, or behind `run`. */
-static void read_words(struct config_reading *reading, int argc, char **argv, struct config_flags *given,
-                       bool of_run)
+static void flags_read_words(struct config_reading *reading, int argc, char **argv,
+                             struct config_flags *given, bool of_run)
 {
     struct option options[FLAG_COUNT + 1] = {0};
     for (size_t i = 0; i < FLAG_COUNT; i++)
@@ -142,16 +142,16 @@ static void read_words(struct config_reading *reading, int argc, char **argv, st
         if (result == -1)
             break;
         if (result == 1)
-            take_word(reading, of_run, optarg);
+            flags_take_word(reading, of_run, optarg);
         else if (result == ':')
             config_problem(reading, argv[next], "needs a value");
         else if (result != 0)
-            report_unknown_flag(reading, argv[next]);
+            flags_report_unknown_flag(reading, argv[next]);
         else
-            take_flag(reading, given, (size_t)index, flags[index].argument ? optarg : "", of_run);
+            flags_take_flag(reading, given, (size_t)index, flags[index].argument ? optarg : "", of_run);
     }
     for (int i = optind; i < argc; i++)
-        take_word(reading, of_run, argv[i]);
+        flags_take_word(reading, of_run, argv[i]);
 }
 
 void config_flags_read(struct config_reading *reading, int argc, char **argv, struct config_flags *given)
@@ -159,10 +159,10 @@ void config_flags_read(struct config_reading *reading, int argc, char **argv, st
     bool of_run = argc > 1 && strcmp(argv[1], "run") == 0;
     *given =
         (struct config_flags){.action = of_run ? CONFIG_ONE_SHOT : CONFIG_RUN, .name_source = "node.name"};
-    read_words(reading, argc - of_run, argv + of_run, given, of_run);
-    finish(reading, given);
+    flags_read_words(reading, argc - of_run, argv + of_run, given, of_run);
+    flags_finish(reading, given);
     if (given->action == CONFIG_ONE_SHOT)
-        finish_run(reading, given);
+        flags_finish_run(reading, given);
 }
 
 void config_flags_apply(struct config_reading *reading, const struct config_flags *given)

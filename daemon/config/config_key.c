@@ -29,12 +29,12 @@ void config_problem(struct config_reading *reading, const char *where, const cha
         free(text);
 }
 
-static void *field(struct config *config, const struct config_key *key)
+static void *config_key_field(struct config *config, const struct config_key *key)
 {
     return (char *)config + key->offset;
 }
 
-static void store_integer(void *target, size_t size, uint64_t value)
+static void config_key_store_integer(void *target, size_t size, uint64_t value)
 {
     switch (size) {
     case 1:
@@ -52,8 +52,8 @@ static void store_integer(void *target, size_t size, uint64_t value)
     }
 }
 
-static void read_string(struct config_reading *reading, const struct config_key *key, const json_t *value,
-                        const char *where)
+static void config_key_read_string(struct config_reading *reading, const struct config_key *key,
+                                   const json_t *value, const char *where)
 {
     const char *text = json_string_value(value);
     if (!text || (!*text && !key->may_be_empty)) {
@@ -66,21 +66,21 @@ static void read_string(struct config_reading *reading, const struct config_key 
         return;
     }
     config_key_clear(reading->config, key);
-    *(char **)field(reading->config, key) = memory_string(text);
+    *(char **)config_key_field(reading->config, key) = memory_string(text);
 }
 
-static void read_boolean(struct config_reading *reading, const struct config_key *key, const json_t *value,
-                         const char *where)
+static void config_key_read_boolean(struct config_reading *reading, const struct config_key *key,
+                                    const json_t *value, const char *where)
 {
     if (!json_is_boolean(value)) {
         config_problem(reading, where, "is neither true nor false");
         return;
     }
-    *(bool *)field(reading->config, key) = json_is_true(value);
+    *(bool *)config_key_field(reading->config, key) = json_is_true(value);
 }
 
-static bool read_number(struct config_reading *reading, int64_t least, int64_t most, const json_t *value,
-                        const char *where, uint64_t *number)
+static bool config_key_read_number(struct config_reading *reading, int64_t least, int64_t most,
+                                   const json_t *value, const char *where, uint64_t *number)
 {
     long long given = json_integer_value(value);
     if (!json_is_integer(value)) {
@@ -96,15 +96,15 @@ static bool read_number(struct config_reading *reading, int64_t least, int64_t m
     return true;
 }
 
-static void read_integer(struct config_reading *reading, const struct config_key *key, const json_t *value,
-                         const char *where)
+static void config_key_read_integer(struct config_reading *reading, const struct config_key *key,
+                                    const json_t *value, const char *where)
 {
     uint64_t number = 0;
-    if (read_number(reading, key->least, key->most, value, where, &number))
-        store_integer(field(reading->config, key), key->size, number);
+    if (config_key_read_number(reading, key->least, key->most, value, where, &number))
+        config_key_store_integer(config_key_field(reading->config, key), key->size, number);
 }
 
-static size_t count_choices(const struct config_key *key)
+static size_t config_key_count_choices(const struct config_key *key)
 {
     size_t count = 0;
     while (key->choices[count])
@@ -112,14 +112,14 @@ static size_t count_choices(const struct config_key *key)
     return count;
 }
 
-static void read_choice(struct config_reading *reading, const struct config_key *key, const json_t *value,
-                        const char *where)
+static void config_key_read_choice(struct config_reading *reading, const struct config_key *key,
+                                   const json_t *value, const char *where)
 {
     const char *text = json_string_value(value);
     for (size_t i = 0; text && key->choices[i]; i++) {
         if (strcmp(key->choices[i], text) != 0)
             continue;
-        store_integer(field(reading->config, key), key->size, i);
+        config_key_store_integer(config_key_field(reading->config, key), key->size, i);
         return;
     }
     char all[128] = "";
@@ -127,15 +127,16 @@ static void read_choice(struct config_reading *reading, const struct config_key 
         size_t used = strlen(all);
         snprintf(all + used, sizeof(all) - used, "%s%s", i ? ", " : "", key->choices[i]);
     }
-    const char *nearest = text ? nearest_word(text, strlen(text), key->choices, count_choices(key)) : NULL;
+    const char *nearest =
+        text ? nearest_word(text, strlen(text), key->choices, config_key_count_choices(key)) : NULL;
     if (nearest)
         config_problem(reading, where, "%s is not one of %s (nearest: %s)", text, all, nearest);
     else
         config_problem(reading, where, "%s is not one of %s", text ? text : "what is given", all);
 }
 
-static void read_patterns(struct config_reading *reading, const struct config_key *key, const json_t *value,
-                          const char *where)
+static void config_key_read_patterns(struct config_reading *reading, const struct config_key *key,
+                                     const json_t *value, const char *where)
 {
     if (!json_is_array(value)) {
         config_problem(reading, where, "is not a list of patterns");
@@ -153,12 +154,12 @@ static void read_patterns(struct config_reading *reading, const struct config_ke
         free(item);
     }
     config_key_clear(reading->config, key);
-    *(struct config_list *)field(reading->config, key) = list;
+    *(struct config_list *)config_key_field(reading->config, key) = list;
 }
 
 /* A key of a peer's object. */
-static void read_peer_key(struct config_reading *reading, const char *key, const json_t *value,
-                          const char *where, struct config_peer *peer)
+static void config_key_read_peer_key(struct config_reading *reading, const char *key, const json_t *value,
+                                     const char *where, struct config_peer *peer)
 {
     static const char *const keys[] = {"node", "port"};
     const char *nearest = nearest_word(key, strlen(key), keys, ARRAY_LENGTH(keys));
@@ -169,12 +170,12 @@ static void read_peer_key(struct config_reading *reading, const char *key, const
         config_problem(reading, where, "unknown key (nearest: %s)", nearest);
     else if (strcmp(key, "port") != 0)
         config_problem(reading, where, "unknown key");
-    else if (!json_is_null(value) && read_number(reading, 0, UINT16_MAX, value, where, &port))
+    else if (!json_is_null(value) && config_key_read_number(reading, 0, UINT16_MAX, value, where, &port))
         peer->port = (uint16_t)port;
 }
 
-static void read_peer(struct config_reading *reading, const json_t *value, const char *where,
-                      struct config_peer *peer)
+static void config_key_read_peer(struct config_reading *reading, const json_t *value, const char *where,
+                                 struct config_peer *peer)
 {
     const json_t *node = json_is_object(value) ? json_object_get(value, "node") : value;
     const char *name = json_string_value(node);
@@ -190,13 +191,13 @@ static void read_peer(struct config_reading *reading, const json_t *value, const
     json_object_foreach((json_t *)value, key, item)
     {
         char *path = memory_format("%s.%s", where, key);
-        read_peer_key(reading, key, item, path, peer);
+        config_key_read_peer_key(reading, key, item, path, peer);
         free(path);
     }
 }
 
-static void read_peers(struct config_reading *reading, const struct config_key *key, const json_t *value,
-                       const char *where)
+static void config_key_read_peers(struct config_reading *reading, const struct config_key *key,
+                                  const json_t *value, const char *where)
 {
     struct config *config = reading->config;
     if (!json_is_array(value)) {
@@ -208,7 +209,7 @@ static void read_peers(struct config_reading *reading, const struct config_key *
     for (size_t i = 0; i < json_array_size(value); i++) {
         struct config_peer *peer = &config->peers[config->peer_count];
         char *item = memory_format("%s[%zu]", where, i);
-        read_peer(reading, json_array_get(value, i), item, peer);
+        config_key_read_peer(reading, json_array_get(value, i), item, peer);
         for (size_t j = 0; peer->node && j < config->peer_count; j++)
             if (strcmp(config->peers[j].node, peer->node) == 0)
                 config_problem(reading, item, "%s is there twice", peer->node);
@@ -219,12 +220,9 @@ static void read_peers(struct config_reading *reading, const struct config_key *
 
 static void (*const readers[CONFIG_TYPE_COUNT])(struct config_reading *, const struct config_key *,
                                                 const json_t *, const char *) = {
-    [CONFIG_STRING] = read_string,
-    [CONFIG_BOOLEAN] = read_boolean,
-    [CONFIG_INTEGER] = read_integer,
-    [CONFIG_CHOICE] = read_choice,
-    [CONFIG_PATTERNS] = read_patterns,
-    [CONFIG_PEERS] = read_peers,
+    [CONFIG_STRING] = config_key_read_string,     [CONFIG_BOOLEAN] = config_key_read_boolean,
+    [CONFIG_INTEGER] = config_key_read_integer,   [CONFIG_CHOICE] = config_key_read_choice,
+    [CONFIG_PATTERNS] = config_key_read_patterns, [CONFIG_PEERS] = config_key_read_peers,
     [CONFIG_SCHEDULES] = config_schedules_read,
 };
 
@@ -268,7 +266,7 @@ void config_key_reset(struct config_reading *reading, const struct config_key *k
     reading->given[key - config_keys(&count)] = false;
 }
 
-static uint64_t load_integer(const void *source, size_t size)
+static uint64_t config_key_load_integer(const void *source, size_t size)
 {
     switch (size) {
     case 1:
@@ -283,7 +281,7 @@ static uint64_t load_integer(const void *source, size_t size)
     }
 }
 
-static json_t *list_value(const struct config_list *list)
+static json_t *config_key_list_value(const struct config_list *list)
 {
     json_t *value = json_array();
     for (size_t i = 0; i < list->count; i++)
@@ -291,7 +289,7 @@ static json_t *list_value(const struct config_list *list)
     return value;
 }
 
-static json_t *peers_value(const struct config *config)
+static json_t *config_key_peers_value(const struct config *config)
 {
     json_t *value = json_array();
     for (size_t i = 0; i < config->peer_count; i++) {
@@ -314,13 +312,13 @@ json_t *config_key_value(const struct config *config, const struct config_key *k
     case CONFIG_BOOLEAN:
         return json_boolean(*(const bool *)source);
     case CONFIG_INTEGER:
-        return json_integer((json_int_t)load_integer(source, key->size));
+        return json_integer((json_int_t)config_key_load_integer(source, key->size));
     case CONFIG_CHOICE:
-        return json_string(key->choices[load_integer(source, key->size)]);
+        return json_string(key->choices[config_key_load_integer(source, key->size)]);
     case CONFIG_PATTERNS:
-        return list_value(source);
+        return config_key_list_value(source);
     case CONFIG_PEERS:
-        return peers_value(config);
+        return config_key_peers_value(config);
     case CONFIG_SCHEDULES:
         return config_schedules_value(source);
     case CONFIG_TYPE_COUNT:
@@ -332,9 +330,9 @@ json_t *config_key_value(const struct config *config, const struct config_key *k
 void config_key_swap(struct config *a, struct config *b, const struct config_key *key)
 {
     char held[sizeof(struct config)];
-    memcpy(held, field(a, key), key->size);
-    memcpy(field(a, key), field(b, key), key->size);
-    memcpy(field(b, key), held, key->size);
+    memcpy(held, config_key_field(a, key), key->size);
+    memcpy(config_key_field(a, key), config_key_field(b, key), key->size);
+    memcpy(config_key_field(b, key), held, key->size);
     if (key->type != CONFIG_PEERS)
         return;
     size_t count = a->peer_count;
@@ -344,11 +342,11 @@ void config_key_swap(struct config *a, struct config *b, const struct config_key
 
 void config_key_clear(struct config *config, const struct config_key *key)
 {
-    struct config_list *list = field(config, key);
+    struct config_list *list = config_key_field(config, key);
     switch (key->type) {
     case CONFIG_STRING:
-        free(*(char **)field(config, key));
-        *(char **)field(config, key) = NULL;
+        free(*(char **)config_key_field(config, key));
+        *(char **)config_key_field(config, key) = NULL;
         break;
     case CONFIG_PATTERNS:
         for (size_t i = 0; i < list->count; i++)
@@ -364,7 +362,7 @@ void config_key_clear(struct config *config, const struct config_key *key)
         config->peer_count = 0;
         break;
     case CONFIG_SCHEDULES:
-        config_schedules_clear(field(config, key));
+        config_schedules_clear(config_key_field(config, key));
         break;
     default:
         break;

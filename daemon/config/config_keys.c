@@ -6,14 +6,14 @@
 
 #include "base/socket_address.h"
 
-static const char *address_problem(const char *text)
+static const char *config_keys_address_problem(const char *text)
 {
     struct in6_addr address;
     bool valid = inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1;
     return valid ? NULL : "is not an IP address";
 }
 
-static const char *listen_problem(const char *text)
+static const char *config_keys_listen_problem(const char *text)
 {
     struct socket_address address;
     return socket_address_read(text, &address) ? NULL : SOCKET_ADDRESS_PROBLEM;
@@ -45,7 +45,7 @@ static const struct config_key keys[] = {
      .help = "file with the cluster's cookie, readable by its owner alone"},
     {.path = "node.listen",
      .type = CONFIG_STRING,
-     .problem = address_problem,
+     .problem = config_keys_address_problem,
      .fallback = "null",
      .fallback_help = "the address of the node name's host",
      FIELD(listen),
@@ -259,7 +259,7 @@ static const struct config_key keys[] = {
      .help = "folder of the scenario files that {:file, name} stands for"},
     {.path = "http.listen",
      .type = CONFIG_STRING,
-     .problem = listen_problem,
+     .problem = config_keys_listen_problem,
      .may_be_empty = true,
      .fallback = "\"127.0.0.1:9464\"",
      FIELD(http_listen),

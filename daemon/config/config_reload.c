@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "config/config_key.h"
 
-static void log_problems(char *problems)
+static void reload_log_problems(char *problems)
 {
     size_t count = 0;
     char *rest = problems;
@@ -19,7 +19,7 @@ static void log_problems(char *problems)
     log_error("configuration is not reloaded, the one before stays", log_integer("problems", (int64_t)count));
 }
 
-static void log_change(const struct config_key *key, const json_t *from, const json_t *to)
+static void reload_log_change(const struct config_key *key, const json_t *from, const json_t *to)
 {
     char *old = json_dumps(from, JSON_ENCODE_ANY);
     char *new = json_dumps(to, JSON_ENCODE_ANY);
@@ -34,7 +34,7 @@ static void log_change(const struct config_key *key, const json_t *from, const j
 }
 
 /* What the cookie is stays out of the log, like all of it. */
-static bool cookie_changed(const struct config *config, const struct config *fresh)
+static bool reload_cookie_changed(const struct config *config, const struct config *fresh)
 {
     if (strcmp(config->cookie, fresh->cookie) == 0)
         return false;
@@ -43,17 +43,17 @@ static bool cookie_changed(const struct config *config, const struct config *fre
     return true;
 }
 
-static void take_over(struct config *config, struct config *fresh)
+static void reload_take_over(struct config *config, struct config *fresh)
 {
     size_t count;
     size_t changed = 0;
-    size_t waiting = cookie_changed(config, fresh);
+    size_t waiting = reload_cookie_changed(config, fresh);
     const struct config_key *keys = config_keys(&count);
     for (size_t i = 0; i < count; i++) {
         json_t *from = config_key_value(config, &keys[i]);
         json_t *to = config_key_value(fresh, &keys[i]);
         if (!json_equal(from, to)) {
-            log_change(&keys[i], from, to);
+            reload_log_change(&keys[i], from, to);
             changed += keys[i].reloads;
             waiting += !keys[i].reloads;
         }
@@ -78,9 +78,9 @@ bool config_reload(int argc, char **argv, struct config *config, struct config *
     bool valid = config_load(argc, argv, old, output) == CONFIG_RUN;
     fclose(output);
     if (valid) {
-        take_over(config, old);
+        reload_take_over(config, old);
     } else {
-        log_problems(problems);
+        reload_log_problems(problems);
         config_free(old);
     }
     free(problems);

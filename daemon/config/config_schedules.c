@@ -11,8 +11,8 @@
 
 /* --- The keys of one --- */
 
-static void read_file(struct config_reading *reading, struct config_schedule *schedule, const json_t *value,
-                      const char *where)
+static void config_schedule_read_file(struct config_reading *reading, struct config_schedule *schedule,
+                                      const json_t *value, const char *where)
 {
     const char *name = json_string_value(value);
     const char *problem = name ? scenario_file_name_problem(name) : NULL;
@@ -24,8 +24,8 @@ static void read_file(struct config_reading *reading, struct config_schedule *sc
         schedule->file = memory_string(name);
 }
 
-static void read_every(struct config_reading *reading, struct config_schedule *schedule, const json_t *value,
-                       const char *where)
+static void config_schedule_read_every(struct config_reading *reading, struct config_schedule *schedule,
+                                       const json_t *value, const char *where)
 {
     const char *text = json_string_value(value);
     json_int_t number = json_integer_value(value);
@@ -38,8 +38,8 @@ static void read_every(struct config_reading *reading, struct config_schedule *s
                        "is neither seconds nor a text such as 90s, 15m, 8h or 1d, from 1 s to 366 days");
 }
 
-static void read_at(struct config_reading *reading, struct config_schedule *schedule, const json_t *value,
-                    const char *where)
+static void config_schedule_read_at(struct config_reading *reading, struct config_schedule *schedule,
+                                    const json_t *value, const char *where)
 {
     const char *text = json_string_value(value);
     schedule->has_at = text && schedule_time_at(text, &schedule->at_s);
@@ -47,8 +47,8 @@ static void read_at(struct config_reading *reading, struct config_schedule *sche
         config_problem(reading, where, "is not a time of the day such as 02:30 or 02:30:15");
 }
 
-static void read_node(struct config_reading *reading, struct config_schedule *schedule, const json_t *value,
-                      const char *where)
+static void config_schedule_read_node(struct config_reading *reading, struct config_schedule *schedule,
+                                      const json_t *value, const char *where)
 {
     const char *name = json_string_value(value);
     const char *problem = name ? node_name_problem(name) : NULL;
@@ -60,8 +60,8 @@ static void read_node(struct config_reading *reading, struct config_schedule *sc
         schedule->node = memory_string(name);
 }
 
-static void read_overlap(struct config_reading *reading, struct config_schedule *schedule,
-                         const json_t *value, const char *where)
+static void config_schedule_read_overlap(struct config_reading *reading, struct config_schedule *schedule,
+                                         const json_t *value, const char *where)
 {
     if (!json_is_boolean(value))
         config_problem(reading, where, "is neither true nor false");
@@ -73,11 +73,12 @@ static const struct {
     void (*read)(struct config_reading *reading, struct config_schedule *schedule, const json_t *value,
                  const char *where);
 } keys[] = {
-    {"file", read_file}, {"every", read_every},     {"at", read_at},
-    {"node", read_node}, {"overlap", read_overlap},
+    {"file", config_schedule_read_file},       {"every", config_schedule_read_every},
+    {"at", config_schedule_read_at},           {"node", config_schedule_read_node},
+    {"overlap", config_schedule_read_overlap},
 };
 
-static void report_unknown(struct config_reading *reading, const char *key, const char *where)
+static void config_schedule_report_unknown(struct config_reading *reading, const char *key, const char *where)
 {
     const char *names[ARRAY_LENGTH(keys)];
     for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
@@ -89,8 +90,8 @@ static void report_unknown(struct config_reading *reading, const char *key, cons
         config_problem(reading, where, "unknown key");
 }
 
-static void read_key(struct config_reading *reading, struct config_schedule *schedule, const char *key,
-                     const json_t *value, const char *where)
+static void config_schedule_read_key(struct config_reading *reading, struct config_schedule *schedule,
+                                     const char *key, const json_t *value, const char *where)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(keys); i++) {
         if (strcmp(keys[i].name, key) != 0)
@@ -99,17 +100,17 @@ static void read_key(struct config_reading *reading, struct config_schedule *sch
             keys[i].read(reading, schedule, value, where);
         return;
     }
-    report_unknown(reading, key, where);
+    config_schedule_report_unknown(reading, key, where);
 }
 
-static bool is_given(const json_t *schedule, const char *key)
+static bool config_schedule_is_given(const json_t *schedule, const char *key)
 {
     const json_t *value = json_object_get(schedule, key);
     return value && !json_is_null(value);
 }
 
-static void read_schedule(struct config_reading *reading, struct config_schedule *schedule,
-                          const json_t *value, const char *where)
+static void config_schedule_read_schedule(struct config_reading *reading, struct config_schedule *schedule,
+                                          const json_t *value, const char *where)
 {
     const char *key;
     json_t *inner;
@@ -122,12 +123,12 @@ static void read_schedule(struct config_reading *reading, struct config_schedule
         if (strncmp(key, "//", 2) == 0)
             continue;
         char *path = memory_format("%s.%s", where, key);
-        read_key(reading, schedule, key, inner, path);
+        config_schedule_read_key(reading, schedule, key, inner, path);
         free(path);
     }
-    if (!is_given(value, "file"))
+    if (!config_schedule_is_given(value, "file"))
         config_problem(reading, where, "has no file");
-    if (!is_given(value, "every") && !is_given(value, "at"))
+    if (!config_schedule_is_given(value, "every") && !config_schedule_is_given(value, "at"))
         config_problem(reading, where, "has neither every nor at");
 }
 
@@ -146,7 +147,7 @@ void config_schedules_read(struct config_reading *reading, const struct config_k
     schedules->count = json_array_size(value);
     for (size_t i = 0; i < schedules->count; i++) {
         char *item = memory_format("%s[%zu]", where, i);
-        read_schedule(reading, &schedules->items[i], json_array_get(value, i), item);
+        config_schedule_read_schedule(reading, &schedules->items[i], json_array_get(value, i), item);
         free(item);
     }
 }

@@ -19,7 +19,7 @@ const struct config_variable *config_variables(size_t *count)
     return variables;
 }
 
-static void print_key(FILE *output, const struct config_key *key)
+static void usage_print_key(FILE *output, const struct config_key *key)
 {
     fprintf(output, "  %-26s %s\n%29s", key->path, key->help, "");
     if (key->type == CONFIG_INTEGER)
@@ -55,7 +55,7 @@ void config_usage(FILE *output)
           "again; those that need a restart keep their values until then:\n",
           output);
     for (size_t i = 0; i < key_count; i++)
-        print_key(output, &keys[i]);
+        usage_print_key(output, &keys[i]);
     fputs("\nenvironment:\n", output);
     for (size_t i = 0; i < ARRAY_LENGTH(variables); i++)
         fprintf(output, "  %-26s %s\n", variables[i].name, variables[i].help);

@@ -14,7 +14,7 @@
 #define MODE_OF_OTHERS 077
 
 /* NULL when `size` bytes with nothing to cut at their end are a cookie. */
-static const char *content_problem(const char *bytes, size_t size)
+static const char *cookie_content_problem(const char *bytes, size_t size)
 {
     if (size == 0)
         return "is empty";
@@ -26,11 +26,11 @@ static const char *content_problem(const char *bytes, size_t size)
     return NULL;
 }
 
-static char *take_content(const char *bytes, size_t size, const char *source, char **problem)
+static char *cookie_take_content(const char *bytes, size_t size, const char *source, char **problem)
 {
     while (size && strchr(" \t\r\n", bytes[size - 1]) && bytes[size - 1])
         size--;
-    const char *wrong = content_problem(bytes, size);
+    const char *wrong = cookie_content_problem(bytes, size);
     if (wrong) {
         *problem = memory_format("%s %s", source, wrong);
         return NULL;
@@ -42,7 +42,7 @@ static char *take_content(const char *bytes, size_t size, const char *source, ch
 }
 
 /* systemd hands credentials over with modes of its own, in a directory that nobody else can enter. */
-static bool is_credential(const char *file)
+static bool cookie_is_credential(const char *file)
 {
     const char *directory = getenv("CREDENTIALS_DIRECTORY");
     char *real_directory = directory && *directory ? realpath(directory, NULL) : NULL;
@@ -54,7 +54,7 @@ static bool is_credential(const char *file)
     return below;
 }
 
-static char *read_content(int descriptor, const char *file, char **problem)
+static char *cookie_read_content(int descriptor, const char *file, char **problem)
 {
     char bytes[COOKIE_BYTES + 64]; /* one too long is seen to be so, with some blanks at its end */
     size_t size = 0;
@@ -67,12 +67,12 @@ static char *read_content(int descriptor, const char *file, char **problem)
     if (got < 0)
         *problem = memory_format("cannot read %s: %s", file, strerror(errno));
     else
-        cookie = take_content(bytes, size, file, problem);
+        cookie = cookie_take_content(bytes, size, file, problem);
     explicit_bzero(bytes, sizeof(bytes));
     return cookie;
 }
 
-static char *read_file(const char *file, char **problem)
+static char *cookie_read_file(const char *file, char **problem)
 {
     /* O_NONBLOCK: opening a pipe would wait for its writer. */
     int descriptor = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -86,11 +86,11 @@ static char *read_file(const char *file, char **problem)
         *problem = memory_format("cannot look at %s: %s", file, strerror(errno));
     else if (!S_ISREG(status.st_mode))
         *problem = memory_format("%s is not a regular file", file);
-    else if ((status.st_mode & MODE_OF_OTHERS) && !is_credential(file))
+    else if ((status.st_mode & MODE_OF_OTHERS) && !cookie_is_credential(file))
         *problem = memory_format("%s has mode %04o; others than its owner must have no access (chmod 600)",
                                  file, (unsigned)status.st_mode & 07777);
     else
-        cookie = read_content(descriptor, file, problem);
+        cookie = cookie_read_content(descriptor, file, problem);
     close(descriptor);
     return cookie;
 }
@@ -99,10 +99,10 @@ char *cookie_load(const char *file, char **problem)
 {
     *problem = NULL;
     if (file)
-        return read_file(file, problem);
+        return cookie_read_file(file, problem);
     const char *variable = getenv(COOKIE_VARIABLE);
     if (variable)
-        return take_content(variable, strlen(variable), COOKIE_VARIABLE, problem);
+        return cookie_take_content(variable, strlen(variable), COOKIE_VARIABLE, problem);
     const char *home = getenv("HOME");
     if (!home || !*home) {
         *problem =
@@ -110,7 +110,7 @@ char *cookie_load(const char *file, char **problem)
         return NULL;
     }
     char *home_file = memory_format("%s/.erlang.cookie", home);
-    char *cookie = read_file(home_file, problem);
+    char *cookie = cookie_read_file(home_file, problem);
     free(home_file);
     return cookie;
 }

@@ -31,7 +31,7 @@ uint64_t schedule_time_every(const char *text)
 }
 
 /* Two digits below `most`, and what is behind them. */
-static const char *read_digits(const char *text, uint32_t most, uint32_t *number)
+static const char *schedule_time_read_digits(const char *text, uint32_t most, uint32_t *number)
 {
     if (!text || !isdigit((unsigned char)text[0]) || !isdigit((unsigned char)text[1]))
         return NULL;
@@ -39,7 +39,7 @@ static const char *read_digits(const char *text, uint32_t most, uint32_t *number
     return *number < most ? text + 2 : NULL;
 }
 
-static const char *skip_colon(const char *text)
+static const char *schedule_time_skip_colon(const char *text)
 {
     return text && *text == ':' ? text + 1 : NULL;
 }
@@ -47,10 +47,10 @@ static const char *skip_colon(const char *text)
 bool schedule_time_at(const char *text, uint32_t *at_s)
 {
     uint32_t hours = 0, minutes = 0, seconds = 0;
-    const char *rest = read_digits(text, 24, &hours);
-    rest = read_digits(skip_colon(rest), 60, &minutes);
+    const char *rest = schedule_time_read_digits(text, 24, &hours);
+    rest = schedule_time_read_digits(schedule_time_skip_colon(rest), 60, &minutes);
     if (rest && *rest)
-        rest = read_digits(skip_colon(rest), 60, &seconds);
+        rest = schedule_time_read_digits(schedule_time_skip_colon(rest), 60, &seconds);
     if (!rest || *rest)
         return false;
     *at_s = (hours * 60 + minutes) * 60 + seconds;
@@ -59,7 +59,7 @@ bool schedule_time_at(const char *text, uint32_t *at_s)
 
 /* When the local clock shows the time of the day on the day of `at`, `days` later. One that it skips, as in
  * spring, is as much later as the clock was put forward. */
-static int64_t day_time(const struct schedule_time *time, int64_t at, int days)
+static int64_t schedule_time_day_time(const struct schedule_time *time, int64_t at, int days)
 {
     time_t seconds = (time_t)at;
     struct tm local;
@@ -73,10 +73,11 @@ static int64_t day_time(const struct schedule_time *time, int64_t at, int days)
 }
 
 /* The first time after `after`. */
-static int64_t next_time(const struct schedule_time *time, int64_t after)
+static int64_t schedule_time_next_time(const struct schedule_time *time, int64_t after)
 {
-    int days = day_time(time, after, 0) > after ? -1 : 0;
-    int64_t first = day_time(time, after, days), next_day = day_time(time, after, days + 1);
+    int days = schedule_time_day_time(time, after, 0) > after ? -1 : 0;
+    int64_t first = schedule_time_day_time(time, after, days),
+            next_day = schedule_time_day_time(time, after, days + 1);
     int64_t every = (int64_t)time->every_s;
     if (!every || after < first)
         return next_day;
@@ -89,10 +90,10 @@ void schedule_time_start(struct schedule_time *time, uint64_t now_ns, int64_t no
     time->due_ns = now_ns + time->every_s * CLOCK_NS_PER_S;
     time->last_s = 0;
     if (time->has_at)
-        time->due_s = next_time(time, now_s);
+        time->due_s = schedule_time_next_time(time, now_s);
 }
 
-static enum schedule_due check_every(struct schedule_time *time, uint64_t now_ns)
+static enum schedule_due schedule_time_check_every(struct schedule_time *time, uint64_t now_ns)
 {
     uint64_t every_ns = time->every_s * CLOCK_NS_PER_S;
     if (now_ns < time->due_ns)
@@ -102,16 +103,16 @@ static enum schedule_due check_every(struct schedule_time *time, uint64_t now_ns
     return late_ns < every_ns ? SCHEDULE_DUE : SCHEDULE_MISSED;
 }
 
-static enum schedule_due check_at(struct schedule_time *time, int64_t now_s)
+static enum schedule_due schedule_time_check_at(struct schedule_time *time, int64_t now_s)
 {
     int64_t due_s = time->due_s;
     if (now_s < due_s) {
         /* The clock was set back: what is the next time now may be earlier, but no time that has been. */
         bool has_been = time->last_s > now_s && time->last_s - now_s < DAY_S;
-        time->due_s = next_time(time, has_been ? time->last_s : now_s);
+        time->due_s = schedule_time_next_time(time, has_been ? time->last_s : now_s);
         return SCHEDULE_NOT_DUE;
     }
-    time->due_s = next_time(time, now_s);
+    time->due_s = schedule_time_next_time(time, now_s);
     if (now_s - due_s > LATE_S)
         return SCHEDULE_MISSED;
     time->last_s = due_s;
@@ -120,7 +121,7 @@ static enum schedule_due check_at(struct schedule_time *time, int64_t now_s)
 
 enum schedule_due schedule_time_check(struct schedule_time *time, uint64_t now_ns, int64_t now_s)
 {
-    return time->has_at ? check_at(time, now_s) : check_every(time, now_ns);
+    return time->has_at ? schedule_time_check_at(time, now_s) : schedule_time_check_every(time, now_ns);
 }
 
 uint64_t schedule_time_left_s(const struct schedule_time *time, uint64_t now_ns, int64_t now_s)

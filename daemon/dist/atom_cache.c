@@ -31,13 +31,13 @@ void atom_reader_free(struct atom_reader *reader)
     buffer_free(&reader->bytes);
 }
 
-static uint8_t half_byte(const uint8_t *flags, size_t number)
+static uint8_t cache_half_byte(const uint8_t *flags, size_t number)
 {
     return number % 2 ? flags[number / 2] >> 4 : flags[number / 2] & 15;
 }
 
 /* Appends an atom to those of the header. */
-static void add_atom(struct atom_reader *reader, const uint8_t *text, size_t size)
+static void cache_add_atom(struct atom_reader *reader, const uint8_t *text, size_t size)
 {
     if (size <= UINT8_MAX)
         buffer_append(&reader->bytes, (uint8_t[]){TERM_TAG_SMALL_ATOM_UTF8, (uint8_t)size}, 2);
@@ -48,7 +48,7 @@ static void add_atom(struct atom_reader *reader, const uint8_t *text, size_t siz
 }
 
 /* Makes the atom that was added last the one of this entry. False when it is none. */
-static bool keep_entry(struct term *entry, const struct buffer *bytes, size_t start)
+static bool cache_keep_entry(struct term *entry, const struct buffer *bytes, size_t start)
 {
     const struct term_limits limits = {.depth = 1, .count = 1};
     const uint8_t *data = buffer_bytes(bytes) + start;
@@ -62,8 +62,8 @@ static bool keep_entry(struct term *entry, const struct buffer *bytes, size_t st
 }
 
 /* Reads one reference at `data`, and answers its length, or 0 with the problem. */
-static size_t read_reference(struct atom_reader *reader, uint8_t flags, size_t width, const uint8_t *data,
-                             size_t size, const char **problem)
+static size_t cache_read_reference(struct atom_reader *reader, uint8_t flags, size_t width,
+                                   const uint8_t *data, size_t size, const char **problem)
 {
     *problem = "truncated atom cache header";
     if (!size)
@@ -81,11 +81,11 @@ static size_t read_reference(struct atom_reader *reader, uint8_t flags, size_t w
         return 0;
     *problem = "malformed atom in the header";
     size_t start = reader->bytes.size;
-    add_atom(reader, data + 1 + width, length);
-    return keep_entry(entry, &reader->bytes, start) ? 1 + width + length : 0;
+    cache_add_atom(reader, data + 1 + width, length);
+    return cache_keep_entry(entry, &reader->bytes, start) ? 1 + width + length : 0;
 }
 
-static void index_atoms(struct atom_reader *reader)
+static void cache_index_atoms(struct atom_reader *reader)
 {
     const uint8_t *bytes = buffer_bytes(&reader->bytes);
     reader->table.count = 0;
@@ -107,14 +107,15 @@ bool atom_reader_header(struct atom_reader *reader, const uint8_t *data, size_t 
     if (count && !reader->entries)
         reader->entries = memory_zalloc(ATOM_CACHE_ENTRIES, sizeof(*reader->entries));
     const uint8_t *flags = data + 1;
-    size_t width = count && half_byte(flags, count) & LONG_ATOMS ? 2 : 1;
+    size_t width = count && cache_half_byte(flags, count) & LONG_ATOMS ? 2 : 1;
     for (size_t i = 0; i < count; i++) {
-        size_t length = read_reference(reader, half_byte(flags, i), width, data + at, size - at, problem);
+        size_t length =
+            cache_read_reference(reader, cache_half_byte(flags, i), width, data + at, size - at, problem);
         if (!length)
             return false;
         at += length;
     }
-    index_atoms(reader);
+    cache_index_atoms(reader);
     *used = at;
     return true;
 }
@@ -123,7 +124,7 @@ void atom_reader_restore(struct atom_reader *reader, struct buffer bytes)
 {
     buffer_free(&reader->bytes);
     reader->bytes = bytes;
-    index_atoms(reader);
+    cache_index_atoms(reader);
 }
 
 /* Where the peer was told of an atom. */
@@ -144,12 +145,12 @@ void atom_writer_free(struct atom_writer *writer)
     buffer_free(&writer->terms);
 }
 
-static bool is_at(const struct atom_place *place, const uint8_t *text, size_t size)
+static bool cache_is_at(const struct atom_place *place, const uint8_t *text, size_t size)
 {
     return place->message && place->size == size && memcmp(place->text, text, size) == 0;
 }
 
-static void replace_atom(struct atom_place *place, const uint8_t *text, size_t size)
+static void cache_replace_atom(struct atom_place *place, const uint8_t *text, size_t size)
 {
     if (!place->text || size > place->capacity) {
         place->capacity = (uint16_t)((size / PLACE_BYTES + 1) * PLACE_BYTES);
@@ -161,7 +162,7 @@ static void replace_atom(struct atom_place *place, const uint8_t *text, size_t s
 
 /* Eight bytes at a time, the last ones overlapping: every byte counts, for atoms often differ in the middle.
  * Who knows it can choose atoms that replace each other, which costs nobody but their sender. */
-static size_t place_of(const uint8_t *text, size_t size)
+static size_t cache_place_of(const uint8_t *text, size_t size)
 {
     uint64_t hash = size, word = 0;
     for (size_t at = 0; at + 8 < size; at += 8) {
@@ -177,18 +178,18 @@ static size_t place_of(const uint8_t *text, size_t size)
     return (size_t)((hash ^ word) * HASH_FACTOR >> HASH_SHIFT);
 }
 
-static int refer(void *owner, const uint8_t *text, size_t size)
+static int cache_refer(void *owner, const uint8_t *text, size_t size)
 {
     struct atom_writer *writer = owner;
-    size_t number = place_of(text, size);
+    size_t number = cache_place_of(text, size);
     struct atom_place *place = &writer->places[number];
-    bool known = is_at(place, text, size);
+    bool known = cache_is_at(place, text, size);
     if (place->message == writer->messages) /* the header names each entry once */
         return known ? place->number : TERM_REFER_NOT;
     if (writer->count == TERM_ATOMS_MOST)
         return TERM_REFER_NOT;
     if (!known)
-        replace_atom(place, text, size);
+        cache_replace_atom(place, text, size);
     place->is_new = !known;
     place->message = writer->messages;
     place->number = (uint8_t)writer->count;
@@ -198,13 +199,13 @@ static int refer(void *owner, const uint8_t *text, size_t size)
 }
 
 /* Appends the term to those of the message. */
-static void write_term(struct atom_writer *writer, struct term term)
+static void cache_write_term(struct atom_writer *writer, struct term term)
 {
     uint8_t *room = buffer_reserve(&writer->terms, term.size);
-    buffer_grow(&writer->terms, term_refer(term, refer, writer, room));
+    buffer_grow(&writer->terms, term_refer(term, cache_refer, writer, room));
 }
 
-static uint8_t *put_header(const struct atom_writer *writer, size_t flag_bytes, uint8_t *header)
+static uint8_t *cache_put_header(const struct atom_writer *writer, size_t flag_bytes, uint8_t *header)
 {
     uint8_t *flags = header + 1;
     uint8_t *at = flags + flag_bytes;
@@ -236,12 +237,12 @@ void atom_writer_append(struct atom_writer *writer, struct buffer *output, struc
     if (writer->terms.capacity > TERMS_KEPT_BYTES)
         buffer_free(&writer->terms);
     buffer_truncate(&writer->terms, 0);
-    write_term(writer, control);
+    cache_write_term(writer, control);
     if (payload.data)
-        write_term(writer, payload);
+        cache_write_term(writer, payload);
     size_t flag_bytes = writer->count ? writer->count / 2 + 1 : 0;
     size_t size = 1 + flag_bytes + writer->entry_bytes + writer->terms.size;
-    uint8_t *next = put_header(writer, flag_bytes, buffer_reserve(output, size));
+    uint8_t *next = cache_put_header(writer, flag_bytes, buffer_reserve(output, size));
     memcpy(next, buffer_bytes(&writer->terms), writer->terms.size);
     buffer_grow(output, size);
 }

@@ -92,13 +92,13 @@ bool conn_is_congested(const struct conn *conn)
     return conn->congested;
 }
 
-static size_t congested_bytes(const struct conn *conn)
+static size_t conn_congested_bytes(const struct conn *conn)
 {
     size_t part = conn->settings->queued_bytes / 4;
     return part < CONN_CONGESTED_BYTES ? part : CONN_CONGESTED_BYTES;
 }
 
-static void reap(void *owner)
+static void conn_reap(void *owner)
 {
     struct conn *conn = owner;
     event_free(conn->readable);
@@ -137,7 +137,7 @@ void conn_close(struct conn *conn, const char *format, ...)
 }
 
 /* Writes once; what is left waits for the socket. */
-static void write_once(struct conn *conn)
+static void conn_write_once(struct conn *conn)
 {
     struct buffer *bytes = &conn->outbox.bytes;
     outbox_fill(&conn->outbox, conn->flags, WRITE_BYTES);
@@ -157,19 +157,19 @@ static void write_once(struct conn *conn)
     else if (!waits && conn->write_waits)
         event_del(conn->writable);
     conn->write_waits = waits;
-    if (conn->congested && left < congested_bytes(conn) / 4) {
+    if (conn->congested && left < conn_congested_bytes(conn) / 4) {
         conn->congested = false;
         conn->settings->events->drained(conn->settings->owner, conn);
     }
 }
 
-static void flush(void *owner)
+static void conn_flush(void *owner)
 {
     struct conn *conn = owner;
     if (conn->overrun)
         conn_close(conn, "peer does not read: %zu bytes queued", outbox_size(&conn->outbox));
     else if ((conn->state == CONN_UP || conn->state == CONN_HANDSHAKING) && !conn->write_waits)
-        write_once(conn);
+        conn_write_once(conn);
 }
 
 bool conn_send(struct conn *conn, uint64_t sender, struct term control, struct term payload)
@@ -184,12 +184,12 @@ bool conn_send(struct conn *conn, uint64_t sender, struct term control, struct t
     }
     outbox_add(&conn->outbox, conn->flags, sender, control, payload);
     conn->sent_since_tick = true;
-    conn->congested = conn->congested || outbox_size(&conn->outbox) > congested_bytes(conn);
+    conn->congested = conn->congested || outbox_size(&conn->outbox) > conn_congested_bytes(conn);
     loop_defer(conn->settings->loop, &conn->flush);
     return true;
 }
 
-static void tick(struct conn *conn)
+static void conn_tick(struct conn *conn)
 {
     uint64_t silent = clock_ns() - conn->last_read_ns;
     if (silent > conn->settings->ticktime_ns) {
@@ -205,16 +205,16 @@ static void tick(struct conn *conn)
     loop_timer_set(&conn->timer, conn->settings->ticktime_ns / TICKS);
 }
 
-static void timer_fired(void *owner)
+static void conn_timer_fired(void *owner)
 {
     struct conn *conn = owner;
     if (conn->state == CONN_UP)
-        tick(conn);
+        conn_tick(conn);
     else
         conn_close(conn, "no progress for %llu ms", CONN_SETUP_NS / CLOCK_NS_PER_MS);
 }
 
-static void handshake_done(struct conn *conn)
+static void conn_handshake_done(struct conn *conn)
 {
     conn->state = CONN_UP;
     conn->flags = conn->handshake.peer_flags & conn->settings->identity->flags;
@@ -223,11 +223,11 @@ static void handshake_done(struct conn *conn)
     conn->settings->events->up(conn->settings->owner, conn);
 }
 
-static void take_handshake(struct conn *conn, const uint8_t *message, size_t size)
+static void conn_take_handshake(struct conn *conn, const uint8_t *message, size_t size)
 {
     handshake_input(&conn->handshake, message, size, &conn->outbox.bytes);
     if (conn->handshake.state == HANDSHAKE_FAILED) {
-        write_once(conn); /* a refusal is told as far as the socket takes it at once */
+        conn_write_once(conn); /* a refusal is told as far as the socket takes it at once */
         conn_close(conn, "%s", conn->handshake.problem);
         return;
     }
@@ -236,10 +236,10 @@ static void take_handshake(struct conn *conn, const uint8_t *message, size_t siz
     loop_timer_set(&conn->timer, CONN_SETUP_NS);
     loop_defer(conn->settings->loop, &conn->flush);
     if (conn->handshake.state == HANDSHAKE_DONE)
-        handshake_done(conn);
+        conn_handshake_done(conn);
 }
 
-static void take_message(struct conn *conn, const uint8_t *frame, size_t size)
+static void conn_take_message(struct conn *conn, const uint8_t *frame, size_t size)
 {
     struct term tuple, payload;
     const char *problem;
@@ -261,7 +261,7 @@ static void take_message(struct conn *conn, const uint8_t *frame, size_t size)
 }
 
 /* Takes the next frame out of the input. False when it is not all there, or the connection was closed. */
-static bool take_frame(struct conn *conn)
+static bool conn_take_frame(struct conn *conn)
 {
     bool up = conn->state == CONN_UP;
     size_t header = up ? 4 : conn->transport.operations->handshake_length_bytes;
@@ -278,16 +278,16 @@ static bool take_frame(struct conn *conn)
     if (size > input->size - header)
         return false;
     if (!up)
-        take_handshake(conn, bytes + header, size);
+        conn_take_handshake(conn, bytes + header, size);
     else if (size)
-        take_message(conn, bytes + header, size);
+        conn_take_message(conn, bytes + header, size);
     if (conn->state == CONN_CLOSING)
         return false;
     buffer_consume(input, header + size);
     return true;
 }
 
-static const char *end_reason(const struct conn *conn)
+static const char *conn_end_reason(const struct conn *conn)
 {
     /* A node whose cookie differs closes without a word. */
     if (conn->state == CONN_HANDSHAKING && conn->handshake.state == HANDSHAKE_EXPECT_ACK)
@@ -295,7 +295,7 @@ static const char *end_reason(const struct conn *conn)
     return "closed by the peer";
 }
 
-static void on_readable(evutil_socket_t descriptor, short events, void *argument)
+static void conn_on_readable(evutil_socket_t descriptor, short events, void *argument)
 {
     (void)descriptor;
     (void)events;
@@ -308,16 +308,16 @@ static void on_readable(evutil_socket_t descriptor, short events, void *argument
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (got <= 0) {
-        conn_close(conn, "%s", got == 0 ? end_reason(conn) : strerror(errno));
+        conn_close(conn, "%s", got == 0 ? conn_end_reason(conn) : strerror(errno));
         return;
     }
     conn->last_read_ns = clock_ns();
     buffer_grow(&conn->input, (size_t)got);
-    while (take_frame(conn)) {
+    while (conn_take_frame(conn)) {
     }
 }
 
-static void dial_decided(struct conn *conn)
+static void conn_dial_decided(struct conn *conn)
 {
     int error = transport_connected(&conn->transport);
     if (error) {
@@ -335,7 +335,7 @@ static void dial_decided(struct conn *conn)
     loop_defer(conn->settings->loop, &conn->flush);
 }
 
-static void on_writable(evutil_socket_t descriptor, short events, void *argument)
+static void conn_on_writable(evutil_socket_t descriptor, short events, void *argument)
 {
     (void)descriptor;
     (void)events;
@@ -343,9 +343,9 @@ static void on_writable(evutil_socket_t descriptor, short events, void *argument
     loop_enter(conn->settings->loop);
     if (conn->state == CONN_DIALLING) {
         event_del(conn->writable);
-        dial_decided(conn);
+        conn_dial_decided(conn);
     } else if (conn->state != CONN_CLOSING) {
-        write_once(conn);
+        conn_write_once(conn);
     }
 }
 
@@ -356,20 +356,20 @@ static struct conn *conn_new(const struct conn_settings *settings, struct transp
     conn->settings = settings;
     conn->transport = transport;
     conn->last_read_ns = clock_ns();
-    conn->flush = (struct loop_task){.run = flush, .owner = conn};
-    conn->reap = (struct loop_task){.run = reap, .owner = conn};
+    conn->flush = (struct loop_task){.run = conn_flush, .owner = conn};
+    conn->reap = (struct loop_task){.run = conn_reap, .owner = conn};
     snprintf(conn->address, sizeof(conn->address), "%s", address);
     message_reader_init(&conn->reader, settings->frame_bytes);
     struct event_base *base = settings->loop->base;
-    conn->readable = event_new(base, transport.descriptor, EV_READ | EV_PERSIST, on_readable, conn);
-    conn->writable = event_new(base, transport.descriptor, EV_WRITE | EV_PERSIST, on_writable, conn);
+    conn->readable = event_new(base, transport.descriptor, EV_READ | EV_PERSIST, conn_on_readable, conn);
+    conn->writable = event_new(base, transport.descriptor, EV_WRITE | EV_PERSIST, conn_on_writable, conn);
     assert(conn->readable && conn->writable);
-    loop_timer_init(&conn->timer, settings->loop, timer_fired, conn);
+    loop_timer_init(&conn->timer, settings->loop, conn_timer_fired, conn);
     loop_timer_set(&conn->timer, CONN_SETUP_NS);
     return conn;
 }
 
-static enum handshake_verdict judge(void *owner, const char *peer)
+static enum handshake_verdict conn_judge(void *owner, const char *peer)
 {
     struct conn *conn = owner;
     return conn->settings->events->judge(conn->settings->owner, conn, peer);
@@ -383,7 +383,7 @@ struct conn *conn_accept(const struct conn_settings *settings, int descriptor, c
     conn->state = CONN_HANDSHAKING;
     conn->accepted = true;
     handshake_accept(&conn->handshake, settings->identity, transport.operations->handshake_length_bytes,
-                     judge, conn);
+                     conn_judge, conn);
     event_add(conn->readable, NULL);
     return conn;
 }

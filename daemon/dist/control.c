@@ -181,7 +181,7 @@ const char *control_operation_text(enum control_operation operation)
     return operation_texts[operation];
 }
 
-static bool is_function(struct term term)
+static bool control_is_function(struct term term)
 {
     struct term parts[3];
     int64_t arity;
@@ -190,7 +190,7 @@ static bool is_function(struct term term)
            arity <= 255;
 }
 
-static bool fits(enum field_kind kind, struct term term)
+static bool control_fits(enum field_kind kind, struct term term)
 {
     enum term_type type = term_type(term);
     switch (kind) {
@@ -208,21 +208,21 @@ static bool fits(enum field_kind kind, struct term term)
     case LIST:
         return type == TERM_LIST;
     case FUNCTION:
-        return is_function(term);
+        return control_is_function(term);
     case ANY:
         return true;
     }
     return false;
 }
 
-static struct term *member(struct control *control, size_t offset)
+static struct term *control_member(struct control *control, size_t offset)
 {
     return (struct term *)(void *)((char *)control + offset);
 }
 
 /* Numbers are below 64; an index by number keeps decoding, which every message goes through, free of a
  * search. */
-static const struct form *form_of(int64_t number)
+static const struct form *control_form_of(int64_t number)
 {
     static const struct form *by_number[64];
     if (!by_number[forms[0].number])
@@ -239,16 +239,16 @@ enum control_problem control_decode(struct term tuple, struct term payload, stru
     if (!term_read_tuple(tuple, ARRAY_LENGTH(elements), elements, &arity) || arity == 0 ||
         !term_read_integer(elements[0], &number))
         return CONTROL_NOT_A_TUPLE;
-    const struct form *form = form_of(number);
+    const struct form *form = control_form_of(number);
     if (!form)
         return CONTROL_UNKNOWN;
     if (arity != 1u + form->field_count)
         return CONTROL_BAD_ARITY;
     *control = (struct control){.operation = form->operation};
     for (size_t i = 0; i < form->field_count; i++) {
-        if (!fits(form->fields[i].kind, elements[i + 1]))
+        if (!control_fits(form->fields[i].kind, elements[i + 1]))
             return CONTROL_BAD_FIELD;
-        *member(control, form->fields[i].offset) = elements[i + 1];
+        *control_member(control, form->fields[i].offset) = elements[i + 1];
     }
     if (form->payload != NO_PAYLOAD && !payload.data)
         return CONTROL_PAYLOAD_MISSING;
@@ -260,12 +260,13 @@ enum control_problem control_decode(struct term tuple, struct term payload, stru
 }
 
 /* Whether a peer with these flags takes the form, and the message has all that it needs. */
-static bool suits(const struct form *form, const struct control *control, uint64_t flags)
+static bool control_suits(const struct form *form, const struct control *control, uint64_t flags)
 {
     if (form->received_only || form->operation != control->operation || (form->flag & ~flags) != 0)
         return false;
     for (size_t i = 0; i < form->field_count; i++)
-        if (form->fields[i].kind != ANY && !member((struct control *)control, form->fields[i].offset)->data)
+        if (form->fields[i].kind != ANY &&
+            !control_member((struct control *)control, form->fields[i].offset)->data)
             return false;
     return true;
 }
@@ -274,7 +275,7 @@ bool control_encode(struct term_builder *builder, const struct control *control,
 {
     const struct form *form = forms;
     const struct form *end = forms + ARRAY_LENGTH(forms);
-    while (form < end && !suits(form, control, flags))
+    while (form < end && !control_suits(form, control, flags))
         form++;
     if (form == end)
         return false;
@@ -284,7 +285,7 @@ bool control_encode(struct term_builder *builder, const struct control *control,
     term_build_tuple(builder, 1u + form->field_count);
     term_build_integer(builder, form->number);
     for (size_t i = 0; i < form->field_count; i++) {
-        struct term field = *member((struct control *)control, form->fields[i].offset);
+        struct term field = *control_member((struct control *)control, form->fields[i].offset);
         if (field.data)
             term_build_term(builder, field);
         else

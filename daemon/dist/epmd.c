@@ -46,15 +46,15 @@ struct epmd_lookup {
     void *owner;
 };
 
-static bool registration_received(void *owner, const uint8_t *data, size_t size);
-static void registration_ended(void *owner, const char *problem);
+static bool epmd_registration_received(void *owner, const uint8_t *data, size_t size);
+static void epmd_registration_ended(void *owner, const char *problem);
 
 static const struct epmd_exchange_handler registration_handler = {
-    .received = registration_received,
-    .ended = registration_ended,
+    .received = epmd_registration_received,
+    .ended = epmd_registration_ended,
 };
 
-static void ask_for_name(struct epmd *epmd)
+static void epmd_ask_for_name(struct epmd *epmd)
 {
     uint8_t message[EPMD_MESSAGE_BYTES];
     size_t size = epmd_encode_alive(message, epmd->name, epmd->port);
@@ -66,7 +66,7 @@ static void ask_for_name(struct epmd *epmd)
 }
 
 /* The name is not ours, or no longer: starts epmd where that can help, and asks again later. */
-static void retry(struct epmd *epmd, const char *event, const char *reason)
+static void epmd_retry(struct epmd *epmd, const char *event, const char *reason)
 {
     bool starting = epmd->start && epmd_exchange_nobody_listens(epmd->exchange) &&
                     epmd_process_start(&epmd->process, epmd->epmd_port);
@@ -82,7 +82,7 @@ static void retry(struct epmd *epmd, const char *event, const char *reason)
     epmd->retry_ms = epmd->retry_ms * 2 < RETRY_MOST_MS ? epmd->retry_ms * 2 : RETRY_MOST_MS;
 }
 
-static void name_granted(struct epmd *epmd, uint32_t creation)
+static void epmd_name_granted(struct epmd *epmd, uint32_t creation)
 {
     epmd_exchange_keep(epmd->exchange);
     epmd->state = EPMD_REGISTERED;
@@ -94,7 +94,7 @@ static void name_granted(struct epmd *epmd, uint32_t creation)
     epmd->registered(epmd->owner, creation);
 }
 
-static bool registration_received(void *owner, const uint8_t *data, size_t size)
+static bool epmd_registration_received(void *owner, const uint8_t *data, size_t size)
 {
     struct epmd *epmd = owner;
     uint32_t creation = 0;
@@ -102,30 +102,30 @@ static bool registration_received(void *owner, const uint8_t *data, size_t size)
     case EPMD_INCOMPLETE:
         return true;
     case EPMD_REFUSED:
-        retry(epmd, "epmd refused the name", "the name is taken");
+        epmd_retry(epmd, "epmd refused the name", "the name is taken");
         return false;
     case EPMD_MALFORMED:
-        retry(epmd, "epmd unreachable", "what answers is not an epmd");
+        epmd_retry(epmd, "epmd unreachable", "what answers is not an epmd");
         return false;
     case EPMD_ACCEPTED:
         break;
     }
-    name_granted(epmd, creation);
+    epmd_name_granted(epmd, creation);
     return true;
 }
 
-static void registration_ended(void *owner, const char *problem)
+static void epmd_registration_ended(void *owner, const char *problem)
 {
     struct epmd *epmd = owner;
-    retry(epmd, epmd->state == EPMD_REGISTERED ? "epmd connection lost" : "epmd unreachable", problem);
+    epmd_retry(epmd, epmd->state == EPMD_REGISTERED ? "epmd connection lost" : "epmd unreachable", problem);
 }
 
-static void timer_fired(void *owner)
+static void epmd_timer_fired(void *owner)
 {
     struct epmd *epmd = owner;
     bool reaped = epmd_process_reap(&epmd->process);
     if (epmd->state == EPMD_WAITING)
-        ask_for_name(epmd);
+        epmd_ask_for_name(epmd);
     else if (!reaped)
         loop_timer_set(&epmd->timer, RETRY_MOST_MS * CLOCK_NS_PER_MS);
 }
@@ -140,7 +140,7 @@ struct epmd *epmd_new(struct loop *loop, struct resolver *resolver, const struct
     epmd->start = options->start;
     epmd->state = EPMD_UNASKED;
     epmd->retry_ms = RETRY_FIRST_MS;
-    loop_timer_init(&epmd->timer, loop, timer_fired, epmd);
+    loop_timer_init(&epmd->timer, loop, epmd_timer_fired, epmd);
     return epmd;
 }
 
@@ -165,7 +165,7 @@ void epmd_register(struct epmd *epmd, const char *name, uint16_t port, epmd_regi
     epmd->port = port;
     epmd->registered = registered;
     epmd->owner = owner;
-    ask_for_name(epmd);
+    epmd_ask_for_name(epmd);
 }
 
 bool epmd_is_registered(const struct epmd *epmd)
@@ -173,22 +173,22 @@ bool epmd_is_registered(const struct epmd *epmd)
     return epmd->state == EPMD_REGISTERED;
 }
 
-static void free_lookup(struct epmd_lookup *lookup)
+static void epmd_free_lookup(struct epmd_lookup *lookup)
 {
     lookup->epmd->lookups--;
     epmd_exchange_free(lookup->exchange);
     free(lookup);
 }
 
-static void answer_lookup(struct epmd_lookup *lookup, uint16_t port, const char *problem)
+static void epmd_answer_lookup(struct epmd_lookup *lookup, uint16_t port, const char *problem)
 {
     epmd_found *found = lookup->found;
     void *owner = lookup->owner;
-    free_lookup(lookup);
+    epmd_free_lookup(lookup);
     found(owner, port, problem);
 }
 
-static bool lookup_received(void *owner, const uint8_t *data, size_t size)
+static bool epmd_lookup_received(void *owner, const uint8_t *data, size_t size)
 {
     struct epmd_lookup *lookup = owner;
     uint16_t port = 0;
@@ -205,18 +205,18 @@ static bool lookup_received(void *owner, const uint8_t *data, size_t size)
     case EPMD_ACCEPTED:
         break;
     }
-    answer_lookup(lookup, port, problem);
+    epmd_answer_lookup(lookup, port, problem);
     return false;
 }
 
-static void lookup_ended(void *owner, const char *problem)
+static void epmd_lookup_ended(void *owner, const char *problem)
 {
-    answer_lookup(owner, 0, problem);
+    epmd_answer_lookup(owner, 0, problem);
 }
 
 static const struct epmd_exchange_handler lookup_handler = {
-    .received = lookup_received,
-    .ended = lookup_ended,
+    .received = epmd_lookup_received,
+    .ended = epmd_lookup_ended,
 };
 
 struct epmd_lookup *epmd_lookup_start(struct epmd *epmd, const char *host, const char *name,
@@ -238,5 +238,5 @@ struct epmd_lookup *epmd_lookup_start(struct epmd *epmd, const char *host, const
 
 void epmd_lookup_cancel(struct epmd_lookup *lookup)
 {
-    free_lookup(lookup);
+    epmd_free_lookup(lookup);
 }

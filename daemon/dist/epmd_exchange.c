@@ -36,7 +36,7 @@ struct epmd_exchange {
     struct loop_task deliver;
 };
 
-static void close_socket(struct epmd_exchange *exchange)
+static void exchange_close_socket(struct epmd_exchange *exchange)
 {
     if (exchange->event)
         event_free(exchange->event);
@@ -46,15 +46,15 @@ static void close_socket(struct epmd_exchange *exchange)
     exchange->socket = -1;
 }
 
-static void end(struct epmd_exchange *exchange, const char *problem)
+static void exchange_end(struct epmd_exchange *exchange, const char *problem)
 {
-    close_socket(exchange);
+    exchange_close_socket(exchange);
     loop_timer_stop(&exchange->deadline);
     exchange->problem = problem;
     loop_defer(exchange->loop, &exchange->deliver);
 }
 
-static void deliver(void *owner)
+static void exchange_deliver(void *owner)
 {
     struct epmd_exchange *exchange = owner;
     if (exchange->unread) {
@@ -66,7 +66,7 @@ static void deliver(void *owner)
         exchange->handler->ended(exchange->owner, exchange->problem);
 }
 
-static void wait_for(struct epmd_exchange *exchange, short what, event_callback_fn callback)
+static void exchange_wait_for(struct epmd_exchange *exchange, short what, event_callback_fn callback)
 {
     if (exchange->event)
         event_free(exchange->event);
@@ -77,7 +77,7 @@ static void wait_for(struct epmd_exchange *exchange, short what, event_callback_
     }
 }
 
-static void readable(evutil_socket_t unused, short what, void *argument)
+static void exchange_readable(evutil_socket_t unused, short what, void *argument)
 {
     (void)unused;
     (void)what;
@@ -90,9 +90,9 @@ static void readable(evutil_socket_t unused, short what, void *argument)
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (got < 0)
-        end(exchange, strerrordesc_np(errno));
+        exchange_end(exchange, strerrordesc_np(errno));
     else if (got == 0)
-        end(exchange, room ? "epmd closed the connection" : "epmd answered too much");
+        exchange_end(exchange, room ? "epmd closed the connection" : "epmd answered too much");
     if (got <= 0 || exchange->kept)
         return;
     exchange->answer_size += (size_t)got;
@@ -101,7 +101,7 @@ static void readable(evutil_socket_t unused, short what, void *argument)
 }
 
 /* Only an address of this host can be bound to. */
-static bool is_of_this_host(const struct resolve_address *address)
+static bool exchange_is_of_this_host(const struct resolve_address *address)
 {
     struct resolve_address any_port = *address;
     if (any_port.address.ss_family == AF_INET)
@@ -116,9 +116,9 @@ static bool is_of_this_host(const struct resolve_address *address)
     return bound;
 }
 
-static void try_next(struct epmd_exchange *exchange, int error);
+static void exchange_try_next(struct epmd_exchange *exchange, int error);
 
-static void connected(evutil_socket_t unused, short what, void *argument)
+static void exchange_connected(evutil_socket_t unused, short what, void *argument)
 {
     (void)unused;
     (void)what;
@@ -129,27 +129,27 @@ static void connected(evutil_socket_t unused, short what, void *argument)
     if (getsockopt(exchange->socket, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
         error = errno;
     if (error) {
-        try_next(exchange, error);
+        exchange_try_next(exchange, error);
         return;
     }
     exchange->nobody_listens = false;
     /* A fresh connection takes a request of this size whole. */
     ssize_t sent = send(exchange->socket, exchange->request, exchange->request_size, MSG_NOSIGNAL);
     if (sent != (ssize_t)exchange->request_size)
-        end(exchange, sent < 0 ? strerrordesc_np(errno) : "epmd takes no request");
+        exchange_end(exchange, sent < 0 ? strerrordesc_np(errno) : "epmd takes no request");
     else
-        wait_for(exchange, EV_READ | EV_PERSIST, readable);
+        exchange_wait_for(exchange, EV_READ | EV_PERSIST, exchange_readable);
 }
 
 /* `error` is what became of the address that was tried last. */
-static void try_next(struct epmd_exchange *exchange, int error)
+static void exchange_try_next(struct epmd_exchange *exchange, int error)
 {
     for (;;) {
-        close_socket(exchange);
-        if (error == ECONNREFUSED && is_of_this_host(&exchange->addresses[exchange->tried - 1]))
+        exchange_close_socket(exchange);
+        if (error == ECONNREFUSED && exchange_is_of_this_host(&exchange->addresses[exchange->tried - 1]))
             exchange->nobody_listens = true;
         if (exchange->tried == exchange->count) {
-            end(exchange, strerrordesc_np(error));
+            exchange_end(exchange, strerrordesc_np(error));
             return;
         }
         const struct resolve_address *address = &exchange->addresses[exchange->tried++];
@@ -157,29 +157,30 @@ static void try_next(struct epmd_exchange *exchange, int error)
         if (exchange->socket >= 0 &&
             (connect(exchange->socket, (const struct sockaddr *)&address->address, address->size) == 0 ||
              errno == EINPROGRESS)) {
-            wait_for(exchange, EV_WRITE, connected);
+            exchange_wait_for(exchange, EV_WRITE, exchange_connected);
             return;
         }
         error = errno;
     }
 }
 
-static void resolved(void *owner, const struct resolve_address *addresses, size_t count, const char *problem)
+static void exchange_resolved(void *owner, const struct resolve_address *addresses, size_t count,
+                              const char *problem)
 {
     struct epmd_exchange *exchange = owner;
     exchange->resolving = NULL;
     if (problem) {
-        end(exchange, problem);
+        exchange_end(exchange, problem);
         return;
     }
     memcpy(exchange->addresses, addresses, count * sizeof(addresses[0]));
     exchange->count = count;
-    try_next(exchange, 0);
+    exchange_try_next(exchange, 0);
 }
 
-static void deadline_passed(void *owner)
+static void exchange_deadline_passed(void *owner)
 {
-    end(owner, "no answer in time");
+    exchange_end(owner, "no answer in time");
 }
 
 struct epmd_exchange *epmd_exchange_new(struct loop *loop, struct resolver *resolver,
@@ -194,14 +195,14 @@ struct epmd_exchange *epmd_exchange_new(struct loop *loop, struct resolver *reso
     exchange->socket = -1;
     memcpy(exchange->request, request->data, request->size);
     exchange->request_size = request->size;
-    exchange->deliver = (struct loop_task){.run = deliver, .owner = exchange};
-    loop_timer_init(&exchange->deadline, loop, deadline_passed, exchange);
+    exchange->deliver = (struct loop_task){.run = exchange_deliver, .owner = exchange};
+    loop_timer_init(&exchange->deadline, loop, exchange_deadline_passed, exchange);
     loop_timer_set(&exchange->deadline, EXCHANGE_DEADLINE_NS);
     if (!request->size) {
-        end(exchange, "no such name");
+        exchange_end(exchange, "no such name");
         return exchange;
     }
-    exchange->resolving = resolve_start(resolver, request->host, request->port, resolved, exchange);
+    exchange->resolving = resolve_start(resolver, request->host, request->port, exchange_resolved, exchange);
     return exchange;
 }
 
@@ -220,7 +221,7 @@ void epmd_exchange_free(struct epmd_exchange *exchange)
 {
     if (!exchange)
         return;
-    close_socket(exchange);
+    exchange_close_socket(exchange);
     if (exchange->resolving)
         resolve_cancel(exchange->resolving);
     loop_cancel(exchange->loop, &exchange->deliver);

@@ -18,34 +18,34 @@ enum epmd_tag {
 
 #define PORT2_RESP_BYTES 10 /* up to the versions */
 
-static uint8_t *put_16(uint8_t *output, size_t value)
+static uint8_t *epmd_message_put_16(uint8_t *output, size_t value)
 {
     output[0] = (uint8_t)(value >> 8);
     output[1] = (uint8_t)value;
     return output + 2;
 }
 
-static uint16_t get_16(const uint8_t *data)
+static uint16_t epmd_message_get_16(const uint8_t *data)
 {
     return (uint16_t)(data[0] << 8 | data[1]);
 }
 
-static uint32_t get_32(const uint8_t *data)
+static uint32_t epmd_message_get_32(const uint8_t *data)
 {
-    return (uint32_t)get_16(data) << 16 | get_16(data + 2);
+    return (uint32_t)epmd_message_get_16(data) << 16 | epmd_message_get_16(data + 2);
 }
 
-static uint8_t *put_name(uint8_t *output, const char *name, size_t size)
+static uint8_t *epmd_message_put_name(uint8_t *output, const char *name, size_t size)
 {
     memcpy(output, name, size);
     return output + size;
 }
 
 /* The length in front does not count itself. */
-static size_t finish(uint8_t *start, const uint8_t *end)
+static size_t epmd_message_finish(uint8_t *start, const uint8_t *end)
 {
     size_t size = (size_t)(end - start);
-    put_16(start, size - 2);
+    epmd_message_put_16(start, size - 2);
     return size;
 }
 
@@ -56,15 +56,15 @@ size_t epmd_encode_alive(uint8_t output[EPMD_MESSAGE_BYTES], const char *name, u
         return 0;
     uint8_t *next = output + 2;
     *next++ = TAG_ALIVE2_REQ;
-    next = put_16(next, port);
+    next = epmd_message_put_16(next, port);
     *next++ = NODE_TYPE_HIDDEN;
     *next++ = PROTOCOL_TCP;
-    next = put_16(next, VERSION_HIGHEST);
-    next = put_16(next, VERSION_LOWEST);
-    next = put_16(next, size);
-    next = put_name(next, name, size);
-    next = put_16(next, 0); /* nothing extra */
-    return finish(output, next);
+    next = epmd_message_put_16(next, VERSION_HIGHEST);
+    next = epmd_message_put_16(next, VERSION_LOWEST);
+    next = epmd_message_put_16(next, size);
+    next = epmd_message_put_name(next, name, size);
+    next = epmd_message_put_16(next, 0); /* nothing extra */
+    return epmd_message_finish(output, next);
 }
 
 size_t epmd_encode_port_please(uint8_t output[EPMD_MESSAGE_BYTES], const char *name)
@@ -74,7 +74,7 @@ size_t epmd_encode_port_please(uint8_t output[EPMD_MESSAGE_BYTES], const char *n
         return 0;
     uint8_t *next = output + 2;
     *next++ = TAG_PORT_PLEASE2_REQ;
-    return finish(output, put_name(next, name, size));
+    return epmd_message_finish(output, epmd_message_put_name(next, name, size));
 }
 
 /* A refusal is complete with its second byte, whatever follows it. */
@@ -88,7 +88,7 @@ enum epmd_parse epmd_decode_alive(const uint8_t *data, size_t size, uint32_t *cr
         return EPMD_REFUSED;
     if (size < (data[0] == TAG_ALIVE2_X_RESP ? 6 : 4))
         return EPMD_INCOMPLETE;
-    *creation = data[0] == TAG_ALIVE2_X_RESP ? get_32(data + 2) : get_16(data + 2);
+    *creation = data[0] == TAG_ALIVE2_X_RESP ? epmd_message_get_32(data + 2) : epmd_message_get_16(data + 2);
     return EPMD_ACCEPTED;
 }
 
@@ -102,12 +102,12 @@ enum epmd_parse epmd_decode_port(const uint8_t *data, size_t size, uint16_t *por
         return EPMD_REFUSED;
     if (size < PORT2_RESP_BYTES)
         return EPMD_INCOMPLETE;
-    if (get_16(data + 2) == 0)
+    if (epmd_message_get_16(data + 2) == 0)
         return EPMD_MALFORMED;
-    uint16_t highest = get_16(data + 6);
-    uint16_t lowest = get_16(data + 8);
+    uint16_t highest = epmd_message_get_16(data + 6);
+    uint16_t lowest = epmd_message_get_16(data + 8);
     if (data[5] != PROTOCOL_TCP || highest < VERSION_SPOKEN || lowest > VERSION_SPOKEN)
         return EPMD_REFUSED;
-    *port = get_16(data + 2);
+    *port = epmd_message_get_16(data + 2);
     return EPMD_ACCEPTED;
 }

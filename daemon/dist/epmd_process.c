@@ -15,7 +15,7 @@
 /* What epmd has no business with, or is told anew. */
 static const char *const withheld[] = {PORT_VARIABLE "=", "HARNESSD_COOKIE="};
 
-static bool is_withheld(const char *variable)
+static bool epmd_process_is_withheld(const char *variable)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(withheld); i++)
         if (strncmp(variable, withheld[i], strlen(withheld[i])) == 0)
@@ -24,7 +24,7 @@ static bool is_withheld(const char *variable)
 }
 
 /* Our own, with the port; the array is to be freed, and its first string. */
-static char **make_environment(uint16_t port)
+static char **epmd_process_make_environment(uint16_t port)
 {
     size_t count = 0;
     while (environ[count])
@@ -33,13 +33,13 @@ static char **make_environment(uint16_t port)
     environment[0] = memory_format(PORT_VARIABLE "=%u", (unsigned)port);
     size_t kept = 1;
     for (size_t i = 0; i < count; i++)
-        if (!is_withheld(environ[i]))
+        if (!epmd_process_is_withheld(environ[i]))
             environment[kept++] = environ[i];
     return environment;
 }
 
 /* Signals that we ignore or block would stay so in epmd. */
-static int spawn(pid_t *pid, char **environment)
+static int epmd_process_spawn(pid_t *pid, char **environment)
 {
     posix_spawnattr_t attributes;
     int error = posix_spawnattr_init(&attributes);
@@ -62,8 +62,8 @@ bool epmd_process_start(struct epmd_process *process, uint16_t port)
 {
     if (!epmd_process_reap(process))
         return true;
-    char **environment = make_environment(port);
-    int error = spawn(&process->pid, environment);
+    char **environment = epmd_process_make_environment(port);
+    int error = epmd_process_spawn(&process->pid, environment);
     free(environment[0]);
     free(environment);
     if (!error)

@@ -11,9 +11,9 @@
 #include "base/bytes.h"
 #include "dist/flags.h"
 
-static void fail(struct handshake *handshake, const char *format, ...) PRINTF_LIKE(2, 3);
+static void handshake_fail(struct handshake *handshake, const char *format, ...) PRINTF_LIKE(2, 3);
 
-static void fail(struct handshake *handshake, const char *format, ...)
+static void handshake_fail(struct handshake *handshake, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -22,8 +22,8 @@ static void fail(struct handshake *handshake, const char *format, ...)
     handshake->state = HANDSHAKE_FAILED;
 }
 
-static void send_message(struct handshake *handshake, struct buffer *output, const uint8_t *message,
-                         size_t size)
+static void handshake_send_message(struct handshake *handshake, struct buffer *output, const uint8_t *message,
+                                   size_t size)
 {
     uint8_t length[4];
     bytes_put32(length, (uint32_t)size);
@@ -31,12 +31,12 @@ static void send_message(struct handshake *handshake, struct buffer *output, con
     buffer_append(output, message, size);
 }
 
-static void send_status(struct handshake *handshake, struct buffer *output, const char *status)
+static void handshake_send_status(struct handshake *handshake, struct buffer *output, const char *status)
 {
     uint8_t message[32] = {'s'};
     size_t size = strlen(status);
     memcpy(message + 1, status, size);
-    send_message(handshake, output, message, 1 + size);
+    handshake_send_message(handshake, output, message, 1 + size);
 }
 
 void handshake_digest(const char *cookie, uint32_t challenge, uint8_t digest[HANDSHAKE_DIGEST_BYTES])
@@ -52,19 +52,19 @@ void handshake_digest(const char *cookie, uint32_t challenge, uint8_t digest[HAN
     EVP_MD_CTX_free(context);
 }
 
-static bool digest_fits(const struct handshake *handshake, const uint8_t *digest)
+static bool handshake_digest_fits(const struct handshake *handshake, const uint8_t *digest)
 {
     uint8_t expected[HANDSHAKE_DIGEST_BYTES];
     handshake_digest(handshake->identity->cookie, handshake->challenge, expected);
     return CRYPTO_memcmp(expected, digest, sizeof(expected)) == 0;
 }
 
-static bool flags_suffice(struct handshake *handshake)
+static bool handshake_flags_suffice(struct handshake *handshake)
 {
     char missing[256];
     flags_missing(FLAGS_MANDATORY, handshake->peer_flags, missing, sizeof(missing));
     if (missing[0])
-        fail(handshake, "peer lacks %s", missing);
+        handshake_fail(handshake, "peer lacks %s", missing);
     return !missing[0];
 }
 
@@ -80,7 +80,7 @@ void handshake_initiate(struct handshake *handshake, const struct handshake_iden
     bytes_put32(message + 9, identity->creation);
     bytes_put16(message + 13, (uint16_t)name_size);
     memcpy(message + 15, identity->node, name_size);
-    send_message(handshake, output, message, 15 + name_size);
+    handshake_send_message(handshake, output, message, 15 + name_size);
 }
 
 void handshake_accept(struct handshake *handshake, const struct handshake_identity *identity,
@@ -94,7 +94,7 @@ void handshake_accept(struct handshake *handshake, const struct handshake_identi
                                     .owner = owner};
 }
 
-static void send_challenge(struct handshake *handshake, struct buffer *output)
+static void handshake_send_challenge(struct handshake *handshake, struct buffer *output)
 {
     const struct handshake_identity *identity = handshake->identity;
     size_t name_size = strlen(identity->node);
@@ -106,13 +106,13 @@ static void send_challenge(struct handshake *handshake, struct buffer *output)
     bytes_put32(message + 13, identity->creation);
     bytes_put16(message + 17, (uint16_t)name_size);
     memcpy(message + 19, identity->node, name_size);
-    send_message(handshake, output, message, 19 + name_size);
+    handshake_send_message(handshake, output, message, 19 + name_size);
     handshake->state = HANDSHAKE_EXPECT_REPLY;
 }
 
 /* A peer with FLAG_NAME_ME gave its host only and is given a name that nobody else has, as dynamic nodes of
  * OTP ask for it (`erl -sname undefined`). */
-static void name_peer(struct handshake *handshake, struct buffer *output)
+static void handshake_name_peer(struct handshake *handshake, struct buffer *output)
 {
     uint8_t message[64 + NODE_NAME_BYTES] = {'s'};
     size_t status_size = strlen("named:");
@@ -122,10 +122,10 @@ static void name_peer(struct handshake *handshake, struct buffer *output)
     bytes_put16(rest, (uint16_t)name_size);
     memcpy(rest + 2, handshake->peer, name_size);
     bytes_put32(rest + 2 + name_size, handshake->peer_creation);
-    send_message(handshake, output, message, 1 + status_size + 2 + name_size + 4);
+    handshake_send_message(handshake, output, message, 1 + status_size + 2 + name_size + 4);
 }
 
-static bool invent_name(struct handshake *handshake, const char *host, size_t size)
+static bool handshake_invent_name(struct handshake *handshake, const char *host, size_t size)
 {
     uint32_t random[3];
     random_secret(random, sizeof(random));
@@ -136,23 +136,24 @@ static bool invent_name(struct handshake *handshake, const char *host, size_t si
            node_name_is_valid(handshake->peer, (size_t)written);
 }
 
-static bool take_name(struct handshake *handshake, const uint8_t *message, size_t size)
+static bool handshake_take_name(struct handshake *handshake, const uint8_t *message, size_t size)
 {
     if (size < 15 || message[0] != 'N') {
-        fail(handshake, size && message[0] == 'n' ? "peer speaks handshake version 5" : "no name message");
+        handshake_fail(handshake,
+                       size && message[0] == 'n' ? "peer speaks handshake version 5" : "no name message");
         return false;
     }
     size_t name_size = bytes_get16(message + 13);
     if (name_size > size - 15) {
-        fail(handshake, "truncated name message");
+        handshake_fail(handshake, "truncated name message");
         return false;
     }
     const char *name = (const char *)message + 15;
     handshake->peer_flags = flags_expand(bytes_get64(message + 1));
     handshake->peer_creation = bytes_get32(message + 9);
     bool dynamic = handshake->peer_flags & FLAG_NAME_ME;
-    if (dynamic ? !invent_name(handshake, name, name_size) : !node_name_is_valid(name, name_size)) {
-        fail(handshake, "invalid node name");
+    if (dynamic ? !handshake_invent_name(handshake, name, name_size) : !node_name_is_valid(name, name_size)) {
+        handshake_fail(handshake, "invalid node name");
         return false;
     }
     if (!dynamic)
@@ -160,128 +161,128 @@ static bool take_name(struct handshake *handshake, const uint8_t *message, size_
     return true;
 }
 
-static void expect_name(struct handshake *handshake, const uint8_t *message, size_t size,
-                        struct buffer *output)
+static void handshake_expect_name(struct handshake *handshake, const uint8_t *message, size_t size,
+                                  struct buffer *output)
 {
-    if (!take_name(handshake, message, size))
+    if (!handshake_take_name(handshake, message, size))
         return;
-    if (!flags_suffice(handshake)) {
-        send_status(handshake, output, "not_allowed");
+    if (!handshake_flags_suffice(handshake)) {
+        handshake_send_status(handshake, output, "not_allowed");
         return;
     }
     switch (handshake->judge(handshake->owner, handshake->peer)) {
     case HANDSHAKE_ADMIT:
         if (handshake->peer_flags & FLAG_NAME_ME)
-            name_peer(handshake, output);
+            handshake_name_peer(handshake, output);
         else
-            send_status(handshake, output, "ok");
-        send_challenge(handshake, output);
+            handshake_send_status(handshake, output, "ok");
+        handshake_send_challenge(handshake, output);
         break;
     case HANDSHAKE_ADMIT_SIMULTANEOUS:
-        send_status(handshake, output, "ok_simultaneous");
-        send_challenge(handshake, output);
+        handshake_send_status(handshake, output, "ok_simultaneous");
+        handshake_send_challenge(handshake, output);
         break;
     case HANDSHAKE_REFUSE_SIMULTANEOUS:
-        send_status(handshake, output, "nok");
-        fail(handshake, "simultaneous connect: this node's own attempt goes on");
+        handshake_send_status(handshake, output, "nok");
+        handshake_fail(handshake, "simultaneous connect: this node's own attempt goes on");
         break;
     case HANDSHAKE_REFUSE:
-        send_status(handshake, output, "not_allowed");
-        fail(handshake, "name not allowed");
+        handshake_send_status(handshake, output, "not_allowed");
+        handshake_fail(handshake, "name not allowed");
         break;
     case HANDSHAKE_ALIVE:
-        send_status(handshake, output, "alive");
+        handshake_send_status(handshake, output, "alive");
         handshake->state = HANDSHAKE_EXPECT_ALIVE_ANSWER;
         break;
     }
 }
 
-static bool status_is(const uint8_t *message, size_t size, const char *status)
+static bool handshake_status_is(const uint8_t *message, size_t size, const char *status)
 {
     return size == 1 + strlen(status) && message[0] == 's' && memcmp(message + 1, status, size - 1) == 0;
 }
 
-static void expect_alive_answer(struct handshake *handshake, const uint8_t *message, size_t size,
-                                struct buffer *output)
+static void handshake_expect_alive_answer(struct handshake *handshake, const uint8_t *message, size_t size,
+                                          struct buffer *output)
 {
-    if (status_is(message, size, "true")) {
+    if (handshake_status_is(message, size, "true")) {
         handshake->replaces = true;
-        send_challenge(handshake, output);
-    } else if (status_is(message, size, "false")) {
-        fail(handshake, "peer keeps the connection that it has");
+        handshake_send_challenge(handshake, output);
+    } else if (handshake_status_is(message, size, "false")) {
+        handshake_fail(handshake, "peer keeps the connection that it has");
     } else {
-        fail(handshake, "no answer to the status alive");
+        handshake_fail(handshake, "no answer to the status alive");
     }
 }
 
-static void expect_reply(struct handshake *handshake, const uint8_t *message, size_t size,
-                         struct buffer *output)
+static void handshake_expect_reply(struct handshake *handshake, const uint8_t *message, size_t size,
+                                   struct buffer *output)
 {
     if (size != 5 + HANDSHAKE_DIGEST_BYTES || message[0] != 'r') {
-        fail(handshake, "no challenge reply");
+        handshake_fail(handshake, "no challenge reply");
         return;
     }
-    if (!digest_fits(handshake, message + 5)) {
-        fail(handshake, "cookie mismatch");
+    if (!handshake_digest_fits(handshake, message + 5)) {
+        handshake_fail(handshake, "cookie mismatch");
         return;
     }
     uint8_t answer[1 + HANDSHAKE_DIGEST_BYTES] = {'a'};
     handshake_digest(handshake->identity->cookie, bytes_get32(message + 1), answer + 1);
-    send_message(handshake, output, answer, sizeof(answer));
+    handshake_send_message(handshake, output, answer, sizeof(answer));
     handshake->state = HANDSHAKE_DONE;
 }
 
-static void expect_status(struct handshake *handshake, const uint8_t *message, size_t size,
-                          struct buffer *output)
+static void handshake_expect_status(struct handshake *handshake, const uint8_t *message, size_t size,
+                                    struct buffer *output)
 {
-    if (status_is(message, size, "ok") || status_is(message, size, "ok_simultaneous")) {
+    if (handshake_status_is(message, size, "ok") || handshake_status_is(message, size, "ok_simultaneous")) {
         handshake->state = HANDSHAKE_EXPECT_CHALLENGE;
-    } else if (status_is(message, size, "alive")) {
+    } else if (handshake_status_is(message, size, "alive")) {
         /* Nothing is dialled while there is a connection: what the peer has is a broken one. */
-        send_status(handshake, output, "true");
+        handshake_send_status(handshake, output, "true");
         handshake->state = HANDSHAKE_EXPECT_CHALLENGE;
-    } else if (status_is(message, size, "nok")) {
-        fail(handshake, "simultaneous connect: the peer's own attempt goes on");
+    } else if (handshake_status_is(message, size, "nok")) {
+        handshake_fail(handshake, "simultaneous connect: the peer's own attempt goes on");
         handshake->wait_for_peer = true;
-    } else if (status_is(message, size, "not_allowed")) {
-        fail(handshake, "the peer does not allow this node");
+    } else if (handshake_status_is(message, size, "not_allowed")) {
+        handshake_fail(handshake, "the peer does not allow this node");
     } else {
-        fail(handshake, "unknown status of the peer");
+        handshake_fail(handshake, "unknown status of the peer");
     }
 }
 
-static void expect_challenge(struct handshake *handshake, const uint8_t *message, size_t size,
-                             struct buffer *output)
+static void handshake_expect_challenge(struct handshake *handshake, const uint8_t *message, size_t size,
+                                       struct buffer *output)
 {
     if (size < 19 || message[0] != 'N' || bytes_get16(message + 17) > size - 19) {
-        fail(handshake, "no challenge");
+        handshake_fail(handshake, "no challenge");
         return;
     }
     size_t name_size = bytes_get16(message + 17);
     if (name_size != strlen(handshake->peer) || memcmp(message + 19, handshake->peer, name_size) != 0) {
-        fail(handshake, "the node there has another name");
+        handshake_fail(handshake, "the node there has another name");
         return;
     }
     handshake->peer_flags = flags_expand(bytes_get64(message + 1));
     handshake->peer_creation = bytes_get32(message + 13);
-    if (!flags_suffice(handshake))
+    if (!handshake_flags_suffice(handshake))
         return;
     uint8_t reply[5 + HANDSHAKE_DIGEST_BYTES] = {'r'};
     random_secret(&handshake->challenge, sizeof(handshake->challenge));
     bytes_put32(reply + 1, handshake->challenge);
     handshake_digest(handshake->identity->cookie, bytes_get32(message + 9), reply + 5);
-    send_message(handshake, output, reply, sizeof(reply));
+    handshake_send_message(handshake, output, reply, sizeof(reply));
     handshake->state = HANDSHAKE_EXPECT_ACK;
 }
 
-static void expect_ack(struct handshake *handshake, const uint8_t *message, size_t size,
-                       struct buffer *output)
+static void handshake_expect_ack(struct handshake *handshake, const uint8_t *message, size_t size,
+                                 struct buffer *output)
 {
     (void)output;
     if (size != 1 + HANDSHAKE_DIGEST_BYTES || message[0] != 'a')
-        fail(handshake, "no challenge acknowledgement");
-    else if (!digest_fits(handshake, message + 1))
-        fail(handshake, "cookie mismatch");
+        handshake_fail(handshake, "no challenge acknowledgement");
+    else if (!handshake_digest_fits(handshake, message + 1))
+        handshake_fail(handshake, "cookie mismatch");
     else
         handshake->state = HANDSHAKE_DONE;
 }
@@ -290,9 +291,12 @@ typedef void handshake_step(struct handshake *handshake, const uint8_t *message,
                             struct buffer *output);
 
 static handshake_step *const steps[] = {
-    [HANDSHAKE_EXPECT_NAME] = expect_name,           [HANDSHAKE_EXPECT_ALIVE_ANSWER] = expect_alive_answer,
-    [HANDSHAKE_EXPECT_REPLY] = expect_reply,         [HANDSHAKE_EXPECT_STATUS] = expect_status,
-    [HANDSHAKE_EXPECT_CHALLENGE] = expect_challenge, [HANDSHAKE_EXPECT_ACK] = expect_ack,
+    [HANDSHAKE_EXPECT_NAME] = handshake_expect_name,
+    [HANDSHAKE_EXPECT_ALIVE_ANSWER] = handshake_expect_alive_answer,
+    [HANDSHAKE_EXPECT_REPLY] = handshake_expect_reply,
+    [HANDSHAKE_EXPECT_STATUS] = handshake_expect_status,
+    [HANDSHAKE_EXPECT_CHALLENGE] = handshake_expect_challenge,
+    [HANDSHAKE_EXPECT_ACK] = handshake_expect_ack,
 };
 
 void handshake_input(struct handshake *handshake, const uint8_t *message, size_t size, struct buffer *output)

@@ -27,8 +27,8 @@ struct listener {
     struct loop_timer pause;
 };
 
-static void on_accept(struct evconnlistener *connections, evutil_socket_t descriptor,
-                      struct sockaddr *address, int size, void *argument)
+static void listener_on_accept(struct evconnlistener *connections, evutil_socket_t descriptor,
+                               struct sockaddr *address, int size, void *argument)
 {
     (void)connections;
     struct listener *listener = argument;
@@ -40,7 +40,7 @@ static void on_accept(struct evconnlistener *connections, evutil_socket_t descri
     listener->accepted(listener->owner, descriptor, text);
 }
 
-static void on_error(struct evconnlistener *connections, void *argument)
+static void listener_on_error(struct evconnlistener *connections, void *argument)
 {
     struct listener *listener = argument;
     loop_enter(listener->pause.loop);
@@ -49,30 +49,31 @@ static void on_error(struct evconnlistener *connections, void *argument)
     loop_timer_set(&listener->pause, PAUSE_NS);
 }
 
-static void on_pause_over(void *owner)
+static void listener_on_pause_over(void *owner)
 {
     struct listener *listener = owner;
     evconnlistener_enable(listener->connections);
 }
 
-static uint16_t port_of(const struct sockaddr_storage *address)
+static uint16_t listener_port_of(const struct sockaddr_storage *address)
 {
     return ntohs(address->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)address)->sin6_port
                                                 : ((const struct sockaddr_in *)address)->sin_port);
 }
 
-static bool bind_listener(struct listener *listener, struct loop *loop, const struct addrinfo *address)
+static bool listener_bind_listener(struct listener *listener, struct loop *loop,
+                                   const struct addrinfo *address)
 {
     struct sockaddr_storage bound;
     socklen_t size = sizeof(bound);
     unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
-    listener->connections = evconnlistener_new_bind(loop->base, on_accept, listener, flags, BACKLOG,
+    listener->connections = evconnlistener_new_bind(loop->base, listener_on_accept, listener, flags, BACKLOG,
                                                     address->ai_addr, (int)address->ai_addrlen);
     if (!listener->connections)
         return false;
-    evconnlistener_set_error_cb(listener->connections, on_error);
+    evconnlistener_set_error_cb(listener->connections, listener_on_error);
     if (getsockname(evconnlistener_get_fd(listener->connections), (struct sockaddr *)&bound, &size) == 0)
-        listener->port = port_of(&bound);
+        listener->port = listener_port_of(&bound);
     return true;
 }
 
@@ -91,8 +92,8 @@ struct listener *listener_new(struct loop *loop, const char *host, uint16_t port
     struct listener *listener = memory_zalloc(1, sizeof(*listener));
     listener->accepted = accepted;
     listener->owner = owner;
-    loop_timer_init(&listener->pause, loop, on_pause_over, listener);
-    bool bound = bind_listener(listener, loop, addresses);
+    loop_timer_init(&listener->pause, loop, listener_on_pause_over, listener);
+    bool bound = listener_bind_listener(listener, loop, addresses);
     int reason = errno;
     freeaddrinfo(addresses);
     if (bound)

@@ -28,7 +28,7 @@ struct partial {
     uint64_t next;       /* number of the fragment that must come next */
 };
 
-static size_t partial_size(const struct partial *partial)
+static size_t message_partial_size(const struct partial *partial)
 {
     return partial->body.size + partial->atoms.size;
 }
@@ -54,8 +54,8 @@ void message_reader_free(struct message_reader *reader)
 }
 
 /* Makes the terms of a message canonical. */
-static void rewrite_terms(struct message_reader *reader, const struct term_atoms *atoms, struct term terms[2],
-                          size_t count)
+static void message_rewrite_terms(struct message_reader *reader, const struct term_atoms *atoms,
+                                  struct term terms[2], size_t count)
 {
     size_t ends[2] = {0, 0};
     if (reader->canonical.capacity > CANONICAL_KEPT_BYTES)
@@ -73,8 +73,8 @@ static void rewrite_terms(struct message_reader *reader, const struct term_atoms
 
 /* Checks the terms of a message that start at `data` and makes them canonical; `versioned` ones each begin
  * with 131, others refer to the atoms of the header that was read last. */
-static enum message_result read_terms(struct message_reader *reader, const uint8_t *data, size_t size,
-                                      bool versioned, struct term terms[2], const char **problem)
+static enum message_result message_read_terms(struct message_reader *reader, const uint8_t *data, size_t size,
+                                              bool versioned, struct term terms[2], const char **problem)
 {
     struct term_atoms *atoms = versioned || !reader->atoms.table.count ? NULL : &reader->atoms.table;
     bool canonical[2] = {true, true};
@@ -106,13 +106,13 @@ static enum message_result read_terms(struct message_reader *reader, const uint8
         return MESSAGE_BAD;
     }
     if (!canonical[0] || !canonical[1])
-        rewrite_terms(reader, atoms, terms, count);
+        message_rewrite_terms(reader, atoms, terms, count);
     return MESSAGE_READY;
 }
 
 /* Reads the atoms of a header, whose length `*used` then is. */
-static bool read_atoms(struct message_reader *reader, const uint8_t *data, size_t size, size_t *used,
-                       const char **problem)
+static bool message_read_atoms(struct message_reader *reader, const uint8_t *data, size_t size, size_t *used,
+                               const char **problem)
 {
     if (size && data[0] && !reader->refers) {
         *problem = "atoms in a header without the atom cache";
@@ -121,8 +121,8 @@ static bool read_atoms(struct message_reader *reader, const uint8_t *data, size_
     return atom_reader_header(&reader->atoms, data, size, used, problem);
 }
 
-static enum message_result add_part(struct message_reader *reader, struct partial *partial,
-                                    const uint8_t *part, size_t size, const char **problem)
+static enum message_result message_add_part(struct message_reader *reader, struct partial *partial,
+                                            const uint8_t *part, size_t size, const char **problem)
 {
     if (size > reader->limit - reader->partial_bytes) {
         *problem = "fragments beyond the limit";
@@ -135,7 +135,7 @@ static enum message_result add_part(struct message_reader *reader, struct partia
 }
 
 /* Keeps the atoms of the header that was read last, if there are any, for this message. */
-static bool keep_atoms(struct message_reader *reader, struct partial *partial, const char **problem)
+static bool message_keep_atoms(struct message_reader *reader, struct partial *partial, const char **problem)
 {
     const struct buffer *bytes = &reader->atoms.bytes;
     if (bytes->size > reader->limit - reader->partial_bytes) {
@@ -148,8 +148,8 @@ static bool keep_atoms(struct message_reader *reader, struct partial *partial, c
 }
 
 /* Takes the fragment into its message, which `*complete` is when it is complete. */
-static enum message_result read_fragment(struct message_reader *reader, const uint8_t *frame, size_t size,
-                                         struct partial **complete, const char **problem)
+static enum message_result message_read_fragment(struct message_reader *reader, const uint8_t *frame,
+                                                 size_t size, struct partial **complete, const char **problem)
 {
     bool first = frame[1] == DIST_FIRST_FRAGMENT;
     size_t header = FRAGMENT_BYTES, atoms = 0;
@@ -158,7 +158,7 @@ static enum message_result read_fragment(struct message_reader *reader, const ui
         *problem = "malformed fragment";
         return MESSAGE_BAD;
     }
-    if (first && !read_atoms(reader, frame + header, size - header, &atoms, problem))
+    if (first && !message_read_atoms(reader, frame + header, size - header, &atoms, problem))
         return MESSAGE_BAD;
     header += atoms;
     uint64_t number = bytes_get64(frame + 10);
@@ -172,10 +172,10 @@ static enum message_result read_fragment(struct message_reader *reader, const ui
         partial = memory_zalloc(1, sizeof(*partial));
         partial->next = number;
         (void)map_put(&reader->partials, key, 8, partial);
-        if (!keep_atoms(reader, partial, problem))
+        if (!message_keep_atoms(reader, partial, problem))
             return MESSAGE_BAD;
     }
-    enum message_result result = add_part(reader, partial, frame + header, size - header, problem);
+    enum message_result result = message_add_part(reader, partial, frame + header, size - header, problem);
     if (result == MESSAGE_PARTIAL && partial->next == 0) {
         map_remove(&reader->partials, key, 8);
         *complete = partial;
@@ -183,30 +183,30 @@ static enum message_result read_fragment(struct message_reader *reader, const ui
     return result;
 }
 
-static enum message_result read_fragments(struct message_reader *reader, const uint8_t *frame, size_t size,
-                                          struct term terms[2], const char **problem)
+static enum message_result message_read_fragments(struct message_reader *reader, const uint8_t *frame,
+                                                  size_t size, struct term terms[2], const char **problem)
 {
     struct partial *complete = NULL;
-    enum message_result result = read_fragment(reader, frame, size, &complete, problem);
+    enum message_result result = message_read_fragment(reader, frame, size, &complete, problem);
     if (!complete)
         return result;
-    reader->partial_bytes -= partial_size(complete);
+    reader->partial_bytes -= message_partial_size(complete);
     buffer_free(&reader->assembled);
     reader->assembled = complete->body;
     atom_reader_restore(&reader->atoms, complete->atoms);
     free(complete);
-    return read_terms(reader, buffer_bytes(&reader->assembled), reader->assembled.size, false, terms,
-                      problem);
+    return message_read_terms(reader, buffer_bytes(&reader->assembled), reader->assembled.size, false, terms,
+                              problem);
 }
 
-static enum message_result read_whole(struct message_reader *reader, const uint8_t *frame, size_t size,
-                                      struct term terms[2], const char **problem)
+static enum message_result message_read_whole(struct message_reader *reader, const uint8_t *frame,
+                                              size_t size, struct term terms[2], const char **problem)
 {
     size_t atoms;
-    if (!read_atoms(reader, frame + HEADER_BYTES, size - HEADER_BYTES, &atoms, problem))
+    if (!message_read_atoms(reader, frame + HEADER_BYTES, size - HEADER_BYTES, &atoms, problem))
         return MESSAGE_BAD;
     size_t header = HEADER_BYTES + atoms;
-    return read_terms(reader, frame + header, size - header, false, terms, problem);
+    return message_read_terms(reader, frame + header, size - header, false, terms, problem);
 }
 
 enum message_result message_read(struct message_reader *reader, const uint8_t *frame, size_t size,
@@ -216,20 +216,20 @@ enum message_result message_read(struct message_reader *reader, const uint8_t *f
     enum message_result result = MESSAGE_BAD;
     *problem = "unknown message format";
     if (frame[0] == PASS_THROUGH)
-        result = read_terms(reader, frame + 1, size - 1, true, terms, problem);
+        result = message_read_terms(reader, frame + 1, size - 1, true, terms, problem);
     else if (size >= HEADER_BYTES && frame[0] == TERM_VERSION && frame[1] == DIST_HEADER)
-        result = read_whole(reader, frame, size, terms, problem);
+        result = message_read_whole(reader, frame, size, terms, problem);
     else if (size >= HEADER_BYTES && frame[0] == TERM_VERSION &&
              (frame[1] == DIST_FIRST_FRAGMENT || frame[1] == DIST_NEXT_FRAGMENT))
-        result = read_fragments(reader, frame, size, terms, problem);
+        result = message_read_fragments(reader, frame, size, terms, problem);
     *control = terms[0];
     *payload = terms[1];
     return result;
 }
 
 /* A message that refers to its atoms; its length is known when it is there. */
-static void append_referring(struct buffer *output, struct atom_writer *atoms, struct term control,
-                             struct term payload)
+static void message_append_referring(struct buffer *output, struct atom_writer *atoms, struct term control,
+                                     struct term payload)
 {
     size_t before = output->size;
     buffer_append(output, (uint8_t[]){0, 0, 0, 0, TERM_VERSION, DIST_HEADER}, 4 + HEADER_BYTES);
@@ -241,7 +241,7 @@ void message_append(struct buffer *output, uint64_t flags, struct atom_writer *a
                     struct term payload)
 {
     if (flags & FLAG_DIST_HDR_ATOM_CACHE) {
-        append_referring(output, atoms, control, payload);
+        message_append_referring(output, atoms, control, payload);
         return;
     }
     bool headers = flags & FLAG_FRAGMENTS;

@@ -54,7 +54,7 @@ const char *node_name_kind_problem(const char *name, bool long_names)
 }
 
 /* This host's name in full, or NULL. */
-static char *canonical_host(const char *host)
+static char *node_name_canonical_host(const char *host)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_CANONNAME};
     struct addrinfo *found = NULL;
@@ -78,7 +78,7 @@ char *node_name_complete(const char *name, bool long_names)
         host[strcspn(host, ".")] = '\0';
         return memory_format("%s@%s", name, host);
     }
-    char *full = strchr(host, '.') ? memory_string(host) : canonical_host(host);
+    char *full = strchr(host, '.') ? memory_string(host) : node_name_canonical_host(host);
     char *complete = full ? memory_format("%s@%s", name, full) : NULL;
     free(full);
     return complete;

@@ -23,7 +23,7 @@ struct outbox_stream {
     struct queued **last;
 };
 
-static void free_stream(struct outbox_stream *stream)
+static void outbox_free_stream(struct outbox_stream *stream)
 {
     buffer_free(&stream->fragments.body);
     for (struct queued *queued = stream->first, *next; queued; queued = next) {
@@ -37,14 +37,14 @@ void outbox_free(struct outbox *outbox)
 {
     for (struct outbox_stream *stream = outbox->streams, *next; stream; stream = next) {
         next = stream->next;
-        free_stream(stream);
+        outbox_free_stream(stream);
     }
     buffer_free(&outbox->bytes);
     atom_writer_free(&outbox->atoms);
     *outbox = (struct outbox){0};
 }
 
-static struct outbox_stream *find_stream(struct outbox *outbox, uint64_t sender)
+static struct outbox_stream *outbox_find_stream(struct outbox *outbox, uint64_t sender)
 {
     struct outbox_stream *stream = outbox->streams;
     while (stream && stream->sender != sender)
@@ -52,7 +52,7 @@ static struct outbox_stream *find_stream(struct outbox *outbox, uint64_t sender)
     return stream;
 }
 
-static void append_stream(struct outbox *outbox, struct outbox_stream *stream)
+static void outbox_append_stream(struct outbox *outbox, struct outbox_stream *stream)
 {
     struct outbox_stream **link = &outbox->streams;
     while (*link)
@@ -61,12 +61,12 @@ static void append_stream(struct outbox *outbox, struct outbox_stream *stream)
     *link = stream;
 }
 
-static bool is_long(uint64_t flags, struct term payload)
+static bool outbox_is_long(uint64_t flags, struct term payload)
 {
     return (flags & FLAG_FRAGMENTS) && payload.size > MESSAGE_FRAGMENT_BYTES;
 }
 
-static void enqueue(struct outbox_stream *stream, struct term control, struct term payload)
+static void outbox_enqueue(struct outbox_stream *stream, struct term control, struct term payload)
 {
     struct queued *queued = memory_alloc(sizeof(*queued) + control.size + payload.size);
     *queued = (struct queued){.control_size = control.size, .size = control.size + payload.size};
@@ -80,14 +80,14 @@ static void enqueue(struct outbox_stream *stream, struct term control, struct te
 void outbox_add(struct outbox *outbox, uint64_t flags, uint64_t sender, struct term control,
                 struct term payload)
 {
-    struct outbox_stream *stream = outbox->streams ? find_stream(outbox, sender) : NULL;
-    if (!stream && !is_long(flags, payload)) {
+    struct outbox_stream *stream = outbox->streams ? outbox_find_stream(outbox, sender) : NULL;
+    if (!stream && !outbox_is_long(flags, payload)) {
         message_append(&outbox->bytes, flags, &outbox->atoms, control, payload);
         return;
     }
     outbox->waiting_bytes += control.size + payload.size;
     if (stream) {
-        enqueue(stream, control, payload);
+        outbox_enqueue(stream, control, payload);
         return;
     }
     stream = memory_zalloc(1, sizeof(*stream));
@@ -95,11 +95,11 @@ void outbox_add(struct outbox *outbox, uint64_t flags, uint64_t sender, struct t
     stream->last = &stream->first;
     stream->fragmenting = true;
     message_fragments_start(&stream->fragments, ++outbox->sequences, control, payload);
-    append_stream(outbox, stream);
+    outbox_append_stream(outbox, stream);
 }
 
 /* Sends one fragment or one waiting message of the stream. False when it has nothing more. */
-static bool advance(struct outbox *outbox, struct outbox_stream *stream, uint64_t flags)
+static bool outbox_advance(struct outbox *outbox, struct outbox_stream *stream, uint64_t flags)
 {
     if (stream->fragmenting) {
         size_t before = stream->fragments.body.size;
@@ -115,7 +115,7 @@ static bool advance(struct outbox *outbox, struct outbox_stream *stream, uint64_
     stream->first = queued->next;
     if (!stream->first)
         stream->last = &stream->first;
-    if (is_long(flags, payload)) {
+    if (outbox_is_long(flags, payload)) {
         message_fragments_start(&stream->fragments, ++outbox->sequences, control, payload);
         outbox->waiting_bytes += queued->size;
         stream->fragmenting = true;
@@ -131,10 +131,10 @@ void outbox_fill(struct outbox *outbox, uint64_t flags, size_t target)
     while (outbox->streams && outbox->bytes.size < target) {
         struct outbox_stream *stream = outbox->streams;
         outbox->streams = stream->next;
-        if (advance(outbox, stream, flags))
-            append_stream(outbox, stream); /* behind the others, whose turn it is now */
+        if (outbox_advance(outbox, stream, flags))
+            outbox_append_stream(outbox, stream); /* behind the others, whose turn it is now */
         else
-            free_stream(stream);
+            outbox_free_stream(stream);
     }
 }
 

@@ -15,9 +15,9 @@
 #define RETRY_FIRST_NS (100 * CLOCK_NS_PER_MS)
 #define RETRY_LAST_NS (30 * CLOCK_NS_PER_S)
 
-static void start_attempt(struct peer *peer);
+static void peers_start_attempt(struct peer *peer);
 
-static const char *host_of(const char *node)
+static const char *peers_host_of(const char *node)
 {
     return strchr(node, '@') + 1;
 }
@@ -59,7 +59,7 @@ size_t peers_queued_bytes(const struct peers *peers)
 }
 
 /* A peer that nobody holds, that is not kept and not connected, is forgotten. */
-static void forget_if_unused(struct peer *peer)
+static void peers_forget_if_unused(struct peer *peer)
 {
     if (peer->holds || peer->kept || peer->state != PEER_IDLE || peer->waits)
         return;
@@ -88,10 +88,10 @@ void *peer_data(const struct peer *peer)
 void peer_release(struct peer *peer)
 {
     peer->holds--;
-    forget_if_unused(peer);
+    peers_forget_if_unused(peer);
 }
 
-static struct peer_wait *take_due_wait(struct peer *peer)
+static struct peer_wait *peers_take_due_wait(struct peer *peer)
 {
     for (struct peer_wait *wait = peer->waits; wait; wait = wait->next) {
         if (wait->due) {
@@ -104,7 +104,7 @@ static struct peer_wait *take_due_wait(struct peer *peer)
 
 /* Tells all that wait how it went. Those who are told may cancel other waits, start new ones, or let go of
  * the peer, which is held meanwhile. */
-static void answer_waits(void *owner)
+static void peers_answer_waits(void *owner)
 {
     struct peer *peer = owner;
     if (peer->state != PEER_UP && peer->state != PEER_IDLE)
@@ -113,13 +113,13 @@ static void answer_waits(void *owner)
     const char *problem = peer->state == PEER_UP ? NULL : peer->problem;
     for (struct peer_wait *wait = peer->waits; wait; wait = wait->next)
         wait->due = true;
-    for (struct peer_wait *wait; (wait = take_due_wait(peer));)
+    for (struct peer_wait *wait; (wait = peers_take_due_wait(peer));)
         wait->done(wait->owner, peer, problem);
     peer_release(peer);
 }
 
 /* The one function that changes a peer's state. */
-static void set_state(struct peer *peer, enum peer_state state)
+static void peers_set_state(struct peer *peer, enum peer_state state)
 {
     struct peers *peers = peer->peers;
     if (peer->state == PEER_UP)
@@ -138,7 +138,7 @@ static void set_state(struct peer *peer, enum peer_state state)
         loop_defer(peers->options.loop, &peer->answer);
 }
 
-static void schedule_retry(struct peer *peer)
+static void peers_schedule_retry(struct peer *peer)
 {
     struct peers *peers = peer->peers;
     if (!peer->kept || peers->closing)
@@ -151,30 +151,30 @@ static void schedule_retry(struct peer *peer)
     peer->retry_ns = peer->retry_ns * 2 < RETRY_LAST_NS ? peer->retry_ns * 2 : RETRY_LAST_NS;
 }
 
-static void attempt_failed(struct peer *peer, const char *problem)
+static void peers_attempt_failed(struct peer *peer, const char *problem)
 {
     snprintf(peer->problem, sizeof(peer->problem), "%s", problem);
-    set_state(peer, PEER_IDLE);
-    schedule_retry(peer);
+    peers_set_state(peer, PEER_IDLE);
+    peers_schedule_retry(peer);
 }
 
-static void dial_next(struct peer *peer, const char *problem)
+static void peers_dial_next(struct peer *peer, const char *problem)
 {
     while (peer->next_address < peer->address_count) {
         const struct resolve_address *address = &peer->addresses[peer->next_address++];
         peer->conn = conn_dial(&peer->peers->settings, address, peer->name);
         if (peer->conn) {
             conn_set_data(peer->conn, peer);
-            set_state(peer, PEER_DIALLING);
+            peers_set_state(peer, PEER_DIALLING);
             return;
         }
         problem = strerror(errno);
     }
-    attempt_failed(peer, problem);
+    peers_attempt_failed(peer, problem);
 }
 
-static void on_resolved(void *owner, const struct resolve_address *addresses, size_t count,
-                        const char *problem)
+static void peers_on_resolved(void *owner, const struct resolve_address *addresses, size_t count,
+                              const char *problem)
 {
     struct peer *peer = owner;
     peer->holds++;
@@ -183,45 +183,46 @@ static void on_resolved(void *owner, const struct resolve_address *addresses, si
     peer->next_address = 0;
     if (count)
         memcpy(peer->addresses, addresses, peer->address_count * sizeof(*addresses));
-    dial_next(peer, problem ? problem : "no address");
+    peers_dial_next(peer, problem ? problem : "no address");
     peer_release(peer);
 }
 
-static void resolve_host(struct peer *peer)
+static void peers_resolve_host(struct peer *peer)
 {
-    set_state(peer, PEER_RESOLVING);
-    peer->resolve =
-        resolve_start(peer->peers->options.resolver, host_of(peer->name), peer->port, on_resolved, peer);
+    peers_set_state(peer, PEER_RESOLVING);
+    peer->resolve = resolve_start(peer->peers->options.resolver, peers_host_of(peer->name), peer->port,
+                                  peers_on_resolved, peer);
 }
 
-static void on_found(void *owner, uint16_t port, const char *problem)
+static void peers_on_found(void *owner, uint16_t port, const char *problem)
 {
     struct peer *peer = owner;
     peer->holds++;
     peer->lookup = NULL;
     peer->port = port;
     if (problem)
-        attempt_failed(peer, problem);
+        peers_attempt_failed(peer, problem);
     else
-        resolve_host(peer);
+        peers_resolve_host(peer);
     peer_release(peer);
 }
 
-static void start_attempt(struct peer *peer)
+static void peers_start_attempt(struct peer *peer)
 {
     peer->port = peer->fixed_port;
     if (peer->port) {
-        resolve_host(peer);
+        peers_resolve_host(peer);
         return;
     }
     char alive[NODE_NAME_BYTES + 1];
-    snprintf(alive, sizeof(alive), "%.*s", (int)(host_of(peer->name) - 1 - peer->name), peer->name);
-    set_state(peer, PEER_LOOKING_UP);
-    peer->lookup = epmd_lookup_start(peer->peers->options.epmd, host_of(peer->name), alive, on_found, peer);
+    snprintf(alive, sizeof(alive), "%.*s", (int)(peers_host_of(peer->name) - 1 - peer->name), peer->name);
+    peers_set_state(peer, PEER_LOOKING_UP);
+    peer->lookup =
+        epmd_lookup_start(peer->peers->options.epmd, peers_host_of(peer->name), alive, peers_on_found, peer);
 }
 
 /* Gives up an attempt of ours, if there is one, in favour of the peer's own. */
-static void yield_attempt(struct peer *peer, struct conn *incoming)
+static void peers_yield_attempt(struct peer *peer, struct conn *incoming)
 {
     struct conn *conn = peer->state == PEER_DIALLING ? peer->conn : NULL;
     if (peer->lookup)
@@ -230,33 +231,33 @@ static void yield_attempt(struct peer *peer, struct conn *incoming)
         resolve_cancel(peer->resolve);
     peer->lookup = NULL;
     peer->resolve = NULL;
-    set_state(peer, PEER_AWAITED);
+    peers_set_state(peer, PEER_AWAITED);
     peer->incoming = incoming;
     if (conn)
         conn_close(conn, "simultaneous connect: the peer's own attempt goes on");
 }
 
 /* The attempt for which ours gave way, or which came first, has failed: whoever waits gets one of our own. */
-static void attempt_of_peer_failed(struct peer *peer, const char *problem)
+static void peers_attempt_of_peer_failed(struct peer *peer, const char *problem)
 {
     if (peer->waits && !peer->peers->closing)
-        start_attempt(peer);
+        peers_start_attempt(peer);
     else
-        attempt_failed(peer, problem);
+        peers_attempt_failed(peer, problem);
 }
 
-static void timer_fired(void *owner)
+static void peers_timer_fired(void *owner)
 {
     struct peer *peer = owner;
     peer->holds++;
     if (peer->state == PEER_AWAITED)
-        attempt_of_peer_failed(peer, "the peer's own attempt did not come");
+        peers_attempt_of_peer_failed(peer, "the peer's own attempt did not come");
     else if (peer->state == PEER_IDLE)
-        start_attempt(peer);
+        peers_start_attempt(peer);
     peer_release(peer);
 }
 
-static struct peer *find_or_add(struct peers *peers, const char *node)
+static struct peer *peers_find_or_add(struct peers *peers, const char *node)
 {
     struct peer *peer = map_get(&peers->by_name, node, strlen(node));
     if (peer)
@@ -265,8 +266,8 @@ static struct peer *find_or_add(struct peers *peers, const char *node)
     peer->peers = peers;
     snprintf(peer->name, sizeof(peer->name), "%s", node);
     peer->retry_ns = RETRY_FIRST_NS;
-    peer->answer = (struct loop_task){.run = answer_waits, .owner = peer};
-    loop_timer_init(&peer->timer, peers->options.loop, timer_fired, peer);
+    peer->answer = (struct loop_task){.run = peers_answer_waits, .owner = peer};
+    loop_timer_init(&peer->timer, peers->options.loop, peers_timer_fired, peer);
     map_put(&peers->by_name, node, strlen(node), peer);
     return peer;
 }
@@ -275,7 +276,7 @@ struct peer *peer_hold(struct peers *peers, const char *node)
 {
     if (!node_name_is_valid(node, strlen(node)) || strcmp(node, peers->options.identity->node) == 0)
         return NULL;
-    struct peer *peer = find_or_add(peers, node);
+    struct peer *peer = peers_find_or_add(peers, node);
     peer->holds++;
     return peer;
 }
@@ -294,7 +295,7 @@ void peer_connect(struct peer *peer, struct peer_wait *wait)
     if (peer->state == PEER_UP || peer->peers->closing)
         loop_defer(peer->peers->options.loop, &peer->answer);
     else if (peer->state == PEER_IDLE && !peer->answer.queued)
-        start_attempt(peer);
+        peers_start_attempt(peer);
 }
 
 void peer_wait_cancel(struct peer_wait *wait)
@@ -310,11 +311,11 @@ void peer_wait_cancel(struct peer_wait *wait)
 
 void peers_keep(struct peers *peers, const char *node, uint16_t port)
 {
-    struct peer *peer = find_or_add(peers, node);
+    struct peer *peer = peers_find_or_add(peers, node);
     peer->kept = true;
     peer->fixed_port = port;
     if (peer->state == PEER_IDLE)
-        start_attempt(peer);
+        peers_start_attempt(peer);
 }
 
 void peers_let_go(struct peers *peers, const char *node)
@@ -326,7 +327,7 @@ void peers_let_go(struct peers *peers, const char *node)
     peer->fixed_port = 0;
     if (peer->state == PEER_IDLE)
         loop_timer_stop(&peer->timer);
-    forget_if_unused(peer);
+    peers_forget_if_unused(peer);
 }
 
 void peers_set_limits(struct peers *peers, size_t frame_bytes, size_t queued_bytes, size_t pending_handshakes)
@@ -336,21 +337,21 @@ void peers_set_limits(struct peers *peers, size_t frame_bytes, size_t queued_byt
     peers->options.pending_handshakes = pending_handshakes;
 }
 
-static bool is_allowed(const struct peers *peers, const char *node)
+static bool peers_is_allowed(const struct peers *peers, const char *node)
 {
     return peers->options.events->allowed(peers->options.owner, node);
 }
 
 /* A connection of a node that has said its name and may not connect any more. */
-static struct conn *find_forbidden(const struct peers *peers)
+static struct conn *peers_find_forbidden(const struct peers *peers)
 {
     for (const struct pending *pending = peers->pending; pending; pending = pending->next)
-        if (*conn_peer(pending->conn) && !is_allowed(peers, conn_peer(pending->conn)))
+        if (*conn_peer(pending->conn) && !peers_is_allowed(peers, conn_peer(pending->conn)))
             return pending->conn;
     struct map_cursor cursor = {0};
     for (const struct map_entry *entry; (entry = map_next(&peers->by_name, &cursor));) {
         const struct peer *peer = entry->value;
-        if (peer->state == PEER_UP && conn_was_accepted(peer->conn) && !is_allowed(peers, peer->name))
+        if (peer->state == PEER_UP && conn_was_accepted(peer->conn) && !peers_is_allowed(peers, peer->name))
             return peer->conn;
     }
     return NULL;
@@ -359,7 +360,7 @@ static struct conn *find_forbidden(const struct peers *peers)
 /* One after the other: closing calls those back who hold and let go of peers. */
 void peers_judge_again(struct peers *peers)
 {
-    for (struct conn *conn; (conn = find_forbidden(peers));)
+    for (struct conn *conn; (conn = peers_find_forbidden(peers));)
         conn_close(conn, "no longer allowed");
 }
 
@@ -386,7 +387,7 @@ bool peer_send(struct peer *peer, uint64_t sender, const struct control *control
     return peer_send_encoded(peer, sender, tuple, inside ? (struct term){0} : payload);
 }
 
-static void pending_add(struct peers *peers, struct conn *conn)
+static void peers_pending_add(struct peers *peers, struct conn *conn)
 {
     struct pending *pending = memory_zalloc(1, sizeof(*pending));
     pending->conn = conn;
@@ -397,7 +398,7 @@ static void pending_add(struct peers *peers, struct conn *conn)
     peers->pending_count++;
 }
 
-static void pending_remove(struct peers *peers, const struct conn *conn)
+static void peers_pending_remove(struct peers *peers, const struct conn *conn)
 {
     struct pending **link = &peers->pending;
     while (*link && (*link)->conn != conn)
@@ -418,27 +419,27 @@ void peers_accept(struct peers *peers, int descriptor, const char *address)
     }
     if (peers->pending_count >= peers->options.pending_handshakes)
         conn_close(peers->pending->conn, "too many pending handshakes");
-    pending_add(peers, conn_accept(&peers->settings, descriptor, address));
+    peers_pending_add(peers, conn_accept(&peers->settings, descriptor, address));
 }
 
-static enum handshake_verdict on_judge(void *owner, struct conn *conn, const char *node)
+static enum handshake_verdict peers_on_judge(void *owner, struct conn *conn, const char *node)
 {
     struct peers *peers = owner;
     const char *own = peers->options.identity->node;
-    if (peers->closing || strcmp(node, own) == 0 || !is_allowed(peers, node))
+    if (peers->closing || strcmp(node, own) == 0 || !peers_is_allowed(peers, node))
         return HANDSHAKE_REFUSE;
-    struct peer *peer = find_or_add(peers, node);
+    struct peer *peer = peers_find_or_add(peers, node);
     switch (peer->state) {
     case PEER_UP:
         return HANDSHAKE_ALIVE;
     case PEER_DIALLING:
         if (strcmp(node, own) < 0)
             return HANDSHAKE_REFUSE_SIMULTANEOUS;
-        yield_attempt(peer, conn);
+        peers_yield_attempt(peer, conn);
         return HANDSHAKE_ADMIT_SIMULTANEOUS;
     case PEER_IDLE:
     case PEER_AWAITED:
-        yield_attempt(peer, conn);
+        peers_yield_attempt(peer, conn);
         return HANDSHAKE_ADMIT;
     case PEER_LOOKING_UP: /* nothing of our attempt has reached the peer; it ends when the peer's is done */
     case PEER_RESOLVING:
@@ -447,26 +448,27 @@ static enum handshake_verdict on_judge(void *owner, struct conn *conn, const cha
     return HANDSHAKE_REFUSE;
 }
 
-static void on_up(void *owner, struct conn *conn)
+static void peers_on_up(void *owner, struct conn *conn)
 {
     struct peers *peers = owner;
-    pending_remove(peers, conn);
-    struct peer *peer = find_or_add(peers, conn_peer(conn));
+    peers_pending_remove(peers, conn);
+    struct peer *peer = peers_find_or_add(peers, conn_peer(conn));
     peer->holds++;
     if (peer->state == PEER_UP)
         conn_close(peer->conn, "replaced by a new connection of the peer");
     if (peer->conn != conn && peer->state != PEER_IDLE) /* whoever was told may have asked for another */
-        yield_attempt(peer, conn);
+        peers_yield_attempt(peer, conn);
     peer->conn = conn;
     peer->retry_ns = RETRY_FIRST_NS;
     conn_set_data(conn, peer);
-    set_state(peer, PEER_UP);
+    peers_set_state(peer, PEER_UP);
     log_info("peer up", log_string("peer", peer->name));
     peers->options.events->up(peers->options.owner, peer);
     peer_release(peer);
 }
 
-static void on_message(void *owner, struct conn *conn, const struct control *control, struct term payload)
+static void peers_on_message(void *owner, struct conn *conn, const struct control *control,
+                             struct term payload)
 {
     struct peers *peers = owner;
     struct peer *peer = conn_data(conn);
@@ -475,7 +477,7 @@ static void on_message(void *owner, struct conn *conn, const struct control *con
     peer_release(peer);
 }
 
-static void on_drained(void *owner, struct conn *conn)
+static void peers_on_drained(void *owner, struct conn *conn)
 {
     struct peers *peers = owner;
     struct peer *peer = conn_data(conn);
@@ -484,10 +486,10 @@ static void on_drained(void *owner, struct conn *conn)
     peer_release(peer);
 }
 
-static void on_down(void *owner, struct conn *conn, enum conn_state was, const char *reason)
+static void peers_on_down(void *owner, struct conn *conn, enum conn_state was, const char *reason)
 {
     struct peers *peers = owner;
-    pending_remove(peers, conn);
+    peers_pending_remove(peers, conn);
     struct peer *peer = conn_data(conn);
     if (!peer)
         peer = map_get(&peers->by_name, conn_peer(conn), strlen(conn_peer(conn)));
@@ -495,23 +497,26 @@ static void on_down(void *owner, struct conn *conn, enum conn_state was, const c
         return;
     peer->holds++;
     if (peer->incoming == conn) {
-        attempt_of_peer_failed(peer, reason);
+        peers_attempt_of_peer_failed(peer, reason);
     } else if (was == CONN_UP) {
         snprintf(peer->problem, sizeof(peer->problem), "%s", reason);
-        set_state(peer, PEER_IDLE);
+        peers_set_state(peer, PEER_IDLE);
         peers->options.events->down(peers->options.owner, peer, reason);
         if (peer->state == PEER_IDLE)
-            schedule_retry(peer);
+            peers_schedule_retry(peer);
     } else if (conn_waits_for_peer(conn)) {
-        set_state(peer, PEER_AWAITED);
+        peers_set_state(peer, PEER_AWAITED);
     } else {
-        dial_next(peer, reason);
+        peers_dial_next(peer, reason);
     }
     peer_release(peer);
 }
 
-static const struct conn_events conn_events = {
-    .judge = on_judge, .up = on_up, .message = on_message, .drained = on_drained, .down = on_down};
+static const struct conn_events conn_events = {.judge = peers_on_judge,
+                                               .up = peers_on_up,
+                                               .message = peers_on_message,
+                                               .drained = peers_on_drained,
+                                               .down = peers_on_down};
 
 struct peers *peers_new(const struct peers_options *options)
 {
@@ -530,19 +535,19 @@ struct peers *peers_new(const struct peers_options *options)
     return peers;
 }
 
-static void close_peer(struct peer *peer)
+static void peers_close_peer(struct peer *peer)
 {
     peer->holds++;
     if (peer->state == PEER_UP) {
         conn_close(peer->conn, "this node stops");
     } else {
-        yield_attempt(peer, NULL);
-        attempt_failed(peer, "this node stops");
+        peers_yield_attempt(peer, NULL);
+        peers_attempt_failed(peer, "this node stops");
     }
     peer_release(peer);
 }
 
-static struct peer *find_active(const struct peers *peers)
+static struct peer *peers_find_active(const struct peers *peers)
 {
     struct map_cursor cursor = {0};
     for (const struct map_entry *entry; (entry = map_next(&peers->by_name, &cursor));) {
@@ -565,8 +570,8 @@ void peers_close(struct peers *peers)
     }
     while (peers->pending)
         conn_close(peers->pending->conn, "this node stops");
-    for (struct peer *peer; (peer = find_active(peers));)
-        close_peer(peer);
+    for (struct peer *peer; (peer = peers_find_active(peers));)
+        peers_close_peer(peer);
 }
 
 void peers_free(struct peers *peers)

@@ -50,7 +50,7 @@ struct resolve_request {
     struct loop_timer deadline;
 };
 
-static bool read_change_times(struct resolver *resolver)
+static bool resolve_read_change_times(struct resolver *resolver)
 {
     bool differs = false;
     for (size_t i = 0; i < ARRAY_LENGTH(system_files); i++) {
@@ -65,7 +65,7 @@ static bool read_change_times(struct resolver *resolver)
 }
 
 /* Files that are missing or empty leave a resolver that knows literal addresses and this host. */
-static void read_system_files(struct resolver *resolver)
+static void resolve_read_system_files(struct resolver *resolver)
 {
     if (resolver->dns)
         evdns_base_free(resolver->dns, 1);
@@ -85,8 +85,8 @@ struct resolver *resolver_new(struct loop *loop)
 {
     struct resolver *resolver = memory_zalloc(1, sizeof(*resolver));
     resolver->loop = loop;
-    read_change_times(resolver);
-    read_system_files(resolver);
+    resolve_read_change_times(resolver);
+    resolve_read_system_files(resolver);
     return resolver;
 }
 
@@ -100,7 +100,7 @@ void resolver_free(struct resolver *resolver)
     free(resolver);
 }
 
-static void add_address(struct resolve_request *request, const struct sockaddr *address)
+static void resolve_add_address(struct resolve_request *request, const struct sockaddr *address)
 {
     socklen_t size = address->sa_family == AF_INET    ? sizeof(struct sockaddr_in)
                      : address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
@@ -117,7 +117,7 @@ static void add_address(struct resolve_request *request, const struct sockaddr *
 }
 
 /* Connecting a datagram socket sends nothing: it asks the kernel for a route. */
-static bool has_route(const struct resolve_address *address)
+static bool resolve_has_route(const struct resolve_address *address)
 {
     int probe = socket(address->address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (probe < 0)
@@ -127,18 +127,18 @@ static bool has_route(const struct resolve_address *address)
     return routed;
 }
 
-static int rank(const struct resolve_address *address)
+static int resolve_rank(const struct resolve_address *address)
 {
-    return (has_route(address) ? 0 : 2) + (address->address.ss_family == AF_INET6);
+    return (resolve_has_route(address) ? 0 : 2) + (address->address.ss_family == AF_INET6);
 }
 
-static void sort_addresses(struct resolve_request *request)
+static void resolve_sort_addresses(struct resolve_request *request)
 {
     struct resolve_address sorted[RESOLVE_ADDRESSES];
     int ranks[RESOLVE_ADDRESSES];
     size_t count = 0;
     for (size_t i = 0; i < request->count; i++)
-        ranks[i] = rank(&request->addresses[i]);
+        ranks[i] = resolve_rank(&request->addresses[i]);
     for (int wanted = 0; wanted < 4; wanted++)
         for (size_t i = 0; i < request->count; i++)
             if (ranks[i] == wanted)
@@ -146,15 +146,15 @@ static void sort_addresses(struct resolve_request *request)
     memcpy(request->addresses, sorted, count * sizeof(sorted[0]));
 }
 
-static void add_loopback(struct resolve_request *request)
+static void resolve_add_loopback(struct resolve_request *request)
 {
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
-    add_address(request, (struct sockaddr *)&v4);
-    add_address(request, (struct sockaddr *)&v6);
+    resolve_add_address(request, (struct sockaddr *)&v4);
+    resolve_add_address(request, (struct sockaddr *)&v6);
 }
 
-static void add_interfaces(struct resolve_request *request)
+static void resolve_add_interfaces(struct resolve_request *request)
 {
     struct ifaddrs *interfaces = NULL;
     if (getifaddrs(&interfaces) != 0)
@@ -165,13 +165,13 @@ static void add_interfaces(struct resolve_request *request)
         if (i->ifa_addr->sa_family == AF_INET6 &&
             IN6_IS_ADDR_LINKLOCAL(&((struct sockaddr_in6 *)i->ifa_addr)->sin6_addr))
             continue;
-        add_address(request, i->ifa_addr);
+        resolve_add_address(request, i->ifa_addr);
     }
     freeifaddrs(interfaces);
 }
 
 /* What no file needs to say. */
-static void add_own_addresses(struct resolve_request *request, const char *host)
+static void resolve_add_own_addresses(struct resolve_request *request, const char *host)
 {
     char name[256] = "";
     if (gethostname(name, sizeof(name) - 1) != 0)
@@ -180,12 +180,12 @@ static void add_own_addresses(struct resolve_request *request, const char *host)
     bool own = name[0] && (strcasecmp(host, name) == 0 || (dot && strlen(host) == (size_t)(dot - name) &&
                                                            strncasecmp(host, name, strlen(host)) == 0));
     if (own)
-        add_interfaces(request);
+        resolve_add_interfaces(request);
     if (strcasecmp(host, "localhost") == 0 || (own && !request->count))
-        add_loopback(request);
+        resolve_add_loopback(request);
 }
 
-static void free_request(struct resolve_request *request)
+static void resolve_free_request(struct resolve_request *request)
 {
     loop_cancel(request->resolver->loop, &request->answer);
     loop_timer_free(&request->deadline);
@@ -196,30 +196,30 @@ static void free_request(struct resolve_request *request)
     free(request);
 }
 
-static void deliver(void *owner)
+static void resolve_deliver(void *owner)
 {
     struct resolve_request *request = owner;
-    sort_addresses(request);
+    resolve_sort_addresses(request);
     const char *problem = request->count      ? NULL
                           : !request->problem ? "the name has no address"
                                               : request->problem;
     request->done(request->owner, request->addresses, request->count, problem);
-    free_request(request);
+    resolve_free_request(request);
 }
 
-static void finish(struct resolve_request *request, const char *problem)
+static void resolve_finish(struct resolve_request *request, const char *problem)
 {
     request->problem = problem;
     loop_timer_stop(&request->deadline);
     loop_defer(request->resolver->loop, &request->answer);
 }
 
-static void deadline_passed(void *owner)
+static void resolve_deadline_passed(void *owner)
 {
-    finish(owner, "no answer from the name servers in time");
+    resolve_finish(owner, "no answer from the name servers in time");
 }
 
-static void answered(int result, struct evutil_addrinfo *found, void *argument)
+static void resolve_answered(int result, struct evutil_addrinfo *found, void *argument)
 {
     struct resolve_query *query = argument;
     struct resolve_request *request = query->request;
@@ -230,8 +230,8 @@ static void answered(int result, struct evutil_addrinfo *found, void *argument)
         request->query = NULL;
         request->pending = NULL;
         for (struct evutil_addrinfo *i = found; i; i = i->ai_next)
-            add_address(request, i->ai_addr);
-        finish(request, result ? evutil_gai_strerror(result) : NULL);
+            resolve_add_address(request, i->ai_addr);
+        resolve_finish(request, result ? evutil_gai_strerror(result) : NULL);
     }
     if (found)
         evutil_freeaddrinfo(found);
@@ -240,30 +240,30 @@ static void answered(int result, struct evutil_addrinfo *found, void *argument)
 struct resolve_request *resolve_start(struct resolver *resolver, const char *host, uint16_t port,
                                       resolve_done *done, void *owner)
 {
-    if (!resolver->queries && read_change_times(resolver))
-        read_system_files(resolver);
+    if (!resolver->queries && resolve_read_change_times(resolver))
+        resolve_read_system_files(resolver);
     struct resolve_request *request = memory_zalloc(1, sizeof(*request));
     *request = (struct resolve_request){.resolver = resolver, .done = done, .owner = owner, .port = port};
-    request->answer = (struct loop_task){.run = deliver, .owner = request};
-    loop_timer_init(&request->deadline, resolver->loop, deadline_passed, request);
+    request->answer = (struct loop_task){.run = resolve_deliver, .owner = request};
+    loop_timer_init(&request->deadline, resolver->loop, resolve_deadline_passed, request);
     request->query = memory_zalloc(1, sizeof(*request->query));
     *request->query = (struct resolve_query){.resolver = resolver, .request = request};
     resolver->queries++;
 
     struct evutil_addrinfo hints = {.ai_family = PF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct evdns_getaddrinfo_request *pending =
-        evdns_getaddrinfo(resolver->dns, host, NULL, &hints, answered, request->query);
+        evdns_getaddrinfo(resolver->dns, host, NULL, &hints, resolve_answered, request->query);
     if (!request->query)
         return request;
     request->pending = pending;
     loop_timer_set(&request->deadline, RESOLVE_DEADLINE_NS);
-    add_own_addresses(request, host);
+    resolve_add_own_addresses(request, host);
     if (request->count || evdns_base_count_nameservers(resolver->dns) == 0)
-        finish(request, "unknown host, and no name server is configured");
+        resolve_finish(request, "unknown host, and no name server is configured");
     return request;
 }
 
 void resolve_cancel(struct resolve_request *request)
 {
-    free_request(request);
+    resolve_free_request(request);
 }

@@ -5,17 +5,17 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
-static ssize_t tcp_read(struct transport *transport, void *data, size_t size)
+static ssize_t transport_tcp_read(struct transport *transport, void *data, size_t size)
 {
     return recv(transport->descriptor, data, size, 0);
 }
 
-static ssize_t tcp_write(struct transport *transport, const void *data, size_t size)
+static ssize_t transport_tcp_write(struct transport *transport, const void *data, size_t size)
 {
     return send(transport->descriptor, data, size, MSG_NOSIGNAL);
 }
 
-static void tcp_close(struct transport *transport)
+static void transport_tcp_close(struct transport *transport)
 {
     close(transport->descriptor);
     transport->descriptor = -1;
@@ -24,14 +24,14 @@ static void tcp_close(struct transport *transport)
 static const struct transport_operations tcp = {
     .name = "tcp",
     .handshake_length_bytes = 2,
-    .read = tcp_read,
-    .write = tcp_write,
-    .close = tcp_close,
+    .read = transport_tcp_read,
+    .write = transport_tcp_write,
+    .close = transport_tcp_close,
 };
 
 /* Signals are small and their order is the protocol's: nothing is gained by waiting for more of them, since a
  * pass of the loop writes all that it has at once. */
-static void send_at_once(int descriptor)
+static void transport_send_at_once(int descriptor)
 {
     int on = 1;
     (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -43,12 +43,12 @@ int transport_dial_tcp(struct transport *transport, const struct sockaddr *addre
     int descriptor = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (descriptor < 0)
         return -1;
-    send_at_once(descriptor);
+    transport_send_at_once(descriptor);
     *transport = (struct transport){.operations = &tcp, .descriptor = descriptor};
     if (connect(descriptor, address, size) == 0 || errno == EINPROGRESS)
         return 0;
     int error = errno;
-    tcp_close(transport);
+    transport_tcp_close(transport);
     errno = error;
     return -1;
 }
@@ -64,6 +64,6 @@ int transport_connected(const struct transport *transport)
 
 void transport_accept_tcp(struct transport *transport, int descriptor)
 {
-    send_at_once(descriptor);
+    transport_send_at_once(descriptor);
     *transport = (struct transport){.operations = &tcp, .descriptor = descriptor};
 }

@@ -15,7 +15,7 @@ struct io_server {
 };
 
 /* Appends a leaf of chardata, as unicode:chardata() is. False when it is none. */
-static bool append_characters(struct term leaf, struct buffer *text)
+static bool io_server_append_characters(struct term leaf, struct buffer *text)
 {
     const uint8_t *data;
     size_t size;
@@ -33,31 +33,31 @@ static bool append_characters(struct term leaf, struct buffer *text)
         if (!term_list_start(&string, leaf))
             return false;
         while (term_list_next(&string, &element))
-            if (!append_characters(element, text))
+            if (!io_server_append_characters(element, text))
                 return false;
     }
     return true;
 }
 
 /* What a list has inside follows it, so that one walk over its bytes meets all leaves in their order. */
-static bool append_chardata(struct term chardata, struct buffer *text)
+static bool io_server_append_chardata(struct term chardata, struct buffer *text)
 {
     const uint8_t *at = chardata.data, *end = chardata.data + chardata.size;
     while (at < end) {
         struct term_head head = term_read_head(at);
         bool is_list = *at == TERM_TAG_LIST;
-        if (!is_list && (head.values || !append_characters((struct term){at, head.size}, text)))
+        if (!is_list && (head.values || !io_server_append_characters((struct term){at, head.size}, text)))
             return false;
         at += head.size;
     }
     return true;
 }
 
-static void log_output(const struct incoming *incoming, struct term output)
+static void io_server_log_output(const struct incoming *incoming, struct term output)
 {
     struct buffer text = {0};
     char words[1024];
-    if (!append_chardata(output, &text)) {
+    if (!io_server_append_chardata(output, &text)) {
         term_text(output, words, sizeof(words));
         buffer_free(&text);
         buffer_append(&text, words, strlen(words));
@@ -71,7 +71,7 @@ static void log_output(const struct incoming *incoming, struct term output)
 }
 
 /* Puts out one request; false when it is none that puts something out. */
-static bool put(const struct incoming *incoming, struct term request)
+static bool io_server_put(const struct incoming *incoming, struct term request)
 {
     struct term parts[5];
     size_t arity;
@@ -81,27 +81,27 @@ static bool put(const struct incoming *incoming, struct term request)
     /* {put_chars, Encoding, Chars} | {put_chars, Encoding, Module, Function, Arguments} | {put_chars, Chars}
      */
     if (arity == 5)
-        log_output(incoming, parts[4]);
+        io_server_log_output(incoming, parts[4]);
     else
-        log_output(incoming, parts[arity - 1]);
+        io_server_log_output(incoming, parts[arity - 1]);
     return true;
 }
 
-static bool put_all(const struct incoming *incoming, struct term request)
+static bool io_server_put_all(const struct incoming *incoming, struct term request)
 {
     struct term parts[2], one;
     struct term_list list;
     if (!term_read_tuple_of(request, 2, parts) || !term_is_atom(parts[0], "requests") ||
         !term_list_start(&list, parts[1]))
-        return put(incoming, request);
+        return io_server_put(incoming, request);
     bool all = true;
     while (term_list_next(&list, &one))
-        all = put(incoming, one) && all;
+        all = io_server_put(incoming, one) && all;
     return all;
 }
 
 /* {io_request, From, ReplyAs, Request} */
-static void on_io_request(void *owner, struct process *process, const struct incoming *incoming)
+static void io_server_on_io_request(void *owner, struct process *process, const struct incoming *incoming)
 {
     (void)owner;
     struct term parts[4];
@@ -113,7 +113,7 @@ static void on_io_request(void *owner, struct process *process, const struct inc
     term_build_tuple(&reply, 3);
     term_build_atom(&reply, "io_reply");
     term_build_term(&reply, parts[2]);
-    if (put_all(incoming, parts[3])) {
+    if (io_server_put_all(incoming, parts[3])) {
         term_build_atom(&reply, "ok");
     } else {
         term_build_tuple(&reply, 2);
@@ -126,7 +126,7 @@ static void on_io_request(void *owner, struct process *process, const struct inc
 }
 
 /* {log, Level, Format, Arguments, Metadata} | {log, Level, Report, Metadata} */
-static void on_log(void *owner, struct process *process, const struct incoming *incoming)
+static void io_server_on_log(void *owner, struct process *process, const struct incoming *incoming)
 {
     (void)owner;
     (void)process;
@@ -141,8 +141,8 @@ static void on_log(void *owner, struct process *process, const struct incoming *
              log_string("report", text));
 }
 
-static const struct process_events leader_events = {.message = on_io_request};
-static const struct process_events logger_events = {.message = on_log};
+static const struct process_events leader_events = {.message = io_server_on_io_request};
+static const struct process_events logger_events = {.message = io_server_on_log};
 
 struct io_server *io_server_new(struct node *node)
 {

@@ -31,7 +31,7 @@ struct large_answers {
 };
 
 /* Takes it out; its request is the caller's. */
-static struct request *take(struct large_answer *answer)
+static struct request *large_answers_take(struct large_answer *answer)
 {
     struct large_answers *answers = answer->answers;
     struct request *request = answer->request;
@@ -48,20 +48,20 @@ static struct request *take(struct large_answer *answer)
 }
 
 /* Nobody takes it any more; what frees the request is an answer. */
-static void drop(struct large_answer *answer)
+static void large_answers_drop(struct large_answer *answer)
 {
-    struct request *request = take(answer);
+    struct request *request = large_answers_take(answer);
     term_build_nil(request_answer(request));
     request_return(request);
 }
 
-static void on_abandoned(void *owner)
+static void large_answers_on_abandoned(void *owner)
 {
-    drop(owner);
+    large_answers_drop(owner);
 }
 
 /* The first whose node can take it; one whose node is gone gets rid of it. */
-static struct large_answer *choose(const struct large_answers *answers)
+static struct large_answer *large_answers_choose(const struct large_answers *answers)
 {
     struct large_answer *answer = answers->first;
     while (answer) {
@@ -73,20 +73,20 @@ static struct large_answer *choose(const struct large_answers *answers)
     return NULL;
 }
 
-static void copy_piece(struct large_answer *answer)
+static void large_answers_copy_piece(struct large_answer *answer)
 {
     struct term *left = &answer->left;
     size_t size = left->size < PIECE_BYTES ? left->size : PIECE_BYTES;
     buffer_append(&answer->request->answer.bytes, left->data, size);
     *left = (struct term){left->data + size, left->size - size};
     if (!left->size)
-        request_return(take(answer));
+        request_return(large_answers_take(answer));
 }
 
 /* Room for all of it is made once. */
-static void begin(struct large_answers *answers)
+static void large_answers_begin(struct large_answers *answers)
 {
-    struct large_answer *answer = choose(answers);
+    struct large_answer *answer = large_answers_choose(answers);
     answers->current = answer;
     if (!answer)
         return;
@@ -94,14 +94,14 @@ static void begin(struct large_answers *answers)
     assert(room);
 }
 
-static void step(void *owner)
+static void large_answers_step(void *owner)
 {
     struct large_answers *answers = owner;
     if (!answers->current)
-        begin(answers);
+        large_answers_begin(answers);
     if (answers->current)
-        copy_piece(answers->current);
-    if (answers->current || choose(answers))
+        large_answers_copy_piece(answers->current);
+    if (answers->current || large_answers_choose(answers))
         loop_defer_next(node_loop(answers->node), &answers->step);
     else if (answers->first)
         loop_timer_set(&answers->look, LOOK_NS);
@@ -122,7 +122,7 @@ void request_return_with(struct request *request, struct term tail, struct blob 
     while (*link)
         link = &(*link)->next;
     *link = answer;
-    request->abandoned = on_abandoned;
+    request->abandoned = large_answers_on_abandoned;
     request->owner = answer;
     loop_defer(node_loop(answers->node), &answers->step);
 }
@@ -133,8 +133,8 @@ struct large_answers *large_answers_new(struct node *node)
 {
     struct large_answers *answers = memory_zalloc(1, sizeof(*answers));
     answers->node = node;
-    answers->step = (struct loop_task){.run = step, .owner = answers};
-    loop_timer_init(&answers->look, node_loop(node), step, answers);
+    answers->step = (struct loop_task){.run = large_answers_step, .owner = answers};
+    loop_timer_init(&answers->look, node_loop(node), large_answers_step, answers);
     return answers;
 }
 
@@ -148,7 +148,7 @@ void large_answers_close(struct node *node)
     struct large_answers *answers = node->large_answers;
     answers->closing = true;
     while (answers->first)
-        drop(answers->first);
+        large_answers_drop(answers->first);
     loop_cancel(node_loop(node), &answers->step);
     loop_timer_stop(&answers->look);
 }

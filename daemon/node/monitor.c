@@ -40,7 +40,7 @@ struct link {
     struct term pid; /* the other end; its bytes are ours */
 };
 
-static struct buffer copy_of(struct term term)
+static struct buffer monitor_copy_of(struct term term)
 {
     struct buffer buffer = {0};
     buffer_append(&buffer, term.data, term.size);
@@ -48,12 +48,12 @@ static struct buffer copy_of(struct term term)
 }
 
 /* A copy that the caller frees by its data. */
-static struct term kept(struct term term)
+static struct term monitor_kept(struct term term)
 {
     return (struct term){memory_copy(term.data, term.size), term.size};
 }
 
-static struct term atom_term(struct term_builder *builder, const char *text)
+static struct term monitor_atom_term(struct term_builder *builder, const char *text)
 {
     term_build_reset(builder);
     term_build_atom(builder, text);
@@ -70,7 +70,7 @@ void monitor_peer_up(struct node *node, struct peer *peer)
 
 /* --- Ours on theirs --- */
 
-static void forget_monitor(struct monitor *monitor)
+static void monitor_forget_monitor(struct monitor *monitor)
 {
     struct term reference = term_of(&monitor->reference);
     if (monitor->remote)
@@ -80,15 +80,15 @@ static void forget_monitor(struct monitor *monitor)
     buffer_free(&monitor->reference);
 }
 
-static void end_monitor(struct monitor *monitor, struct term reason)
+static void monitor_end_monitor(struct monitor *monitor, struct term reason)
 {
-    forget_monitor(monitor);
+    monitor_forget_monitor(monitor);
     monitor->down(monitor->owner, reason);
 }
 
 /* Sends the control message that sets the monitor up, and remembers it. */
-static bool begin_monitor(struct monitor *monitor, struct peer *peer, struct control *control,
-                          struct term payload)
+static bool monitor_begin_monitor(struct monitor *monitor, struct peer *peer, struct control *control,
+                                  struct term payload)
 {
     struct remote *remote = peer_data(peer);
     struct term_builder builder = {0};
@@ -114,14 +114,14 @@ bool monitor_start(struct monitor *monitor, struct process *process, struct peer
     assert(!monitor->remote);
     *monitor = (struct monitor){.process = process, .down = down, .owner = owner};
     struct control control = {.operation = CONTROL_MONITOR, .to = target};
-    if (!begin_monitor(monitor, peer, &control, (struct term){0}))
+    if (!monitor_begin_monitor(monitor, peer, &control, (struct term){0}))
         return false;
-    monitor->target = copy_of(target);
+    monitor->target = monitor_copy_of(target);
     return true;
 }
 
-static void build_spawn(struct term_builder *function, struct term_builder *options,
-                        const struct spawn *spawn)
+static void monitor_build_spawn(struct term_builder *function, struct term_builder *options,
+                                const struct spawn *spawn)
 {
     term_build_tuple(function, 3);
     term_build_atom(function, spawn->module);
@@ -141,12 +141,12 @@ bool monitor_spawn(struct monitor *monitor, struct process *process, struct peer
     assert(!monitor->remote);
     *monitor = (struct monitor){.process = process, .spawned = spawned, .down = down, .owner = owner};
     struct term_builder function = {0}, options = {0};
-    build_spawn(&function, &options, spawn);
+    monitor_build_spawn(&function, &options, spawn);
     struct control control = {.operation = CONTROL_SPAWN_REQUEST,
                               .group_leader = spawn->group_leader,
                               .function = term_built(&function),
                               .options = term_built(&options)};
-    bool begun = begin_monitor(monitor, peer, &control, spawn->arguments);
+    bool begun = monitor_begin_monitor(monitor, peer, &control, spawn->arguments);
     term_build_free(&function);
     term_build_free(&options);
     return begun;
@@ -160,7 +160,8 @@ void monitor_stop(struct monitor *monitor)
     struct term reference = term_of(&monitor->reference);
     map_remove(&remote->monitors, reference.data, reference.size);
     monitor->remote = NULL;
-    /* A spawned process has no pid yet before it has started; it is then ended when it has (end_unwanted()).
+    /* A spawned process has no pid yet before it has started; it is then ended when it has
+     * (monitor_end_unwanted()).
      */
     if (monitor->target.size) {
         struct control control = {.operation = CONTROL_DEMONITOR,
@@ -169,7 +170,7 @@ void monitor_stop(struct monitor *monitor)
                                   .reference = reference};
         (void)peer_send(remote->peer, process_sender(monitor->process), &control, (struct term){0});
     }
-    forget_monitor(monitor);
+    monitor_forget_monitor(monitor);
 }
 
 bool monitor_send_exit(struct process *from, struct peer *peer, struct term to, struct term reason)
@@ -181,8 +182,8 @@ bool monitor_send_exit(struct process *from, struct peer *peer, struct term to, 
 
 /* --- Theirs on ours --- */
 
-static void send_down(struct peer *peer, uint64_t sender, const struct control *question, struct term from,
-                      struct term reason)
+static void monitor_send_down(struct peer *peer, uint64_t sender, const struct control *question,
+                              struct term from, struct term reason)
 {
     struct control control = {.operation = CONTROL_MONITOR_EXIT,
                               .from = from,
@@ -192,14 +193,14 @@ static void send_down(struct peer *peer, uint64_t sender, const struct control *
     (void)peer_send(peer, sender, &control, reason);
 }
 
-static void free_observer(struct observer *observer)
+static void monitor_free_observer(struct observer *observer)
 {
     free((void *)observer->pid.data);
     free((void *)observer->reference.data);
     free(observer);
 }
 
-static void unlist_observer(struct observer *observer)
+static void monitor_unlist_observer(struct observer *observer)
 {
     if (observer->previous)
         observer->previous->next = observer->next;
@@ -210,7 +211,7 @@ static void unlist_observer(struct observer *observer)
 }
 
 /* The process has lost this observer. */
-static void tell_demonitored(const struct observer *observer)
+static void monitor_tell_demonitored(const struct observer *observer)
 {
     struct process *process = observer->process;
     const struct process_events *events = process->events;
@@ -221,7 +222,8 @@ static void tell_demonitored(const struct observer *observer)
         events->unobserved(process->owner, process);
 }
 
-static void add_observer(struct process *process, struct remote *remote, const struct control *control)
+static void monitor_add_observer(struct process *process, struct remote *remote,
+                                 const struct control *control)
 {
     struct term reference = control->reference;
     if (map_get(&remote->observers, reference.data, reference.size))
@@ -230,8 +232,8 @@ static void add_observer(struct process *process, struct remote *remote, const s
     observer->process = process;
     observer->remote = remote;
     observer->by_name = control->to.data && term_type(control->to) == TERM_ATOM;
-    observer->pid = kept(control->from);
-    observer->reference = kept(reference);
+    observer->pid = monitor_kept(control->from);
+    observer->reference = monitor_kept(reference);
     observer->next = process->observers;
     if (observer->next)
         observer->next->previous = observer;
@@ -240,7 +242,7 @@ static void add_observer(struct process *process, struct remote *remote, const s
 }
 
 /* False, and the peer is gone, when it has had this node remember too much. */
-static bool has_room(struct remote *remote)
+static bool monitor_has_room(struct remote *remote)
 {
     if (remote->observers.count + remote->links.count < REMOTE_LIMIT)
         return true;
@@ -248,58 +250,58 @@ static bool has_room(struct remote *remote)
     return false;
 }
 
-static struct process *find_process(const struct node *node, struct term target)
+static struct process *monitor_find_process(const struct node *node, struct term target)
 {
     return term_type(target) == TERM_ATOM ? process_by_name(node, target) : process_by_pid(node, target);
 }
 
-static void on_monitor(struct remote *remote, const struct control *control)
+static void monitor_on_monitor(struct remote *remote, const struct control *control)
 {
-    struct process *process = find_process(remote->node, control->to);
-    if (process && has_room(remote)) {
-        add_observer(process, remote, control);
+    struct process *process = monitor_find_process(remote->node, control->to);
+    if (process && monitor_has_room(remote)) {
+        monitor_add_observer(process, remote, control);
     } else if (!process) {
         struct term_builder builder = {0};
-        send_down(remote->peer, 0, control, control->to, atom_term(&builder, "noproc"));
+        monitor_send_down(remote->peer, 0, control, control->to, monitor_atom_term(&builder, "noproc"));
         term_build_free(&builder);
     }
 }
 
-static void on_demonitor(struct remote *remote, const struct control *control)
+static void monitor_on_demonitor(struct remote *remote, const struct control *control)
 {
     struct observer *observer =
         map_remove(&remote->observers, control->reference.data, control->reference.size);
     if (!observer)
         return;
-    unlist_observer(observer);
-    tell_demonitored(observer);
-    free_observer(observer);
+    monitor_unlist_observer(observer);
+    monitor_tell_demonitored(observer);
+    monitor_free_observer(observer);
 }
 
 /* --- Links --- */
 
-static struct buffer link_key(struct term ours, struct term theirs)
+static struct buffer monitor_link_key(struct term ours, struct term theirs)
 {
-    struct buffer key = copy_of(ours);
+    struct buffer key = monitor_copy_of(ours);
     buffer_append(&key, theirs.data, theirs.size);
     return key;
 }
 
-static struct link *remove_link(struct remote *remote, struct term ours, struct term theirs)
+static struct link *monitor_remove_link(struct remote *remote, struct term ours, struct term theirs)
 {
-    struct buffer key = link_key(ours, theirs);
+    struct buffer key = monitor_link_key(ours, theirs);
     struct link *link = map_remove(&remote->links, buffer_bytes(&key), key.size);
     buffer_free(&key);
     return link;
 }
 
-static void free_link(struct link *link)
+static void monitor_free_link(struct link *link)
 {
     free((void *)link->pid.data);
     free(link);
 }
 
-static void unlist_link(struct link *link)
+static void monitor_unlist_link(struct link *link)
 {
     if (link->previous)
         link->previous->next = link->next;
@@ -309,13 +311,13 @@ static void unlist_link(struct link *link)
         link->next->previous = link->previous;
 }
 
-static void add_link(struct process *process, struct remote *remote, struct term theirs)
+static void monitor_add_link(struct process *process, struct remote *remote, struct term theirs)
 {
-    struct buffer key = link_key(process_pid(process), theirs);
+    struct buffer key = monitor_link_key(process_pid(process), theirs);
     if (!map_get(&remote->links, buffer_bytes(&key), key.size)) {
         struct link *link = memory_zalloc(1, sizeof(*link));
-        *link =
-            (struct link){.process = process, .remote = remote, .next = process->links, .pid = kept(theirs)};
+        *link = (struct link){
+            .process = process, .remote = remote, .next = process->links, .pid = monitor_kept(theirs)};
         if (link->next)
             link->next->previous = link;
         process->links = link;
@@ -324,14 +326,14 @@ static void add_link(struct process *process, struct remote *remote, struct term
     buffer_free(&key);
 }
 
-static void on_link(struct remote *remote, const struct control *control)
+static void monitor_on_link(struct remote *remote, const struct control *control)
 {
     struct process *process = process_by_pid(remote->node, control->to);
-    if (process && has_room(remote)) {
-        add_link(process, remote, control->from);
+    if (process && monitor_has_room(remote)) {
+        monitor_add_link(process, remote, control->from);
     } else if (!process) {
         struct term_builder builder = {0};
-        struct term reason = atom_term(&builder, "noproc");
+        struct term reason = monitor_atom_term(&builder, "noproc");
         struct control answer = {
             .operation = CONTROL_EXIT, .from = control->to, .to = control->from, .reason = reason};
         (void)peer_send(remote->peer, 0, &answer, reason);
@@ -340,55 +342,55 @@ static void on_link(struct remote *remote, const struct control *control)
 }
 
 /* The acknowledgement goes before anything else that this process sends. */
-static void on_unlink(struct remote *remote, const struct control *control)
+static void monitor_on_unlink(struct remote *remote, const struct control *control)
 {
     struct process *process = process_by_pid(remote->node, control->to);
-    struct link *link = remove_link(remote, control->to, control->from);
+    struct link *link = monitor_remove_link(remote, control->to, control->from);
     if (link) {
-        unlist_link(link);
-        free_link(link);
+        monitor_unlist_link(link);
+        monitor_free_link(link);
     }
     struct control answer = {
         .operation = CONTROL_UNLINK_ID_ACK, .id = control->id, .from = control->to, .to = control->from};
     (void)peer_send(remote->peer, process ? process_sender(process) : 0, &answer, (struct term){0});
 }
 
-static void signal_exit(struct process *process, struct term from, struct term reason)
+static void monitor_signal_exit(struct process *process, struct term from, struct term reason)
 {
     if (process && process->events && process->events->exit)
         process->events->exit(process->owner, process, from, reason);
 }
 
-static void on_link_exit(struct remote *remote, const struct control *control)
+static void monitor_on_link_exit(struct remote *remote, const struct control *control)
 {
-    struct link *link = remove_link(remote, control->to, control->from);
+    struct link *link = monitor_remove_link(remote, control->to, control->from);
     if (!link)
         return;
     struct process *process = link->process;
-    unlist_link(link);
-    free_link(link);
-    signal_exit(process, control->from, control->reason);
+    monitor_unlist_link(link);
+    monitor_free_link(link);
+    monitor_signal_exit(process, control->from, control->reason);
 }
 
 /* --- What the node hands on --- */
 
-static struct monitor *find_monitor(struct remote *remote, const struct control *control)
+static struct monitor *monitor_find_monitor(struct remote *remote, const struct control *control)
 {
     return map_get(&remote->monitors, control->reference.data, control->reference.size);
 }
 
-static void on_monitor_exit(struct remote *remote, const struct control *control)
+static void monitor_on_monitor_exit(struct remote *remote, const struct control *control)
 {
-    struct monitor *monitor = find_monitor(remote, control);
+    struct monitor *monitor = monitor_find_monitor(remote, control);
     if (monitor)
-        end_monitor(monitor, control->reason);
+        monitor_end_monitor(monitor, control->reason);
 }
 
 /* Nobody waits any more for a process that was asked for: it must not stay behind. */
-static void end_unwanted(struct remote *remote, const struct control *control)
+static void monitor_end_unwanted(struct remote *remote, const struct control *control)
 {
     struct term_builder builder = {0};
-    struct term reason = atom_term(&builder, "kill");
+    struct term reason = monitor_atom_term(&builder, "kill");
     struct control exit = {
         .operation = CONTROL_EXIT2, .from = control->to, .to = control->result, .reason = reason};
     if (term_type(control->result) == TERM_PID)
@@ -396,37 +398,37 @@ static void end_unwanted(struct remote *remote, const struct control *control)
     term_build_free(&builder);
 }
 
-static void on_spawn_reply(struct remote *remote, const struct control *control)
+static void monitor_on_spawn_reply(struct remote *remote, const struct control *control)
 {
-    struct monitor *monitor = find_monitor(remote, control);
+    struct monitor *monitor = monitor_find_monitor(remote, control);
     if (!monitor || !monitor->spawned) {
-        end_unwanted(remote, control);
+        monitor_end_unwanted(remote, control);
         return;
     }
     if (term_type(control->result) == TERM_ATOM) {
-        end_monitor(monitor, control->result);
+        monitor_end_monitor(monitor, control->result);
         return;
     }
-    monitor->target = copy_of(control->result);
+    monitor->target = monitor_copy_of(control->result);
     int64_t flags;
     if (term_read_integer(control->spawn_flags, &flags) && (flags & CONTROL_SPAWN_LINKED))
-        add_link(monitor->process, remote, control->result);
+        monitor_add_link(monitor->process, remote, control->result);
     monitor->spawned(monitor->owner, control->result);
 }
 
 void monitor_control(struct node *node, struct peer *peer, const struct control *control)
 {
     static void (*const handlers[CONTROL_OPERATION_COUNT])(struct remote *, const struct control *) = {
-        [CONTROL_LINK] = on_link,
-        [CONTROL_UNLINK_ID] = on_unlink,
-        [CONTROL_EXIT] = on_link_exit,
-        [CONTROL_MONITOR] = on_monitor,
-        [CONTROL_DEMONITOR] = on_demonitor,
-        [CONTROL_MONITOR_EXIT] = on_monitor_exit,
-        [CONTROL_SPAWN_REPLY] = on_spawn_reply,
+        [CONTROL_LINK] = monitor_on_link,
+        [CONTROL_UNLINK_ID] = monitor_on_unlink,
+        [CONTROL_EXIT] = monitor_on_link_exit,
+        [CONTROL_MONITOR] = monitor_on_monitor,
+        [CONTROL_DEMONITOR] = monitor_on_demonitor,
+        [CONTROL_MONITOR_EXIT] = monitor_on_monitor_exit,
+        [CONTROL_SPAWN_REPLY] = monitor_on_spawn_reply,
     };
     if (control->operation == CONTROL_EXIT2)
-        signal_exit(process_by_pid(node, control->to), control->from, control->reason);
+        monitor_signal_exit(process_by_pid(node, control->to), control->from, control->reason);
     else if (handlers[control->operation])
         handlers[control->operation](peer_data(peer), control);
 }
@@ -446,74 +448,74 @@ int monitor_spawn_observer(struct process *process, struct peer *peer, const str
             flags |= CONTROL_SPAWN_LINKED;
     }
     if (flags & CONTROL_SPAWN_MONITORED)
-        add_observer(process, remote, control);
+        monitor_add_observer(process, remote, control);
     if (flags & CONTROL_SPAWN_LINKED)
-        add_link(process, remote, control->from);
+        monitor_add_link(process, remote, control->from);
     return flags;
 }
 
-static void tell_observer(struct observer *observer, struct term reason)
+static void monitor_tell_observer(struct observer *observer, struct term reason)
 {
     struct process *process = observer->process;
     struct control question = {.from = observer->pid, .reference = observer->reference};
     struct term name = observer->by_name ? term_built(&process->name) : process_pid(process);
-    send_down(observer->remote->peer, process_sender(process), &question, name, reason);
+    monitor_send_down(observer->remote->peer, process_sender(process), &question, name, reason);
 }
 
 void monitor_process_exits(struct process *process, struct term reason)
 {
     while (process->observers) {
         struct observer *observer = process->observers;
-        unlist_observer(observer);
+        monitor_unlist_observer(observer);
         map_remove(&observer->remote->observers, observer->reference.data, observer->reference.size);
-        tell_observer(observer, reason);
-        free_observer(observer);
+        monitor_tell_observer(observer, reason);
+        monitor_free_observer(observer);
     }
     while (process->links) {
         struct link *link = process->links;
         struct peer *peer = link->remote->peer;
-        unlist_link(link);
-        (void)remove_link(link->remote, process_pid(process), link->pid);
+        monitor_unlist_link(link);
+        (void)monitor_remove_link(link->remote, process_pid(process), link->pid);
         struct control control = {
             .operation = CONTROL_EXIT, .from = process_pid(process), .to = link->pid, .reason = reason};
         (void)peer_send(peer, process_sender(process), &control, reason);
-        free_link(link);
+        monitor_free_link(link);
     }
 }
 
 /* What is told may end others of the same peer, so that each is taken out before anything is told of it. */
-static void drop_observers(struct remote *remote)
+static void monitor_drop_observers(struct remote *remote)
 {
     size_t hint = 0;
     for (const struct map_entry *entry; (entry = map_any(&remote->observers, &hint));) {
         struct observer *observer = entry->value;
         map_remove(&remote->observers, entry->key, entry->key_size);
-        unlist_observer(observer);
-        tell_demonitored(observer);
-        free_observer(observer);
+        monitor_unlist_observer(observer);
+        monitor_tell_demonitored(observer);
+        monitor_free_observer(observer);
     }
     map_free(&remote->observers);
 }
 
-static void drop_links(struct remote *remote, struct term reason)
+static void monitor_drop_links(struct remote *remote, struct term reason)
 {
     size_t hint = 0;
     for (const struct map_entry *entry; (entry = map_any(&remote->links, &hint));) {
         struct link *link = entry->value;
         struct process *process = link->process;
         map_remove(&remote->links, entry->key, entry->key_size);
-        unlist_link(link);
-        signal_exit(process, link->pid, reason);
-        free_link(link);
+        monitor_unlist_link(link);
+        monitor_signal_exit(process, link->pid, reason);
+        monitor_free_link(link);
     }
     map_free(&remote->links);
 }
 
-static void drop_monitors(struct remote *remote, struct term reason)
+static void monitor_drop_monitors(struct remote *remote, struct term reason)
 {
     size_t hint = 0;
     for (const struct map_entry *entry; (entry = map_any(&remote->monitors, &hint));)
-        end_monitor(entry->value, reason);
+        monitor_end_monitor(entry->value, reason);
     map_free(&remote->monitors);
 }
 
@@ -523,10 +525,10 @@ void monitor_peer_down(struct node *node, struct peer *peer)
     struct remote *remote = peer_data(peer);
     peer_set_data(peer, NULL);
     struct term_builder builder = {0};
-    struct term reason = atom_term(&builder, "noconnection");
-    drop_monitors(remote, reason);
-    drop_links(remote, reason);
-    drop_observers(remote);
+    struct term reason = monitor_atom_term(&builder, "noconnection");
+    monitor_drop_monitors(remote, reason);
+    monitor_drop_links(remote, reason);
+    monitor_drop_observers(remote);
     term_build_free(&builder);
     free(remote);
 }

@@ -89,7 +89,7 @@ void node_cancel_drained(struct node *node, struct drain_wait *wait)
 }
 
 /* Takes out one wait for the peer, so that what it tells may add others. */
-static struct drain_wait *take_drain_wait(struct node *node, const struct peer *peer)
+static struct drain_wait *node_take_drain_wait(struct node *node, const struct peer *peer)
 {
     struct drain_wait *wait = node->drain_waits;
     while (wait && wait->peer != peer)
@@ -107,16 +107,16 @@ void node_build_reference(struct node *node, struct term_builder *builder)
     term_build_reference(builder, node_name(node), node->options.identity->creation, words, 3);
 }
 
-static void deliver(struct process *process, struct peer *peer, const struct control *control,
-                    struct term body)
+static void node_deliver(struct process *process, struct peer *peer, const struct control *control,
+                         struct term body)
 {
     struct incoming incoming = {.peer = peer, .from = control->from, .body = body};
     if (process && process->events && process->events->message)
         process->events->message(process->owner, process, &incoming);
 }
 
-static void reply_spawn(struct node *node, struct peer *peer, const struct control *request,
-                        struct process *process, int flags)
+static void node_reply_spawn(struct node *node, struct peer *peer, const struct control *request,
+                             struct process *process, int flags)
 {
     struct term_builder builder = {0};
     struct term number, refusal;
@@ -138,48 +138,50 @@ static void reply_spawn(struct node *node, struct peer *peer, const struct contr
 
 /* The process must not answer before the SPAWN_REPLY is out; `spawn` therefore only makes it, and what it
  * does first it does in a deferred task. */
-static void spawn(struct node *node, struct peer *peer, const struct control *control, struct term arguments)
+static void node_spawn(struct node *node, struct peer *peer, const struct control *control,
+                       struct term arguments)
 {
     struct process *process = node->options.spawn(node->options.owner, peer, control, arguments);
     int flags = process ? monitor_spawn_observer(process, peer, control) : 0;
-    reply_spawn(node, peer, control, process, flags);
+    node_reply_spawn(node, peer, control, process, flags);
 }
 
-static bool on_allowed(void *owner, const char *name)
+static bool node_on_allowed(void *owner, const char *name)
 {
     struct node *node = owner;
     return node->options.allowed(node->options.owner, name);
 }
 
-static void on_up(void *owner, struct peer *peer)
+static void node_on_up(void *owner, struct peer *peer)
 {
     monitor_peer_up(owner, peer);
 }
 
-static void on_down(void *owner, struct peer *peer, const char *reason)
+static void node_on_down(void *owner, struct peer *peer, const char *reason)
 {
     (void)reason;
     monitor_peer_down(owner, peer);
 }
 
-static void on_drained(void *owner, struct peer *peer)
+static void node_on_drained(void *owner, struct peer *peer)
 {
-    for (struct drain_wait *wait; !peer_is_congested(peer) && (wait = take_drain_wait(owner, peer));)
+    for (struct drain_wait *wait; !peer_is_congested(peer) && (wait = node_take_drain_wait(owner, peer));)
         wait->drained(wait->owner);
 }
 
-static void on_message(void *owner, struct peer *peer, const struct control *control, struct term payload)
+static void node_on_message(void *owner, struct peer *peer, const struct control *control,
+                            struct term payload)
 {
     struct node *node = owner;
     switch (control->operation) {
     case CONTROL_SEND:
-        deliver(process_by_pid(node, control->to), peer, control, payload);
+        node_deliver(process_by_pid(node, control->to), peer, control, payload);
         break;
     case CONTROL_REG_SEND:
-        deliver(process_by_name(node, control->to), peer, control, payload);
+        node_deliver(process_by_name(node, control->to), peer, control, payload);
         break;
     case CONTROL_SPAWN_REQUEST:
-        spawn(node, peer, control, payload);
+        node_spawn(node, peer, control, payload);
         break;
     case CONTROL_ALIAS_SEND:   /* this node makes no aliases */
     case CONTROL_GROUP_LEADER: /* and its processes have no group leader */
@@ -192,7 +194,10 @@ static void on_message(void *owner, struct peer *peer, const struct control *con
 
 const struct peers_events *node_peers_events(void)
 {
-    static const struct peers_events events = {
-        .allowed = on_allowed, .up = on_up, .message = on_message, .drained = on_drained, .down = on_down};
+    static const struct peers_events events = {.allowed = node_on_allowed,
+                                               .up = node_on_up,
+                                               .message = node_on_message,
+                                               .drained = node_on_drained,
+                                               .down = node_on_down};
     return &events;
 }

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "node_private.h"
 
-static void reap(void *owner)
+static void process_reap(void *owner)
 {
     struct process *process = owner;
     term_build_free(&process->pid);
@@ -22,7 +22,7 @@ struct process *process_spawn(struct node *node, const struct process_events *ev
     process->events = events;
     process->owner = owner;
     process->number = ++node->next_process;
-    process->reap = (struct loop_task){.run = reap, .owner = process};
+    process->reap = (struct loop_task){.run = process_reap, .owner = process};
     struct term_pid pid = {.id = process->number & 0xfffffff,
                            .serial = (uint32_t)(process->number >> 28),
                            .creation = node->options.identity->creation};

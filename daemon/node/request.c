@@ -6,21 +6,21 @@
 #include "term/term_read.h"
 
 /* What stands before the value in each form's answer. */
-static void open_erpc(struct request *request, const char *outcome)
+static void request_open_erpc(struct request *request, const char *outcome)
 {
     term_build_tuple(&request->answer, 3);
     term_build_term(&request->answer, request->tag);
     term_build_atom(&request->answer, outcome);
 }
 
-static void open_call(struct request *request, const char *outcome)
+static void request_open_call(struct request *request, const char *outcome)
 {
     (void)outcome;
     term_build_tuple(&request->answer, 2);
     term_build_term(&request->answer, request->tag);
 }
 
-static void open_rex_send(struct request *request, const char *outcome)
+static void request_open_rex_send(struct request *request, const char *outcome)
 {
     (void)outcome;
     term_build_tuple(&request->answer, 2);
@@ -28,7 +28,7 @@ static void open_rex_send(struct request *request, const char *outcome)
 }
 
 /* The stack trace of a call of a function that is not there, [{Module, Function, Arguments, []}]. */
-static void build_undefined_stack(struct request *request)
+static void request_build_undefined_stack(struct request *request)
 {
     struct term_builder *answer = &request->answer;
     term_build_list(answer, 1);
@@ -41,7 +41,7 @@ static void build_undefined_stack(struct request *request)
 }
 
 /* {Res, error, Reason, Stack} */
-static void raise_erpc(struct request *request, struct term reason, struct term stack)
+static void request_raise_erpc(struct request *request, struct term reason, struct term stack)
 {
     struct term_builder *answer = &request->answer;
     term_build_tuple(answer, 4);
@@ -51,21 +51,21 @@ static void raise_erpc(struct request *request, struct term reason, struct term 
     term_build_term(answer, stack);
 }
 
-static void undefined_erpc(struct request *request)
+static void request_undefined_erpc(struct request *request)
 {
     struct term_builder *answer = &request->answer;
     term_build_tuple(answer, 4);
     term_build_term(answer, request->tag);
     term_build_atom(answer, "error");
     term_build_atom(answer, "undef");
-    build_undefined_stack(request);
+    request_build_undefined_stack(request);
 }
 
 /* {error, {exception, Reason, Stack}} */
-static void raise_call(struct request *request, struct term reason, struct term stack)
+static void request_raise_call(struct request *request, struct term reason, struct term stack)
 {
     struct term_builder *answer = &request->answer;
-    open_call(request, NULL);
+    request_open_call(request, NULL);
     term_build_tuple(answer, 2);
     term_build_atom(answer, "error");
     term_build_tuple(answer, 3);
@@ -75,10 +75,10 @@ static void raise_call(struct request *request, struct term reason, struct term 
 }
 
 /* {error, {undef, {Function, Arity}}} */
-static void undefined_call(struct request *request)
+static void request_undefined_call(struct request *request)
 {
     struct term_builder *answer = &request->answer;
-    open_call(request, NULL);
+    request_open_call(request, NULL);
     term_build_tuple(answer, 2);
     term_build_atom(answer, "error");
     term_build_tuple(answer, 2);
@@ -88,13 +88,13 @@ static void undefined_call(struct request *request)
     term_build_unsigned(answer, request->arity);
 }
 
-static void open_badrpc(struct request *request)
+static void request_open_badrpc(struct request *request)
 {
     struct term_builder *answer = &request->answer;
     if (request->form == REQUEST_REX_SEND)
-        open_rex_send(request, NULL);
+        request_open_rex_send(request, NULL);
     else
-        open_call(request, NULL);
+        request_open_call(request, NULL);
     term_build_tuple(answer, 2);
     term_build_atom(answer, "badrpc");
     term_build_tuple(answer, 2);
@@ -103,27 +103,27 @@ static void open_badrpc(struct request *request)
 }
 
 /* {badrpc, {'EXIT', {Reason, Stack}}} */
-static void raise_rex(struct request *request, struct term reason, struct term stack)
+static void request_raise_rex(struct request *request, struct term reason, struct term stack)
 {
-    open_badrpc(request);
+    request_open_badrpc(request);
     term_build_term(&request->answer, reason);
     term_build_term(&request->answer, stack);
 }
 
-static void undefined_rex(struct request *request)
+static void request_undefined_rex(struct request *request)
 {
-    open_badrpc(request);
+    request_open_badrpc(request);
     term_build_atom(&request->answer, "undef");
-    build_undefined_stack(request);
+    request_build_undefined_stack(request);
 }
 
 /* An erpc request has a process of its own, whose exit reason is the answer. */
-static void send_exit(struct request *request, struct term answer)
+static void request_send_exit(struct request *request, struct term answer)
 {
     process_exit(request->process, answer);
 }
 
-static void send_nothing(struct request *request, struct term answer)
+static void request_send_nothing(struct request *request, struct term answer)
 {
     (void)answer;
     if (request->form == REQUEST_ERPC_CAST)
@@ -131,7 +131,7 @@ static void send_nothing(struct request *request, struct term answer)
 }
 
 /* The reference behind [alias | Reference]. */
-static bool read_alias(struct term tag, struct term *alias)
+static bool request_read_alias(struct term tag, struct term *alias)
 {
     struct term_list list;
     struct term element;
@@ -143,16 +143,17 @@ static bool read_alias(struct term tag, struct term *alias)
 }
 
 /* A tag may name an alias, as gen:reply/2 knows it: [alias | Reference] or [[alias | Reference] | Any]. */
-static bool tag_alias(struct term tag, struct term *alias)
+static bool request_tag_alias(struct term tag, struct term *alias)
 {
     struct term_list list;
     struct term element;
-    return read_alias(tag, alias) ||
-           (term_list_start(&list, tag) && term_list_next(&list, &element) && read_alias(element, alias));
+    return request_read_alias(tag, alias) ||
+           (term_list_start(&list, tag) && term_list_next(&list, &element) &&
+            request_read_alias(element, alias));
 }
 
 /* What one caller gets is in order; a long answer to one keeps no other one waiting. */
-static uint64_t reply_sender(struct term caller)
+static uint64_t request_reply_sender(struct term caller)
 {
     uint64_t hash = 1469598103934665603ULL; /* FNV-1a */
     for (size_t i = 0; i < caller.size; i++)
@@ -161,21 +162,21 @@ static uint64_t reply_sender(struct term caller)
 }
 
 /* To the alias that the tag names, or to the caller. */
-static void send_reply(struct request *request, struct term answer)
+static void request_send_reply(struct request *request, struct term answer)
 {
     struct peer *peer = node_peer_of(request->node, request->caller);
     struct control control = {
         .operation = CONTROL_SEND, .from = process_pid(request->process), .to = request->caller};
     struct term alias;
-    if (tag_alias(request->tag, &alias)) {
+    if (request_tag_alias(request->tag, &alias)) {
         control.operation = CONTROL_ALIAS_SEND;
         control.to = alias;
     }
     if (peer)
-        (void)peer_send(peer, reply_sender(request->caller), &control, answer);
+        (void)peer_send(peer, request_reply_sender(request->caller), &control, answer);
 }
 
-static void send_message(struct request *request, struct term answer)
+static void request_send_message(struct request *request, struct term answer)
 {
     (void)node_send(request->node, request->process, request->caller, answer);
 }
@@ -187,12 +188,17 @@ static const struct form {
     void (*undefined)(struct request *request);
     void (*send)(struct request *request, struct term answer);
 } forms[] = {
-    [REQUEST_ERPC] = {true, open_erpc, raise_erpc, undefined_erpc, send_exit},
-    [REQUEST_ERPC_CAST] = {false, open_erpc, raise_erpc, undefined_erpc, send_nothing},
-    [REQUEST_CALL] = {true, open_call, raise_call, undefined_call, send_reply},
-    [REQUEST_CAST] = {false, open_call, raise_call, undefined_call, send_nothing},
-    [REQUEST_REX_CALL] = {true, open_call, raise_rex, undefined_rex, send_reply},
-    [REQUEST_REX_SEND] = {true, open_rex_send, raise_rex, undefined_rex, send_message},
+    [REQUEST_ERPC] = {true, request_open_erpc, request_raise_erpc, request_undefined_erpc, request_send_exit},
+    [REQUEST_ERPC_CAST] = {false, request_open_erpc, request_raise_erpc, request_undefined_erpc,
+                           request_send_nothing},
+    [REQUEST_CALL] = {true, request_open_call, request_raise_call, request_undefined_call,
+                      request_send_reply},
+    [REQUEST_CAST] = {false, request_open_call, request_raise_call, request_undefined_call,
+                      request_send_nothing},
+    [REQUEST_REX_CALL] = {true, request_open_call, request_raise_rex, request_undefined_rex,
+                          request_send_reply},
+    [REQUEST_REX_SEND] = {true, request_open_rex_send, request_raise_rex, request_undefined_rex,
+                          request_send_message},
 };
 
 bool request_expects_answer(const struct request *request)
@@ -204,7 +210,7 @@ bool request_expects_answer(const struct request *request)
 bool request_is_monitored_by(const struct request *request, struct term reference)
 {
     struct term tag = request->tag;
-    (void)tag_alias(request->tag, &tag);
+    (void)request_tag_alias(request->tag, &tag);
     return term_same(tag, reference);
 }
 

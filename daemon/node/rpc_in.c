@@ -17,8 +17,8 @@ struct rpc_in {
 };
 
 /* A request without its terms yet; `source` are copied, and the copies come back in their place. */
-static struct request *new_request(struct process *process, enum request_form form, const struct peer *peer,
-                                   struct term *sources[], size_t count)
+static struct request *rpc_in_new_request(struct process *process, enum request_form form,
+                                          const struct peer *peer, struct term *sources[], size_t count)
 {
     struct request *request = memory_zalloc(1, sizeof(*request));
     size_t size = 0;
@@ -41,7 +41,7 @@ static struct request *new_request(struct process *process, enum request_form fo
 }
 
 /* Takes an argument list apart. False when it is none, or longer than any function takes. */
-static bool set_arguments(struct request *request, struct term list)
+static bool rpc_in_set_arguments(struct request *request, struct term list)
 {
     struct term_list walk;
     struct term argument;
@@ -56,7 +56,7 @@ static bool set_arguments(struct request *request, struct term list)
     return term_list_proper(&walk) && request->arity <= REQUEST_ARGUMENTS;
 }
 
-static void note_open(struct rpc_in *rpc_in, struct request *request)
+static void rpc_in_note_open(struct rpc_in *rpc_in, struct request *request)
 {
     request->next_open = rpc_in->open;
     if (request->next_open)
@@ -65,7 +65,7 @@ static void note_open(struct rpc_in *rpc_in, struct request *request)
     rpc_in->open = request;
 }
 
-static void serve(struct rpc_in *rpc_in, struct request *request, bool well_formed)
+static void rpc_in_serve(struct rpc_in *rpc_in, struct request *request, bool well_formed)
 {
     if (well_formed)
         rpc_in->options.serve(rpc_in->options.owner, request);
@@ -76,7 +76,7 @@ static void serve(struct rpc_in *rpc_in, struct request *request, bool well_form
 /* --- GenServer calls --- */
 
 /* {Function, Argument...}, or an atom for a function without arguments. */
-static bool set_function(struct request *request, struct term function)
+static bool rpc_in_set_function(struct request *request, struct term function)
 {
     struct term elements[1 + REQUEST_ARGUMENTS];
     size_t arity;
@@ -94,30 +94,30 @@ static bool set_function(struct request *request, struct term function)
     return true;
 }
 
-static void on_call(struct rpc_in *rpc_in, struct process *process, struct peer *peer, struct term caller,
-                    struct term tag, struct term function)
+static void rpc_in_on_call(struct rpc_in *rpc_in, struct process *process, struct peer *peer,
+                           struct term caller, struct term tag, struct term function)
 {
     struct term *sources[] = {&caller, &tag, &function};
-    struct request *request = new_request(process, REQUEST_CALL, peer, sources, ARRAY_LENGTH(sources));
+    struct request *request = rpc_in_new_request(process, REQUEST_CALL, peer, sources, ARRAY_LENGTH(sources));
     request->caller = caller;
     request->tag = tag;
-    note_open(rpc_in, request);
-    serve(rpc_in, request, set_function(request, function));
+    rpc_in_note_open(rpc_in, request);
+    rpc_in_serve(rpc_in, request, rpc_in_set_function(request, function));
 }
 
-static void on_cast(struct rpc_in *rpc_in, struct process *process, struct peer *peer, struct term caller,
-                    struct term function)
+static void rpc_in_on_cast(struct rpc_in *rpc_in, struct process *process, struct peer *peer,
+                           struct term caller, struct term function)
 {
     struct term *sources[] = {&caller, &function};
-    struct request *request = new_request(process, REQUEST_CAST, peer, sources, ARRAY_LENGTH(sources));
+    struct request *request = rpc_in_new_request(process, REQUEST_CAST, peer, sources, ARRAY_LENGTH(sources));
     request->caller = caller;
-    serve(rpc_in, request, set_function(request, function));
+    rpc_in_serve(rpc_in, request, rpc_in_set_function(request, function));
 }
 
 /* --- rex --- */
 
 /* {call | cast, Module, Function, Arguments, GroupLeader} */
-static bool is_rex_request(struct term term, struct term elements[5])
+static bool rpc_in_is_rex_request(struct term term, struct term elements[5])
 {
     return term_read_tuple_of(term, 5, elements) &&
            (term_is_atom(elements[0], "call") || term_is_atom(elements[0], "cast") ||
@@ -125,15 +125,15 @@ static bool is_rex_request(struct term term, struct term elements[5])
            term_type(elements[1]) == TERM_ATOM && term_type(elements[2]) == TERM_ATOM;
 }
 
-static void on_rex(struct rpc_in *rpc_in, enum request_form form, struct peer *peer, struct term caller,
-                   struct term tag, struct term body)
+static void rpc_in_on_rex(struct rpc_in *rpc_in, enum request_form form, struct peer *peer,
+                          struct term caller, struct term tag, struct term body)
 {
     struct term *sources[] = {&caller, &tag, &body};
     struct term elements[5];
-    struct request *request = new_request(rpc_in->rex, form, peer, sources, ARRAY_LENGTH(sources));
+    struct request *request = rpc_in_new_request(rpc_in->rex, form, peer, sources, ARRAY_LENGTH(sources));
     request->caller = caller;
     request->tag = tag;
-    if (!is_rex_request(body, elements)) { /* it was one before it was copied */
+    if (!rpc_in_is_rex_request(body, elements)) { /* it was one before it was copied */
         request_undefined(request);
         return;
     }
@@ -142,8 +142,8 @@ static void on_rex(struct rpc_in *rpc_in, enum request_form form, struct peer *p
     if (term_type(elements[4]) == TERM_PID) /* erl_call names `user` */
         request->group_leader = elements[4];
     if (form == REQUEST_REX_CALL)
-        note_open(rpc_in, request);
-    serve(rpc_in, request, set_arguments(request, elements[3]));
+        rpc_in_note_open(rpc_in, request);
+    rpc_in_serve(rpc_in, request, rpc_in_set_arguments(request, elements[3]));
 }
 
 /* --- What the registered processes receive --- */
@@ -155,7 +155,7 @@ struct received {
 };
 
 /* {Kind, {Pid, Tag}, Body}, the shape of calls and of system messages. */
-static bool read_call(struct term message, const char *kind, struct received *received)
+static bool rpc_in_read_call(struct term message, const char *kind, struct received *received)
 {
     struct term elements[3], from[2];
     if (!term_read_tuple_of(message, 3, elements) || !term_is_atom(elements[0], kind) ||
@@ -165,7 +165,7 @@ static bool read_call(struct term message, const char *kind, struct received *re
     return true;
 }
 
-static bool read_cast(struct term message, struct term *body)
+static bool rpc_in_read_cast(struct term message, struct term *body)
 {
     struct term elements[2];
     bool is_cast = term_read_tuple_of(message, 2, elements) && term_is_atom(elements[0], "$gen_cast");
@@ -175,14 +175,14 @@ static bool read_cast(struct term message, struct term *body)
 }
 
 /* sys:get_state/1 and its relatives: this is no OTP process, and says so instead of letting them wait. */
-static bool answer_system(struct process *process, const struct incoming *incoming)
+static bool rpc_in_answer_system(struct process *process, const struct incoming *incoming)
 {
     struct received received;
-    if (!read_call(incoming->body, "system", &received))
+    if (!rpc_in_read_call(incoming->body, "system", &received))
         return false;
     struct term *sources[] = {&received.pid, &received.tag, &received.body};
     struct request *request =
-        new_request(process, REQUEST_CALL, incoming->peer, sources, ARRAY_LENGTH(sources));
+        rpc_in_new_request(process, REQUEST_CALL, incoming->peer, sources, ARRAY_LENGTH(sources));
     request->caller = received.pid;
     request->tag = received.tag;
     struct term_builder *answer = request_answer(request);
@@ -195,56 +195,58 @@ static bool answer_system(struct process *process, const struct incoming *incomi
     return true;
 }
 
-static void ignore(const struct process *process, const struct incoming *incoming)
+static void rpc_in_ignore(const struct process *process, const struct incoming *incoming)
 {
     (void)process;
     log_debug("message ignored", log_string("peer", peer_name(incoming->peer)));
 }
 
-static void server_message(void *owner, struct process *process, const struct incoming *incoming)
+static void rpc_in_server_message(void *owner, struct process *process, const struct incoming *incoming)
 {
     struct received received;
     struct term body;
-    if (read_call(incoming->body, "$gen_call", &received))
-        on_call(owner, process, incoming->peer, received.pid, received.tag, received.body);
-    else if (read_cast(incoming->body, &body) && incoming->from.data)
-        on_cast(owner, process, incoming->peer, incoming->from, body);
-    else if (!answer_system(process, incoming))
-        ignore(process, incoming);
+    if (rpc_in_read_call(incoming->body, "$gen_call", &received))
+        rpc_in_on_call(owner, process, incoming->peer, received.pid, received.tag, received.body);
+    else if (rpc_in_read_cast(incoming->body, &body) && incoming->from.data)
+        rpc_in_on_cast(owner, process, incoming->peer, incoming->from, body);
+    else if (!rpc_in_answer_system(process, incoming))
+        rpc_in_ignore(process, incoming);
 }
 
-static void rex_message(void *owner, struct process *process, const struct incoming *incoming)
+static void rpc_in_rex_message(void *owner, struct process *process, const struct incoming *incoming)
 {
     struct received received;
     struct term body, elements[5], pair[2];
     static const uint8_t nil[] = {TERM_TAG_NIL};
     struct term no_tag = {nil, sizeof(nil)};
-    if (read_call(incoming->body, "$gen_call", &received) && is_rex_request(received.body, elements))
-        on_rex(owner, REQUEST_REX_CALL, incoming->peer, received.pid, received.tag, received.body);
-    else if (read_cast(incoming->body, &body) && incoming->from.data && is_rex_request(body, elements))
-        on_rex(owner, REQUEST_CAST, incoming->peer, incoming->from, no_tag, body);
+    if (rpc_in_read_call(incoming->body, "$gen_call", &received) &&
+        rpc_in_is_rex_request(received.body, elements))
+        rpc_in_on_rex(owner, REQUEST_REX_CALL, incoming->peer, received.pid, received.tag, received.body);
+    else if (rpc_in_read_cast(incoming->body, &body) && incoming->from.data &&
+             rpc_in_is_rex_request(body, elements))
+        rpc_in_on_rex(owner, REQUEST_CAST, incoming->peer, incoming->from, no_tag, body);
     else if (term_read_tuple_of(incoming->body, 2, pair) && term_type(pair[0]) == TERM_PID &&
-             is_rex_request(pair[1], elements))
-        on_rex(owner, REQUEST_REX_SEND, incoming->peer, pair[0], no_tag, pair[1]);
-    else if (!answer_system(process, incoming))
-        ignore(process, incoming);
+             rpc_in_is_rex_request(pair[1], elements))
+        rpc_in_on_rex(owner, REQUEST_REX_SEND, incoming->peer, pair[0], no_tag, pair[1]);
+    else if (!rpc_in_answer_system(process, incoming))
+        rpc_in_ignore(process, incoming);
 }
 
 /* net_adm:ping/1 */
-static void net_kernel_message(void *owner, struct process *process, const struct incoming *incoming)
+static void rpc_in_net_kernel_message(void *owner, struct process *process, const struct incoming *incoming)
 {
     (void)owner;
     struct received received;
     struct term elements[2];
-    if (!read_call(incoming->body, "$gen_call", &received) ||
+    if (!rpc_in_read_call(incoming->body, "$gen_call", &received) ||
         !term_read_tuple_of(received.body, 2, elements) || !term_is_atom(elements[0], "is_auth")) {
-        if (!answer_system(process, incoming))
-            ignore(process, incoming);
+        if (!rpc_in_answer_system(process, incoming))
+            rpc_in_ignore(process, incoming);
         return;
     }
     struct term *sources[] = {&received.pid, &received.tag};
     struct request *request =
-        new_request(process, REQUEST_CALL, incoming->peer, sources, ARRAY_LENGTH(sources));
+        rpc_in_new_request(process, REQUEST_CALL, incoming->peer, sources, ARRAY_LENGTH(sources));
     request->caller = received.pid;
     request->tag = received.tag;
     term_build_atom(request_answer(request), "yes");
@@ -262,15 +264,15 @@ struct spawned {
     struct loop_task start;
 };
 
-static void start_spawned(void *owner)
+static void rpc_in_start_spawned(void *owner)
 {
     struct spawned *spawned = owner;
     struct request *request = spawned->request;
-    serve(spawned->rpc_in, request, spawned->well_formed);
+    rpc_in_serve(spawned->rpc_in, request, spawned->well_formed);
     free(spawned);
 }
 
-static void erpc_unobserved(void *owner, struct process *process)
+static void rpc_in_erpc_unobserved(void *owner, struct process *process)
 {
     (void)process;
     struct request *request = owner;
@@ -278,11 +280,11 @@ static void erpc_unobserved(void *owner, struct process *process)
         request->abandoned(request->owner);
 }
 
-static const struct process_events erpc_events = {.unobserved = erpc_unobserved};
+static const struct process_events erpc_events = {.unobserved = rpc_in_erpc_unobserved};
 
 /* Reads {Module, Function, Arguments} behind what execute_call/4 has before them. */
-static bool read_erpc(const struct control *control, struct term arguments, bool *cast,
-                      struct term elements[4])
+static bool rpc_in_read_erpc(const struct control *control, struct term arguments, bool *cast,
+                             struct term elements[4])
 {
     struct term function[3];
     struct term_list walk;
@@ -305,15 +307,15 @@ struct process *rpc_in_spawn(struct rpc_in *rpc_in, struct peer *peer, const str
 {
     struct term elements[4] = {{0}};
     bool cast;
-    if (!read_erpc(control, arguments, &cast, elements)) {
+    if (!rpc_in_read_erpc(control, arguments, &cast, elements)) {
         log_warning("spawn refused", log_string("peer", peer_name(peer)));
         return NULL;
     }
     struct process *process = process_spawn(rpc_in->node, &erpc_events, NULL);
     struct term caller = control->from, group_leader = control->group_leader;
     struct term *sources[] = {&caller, &group_leader, &elements[0], &elements[1], &elements[2], &elements[3]};
-    struct request *request =
-        new_request(process, cast ? REQUEST_ERPC_CAST : REQUEST_ERPC, peer, sources, ARRAY_LENGTH(sources));
+    struct request *request = rpc_in_new_request(process, cast ? REQUEST_ERPC_CAST : REQUEST_ERPC, peer,
+                                                 sources, ARRAY_LENGTH(sources));
     process_set_owner(process, request);
     request->caller = caller;
     request->group_leader = group_leader;
@@ -323,14 +325,14 @@ struct process *rpc_in_spawn(struct rpc_in *rpc_in, struct peer *peer, const str
     struct spawned *spawned = memory_zalloc(1, sizeof(*spawned));
     *spawned = (struct spawned){.rpc_in = rpc_in,
                                 .request = request,
-                                .well_formed = set_arguments(request, elements[3]),
-                                .start = {.run = start_spawned, .owner = spawned}};
+                                .well_formed = rpc_in_set_arguments(request, elements[3]),
+                                .start = {.run = rpc_in_start_spawned, .owner = spawned}};
     loop_defer(node_loop(rpc_in->node), &spawned->start);
     return process;
 }
 
 /* The caller has its answer already, has given up, or is gone. */
-static void call_demonitored(void *owner, struct process *process, struct term reference)
+static void rpc_in_call_demonitored(void *owner, struct process *process, struct term reference)
 {
     struct rpc_in *rpc_in = owner;
     struct request *request = rpc_in->open;
@@ -340,10 +342,11 @@ static void call_demonitored(void *owner, struct process *process, struct term r
         request->abandoned(request->owner);
 }
 
-static const struct process_events server_events = {.message = server_message,
-                                                    .demonitored = call_demonitored};
-static const struct process_events rex_events = {.message = rex_message, .demonitored = call_demonitored};
-static const struct process_events net_kernel_events = {.message = net_kernel_message};
+static const struct process_events server_events = {.message = rpc_in_server_message,
+                                                    .demonitored = rpc_in_call_demonitored};
+static const struct process_events rex_events = {.message = rpc_in_rex_message,
+                                                 .demonitored = rpc_in_call_demonitored};
+static const struct process_events net_kernel_events = {.message = rpc_in_net_kernel_message};
 
 struct rpc_in *rpc_in_new(struct node *node, const struct rpc_in_options *options)
 {

@@ -28,7 +28,7 @@ void rpc_call_cancel(struct rpc_call *call)
     free(call);
 }
 
-static void finish(struct rpc_call *call, enum rpc_outcome outcome, struct term value)
+static void rpc_out_finish(struct rpc_call *call, enum rpc_outcome outcome, struct term value)
 {
     rpc_done *done = call->done;
     void *owner = call->owner;
@@ -36,25 +36,25 @@ static void finish(struct rpc_call *call, enum rpc_outcome outcome, struct term 
     done(owner, outcome, value);
 }
 
-static void timed_out(void *owner)
+static void rpc_out_timed_out(void *owner)
 {
-    finish(owner, RPC_TIMEOUT, (struct term){0});
+    rpc_out_finish(owner, RPC_TIMEOUT, (struct term){0});
 }
 
 /* {Res, return, Value} | {Res, throw | exit, Reason} | {Res, error, Reason[, Stack]}; anything else is what
  * ended the process from outside. */
-static void on_down(void *owner, struct term reason)
+static void rpc_out_on_down(void *owner, struct term reason)
 {
     struct rpc_call *call = owner;
     struct term parts[4];
     size_t arity;
     struct term_builder raised = {0};
     if (term_is_atom(reason, "noconnection")) {
-        finish(call, RPC_NODEDOWN, (struct term){0});
+        rpc_out_finish(call, RPC_NODEDOWN, (struct term){0});
         return;
     }
     if (term_read_tuple(reason, 4, parts, &arity) && arity == 3 && term_is_atom(parts[1], "return")) {
-        finish(call, RPC_RETURNED, parts[2]);
+        rpc_out_finish(call, RPC_RETURNED, parts[2]);
         return;
     }
     bool of_erpc = term_read_tuple(reason, 4, parts, &arity) && arity >= 3;
@@ -67,25 +67,26 @@ static void on_down(void *owner, struct term reason)
         term_build_term(&raised, reason);
     struct term value = {0};
     bool built = term_build_done(&raised, &value);
-    finish(call, built ? RPC_RAISED : RPC_NODEDOWN, value);
+    rpc_out_finish(call, built ? RPC_RAISED : RPC_NODEDOWN, value);
     term_build_free(&raised);
 }
 
-static void on_spawned(void *owner, struct term pid)
+static void rpc_out_on_spawned(void *owner, struct term pid)
 {
     (void)owner;
     (void)pid;
 }
 
-static void on_connected(void *owner, struct peer *peer, const char *problem)
+static void rpc_out_on_connected(void *owner, struct peer *peer, const char *problem)
 {
     struct rpc_call *call = owner;
     struct spawn spawn = {.module = "erpc", .function = "execute_call", .arity = 4};
-    bool started = !problem && term_build_done(&call->arguments, &spawn.arguments) &&
-                   term_build_done(&call->group_leader, &spawn.group_leader) &&
-                   monitor_spawn(&call->monitor, call->process, peer, &spawn, on_spawned, on_down, call);
+    bool started =
+        !problem && term_build_done(&call->arguments, &spawn.arguments) &&
+        term_build_done(&call->group_leader, &spawn.group_leader) &&
+        monitor_spawn(&call->monitor, call->process, peer, &spawn, rpc_out_on_spawned, rpc_out_on_down, call);
     if (!started)
-        finish(call, RPC_NODEDOWN, (struct term){0});
+        rpc_out_finish(call, RPC_NODEDOWN, (struct term){0});
 }
 
 struct rpc_call *rpc_call_start(struct process *process, const struct rpc_request *request, rpc_done *done,
@@ -104,9 +105,9 @@ struct rpc_call *rpc_call_start(struct process *process, const struct rpc_reques
     term_build_term(&call->arguments, request->arguments);
     term_build_nil(&call->arguments);
     term_build_term(&call->group_leader, request->group_leader);
-    loop_timer_init(&call->deadline, node_loop(node), timed_out, call);
+    loop_timer_init(&call->deadline, node_loop(node), rpc_out_timed_out, call);
     loop_timer_set(&call->deadline, request->timeout_ns);
-    call->wait = (struct peer_wait){.done = on_connected, .owner = call};
+    call->wait = (struct peer_wait){.done = rpc_out_on_connected, .owner = call};
     peer_connect(peer, &call->wait);
     return call;
 }

@@ -46,7 +46,7 @@ struct scripts *scripts_new(struct node *node, struct process *process)
     return scripts;
 }
 
-static void forget_forms(struct scripts *scripts)
+static void script_forget_forms(struct scripts *scripts)
 {
     struct map_cursor cursor = {0};
     for (const struct map_entry *entry; (entry = map_next(&scripts->by_node, &cursor));) {
@@ -60,22 +60,23 @@ static void forget_forms(struct scripts *scripts)
 
 void scripts_free(struct scripts *scripts)
 {
-    forget_forms(scripts);
+    script_forget_forms(scripts);
     free(scripts);
 }
 
-static struct buffer *forms_of(struct scripts *scripts, const char *node, enum script_name name)
+static struct buffer *script_forms_of(struct scripts *scripts, const char *node, enum script_name name)
 {
     struct forms *forms = map_get(&scripts->by_node, node, strlen(node));
     return forms && forms->of[name].size ? &forms->of[name] : NULL;
 }
 
-static void keep_forms(struct scripts *scripts, const char *node, enum script_name name, struct term term)
+static void script_keep_forms(struct scripts *scripts, const char *node, enum script_name name,
+                              struct term term)
 {
     struct forms *forms = map_get(&scripts->by_node, node, strlen(node));
     if (!forms) {
         if (scripts->by_node.count >= CACHED_NODES)
-            forget_forms(scripts);
+            script_forget_forms(scripts);
         forms = memory_zalloc(1, sizeof(*forms));
         (void)map_put(&scripts->by_node, node, strlen(node), forms);
     }
@@ -85,7 +86,7 @@ static void keep_forms(struct scripts *scripts, const char *node, enum script_na
 
 /* --- One process --- */
 
-static void let_go(struct script *script)
+static void script_let_go(struct script *script)
 {
     peer_wait_cancel(&script->wait);
     if (script->lookup)
@@ -100,35 +101,35 @@ static void let_go(struct script *script)
     buffer_free(&script->pid);
 }
 
-static void fail(struct script *script, struct term reason)
+static void script_fail(struct script *script, struct term reason)
 {
-    let_go(script);
+    script_let_go(script);
     script->down(script->owner, reason);
 }
 
-static void fail_with(struct script *script, const char *reason)
+static void script_fail_with(struct script *script, const char *reason)
 {
     struct term_builder builder = {0};
     struct term term = {0};
     term_build_atom(&builder, reason);
     bool built = term_build_done(&builder, &term);
     assert(built);
-    fail(script, term);
+    script_fail(script, term);
     term_build_free(&builder);
 }
 
-static void on_down(void *owner, struct term reason)
+static void script_on_down(void *owner, struct term reason)
 {
-    fail(owner, reason);
+    script_fail(owner, reason);
 }
 
-static void on_spawned(void *owner, struct term pid)
+static void script_on_spawned(void *owner, struct term pid)
 {
     struct script *script = owner;
     buffer_append(&script->pid, pid.data, pid.size);
 }
 
-static void evaluate(struct script *script, const struct buffer *forms)
+static void script_evaluate(struct script *script, const struct buffer *forms)
 {
     struct term_builder arguments = {0};
     struct term bindings = {0};
@@ -141,41 +142,42 @@ static void evaluate(struct script *script, const struct buffer *forms)
     term_build_nil(&arguments);
     if (!term_build_done(&arguments, &spawn.arguments) ||
         !term_build_done(&script->group_leader, &spawn.group_leader) ||
-        !monitor_spawn(&script->monitor, script->process, script->peer, &spawn, on_spawned, on_down, script))
-        fail_with(script, "noconnection");
+        !monitor_spawn(&script->monitor, script->process, script->peer, &spawn, script_on_spawned,
+                       script_on_down, script))
+        script_fail_with(script, "noconnection");
     term_build_free(&arguments);
 }
 
-static void parse(struct script *script, struct term tokens);
+static void script_parse(struct script *script, struct term tokens);
 
 /* {ok, Exprs} */
-static void on_parsed(void *owner, enum rpc_outcome outcome, struct term value)
+static void script_on_parsed(void *owner, enum rpc_outcome outcome, struct term value)
 {
     struct script *script = owner;
     struct term parts[2];
     script->lookup = NULL;
     if (outcome != RPC_RETURNED || !term_read_tuple_of(value, 2, parts) || !term_is_atom(parts[0], "ok")) {
-        fail_with(script, "noconnection");
+        script_fail_with(script, "noconnection");
         return;
     }
-    keep_forms(script->scripts, peer_name(script->peer), script->name, parts[1]);
-    evaluate(script, forms_of(script->scripts, peer_name(script->peer), script->name));
+    script_keep_forms(script->scripts, peer_name(script->peer), script->name, parts[1]);
+    script_evaluate(script, script_forms_of(script->scripts, peer_name(script->peer), script->name));
 }
 
 /* {ok, Tokens, EndLocation} */
-static void on_scanned(void *owner, enum rpc_outcome outcome, struct term value)
+static void script_on_scanned(void *owner, enum rpc_outcome outcome, struct term value)
 {
     struct script *script = owner;
     struct term parts[3];
     script->lookup = NULL;
     if (outcome == RPC_RETURNED && term_read_tuple_of(value, 3, parts) && term_is_atom(parts[0], "ok"))
-        parse(script, parts[1]);
+        script_parse(script, parts[1]);
     else
-        fail_with(script, "noconnection");
+        script_fail_with(script, "noconnection");
 }
 
-static void call(struct script *script, const char *module, const char *function, struct term argument,
-                 rpc_done *done)
+static void script_call(struct script *script, const char *module, const char *function, struct term argument,
+                        rpc_done *done)
 {
     struct term_builder arguments = {0};
     struct rpc_request request = {
@@ -188,16 +190,16 @@ static void call(struct script *script, const char *module, const char *function
         script->lookup = rpc_call_start(script->scripts->process, &request, done, script);
     term_build_free(&arguments);
     if (!script->lookup)
-        fail_with(script, "noconnection");
+        script_fail_with(script, "noconnection");
 }
 
-static void parse(struct script *script, struct term tokens)
+static void script_parse(struct script *script, struct term tokens)
 {
-    call(script, "erl_parse", "parse_exprs", tokens, on_parsed);
+    script_call(script, "erl_parse", "parse_exprs", tokens, script_on_parsed);
 }
 
 /* The source as a list of characters, which is what erl_scan takes. */
-static void scan(struct script *script)
+static void script_scan(struct script *script)
 {
     struct term_builder text = {0};
     struct term characters = {0};
@@ -209,22 +211,22 @@ static void scan(struct script *script)
     term_build_nil(&text);
     bool built = term_build_done(&text, &characters);
     assert(built);
-    call(script, "erl_scan", "string", characters, on_scanned);
+    script_call(script, "erl_scan", "string", characters, script_on_scanned);
     term_build_free(&text);
 }
 
-static void on_connected(void *owner, struct peer *peer, const char *problem)
+static void script_on_connected(void *owner, struct peer *peer, const char *problem)
 {
     struct script *script = owner;
     if (problem) {
-        fail_with(script, "noconnection");
+        script_fail_with(script, "noconnection");
         return;
     }
-    const struct buffer *forms = forms_of(script->scripts, peer_name(peer), script->name);
+    const struct buffer *forms = script_forms_of(script->scripts, peer_name(peer), script->name);
     if (forms)
-        evaluate(script, forms);
+        script_evaluate(script, forms);
     else
-        scan(script);
+        script_scan(script);
 }
 
 const char *script_source(enum script_name name)
@@ -252,7 +254,7 @@ bool script_start(struct scripts *scripts, struct script *script, const struct s
                               .owner = request->owner};
     term_build_term(&script->bindings, request->bindings);
     term_build_term(&script->group_leader, request->group_leader);
-    script->wait = (struct peer_wait){.done = on_connected, .owner = script};
+    script->wait = (struct peer_wait){.done = script_on_connected, .owner = script};
     peer_connect(peer, &script->wait);
     return true;
 }
@@ -270,7 +272,7 @@ bool script_send(struct script *script, struct term message)
 void script_leave(struct script *script)
 {
     if (script->peer)
-        let_go(script);
+        script_let_go(script);
 }
 
 /* One that has not started yet is killed when it has: nobody waits for it any more (monitor.c). */

@@ -9,28 +9,28 @@
 
 /* --- Figures --- */
 
-static bool measure_time(const struct measured *measured, double unused, double *figure)
+static bool expectations_measure_time(const struct measured *measured, double unused, double *figure)
 {
     (void)unused;
     *figure = (double)measured->time_us / 1000.0;
     return true;
 }
 
-static bool measure_memory(const struct measured *measured, double unused, double *figure)
+static bool expectations_measure_memory(const struct measured *measured, double unused, double *figure)
 {
     (void)unused;
     *figure = (double)measured->memory_bytes;
     return true;
 }
 
-static bool measure_reductions(const struct measured *measured, double unused, double *figure)
+static bool expectations_measure_reductions(const struct measured *measured, double unused, double *figure)
 {
     (void)unused;
     *figure = (double)measured->reductions;
     return true;
 }
 
-static bool measure_quantile(const struct measured *measured, double quantile, double *figure)
+static bool expectations_measure_quantile(const struct measured *measured, double quantile, double *figure)
 {
     if (!measured->response || !measured->response->count)
         return false;
@@ -38,7 +38,7 @@ static bool measure_quantile(const struct measured *measured, double quantile, d
     return true;
 }
 
-static bool measure_error_rate(const struct measured *measured, double unused, double *figure)
+static bool expectations_measure_error_rate(const struct measured *measured, double unused, double *figure)
 {
     (void)unused;
     uint64_t all = measured->operations + measured->dropped;
@@ -46,21 +46,21 @@ static bool measure_error_rate(const struct measured *measured, double unused, d
     return all > 0;
 }
 
-static bool measure_rate(const struct measured *measured, double unused, double *figure)
+static bool expectations_measure_rate(const struct measured *measured, double unused, double *figure)
 {
     (void)unused;
     *figure = measured->load_us ? (double)measured->operations * 1e6 / (double)measured->load_us : 0;
     return measured->load_us > 0;
 }
 
-static bool measure_mailbox(const struct measured *measured, double unused, double *figure)
+static bool expectations_measure_mailbox(const struct measured *measured, double unused, double *figure)
 {
     (void)unused;
     *figure = (double)measured->mailbox;
     return measured->mailbox >= 0;
 }
 
-static bool measure_recovery(const struct measured *measured, double unused, double *figure)
+static bool expectations_measure_recovery(const struct measured *measured, double unused, double *figure)
 {
     (void)unused;
     *figure = (double)measured->recovery_ms;
@@ -83,7 +83,7 @@ static const struct kind {
                                  .type = "number()",
                                  .unit = "ms",
                                  .text = "The time of all threads and the chaos beside them."},
-                        .measure = measure_time,
+                        .measure = expectations_measure_time,
                         .decimals = 2,
                         .what = "Execution time",
                         .suffix = "ms"},
@@ -93,7 +93,7 @@ static const struct kind {
                   .unit = "bytes",
                   .text =
                       "How much the memory of the hooks' node has grown meanwhile; 0 when it has shrunk."},
-         .measure = measure_memory,
+         .measure = expectations_measure_memory,
          .needs_process = true,
          .what = "Memory usage",
          .suffix = " bytes"},
@@ -101,7 +101,7 @@ static const struct kind {
                                     .type = "number()",
                                     .text =
                                         "Reductions of the session, the process that hooks are applied in."},
-                           .measure = measure_reductions,
+                           .measure = expectations_measure_reductions,
                            .needs_process = true,
                            .what = "Reductions",
                            .suffix = ""},
@@ -110,7 +110,7 @@ static const struct kind {
                   .type = "number()",
                   .unit = "us",
                   .text = "The p50 of response times: from when an operation was to start to its answer."},
-         .measure = measure_quantile,
+         .measure = expectations_measure_quantile,
          .parameter = 0.5,
          .what = "Latency p50",
          .suffix = "us"},
@@ -119,7 +119,7 @@ static const struct kind {
                   .type = "number()",
                   .unit = "us",
                   .text = "The p90 of response times: from when an operation was to start to its answer."},
-         .measure = measure_quantile,
+         .measure = expectations_measure_quantile,
          .parameter = 0.9,
          .what = "Latency p90",
          .suffix = "us"},
@@ -128,7 +128,7 @@ static const struct kind {
                   .type = "number()",
                   .unit = "us",
                   .text = "The p95 of response times: from when an operation was to start to its answer."},
-         .measure = measure_quantile,
+         .measure = expectations_measure_quantile,
          .parameter = 0.95,
          .what = "Latency p95",
          .suffix = "us"},
@@ -137,7 +137,7 @@ static const struct kind {
                   .type = "number()",
                   .unit = "us",
                   .text = "The p99 of response times: from when an operation was to start to its answer."},
-         .measure = measure_quantile,
+         .measure = expectations_measure_quantile,
          .parameter = 0.99,
          .what = "Latency p99",
          .suffix = "us"},
@@ -146,7 +146,7 @@ static const struct kind {
                   .type = "number()",
                   .unit = "us",
                   .text = "The p99.9 of response times: from when an operation was to start to its answer."},
-         .measure = measure_quantile,
+         .measure = expectations_measure_quantile,
          .parameter = 0.999,
          .what = "Latency p99.9",
          .suffix = "us"},
@@ -155,7 +155,7 @@ static const struct kind {
                   .type = "number()",
                   .text =
                       "The part of the operations that failed, from 0 to 1, dropped arrivals among them."},
-         .measure = measure_error_rate,
+         .measure = expectations_measure_error_rate,
          .decimals = 6,
          .what = "Error rate",
          .suffix = ""},
@@ -163,7 +163,7 @@ static const struct kind {
                                    .type = "number()",
                                    .unit = "operations/s",
                                    .text = "Operations that ended, by the time of the load."},
-                          .measure = measure_rate,
+                          .measure = expectations_measure_rate,
                           .decimals = 2,
                           .is_minimum = true,
                           .what = "Rate of operations",
@@ -172,7 +172,7 @@ static const struct kind {
                                  .type = "number()",
                                  .unit = "messages",
                                  .text = "The longest mailbox that was observed."},
-                        .measure = measure_mailbox,
+                        .measure = expectations_measure_mailbox,
                         .what = "Mailbox length",
                         .suffix = ""},
     [EXPECT_RECOVERY_MS] =
@@ -181,7 +181,7 @@ static const struct kind {
                   .unit = "ms",
                   .text = "The longest time from a fault to the first success of the target that it was done "
                           "to. One that never recovers counts up to the end of the load."},
-         .measure = measure_recovery,
+         .measure = expectations_measure_recovery,
          .what = "Recovery time",
          .suffix = "ms"},
 };
@@ -239,7 +239,7 @@ const struct expectation *expectations_missed(const struct expectations *expecta
 /* --- What is said --- */
 
 /* At least one decimal of a number that has any, as Elixir prints Float.round(number, decimals). */
-static void print_figure(double figure, int decimals, char *text, size_t size)
+static void expectations_print_figure(double figure, int decimals, char *text, size_t size)
 {
     int length = snprintf(text, size, "%.*f", decimals, figure);
     assert(length > 0 && (size_t)length < size);
@@ -254,7 +254,7 @@ void expectation_build_error(const struct expectation *expectation, const struct
     char figure_text[400], limit_text[64], message[600];
     double figure = 0;
     (void)kind->measure(measured, kind->parameter, &figure);
-    print_figure(figure, kind->decimals, figure_text, sizeof(figure_text));
+    expectations_print_figure(figure, kind->decimals, figure_text, sizeof(figure_text));
     term_text(expectation->value, limit_text, sizeof(limit_text));
     snprintf(message, sizeof(message), "%s %s%s %s of %s%s", kind->what, figure_text, kind->suffix,
              kind->is_minimum ? "below minimum" : "exceeded maximum", limit_text, kind->suffix);
@@ -282,7 +282,7 @@ void measured_build(const struct measured *measured, struct term_builder *builde
     term_build_integer(builder, measured->reductions);
 }
 
-static void build_figure(double figure, int decimals, struct term_builder *builder)
+static void expectations_build_figure(double figure, int decimals, struct term_builder *builder)
 {
     if (decimals)
         term_build_float(builder, figure);
@@ -304,7 +304,7 @@ void expectations_build(const struct expectations *expectations, const struct me
         term_build_term(builder, expectation->value);
         term_build_key(builder, "measured");
         if (expectation_measure(expectation->kind, measured, &figure))
-            build_figure(figure, kinds[expectation->kind].decimals, builder);
+            expectations_build_figure(figure, kinds[expectation->kind].decimals, builder);
         else
             term_build_atom(builder, "nil");
         term_build_key(builder, "met");

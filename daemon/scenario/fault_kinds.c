@@ -64,21 +64,22 @@ uint64_t fault_held_ms(const struct fault_action *action)
 
 /* --- What the agent is told --- */
 
-static void build_pair(struct term_builder *builder, const char *name, struct term pids)
+static void fault_build_pair(struct term_builder *builder, const char *name, struct term pids)
 {
     term_build_tuple(builder, 2);
     term_build_atom(builder, name);
     term_build_term(builder, pids);
 }
 
-static void build_amount(struct term_builder *builder, const char *name, int64_t amount)
+static void fault_build_amount(struct term_builder *builder, const char *name, int64_t amount)
 {
     term_build_tuple(builder, 2);
     term_build_atom(builder, name);
     term_build_integer(builder, amount);
 }
 
-static void build_crash(const struct fault_action *action, struct term pids, struct term_builder *builder)
+static void fault_build_crash(const struct fault_action *action, struct term pids,
+                              struct term_builder *builder)
 {
     term_build_tuple(builder, 3);
     term_build_atom(builder, "crash");
@@ -86,7 +87,8 @@ static void build_crash(const struct fault_action *action, struct term pids, str
     term_build_term(builder, action->values[FAULT_REASON].term);
 }
 
-static void build_kill(const struct fault_action *action, struct term pids, struct term_builder *builder)
+static void fault_build_kill(const struct fault_action *action, struct term pids,
+                             struct term_builder *builder)
 {
     term_build_tuple(builder, 3);
     term_build_atom(builder, "crash");
@@ -94,13 +96,15 @@ static void build_kill(const struct fault_action *action, struct term pids, stru
     term_build_term(builder, action->values[FAULT_KILL_REASON].term);
 }
 
-static void build_suspend(const struct fault_action *action, struct term pids, struct term_builder *builder)
+static void fault_build_suspend(const struct fault_action *action, struct term pids,
+                                struct term_builder *builder)
 {
     (void)action;
-    build_pair(builder, "suspend", pids);
+    fault_build_pair(builder, "suspend", pids);
 }
 
-static void build_flood(const struct fault_action *action, struct term pids, struct term_builder *builder)
+static void fault_build_flood(const struct fault_action *action, struct term pids,
+                              struct term_builder *builder)
 {
     term_build_tuple(builder, 4);
     term_build_atom(builder, "flood");
@@ -109,49 +113,56 @@ static void build_flood(const struct fault_action *action, struct term pids, str
     term_build_term(builder, action->values[FAULT_MESSAGE].term);
 }
 
-static void build_garbage_collect(const struct fault_action *action, struct term pids,
-                                  struct term_builder *builder)
+static void fault_build_garbage_collect(const struct fault_action *action, struct term pids,
+                                        struct term_builder *builder)
 {
     (void)action;
-    build_pair(builder, "garbage_collect", pids);
+    fault_build_pair(builder, "garbage_collect", pids);
 }
 
 /* The library takes the percentage of 10,000 processes, whatever the node's limit is. */
-static void build_processes(const struct fault_action *action, struct term pids, struct term_builder *builder)
+static void fault_build_processes(const struct fault_action *action, struct term pids,
+                                  struct term_builder *builder)
 {
     (void)pids;
     const struct fault_value *count = &action->values[FAULT_SPAWN_COUNT];
-    build_amount(builder, "processes",
-                 count->given ? count->integer : (int64_t)(10000 * action->values[FAULT_PERCENTAGE].number));
+    fault_build_amount(builder, "processes",
+                       count->given ? count->integer
+                                    : (int64_t)(10000 * action->values[FAULT_PERCENTAGE].number));
 }
 
-static void build_tables(const struct fault_action *action, struct term pids, struct term_builder *builder)
+static void fault_build_tables(const struct fault_action *action, struct term pids,
+                               struct term_builder *builder)
 {
     (void)pids;
-    build_amount(builder, "tables", action->values[FAULT_COUNT].integer);
+    fault_build_amount(builder, "tables", action->values[FAULT_COUNT].integer);
 }
 
-static void build_ports(const struct fault_action *action, struct term pids, struct term_builder *builder)
+static void fault_build_ports(const struct fault_action *action, struct term pids,
+                              struct term_builder *builder)
 {
     (void)pids;
-    build_amount(builder, "ports", action->values[FAULT_COUNT].integer);
+    fault_build_amount(builder, "ports", action->values[FAULT_COUNT].integer);
 }
 
-static void build_memory(const struct fault_action *action, struct term pids, struct term_builder *builder)
+static void fault_build_memory(const struct fault_action *action, struct term pids,
+                               struct term_builder *builder)
 {
     (void)pids;
-    build_amount(builder, "memory", action->values[FAULT_SIZE_MB].integer);
+    fault_build_amount(builder, "memory", action->values[FAULT_SIZE_MB].integer);
 }
 
 /* 0 is as many as are online. */
-static void build_burn(const struct fault_action *action, struct term pids, struct term_builder *builder)
+static void fault_build_burn(const struct fault_action *action, struct term pids,
+                             struct term_builder *builder)
 {
     (void)pids;
     const struct fault_value *count = &action->values[FAULT_SCHEDULERS];
-    build_amount(builder, "burn", count->given ? count->integer : 0);
+    fault_build_amount(builder, "burn", count->given ? count->integer : 0);
 }
 
-static void build_apply(const struct fault_action *action, struct term pids, struct term_builder *builder)
+static void fault_build_apply(const struct fault_action *action, struct term pids,
+                              struct term_builder *builder)
 {
     (void)pids;
     term_build_tuple(builder, 4);
@@ -162,13 +173,15 @@ static void build_apply(const struct fault_action *action, struct term pids, str
 }
 
 /* The nodes that each node is kept from are what `pids` is then. */
-static void build_split(const struct fault_action *action, struct term pids, struct term_builder *builder)
+static void fault_build_split(const struct fault_action *action, struct term pids,
+                              struct term_builder *builder)
 {
     (void)action;
-    build_pair(builder, "split", pids);
+    fault_build_pair(builder, "split", pids);
 }
 
-static void build_halt(const struct fault_action *action, struct term pids, struct term_builder *builder)
+static void fault_build_halt(const struct fault_action *action, struct term pids,
+                             struct term_builder *builder)
 {
     (void)action;
     (void)pids;
@@ -211,7 +224,7 @@ static const struct fault_kind kinds[] = {
                   .fallback = TERM_CONSTANT_ATOM("chaos_injection"),
                   .help = "The reason of the exit."}},
      .option_count = 1,
-     .build = build_crash},
+     .build = fault_build_crash},
     {.name = "kill_children",
      .help = "Kills children of a supervisor again and again, drawn each time.",
      .victim = FAULT_SUPERVISOR,
@@ -238,7 +251,7 @@ static const struct fault_kind kinds[] = {
                   .fallback = TERM_CONSTANT_ATOM("kill"),
                   .help = "The reason of the exits."}},
      .option_count = 4,
-     .build = build_kill},
+     .build = fault_build_kill},
     {.name = "suspend",
      .help = "Suspends processes, as `erlang:suspend_process/1` does.",
      .undone = "They are resumed.",
@@ -247,7 +260,7 @@ static const struct fault_kind kinds[] = {
      .lasts = true,
      .arguments = {FOR_SO_LONG},
      .argument_count = 1,
-     .build = build_suspend},
+     .build = fault_build_suspend},
     {.name = "flood",
      .help = "Sends processes many messages at once.",
      .victim = FAULT_PROCESSES,
@@ -264,13 +277,13 @@ static const struct fault_kind kinds[] = {
                   .fallback = TERM_CONSTANT_ATOM("harnessd_flood"),
                   .help = "The message."}},
      .option_count = 2,
-     .build = build_flood},
+     .build = fault_build_flood},
     {.name = "garbage_collect",
      .help = "Has processes collect their garbage.",
      .victim = FAULT_PROCESSES,
      .doing = FAULT_ACT,
      .has_options = true,
-     .build = build_garbage_collect},
+     .build = fault_build_garbage_collect},
     {.name = "exhaust",
      .resource = "process_limit",
      .help = "Starts processes that do nothing.",
@@ -292,7 +305,7 @@ static const struct fault_kind kinds[] = {
                   .help = "How many."},
                  HELD_FOR},
      .option_count = 3,
-     .build = build_processes},
+     .build = fault_build_processes},
     {.name = "exhaust",
      .resource = "ets_tables",
      .help = "Makes tables of `ets`.",
@@ -309,7 +322,7 @@ static const struct fault_kind kinds[] = {
                   .help = "How many."},
                  HELD_FOR},
      .option_count = 2,
-     .build = build_tables},
+     .build = fault_build_tables},
     {.name = "exhaust",
      .resource = "memory",
      .help = "Takes memory: at most four fifths of what the system and the node's control group say is "
@@ -327,7 +340,7 @@ static const struct fault_kind kinds[] = {
                   .help = "How much."},
                  HELD_FOR},
      .option_count = 2,
-     .build = build_memory},
+     .build = fault_build_memory},
     {.name = "exhaust",
      .resource = "ports",
      .help = "Opens ports.",
@@ -344,7 +357,7 @@ static const struct fault_kind kinds[] = {
                   .help = "How many."},
                  HELD_FOR},
      .option_count = 2,
-     .build = build_ports},
+     .build = fault_build_ports},
     {.name = "burn_cpu",
      .help = "Keeps schedulers busy.",
      .undone = "The processes that do so end.",
@@ -365,7 +378,7 @@ static const struct fault_kind kinds[] = {
                   .fallback = TERM_CONSTANT_INTEGER(1000),
                   .help = "How long."}},
      .option_count = 2,
-     .build = build_burn},
+     .build = fault_build_burn},
     {.name = "disconnect",
      .help = "Keeps nodes apart. It names its nodes and takes no target.",
      .undone = "They are connected again.",
@@ -377,14 +390,14 @@ static const struct fault_kind kinds[] = {
                             "those of the other lists."),
                    FOR_SO_LONG},
      .argument_count = 2,
-     .build = build_split},
+     .build = fault_build_split},
     {.name = "halt_node",
      .help = "Halts a node at once. It names its node and takes no target.",
      .victim = FAULT_TARGET_NODE,
      .doing = FAULT_HALT,
      .arguments = {ARGUMENT(FAULT_NODE, FAULT_NODE_NAME, "Another node than the daemon's.")},
      .argument_count = 1,
-     .build = build_halt},
+     .build = fault_build_halt},
     {.name = "apply",
      .help = "Applies a function; what it does is not undone.",
      .victim = FAULT_TARGET_NODE,
@@ -393,7 +406,7 @@ static const struct fault_kind kinds[] = {
                    ARGUMENT(FAULT_FUNCTION, FAULT_ATOM, "Its name."),
                    ARGUMENT(FAULT_ARGUMENTS, FAULT_LIST, "Its arguments.")},
      .argument_count = 3,
-     .build = build_apply},
+     .build = fault_build_apply},
 };
 
 const struct fault_kind *fault_kinds(size_t *count)
@@ -418,7 +431,7 @@ const char *fault_victim_text(enum fault_victim victim)
 }
 
 /* kill_rate becomes KillRate. */
-static void append_variable(struct buffer *output, const char *name)
+static void fault_append_variable(struct buffer *output, const char *name)
 {
     bool is_first = true;
     for (; *name; name++) {
@@ -439,7 +452,7 @@ void fault_kind_shape(const struct fault_kind *kind, struct buffer *output)
     }
     for (size_t i = 0; i < kind->argument_count; i++) {
         buffer_append(output, ", ", 2);
-        append_variable(output, fault_option_text(kind->arguments[i].name));
+        fault_append_variable(output, fault_option_text(kind->arguments[i].name));
     }
     if (kind->has_options)
         buffer_append(output, ", Options", 9);

@@ -31,7 +31,7 @@ struct ramp {
 };
 
 /* False after the last one. */
-static bool find_ramp(const struct load_plan *load, uint64_t at_ns, struct ramp *ramp)
+static bool plan_find_ramp(const struct load_plan *load, uint64_t at_ns, struct ramp *ramp)
 {
     double before = 0;
     uint64_t start_ns = 0;
@@ -51,7 +51,7 @@ static bool find_ramp(const struct load_plan *load, uint64_t at_ns, struct ramp 
     return false;
 }
 
-static double level_at(const struct ramp *ramp, uint64_t at_ns)
+static double plan_level_at(const struct ramp *ramp, uint64_t at_ns)
 {
     return ramp->from +
            (ramp->to - ramp->from) * (double)(at_ns - ramp->start_ns) / (double)ramp->duration_ns;
@@ -62,9 +62,9 @@ uint64_t plan_threads_at(const struct load_plan *load, uint64_t at_ns)
     struct ramp ramp;
     if (!load->stage_count)
         return load->threads;
-    if (!find_ramp(load, at_ns, &ramp))
+    if (!plan_find_ramp(load, at_ns, &ramp))
         return 0;
-    double level = level_at(&ramp, at_ns);
+    double level = plan_level_at(&ramp, at_ns);
     if (ramp.to > ramp.from)
         return (uint64_t)fmin(floor(level) + 1, ramp.to);
     return (uint64_t)ceil(level);
@@ -73,12 +73,12 @@ uint64_t plan_threads_at(const struct load_plan *load, uint64_t at_ns)
 uint64_t plan_next_change_ns(const struct load_plan *load, uint64_t at_ns)
 {
     struct ramp ramp;
-    if (!find_ramp(load, at_ns, &ramp))
+    if (!plan_find_ramp(load, at_ns, &ramp))
         return UINT64_MAX;
     uint64_t end_ns = ramp.start_ns + ramp.duration_ns;
     if (ramp.from == ramp.to)
         return end_ns;
-    double level = level_at(&ramp, at_ns);
+    double level = plan_level_at(&ramp, at_ns);
     double next = ramp.to > ramp.from ? floor(level) + 1 : ceil(level) - 1;
     double part = (next - ramp.from) / (ramp.to - ramp.from);
     /* One more, lest rounding gives the same thread count again. */
@@ -88,7 +88,7 @@ uint64_t plan_next_change_ns(const struct load_plan *load, uint64_t at_ns)
     return change_ns < end_ns ? change_ns : end_ns;
 }
 
-static double next_step(struct arrivals *arrivals)
+static double plan_next_step(struct arrivals *arrivals)
 {
     return arrivals->load->arrival == ARRIVAL_POISSON ? random_exponential(&arrivals->random) : 1.0;
 }
@@ -98,12 +98,12 @@ void arrivals_init(struct arrivals *arrivals, const struct load_plan *load, uint
     *arrivals = (struct arrivals){.load = load};
     random_seed(&arrivals->random, seed);
     if (load->arrival == ARRIVAL_POISSON)
-        arrivals->position = next_step(arrivals);
+        arrivals->position = plan_next_step(arrivals);
     if (!load->is_linear)
         arrivals->from_level = load->stages[0].level;
 }
 
-static void next_stage(struct arrivals *arrivals)
+static void plan_next_stage(struct arrivals *arrivals)
 {
     const struct load_plan *load = arrivals->load;
     const struct plan_stage *ended = &load->stages[arrivals->stage];
@@ -116,7 +116,7 @@ static void next_stage(struct arrivals *arrivals)
 bool arrivals_next(struct arrivals *arrivals, uint64_t *at_ns)
 {
     const struct load_plan *load = arrivals->load;
-    for (; arrivals->stage < load->stage_count; next_stage(arrivals)) {
+    for (; arrivals->stage < load->stage_count; plan_next_stage(arrivals)) {
         const struct plan_stage *stage = &load->stages[arrivals->stage];
         double seconds = (double)stage->duration_ms / 1000.0;
         double from = arrivals->from_level, position = arrivals->position;
@@ -131,7 +131,7 @@ bool arrivals_next(struct arrivals *arrivals, uint64_t *at_ns)
         double root = sqrt(fmax(from * from + 2 * slope * position, 0));
         double at = position > 0 ? 2 * position / (from + root) : 0;
         *at_ns = arrivals->stage_start_ns + (uint64_t)(fmin(at, seconds) * (double)CLOCK_NS_PER_S);
-        arrivals->position += next_step(arrivals);
+        arrivals->position += plan_next_step(arrivals);
         return true;
     }
     return false;

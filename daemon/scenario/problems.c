@@ -12,7 +12,7 @@ void problems_free(struct problems *problems)
     term_build_free(&problems->list);
 }
 
-static void enter(struct problems *problems, struct path_part part)
+static void problems_enter(struct problems *problems, struct path_part part)
 {
     assert(problems->depth < PROBLEMS_DEPTH);
     problems->path[problems->depth++] = part;
@@ -20,12 +20,12 @@ static void enter(struct problems *problems, struct path_part part)
 
 void problems_enter_key(struct problems *problems, const char *key)
 {
-    enter(problems, (struct path_part){.key = key});
+    problems_enter(problems, (struct path_part){.key = key});
 }
 
 void problems_enter_index(struct problems *problems, size_t index)
 {
-    enter(problems, (struct path_part){.index = index});
+    problems_enter(problems, (struct path_part){.index = index});
 }
 
 void problems_leave(struct problems *problems)
@@ -48,8 +48,8 @@ void problems_build_path(const struct problems *problems, struct term_builder *b
 }
 
 /* Without data `path` is the current one. */
-static PRINTF_LIKE(4, 0) void add(struct problems *problems, struct term path, const char *kind,
-                                  const char *format, va_list arguments)
+static PRINTF_LIKE(4, 0) void problems_append(struct problems *problems, struct term path, const char *kind,
+                                              const char *format, va_list arguments)
 {
     char message[1024];
     struct term_builder *list = &problems->list;
@@ -72,7 +72,7 @@ void problems_add(struct problems *problems, const char *kind, const char *forma
 {
     va_list arguments;
     va_start(arguments, format);
-    add(problems, (struct term){0}, kind, format, arguments);
+    problems_append(problems, (struct term){0}, kind, format, arguments);
     va_end(arguments);
 }
 
@@ -80,7 +80,7 @@ void problems_add_at(struct problems *problems, struct term path, const char *ki
 {
     va_list arguments;
     va_start(arguments, format);
-    add(problems, path, kind, format, arguments);
+    problems_append(problems, path, kind, format, arguments);
     va_end(arguments);
 }
 

@@ -40,8 +40,8 @@ const struct help_table help_of_fault_targets =
     HELP_TABLE("fault_target", "Targets of scheduled actions", tagged_targets);
 
 /* {application | module, Name[, Node]} | {node, Node} */
-static void read_place(struct reader *reader, struct fault_target *target, const struct term *parts,
-                       size_t arity)
+static void chaos_read_place(struct reader *reader, struct fault_target *target, const struct term *parts,
+                             size_t arity)
 {
     struct term node = target->kind == FAULT_TARGET_ON_NODE ? parts[1] : parts[2];
     struct excerpt text;
@@ -56,7 +56,7 @@ static void read_place(struct reader *reader, struct fault_target *target, const
         memcpy(target->spec.node, name, strlen(name) + 1);
 }
 
-static void read_chaos_target(struct reader *reader, struct fault_target *target, struct term value)
+static void chaos_read_chaos_target(struct reader *reader, struct fault_target *target, struct term value)
 {
     struct term parts[3];
     size_t arity = 0;
@@ -73,7 +73,7 @@ static void read_chaos_target(struct reader *reader, struct fault_target *target
         else if (is_supervisor)
             read_target_spec(reader, parts[1], &target->spec);
         else
-            read_place(reader, target, parts, arity);
+            chaos_read_place(reader, target, parts, arity);
         return;
     }
     target->kind = FAULT_TARGET_PROCESS;
@@ -81,7 +81,7 @@ static void read_chaos_target(struct reader *reader, struct fault_target *target
 }
 
 /* Whom a kind can be done to. */
-static void check_target(struct reader *reader, const struct fault_action *action)
+static void chaos_check_target(struct reader *reader, const struct fault_action *action)
 {
     const struct fault_kind *kind = action->kind;
     enum fault_target_kind target = action->target.kind;
@@ -94,7 +94,7 @@ static void check_target(struct reader *reader, const struct fault_action *actio
         problems_add(reader->problems, "invalid_target", "of %s must be processes", kind->name);
 }
 
-static void read_count(struct reader *reader, struct term value, int64_t least, uint64_t *result)
+static void chaos_read_count(struct reader *reader, struct term value, int64_t least, uint64_t *result)
 {
     int64_t number = 0;
     chaos_read_integer(reader, least, FAULT_MS_MOST, value, &number);
@@ -112,7 +112,7 @@ enum action_key {
     KEYS
 };
 
-/* Read by read_action_key(), which knows the action. */
+/* Read by chaos_read_action_key(), which knows the action. */
 static const struct reader_key action_keys[KEYS] = {
     [KEY_ACTION] =
         {.help = {.name = "action", .type = "chaos_term()", .is_required = true, .text = "What is done."}},
@@ -148,32 +148,32 @@ static const struct reader_key action_keys[KEYS] = {
 
 const struct help_table help_of_actions = HELP_TABLE("action", "Keys of a scheduled action", action_keys);
 
-static void read_action_key(struct reader *reader, struct fault_action *action, enum action_key key,
-                            struct term value)
+static void chaos_read_action_key(struct reader *reader, struct fault_action *action, enum action_key key,
+                                  struct term value)
 {
     struct schedule *schedule = &action->schedule;
     problems_enter_key(reader->problems, action_keys[key].help.name);
     switch (key) {
     case KEY_AFTER:
-        read_count(reader, value, 0, &action->map_after_ms);
+        chaos_read_count(reader, value, 0, &action->map_after_ms);
         schedule->after_ms += action->map_after_ms;
         break;
     case KEY_EVERY:
-        read_count(reader, value, 1, &schedule->every_ms);
+        chaos_read_count(reader, value, 1, &schedule->every_ms);
         break;
     case KEY_TIMES:
-        read_count(reader, value, 1, &schedule->times);
+        chaos_read_count(reader, value, 1, &schedule->times);
         break;
     case KEY_JITTER:
-        read_count(reader, value, 0, &schedule->jitter_ms);
+        chaos_read_count(reader, value, 0, &schedule->jitter_ms);
         break;
     case KEY_PROBABILITY:
         chaos_read_fraction(reader, value, &action->map_probability);
         schedule->probability *= action->map_probability;
         break;
     case KEY_TARGET:
-        read_chaos_target(reader, &action->target, value);
-        check_target(reader, action);
+        chaos_read_chaos_target(reader, &action->target, value);
+        chaos_check_target(reader, action);
         break;
     case KEY_ACTION:
     case KEYS:
@@ -182,21 +182,21 @@ static void read_action_key(struct reader *reader, struct fault_action *action, 
     problems_leave(reader->problems);
 }
 
-static bool is_given(struct term value)
+static bool chaos_is_given(struct term value)
 {
     return value.data && !term_is_atom(value, "nil");
 }
 
-static void read_action_keys(struct reader *reader, struct fault_action *action,
-                             const struct term values[READER_KEYS])
+static void chaos_read_action_keys(struct reader *reader, struct fault_action *action,
+                                   const struct term values[READER_KEYS])
 {
     for (size_t i = KEY_AFTER; i < KEYS; i++) {
-        struct term value = is_given(values[i]) ? values[i] : action_keys[i].help.fallback;
+        struct term value = chaos_is_given(values[i]) ? values[i] : action_keys[i].help.fallback;
         if (value.data)
-            read_action_key(reader, action, (enum action_key)i, value);
+            chaos_read_action_key(reader, action, (enum action_key)i, value);
     }
     bool is_repeated = action->schedule.every_ms > 0;
-    if (is_repeated && !is_given(values[KEY_TIMES])) {
+    if (is_repeated && !chaos_is_given(values[KEY_TIMES])) {
         action->schedule.times = OCCURRENCES_ENDLESS;
         action->is_loose = true;
     } else if (!is_repeated && action->schedule.times > 1) {
@@ -204,7 +204,7 @@ static void read_action_keys(struct reader *reader, struct fault_action *action,
     }
 }
 
-static void read_scheduled(struct reader *reader, struct fault_action *action, struct term value)
+static void chaos_read_scheduled(struct reader *reader, struct fault_action *action, struct term value)
 {
     struct term values[READER_KEYS] = {{0}};
     bool readable = false;
@@ -217,20 +217,20 @@ static void read_scheduled(struct reader *reader, struct fault_action *action, s
     problems_leave(reader->problems);
     action->is_scheduled = true;
     if (readable)
-        read_action_keys(reader, action, values);
+        chaos_read_action_keys(reader, action, values);
 }
 
 /* --- The key --- */
 
-static void read_action(struct reader *reader, struct fault_action *action, struct term value)
+static void chaos_read_action(struct reader *reader, struct fault_action *action, struct term value)
 {
     if (term_type(value) == TERM_MAP)
-        read_scheduled(reader, action, value);
+        chaos_read_scheduled(reader, action, value);
     else
         (void)chaos_read_term(reader, action, value);
 }
 
-static void read_actions(struct reader *reader, struct term_list *list)
+static void chaos_read_actions(struct reader *reader, struct term_list *list)
 {
     struct scenario *scenario = reader->scenario;
     struct term element;
@@ -243,7 +243,7 @@ static void read_actions(struct reader *reader, struct term_list *list)
     scenario->actions = memory_zalloc(list->count, sizeof(*scenario->actions));
     for (size_t i = 0; term_list_next(list, &element); i++) {
         problems_enter_index(reader->problems, i);
-        read_action(reader, &scenario->actions[i], element);
+        chaos_read_action(reader, &scenario->actions[i], element);
         problems_leave(reader->problems);
     }
     if (!term_list_proper(list))
@@ -251,7 +251,7 @@ static void read_actions(struct reader *reader, struct term_list *list)
 }
 
 /* {exhaust, memory, []} has the shape of a hook: the names of kinds are no modules. */
-static bool is_hook(struct term value)
+static bool chaos_is_hook(struct term value)
 {
     struct term parts[3];
     bool is_named = false;
@@ -265,14 +265,14 @@ void read_chaos(struct reader *reader, struct term value)
 {
     struct term_list list;
     struct scenario *scenario = reader->scenario;
-    if (term_is_atom(value, "nil") || is_hook(value)) {
+    if (term_is_atom(value, "nil") || chaos_is_hook(value)) {
         read_hook(reader, value, 2, &scenario->chaos);
     } else if (term_list_start(&list, value)) {
-        read_actions(reader, &list);
+        chaos_read_actions(reader, &list);
     } else {
         scenario->action_count = 1;
         scenario->actions = memory_zalloc(1, sizeof(*scenario->actions));
-        read_action(reader, &scenario->actions[0], value);
+        chaos_read_action(reader, &scenario->actions[0], value);
     }
 }
 
@@ -290,7 +290,7 @@ void build_dry_run(const struct scenario *scenario, struct term_builder *builder
 
 /* --- The normalised form --- */
 
-static void build_number(struct term_builder *builder, const char *key, uint64_t number, bool is_nil)
+static void chaos_build_number(struct term_builder *builder, const char *key, uint64_t number, bool is_nil)
 {
     term_build_key(builder, key);
     if (is_nil)
@@ -299,7 +299,7 @@ static void build_number(struct term_builder *builder, const char *key, uint64_t
         term_build_unsigned(builder, number);
 }
 
-static void build_action(const struct fault_action *action, struct term_builder *builder)
+static void chaos_build_action(const struct fault_action *action, struct term_builder *builder)
 {
     const struct schedule *schedule = &action->schedule;
     if (!action->is_scheduled) {
@@ -309,11 +309,11 @@ static void build_action(const struct fault_action *action, struct term_builder 
     term_build_map(builder, KEYS);
     term_build_key(builder, action_keys[KEY_ACTION].help.name);
     term_build_term(builder, action->term);
-    build_number(builder, action_keys[KEY_AFTER].help.name, action->map_after_ms, false);
-    build_number(builder, action_keys[KEY_EVERY].help.name, schedule->every_ms, !schedule->every_ms);
-    build_number(builder, action_keys[KEY_TIMES].help.name, schedule->times,
-                 schedule->times == OCCURRENCES_ENDLESS);
-    build_number(builder, action_keys[KEY_JITTER].help.name, schedule->jitter_ms, false);
+    chaos_build_number(builder, action_keys[KEY_AFTER].help.name, action->map_after_ms, false);
+    chaos_build_number(builder, action_keys[KEY_EVERY].help.name, schedule->every_ms, !schedule->every_ms);
+    chaos_build_number(builder, action_keys[KEY_TIMES].help.name, schedule->times,
+                       schedule->times == OCCURRENCES_ENDLESS);
+    chaos_build_number(builder, action_keys[KEY_JITTER].help.name, schedule->jitter_ms, false);
     term_build_key(builder, action_keys[KEY_PROBABILITY].help.name);
     term_build_float(builder, action->map_probability);
     term_build_key(builder, action_keys[KEY_TARGET].help.name);
@@ -329,7 +329,7 @@ void build_chaos(const struct scenario *scenario, struct term_builder *builder)
     if (scenario->actions_are_list)
         term_build_list(builder, scenario->action_count);
     for (size_t i = 0; i < scenario->action_count; i++)
-        build_action(&scenario->actions[i], builder);
+        chaos_build_action(&scenario->actions[i], builder);
     if (scenario->actions_are_list)
         term_build_nil(builder);
 }

@@ -17,8 +17,8 @@ void chaos_read_integer(struct reader *reader, int64_t least, int64_t most, stru
                      (long long)most, (long long)*result);
 }
 
-static void read_integer_value(struct reader *reader, const struct fault_option *option, struct term value,
-                               struct fault_value *result)
+static void option_read_integer_value(struct reader *reader, const struct fault_option *option,
+                                      struct term value, struct fault_value *result)
 {
     chaos_read_integer(reader, option->least, option->most, value, &result->integer);
 }
@@ -31,15 +31,15 @@ void chaos_read_fraction(struct reader *reader, struct term value, double *resul
                      excerpt(&text, value));
 }
 
-static void read_fraction_value(struct reader *reader, const struct fault_option *option, struct term value,
-                                struct fault_value *result)
+static void option_read_fraction_value(struct reader *reader, const struct fault_option *option,
+                                       struct term value, struct fault_value *result)
 {
     (void)option;
     chaos_read_fraction(reader, value, &result->number);
 }
 
-static void read_atom_value(struct reader *reader, const struct fault_option *option, struct term value,
-                            struct fault_value *result)
+static void option_read_atom_value(struct reader *reader, const struct fault_option *option,
+                                   struct term value, struct fault_value *result)
 {
     (void)option;
     (void)result;
@@ -48,8 +48,8 @@ static void read_atom_value(struct reader *reader, const struct fault_option *op
         problems_add(reader->problems, "wrong_type", "must be an atom, got %s", excerpt(&text, value));
 }
 
-static void read_any_value(struct reader *reader, const struct fault_option *option, struct term value,
-                           struct fault_value *result)
+static void option_read_any_value(struct reader *reader, const struct fault_option *option, struct term value,
+                                  struct fault_value *result)
 {
     (void)reader;
     (void)option;
@@ -57,7 +57,7 @@ static void read_any_value(struct reader *reader, const struct fault_option *opt
     (void)result;
 }
 
-static bool is_proper_list(struct term value)
+static bool option_is_proper_list(struct term value)
 {
     struct term_list list;
     struct term element;
@@ -68,19 +68,19 @@ static bool is_proper_list(struct term value)
     return term_list_proper(&list);
 }
 
-static void read_list_value(struct reader *reader, const struct fault_option *option, struct term value,
-                            struct fault_value *result)
+static void option_read_list_value(struct reader *reader, const struct fault_option *option,
+                                   struct term value, struct fault_value *result)
 {
     (void)option;
     (void)result;
     struct excerpt text;
-    if (!is_proper_list(value))
+    if (!option_is_proper_list(value))
         problems_add(reader->problems, "wrong_type", "must be a list, got %s", excerpt(&text, value));
 }
 
 /* `integer` is the delay, `number` the probability. */
-static void read_crash_spec(struct reader *reader, const struct fault_option *option, struct term value,
-                            struct fault_value *result)
+static void option_read_crash_spec(struct reader *reader, const struct fault_option *option,
+                                   struct term value, struct fault_value *result)
 {
     (void)option;
     struct term pair[2];
@@ -113,8 +113,8 @@ bool chaos_check_node(struct reader *reader, struct term value)
     return false;
 }
 
-static void read_node_value(struct reader *reader, const struct fault_option *option, struct term value,
-                            struct fault_value *result)
+static void option_read_node_value(struct reader *reader, const struct fault_option *option,
+                                   struct term value, struct fault_value *result)
 {
     (void)option;
     (void)result;
@@ -122,7 +122,7 @@ static void read_node_value(struct reader *reader, const struct fault_option *op
 }
 
 /* Whether a node comes again in the groups behind the walks. */
-static bool comes_again(struct term_list groups, struct term_list group, struct term node)
+static bool option_comes_again(struct term_list groups, struct term_list group, struct term node)
 {
     struct term other;
     while (term_list_next(&group, &other))
@@ -141,7 +141,8 @@ static bool comes_again(struct term_list groups, struct term_list group, struct 
     return false;
 }
 
-static void read_group(struct reader *reader, struct term_list groups, struct term_list group, size_t *nodes)
+static void option_read_group(struct reader *reader, struct term_list groups, struct term_list group,
+                              size_t *nodes)
 {
     struct term node;
     while (term_list_next(&group, &node)) {
@@ -149,7 +150,7 @@ static void read_group(struct reader *reader, struct term_list groups, struct te
             problems_add(reader->problems, "out_of_range", "must be at most %d nodes", NAMES_MOST);
         if ((*nodes)++ >= NAMES_MOST)
             return;
-        if (chaos_check_node(reader, node) && comes_again(groups, group, node))
+        if (chaos_check_node(reader, node) && option_comes_again(groups, group, node))
             problems_add(reader->problems, "conflict", "have a node more than once");
     }
     if (!term_list_proper(&group))
@@ -157,8 +158,8 @@ static void read_group(struct reader *reader, struct term_list groups, struct te
 }
 
 /* A node that stands alone is a group of its own. */
-static void read_groups_value(struct reader *reader, const struct fault_option *option, struct term value,
-                              struct fault_value *result)
+static void option_read_groups_value(struct reader *reader, const struct fault_option *option,
+                                     struct term value, struct fault_value *result)
 {
     (void)option;
     (void)result;
@@ -166,7 +167,8 @@ static void read_groups_value(struct reader *reader, const struct fault_option *
     struct term element;
     size_t nodes = 0;
     struct excerpt text;
-    if (!is_proper_list(value) || !term_list_start(&groups, value) || groups.count < 2 || groups.string) {
+    if (!option_is_proper_list(value) || !term_list_start(&groups, value) || groups.count < 2 ||
+        groups.string) {
         problems_add(reader->problems, "wrong_type",
                      "must be a list of at least two nodes or groups of nodes, got %s",
                      excerpt(&text, value));
@@ -174,11 +176,12 @@ static void read_groups_value(struct reader *reader, const struct fault_option *
     }
     while (term_list_next(&groups, &element)) {
         if (term_list_start(&group, element) && !group.string && group.count) {
-            read_group(reader, groups, group, &nodes);
+            option_read_group(reader, groups, group, &nodes);
         } else if (++nodes > NAMES_MOST) {
             problems_add(reader->problems, "out_of_range", "must be at most %d nodes", NAMES_MOST);
             return;
-        } else if (chaos_check_node(reader, element) && comes_again(groups, (struct term_list){0}, element)) {
+        } else if (chaos_check_node(reader, element) &&
+                   option_comes_again(groups, (struct term_list){0}, element)) {
             problems_add(reader->problems, "conflict", "have a node more than once");
         }
     }
@@ -189,10 +192,10 @@ void chaos_read_option(struct reader *reader, struct fault_action *action, const
 {
     static void (*const readers[FAULT_TYPE_COUNT])(struct reader *reader, const struct fault_option *option,
                                                    struct term value, struct fault_value *result) = {
-        [FAULT_INTEGER] = read_integer_value, [FAULT_FRACTION] = read_fraction_value,
-        [FAULT_ATOM] = read_atom_value,       [FAULT_TERM] = read_any_value,
-        [FAULT_LIST] = read_list_value,       [FAULT_CRASH_SPEC] = read_crash_spec,
-        [FAULT_NODE_NAME] = read_node_value,  [FAULT_NODE_GROUPS] = read_groups_value,
+        [FAULT_INTEGER] = option_read_integer_value, [FAULT_FRACTION] = option_read_fraction_value,
+        [FAULT_ATOM] = option_read_atom_value,       [FAULT_TERM] = option_read_any_value,
+        [FAULT_LIST] = option_read_list_value,       [FAULT_CRASH_SPEC] = option_read_crash_spec,
+        [FAULT_NODE_NAME] = option_read_node_value,  [FAULT_NODE_GROUPS] = option_read_groups_value,
     };
     struct fault_value *result = &action->values[option->name];
     problems_enter_key(reader->problems, fault_option_text(option->name));

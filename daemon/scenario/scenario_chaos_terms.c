@@ -7,7 +7,7 @@
 
 #define NAMES_MOST 64
 
-static void read_options(struct reader *reader, struct fault_action *action, struct term value)
+static void chaos_term_read_options(struct reader *reader, struct fault_action *action, struct term value)
 {
     struct term_pairs pairs;
     struct term key, given;
@@ -50,8 +50,8 @@ const struct fault_kind *chaos_find_kind(const struct term *parts, size_t arity,
     return NULL;
 }
 
-static void report_unknown_kind(struct reader *reader, struct term value, const struct term *parts,
-                                size_t arity)
+static void chaos_term_report_unknown_kind(struct reader *reader, struct term value, const struct term *parts,
+                                           size_t arity)
 {
     const char *names[NAMES_MOST];
     char name[TERM_ATOM_BYTES + 1];
@@ -67,7 +67,8 @@ static void report_unknown_kind(struct reader *reader, struct term value, const 
 }
 
 /* A kind whose rows differ by their resource, without one that there is. */
-static void report_unknown_resource(struct reader *reader, struct term value, const struct term *parts)
+static void chaos_term_report_unknown_resource(struct reader *reader, struct term value,
+                                               const struct term *parts)
 {
     size_t count, found = 0;
     const struct fault_kind *kinds = fault_kinds(&count), *kind = NULL;
@@ -103,9 +104,9 @@ bool chaos_read_term(struct reader *reader, struct fault_action *action, struct 
     action->kind = chaos_find_kind(parts, arity, &is_named);
     if (!action->kind) {
         if (is_named)
-            report_unknown_resource(reader, value, parts);
+            chaos_term_report_unknown_resource(reader, value, parts);
         else
-            report_unknown_kind(reader, value, parts, arity);
+            chaos_term_report_unknown_kind(reader, value, parts, arity);
         return false;
     }
     const struct fault_kind *kind = action->kind;
@@ -119,7 +120,7 @@ bool chaos_read_term(struct reader *reader, struct fault_action *action, struct 
     for (size_t i = 0; i < kind->argument_count; i++)
         chaos_read_option(reader, action, &kind->arguments[i], parts[first + i]);
     if (arity > needed)
-        read_options(reader, action, parts[needed]);
+        chaos_term_read_options(reader, action, parts[needed]);
     if (kind->doing == FAULT_CRASH) {
         action->schedule.after_ms = (uint64_t)action->values[FAULT_WHEN].integer;
         action->schedule.probability = action->values[FAULT_WHEN].number;

@@ -5,8 +5,8 @@
 #include "base/nearest.h"
 #include "term/term_read.h"
 
-static void read_expectation(struct problems *problems, struct expectations *expectations,
-                             enum expectation_kind kind, struct term value)
+static void expectations_read_expectation(struct problems *problems, struct expectations *expectations,
+                                          enum expectation_kind kind, struct term value)
 {
     struct excerpt text;
     double limit;
@@ -22,7 +22,7 @@ static void read_expectation(struct problems *problems, struct expectations *exp
 }
 
 /* The kind of this name; EXPECTATION_KINDS and a problem when there is none. */
-static enum expectation_kind read_kind(struct problems *problems, struct term name)
+static enum expectation_kind expectations_read_kind(struct problems *problems, struct term name)
 {
     char word[TERM_ATOM_BYTES + 1];
     struct excerpt text;
@@ -54,11 +54,11 @@ void scenario_term_read_expectations(struct term term, struct expectations *expe
         return;
     }
     while (term_pairs_next(&pairs, &key, &value)) {
-        enum expectation_kind kind = read_kind(problems, key);
+        enum expectation_kind kind = expectations_read_kind(problems, key);
         if (kind == EXPECTATION_KINDS)
             continue;
         problems_enter_key(problems, expectation_name(kind));
-        read_expectation(problems, expectations, kind, value);
+        expectations_read_expectation(problems, expectations, kind, value);
         problems_leave(problems);
     }
 }
@@ -81,10 +81,10 @@ void build_expectations(const struct scenario *scenario, struct term_builder *bu
         term_build_nil(builder);
 }
 
-static void read_abort_name(struct reader *reader, struct term name)
+static void expectations_read_abort_name(struct reader *reader, struct term name)
 {
     struct scenario *scenario = reader->scenario;
-    enum expectation_kind kind = read_kind(reader->problems, name);
+    enum expectation_kind kind = expectations_read_kind(reader->problems, name);
     if (kind == EXPECTATION_KINDS)
         return;
     if (!expectations_have(&scenario->expectations, kind))
@@ -108,7 +108,7 @@ void read_abort_when(struct reader *reader, struct term value)
     }
     for (size_t i = 0; term_list_next(&list, &element); i++) {
         problems_enter_index(reader->problems, i);
-        read_abort_name(reader, element);
+        expectations_read_abort_name(reader, element);
         problems_leave(reader->problems);
     }
     if (!term_list_proper(&list))

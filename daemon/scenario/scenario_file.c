@@ -15,7 +15,7 @@
 #define SUFFIX ".json"
 
 /* Reads to the end, or to one byte more than a scenario may have. False: errno says why. */
-static bool read_all(int descriptor, struct buffer *content)
+static bool scenario_file_read_all(int descriptor, struct buffer *content)
 {
     const size_t most = SCENARIO_JSON_BYTES_MOST + 1;
     while (content->size < most) {
@@ -30,14 +30,14 @@ static bool read_all(int descriptor, struct buffer *content)
     return true;
 }
 
-static bool load(const char *path, struct buffer *content, struct problems *problems)
+static bool scenario_file_load(const char *path, struct buffer *content, struct problems *problems)
 {
     struct stat status;
     /* A pipe or a device would keep everybody waiting. */
     int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     bool opened = descriptor >= 0 && fstat(descriptor, &status) == 0;
     bool regular = opened && S_ISREG(status.st_mode);
-    bool loaded = regular && read_all(descriptor, content);
+    bool loaded = regular && scenario_file_read_all(descriptor, content);
     if (opened && !regular)
         problems_add(problems, "no_file", "%s is not a regular file", path);
     else if (!loaded)
@@ -52,7 +52,7 @@ struct scenario *scenario_file_read(const char *path, const struct scenario_sett
 {
     struct buffer content = {0};
     struct scenario *scenario = NULL;
-    if (load(path, &content, problems))
+    if (scenario_file_load(path, &content, problems))
         scenario = scenario_json_read((const char *)buffer_bytes(&content), content.size, settings, origin,
                                       problems);
     buffer_free(&content);
@@ -86,7 +86,7 @@ struct scenario *scenario_file_find(const char *folder, const char *name,
 }
 
 /* A list of characters, those of ASCII. */
-static bool read_characters(struct term term, char *name, size_t room)
+static bool scenario_file_read_characters(struct term term, char *name, size_t room)
 {
     struct term_list list;
     struct term element;
@@ -118,7 +118,7 @@ bool scenario_file_is_named(struct term term, char name[SCENARIO_FILE_NAME_BYTES
         name[size] = '\0';
     } else if (term_read_atom(parts[1], atom) && strlen(atom) <= SCENARIO_FILE_NAME_BYTES) {
         memcpy(name, atom, strlen(atom) + 1);
-    } else if (!read_characters(parts[1], name, SCENARIO_FILE_NAME_BYTES)) {
+    } else if (!scenario_file_read_characters(parts[1], name, SCENARIO_FILE_NAME_BYTES)) {
         name[0] = '\0';
     }
     return true;

@@ -26,7 +26,7 @@ bool is_module_function_extra(struct term term)
 }
 
 /* The library's own default funs, which its structs carry, mean our defaults: no node needs the library. */
-static bool is_library_default(struct term term)
+static bool hooks_is_library_default(struct term term)
 {
     static const char library[] = "Elixir.Supertester.";
     struct term module, function;
@@ -44,7 +44,7 @@ static bool is_library_default(struct term term)
 void read_hook(struct reader *reader, struct term value, int arity, struct term *hook)
 {
     struct excerpt text;
-    if (term_is_atom(value, "nil") || is_library_default(value))
+    if (term_is_atom(value, "nil") || hooks_is_library_default(value))
         return;
     if (fun_arity(value) != arity && !is_module_function_extra(value))
         problems_add(reader->problems, "wrong_type",

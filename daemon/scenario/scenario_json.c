@@ -8,7 +8,7 @@
 #include "scenario_json_private.h"
 #include "term/term_check.h"
 
-static void convert_threads(struct json_reader *reader, const json_t *value)
+static void json_convert_threads(struct json_reader *reader, const json_t *value)
 {
     if (json_is_array(value))
         json_convert_each(reader, value, json_convert_script);
@@ -17,7 +17,7 @@ static void convert_threads(struct json_reader *reader, const json_t *value)
 }
 
 /* Milliseconds, or the least and the most of them. */
-static void convert_range(struct json_reader *reader, const json_t *value)
+static void json_convert_range(struct json_reader *reader, const json_t *value)
 {
     size_t count = json_array_size(value);
     if (!json_is_array(value)) {
@@ -29,26 +29,26 @@ static void convert_range(struct json_reader *reader, const json_t *value)
         json_convert_data(reader, json_array_get(value, i));
 }
 
-static void convert_load(struct json_reader *reader, const json_t *value)
+static void json_convert_load(struct json_reader *reader, const json_t *value)
 {
     static const struct json_key keys[] = {
-        {"think_ms", convert_range}, {"arrival", json_convert_words}, {"ramp", json_convert_words}};
+        {"think_ms", json_convert_range}, {"arrival", json_convert_words}, {"ramp", json_convert_words}};
     json_convert_object(reader, value, keys, ARRAY_LENGTH(keys));
 }
 
-static void convert_choice(struct json_reader *reader, const json_t *value)
+static void json_convert_choice(struct json_reader *reader, const json_t *value)
 {
     static const struct json_key keys[] = {{"op", json_convert_operation}};
     json_convert_object(reader, value, keys, ARRAY_LENGTH(keys));
 }
 
-static void convert_mix(struct json_reader *reader, const json_t *value)
+static void json_convert_mix(struct json_reader *reader, const json_t *value)
 {
-    json_convert_each(reader, value, convert_choice);
+    json_convert_each(reader, value, json_convert_choice);
 }
 
 /* In their order, as the first that is missed is the one that is told: a keyword list. */
-static void convert_expectations(struct json_reader *reader, const json_t *value)
+static void json_convert_expectations(struct json_reader *reader, const json_t *value)
 {
     const char *key;
     json_t *limit;
@@ -76,17 +76,17 @@ static const struct json_key keys[] = {
     {"setup", json_convert_hook},
     {"target", json_convert_target},
     {"default_operation", json_convert_words},
-    {"threads", convert_threads},
-    {"load", convert_load},
+    {"threads", json_convert_threads},
+    {"load", json_convert_load},
     {"operations", json_convert_script},
-    {"mix", convert_mix},
+    {"mix", json_convert_mix},
     {"spread", json_convert_words},
     {"cast_sync_message", json_convert_term},
     {"invariant", json_convert_hook},
     {"cleanup", json_convert_hook},
     {"steady_state", json_convert_hook},
     {"chaos", json_convert_chaos},
-    {"performance_expectations", convert_expectations},
+    {"performance_expectations", json_convert_expectations},
     {"abort_when", json_convert_words},
     {"metadata", json_convert_metadata},
     {"events", json_convert_words},
@@ -97,7 +97,7 @@ static const struct json_key keys[] = {
 
 #define ATOM_CHARACTERS 255
 
-static bool fits_atom(const char *text)
+static bool json_fits_atom(const char *text)
 {
     size_t characters = 0;
     for (; *text; text++)
@@ -106,7 +106,7 @@ static bool fits_atom(const char *text)
 }
 
 /* How deep values are nested is bounded once for all that walks them; keys become atoms. */
-static bool is_bounded(const json_t *value, size_t depth, struct problems *problems)
+static bool json_is_bounded(const json_t *value, size_t depth, struct problems *problems)
 {
     const char *key;
     json_t *inner;
@@ -118,27 +118,27 @@ static bool is_bounded(const json_t *value, size_t depth, struct problems *probl
         json_array_foreach((json_t *)value, index, inner)
         {
             problems_enter_index(problems, index);
-            bounded = is_bounded(inner, depth + 1, problems) && bounded;
+            bounded = json_is_bounded(inner, depth + 1, problems) && bounded;
             problems_leave(problems);
         }
     } else if (bounded && json_is_object(value)) {
         json_object_foreach((json_t *)value, key, inner)
         {
-            if (!fits_atom(key)) {
+            if (!json_fits_atom(key)) {
                 problems_add(problems, "unknown_key", "has a key of more than %d characters",
                              ATOM_CHARACTERS);
                 bounded = false;
                 continue;
             }
             problems_enter_key(problems, key);
-            bounded = is_bounded(inner, depth + 1, problems) && bounded;
+            bounded = json_is_bounded(inner, depth + 1, problems) && bounded;
             problems_leave(problems);
         }
     }
     return bounded;
 }
 
-static json_t *parse(const char *json, size_t size, struct problems *problems)
+static json_t *json_parse(const char *json, size_t size, struct problems *problems)
 {
     json_error_t error;
     if (size > SCENARIO_JSON_BYTES_MOST) {
@@ -156,7 +156,7 @@ static json_t *parse(const char *json, size_t size, struct problems *problems)
     return root;
 }
 
-static void keep_origin(struct scenario_texts *texts, const struct scenario_origin *origin)
+static void json_keep_origin(struct scenario_texts *texts, const struct scenario_origin *origin)
 {
     snprintf(texts->caller_node, sizeof(texts->caller_node), "%s", origin->caller_node);
     snprintf(texts->own_node, sizeof(texts->own_node), "%s", origin->own_node);
@@ -166,10 +166,10 @@ static void keep_origin(struct scenario_texts *texts, const struct scenario_orig
 struct scenario *scenario_json_read(const char *json, size_t size, const struct scenario_settings *settings,
                                     const struct scenario_origin *origin, struct problems *problems)
 {
-    json_t *root = parse(json, size, problems);
+    json_t *root = json_parse(json, size, problems);
     for (size_t i = 0; root && settings && i < settings->count; i++)
         json_set(root, settings->items[i], problems);
-    if (!root || !is_bounded(root, 1, problems)) {
+    if (!root || !json_is_bounded(root, 1, problems)) {
         json_decref(root);
         return NULL;
     }
@@ -180,7 +180,7 @@ struct scenario *scenario_json_read(const char *json, size_t size, const struct 
     struct scenario *scenario = scenario_term_read(term_built(&builder), origin, problems);
     json_decref(root);
     texts->term = builder.bytes;
-    keep_origin(texts, origin);
+    json_keep_origin(texts, origin);
     if (scenario && problems->count) {
         scenario_free(scenario);
         scenario = NULL;

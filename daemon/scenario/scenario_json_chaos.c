@@ -8,7 +8,7 @@
 /* --- Values of arguments and options --- */
 
 /* Without a value nothing is given, which scenario_term says where something has to be. */
-static void convert_list(struct json_reader *reader, const json_t *value)
+static void json_chaos_convert_list(struct json_reader *reader, const json_t *value)
 {
     if (json_is_array(value))
         json_convert_term(reader, value);
@@ -17,18 +17,14 @@ static void convert_list(struct json_reader *reader, const json_t *value)
 }
 
 static json_convert *const converters[FAULT_TYPE_COUNT] = {
-    [FAULT_INTEGER] = json_convert_data,
-    [FAULT_FRACTION] = json_convert_data,
-    [FAULT_ATOM] = json_convert_name,
-    [FAULT_TERM] = json_convert_term,
-    [FAULT_LIST] = convert_list,
-    [FAULT_CRASH_SPEC] = json_convert_words,
-    [FAULT_NODE_NAME] = json_convert_words,
-    [FAULT_NODE_GROUPS] = json_convert_words,
+    [FAULT_INTEGER] = json_convert_data,    [FAULT_FRACTION] = json_convert_data,
+    [FAULT_ATOM] = json_convert_name,       [FAULT_TERM] = json_convert_term,
+    [FAULT_LIST] = json_chaos_convert_list, [FAULT_CRASH_SPEC] = json_convert_words,
+    [FAULT_NODE_NAME] = json_convert_words, [FAULT_NODE_GROUPS] = json_convert_words,
 };
 
-static void convert_option(struct json_reader *reader, const json_t *action,
-                           const struct fault_option *option)
+static void json_chaos_convert_option(struct json_reader *reader, const json_t *action,
+                                      const struct fault_option *option)
 {
     const char *name = fault_option_text(option->name);
     const json_t *value = json_object_get(action, name);
@@ -40,24 +36,26 @@ static void convert_option(struct json_reader *reader, const json_t *action,
 
 /* --- Chaos terms --- */
 
-static bool is_word(const json_t *value, const char *word)
+static bool json_chaos_is_word(const json_t *value, const char *word)
 {
     return json_is_string(value) && strcmp(json_string_value(value), word) == 0;
 }
 
-static const struct fault_kind *find_kind(const json_t *action)
+static const struct fault_kind *json_chaos_find_kind(const json_t *action)
 {
     size_t count;
     const struct fault_kind *kinds = fault_kinds(&count);
     for (size_t i = 0; i < count; i++)
-        if (is_word(json_object_get(action, "kind"), kinds[i].name) &&
-            (!kinds[i].resource || is_word(json_object_get(action, "resource"), kinds[i].resource)))
+        if (json_chaos_is_word(json_object_get(action, "kind"), kinds[i].name) &&
+            (!kinds[i].resource ||
+             json_chaos_is_word(json_object_get(action, "resource"), kinds[i].resource)))
             return &kinds[i];
     return NULL;
 }
 
 /* Appends [{Name, Value}], what is given of the options. */
-static void convert_options(struct json_reader *reader, const json_t *action, const struct fault_kind *kind)
+static void json_chaos_convert_options(struct json_reader *reader, const json_t *action,
+                                       const struct fault_kind *kind)
 {
     size_t count = 0;
     for (size_t i = 0; i < kind->option_count; i++)
@@ -69,13 +67,14 @@ static void convert_options(struct json_reader *reader, const json_t *action, co
             continue;
         term_build_tuple(reader->builder, 2);
         term_build_atom(reader->builder, name);
-        convert_option(reader, action, &kind->options[i]);
+        json_chaos_convert_option(reader, action, &kind->options[i]);
     }
     if (count)
         term_build_nil(reader->builder);
 }
 
-static void check_keys(struct json_reader *reader, const json_t *action, const struct fault_kind *kind)
+static void json_chaos_check_keys(struct json_reader *reader, const json_t *action,
+                                  const struct fault_kind *kind)
 {
     const char *known[FAULT_POSITIONAL + FAULT_OPTIONS + 2] = {"kind"};
     size_t count = 1;
@@ -89,7 +88,7 @@ static void check_keys(struct json_reader *reader, const json_t *action, const s
 }
 
 /* One of no kind that there is becomes {Kind} or {Kind, Resource}, to which scenario_term objects. */
-static void convert_unknown(struct json_reader *reader, const json_t *action)
+static void json_chaos_convert_unknown(struct json_reader *reader, const json_t *action)
 {
     const json_t *resource = json_object_get(action, "resource");
     term_build_tuple(reader->builder, resource ? 2 : 1);
@@ -99,11 +98,11 @@ static void convert_unknown(struct json_reader *reader, const json_t *action)
 }
 
 /* Appends {Kind[, Resource], Argument...[, Options]}. */
-static void convert_kind(struct json_reader *reader, const json_t *action)
+static void json_chaos_convert_kind(struct json_reader *reader, const json_t *action)
 {
-    const struct fault_kind *kind = find_kind(action);
+    const struct fault_kind *kind = json_chaos_find_kind(action);
     if (!kind) {
-        convert_unknown(reader, action);
+        json_chaos_convert_unknown(reader, action);
         return;
     }
     size_t arity = 1U + (kind->resource != NULL) + kind->argument_count + kind->has_options;
@@ -112,16 +111,16 @@ static void convert_kind(struct json_reader *reader, const json_t *action)
     if (kind->resource)
         term_build_atom(reader->builder, kind->resource);
     for (size_t i = 0; i < kind->argument_count; i++)
-        convert_option(reader, action, &kind->arguments[i]);
+        json_chaos_convert_option(reader, action, &kind->arguments[i]);
     if (kind->has_options)
-        convert_options(reader, action, kind);
-    check_keys(reader, action, kind);
+        json_chaos_convert_options(reader, action, kind);
+    json_chaos_check_keys(reader, action, kind);
 }
 
-static void convert_chaos_term(struct json_reader *reader, const json_t *value)
+static void json_chaos_convert_chaos_term(struct json_reader *reader, const json_t *value)
 {
     if (json_object_get(value, "kind")) {
-        convert_kind(reader, value);
+        json_chaos_convert_kind(reader, value);
         return;
     }
     problems_add(reader->problems, "invalid_action",
@@ -135,7 +134,7 @@ static void convert_chaos_term(struct json_reader *reader, const json_t *value)
 /* --- Scheduled actions --- */
 
 /* {"children": target}, {"child": target} */
-static bool convert_children(struct json_reader *reader, const json_t *value)
+static bool json_chaos_convert_children(struct json_reader *reader, const json_t *value)
 {
     const json_t *target = NULL;
     const char *only = json_only_key(value, &target);
@@ -148,7 +147,7 @@ static bool convert_children(struct json_reader *reader, const json_t *value)
 }
 
 /* {"application": name[, "node": node]}, {"module": name[, "node": node]}, {"node": node} */
-static bool convert_place(struct json_reader *reader, const json_t *value)
+static bool json_chaos_convert_place(struct json_reader *reader, const json_t *value)
 {
     static const char *const tags[] = {"application", "module"};
     const json_t *node = json_object_get(value, "node");
@@ -172,19 +171,20 @@ static bool convert_place(struct json_reader *reader, const json_t *value)
     return true;
 }
 
-static void convert_chaos_target(struct json_reader *reader, const json_t *value)
+static void json_chaos_convert_chaos_target(struct json_reader *reader, const json_t *value)
 {
-    if (!convert_children(reader, value) && !convert_place(reader, value))
+    if (!json_chaos_convert_children(reader, value) && !json_chaos_convert_place(reader, value))
         json_convert_target(reader, value);
 }
 
-static void convert_action(struct json_reader *reader, const json_t *value)
+static void json_chaos_convert_action(struct json_reader *reader, const json_t *value)
 {
-    static const struct json_key keys[] = {{"action", convert_chaos_term}, {"target", convert_chaos_target}};
+    static const struct json_key keys[] = {{"action", json_chaos_convert_chaos_term},
+                                           {"target", json_chaos_convert_chaos_target}};
     if (json_object_get(value, "action"))
         json_convert_object(reader, value, keys, ARRAY_LENGTH(keys));
     else
-        convert_chaos_term(reader, value);
+        json_chaos_convert_chaos_term(reader, value);
 }
 
 void json_convert_chaos(struct json_reader *reader, const json_t *value)
@@ -192,9 +192,9 @@ void json_convert_chaos(struct json_reader *reader, const json_t *value)
     bool is_hook = json_is_null(value) || json_is_text(value) || json_object_get(value, "function");
     bool is_action = json_object_get(value, "kind") || json_object_get(value, "action");
     if (json_is_array(value))
-        json_convert_each(reader, value, convert_action);
+        json_convert_each(reader, value, json_chaos_convert_action);
     else if (is_hook && !is_action)
         json_convert_hook(reader, value);
     else
-        convert_action(reader, value);
+        json_chaos_convert_action(reader, value);
 }

@@ -14,7 +14,7 @@ struct step {
 };
 
 /* Takes the first step off; false when there is none there. */
-static bool next_step(const char **path, struct step *step)
+static bool setting_next_step(const char **path, struct step *step)
 {
     const char *at = *path;
     *step = (struct step){0};
@@ -35,13 +35,13 @@ static bool next_step(const char **path, struct step *step)
 }
 
 /* The value behind a step, NULL when there is none. */
-static json_t *value_at(json_t *value, const struct step *step)
+static json_t *setting_value_at(json_t *value, const struct step *step)
 {
     return step->key ? json_object_get(value, step->key) : json_array_get(value, step->index);
 }
 
 /* An object gets a key that it has not, an array no element. Takes the value over. */
-static bool set_at(json_t *value, const struct step *step, json_t *setting)
+static bool setting_set_at(json_t *value, const struct step *step, json_t *setting)
 {
     if (step->key && json_is_object(value))
         return json_object_set_new(value, step->key, setting) == 0;
@@ -51,29 +51,29 @@ static bool set_at(json_t *value, const struct step *step, json_t *setting)
     return false;
 }
 
-static json_t *parse_value(const char *text)
+static json_t *setting_parse_value(const char *text)
 {
     json_t *value = json_loads(text, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
     return value ? value : json_string(text);
 }
 
 /* Walks to the last step, making objects on the way where there is nothing yet. Takes the value over. */
-static bool set_path(json_t *root, const char *path, json_t *setting)
+static bool setting_set_path(json_t *root, const char *path, json_t *setting)
 {
     json_t *value = root;
     struct step step;
     for (;;) {
-        if (!next_step(&path, &step))
+        if (!setting_next_step(&path, &step))
             break;
         if (!*path) {
-            bool done = set_at(value, &step, setting);
+            bool done = setting_set_at(value, &step, setting);
             free(step.key);
             return done;
         }
-        json_t *inner = value_at(value, &step);
+        json_t *inner = setting_value_at(value, &step);
         if (!inner && step.key && json_is_object(value)) {
             json_object_set_new(value, step.key, json_object());
-            inner = value_at(value, &step);
+            inner = setting_value_at(value, &step);
         }
         free(step.key);
         value = inner;
@@ -92,10 +92,10 @@ void json_set(json_t *root, const char *setting, struct problems *problems)
         return;
     }
     char *path = memory_format("%.*s", (int)(equals - setting), setting);
-    json_t *value = parse_value(equals + 1);
+    json_t *value = setting_parse_value(equals + 1);
     if (!value)
         problems_add(problems, "syntax", "%s has a value that is not UTF-8", path);
-    else if (!set_path(root, path, value))
+    else if (!setting_set_path(root, path, value))
         problems_add(problems, "no_place", "there is no %s in the file to be set", path);
     free(path);
 }

@@ -4,13 +4,13 @@
 #include "scenario_json_private.h"
 
 /* What stands in for a message, a name or a word, and for a hook. */
-static void build_stand_in(struct json_reader *reader)
+static void json_value_build_stand_in(struct json_reader *reader)
 {
     term_build_atom(reader->builder, "text");
 }
 
 /* Until it is known what a text means it is shown as it is. */
-static void build_text_stand_in(struct json_reader *reader, const char *text)
+static void json_value_build_text_stand_in(struct json_reader *reader, const char *text)
 {
     struct term_builder atom = {0};
     struct term term;
@@ -18,11 +18,11 @@ static void build_text_stand_in(struct json_reader *reader, const char *text)
     if (term_build_done(&atom, &term))
         term_build_term(reader->builder, term);
     else
-        build_stand_in(reader);
+        json_value_build_stand_in(reader);
     term_build_free(&atom);
 }
 
-static void build_hook_stand_in(struct json_reader *reader)
+static void json_value_build_hook_stand_in(struct json_reader *reader)
 {
     term_build_tuple(reader->builder, 3);
     term_build_atom(reader->builder, "harnessd");
@@ -95,8 +95,8 @@ void json_convert_each(struct json_reader *reader, const json_t *value, json_con
 }
 
 /* As a map, `other` being the converter of keys that are not in the table. */
-static void convert_map(struct json_reader *reader, const json_t *object, const struct json_key *keys,
-                        size_t count, json_convert *other)
+static void json_value_convert_map(struct json_reader *reader, const json_t *object,
+                                   const struct json_key *keys, size_t count, json_convert *other)
 {
     const char *key;
     json_t *value;
@@ -119,14 +119,14 @@ void json_convert_object(struct json_reader *reader, const json_t *value, const 
                          size_t count)
 {
     if (json_is_object(value))
-        convert_map(reader, value, keys, count, json_convert_data);
+        json_value_convert_map(reader, value, keys, count, json_convert_data);
     else
         json_convert_data(reader, value);
 }
 
 /* --- Data and words --- */
 
-static void convert_scalar(struct json_reader *reader, const json_t *value)
+static void json_value_convert_scalar(struct json_reader *reader, const json_t *value)
 {
     switch (json_typeof(value)) {
     case JSON_STRING:
@@ -152,9 +152,9 @@ void json_convert_data(struct json_reader *reader, const json_t *value)
     if (json_is_array(value))
         json_convert_each(reader, value, json_convert_data);
     else if (json_is_object(value))
-        convert_map(reader, value, NULL, 0, json_convert_data);
+        json_value_convert_map(reader, value, NULL, 0, json_convert_data);
     else
-        convert_scalar(reader, value);
+        json_value_convert_scalar(reader, value);
 }
 
 void json_convert_metadata(struct json_reader *reader, const json_t *value)
@@ -164,12 +164,12 @@ void json_convert_metadata(struct json_reader *reader, const json_t *value)
     else if (json_is_array(value))
         json_convert_each(reader, value, json_convert_metadata);
     else if (json_is_object(value))
-        convert_map(reader, value, NULL, 0, json_convert_metadata);
+        json_value_convert_map(reader, value, NULL, 0, json_convert_metadata);
     else
-        convert_scalar(reader, value);
+        json_value_convert_scalar(reader, value);
 }
 
-static void convert_atom(struct json_reader *reader, const char *text)
+static void json_value_convert_atom(struct json_reader *reader, const char *text)
 {
     struct term_builder atom = {0};
     struct term term;
@@ -178,7 +178,7 @@ static void convert_atom(struct json_reader *reader, const char *text)
         term_build_term(reader->builder, term);
     } else {
         problems_add(reader->problems, "out_of_range", "is too long for an atom");
-        build_stand_in(reader);
+        json_value_build_stand_in(reader);
     }
     term_build_free(&atom);
 }
@@ -188,10 +188,10 @@ void json_convert_words(struct json_reader *reader, const json_t *value)
     const json_t *inner = NULL;
     const char *only = json_only_key(value, &inner);
     if (json_is_string(value)) {
-        convert_atom(reader, json_string_value(value));
+        json_value_convert_atom(reader, json_string_value(value));
     } else if (only) {
         term_build_tuple(reader->builder, 2);
-        convert_atom(reader, only);
+        json_value_convert_atom(reader, only);
         json_convert_words(reader, inner);
     } else if (json_is_array(value)) {
         json_convert_each(reader, value, json_convert_words);
@@ -202,7 +202,7 @@ void json_convert_words(struct json_reader *reader, const json_t *value)
 
 /* --- Texts --- */
 
-static bool find_language(const char *name, enum scenario_language *language)
+static bool json_value_find_language(const char *name, enum scenario_language *language)
 {
     for (size_t i = 0; name && i < LANGUAGE_COUNT; i++) {
         if (strcmp(scenario_language_names[i], name) != 0)
@@ -217,23 +217,23 @@ bool json_is_text(const json_t *value)
 {
     const json_t *text = NULL;
     enum scenario_language language;
-    return find_language(json_only_key(value, &text), &language);
+    return json_value_find_language(json_only_key(value, &text), &language);
 }
 
 /* Appends the stand-in, and remembers what for. */
-static void convert_text(struct json_reader *reader, const json_t *value, bool is_hook)
+static void json_value_convert_text(struct json_reader *reader, const json_t *value, bool is_hook)
 {
     const json_t *text = NULL;
     enum scenario_language language = LANGUAGE_ERLANG;
     const char *name = json_only_key(value, &text);
     size_t start = reader->builder->bytes.size;
-    (void)find_language(name, &language);
+    (void)json_value_find_language(name, &language);
     if (is_hook)
-        build_hook_stand_in(reader);
+        json_value_build_hook_stand_in(reader);
     else if (json_is_string(text))
-        build_text_stand_in(reader, json_string_value(text));
+        json_value_build_text_stand_in(reader, json_string_value(text));
     else
-        build_stand_in(reader);
+        json_value_build_stand_in(reader);
     if (!json_is_string(text)) {
         problems_enter_key(reader->problems, name);
         problems_add(reader->problems, "wrong_type", "must be a text in %s",
@@ -250,35 +250,35 @@ static void convert_text(struct json_reader *reader, const json_t *value, bool i
 void json_convert_term(struct json_reader *reader, const json_t *value)
 {
     if (json_is_text(value)) {
-        convert_text(reader, value, false);
+        json_value_convert_text(reader, value, false);
     } else if (json_is_array(value)) {
         json_convert_each(reader, value, json_convert_term);
     } else if (json_is_string(value) || json_is_object(value)) {
         problems_add(reader->problems, "wrong_type",
                      "must be a term: {\"erlang\": \"...\"} or {\"elixir\": \"...\"}, a number, true, false, "
                      "null, or a list of terms");
-        build_stand_in(reader);
+        json_value_build_stand_in(reader);
     } else {
-        convert_scalar(reader, value);
+        json_value_convert_scalar(reader, value);
     }
 }
 
 void json_convert_name(struct json_reader *reader, const json_t *value)
 {
     if (json_is_string(value)) {
-        convert_atom(reader, json_string_value(value));
+        json_value_convert_atom(reader, json_string_value(value));
     } else if (json_is_text(value)) {
-        convert_text(reader, value, false);
+        json_value_convert_text(reader, value, false);
     } else {
         problems_add(reader->problems, "wrong_type",
                      "must be a name, a string, or {\"elixir\": \"My.Name\"}");
-        build_stand_in(reader);
+        json_value_build_stand_in(reader);
     }
 }
 
 /* --- Hooks --- */
 
-static void convert_extra(struct json_reader *reader, const json_t *value)
+static void json_value_convert_extra(struct json_reader *reader, const json_t *value)
 {
     if (json_is_array(value)) {
         json_convert_term(reader, value);
@@ -290,10 +290,11 @@ static void convert_extra(struct json_reader *reader, const json_t *value)
 }
 
 /* Appends {Module, Function, ExtraArguments}. */
-static void convert_function(struct json_reader *reader, const json_t *value)
+static void json_value_convert_function(struct json_reader *reader, const json_t *value)
 {
     static const char *const keys[] = {"module", "function", "extra_args"};
-    static json_convert *const converters[] = {json_convert_name, json_convert_name, convert_extra};
+    static json_convert *const converters[] = {json_convert_name, json_convert_name,
+                                               json_value_convert_extra};
     term_build_tuple(reader->builder, ARRAY_LENGTH(keys));
     for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
         json_convert_at(reader, keys[i], json_object_get(value, keys[i]), converters[i]);
@@ -305,23 +306,23 @@ void json_convert_hook(struct json_reader *reader, const json_t *value)
     if (json_is_null(value)) {
         term_build_atom(reader->builder, "nil");
     } else if (json_is_text(value)) {
-        convert_text(reader, value, true);
+        json_value_convert_text(reader, value, true);
     } else if (json_object_get(value, "module") || json_object_get(value, "function")) {
-        convert_function(reader, value);
+        json_value_convert_function(reader, value);
     } else {
         problems_add(reader->problems, "wrong_type",
                      "must be a hook: {\"erlang\": \"fun...\"}, {\"elixir\": \"fn...\"}, or "
                      "{\"module\": \"m\", \"function\": \"f\", \"extra_args\": []}");
-        build_hook_stand_in(reader);
+        json_value_build_hook_stand_in(reader);
     }
 }
 
 /* --- Targets --- */
 
-static void convert_node(struct json_reader *reader, const json_t *value)
+static void json_value_convert_node(struct json_reader *reader, const json_t *value)
 {
     if (json_is_string(value)) {
-        convert_atom(reader, json_string_value(value));
+        json_value_convert_atom(reader, json_string_value(value));
         return;
     }
     problems_add(reader->problems, "wrong_type", "must be the name of a node, a string");
@@ -334,13 +335,13 @@ static const struct target_form {
     const char *keys[2];
     json_convert *converters[2];
 } target_forms[] = {
-    {NULL, {"name", "node"}, {json_convert_name, convert_node}},
+    {NULL, {"name", "node"}, {json_convert_name, json_value_convert_node}},
     {"global", {"global"}, {json_convert_term}},
     {"via", {"via", "name"}, {json_convert_name, json_convert_term}},
 };
 
 /* A form has all its keys, and no other. */
-static bool has_form(const json_t *value, const struct target_form *form)
+static bool json_value_has_form(const json_t *value, const struct target_form *form)
 {
     const char *key;
     json_t *inner;
@@ -352,7 +353,8 @@ static bool has_form(const json_t *value, const struct target_form *form)
     return count == 0;
 }
 
-static void convert_form(struct json_reader *reader, const json_t *value, const struct target_form *form)
+static void json_value_convert_form(struct json_reader *reader, const json_t *value,
+                                    const struct target_form *form)
 {
     size_t count = form->keys[1] ? 2 : 1;
     term_build_tuple(reader->builder, count + (form->tag != NULL));
@@ -362,7 +364,7 @@ static void convert_form(struct json_reader *reader, const json_t *value, const 
         json_convert_at(reader, form->keys[i], json_object_get(value, form->keys[i]), form->converters[i]);
 }
 
-static void convert_one_target(struct json_reader *reader, const json_t *value)
+static void json_value_convert_one_target(struct json_reader *reader, const json_t *value)
 {
     const json_t *name = NULL;
     const char *only = json_only_key(value, &name);
@@ -379,20 +381,20 @@ static void convert_one_target(struct json_reader *reader, const json_t *value)
         return;
     }
     for (size_t i = 0; i < ARRAY_LENGTH(target_forms); i++) {
-        if (!has_form(value, &target_forms[i]))
+        if (!json_value_has_form(value, &target_forms[i]))
             continue;
-        convert_form(reader, value, &target_forms[i]);
+        json_value_convert_form(reader, value, &target_forms[i]);
         return;
     }
     problems_add(reader->problems, "invalid_target",
                  "must be a name, {\"name\": name, \"node\": \"app@host\"}, {\"global\": term}, or "
                  "{\"via\": module, \"name\": term}");
-    build_stand_in(reader);
+    json_value_build_stand_in(reader);
 }
 
 void json_convert_target(struct json_reader *reader, const json_t *value)
 {
-    json_convert_each(reader, value, convert_one_target);
+    json_convert_each(reader, value, json_value_convert_one_target);
 }
 
 /* --- Operations --- */
@@ -420,7 +422,7 @@ void json_convert_operation(struct json_reader *reader, const json_t *value)
         json_convert_at(reader, only, inner, operations[i].convert);
         return;
     }
-    build_stand_in(reader);
+    json_value_build_stand_in(reader);
     if (only)
         problems_add_unknown(reader->problems, only, names, ARRAY_LENGTH(operations), "operations");
     else

@@ -19,7 +19,7 @@ enum form { FORM_THREADS = 1, FORM_RATE = 2, FORM_STAGED_THREADS = 4, FORM_STAGE
 #define FORMS_OPEN (FORM_RATE | FORM_STAGED_RATE)
 #define FORMS_STAGED (FORM_STAGED_THREADS | FORM_STAGED_RATE)
 
-static bool read_rate(struct reader *reader, struct term value, bool positive, double *rate)
+static bool load_read_rate(struct reader *reader, struct term value, bool positive, double *rate)
 {
     struct excerpt text;
     if (!term_read_number(value, rate) || !(*rate >= 0) || (positive && *rate == 0) || *rate > MAX_RATE) {
@@ -31,7 +31,7 @@ static bool read_rate(struct reader *reader, struct term value, bool positive, d
     return true;
 }
 
-static struct plan_stage *only_stage(struct reader *reader)
+static struct plan_stage *load_only_stage(struct reader *reader)
 {
     struct load_plan *load = &reader->scenario->load;
     if (!load->stages) {
@@ -41,24 +41,24 @@ static struct plan_stage *only_stage(struct reader *reader)
     return &load->stages[0];
 }
 
-static void read_load_threads(struct reader *reader, struct term value)
+static void load_read_load_threads(struct reader *reader, struct term value)
 {
     struct load_plan *load = &reader->scenario->load;
     (void)read_whole(reader, value, 1, UINT32_MAX, "threads", &load->threads);
 }
 
-static void read_iterations(struct reader *reader, struct term value)
+static void load_read_iterations(struct reader *reader, struct term value)
 {
     (void)read_whole(reader, value, 1, INT64_MAX, "iterations", &reader->scenario->load.iterations);
 }
 
-static void read_duration(struct reader *reader, struct term value)
+static void load_read_duration(struct reader *reader, struct term value)
 {
-    read_milliseconds(reader, value, &only_stage(reader)->duration_ms);
+    read_milliseconds(reader, value, &load_only_stage(reader)->duration_ms);
 }
 
 /* Milliseconds, or {Low, High} to draw them from. */
-static void read_think(struct reader *reader, struct term value)
+static void load_read_think(struct reader *reader, struct term value)
 {
     struct load_plan *load = &reader->scenario->load;
     struct term pair[2] = {value, value};
@@ -71,12 +71,12 @@ static void read_think(struct reader *reader, struct term value)
         load->think_high_ms = load->think_low_ms;
 }
 
-static void read_load_rate(struct reader *reader, struct term value)
+static void load_read_load_rate(struct reader *reader, struct term value)
 {
-    (void)read_rate(reader, value, true, &only_stage(reader)->level);
+    (void)load_read_rate(reader, value, true, &load_only_stage(reader)->level);
 }
 
-static void read_arrival(struct reader *reader, struct term value)
+static void load_read_arrival(struct reader *reader, struct term value)
 {
     struct excerpt text;
     struct load_plan *load = &reader->scenario->load;
@@ -87,17 +87,17 @@ static void read_arrival(struct reader *reader, struct term value)
                      excerpt(&text, value));
 }
 
-static void read_max_in_flight(struct reader *reader, struct term value)
+static void load_read_max_in_flight(struct reader *reader, struct term value)
 {
     (void)read_whole(reader, value, 1, UINT32_MAX, "operations", &reader->scenario->load.max_in_flight);
 }
 
-static void read_max_queued(struct reader *reader, struct term value)
+static void load_read_max_queued(struct reader *reader, struct term value)
 {
     (void)read_whole(reader, value, 0, MAX_QUEUED, "arrivals", &reader->scenario->load.max_queued);
 }
 
-static void read_ramp(struct reader *reader, struct term value)
+static void load_read_ramp(struct reader *reader, struct term value)
 {
     struct excerpt text;
     struct load_plan *load = &reader->scenario->load;
@@ -110,27 +110,27 @@ static void read_ramp(struct reader *reader, struct term value)
 /* --- Stages --- */
 
 /* What the keys of one stage are read into. */
-static struct plan_stage *last_stage(struct reader *reader)
+static struct plan_stage *load_last_stage(struct reader *reader)
 {
     struct load_plan *load = &reader->scenario->load;
     return &load->stages[load->stage_count - 1];
 }
 
-static void read_stage_duration(struct reader *reader, struct term value)
+static void load_read_stage_duration(struct reader *reader, struct term value)
 {
-    read_milliseconds(reader, value, &last_stage(reader)->duration_ms);
+    read_milliseconds(reader, value, &load_last_stage(reader)->duration_ms);
 }
 
-static void read_stage_threads(struct reader *reader, struct term value)
+static void load_read_stage_threads(struct reader *reader, struct term value)
 {
     uint64_t threads = 0;
     if (read_whole(reader, value, 0, UINT32_MAX, "threads", &threads))
-        last_stage(reader)->level = (double)threads;
+        load_last_stage(reader)->level = (double)threads;
 }
 
-static void read_stage_rate(struct reader *reader, struct term value)
+static void load_read_stage_rate(struct reader *reader, struct term value)
 {
-    (void)read_rate(reader, value, false, &last_stage(reader)->level);
+    (void)load_read_rate(reader, value, false, &load_last_stage(reader)->level);
 }
 
 static const struct reader_key thread_stage_keys[] = {
@@ -139,12 +139,12 @@ static const struct reader_key thread_stage_keys[] = {
               .unit = "ms",
               .is_required = true,
               .text = "How long the stage lasts."},
-     .read = read_stage_duration},
+     .read = load_read_stage_duration},
     {.help = {.name = "threads",
               .type = "non_neg_integer()",
               .is_required = true,
               .text = "Threads at the end of the stage, or all the time with a `ramp` in steps."},
-     .read = read_stage_threads},
+     .read = load_read_stage_threads},
 };
 
 static const struct reader_key rate_stage_keys[] = {
@@ -153,16 +153,16 @@ static const struct reader_key rate_stage_keys[] = {
               .unit = "ms",
               .is_required = true,
               .text = "How long the stage lasts."},
-     .read = read_stage_duration},
+     .read = load_read_stage_duration},
     {.help = {.name = "rate",
               .type = "number()",
               .unit = "operations/s",
               .is_required = true,
               .text = "Arrivals at the end of the stage, or all the time with a `ramp` in steps."},
-     .read = read_stage_rate},
+     .read = load_read_stage_rate},
 };
 
-static void read_stage(struct reader *reader, struct term value, bool of_threads)
+static void load_read_stage(struct reader *reader, struct term value, bool of_threads)
 {
     const struct reader_key *keys = of_threads ? thread_stage_keys : rate_stage_keys;
     struct term values[READER_KEYS];
@@ -175,7 +175,7 @@ static void read_stage(struct reader *reader, struct term value, bool of_threads
                      excerpt(&text, value));
 }
 
-static void read_stages(struct reader *reader, struct term value, bool of_threads)
+static void load_read_stages(struct reader *reader, struct term value, bool of_threads)
 {
     struct load_plan *load = &reader->scenario->load;
     struct term_list list;
@@ -193,9 +193,9 @@ static void read_stages(struct reader *reader, struct term value, bool of_thread
     load->is_staged = true;
     for (size_t i = 0; term_list_next(&list, &element); i++) {
         problems_enter_index(reader->problems, i);
-        read_stage(reader, element, of_threads);
+        load_read_stage(reader, element, of_threads);
         problems_leave(reader->problems);
-        most = fmax(most, last_stage(reader)->level);
+        most = fmax(most, load_last_stage(reader)->level);
     }
     if (!term_list_proper(&list))
         problems_add(reader->problems, "wrong_type", "must be a proper list");
@@ -204,14 +204,14 @@ static void read_stages(struct reader *reader, struct term value, bool of_thread
                      of_threads ? "threads" : "operations a second");
 }
 
-static void read_thread_stages(struct reader *reader, struct term value)
+static void load_read_thread_stages(struct reader *reader, struct term value)
 {
-    read_stages(reader, value, true);
+    load_read_stages(reader, value, true);
 }
 
-static void read_rate_stages(struct reader *reader, struct term value)
+static void load_read_rate_stages(struct reader *reader, struct term value)
 {
-    read_stages(reader, value, false);
+    load_read_stages(reader, value, false);
 }
 
 /* --- The load --- */
@@ -223,30 +223,30 @@ static const struct reader_key load_keys[KEY_COUNT] = {
         {.help = {.name = "threads",
                   .type = "pos_integer()",
                   .text = "Virtual threads, each of which starts an operation when its last one has ended."},
-         .read = read_load_threads,
+         .read = load_read_load_threads,
          .forms = FORM_THREADS},
     [KEY_RATE] = {.help = {.name = "rate",
                            .type = "number()",
                            .unit = "operations/s",
                            .text = "Arrivals, whether other operations have ended or not."},
-                  .read = read_load_rate,
+                  .read = load_read_load_rate,
                   .forms = FORM_RATE},
     [KEY_STAGES] = {.help = {.name = "stages",
                              .type = "[stage()]",
                              .text = "What the threads or the rate go through, one after the other."},
-                    .read = read_thread_stages,
+                    .read = load_read_thread_stages,
                     .forms = FORMS_STAGED},
     [KEY_ITERATIONS] = {.help = {.name = "iterations",
                                  .type = "pos_integer()",
                                  .text = "How often each thread does its `operations`, or how many of a "
                                          "`mix` it does; instead of `duration_ms`."},
-                        .read = read_iterations,
+                        .read = load_read_iterations,
                         .forms = FORM_THREADS},
     [KEY_DURATION] = {.help = {.name = "duration_ms",
                                .type = "pos_integer()",
                                .unit = "ms",
                                .text = "How long operations are started; what is under way then is awaited."},
-                      .read = read_duration,
+                      .read = load_read_duration,
                       .forms = FORM_THREADS | FORM_RATE},
     {.help = {.name = "think_ms",
               .type = "non_neg_integer() | {Low, High}",
@@ -254,34 +254,34 @@ static const struct reader_key load_keys[KEY_COUNT] = {
               .fallback = TERM_CONSTANT_INTEGER(0),
               .text = "Time of a thread between two operations. It begins somewhere in its first thinking, "
                       "so that threads do not march in step."},
-     .read = read_think,
+     .read = load_read_think,
      .forms = FORMS_CLOSED},
     {.help = {.name = "arrival",
               .type = "constant | poisson",
               .fallback = TERM_CONSTANT_ATOM("constant"),
               .text = "Whether arrivals are evenly spaced, or those of a Poisson process."},
-     .read = read_arrival,
+     .read = load_read_arrival,
      .forms = FORMS_OPEN},
     {.help = {.name = "max_in_flight",
               .type = "pos_integer()",
               .unit = "operations",
               .fallback = TERM_CONSTANT_INTEGER(1000),
               .text = "An arrival that finds so many under way waits."},
-     .read = read_max_in_flight,
+     .read = load_read_max_in_flight,
      .forms = FORMS_OPEN},
     {.help = {.name = "max_queued",
               .type = "non_neg_integer()",
               .unit = "arrivals",
               .fallback = TERM_CONSTANT_INTEGER(100000),
               .text = "An arrival that finds so many waiting is dropped."},
-     .read = read_max_queued,
+     .read = load_read_max_queued,
      .forms = FORMS_OPEN},
     {.help = {.name = "ramp",
               .type = "linear | step",
               .fallback = TERM_CONSTANT_ATOM("linear"),
               .text = "Whether a stage goes from the level of the one before, the first from 0, to its own, "
                       "or has it all the time."},
-     .read = read_ramp,
+     .read = load_read_ramp,
      .forms = FORMS_STAGED},
 };
 
@@ -319,7 +319,7 @@ const struct help_table help_of_thread_stages =
 const struct help_table help_of_rate_stages =
     HELP_TABLE("rate_stage", "Keys of a stage of a rate", rate_stage_keys);
 
-static const char *form_name(enum form form)
+static const char *load_form_name(enum form form)
 {
     size_t i = 0;
     while (forms[i].form != form)
@@ -327,7 +327,7 @@ static const char *form_name(enum form form)
     return forms[i].name;
 }
 
-static enum form find_form(const struct term values[READER_KEYS])
+static enum form load_find_form(const struct term values[READER_KEYS])
 {
     struct term_list list;
     struct term stage, value;
@@ -340,14 +340,14 @@ static enum form find_form(const struct term values[READER_KEYS])
 }
 
 /* Takes out the values of keys that do not go with the form. */
-static void check_form(struct reader *reader, enum form form, struct term values[READER_KEYS])
+static void load_check_form(struct reader *reader, enum form form, struct term values[READER_KEYS])
 {
     for (size_t i = 0; i < KEY_COUNT; i++) {
         if (!values[i].data || (load_keys[i].forms & form))
             continue;
         values[i] = (struct term){0};
         problems_enter_key(reader->problems, load_keys[i].help.name);
-        problems_add(reader->problems, "conflict", "does not go with %s", form_name(form));
+        problems_add(reader->problems, "conflict", "does not go with %s", load_form_name(form));
         problems_leave(reader->problems);
     }
     bool iterates = values[KEY_ITERATIONS].data, lasts = values[KEY_DURATION].data;
@@ -374,8 +374,8 @@ void read_load(struct reader *reader, struct term value)
                      excerpt(&text, value));
         return;
     }
-    enum form form = find_form(values);
-    check_form(reader, form, values);
+    enum form form = load_find_form(values);
+    load_check_form(reader, form, values);
     if (form & FORMS_OPEN)
         load->model = LOAD_OPEN;
     for (size_t i = 0; i < KEY_COUNT; i++) {
@@ -383,14 +383,14 @@ void read_load(struct reader *reader, struct term value)
         if (!(key.forms & form))
             continue;
         if (i == KEY_STAGES && form == FORM_STAGED_RATE)
-            key.read = read_rate_stages;
+            key.read = load_read_rate_stages;
         reader_read(reader, &key, 1, &values[i]);
     }
     if (form == FORM_THREADS && load->stages)
         load->stages[0].level = (double)load->threads;
 }
 
-static void build_level(const struct load_plan *load, double level, struct term_builder *builder)
+static void load_build_level(const struct load_plan *load, double level, struct term_builder *builder)
 {
     term_build_key(builder, load->model == LOAD_OPEN ? "rate" : "threads");
     if (level == floor(level))
@@ -399,20 +399,20 @@ static void build_level(const struct load_plan *load, double level, struct term_
         term_build_float(builder, level);
 }
 
-static void build_number(const char *key, uint64_t number, struct term_builder *builder)
+static void load_build_number(const char *key, uint64_t number, struct term_builder *builder)
 {
     term_build_key(builder, key);
     term_build_unsigned(builder, number);
 }
 
-static void build_stages(const struct load_plan *load, struct term_builder *builder)
+static void load_build_stages(const struct load_plan *load, struct term_builder *builder)
 {
     term_build_key(builder, "stages");
     term_build_list(builder, load->stage_count);
     for (size_t i = 0; i < load->stage_count; i++) {
         term_build_map(builder, 2);
-        build_number("duration_ms", load->stages[i].duration_ms, builder);
-        build_level(load, load->stages[i].level, builder);
+        load_build_number("duration_ms", load->stages[i].duration_ms, builder);
+        load_build_level(load, load->stages[i].level, builder);
     }
     term_build_nil(builder);
     term_build_key(builder, "ramp");
@@ -428,13 +428,13 @@ void build_load(const struct scenario *scenario, struct term_builder *builder)
     }
     term_build_map(builder, load->model == LOAD_OPEN ? 5 : 3);
     if (load->is_staged) {
-        build_stages(load, builder);
+        load_build_stages(load, builder);
     } else if (load->iterations) {
-        build_number("threads", load->threads, builder);
-        build_number("iterations", load->iterations, builder);
+        load_build_number("threads", load->threads, builder);
+        load_build_number("iterations", load->iterations, builder);
     } else {
-        build_level(load, load->stages[0].level, builder);
-        build_number("duration_ms", load->stages[0].duration_ms, builder);
+        load_build_level(load, load->stages[0].level, builder);
+        load_build_number("duration_ms", load->stages[0].duration_ms, builder);
     }
     if (load->model == LOAD_CLOSED) {
         term_build_key(builder, "think_ms");
@@ -445,28 +445,28 @@ void build_load(const struct scenario *scenario, struct term_builder *builder)
     }
     term_build_key(builder, "arrival");
     term_build_atom(builder, load->arrival == ARRIVAL_POISSON ? "poisson" : "constant");
-    build_number("max_in_flight", load->max_in_flight, builder);
-    build_number("max_queued", load->max_queued, builder);
+    load_build_number("max_in_flight", load->max_in_flight, builder);
+    load_build_number("max_queued", load->max_queued, builder);
 }
 
 /* --- The whole --- */
 
 /* How long an operation can take at most, the thinking behind it included. A custom one has no time of its
  * own. */
-static double longest_ms(const struct scenario *scenario, const struct operation *operation)
+static double load_longest_ms(const struct scenario *scenario, const struct operation *operation)
 {
     uint64_t ms = operation->kind == OPERATION_SLEEP ? operation->sleep_ms : scenario->call_timeout_ms;
     return (double)(ms + scenario->load.think_high_ms);
 }
 
 /* The length of a load without a duration is what its operations can take. */
-static double length_ms(const struct scenario *scenario)
+static double load_length_ms(const struct scenario *scenario)
 {
     double all = 0, longest = 0;
     if (!scenario->load.iterations)
         return (double)(plan_duration_ns(&scenario->load) / CLOCK_NS_PER_MS);
     for (size_t i = 0; i < scenario->operation_count; i++) {
-        double ms = longest_ms(scenario, &scenario->operations[i]);
+        double ms = load_longest_ms(scenario, &scenario->operations[i]);
         all += ms;
         longest = fmax(longest, ms);
     }
@@ -474,7 +474,7 @@ static double length_ms(const struct scenario *scenario)
 }
 
 /* What the operations that start last have still to take: a call's timeout, or a longer sleep. */
-static double rest_ms(const struct scenario *scenario)
+static double load_rest_ms(const struct scenario *scenario)
 {
     double longest = (double)scenario->call_timeout_ms;
     for (size_t i = 0; i < scenario->operation_count && !scenario->load.iterations; i++)
@@ -483,10 +483,10 @@ static double rest_ms(const struct scenario *scenario)
     return longest;
 }
 
-static void finish_timeout(struct reader *reader)
+static void load_finish_timeout(struct reader *reader)
 {
     struct scenario *scenario = reader->scenario;
-    double needed = length_ms(scenario) + rest_ms(scenario);
+    double needed = load_length_ms(scenario) + load_rest_ms(scenario);
     bool fits = needed <= (double)READER_MOST_MS;
     if (!fits && !scenario->load.iterations) {
         problem_at(reader, "load", "out_of_range", "lasts too long: it must be over within 49 days");
@@ -501,7 +501,7 @@ static void finish_timeout(struct reader *reader)
     }
 }
 
-static void check_operations(struct reader *reader)
+static void load_check_operations(struct reader *reader)
 {
     bool loaded = reader->scenario->load.model != LOAD_SCRIPTS;
     if (loaded && reader->has_threads)
@@ -521,7 +521,7 @@ static void check_operations(struct reader *reader)
 void finish_load(struct reader *reader)
 {
     struct scenario *scenario = reader->scenario;
-    check_operations(reader);
+    load_check_operations(reader);
     if (scenario->load.model == LOAD_SCRIPTS || reader->problems->count)
         return;
     scenario->thread_count = plan_most_threads(&scenario->load);
@@ -529,5 +529,5 @@ void finish_load(struct reader *reader)
         scenario->events_policy = EVENTS_LAST;
         scenario->events_number = READER_LOAD_EVENTS;
     }
-    finish_timeout(reader);
+    load_finish_timeout(reader);
 }

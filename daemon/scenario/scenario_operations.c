@@ -43,7 +43,7 @@ const char *operation_tag(enum operation_kind kind)
     return operations[kind].tag;
 }
 
-static void add_operation(struct reader *reader, struct operation operation)
+static void operations_add_operation(struct reader *reader, struct operation operation)
 {
     struct scenario *scenario = reader->scenario;
     if (operation.kind != OPERATION_CUSTOM && operation.kind != OPERATION_SLEEP)
@@ -61,13 +61,14 @@ static void add_operation(struct reader *reader, struct operation operation)
     scenario->operations[scenario->operation_count++] = operation;
 }
 
-static bool is_zero(struct term value)
+static bool operations_is_zero(struct term value)
 {
     int64_t number;
     return term_read_integer(value, &number) && number == 0;
 }
 
-static void read_tagged_operation(struct reader *reader, enum operation_kind kind, struct term value)
+static void operations_read_tagged_operation(struct reader *reader, enum operation_kind kind,
+                                             struct term value)
 {
     struct operation operation = {.kind = kind, .message = value};
     uint64_t sleep_ms = 0;
@@ -78,33 +79,34 @@ static void read_tagged_operation(struct reader *reader, enum operation_kind kin
                      excerpt(&text, value));
         return;
     }
-    if (kind == OPERATION_SLEEP && !is_zero(value))
+    if (kind == OPERATION_SLEEP && !operations_is_zero(value))
         read_milliseconds(reader, value, &sleep_ms);
     operation.sleep_ms = (uint32_t)sleep_ms;
     reader->scenario->has_custom_operations |= kind == OPERATION_CUSTOM;
-    add_operation(reader, operation);
+    operations_add_operation(reader, operation);
 }
 
 void read_operation(struct reader *reader, struct term value)
 {
     struct term pair[2];
     if (fun_arity(value) == 1) {
-        read_tagged_operation(reader, OPERATION_CUSTOM, value);
+        operations_read_tagged_operation(reader, OPERATION_CUSTOM, value);
         return;
     }
     if (term_read_tuple_of(value, 2, pair)) {
         for (size_t i = 0; i < ARRAY_LENGTH(operations); i++) {
             if (operations[i].tag && term_is_atom(pair[0], operations[i].tag)) {
-                read_tagged_operation(reader, (enum operation_kind)i, pair[1]);
+                operations_read_tagged_operation(reader, (enum operation_kind)i, pair[1]);
                 return;
             }
         }
     }
-    add_operation(reader, (struct operation){.kind = reader->scenario->default_operation, .message = value});
+    operations_add_operation(
+        reader, (struct operation){.kind = reader->scenario->default_operation, .message = value});
 }
 
 /* A script that is not a list is one operation, as in the library. */
-static void read_script(struct reader *reader, struct term value)
+static void operations_read_script(struct reader *reader, struct term value)
 {
     struct term_list list;
     struct term element;
@@ -142,7 +144,7 @@ void read_threads(struct reader *reader, struct term value)
     for (size_t i = 0; term_list_next(&list, &element); i++) {
         uint32_t first = (uint32_t)scenario->operation_count;
         problems_enter_index(reader->problems, i);
-        read_script(reader, element);
+        operations_read_script(reader, element);
         problems_leave(reader->problems);
         scenario->threads[i] = (struct thread_script){first, (uint32_t)scenario->operation_count - first};
     }
@@ -159,7 +161,7 @@ void read_operations(struct reader *reader, struct term value)
         return;
     reader->has_operations = true;
     size_t before = reader->scenario->operation_count;
-    read_script(reader, value);
+    operations_read_script(reader, value);
     if (reader->scenario->operation_count == before)
         problems_add(reader->problems, "empty", "must have at least one operation");
 }
@@ -209,7 +211,7 @@ void build_threads(const struct scenario *scenario, struct term_builder *builder
 /* --- Mixes --- */
 
 /* The weight comes before the operation that it is of. */
-static void read_weight(struct reader *reader, struct term value)
+static void operations_read_weight(struct reader *reader, struct term value)
 {
     struct excerpt text;
     double *weight = &reader->scenario->weights[reader->mix_count - 1];
@@ -223,14 +225,14 @@ static const struct reader_key mix_keys[] = {
               .type = "number()",
               .is_required = true,
               .text = "How often it is drawn, to the weights of the others."},
-     .read = read_weight},
+     .read = operations_read_weight},
     {.help = {.name = "op", .type = "operation()", .is_required = true, .text = "What is drawn."},
      .read = read_operation},
 };
 
 const struct help_table help_of_mix = HELP_TABLE("mix", "Choices of a mix", mix_keys);
 
-static void read_choice(struct reader *reader, struct term value)
+static void operations_read_choice(struct reader *reader, struct term value)
 {
     struct term values[READER_KEYS];
     struct excerpt text;
@@ -260,7 +262,7 @@ void read_mix(struct reader *reader, struct term value)
     scenario->mix = memory_zalloc(list.count, sizeof(*scenario->mix));
     for (size_t i = 0; term_list_next(&list, &element); i++) {
         problems_enter_index(reader->problems, i);
-        read_choice(reader, element);
+        operations_read_choice(reader, element);
         problems_leave(reader->problems);
         scenario->mix[i] = scenario->weights[i] + (i ? scenario->mix[i - 1] : 0);
     }

@@ -16,7 +16,7 @@ void read_caller_node(struct reader *reader, char node[NODE_NAME_BYTES + 1])
         problems_add(reader->problems, "required", "needs a node where nobody calls");
 }
 
-static void set_node(struct reader *reader, struct target_spec *target, struct term node)
+static void target_set_node(struct reader *reader, struct target_spec *target, struct term node)
 {
     char text[TERM_ATOM_BYTES + 1];
     if (!term_read_atom(node, text) || !node_name_is_valid(text, strlen(text))) {
@@ -30,7 +30,7 @@ static void set_node(struct reader *reader, struct target_spec *target, struct t
     memcpy(target->node, text, strlen(text) + 1);
 }
 
-static bool is_name(struct term term)
+static bool target_is_name(struct term term)
 {
     return term_type(term) == TERM_ATOM && !term_is_atom(term, "nil") && !term_is_atom(term, "undefined");
 }
@@ -58,8 +58,8 @@ static const struct {
 const struct help_table help_of_targets = HELP_TABLE("target", "Targets", targets);
 
 /* {global, Term} | {via, Module, Term} */
-static bool read_looked_up(struct reader *reader, const struct term *parts, size_t arity,
-                           struct target_spec *target)
+static bool target_read_looked_up(struct reader *reader, const struct term *parts, size_t arity,
+                                  struct target_spec *target)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(targets); i++) {
         if (!targets[i].tag || targets[i].arity != arity || !term_is_atom(parts[0], targets[i].tag))
@@ -75,20 +75,20 @@ static bool read_looked_up(struct reader *reader, const struct term *parts, size
 }
 
 /* {Name, Node} | {global, Term} | {via, Module, Term} */
-static bool read_tuple_target(struct reader *reader, struct term value, struct target_spec *target)
+static bool target_read_tuple_target(struct reader *reader, struct term value, struct target_spec *target)
 {
     struct term parts[3];
     size_t arity;
     if (!term_read_tuple(value, ARRAY_LENGTH(parts), parts, &arity))
         return false;
-    if (read_looked_up(reader, parts, arity, target))
+    if (target_read_looked_up(reader, parts, arity, target))
         return true;
-    if (arity != 2 || !is_name(parts[0]) || term_type(parts[1]) != TERM_ATOM)
+    if (arity != 2 || !target_is_name(parts[0]) || term_type(parts[1]) != TERM_ATOM)
         return false;
     target->kind = TARGET_NAME;
     target->name = parts[0];
     problems_enter_key(reader->problems, "node");
-    set_node(reader, target, parts[1]);
+    target_set_node(reader, target, parts[1]);
     problems_leave(reader->problems);
     return true;
 }
@@ -100,12 +100,12 @@ void read_target_spec(struct reader *reader, struct term value, struct target_sp
     struct excerpt text;
     if (term_type(value) == TERM_PID && term_read_node(value, &node)) {
         target->kind = TARGET_PID;
-        set_node(reader, target, node);
-    } else if (is_name(value)) {
+        target_set_node(reader, target, node);
+    } else if (target_is_name(value)) {
         target->kind = TARGET_NAME;
         target->name = value;
         read_caller_node(reader, target->node);
-    } else if (!read_tuple_target(reader, value, target)) {
+    } else if (!target_read_tuple_target(reader, value, target)) {
         struct buffer shapes = {0};
         build_alternatives(&help_of_targets, 2, help_of_targets.count, &shapes);
         problems_add(reader->problems, "invalid_target", "must be a pid, a name, %s, got %s",

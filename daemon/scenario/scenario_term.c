@@ -254,7 +254,7 @@ bool reader_find(struct reader *reader, struct term term, const struct reader_ke
 }
 
 /* The default first: many keys take nil for what is not given. */
-static void read_value(struct reader *reader, const struct reader_key *key, struct term value)
+static void scenario_read_value(struct reader *reader, const struct reader_key *key, struct term value)
 {
     bool outer_is_default = reader->is_default;
     problems_enter_key(reader->problems, key->help.name);
@@ -274,7 +274,7 @@ void reader_read(struct reader *reader, const struct reader_key *table, size_t c
                  const struct term values[READER_KEYS])
 {
     for (size_t i = 0; i < count; i++)
-        read_value(reader, &table[i], values[i]);
+        scenario_read_value(reader, &table[i], values[i]);
 }
 
 void reader_build(const struct scenario *scenario, const struct reader_key *table, size_t count,
@@ -300,7 +300,7 @@ void problem_at(struct reader *reader, const char *key, const char *kind, const 
 }
 
 /* A run has a target, or a setup that makes one. */
-static void check_subject(struct reader *reader)
+static void scenario_check_subject(struct reader *reader)
 {
     struct scenario *scenario = reader->scenario;
     if (reader->has_setup && scenario->target.data) {
@@ -315,7 +315,7 @@ static void check_subject(struct reader *reader)
 }
 
 /* Hooks are applied where the scenario says, or where its origin does. */
-static void find_hooks_node(struct reader *reader)
+static void scenario_find_hooks_node(struct reader *reader)
 {
     struct scenario *scenario = reader->scenario;
     const struct scenario_origin *origin = reader->origin;
@@ -339,8 +339,8 @@ struct scenario *scenario_term_read(struct term term, const struct scenario_orig
     term.data = scenario->bytes;
     if (reader_find(&reader, term, keys, ARRAY_LENGTH(keys), "scenarios", values)) {
         reader_read(&reader, keys, ARRAY_LENGTH(keys), values);
-        check_subject(&reader);
-        find_hooks_node(&reader);
+        scenario_check_subject(&reader);
+        scenario_find_hooks_node(&reader);
         finish_load(&reader);
     } else {
         problems_add(problems, "wrong_type", "a scenario is a map, a keyword list or a struct, got %s",

@@ -33,8 +33,8 @@ void scenario_texts_free(struct scenario_texts *texts)
 }
 
 /* Scripts say the same again and again. */
-static size_t find_first(struct scenario_texts *texts, enum scenario_language language, bool is_hook,
-                         const char *text)
+static size_t texts_find_first(struct scenario_texts *texts, enum scenario_language language, bool is_hook,
+                               const char *text)
 {
     char *key = memory_format("%d%d%s", (int)language, is_hook, text);
     void *first = map_get(&texts->by_text, key, strlen(key));
@@ -48,7 +48,7 @@ struct scenario_text *scenario_texts_add(struct scenario_texts *texts, enum scen
                                          bool is_hook, const char *text, const struct problems *problems)
 {
     struct term_builder path = {0};
-    size_t first = find_first(texts, language, is_hook, text);
+    size_t first = texts_find_first(texts, language, is_hook, text);
     if (texts->count == texts->capacity) {
         texts->capacity = texts->capacity ? texts->capacity * 2 : 16;
         texts->items = memory_resize(texts->items, texts->capacity, sizeof(*texts->items));
@@ -70,7 +70,8 @@ const char *scenario_text_node(const struct scenario_text *text, const struct sc
 }
 
 /* The term with the meanings in the place of the stand-ins, which come in the order of their texts. */
-static void put_in(const struct scenario_texts *texts, const struct term *meanings, struct buffer *output)
+static void texts_put_in(const struct scenario_texts *texts, const struct term *meanings,
+                         struct buffer *output)
 {
     const uint8_t *bytes = buffer_bytes(&texts->term);
     size_t kept = 0;
@@ -94,7 +95,7 @@ struct scenario *scenario_texts_read(const struct scenario_texts *texts, const s
     struct scenario *scenario = NULL;
     size_t used;
     bool canonical;
-    put_in(texts, meanings, &whole);
+    texts_put_in(texts, meanings, &whole);
     enum term_problem problem = term_check(buffer_bytes(&whole), whole.size, &limits, &used, &canonical);
     if (problem != TERM_OK)
         problems_add(problems, "out_of_range", "cannot be put together: %s", term_problem_text(problem));

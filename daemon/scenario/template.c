@@ -74,7 +74,7 @@ struct compiler {
 /* --- The program --- */
 
 /* Room for `count` more elements of an array. */
-static void *grow(void *array, size_t used, size_t count, size_t *capacity, size_t size)
+static void *template_grow(void *array, size_t used, size_t count, size_t *capacity, size_t size)
 {
     if (*capacity - used >= count)
         return array;
@@ -84,49 +84,49 @@ static void *grow(void *array, size_t used, size_t count, size_t *capacity, size
 }
 
 /* Where the next instruction comes to stand. */
-static uint32_t program_end(const struct compiler *compiler)
+static uint32_t template_program_end(const struct compiler *compiler)
 {
     return (uint32_t)compiler->template->count;
 }
 
-static void add_instruction(struct compiler *compiler, struct instruction instruction)
+static void template_add_instruction(struct compiler *compiler, struct instruction instruction)
 {
     struct template *template = compiler->template;
-    template->program =
-        grow(template->program, template->count, 1, &compiler->program_capacity, sizeof(*template->program));
-    instruction.next = program_end(compiler) + 1;
+    template->program = template_grow(template->program, template->count, 1, &compiler->program_capacity,
+                                      sizeof(*template->program));
+    instruction.next = template_program_end(compiler) + 1;
     template->program[template->count++] = instruction;
 }
 
 /* Puts what is literal up to here into the program. */
-static void flush(struct compiler *compiler)
+static void template_flush(struct compiler *compiler)
 {
     size_t size = (size_t)(compiler->at - compiler->kept);
     if (!size)
         return;
-    add_instruction(compiler,
-                    (struct instruction){.kind = INSTRUCTION_LITERAL,
-                                         .bytes = {.data = compiler->kept, .size = (uint32_t)size}});
+    template_add_instruction(compiler,
+                             (struct instruction){.kind = INSTRUCTION_LITERAL,
+                                                  .bytes = {.data = compiler->kept, .size = (uint32_t)size}});
     compiler->most.bytes += size;
     compiler->kept = compiler->at;
 }
 
 /* Adds what stands for the message up to `behind`, at most `bytes` bytes. */
-static void replace(struct compiler *compiler, const uint8_t *behind, struct instruction instruction,
-                    size_t bytes)
+static void template_replace(struct compiler *compiler, const uint8_t *behind, struct instruction instruction,
+                             size_t bytes)
 {
-    flush(compiler);
-    add_instruction(compiler, instruction);
+    template_flush(compiler);
+    template_add_instruction(compiler, instruction);
     compiler->most.bytes += bytes;
     compiler->kept = compiler->at = behind;
 }
 
-static void push(struct compiler *compiler, enum frame_kind kind, size_t left, struct place place)
+static void template_push(struct compiler *compiler, enum frame_kind kind, size_t left, struct place place)
 {
     if (!left)
         return;
-    compiler->frames =
-        grow(compiler->frames, compiler->depth, 1, &compiler->frame_capacity, sizeof(*compiler->frames));
+    compiler->frames = template_grow(compiler->frames, compiler->depth, 1, &compiler->frame_capacity,
+                                     sizeof(*compiler->frames));
     struct frame *frame = &compiler->frames[compiler->depth++];
     frame->kind = kind;
     frame->in_key = place.in_key;
@@ -136,14 +136,14 @@ static void push(struct compiler *compiler, enum frame_kind kind, size_t left, s
 
 /* --- Picks --- */
 
-static void larger(struct most *most, struct most other)
+static void template_larger(struct most *most, struct most other)
 {
     most->bytes = other.bytes > most->bytes ? other.bytes : most->bytes;
     most->sequences = other.sequences > most->sequences ? other.sequences : most->sequences;
 }
 
 /* Begins a pick whose list is at `list`; false if that is no list with elements. */
-static bool pick_start(struct compiler *compiler, const uint8_t *list, struct tail tail)
+static bool template_pick_start(struct compiler *compiler, const uint8_t *list, struct tail tail)
 {
     struct term_head head = term_read_head(list);
     struct template *template = compiler->template;
@@ -155,23 +155,23 @@ static bool pick_start(struct compiler *compiler, const uint8_t *list, struct ta
             .kind = INSTRUCTION_PICK_CHARACTER,
             .bytes = {.data = characters.next, .size = (uint32_t)characters.count},
         };
-        replace(compiler, list + head.size, instruction, 2);
+        template_replace(compiler, list + head.size, instruction, 2);
         return true;
     }
     if (*list != TERM_TAG_LIST)
         return false;
     size_t count = head.values - 1;
-    template->branches = grow(template->branches, compiler->branch_count, count, &compiler->branch_capacity,
-                              sizeof(*template->branches));
+    template->branches = template_grow(template->branches, compiler->branch_count, count,
+                                       &compiler->branch_capacity, sizeof(*template->branches));
     struct instruction instruction = {
         .kind = INSTRUCTION_PICK,
         .pick = {.first = (uint32_t)compiler->branch_count, .count = (uint32_t)count},
     };
     compiler->branch_count += count;
-    replace(compiler, list + head.size, instruction, 0);
-    push(compiler, FRAME_PICK, head.values, (struct place){.tail = tail});
-    compiler->picks =
-        grow(compiler->picks, compiler->pick_depth, 1, &compiler->pick_capacity, sizeof(*compiler->picks));
+    template_replace(compiler, list + head.size, instruction, 0);
+    template_push(compiler, FRAME_PICK, head.values, (struct place){.tail = tail});
+    compiler->picks = template_grow(compiler->picks, compiler->pick_depth, 1, &compiler->pick_capacity,
+                                    sizeof(*compiler->picks));
     compiler->picks[compiler->pick_depth++] = (struct pick){
         .instruction = template->count - 1,
         .before = compiler->most,
@@ -182,7 +182,7 @@ static bool pick_start(struct compiler *compiler, const uint8_t *list, struct ta
 
 /* Ends the branch in front of a pick's next value, and begins the next one. `left` values are still to come,
  * the last of which is the tail. */
-static void pick_step(struct compiler *compiler, size_t left)
+static void template_pick_step(struct compiler *compiler, size_t left)
 {
     struct template *template = compiler->template;
     struct pick *pick = &compiler->picks[compiler->pick_depth - 1];
@@ -190,27 +190,27 @@ static void pick_step(struct compiler *compiler, size_t left)
     size_t first = instruction->pick.first;
     size_t branch = instruction->pick.count + 1 - left;
     if (branch) {
-        flush(compiler);
+        template_flush(compiler);
         /* A pick that ends a branch goes on behind it: not in the next branch but at an instruction of this
          * one, which can be led to the end of all. */
         if (compiler->landing == template->count)
-            add_instruction(compiler, (struct instruction){.kind = INSTRUCTION_LITERAL});
-        larger(&pick->most, compiler->most);
+            template_add_instruction(compiler, (struct instruction){.kind = INSTRUCTION_LITERAL});
+        template_larger(&pick->most, compiler->most);
     }
     compiler->most = pick->before;
     if (left > 1)
-        template->branches[first + branch] = program_end(compiler);
+        template->branches[first + branch] = template_program_end(compiler);
 }
 
 /* All branches are there, the tail of the list is next. */
-static void pick_end(struct compiler *compiler)
+static void template_pick_end(struct compiler *compiler)
 {
     struct template *template = compiler->template;
     const struct pick *pick = &compiler->picks[--compiler->pick_depth];
     const struct instruction *instruction = &template->program[pick->instruction];
     const uint32_t *branches = template->branches + instruction->pick.first;
     for (uint32_t i = 1; i < instruction->pick.count; i++)
-        template->program[branches[i] - 1].next = program_end(compiler);
+        template->program[branches[i] - 1].next = template_program_end(compiler);
     compiler->landing = template->count;
     compiler->most = pick->most;
     size_t size = term_length(compiler->at);
@@ -225,26 +225,26 @@ static void pick_end(struct compiler *compiler)
 
 /* --- The walk --- */
 
-static bool replace_placeholder(struct compiler *compiler, const struct placeholder *placeholder,
-                                struct term whole, const struct term *arguments)
+static bool template_replace_placeholder(struct compiler *compiler, const struct placeholder *placeholder,
+                                         struct term whole, const struct term *arguments)
 {
     struct template *template = compiler->template;
     struct replacement by = {.bytes = 0};
     if (!placeholder->read || !placeholder->read(arguments, &by))
         return false;
     if (by.instruction.kind == INSTRUCTION_ZIPF) {
-        template->zipfs = grow(template->zipfs, compiler->zipf_count, 1, &compiler->zipf_capacity,
-                               sizeof(*template->zipfs));
+        template->zipfs = template_grow(template->zipfs, compiler->zipf_count, 1, &compiler->zipf_capacity,
+                                        sizeof(*template->zipfs));
         template->zipfs[compiler->zipf_count] = by.zipf;
         by.instruction.zipf = (uint32_t)compiler->zipf_count++;
     }
     compiler->most.sequences += by.instruction.kind == INSTRUCTION_SEQUENCE;
-    replace(compiler, whole.data + whole.size, by.instruction, by.bytes);
+    template_replace(compiler, whole.data + whole.size, by.instruction, by.bytes);
     return true;
 }
 
-static void report_placeholder(struct compiler *compiler, const struct placeholder *placeholder,
-                               const char *what, struct term whole)
+static void template_report_placeholder(struct compiler *compiler, const struct placeholder *placeholder,
+                                        const char *what, struct term whole)
 {
     struct buffer shape = {0};
     struct excerpt text;
@@ -255,28 +255,29 @@ static void report_placeholder(struct compiler *compiler, const struct placehold
     buffer_free(&shape);
 }
 
-static void compile_placeholder(struct compiler *compiler, const struct placeholder *placeholder,
-                                struct term_head head, struct place place)
+static void template_compile_placeholder(struct compiler *compiler, const struct placeholder *placeholder,
+                                         struct term_head head, struct place place)
 {
     const uint8_t *name = compiler->at + head.size;
     bool fits = head.values == placeholder->arguments + 1;
     /* The length of a pick is not looked for: with picks in picks the walk would not be linear any more. */
     if (fits && !place.in_key && !placeholder->read &&
-        pick_start(compiler, name + term_length(name), place.tail))
+        template_pick_start(compiler, name + term_length(name), place.tail))
         return;
     struct term whole = {.data = compiler->at, .size = term_length(compiler->at)};
     struct term parts[1 + PLACEHOLDER_ARGUMENTS];
     if (place.in_key)
-        report_placeholder(compiler, placeholder,
-                           "cannot stand in a key of a map: keys could become the same", whole);
+        template_report_placeholder(compiler, placeholder,
+                                    "cannot stand in a key of a map: keys could become the same", whole);
     else if (!fits || !term_read_tuple_of(whole, head.values, parts) ||
-             !replace_placeholder(compiler, placeholder, whole, parts + 1))
-        report_placeholder(compiler, placeholder, placeholder->needs, whole);
+             !template_replace_placeholder(compiler, placeholder, whole, parts + 1))
+        template_report_placeholder(compiler, placeholder, placeholder->needs, whole);
     compiler->at = whole.data + whole.size;
 }
 
 /* A list in the tail of another, to which its `count` elements are added. The list goes on at `elements`. */
-static void extend(struct compiler *compiler, struct tail tail, const uint8_t *elements, size_t count)
+static void template_extend(struct compiler *compiler, struct tail tail, const uint8_t *elements,
+                            size_t count)
 {
     struct instruction *literal = &compiler->template->program[tail.literal];
     if (!literal->bytes.mark)
@@ -287,53 +288,53 @@ static void extend(struct compiler *compiler, struct tail tail, const uint8_t *e
                    .offset = (uint32_t)(tail.header + 1 - literal->bytes.data),
                    .count = (uint32_t)count},
     };
-    replace(compiler, elements, instruction, 0);
+    template_replace(compiler, elements, instruction, 0);
 }
 
-static void compile_list(struct compiler *compiler, struct term_head head, struct place place)
+static void template_compile_list(struct compiler *compiler, struct term_head head, struct place place)
 {
     if (place.tail.header) {
-        extend(compiler, place.tail, compiler->at + head.size, head.values - 1);
+        template_extend(compiler, place.tail, compiler->at + head.size, head.values - 1);
     } else {
         /* What is literal up to here is going to be the next instruction, and the header is in it. */
         place.tail = (struct tail){.header = compiler->at, .literal = compiler->template->count};
         compiler->at += head.size;
     }
-    push(compiler, FRAME_LIST, head.values, place);
+    template_push(compiler, FRAME_LIST, head.values, place);
 }
 
-static void compile_tail_string(struct compiler *compiler, struct term string, struct tail tail)
+static void template_compile_tail_string(struct compiler *compiler, struct term string, struct tail tail)
 {
     struct term_list characters;
     if (!term_list_start(&characters, string))
         return;
-    extend(compiler, tail, characters.next, characters.count);
+    template_extend(compiler, tail, characters.next, characters.count);
     struct instruction instruction = {
         .kind = INSTRUCTION_CHARACTERS,
         .bytes = {.data = characters.next, .size = (uint32_t)characters.count},
     };
-    replace(compiler, string.data + string.size, instruction, 2 * characters.count + 1);
+    template_replace(compiler, string.data + string.size, instruction, 2 * characters.count + 1);
 }
 
-static void compile_value(struct compiler *compiler, struct place place)
+static void template_compile_value(struct compiler *compiler, struct place place)
 {
     struct term_head head = term_read_head(compiler->at);
     const struct placeholder *placeholder = placeholder_find(compiler->at, head);
     uint8_t tag = *compiler->at;
     if (placeholder) {
-        compile_placeholder(compiler, placeholder, head, place);
+        template_compile_placeholder(compiler, placeholder, head, place);
     } else if (tag == TERM_TAG_LIST) {
-        compile_list(compiler, head, place);
+        template_compile_list(compiler, head, place);
     } else if (tag == TERM_TAG_STRING && place.tail.header) {
-        compile_tail_string(compiler, (struct term){compiler->at, head.size}, place.tail);
+        template_compile_tail_string(compiler, (struct term){compiler->at, head.size}, place.tail);
     } else {
         compiler->at += head.size;
-        push(compiler, tag == TERM_TAG_MAP ? FRAME_MAP : FRAME_PLAIN, head.values, place);
+        template_push(compiler, tag == TERM_TAG_MAP ? FRAME_MAP : FRAME_PLAIN, head.values, place);
     }
 }
 
 /* The next value of the innermost container. */
-static void compile_next(struct compiler *compiler)
+static void template_compile_next(struct compiler *compiler)
 {
     struct frame *frame = &compiler->frames[compiler->depth - 1];
     struct place place = {.in_key = frame->in_key};
@@ -350,22 +351,22 @@ static void compile_next(struct compiler *compiler)
         break;
     case FRAME_PICK:
         place.tail = frame->tail;
-        pick_step(compiler, left);
+        template_pick_step(compiler, left);
         if (left == 1) {
-            pick_end(compiler);
+            template_pick_end(compiler);
             return;
         }
         break;
     }
-    compile_value(compiler, place);
+    template_compile_value(compiler, place);
 }
 
-static void compile(struct compiler *compiler)
+static void template_compile(struct compiler *compiler)
 {
-    push(compiler, FRAME_PLAIN, 1, (struct place){0});
+    template_push(compiler, FRAME_PLAIN, 1, (struct place){0});
     while (compiler->depth) {
         if (compiler->frames[compiler->depth - 1].left)
-            compile_next(compiler);
+            template_compile_next(compiler);
         else
             compiler->depth--;
     }
@@ -382,7 +383,7 @@ struct template *template_read(struct term message, struct problems *problems)
         .landing = SIZE_MAX,
     };
     size_t problems_before = problems->count;
-    compile(&compiler);
+    template_compile(&compiler);
     free(compiler.frames);
     free(compiler.picks);
     /* Without an instruction so far all is literal. */
@@ -390,7 +391,7 @@ struct template *template_read(struct term message, struct problems *problems)
         template_free(template);
         return NULL;
     }
-    flush(&compiler);
+    template_flush(&compiler);
     assert(compiler.at == message.data + message.size);
     template->program = memory_resize(template->program, template->count, sizeof(*template->program));
     template->marks = memory_zalloc(compiler.mark_count + 1, sizeof(*template->marks));

@@ -3,7 +3,7 @@
 #include "base/bytes.h"
 #include "template_private.h"
 
-static void append_random(struct buffer *output, struct random *random, size_t size)
+static void expand_append_random(struct buffer *output, struct random *random, size_t size)
 {
     uint8_t *room = buffer_reserve(output, 5 + size);
     room[0] = TERM_TAG_BINARY;
@@ -16,21 +16,21 @@ static void append_random(struct buffer *output, struct random *random, size_t s
     buffer_grow(output, 5 + size);
 }
 
-static int64_t draw_integer(struct random *random, int64_t low, uint64_t width)
+static int64_t expand_draw_integer(struct random *random, int64_t low, uint64_t width)
 {
     uint64_t above = width == UINT64_MAX ? random_next(random) : random_below(random, width + 1);
     return (int64_t)((uint64_t)low + above);
 }
 
-static void extend_list(const struct template *template, const struct instruction *instruction,
-                        struct buffer *output)
+static void expand_extend_list(const struct template *template, const struct instruction *instruction,
+                               struct buffer *output)
 {
     uint8_t *length =
         buffer_bytes(output) + template->marks[instruction->extend.mark] + instruction->extend.offset;
     bytes_put32(length, bytes_get32(length) + instruction->extend.count);
 }
 
-static void append_characters(struct term_builder *builder, const struct instruction *instruction)
+static void expand_append_characters(struct term_builder *builder, const struct instruction *instruction)
 {
     for (uint32_t i = 0; i < instruction->bytes.size; i++)
         term_build_unsigned(builder, instruction->bytes.data[i]);
@@ -38,8 +38,8 @@ static void append_characters(struct term_builder *builder, const struct instruc
 }
 
 /* What an instruction appends that is not a choice between branches. */
-static void append(const struct template *template, const struct instruction *instruction, struct draw *draw,
-                   struct term_builder *builder)
+static void expand_append(const struct template *template, const struct instruction *instruction,
+                          struct draw *draw, struct term_builder *builder)
 {
     switch ((enum instruction_kind)instruction->kind) {
     case INSTRUCTION_LITERAL:
@@ -47,14 +47,14 @@ static void append(const struct template *template, const struct instruction *in
         buffer_append(&builder->bytes, instruction->bytes.data, instruction->bytes.size);
         break;
     case INSTRUCTION_EXTEND:
-        extend_list(template, instruction, &builder->bytes);
+        expand_extend_list(template, instruction, &builder->bytes);
         break;
     case INSTRUCTION_CHARACTERS:
-        append_characters(builder, instruction);
+        expand_append_characters(builder, instruction);
         break;
     case INSTRUCTION_INTEGER:
-        term_build_integer(builder,
-                           draw_integer(&draw->random, instruction->integer.low, instruction->integer.width));
+        term_build_integer(builder, expand_draw_integer(&draw->random, instruction->integer.low,
+                                                        instruction->integer.width));
         break;
     case INSTRUCTION_SEQUENCE:
         term_build_unsigned(builder, draw->sequence++);
@@ -73,7 +73,7 @@ static void append(const struct template *template, const struct instruction *in
         term_build_unsigned(builder, zipf_draw(&template->zipfs[instruction->zipf], &draw->random));
         break;
     case INSTRUCTION_BYTES:
-        append_random(&builder->bytes, &draw->random, instruction->size);
+        expand_append_random(&builder->bytes, &draw->random, instruction->size);
         break;
     case INSTRUCTION_PICK:
         break;
@@ -86,7 +86,7 @@ void template_expand(const struct template *template, struct draw *draw, struct 
     struct term_builder builder = {.bytes = *output};
     for (size_t at = 0; at < template->count;) {
         const struct instruction *instruction = &template->program[at];
-        append(template, instruction, draw, &builder);
+        expand_append(template, instruction, draw, &builder);
         at = instruction->next;
         if (instruction->kind == INSTRUCTION_PICK)
             at = template->branches[instruction->pick.first +

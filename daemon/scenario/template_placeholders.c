@@ -8,7 +8,7 @@
 #define INTEGER_BYTES_MOST 11
 
 /* The most bytes of an integer of this range: its ends have the most, as each side of 0 grows outwards. */
-static size_t integer_bytes(int64_t value)
+static size_t placeholder_integer_bytes(int64_t value)
 {
     if (value >= 0 && value <= UINT8_MAX)
         return 2;
@@ -18,12 +18,12 @@ static size_t integer_bytes(int64_t value)
     return 3 + (71 - (size_t)__builtin_clzll(magnitude)) / 8;
 }
 
-static bool read_int(const struct term *arguments, struct replacement *by)
+static bool placeholder_read_int(const struct term *arguments, struct replacement *by)
 {
     int64_t low, high;
     if (!term_read_integer(arguments[0], &low) || !term_read_integer(arguments[1], &high) || low > high)
         return false;
-    size_t bytes[2] = {integer_bytes(low), integer_bytes(high)};
+    size_t bytes[2] = {placeholder_integer_bytes(low), placeholder_integer_bytes(high)};
     by->instruction = (struct instruction){
         .kind = INSTRUCTION_INTEGER,
         .integer = {.low = low, .width = (uint64_t)high - (uint64_t)low},
@@ -32,32 +32,32 @@ static bool read_int(const struct term *arguments, struct replacement *by)
     return true;
 }
 
-static bool read_number(enum instruction_kind kind, struct replacement *by)
+static bool placeholder_read_number(enum instruction_kind kind, struct replacement *by)
 {
     by->instruction.kind = kind;
     by->bytes = INTEGER_BYTES_MOST;
     return true;
 }
 
-static bool read_seq(const struct term *arguments, struct replacement *by)
+static bool placeholder_read_seq(const struct term *arguments, struct replacement *by)
 {
     (void)arguments;
-    return read_number(INSTRUCTION_SEQUENCE, by);
+    return placeholder_read_number(INSTRUCTION_SEQUENCE, by);
 }
 
-static bool read_thread(const struct term *arguments, struct replacement *by)
+static bool placeholder_read_thread(const struct term *arguments, struct replacement *by)
 {
     (void)arguments;
-    return read_number(INSTRUCTION_THREAD, by);
+    return placeholder_read_number(INSTRUCTION_THREAD, by);
 }
 
-static bool read_step(const struct term *arguments, struct replacement *by)
+static bool placeholder_read_step(const struct term *arguments, struct replacement *by)
 {
     (void)arguments;
-    return read_number(INSTRUCTION_STEP, by);
+    return placeholder_read_number(INSTRUCTION_STEP, by);
 }
 
-static bool read_zipf(const struct term *arguments, struct replacement *by)
+static bool placeholder_read_zipf(const struct term *arguments, struct replacement *by)
 {
     int64_t count;
     double exponent;
@@ -66,11 +66,11 @@ static bool read_zipf(const struct term *arguments, struct replacement *by)
         return false;
     zipf_init(&by->zipf, (uint64_t)count, exponent);
     by->instruction.kind = INSTRUCTION_ZIPF;
-    by->bytes = integer_bytes(count);
+    by->bytes = placeholder_integer_bytes(count);
     return true;
 }
 
-static bool read_bytes(const struct term *arguments, struct replacement *by)
+static bool placeholder_read_bytes(const struct term *arguments, struct replacement *by)
 {
     int64_t size;
     if (!term_read_integer(arguments[0], &size) || size < 0 || size > TEMPLATE_BYTES_MOST)
@@ -85,7 +85,7 @@ static const struct placeholder placeholders[] = {
      "$int",
      2,
      "needs two integers of 64 bits, the lower one first",
-     read_int},
+     placeholder_read_int},
     {{.name = "{'$pick', List}",
       .text = "An element of the list, each equally likely, with placeholders of its own."},
      "$pick",
@@ -97,12 +97,12 @@ static const struct placeholder placeholders[] = {
      "$zipf",
      2,
      "needs an integer in 1 to 9007199254740992 and a number greater than 0",
-     read_zipf},
+     placeholder_read_zipf},
     {{.name = "{'$bytes', N}", .text = "A binary of N random bytes, at most 1 MiB."},
      "$bytes",
      1,
      "needs an integer in 0 to 1048576",
-     read_bytes},
+     placeholder_read_bytes},
     {{.name = "{'$seq'}",
       .text = "A number that no other operation of the run has, the same in each run of the seed. Where "
               "messages have one at most, it is that of the arrival with a load of a rate, else `step * "
@@ -110,19 +110,19 @@ static const struct placeholder placeholders[] = {
      "$seq",
      0,
      "has no arguments",
-     read_seq},
+     placeholder_read_seq},
     {{.name = "{'$thread'}", .text = "The number of the virtual thread, from 0; 0 with a load of a rate."},
      "$thread",
      0,
      "has no arguments",
-     read_thread},
+     placeholder_read_thread},
     {{.name = "{'$step'}",
       .text = "The number of the thread's step, from 0; with a load of a rate that of the arrival, dropped "
               "ones not counted."},
      "$step",
      0,
      "has no arguments",
-     read_step},
+     placeholder_read_step},
 };
 
 const struct help_table help_of_placeholders = HELP_TABLE("placeholder", "Placeholders", placeholders);

@@ -47,7 +47,7 @@ static void serve_run_chaos_suite(struct api *api, struct request *request)
     chaos_suite_run(api->runs, api->node, request);
 }
 
-static void all_healed(void *owner, struct term healed)
+static void api_all_healed(void *owner, struct term healed)
 {
     struct request *request = owner;
     term_build_term(request_answer(request), healed);
@@ -57,7 +57,7 @@ static void all_healed(void *owner, struct term healed)
 static void serve_heal_all(struct api *api, struct request *request)
 {
     log_info("undoing all faults", log_string("requester", request->peer));
-    heal_all(api->runner, api->node, all_healed, request);
+    heal_all(api->runner, api->node, api_all_healed, request);
 }
 
 static void serve_schedules(struct api *api, struct request *request)
@@ -68,7 +68,7 @@ static void serve_schedules(struct api *api, struct request *request)
 
 /* --- Information --- */
 
-static void build_limits(const struct config *config, struct term_builder *answer)
+static void api_build_limits(const struct config *config, struct term_builder *answer)
 {
     term_build_map(answer, 11);
     term_build_key_unsigned(answer, "runs", config->limit_runs);
@@ -84,7 +84,7 @@ static void build_limits(const struct config *config, struct term_builder *answe
     term_build_key_unsigned(answer, "pending_handshakes", config->limit_pending_handshakes);
 }
 
-static void build_counters(const struct api *api, struct term_builder *answer)
+static void api_build_counters(const struct api *api, struct term_builder *answer)
 {
     const struct counters *counters = runner_counters(api->runner);
     term_build_map(answer, 5);
@@ -109,9 +109,9 @@ static void serve_info(struct api *api, struct request *request)
     term_build_key_unsigned(answer, "peers", peers_up_count(node_peers(api->node)));
     term_build_key_unsigned(answer, "processes", node_process_count(api->node));
     term_build_key(answer, "limits");
-    build_limits(api->config, answer);
+    api_build_limits(api->config, answer);
     term_build_key(answer, "counters");
-    build_counters(api, answer);
+    api_build_counters(api, answer);
     request_return(request);
 }
 
@@ -311,7 +311,7 @@ const struct api_function *api_functions(size_t *count)
 }
 
 /* GenServer calls name no module. */
-static bool is_our_module(struct term module)
+static bool api_is_our_module(struct term module)
 {
     return !module.data || term_is_atom(module, "harness") ||
            term_is_atom(module, "Elixir.Supertester.ConcurrentHarness");
@@ -321,7 +321,7 @@ void api_serve(void *owner, struct request *request)
 {
     struct api *api = owner;
     api->requests++;
-    for (size_t i = 0; is_our_module(request->module) && i < ARRAY_LENGTH(functions); i++) {
+    for (size_t i = 0; api_is_our_module(request->module) && i < ARRAY_LENGTH(functions); i++) {
         if (functions[i].arity == request->arity && term_is_atom(request->function, functions[i].name)) {
             functions[i].serve(api, request);
             return;

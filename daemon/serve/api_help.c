@@ -10,132 +10,132 @@
 
 #define WIDTH 100
 
-static void append(struct buffer *text, const char *words)
+static void help_append(struct buffer *text, const char *words)
 {
     buffer_append(text, words, strlen(words));
 }
 
 /* Words in lines, each behind so many spaces. */
-static void append_wrapped(struct buffer *text, const char *words, size_t indent)
+static void help_append_wrapped(struct buffer *text, const char *words, size_t indent)
 {
     size_t column = 0;
     while (*(words += strspn(words, " "))) {
         size_t size = strcspn(words, " ");
         if (column && column + 1 + size > WIDTH) {
-            append(text, "\n");
+            help_append(text, "\n");
             column = 0;
         }
         if (column)
-            append(text, " ");
+            help_append(text, " ");
         for (size_t i = 0; !column && i < indent; i++)
-            append(text, " ");
+            help_append(text, " ");
         buffer_append(text, words, size);
         column += size + (column ? 1 : indent);
         words += size;
     }
-    append(text, "\n");
+    help_append(text, "\n");
 }
 
 /* What one of the writers of notation makes of it, in lines. */
-static void append_as(struct buffer *text, void (*write)(const char *words, struct buffer *output),
-                      const char *words, size_t indent)
+static void help_append_as(struct buffer *text, void (*write)(const char *words, struct buffer *output),
+                           const char *words, size_t indent)
 {
     struct buffer written = {0};
     write(words, &written);
     buffer_append(&written, "", 1);
-    append_wrapped(text, (const char *)buffer_bytes(&written), indent);
+    help_append_wrapped(text, (const char *)buffer_bytes(&written), indent);
     buffer_free(&written);
 }
 
-static void append_row(struct buffer *text, const struct help *help)
+static void help_append_row(struct buffer *text, const struct help *help)
 {
     struct buffer value = {0};
     help_value(help, true, &value);
-    append(text, "  ");
+    help_append(text, "  ");
     term_notation_elixir(help->type ? "" : help->name, text);
-    append(text, help->type ? help->name : "");
-    append(text, "\n");
-    append_as(text, term_notation_prose, help->text, 6);
+    help_append(text, help->type ? help->name : "");
+    help_append(text, "\n");
+    help_append_as(text, term_notation_prose, help->text, 6);
     buffer_append(&value, "", 1);
     if (value.size > 1)
-        append_wrapped(text, (const char *)buffer_bytes(&value), 6);
+        help_append_wrapped(text, (const char *)buffer_bytes(&value), 6);
     buffer_free(&value);
 }
 
-static void append_table(struct buffer *text, const struct help_table *table)
+static void help_append_table(struct buffer *text, const struct help_table *table)
 {
-    append(text, table->title);
-    append(text, ":\n");
+    help_append(text, table->title);
+    help_append(text, ":\n");
     for (size_t i = 0; i < table->count; i++)
-        append_row(text, help_row(table, i));
+        help_append_row(text, help_row(table, i));
 }
 
-static void append_expectations(struct buffer *text)
+static void help_append_expectations(struct buffer *text)
 {
-    append(text, "Expectations:\n");
+    help_append(text, "Expectations:\n");
     for (size_t kind = 0; kind < EXPECTATION_KINDS; kind++)
-        append_row(text, expectation_help((enum expectation_kind)kind));
-    append(text, "\n");
+        help_append_row(text, expectation_help((enum expectation_kind)kind));
+    help_append(text, "\n");
 }
 
-static void append_fault(struct buffer *text, const struct fault_kind *kind)
+static void help_append_fault(struct buffer *text, const struct fault_kind *kind)
 {
     struct buffer shape = {0};
     fault_kind_shape(kind, &shape);
     buffer_append(&shape, "", 1);
-    append_as(text, term_notation_elixir, (const char *)buffer_bytes(&shape), 0);
+    help_append_as(text, term_notation_elixir, (const char *)buffer_bytes(&shape), 0);
     buffer_free(&shape);
-    append_as(text, term_notation_prose, kind->help, 2);
+    help_append_as(text, term_notation_prose, kind->help, 2);
     if (kind->undone)
-        append_as(text, term_notation_prose, kind->undone, 2);
+        help_append_as(text, term_notation_prose, kind->undone, 2);
     for (size_t i = 0; i < kind->argument_count + kind->option_count; i++) {
         const struct fault_option *option =
             i < kind->argument_count ? &kind->arguments[i] : &kind->options[i - kind->argument_count];
         const struct help help = fault_option_help(option);
-        append_row(text, &help);
+        help_append_row(text, &help);
     }
-    append(text, "\n");
+    help_append(text, "\n");
 }
 
 /* Those of this name, or all of them. */
-static void append_faults(struct buffer *text, const struct term *name)
+static void help_append_faults(struct buffer *text, const struct term *name)
 {
     size_t count;
     const struct fault_kind *kinds = fault_kinds(&count);
     for (size_t i = 0; i < count; i++)
         if (!name || term_is_atom(*name, kinds[i].name))
-            append_fault(text, &kinds[i]);
+            help_append_fault(text, &kinds[i]);
 }
 
-static void append_function(struct buffer *text, const struct api_function *function)
+static void help_append_function(struct buffer *text, const struct api_function *function)
 {
-    append_as(text, term_notation_elixir, function->usage, 0);
-    append(text, "\n");
-    append_as(text, term_notation_prose, function->help, 0);
+    help_append_as(text, term_notation_elixir, function->usage, 0);
+    help_append(text, "\n");
+    help_append_as(text, term_notation_prose, function->help, 0);
     for (const char *line = function->example; line && *line; line += strcspn(line, "\n") + 1) {
-        append(text, line == function->example ? "\n    " : "    ");
+        help_append(text, line == function->example ? "\n    " : "    ");
         buffer_append(text, line, strcspn(line, "\n") + 1);
     }
-    append(text, "\n");
+    help_append(text, "\n");
 }
 
-static void append_topics(struct buffer *text)
+static void help_append_topics(struct buffer *text)
 {
     struct buffer topics = {0};
     size_t count;
     const struct help_table *const *tables = scenario_tables(&count);
-    append(&topics, "faults, expectations");
+    help_append(&topics, "faults, expectations");
     for (size_t i = 0; i < count; i++) {
-        append(&topics, ", ");
-        append(&topics, tables[i]->name);
+        help_append(&topics, ", ");
+        help_append(&topics, tables[i]->name);
     }
     buffer_append(&topics, "", 1);
-    append(text, "\nhelp(topic) tells more about each function, each kind of fault, and:\n");
-    append_wrapped(text, (const char *)buffer_bytes(&topics), 2);
+    help_append(text, "\nhelp(topic) tells more about each function, each kind of fault, and:\n");
+    help_append_wrapped(text, (const char *)buffer_bytes(&topics), 2);
     buffer_free(&topics);
 }
 
-static void answer(struct request *request, struct buffer *text)
+static void help_answer(struct request *request, struct buffer *text)
 {
     term_build_binary(request_answer(request), buffer_bytes(text), text->size);
     request_return(request);
@@ -148,19 +148,19 @@ void serve_help(struct api *api, struct request *request)
     struct buffer text = {0};
     size_t count;
     const struct api_function *functions = api_functions(&count);
-    append(&text, "Functions of this node. Call them from any connected node:\n"
-                  "  :erpc.call(node, :harness, function, arguments)       :erpc / :rpc\n"
-                  "  GenServer.call({:harness, node}, {function, arg...})  a bare atom when it has no "
-                  "arguments\n\n");
+    help_append(&text, "Functions of this node. Call them from any connected node:\n"
+                       "  :erpc.call(node, :harness, function, arguments)       :erpc / :rpc\n"
+                       "  GenServer.call({:harness, node}, {function, arg...})  a bare atom when it has no "
+                       "arguments\n\n");
     for (size_t i = 0; i < count; i++) {
         if (!functions[i].usage)
             continue;
-        append(&text, "  ");
+        help_append(&text, "  ");
         term_notation_elixir(functions[i].usage, &text);
-        append(&text, "\n");
+        help_append(&text, "\n");
     }
-    append_topics(&text);
-    answer(request, &text);
+    help_append_topics(&text);
+    help_answer(request, &text);
 }
 
 void serve_help_on(struct api *api, struct request *request)
@@ -172,18 +172,18 @@ void serve_help_on(struct api *api, struct request *request)
     const struct api_function *functions = api_functions(&count);
     for (size_t i = 0; i < count; i++)
         if (functions[i].usage && term_is_atom(topic, functions[i].name))
-            append_function(&text, &functions[i]);
+            help_append_function(&text, &functions[i]);
     const struct help_table *const *tables = scenario_tables(&count);
     bool is_run = term_is_atom(topic, "run");
     for (size_t i = 0; i < count; i++)
         if (term_is_atom(topic, tables[i]->name) || (is_run && i == 0))
-            append_table(&text, tables[i]);
+            help_append_table(&text, tables[i]);
     if (is_run)
-        append_topics(&text);
+        help_append_topics(&text);
     if (term_is_atom(topic, "expectations"))
-        append_expectations(&text);
-    append_faults(&text, term_is_atom(topic, "faults") ? NULL : &topic);
+        help_append_expectations(&text);
+    help_append_faults(&text, term_is_atom(topic, "faults") ? NULL : &topic);
     if (!text.size)
-        append(&text, "There is no such topic; help() lists those that there are.\n");
-    answer(request, &text);
+        help_append(&text, "There is no such topic; help() lists those that there are.\n");
+    help_answer(request, &text);
 }

@@ -24,7 +24,7 @@ struct awaiting {
     struct loop_task reap;
 };
 
-static void reap(void *owner)
+static void api_runs_reap(void *owner)
 {
     struct awaiting *awaiting = owner;
     loop_timer_free(&awaiting->timeout);
@@ -32,7 +32,7 @@ static void reap(void *owner)
 }
 
 /* The request is the caller's from now on. */
-static struct request *leave(struct awaiting *awaiting)
+static struct request *api_runs_leave(struct awaiting *awaiting)
 {
     struct request *request = awaiting->request;
     runs_forget_wait(&awaiting->wait);
@@ -42,14 +42,14 @@ static struct request *leave(struct awaiting *awaiting)
     return request;
 }
 
-static void reply_result(struct request *request, const struct run_reply *reply)
+static void api_runs_reply_result(struct request *request, const struct run_reply *reply)
 {
     (void)request_answer(request);
     request_return_with(request, reply->result, reply->result_in);
 }
 
 /* {ok, Report}, or {error, no_report} for what has none. */
-static void reply_report(struct request *request, const struct run_reply *reply)
+static void api_runs_reply_report(struct request *request, const struct run_reply *reply)
 {
     if (!reply->report.data) {
         answer_error(request, "no_report");
@@ -61,11 +61,11 @@ static void reply_report(struct request *request, const struct run_reply *reply)
     request_return_with(request, reply->report, reply->report_in);
 }
 
-static void on_done(void *owner, const struct run_answer *answer)
+static void api_runs_on_done(void *owner, const struct run_answer *answer)
 {
     static const uint8_t no_stack[] = {TERM_TAG_NIL};
     struct awaiting *awaiting = owner;
-    struct request *request = leave(awaiting);
+    struct request *request = api_runs_leave(awaiting);
     struct run_reply reply = {.result = answer->result, .result_in = answer->in};
     if (awaiting->wait.kind == RUN_WAIT_PARTIAL) {
         reply = (struct run_reply){.report = answer->result, .report_in = answer->in};
@@ -73,39 +73,39 @@ static void on_done(void *owner, const struct run_answer *answer)
     } else if (answer->raised.data && awaiting->is_caller) {
         request_raise(request, answer->raised, (struct term){no_stack, sizeof(no_stack)});
     } else {
-        reply_result(request, &reply);
+        api_runs_reply_result(request, &reply);
     }
 }
 
-static void on_timeout(void *owner)
+static void api_runs_on_timeout(void *owner)
 {
-    answer_error(leave(owner), "timeout");
+    answer_error(api_runs_leave(owner), "timeout");
 }
 
 /* The answer is nobody's. */
-static void on_abandoned(void *owner)
+static void api_runs_on_abandoned(void *owner)
 {
-    answer_error(leave(owner), "timeout");
+    answer_error(api_runs_leave(owner), "timeout");
 }
 
-static struct awaiting *new_awaiting(struct request *request, enum run_wait_kind kind)
+static struct awaiting *api_runs_new_awaiting(struct request *request, enum run_wait_kind kind)
 {
     struct awaiting *awaiting = memory_zalloc(1, sizeof(*awaiting));
     awaiting->request = request;
-    awaiting->wait = (struct run_wait){.kind = kind, .done = on_done, .owner = awaiting};
-    awaiting->reap = (struct loop_task){.run = reap, .owner = awaiting};
+    awaiting->wait = (struct run_wait){.kind = kind, .done = api_runs_on_done, .owner = awaiting};
+    awaiting->reap = (struct loop_task){.run = api_runs_reap, .owner = awaiting};
     return awaiting;
 }
 
-static void start_wait(struct api *api, struct awaiting *awaiting, uint64_t id, uint64_t timeout_ms)
+static void api_runs_start_wait(struct api *api, struct awaiting *awaiting, uint64_t id, uint64_t timeout_ms)
 {
     struct request *request = awaiting->request;
-    loop_timer_init(&awaiting->timeout, node_loop(api->node), on_timeout, awaiting);
+    loop_timer_init(&awaiting->timeout, node_loop(api->node), api_runs_on_timeout, awaiting);
     if (!runs_wait(api->runs, id, &awaiting->wait)) {
-        answer_error_of(leave(awaiting), "busy", "waits");
+        answer_error_of(api_runs_leave(awaiting), "busy", "waits");
         return;
     }
-    request->abandoned = on_abandoned;
+    request->abandoned = api_runs_on_abandoned;
     request->owner = awaiting;
     if (timeout_ms != UINT64_MAX) /* not before */
         loop_timer_set(&awaiting->timeout, (timeout_ms + 1) * CLOCK_NS_PER_MS);
@@ -113,21 +113,21 @@ static void start_wait(struct api *api, struct awaiting *awaiting, uint64_t id, 
 
 void await_own_run(struct api *api, struct request *request, uint64_t id)
 {
-    struct awaiting *awaiting = new_awaiting(request, RUN_WAIT_RESULT);
+    struct awaiting *awaiting = api_runs_new_awaiting(request, RUN_WAIT_RESULT);
     awaiting->is_caller = true;
-    start_wait(api, awaiting, id, UINT64_MAX);
+    api_runs_start_wait(api, awaiting, id, UINT64_MAX);
 }
 
-static void await_result(struct api *api, struct request *request, uint64_t id, uint64_t timeout_ms)
+static void api_runs_await_result(struct api *api, struct request *request, uint64_t id, uint64_t timeout_ms)
 {
-    start_wait(api, new_awaiting(request, RUN_WAIT_RESULT), id, timeout_ms);
+    api_runs_start_wait(api, api_runs_new_awaiting(request, RUN_WAIT_RESULT), id, timeout_ms);
 }
 
 void await_partial(struct api *api, struct request *request, uint64_t id, reply_with_run *reply)
 {
-    struct awaiting *awaiting = new_awaiting(request, RUN_WAIT_PARTIAL);
+    struct awaiting *awaiting = api_runs_new_awaiting(request, RUN_WAIT_PARTIAL);
     awaiting->reply = reply;
-    start_wait(api, awaiting, id, UINT64_MAX);
+    api_runs_start_wait(api, awaiting, id, UINT64_MAX);
 }
 
 /* --- What is stored --- */
@@ -140,7 +140,7 @@ struct reading {
     reply_with_run *reply;
 };
 
-static void on_read(void *owner, const struct store_content *content)
+static void api_runs_on_read(void *owner, const struct store_content *content)
 {
     struct reading reading = *(struct reading *)owner;
     struct term_builder built = {0};
@@ -172,7 +172,7 @@ void read_run(struct api *api, struct request *request, uint64_t id, enum run_ph
                                 .interrupted = phase == RUN_PHASE_INTERRUPTED,
                                 .outcome = runs_outcome(api->runs, id),
                                 .reply = reply};
-    struct store_read *read = store_read(runs_store(api->runs), id, STORE_TERM, on_read, reading);
+    struct store_read *read = store_read(runs_store(api->runs), id, STORE_TERM, api_runs_on_read, reading);
     assert(read); /* it was found just now */
 }
 
@@ -195,7 +195,7 @@ enum run_phase find_run(struct api *api, struct request *request, uint64_t *id)
 }
 
 /* The second argument, if there is one. False when the request was answered with what is wrong with it. */
-static bool read_timeout(struct request *request, uint64_t *timeout_ms)
+static bool api_runs_read_timeout(struct request *request, uint64_t *timeout_ms)
 {
     char text[TEXT_BYTES];
     int64_t number;
@@ -221,13 +221,13 @@ bool run_has_ended(enum run_phase phase)
 void serve_await(struct api *api, struct request *request)
 {
     uint64_t id, timeout_ms;
-    if (!read_timeout(request, &timeout_ms))
+    if (!api_runs_read_timeout(request, &timeout_ms))
         return;
     enum run_phase phase = find_run(api, request, &id);
     if (run_has_ended(phase))
-        read_run(api, request, id, phase, reply_result);
+        read_run(api, request, id, phase, api_runs_reply_result);
     else if (phase != RUN_PHASE_NONE)
-        await_result(api, request, id, timeout_ms);
+        api_runs_await_result(api, request, id, timeout_ms);
 }
 
 void serve_report(struct api *api, struct request *request)
@@ -235,9 +235,9 @@ void serve_report(struct api *api, struct request *request)
     uint64_t id = 0;
     enum run_phase phase = find_run(api, request, &id);
     if (run_has_ended(phase))
-        read_run(api, request, id, phase, reply_result);
+        read_run(api, request, id, phase, api_runs_reply_result);
     else if (phase == RUN_PHASE_STORING)
-        await_result(api, request, id, UINT64_MAX);
+        api_runs_await_result(api, request, id, UINT64_MAX);
     else if (phase != RUN_PHASE_NONE)
         answer_error(request, "not_finished");
 }
@@ -249,9 +249,9 @@ void serve_partial(struct api *api, struct request *request)
     if (phase == RUN_PHASE_NONE)
         return;
     if (run_has_ended(phase))
-        read_run(api, request, id, phase, reply_report);
+        read_run(api, request, id, phase, api_runs_reply_report);
     else if (phase == RUN_PHASE_STORING || runs_has_begun(api->runs, id))
-        await_partial(api, request, id, reply_report);
+        await_partial(api, request, id, api_runs_reply_report);
     else
         answer_error(request, "not_started");
 }

@@ -2,7 +2,7 @@
 #include "report/report_text.h"
 #include "term/term_read.h"
 
-static bool answer_text(struct request *request, const struct report_source *source)
+static bool show_answer_text(struct request *request, const struct report_source *source)
 {
     struct buffer text = {0};
     struct report_view view;
@@ -15,16 +15,16 @@ static bool answer_text(struct request *request, const struct report_source *sou
     return true;
 }
 
-static void answer_stored_text(struct request *request, const struct run_reply *reply)
+static void show_answer_stored_text(struct request *request, const struct run_reply *reply)
 {
     const struct report_source source = {
         .result = reply->result, .partial = reply->report, .outcome = reply->outcome};
-    if (!answer_text(request, &source))
+    if (!show_answer_text(request, &source))
         answer_error(request, "no_report");
 }
 
 /* Of a run that goes on. */
-static void answer_partial_text(struct request *request, const struct run_reply *reply)
+static void show_answer_partial_text(struct request *request, const struct run_reply *reply)
 {
     struct term_builder partial = {0};
     term_build_tuple(&partial, 2);
@@ -34,7 +34,7 @@ static void answer_partial_text(struct request *request, const struct run_reply 
     else
         term_build_atom(&partial, "nil");
     const struct report_source source = {.result = term_built(&partial)};
-    if (!answer_text(request, &source))
+    if (!show_answer_text(request, &source))
         answer_error(request, "no_report");
     term_build_free(&partial);
 }
@@ -45,15 +45,15 @@ void serve_show(struct api *api, struct request *request)
     uint64_t id;
     if (term_type(request->arguments[0]) != TERM_INTEGER) {
         const struct report_source source = {.result = request->arguments[0]};
-        if (!answer_text(request, &source))
+        if (!show_answer_text(request, &source))
             answer_badarg(request, "show takes a run_id, a report, {ok, report} or {error, reason}");
         return;
     }
     enum run_phase phase = find_run(api, request, &id);
     if (run_has_ended(phase))
-        read_run(api, request, id, phase, answer_stored_text);
+        read_run(api, request, id, phase, show_answer_stored_text);
     else if (phase == RUN_PHASE_STORING || (phase != RUN_PHASE_NONE && runs_has_begun(api->runs, id)))
-        await_partial(api, request, id, answer_partial_text);
+        await_partial(api, request, id, show_answer_partial_text);
     else if (phase != RUN_PHASE_NONE)
         answer_error(request, "not_started");
 }

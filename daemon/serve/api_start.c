@@ -2,7 +2,7 @@
 #include "scenario/scenario_file.h"
 #include "validation_private.h"
 
-static void answer_problems(struct request *request, const struct problems *problems)
+static void api_start_answer_problems(struct request *request, const struct problems *problems)
 {
     struct term_builder *answer = request_answer(request);
     term_build_tuple(answer, 2);
@@ -14,8 +14,8 @@ static void answer_problems(struct request *request, const struct problems *prob
 /* The scenario of a request's first argument, which may name a file: `name` is that then, and empty
  * otherwise. `hooks_at_target` as in its origin; so are those of files. NULL when the request was answered
  * with what is wrong with it. */
-static struct scenario *read_scenario(struct api *api, struct request *request, bool hooks_at_target,
-                                      char name[SCENARIO_FILE_NAME_BYTES + 1])
+static struct scenario *api_start_read_scenario(struct api *api, struct request *request,
+                                                bool hooks_at_target, char name[SCENARIO_FILE_NAME_BYTES + 1])
 {
     struct problems problems = {0};
     struct scenario_origin origin = {.caller_node = request->peer, .own_node = node_name(api->node)};
@@ -29,13 +29,14 @@ static struct scenario *read_scenario(struct api *api, struct request *request, 
         scenario = scenario_term_read(request->arguments[0], &origin, &problems);
     }
     if (!scenario)
-        answer_problems(request, &problems);
+        api_start_answer_problems(request, &problems);
     problems_free(&problems);
     return scenario;
 }
 
 /* False when the request was answered with why the run cannot be started. */
-static bool start_run(struct api *api, struct request *request, const struct runs_request *run, uint64_t *id)
+static bool api_start_start_run(struct api *api, struct request *request, const struct runs_request *run,
+                                uint64_t *id)
 {
     const char *busy;
     if (runs_start(api->runs, run, id, &busy))
@@ -46,11 +47,12 @@ static bool start_run(struct api *api, struct request *request, const struct run
 }
 
 /* A run whose caller waits for it. */
-static void run_scenario(struct api *api, struct request *request, const char *by, struct term expectations)
+static void api_start_run_scenario(struct api *api, struct request *request, const char *by,
+                                   struct term expectations)
 {
     uint64_t id;
     char name[SCENARIO_FILE_NAME_BYTES + 1];
-    struct scenario *scenario = read_scenario(api, request, false, name);
+    struct scenario *scenario = api_start_read_scenario(api, request, false, name);
     if (!scenario)
         return;
     struct runs_request run = {.scenario = scenario,
@@ -60,13 +62,13 @@ static void run_scenario(struct api *api, struct request *request, const char *b
                                .is_callers = request_expects_answer(request), /* nobody waits for a cast */
                                .group_leader = request->group_leader,
                                .expectations = expectations};
-    if (start_run(api, request, &run, &id))
+    if (api_start_start_run(api, request, &run, &id))
         await_own_run(api, request, id);
 }
 
 void serve_run(struct api *api, struct request *request)
 {
-    run_scenario(api, request, "run", (struct term){0});
+    api_start_run_scenario(api, request, "run", (struct term){0});
 }
 
 void serve_run_with_performance(struct api *api, struct request *request)
@@ -75,13 +77,13 @@ void serve_run_with_performance(struct api *api, struct request *request)
     struct problems problems = {0};
     scenario_term_read_expectations(request->arguments[1], &expectations, &problems);
     if (problems.count)
-        answer_problems(request, &problems);
+        api_start_answer_problems(request, &problems);
     else
-        run_scenario(api, request, "run_with_performance", request->arguments[1]);
+        api_start_run_scenario(api, request, "run_with_performance", request->arguments[1]);
     problems_free(&problems);
 }
 
-static void on_begun(void *owner, uint64_t id)
+static void api_start_on_begun(void *owner, uint64_t id)
 {
     struct request *request = owner;
     struct term_builder *answer = request_answer(request);
@@ -96,22 +98,22 @@ void serve_start(struct api *api, struct request *request)
 {
     uint64_t id;
     char name[SCENARIO_FILE_NAME_BYTES + 1];
-    struct scenario *scenario = read_scenario(api, request, true, name);
+    struct scenario *scenario = api_start_read_scenario(api, request, true, name);
     if (!scenario)
         return;
     struct runs_request run = {.scenario = scenario,
                                .by = "start",
                                .name = name,
                                .caller = request->caller,
-                               .begun = on_begun,
+                               .begun = api_start_on_begun,
                                .owner = request};
-    (void)start_run(api, request, &run, &id);
+    (void)api_start_start_run(api, request, &run, &id);
 }
 
 void serve_validate(struct api *api, struct request *request)
 {
     char name[SCENARIO_FILE_NAME_BYTES + 1];
-    struct scenario *scenario = read_scenario(api, request, false, name);
+    struct scenario *scenario = api_start_read_scenario(api, request, false, name);
     if (scenario)
         validation_start(api->runner, request, scenario);
 }

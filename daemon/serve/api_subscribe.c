@@ -6,7 +6,7 @@
 
 /* The runs and the process that the arguments name. False when the request was answered with what is wrong
  * with them. */
-static bool read_arguments(struct request *request, uint64_t *id, struct term *pid)
+static bool api_subscribe_read_arguments(struct request *request, uint64_t *id, struct term *pid)
 {
     char text[TEXT_BYTES];
     int64_t number = 0;
@@ -24,7 +24,8 @@ static bool read_arguments(struct request *request, uint64_t *id, struct term *p
     return false;
 }
 
-static void answer_subscription(struct request *request, enum subscription_outcome outcome, struct term pid)
+static void api_subscribe_answer_subscription(struct request *request, enum subscription_outcome outcome,
+                                              struct term pid)
 {
     struct term node;
     char name[TERM_ATOM_BYTES + 1];
@@ -40,20 +41,20 @@ void serve_subscribe(struct api *api, struct request *request)
 {
     uint64_t id;
     struct term pid;
-    if (!read_arguments(request, &id, &pid))
+    if (!api_subscribe_read_arguments(request, &id, &pid))
         return;
     enum run_phase phase = id == SUBSCRIPTIONS_ALL ? RUN_PHASE_RUNNING : find_run(api, request, &id);
     if (run_has_ended(phase))
         answer_error(request, "finished");
     else if (phase != RUN_PHASE_NONE)
-        answer_subscription(request, runs_subscribe(api->runs, id, pid), pid);
+        api_subscribe_answer_subscription(request, runs_subscribe(api->runs, id, pid), pid);
 }
 
 void serve_unsubscribe(struct api *api, struct request *request)
 {
     uint64_t id;
     struct term pid;
-    if (!read_arguments(request, &id, &pid))
+    if (!api_subscribe_read_arguments(request, &id, &pid))
         return;
     runs_unsubscribe(api->runs, id, pid);
     answer_atom(request, "ok");

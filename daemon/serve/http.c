@@ -75,18 +75,18 @@ bool http_number(const char *text, uint64_t *number)
 
 /* --- Connections --- */
 
-static bool is_gone(const struct connection *connection)
+static bool http_is_gone(const struct connection *connection)
 {
     bufferevent_event_cb event_callback = NULL;
     bufferevent_getcb(connection->stream, NULL, NULL, &event_callback, NULL);
     return !event_callback;
 }
 
-static void forget_gone_connections(struct http *http)
+static void http_forget_gone_connections(struct http *http)
 {
     for (struct connection **link = &http->connections; *link;) {
         struct connection *connection = *link;
-        if (!is_gone(connection)) {
+        if (!http_is_gone(connection)) {
             link = &connection->next;
             continue;
         }
@@ -97,16 +97,16 @@ static void forget_gone_connections(struct http *http)
     }
 }
 
-static void on_look(void *owner)
+static void http_on_look(void *owner)
 {
     struct http *http = owner;
-    forget_gone_connections(http);
+    http_forget_gone_connections(http);
     evconnlistener_enable(http->listener);
     loop_timer_set(&http->look, LOOK_NS);
 }
 
 /* evhttp sees that the client is gone, and frees the connection. */
-static void drop_oldest(struct http *http)
+static void http_drop_oldest(struct http *http)
 {
     struct connection *oldest = http->connections;
     while (oldest && oldest->dropped)
@@ -119,13 +119,13 @@ static void drop_oldest(struct http *http)
     log_warning("too many HTTP connections, the oldest is closed", log_integer("most", HTTP_CONNECTIONS));
 }
 
-static struct bufferevent *on_connection(struct event_base *base, void *argument)
+static struct bufferevent *http_on_connection(struct event_base *base, void *argument)
 {
     struct http *http = argument;
     loop_enter(http->options.loop);
-    forget_gone_connections(http);
+    http_forget_gone_connections(http);
     while (http->connection_count >= HTTP_CONNECTIONS)
-        drop_oldest(http);
+        http_drop_oldest(http);
     struct connection *connection = memory_zalloc(1, sizeof(*connection));
     connection->stream = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
     if (!connection->stream) {
@@ -156,7 +156,7 @@ static const struct {
     {503, "Service Unavailable"},
 };
 
-static const char *reason_of(int status)
+static const char *http_reason_of(int status)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(reasons); i++)
         if (reasons[i].status == status)
@@ -180,7 +180,7 @@ bool http_query_number(const struct http_request *request, const char *key, uint
 }
 
 /* Its connection is going. A request that evhttp has taken off the connection is ours to free. */
-static void on_gone(struct evhttp_connection *connection, void *argument)
+static void http_on_gone(struct evhttp_connection *connection, void *argument)
 {
     (void)connection;
     struct http_request *request = argument;
@@ -192,7 +192,7 @@ static void on_gone(struct evhttp_connection *connection, void *argument)
     free(request);
 }
 
-static void refuse(struct http_request *request)
+static void http_refuse(struct http_request *request)
 {
     http_reply_text(request, 503, "Too many answers wait to be read.\n");
 }
@@ -201,7 +201,7 @@ struct http_request *http_keep(struct http_request *request, void (*gone)(void *
 {
     struct http *http = request->http;
     if (http->kept_count >= HTTP_KEPT_MOST || http->waiting->bytes >= HTTP_WAITING_BYTES) {
-        refuse(request);
+        http_refuse(request);
         return NULL;
     }
     http->kept_count++;
@@ -209,11 +209,11 @@ struct http_request *http_keep(struct http_request *request, void (*gone)(void *
     kept->is_kept = true;
     kept->gone = gone;
     kept->owner = owner;
-    evhttp_connection_set_closecb(evhttp_request_get_connection(kept->request), on_gone, kept);
+    evhttp_connection_set_closecb(evhttp_request_get_connection(kept->request), http_on_gone, kept);
     return kept;
 }
 
-static void release_waiting(struct waiting *waiting)
+static void http_release_waiting(struct waiting *waiting)
 {
     if (--waiting->holders == 0)
         free(waiting);
@@ -225,25 +225,25 @@ struct body {
     struct blob *blob;
 };
 
-static void free_body(const void *data, size_t size, void *argument)
+static void http_free_body(const void *data, size_t size, void *argument)
 {
     (void)data;
     (void)size;
     struct body *body = argument;
     body->waiting->bytes -= body->blob->size;
-    release_waiting(body->waiting);
+    http_release_waiting(body->waiting);
     blob_release(body->blob);
     free(body);
 }
 
-static struct evbuffer *new_body(struct http *http, struct blob *blob)
+static struct evbuffer *http_new_body(struct http *http, struct blob *blob)
 {
     struct evbuffer *output = evbuffer_new();
     struct body *body = memory_zalloc(1, sizeof(*body));
     *body = (struct body){.waiting = http->waiting, .blob = blob_hold(blob)};
     http->waiting->holders++;
     http->waiting->bytes += blob->size;
-    if (!output || evbuffer_add_reference(output, blob->data, blob->size, free_body, body) != 0) {
+    if (!output || evbuffer_add_reference(output, blob->data, blob->size, http_free_body, body) != 0) {
         log_error("cannot make the answer to an HTTP request");
         abort();
     }
@@ -251,11 +251,12 @@ static struct evbuffer *new_body(struct http *http, struct blob *blob)
 }
 
 /* Of a HEAD request the answer has no body, but the length that it would have. */
-static void reply(struct http_request *request, int status, const char *content_type, struct blob *blob)
+static void http_send_reply(struct http_request *request, int status, const char *content_type,
+                            struct blob *blob)
 {
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request->request);
     bool has_body = blob->size && !request->is_head;
-    struct evbuffer *output = has_body ? new_body(request->http, blob) : NULL;
+    struct evbuffer *output = has_body ? http_new_body(request->http, blob) : NULL;
     char length[24];
     snprintf(length, sizeof(length), "%zu", blob->size);
     evhttp_add_header(headers, "Content-Type", content_type);
@@ -267,7 +268,7 @@ static void reply(struct http_request *request, int status, const char *content_
         request->http->kept_count--;
         evhttp_connection_set_closecb(evhttp_request_get_connection(request->request), NULL, NULL);
     }
-    evhttp_send_reply(request->request, status, reason_of(status), output);
+    evhttp_send_reply(request->request, status, http_reason_of(status), output);
     if (output)
         evbuffer_free(output);
     if (request->is_kept)
@@ -279,9 +280,9 @@ void http_reply_blob(struct http_request *request, int status, const char *conte
     size_t waiting = request->http->waiting->bytes;
     size_t room = waiting < HTTP_WAITING_BYTES ? HTTP_WAITING_BYTES - waiting : 0;
     if (waiting && body->size > room)
-        refuse(request);
+        http_refuse(request);
     else
-        reply(request, status, content_type, body);
+        http_send_reply(request, status, content_type, body);
 }
 
 void http_reply(struct http_request *request, int status, const char *content_type, struct buffer *body)
@@ -296,11 +297,11 @@ void http_reply_text(struct http_request *request, int status, const char *text)
     struct buffer body = {0};
     buffer_append(&body, text, strlen(text));
     struct blob *blob = blob_take(&body);
-    reply(request, status, HTTP_TEXT, blob);
+    http_send_reply(request, status, HTTP_TEXT, blob);
     blob_release(blob);
 }
 
-static const struct http_page *find_page(const struct http *http, const char *path, const char **rest)
+static const struct http_page *http_find_page(const struct http *http, const char *path, const char **rest)
 {
     for (size_t i = 0; i < http->options.page_count; i++) {
         const struct http_page *page = &http->options.pages[i];
@@ -313,7 +314,7 @@ static const struct http_page *find_page(const struct http *http, const char *pa
     return NULL;
 }
 
-static void on_request(struct evhttp_request *evhttp_request, void *argument)
+static void http_on_request(struct evhttp_request *evhttp_request, void *argument)
 {
     struct http *http = argument;
     loop_enter(http->options.loop);
@@ -323,7 +324,7 @@ static void on_request(struct evhttp_request *evhttp_request, void *argument)
     const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(evhttp_request);
     const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
     const char *rest;
-    const struct http_page *page = find_page(http, path && *path ? path : "/", &rest);
+    const struct http_page *page = http_find_page(http, path && *path ? path : "/", &rest);
     if (!page) {
         http_reply_text(&request, 404, "There is no such page; / lists those that there are.\n");
     } else if (command != EVHTTP_REQ_GET && command != EVHTTP_REQ_HEAD) {
@@ -337,14 +338,14 @@ static void on_request(struct evhttp_request *evhttp_request, void *argument)
 /* --- Listening --- */
 
 /* The argument is evhttp's own, so that the pass may count as begun a little late. */
-static void on_accept_error(struct evconnlistener *listener, void *argument)
+static void http_on_accept_error(struct evconnlistener *listener, void *argument)
 {
     (void)argument;
     log_error("cannot accept HTTP connections", log_string("reason", strerror(errno)));
     evconnlistener_disable(listener);
 }
 
-static bool listen_at(struct http *http, char *problem, size_t problem_size)
+static bool http_listen_at(struct http *http, char *problem, size_t problem_size)
 {
     struct socket_address address;
     unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
@@ -358,13 +359,13 @@ static bool listen_at(struct http *http, char *problem, size_t problem_size)
         snprintf(problem, problem_size, "%s", strerror(errno));
         return false;
     }
-    evconnlistener_set_error_cb(http->listener, on_accept_error);
+    evconnlistener_set_error_cb(http->listener, http_on_accept_error);
     if (getsockname(evconnlistener_get_fd(http->listener), &address.any, &address.size) == 0)
         http->port = socket_address_port(&address);
     return true;
 }
 
-static void start_server(struct http *http)
+static void http_start_server(struct http *http)
 {
     http->server = evhttp_new(http->options.loop->base);
     if (!http->server || !evhttp_bind_listener(http->server, http->listener)) {
@@ -377,22 +378,22 @@ static void start_server(struct http *http)
     evhttp_set_max_headers_size(http->server, HTTP_HEADER_BYTES);
     evhttp_set_max_body_size(http->server, HTTP_BODY_BYTES);
     evhttp_set_timeout(http->server, HTTP_TIMEOUT_S);
-    evhttp_set_bevcb(http->server, on_connection, http);
-    evhttp_set_gencb(http->server, on_request, http);
+    evhttp_set_bevcb(http->server, http_on_connection, http);
+    evhttp_set_gencb(http->server, http_on_request, http);
 }
 
 struct http *http_new(const struct http_options *options, char *problem, size_t problem_size)
 {
     struct http *http = memory_zalloc(1, sizeof(*http));
     http->options = *options;
-    if (!listen_at(http, problem, problem_size)) {
+    if (!http_listen_at(http, problem, problem_size)) {
         free(http);
         return NULL;
     }
     http->waiting = memory_zalloc(1, sizeof(*http->waiting));
     http->waiting->holders = 1;
-    start_server(http);
-    loop_timer_init(&http->look, options->loop, on_look, http);
+    http_start_server(http);
+    loop_timer_init(&http->look, options->loop, http_on_look, http);
     loop_timer_set(&http->look, LOOK_NS);
     return http;
 }
@@ -400,9 +401,9 @@ struct http *http_new(const struct http_options *options, char *problem, size_t 
 void http_free(struct http *http)
 {
     evhttp_free(http->server); /* with its listener and connections */
-    forget_gone_connections(http);
+    http_forget_gone_connections(http);
     loop_timer_free(&http->look);
-    release_waiting(http->waiting);
+    http_release_waiting(http->waiting);
     free(http);
 }
 

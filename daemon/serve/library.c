@@ -22,7 +22,7 @@ static const uint8_t nil_bytes[] = {TERM_TAG_NIL};
 static const struct term nil = {nil_bytes, sizeof(nil_bytes)};
 
 /* An option that is nil counts as not given, as it does in the library. */
-static bool find_option(const struct options *options, const char *key, struct term *value)
+static bool library_find_option(const struct options *options, const char *key, struct term *value)
 {
     for (size_t i = 0; i < options->count; i++)
         if (term_pairs_get(options->places[i], key, value) && !term_is_atom(*value, "nil"))
@@ -30,15 +30,16 @@ static bool find_option(const struct options *options, const char *key, struct t
     return false;
 }
 
-static void build_setup(struct term_builder *answer, struct term module, const struct options *options)
+static void library_build_setup(struct term_builder *answer, struct term module,
+                                const struct options *options)
 {
     struct term setup, arguments = nil;
     term_build_key(answer, "setup");
-    if (find_option(options, "setup", &setup)) {
+    if (library_find_option(options, "setup", &setup)) {
         term_build_term(answer, setup);
         return;
     }
-    (void)find_option(options, "server_opts", &arguments);
+    (void)library_find_option(options, "server_opts", &arguments);
     term_build_tuple(answer, 3);
     term_build_term(answer, module);
     term_build_atom(answer, "start_link");
@@ -48,7 +49,8 @@ static void build_setup(struct term_builder *answer, struct term module, const s
 }
 
 /* Whether a key comes again, behind `walk` in its own place or in a later one. */
-static bool comes_again(struct term_pairs walk, const struct term *later, size_t count, struct term key)
+static bool library_comes_again(struct term_pairs walk, const struct term *later, size_t count,
+                                struct term key)
 {
     struct term other, value;
     for (size_t i = 0;; i++) {
@@ -62,7 +64,7 @@ static bool comes_again(struct term_pairs walk, const struct term *later, size_t
 
 /* Merges maps; of a key that comes several times the last counts. The second pass writes what the first has
  * counted. */
-static void build_merged(struct term_builder *answer, const struct term *maps, size_t count)
+static void library_build_merged(struct term_builder *answer, const struct term *maps, size_t count)
 {
     size_t pairs = 0;
     for (int pass = 0; pass < 2; pass++) {
@@ -74,7 +76,7 @@ static void build_merged(struct term_builder *answer, const struct term *maps, s
             if (!term_pairs_start(&walk, maps[i]))
                 continue;
             while (term_pairs_next(&walk, &key, &value)) {
-                if (comes_again(walk, maps + i + 1, count - i - 1, key))
+                if (library_comes_again(walk, maps + i + 1, count - i - 1, key))
                     continue;
                 pairs += pass == 0;
                 if (pass == 1) {
@@ -87,8 +89,8 @@ static void build_merged(struct term_builder *answer, const struct term *maps, s
 }
 
 /* #{module, thread_count} and, over them, the metadata of each place. */
-static void build_metadata(struct term_builder *answer, struct term module, int64_t thread_count,
-                           const struct options *options)
+static void library_build_metadata(struct term_builder *answer, struct term module, int64_t thread_count,
+                                   const struct options *options)
 {
     struct term maps[3] = {{0}};
     size_t count = 1;
@@ -104,24 +106,24 @@ static void build_metadata(struct term_builder *answer, struct term module, int6
     for (size_t i = 0; built && i < options->count; i++)
         count += term_pairs_get(options->places[i], "metadata", &maps[count]);
     term_build_key(answer, "metadata");
-    build_merged(answer, maps, count);
+    library_build_merged(answer, maps, count);
     term_build_free(&own);
 }
 
-static size_t count_passed_on(const struct options *options)
+static size_t library_count_passed_on(const struct options *options)
 {
     size_t count = 0;
     struct term value;
     for (size_t i = 0; i < ARRAY_LENGTH(passed_on); i++)
-        count += find_option(options, passed_on[i], &value);
+        count += library_find_option(options, passed_on[i], &value);
     return count;
 }
 
-static void build_passed_on(struct term_builder *answer, const struct options *options)
+static void library_build_passed_on(struct term_builder *answer, const struct options *options)
 {
     struct term value;
     for (size_t i = 0; i < ARRAY_LENGTH(passed_on); i++) {
-        if (!find_option(options, passed_on[i], &value))
+        if (!library_find_option(options, passed_on[i], &value))
             continue;
         term_build_key(answer, passed_on[i]);
         term_build_term(answer, value);
@@ -129,7 +131,7 @@ static void build_passed_on(struct term_builder *answer, const struct options *o
 }
 
 /* What the library answers with a FunctionClauseError, or a KeyError. */
-static void refuse(struct request *request, const char *reason)
+static void library_refuse(struct request *request, const char *reason)
 {
     struct term_builder error = {0}, stack = {0};
     struct term terms[2];
@@ -147,7 +149,7 @@ static void refuse(struct request *request, const char *reason)
     term_build_free(&stack);
 }
 
-static bool is_options(struct term term)
+static bool library_is_options(struct term term)
 {
     struct term_pairs pairs;
     return term_pairs_start(&pairs, term);
@@ -161,20 +163,20 @@ void library_simple_genserver_scenario(struct request *request)
     int64_t threads;
     if (term_type(module) != TERM_ATOM || !term_list_start(&list, operations) ||
         !term_read_integer(request->arguments[2], &threads) || threads < 1 || threads > MAX_THREADS ||
-        operations.size > MAX_ANSWER_BYTES / (size_t)threads || !is_options(options.places[0])) {
-        refuse(request, "function_clause");
+        operations.size > MAX_ANSWER_BYTES / (size_t)threads || !library_is_options(options.places[0])) {
+        library_refuse(request, "function_clause");
         return;
     }
     struct term_builder *answer = request_answer(request);
-    term_build_map(answer, 3 + count_passed_on(&options));
-    build_setup(answer, module, &options);
+    term_build_map(answer, 3 + library_count_passed_on(&options));
+    library_build_setup(answer, module, &options);
     term_build_key(answer, "threads");
     term_build_list(answer, (size_t)threads);
     for (int64_t i = 0; i < threads; i++)
         term_build_term(answer, operations);
     term_build_nil(answer);
-    build_metadata(answer, module, threads, &options);
-    build_passed_on(answer, &options);
+    library_build_metadata(answer, module, threads, &options);
+    library_build_passed_on(answer, &options);
     request_return(request);
 }
 
@@ -184,21 +186,22 @@ void library_from_property_config(struct request *request)
     struct options options = {
         .count = 2, .places = {request->arguments[1], request->arity == 3 ? request->arguments[2] : nil}};
     struct term scripts;
-    if (term_type(module) != TERM_ATOM || !is_options(options.places[0]) || !is_options(options.places[1])) {
-        refuse(request, "function_clause");
+    if (term_type(module) != TERM_ATOM || !library_is_options(options.places[0]) ||
+        !library_is_options(options.places[1])) {
+        library_refuse(request, "function_clause");
         return;
     }
     if (!term_pairs_get(options.places[0], "thread_scripts", &scripts)) {
-        refuse(request, "badarg");
+        library_refuse(request, "badarg");
         return;
     }
     struct term_builder *answer = request_answer(request);
-    term_build_map(answer, 3 + count_passed_on(&options));
-    build_setup(answer, module, &options);
+    term_build_map(answer, 3 + library_count_passed_on(&options));
+    library_build_setup(answer, module, &options);
     term_build_key(answer, "threads");
     term_build_term(answer, scripts);
-    build_metadata(answer, module, 0, &options);
-    build_passed_on(answer, &options);
+    library_build_metadata(answer, module, 0, &options);
+    library_build_passed_on(answer, &options);
     request_return(request);
 }
 

@@ -17,9 +17,9 @@ struct metric {
     void (*write)(const struct metric *metric, const struct metrics_look *look, struct buffer *text);
 };
 
-static void put(struct buffer *text, const char *format, ...) PRINTF_LIKE(2, 3);
+static void metrics_put(struct buffer *text, const char *format, ...) PRINTF_LIKE(2, 3);
 
-static void put(struct buffer *text, const char *format, ...)
+static void metrics_put(struct buffer *text, const char *format, ...)
 {
     char *line;
     va_list arguments;
@@ -33,143 +33,148 @@ static void put(struct buffer *text, const char *format, ...)
 }
 
 /* Whole numbers are written as such, whatever their size. */
-static void put_number(struct buffer *text, double value)
+static void metrics_put_number(struct buffer *text, double value)
 {
     if (value >= 0 && value < 0x1p53 && value == (double)(uint64_t)value)
-        put(text, " %" PRIu64 "\n", (uint64_t)value);
+        metrics_put(text, " %" PRIu64 "\n", (uint64_t)value);
     else
-        put(text, " %.15g\n", value);
+        metrics_put(text, " %.15g\n", value);
 }
 
-static void put_labelled(const struct metric *metric, const char *value, uint64_t number, struct buffer *text)
+static void metrics_put_labelled(const struct metric *metric, const char *value, uint64_t number,
+                                 struct buffer *text)
 {
-    put(text, "%s{%s=\"", metric->help.name, metric->help.label);
+    metrics_put(text, "%s{%s=\"", metric->help.name, metric->help.label);
     for (; *value; value++)
-        put(text, *value == '"' || *value == '\\' ? "\\%c" : "%c", *value);
-    put(text, "\"} %" PRIu64 "\n", number);
+        metrics_put(text, *value == '"' || *value == '\\' ? "\\%c" : "%c", *value);
+    metrics_put(text, "\"} %" PRIu64 "\n", number);
 }
 
 /* --- The sources --- */
 
-static double runs_started(const struct metrics_look *look)
+static double metrics_runs_started(const struct metrics_look *look)
 {
     return (double)look->counters->started;
 }
 
-static double operations(const struct metrics_look *look)
+static double metrics_operations(const struct metrics_look *look)
 {
     return (double)look->counters->operations;
 }
 
-static double dropped(const struct metrics_look *look)
+static double metrics_dropped(const struct metrics_look *look)
 {
     return (double)look->counters->dropped;
 }
 
-static double threads(const struct metrics_look *look)
+static double metrics_threads(const struct metrics_look *look)
 {
     return (double)look->now.threads;
 }
 
-static double in_flight(const struct metrics_look *look)
+static double metrics_in_flight(const struct metrics_look *look)
 {
     return (double)look->now.in_flight;
 }
 
-static double queued_arrivals(const struct metrics_look *look)
+static double metrics_queued_arrivals(const struct metrics_look *look)
 {
     return (double)look->now.queued;
 }
 
-static double requests(const struct metrics_look *look)
+static double metrics_requests(const struct metrics_look *look)
 {
     return (double)look->requests;
 }
 
-static double is_registered(const struct metrics_look *look)
+static double metrics_is_registered(const struct metrics_look *look)
 {
     return look->is_registered;
 }
 
-static double peers_up(const struct metrics_look *look)
+static double metrics_peers_up(const struct metrics_look *look)
 {
     return (double)look->peers_up;
 }
 
-static double queued_bytes(const struct metrics_look *look)
+static double metrics_queued_bytes(const struct metrics_look *look)
 {
     return (double)look->queued_bytes;
 }
 
-static double loop_lag(const struct metrics_look *look)
+static double metrics_loop_lag(const struct metrics_look *look)
 {
     return (double)look->lag_ns / (double)CLOCK_NS_PER_S;
 }
 
-static double store_problem(const struct metrics_look *look)
+static double metrics_store_problem(const struct metrics_look *look)
 {
     return look->has_store_problem;
 }
 
-static double resident_bytes(const struct metrics_look *look)
+static double metrics_resident_bytes(const struct metrics_look *look)
 {
     return (double)look->process.resident_bytes;
 }
 
-static double virtual_bytes(const struct metrics_look *look)
+static double metrics_virtual_bytes(const struct metrics_look *look)
 {
     return (double)look->process.virtual_bytes;
 }
 
-static double cpu_s(const struct metrics_look *look)
+static double metrics_cpu_s(const struct metrics_look *look)
 {
     return look->process.cpu_s;
 }
 
-static double started_s(const struct metrics_look *look)
+static double metrics_started_s(const struct metrics_look *look)
 {
     return look->process.started_s;
 }
 
-static double open_descriptors(const struct metrics_look *look)
+static double metrics_open_descriptors(const struct metrics_look *look)
 {
     return (double)look->process.open_descriptors;
 }
 
-static double most_descriptors(const struct metrics_look *look)
+static double metrics_most_descriptors(const struct metrics_look *look)
 {
     return (double)look->process.most_descriptors;
 }
 
-static void write_build_info(const struct metric *metric, const struct metrics_look *look,
-                             struct buffer *text)
+static void metrics_write_build_info(const struct metric *metric, const struct metrics_look *look,
+                                     struct buffer *text)
 {
     (void)look;
-    put_labelled(metric, HARNESSD_VERSION, 1, text);
+    metrics_put_labelled(metric, HARNESSD_VERSION, 1, text);
 }
 
-static void write_states(const struct metric *metric, const struct metrics_look *look, struct buffer *text)
+static void metrics_write_states(const struct metric *metric, const struct metrics_look *look,
+                                 struct buffer *text)
 {
-    put_labelled(metric, "queued", look->runs_queued, text);
-    put_labelled(metric, "storing", look->runs_storing, text);
+    metrics_put_labelled(metric, "queued", look->runs_queued, text);
+    metrics_put_labelled(metric, "storing", look->runs_storing, text);
     for (size_t i = 0; i < RUN_STATE_COUNT; i++)
-        put_labelled(metric, run_state_name((enum run_state)i), look->now.runs[i], text);
+        metrics_put_labelled(metric, run_state_name((enum run_state)i), look->now.runs[i], text);
 }
 
-static void write_outcomes(const struct metric *metric, const struct metrics_look *look, struct buffer *text)
+static void metrics_write_outcomes(const struct metric *metric, const struct metrics_look *look,
+                                   struct buffer *text)
 {
     for (enum outcome i = OUTCOME_COMPLETED; i < OUTCOME_COUNT; i++)
-        put_labelled(metric, outcome_name(i), look->counters->finished[i], text);
+        metrics_put_labelled(metric, outcome_name(i), look->counters->finished[i], text);
 }
 
-static void write_errors(const struct metric *metric, const struct metrics_look *look, struct buffer *text)
+static void metrics_write_errors(const struct metric *metric, const struct metrics_look *look,
+                                 struct buffer *text)
 {
     for (size_t i = 0; i < ERROR_KINDS; i++)
-        put_labelled(metric, error_kind_names[i], look->counters->errors[i], text);
+        metrics_put_labelled(metric, error_kind_names[i], look->counters->errors[i], text);
 }
 
 /* Rows of one name, such as those of `exhaust`, are one kind and follow one another. */
-static void write_faults(const struct metric *metric, const struct metrics_look *look, struct buffer *text)
+static void metrics_write_faults(const struct metric *metric, const struct metrics_look *look,
+                                 struct buffer *text)
 {
     size_t count;
     const struct fault_kind *kinds = fault_kinds(&count);
@@ -178,15 +183,16 @@ static void write_faults(const struct metric *metric, const struct metrics_look 
         sum += look->counters->faults[i];
         if (i + 1 < count && strcmp(kinds[i].name, kinds[i + 1].name) == 0)
             continue;
-        put_labelled(metric, kinds[i].name, sum, text);
+        metrics_put_labelled(metric, kinds[i].name, sum, text);
         sum = 0;
     }
 }
 
-static void write_peers(const struct metric *metric, const struct metrics_look *look, struct buffer *text)
+static void metrics_write_peers(const struct metric *metric, const struct metrics_look *look,
+                                struct buffer *text)
 {
     for (size_t i = 0; i < look->peer_count; i++)
-        put_labelled(metric, look->peers[i].name, look->peers[i].is_up, text);
+        metrics_put_labelled(metric, look->peers[i].name, look->peers[i].is_up, text);
 }
 
 /* In us. */
@@ -195,78 +201,87 @@ static const uint64_t latency_bounds[] = {
     100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000, 30000000, 60000000,
 };
 
-static void write_latency(const struct metric *metric, const struct histogram *histogram, struct buffer *text)
+static void metrics_write_latency(const struct metric *metric, const struct histogram *histogram,
+                                  struct buffer *text)
 {
     uint64_t below[ARRAY_LENGTH(latency_bounds)];
     histogram_count_below(histogram, latency_bounds, ARRAY_LENGTH(latency_bounds), below);
     for (size_t i = 0; i < ARRAY_LENGTH(latency_bounds); i++)
-        put(text, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", metric->help.name, (double)latency_bounds[i] / 1e6,
-            below[i]);
-    put(text, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", metric->help.name, histogram->count);
-    put(text, "%s_sum %.17g\n", metric->help.name, (double)histogram->sum / 1e6);
-    put(text, "%s_count %" PRIu64 "\n", metric->help.name, histogram->count);
+        metrics_put(text, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", metric->help.name,
+                    (double)latency_bounds[i] / 1e6, below[i]);
+    metrics_put(text, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", metric->help.name, histogram->count);
+    metrics_put(text, "%s_sum %.17g\n", metric->help.name, (double)histogram->sum / 1e6);
+    metrics_put(text, "%s_count %" PRIu64 "\n", metric->help.name, histogram->count);
 }
 
-static void write_response(const struct metric *metric, const struct metrics_look *look, struct buffer *text)
+static void metrics_write_response(const struct metric *metric, const struct metrics_look *look,
+                                   struct buffer *text)
 {
-    write_latency(metric, &look->counters->response, text);
+    metrics_write_latency(metric, &look->counters->response, text);
 }
 
-static void write_service(const struct metric *metric, const struct metrics_look *look, struct buffer *text)
+static void metrics_write_service(const struct metric *metric, const struct metrics_look *look,
+                                  struct buffer *text)
 {
-    write_latency(metric, &look->counters->service, text);
+    metrics_write_latency(metric, &look->counters->service, text);
 }
 
 /* --- The table --- */
 
 static const struct metric metrics[] = {
-    {{"harnessd_build_info", "gauge", "version", "The version that runs."}, .write = write_build_info},
-    {{"harnessd_runs", "gauge", "state", "Runs that go on, by what they are at."}, .write = write_states},
-    {{"harnessd_runs_started_total", "counter", NULL, "Runs that have started."}, .value = runs_started},
+    {{"harnessd_build_info", "gauge", "version", "The version that runs."},
+     .write = metrics_write_build_info},
+    {{"harnessd_runs", "gauge", "state", "Runs that go on, by what they are at."},
+     .write = metrics_write_states},
+    {{"harnessd_runs_started_total", "counter", NULL, "Runs that have started."},
+     .value = metrics_runs_started},
     {{"harnessd_runs_finished_total", "counter", "outcome", "Runs that have ended, by their outcome."},
-     .write = write_outcomes},
+     .write = metrics_write_outcomes},
     {{"harnessd_operations_total", "counter", NULL, "Operations of all runs that have ended."},
-     .value = operations},
+     .value = metrics_operations},
     {{"harnessd_operation_errors_total", "counter", "kind",
       "Operations that have ended in an error, by its kind."},
-     .write = write_errors},
+     .write = metrics_write_errors},
     {{"harnessd_arrivals_dropped_total", "counter", NULL, "Arrivals of open loads that found no room."},
-     .value = dropped},
+     .value = metrics_dropped},
     {{"harnessd_operation_response_seconds", "histogram", NULL,
       "From the intended start of an operation to its answer."},
-     .write = write_response},
+     .write = metrics_write_response},
     {{"harnessd_operation_service_seconds", "histogram", NULL,
       "From the actual start of an operation to its answer."},
-     .write = write_service},
-    {{"harnessd_operations_in_flight", "gauge", NULL, "Operations that are under way."}, .value = in_flight},
+     .write = metrics_write_service},
+    {{"harnessd_operations_in_flight", "gauge", NULL, "Operations that are under way."},
+     .value = metrics_in_flight},
     {{"harnessd_arrivals_queued", "gauge", NULL, "Arrivals of open loads that wait for room."},
-     .value = queued_arrivals},
+     .value = metrics_queued_arrivals},
     {{"harnessd_virtual_threads", "gauge", NULL, "Virtual threads of the runs that go on."},
-     .value = threads},
+     .value = metrics_threads},
     {{"harnessd_faults_injected_total", "counter", "kind", "Faults that were injected, by their kind."},
-     .write = write_faults},
-    {{"harnessd_requests_total", "counter", NULL, "Calls of functions by other nodes."}, .value = requests},
+     .write = metrics_write_faults},
+    {{"harnessd_requests_total", "counter", NULL, "Calls of functions by other nodes."},
+     .value = metrics_requests},
     {{"harnessd_epmd_registered", "gauge", NULL, "Whether this node is registered with epmd."},
-     .value = is_registered},
-    {{"harnessd_peers_up", "gauge", NULL, "Nodes that are connected."}, .value = peers_up},
+     .value = metrics_is_registered},
+    {{"harnessd_peers_up", "gauge", NULL, "Nodes that are connected."}, .value = metrics_peers_up},
     {{"harnessd_peer_up", "gauge", "peer", "Whether a node that is to be kept is connected."},
-     .write = write_peers},
+     .write = metrics_write_peers},
     {{"harnessd_peers_queued_bytes", "gauge", NULL, "What waits to be sent to other nodes."},
-     .value = queued_bytes},
+     .value = metrics_queued_bytes},
     {{"harnessd_loop_lag_seconds", "gauge", NULL,
       "The longest pass of the event loop within the last minute."},
-     .value = loop_lag},
-    {{"harnessd_store_problem", "gauge", NULL, "Whether reports cannot be stored."}, .value = store_problem},
+     .value = metrics_loop_lag},
+    {{"harnessd_store_problem", "gauge", NULL, "Whether reports cannot be stored."},
+     .value = metrics_store_problem},
     {{"process_cpu_seconds_total", "counter", NULL, "Time of processors that the process has used."},
-     .value = cpu_s},
+     .value = metrics_cpu_s},
     {{"process_resident_memory_bytes", "gauge", NULL, "Memory of the process that is in use."},
-     .value = resident_bytes},
+     .value = metrics_resident_bytes},
     {{"process_virtual_memory_bytes", "gauge", NULL, "Memory of the process that it may use."},
-     .value = virtual_bytes},
-    {{"process_open_fds", "gauge", NULL, "Descriptors that are open."}, .value = open_descriptors},
-    {{"process_max_fds", "gauge", NULL, "Descriptors that may be open."}, .value = most_descriptors},
+     .value = metrics_virtual_bytes},
+    {{"process_open_fds", "gauge", NULL, "Descriptors that are open."}, .value = metrics_open_descriptors},
+    {{"process_max_fds", "gauge", NULL, "Descriptors that may be open."}, .value = metrics_most_descriptors},
     {{"process_start_time_seconds", "gauge", NULL, "When the process has started, since 1970."},
-     .value = started_s},
+     .value = metrics_started_s},
 };
 
 size_t metrics_count(void)
@@ -284,12 +299,12 @@ void metrics_write(const struct metrics_look *look, struct buffer *text)
     for (size_t i = 0; i < ARRAY_LENGTH(metrics); i++) {
         const struct metric *metric = &metrics[i];
         const struct metric_help *help = &metric->help;
-        put(text, "# HELP %s %s\n# TYPE %s %s\n", help->name, help->text, help->name, help->type);
+        metrics_put(text, "# HELP %s %s\n# TYPE %s %s\n", help->name, help->text, help->name, help->type);
         if (metric->write) {
             metric->write(metric, look, text);
             continue;
         }
-        put(text, "%s", metric->help.name);
-        put_number(text, metric->value(look));
+        metrics_put(text, "%s", metric->help.name);
+        metrics_put_number(text, metric->value(look));
     }
 }

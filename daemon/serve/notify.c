@@ -18,17 +18,17 @@ struct notify {
 };
 
 /* Nothing depends on whether somebody listens, but those who wait for it should know. */
-static void tell(const char *state)
+static void notify_tell(const char *state)
 {
     int error = sd_notify(0, state);
     if (error < 0)
         log_warning("cannot tell the service manager", log_string("reason", strerror(-error)));
 }
 
-static void on_watchdog(void *owner)
+static void notify_on_watchdog(void *owner)
 {
     struct notify *notify = owner;
-    tell("WATCHDOG=1");
+    notify_tell("WATCHDOG=1");
     loop_timer_set(&notify->watchdog, notify->watchdog_ns / 2);
 }
 
@@ -38,7 +38,7 @@ struct notify *notify_new(struct loop *loop)
     uint64_t within_us = 0;
     if (sd_watchdog_enabled(0, &within_us) > 0)
         notify->watchdog_ns = within_us * CLOCK_NS_PER_US;
-    loop_timer_init(&notify->watchdog, loop, on_watchdog, notify);
+    loop_timer_init(&notify->watchdog, loop, notify_on_watchdog, notify);
     if (notify->watchdog_ns)
         loop_timer_set(&notify->watchdog, 0);
     return notify;
@@ -53,7 +53,7 @@ void notify_free(struct notify *notify)
 void notify_ready(struct notify *notify)
 {
     notify->ready = true;
-    tell("READY=1");
+    notify_tell("READY=1");
 }
 
 void notify_reloading(struct notify *notify)
@@ -62,21 +62,21 @@ void notify_reloading(struct notify *notify)
         return;
     char *state =
         memory_format("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, (uint64_t)(clock_ns() / CLOCK_NS_PER_US));
-    tell(state);
+    notify_tell(state);
     free(state);
 }
 
 void notify_reloaded(struct notify *notify)
 {
     if (notify->ready)
-        tell("READY=1");
+        notify_tell("READY=1");
 }
 
 void notify_stopping(struct notify *notify, uint64_t within_ms)
 {
     notify->ready = false;
     char *state = memory_format("STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64, within_ms * 1000);
-    tell(state);
+    notify_tell(state);
     free(state);
 }
 
@@ -91,6 +91,6 @@ void notify_status(struct notify *notify, const char *format, ...)
         return;
     memcpy(notify->status, status, sizeof(status));
     char *state = memory_format("STATUS=%s", status);
-    tell(state);
+    notify_tell(state);
     free(state);
 }

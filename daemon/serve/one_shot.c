@@ -43,7 +43,7 @@ struct one_shot {
 /* --- What is wrong --- */
 
 /* One line for each problem of {error, {invalid_scenario, Problems}}. */
-static void print_problems(const struct one_shot *one_shot, struct term problems)
+static void one_shot_print_problems(const struct one_shot *one_shot, struct term problems)
 {
     struct buffer text = {0};
     char *prefix = memory_format("%s: ", one_shot->config->one_shot.scenario);
@@ -55,7 +55,7 @@ static void print_problems(const struct one_shot *one_shot, struct term problems
 
 /* --- Before anything is connected --- */
 
-static struct scenario *read_scenario(const struct one_shot *one_shot)
+static struct scenario *one_shot_read_scenario(const struct one_shot *one_shot)
 {
     const struct config *config = one_shot->config;
     const struct config_one_shot *given = &config->one_shot;
@@ -68,14 +68,14 @@ static struct scenario *read_scenario(const struct one_shot *one_shot)
     struct scenario *scenario = scenario_file_read(given->scenario, &settings, &origin, &problems);
     problems_build(&problems, &reason);
     if (!scenario && term_read_element(term_built(&reason), 1, &list))
-        print_problems(one_shot, list);
+        one_shot_print_problems(one_shot, list);
     term_build_free(&reason);
     problems_free(&problems);
     return scenario;
 }
 
 /* Opened before anything is run: an hour later it would be too late. */
-static bool open_junit(struct one_shot *one_shot)
+static bool one_shot_open_junit(struct one_shot *one_shot)
 {
     const char *file = one_shot->config->one_shot.junit;
     if (!file)
@@ -91,8 +91,8 @@ struct one_shot *one_shot_new(const struct config *config)
     struct one_shot *one_shot = memory_zalloc(1, sizeof(*one_shot));
     one_shot->config = config;
     one_shot->on_terminal = isatty(STDERR_FILENO);
-    one_shot->scenario = read_scenario(one_shot);
-    if (one_shot->scenario && open_junit(one_shot))
+    one_shot->scenario = one_shot_read_scenario(one_shot);
+    if (one_shot->scenario && one_shot_open_junit(one_shot))
         return one_shot;
     one_shot_free(one_shot);
     return NULL;
@@ -110,13 +110,13 @@ void one_shot_free(struct one_shot *one_shot)
 
 /* --- The end --- */
 
-static void leave_line(const struct one_shot *one_shot)
+static void one_shot_leave_line(const struct one_shot *one_shot)
 {
     if (one_shot->on_terminal)
         fputs("\r\033[K", stderr);
 }
 
-static void finish(struct one_shot *one_shot, int exit_status)
+static void one_shot_finish(struct one_shot *one_shot, int exit_status)
 {
     peer_wait_cancel(&one_shot->wait);
     if (one_shot->peer)
@@ -126,7 +126,7 @@ static void finish(struct one_shot *one_shot, int exit_status)
     one_shot->done(one_shot->owner, exit_status);
 }
 
-static void build_part(struct term_builder *builder, const char *key, struct term part)
+static void one_shot_build_part(struct term_builder *builder, const char *key, struct term part)
 {
     term_build_key(builder, key);
     if (part.data)
@@ -136,15 +136,15 @@ static void build_part(struct term_builder *builder, const char *key, struct ter
 }
 
 /* %{outcome:, reason:, report:}, the report being what the run has recorded, however it has ended. */
-static void print_json(const struct report_view *view)
+static void one_shot_print_json(const struct report_view *view)
 {
     struct term_builder builder = {0};
     struct buffer json = {0};
     term_build_map(&builder, 3);
     term_build_key(&builder, "outcome");
     term_build_text(&builder, outcome_name(view->outcome));
-    build_part(&builder, "reason", view->cleanup.data ? view->cleanup : view->reason);
-    build_part(&builder, "report", view->report);
+    one_shot_build_part(&builder, "reason", view->cleanup.data ? view->cleanup : view->reason);
+    one_shot_build_part(&builder, "report", view->report);
     term_json_write(term_built(&builder), &json);
     buffer_append(&json, "\n", 1);
     fwrite(buffer_bytes(&json), 1, json.size, stdout);
@@ -152,7 +152,8 @@ static void print_json(const struct report_view *view)
     term_build_free(&builder);
 }
 
-static bool write_junit(struct one_shot *one_shot, const struct report_view *view, struct buffer *text)
+static bool one_shot_write_junit(struct one_shot *one_shot, const struct report_view *view,
+                                 struct buffer *text)
 {
     const struct config_one_shot *given = &one_shot->config->one_shot;
     struct buffer xml = {0};
@@ -167,16 +168,17 @@ static bool write_junit(struct one_shot *one_shot, const struct report_view *vie
 }
 
 /* What is wrong with a scenario is told as when the program finds it, on standard error. */
-static void print_text(const struct one_shot *one_shot, const struct report_view *view, struct buffer *text)
+static void one_shot_print_text(const struct one_shot *one_shot, const struct report_view *view,
+                                struct buffer *text)
 {
     if (view->problems.data)
-        print_problems(one_shot, view->problems);
+        one_shot_print_problems(one_shot, view->problems);
     else
         fwrite(buffer_bytes(text), 1, text->size, view->outcome == OUTCOME_NOT_RUN ? stderr : stdout);
 }
 
 /* Tells what has come of it, in each way that was asked for: what the program is to end with. */
-static int tell(struct one_shot *one_shot, enum outcome outcome)
+static int one_shot_tell(struct one_shot *one_shot, enum outcome outcome)
 {
     struct term stored = term_built(&one_shot->result);
     struct term_builder result = {0};
@@ -190,12 +192,12 @@ static int tell(struct one_shot *one_shot, enum outcome outcome)
     assert(told);
     report_text_write(&view, &text);
     if (one_shot->config->one_shot.json)
-        print_json(&view);
+        one_shot_print_json(&view);
     else
-        print_text(one_shot, &view, &text);
+        one_shot_print_text(one_shot, &view, &text);
     told = fflush(stdout) == 0;
     if (one_shot->junit)
-        told = write_junit(one_shot, &view, &text) && told;
+        told = one_shot_write_junit(one_shot, &view, &text) && told;
     if (view.nothing_succeeded && outcome == OUTCOME_FAILED)
         fprintf(stderr, "%s\n", report_view_outcome(&view));
     buffer_free(&text);
@@ -203,27 +205,27 @@ static int tell(struct one_shot *one_shot, enum outcome outcome)
     return outcome_exit_status(told || outcome != OUTCOME_COMPLETED ? outcome : OUTCOME_FAILED);
 }
 
-static void on_done(void *owner, const struct run *run, struct term raised)
+static void one_shot_on_done(void *owner, const struct run *run, struct term raised)
 {
     (void)raised;
     struct one_shot *one_shot = owner;
     struct run_figures figures;
     run_figures(run, &figures);
     one_shot->run = NULL;
-    leave_line(one_shot);
-    finish(one_shot, tell(one_shot, figures.outcome));
+    one_shot_leave_line(one_shot);
+    one_shot_finish(one_shot, one_shot_tell(one_shot, figures.outcome));
 }
 
 /* --- Progress --- */
 
-static void print_progress(struct one_shot *one_shot, uint64_t now)
+static void one_shot_print_progress(struct one_shot *one_shot, uint64_t now)
 {
     struct run_figures figures;
     struct text_number time, left, operations, errors, rate;
     run_figures(one_shot->run, &figures);
     double seconds = (double)(now - one_shot->told_ns) / CLOCK_NS_PER_S;
     double per_second = seconds > 0 ? (double)(figures.operations - one_shot->told_operations) / seconds : 0;
-    leave_line(one_shot);
+    one_shot_leave_line(one_shot);
     fprintf(stderr, "%s  %s", text_duration(&time, (now - one_shot->started_ns) / CLOCK_NS_PER_US),
             run_state_name(figures.state));
     if (figures.state == RUN_LOAD && figures.load_ns < one_shot->planned_ns)
@@ -237,23 +239,23 @@ static void print_progress(struct one_shot *one_shot, uint64_t now)
     one_shot->told_operations = figures.operations;
 }
 
-static void on_progress(void *owner)
+static void one_shot_on_progress(void *owner)
 {
     struct one_shot *one_shot = owner;
     if (!one_shot->run)
         return;
-    print_progress(one_shot, clock_ns());
+    one_shot_print_progress(one_shot, clock_ns());
     loop_timer_set(&one_shot->progress, one_shot->on_terminal ? TERMINAL_NS : LINES_NS);
 }
 
 /* --- The run --- */
 
-static void run(struct one_shot *one_shot)
+static void one_shot_run(struct one_shot *one_shot)
 {
     struct run_request request = {.id = clock_wall_us(),
                                   .scenario = one_shot->scenario,
                                   .result = &one_shot->result,
-                                  .done = on_done,
+                                  .done = one_shot_on_done,
                                   .owner = one_shot};
     one_shot->started_ns = one_shot->told_ns = clock_ns();
     one_shot->planned_ns = plan_duration_ns(&one_shot->scenario->load);
@@ -263,7 +265,8 @@ static void run(struct one_shot *one_shot)
 }
 
 /* Ends with {error, {Reason, Detail}} what has not begun. */
-static void refuse(struct one_shot *one_shot, enum outcome outcome, const char *reason, const char *detail)
+static void one_shot_refuse(struct one_shot *one_shot, enum outcome outcome, const char *reason,
+                            const char *detail)
 {
     int exit_status = outcome_exit_status(outcome);
     term_build_tuple(&one_shot->result, 2);
@@ -272,21 +275,21 @@ static void refuse(struct one_shot *one_shot, enum outcome outcome, const char *
     term_build_atom(&one_shot->result, reason);
     term_build_atom(&one_shot->result, detail);
     if (one_shot->config->one_shot.json || one_shot->junit)
-        exit_status = tell(one_shot, outcome);
-    finish(one_shot, exit_status);
+        exit_status = one_shot_tell(one_shot, outcome);
+    one_shot_finish(one_shot, exit_status);
 }
 
-static void on_connected(void *owner, struct peer *peer, const char *problem)
+static void one_shot_on_connected(void *owner, struct peer *peer, const char *problem)
 {
     struct one_shot *one_shot = owner;
     (void)peer;
     if (!problem) {
-        run(one_shot);
+        one_shot_run(one_shot);
         return;
     }
     const char *node = one_shot->config->one_shot.connect;
     fprintf(stderr, "--connect: cannot connect to %s: %s\n", node, problem);
-    refuse(one_shot, OUTCOME_NOT_RUN, "nodedown", node);
+    one_shot_refuse(one_shot, OUTCOME_NOT_RUN, "nodedown", node);
 }
 
 void one_shot_start(struct one_shot *one_shot, struct node *node, struct runner *runner,
@@ -295,10 +298,10 @@ void one_shot_start(struct one_shot *one_shot, struct node *node, struct runner 
     one_shot->runner = runner;
     one_shot->done = done;
     one_shot->owner = owner;
-    loop_timer_init(&one_shot->progress, node_loop(node), on_progress, one_shot);
+    loop_timer_init(&one_shot->progress, node_loop(node), one_shot_on_progress, one_shot);
     one_shot->peer = peer_hold(node_peers(node), one_shot->config->one_shot.connect);
     assert(one_shot->peer); /* its name is a node's */
-    one_shot->wait = (struct peer_wait){.done = on_connected, .owner = one_shot};
+    one_shot->wait = (struct peer_wait){.done = one_shot_on_connected, .owner = one_shot};
     peer_connect(one_shot->peer, &one_shot->wait);
 }
 
@@ -307,5 +310,5 @@ void one_shot_cancel(struct one_shot *one_shot)
     if (one_shot->run)
         run_cancel(one_shot->run);
     else if (one_shot->peer)
-        refuse(one_shot, OUTCOME_CANCELLED, "cancelled", "nil");
+        one_shot_refuse(one_shot, OUTCOME_CANCELLED, "cancelled", "nil");
 }

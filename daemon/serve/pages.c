@@ -25,7 +25,7 @@ struct pages {
 
 /* --- Metrics --- */
 
-static void on_second(void *owner)
+static void pages_on_second(void *owner)
 {
     struct pages *pages = owner;
     pages->lag_index = (pages->lag_index + 1) % METRICS_LAG_S;
@@ -34,7 +34,7 @@ static void on_second(void *owner)
 }
 
 /* The pass that asks is not over yet, and does not count. */
-static uint64_t longest_lag_ns(const struct pages *pages)
+static uint64_t pages_longest_lag_ns(const struct pages *pages)
 {
     uint64_t longest = pages->lag.most_ns;
     for (size_t i = 0; i < METRICS_LAG_S; i++)
@@ -43,7 +43,7 @@ static uint64_t longest_lag_ns(const struct pages *pages)
     return longest;
 }
 
-static struct metrics_peer *look_at_peers(const struct pages *pages)
+static struct metrics_peer *pages_look_at_peers(const struct pages *pages)
 {
     const struct config *config = pages->options.config;
     struct metrics_peer *peers = memory_zalloc(config->peer_count, sizeof(*peers));
@@ -60,7 +60,7 @@ static void serve_metrics(void *owner, struct http_request *request, const char 
     (void)rest;
     struct pages *pages = owner;
     static const struct counters none = {.started = 0};
-    struct metrics_peer *peers = look_at_peers(pages);
+    struct metrics_peer *peers = pages_look_at_peers(pages);
     struct metrics_look look = {.counters = pages->runner ? runner_counters(pages->runner) : &none,
                                 .requests = pages->api ? api_requests(pages->api) : 0,
                                 .is_registered = epmd_is_registered(pages->options.epmd),
@@ -68,7 +68,7 @@ static void serve_metrics(void *owner, struct http_request *request, const char 
                                 .peers = peers,
                                 .peer_count = pages->options.config->peer_count,
                                 .queued_bytes = peers_queued_bytes(pages->options.peers),
-                                .lag_ns = longest_lag_ns(pages)};
+                                .lag_ns = pages_longest_lag_ns(pages)};
     if (pages->runner) {
         runner_figures(pages->runner, &look.now);
         look.runs_queued = runs_count(pages->runs, RUN_PHASE_QUEUED);
@@ -164,7 +164,7 @@ struct pages *pages_new(const struct pages_options *options)
     log_info("listening for HTTP", log_string("address", options->config->http_listen),
              log_integer("port", http_port(pages->http)));
     loop_watch_lag(options->loop, &pages->lag);
-    loop_timer_init(&pages->second, options->loop, on_second, pages);
+    loop_timer_init(&pages->second, options->loop, pages_on_second, pages);
     loop_timer_set(&pages->second, CLOCK_NS_PER_S);
     return pages;
 }

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static void read_descriptors(struct process_usage *usage)
+static void usage_read_descriptors(struct process_usage *usage)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
@@ -24,7 +24,7 @@ static void read_descriptors(struct process_usage *usage)
 }
 
 /* Seconds since 1970 at which the machine's clock of ticks was 0. */
-static double booted_s(void)
+static double usage_booted_s(void)
 {
     struct timespec now, since_boot;
     clock_gettime(CLOCK_REALTIME, &now);
@@ -33,7 +33,7 @@ static double booted_s(void)
 }
 
 /* Fields 14, 15, 22, 23 and 24; the second one is the program's name in parentheses, which may hold some. */
-static void read_stat(struct process_usage *usage)
+static void usage_read_stat(struct process_usage *usage)
 {
     char text[1024] = "";
     uint64_t user, system, started, size, pages;
@@ -51,7 +51,8 @@ static void read_stat(struct process_usage *usage)
                         &user, &system, &started, &size, &pages) != 5)
         return;
     usage->cpu_s = (double)(user + system) / ticks_per_s;
-    usage->started_s = round((booted_s() + (double)started / ticks_per_s) * 100) / 100; /* a tick's worth */
+    usage->started_s =
+        round((usage_booted_s() + (double)started / ticks_per_s) * 100) / 100; /* a tick's worth */
     usage->virtual_bytes = size;
     usage->resident_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
@@ -59,6 +60,6 @@ static void read_stat(struct process_usage *usage)
 void process_usage_read(struct process_usage *usage)
 {
     *usage = (struct process_usage){0};
-    read_stat(usage);
-    read_descriptors(usage);
+    usage_read_stat(usage);
+    usage_read_descriptors(usage);
 }

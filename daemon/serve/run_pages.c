@@ -14,7 +14,7 @@ struct reading {
     struct store_read *read;
 };
 
-static bool refuse_before_ready(const struct runs *runs, struct http_request *request)
+static bool run_pages_refuse_before_ready(const struct runs *runs, struct http_request *request)
 {
     if (!runs)
         http_reply_text(request, 503, "The daemon is not ready yet.\n");
@@ -25,7 +25,7 @@ void run_pages_list(const struct runs *runs, struct http_request *request)
 {
     uint64_t limit = RUN_PAGES_LIMIT;
     uint64_t before = UINT64_MAX;
-    if (refuse_before_ready(runs, request))
+    if (run_pages_refuse_before_ready(runs, request))
         return;
     if (!http_query_number(request, "limit", &limit) || !http_query_number(request, "before", &before) ||
         limit < 1 || limit > RUN_PAGES_MOST) {
@@ -43,7 +43,7 @@ void run_pages_list(const struct runs *runs, struct http_request *request)
 
 /* --- One run --- */
 
-static void on_read(void *owner, const struct store_content *content)
+static void run_pages_on_read(void *owner, const struct store_content *content)
 {
     struct reading *reading = owner;
     if (content->problem) {
@@ -57,7 +57,7 @@ static void on_read(void *owner, const struct store_content *content)
     free(reading);
 }
 
-static void on_gone(void *owner)
+static void run_pages_on_gone(void *owner)
 {
     struct reading *reading = owner;
     store_read_cancel(reading->read);
@@ -65,7 +65,7 @@ static void on_gone(void *owner)
 }
 
 /* Of one that is under way, in the same form. */
-static void reply_status(const struct runs *runs, struct http_request *request, uint64_t id)
+static void run_pages_reply_status(const struct runs *runs, struct http_request *request, uint64_t id)
 {
     struct term_builder status = {0};
     struct buffer json = {0};
@@ -89,7 +89,7 @@ static void reply_status(const struct runs *runs, struct http_request *request, 
 void run_pages_one(struct runs *runs, struct http_request *request, const char *text)
 {
     uint64_t id = 0;
-    if (refuse_before_ready(runs, request))
+    if (run_pages_refuse_before_ready(runs, request))
         return;
     if (!http_number(text, &id)) {
         http_reply_text(request, 404, "There is no such run: ids are numbers.\n");
@@ -97,13 +97,13 @@ void run_pages_one(struct runs *runs, struct http_request *request, const char *
     }
     enum run_phase phase = runs_phase(runs, id);
     if (phase != RUN_PHASE_FINISHED && phase != RUN_PHASE_INTERRUPTED) {
-        reply_status(runs, request, id);
+        run_pages_reply_status(runs, request, id);
         return;
     }
     struct reading *reading = memory_zalloc(1, sizeof(*reading));
-    reading->request = http_keep(request, on_gone, reading);
+    reading->request = http_keep(request, run_pages_on_gone, reading);
     if (reading->request)
-        reading->read = store_read(runs_store(runs), id, STORE_JSON, on_read, reading);
+        reading->read = store_read(runs_store(runs), id, STORE_JSON, run_pages_on_read, reading);
     if (reading->read)
         return;
     if (reading->request)

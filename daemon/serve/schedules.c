@@ -36,21 +36,21 @@ struct schedules {
     struct loop_timer timer;
 };
 
-static int64_t wall_s(void)
+static int64_t schedules_wall_s(void)
 {
     return (int64_t)(clock_wall_us() / 1000000);
 }
 
 /* --- One of them --- */
 
-static bool is_same(const struct config_schedule *a, const struct config_schedule *b)
+static bool schedules_is_same(const struct config_schedule *a, const struct config_schedule *b)
 {
     bool same_node = a->node && b->node ? strcmp(a->node, b->node) == 0 : a->node == b->node;
     return same_node && strcmp(a->file, b->file) == 0 && a->every_s == b->every_s && a->has_at == b->has_at &&
            a->at_s == b->at_s && a->overlap == b->overlap;
 }
 
-static void log_problem(const struct entry *entry, struct term problem, const char *event)
+static void schedules_log_problem(const struct entry *entry, struct term problem, const char *event)
 {
     struct buffer text = {0}, list = {0};
     /* A list of one. */
@@ -68,7 +68,8 @@ static void log_problem(const struct entry *entry, struct term problem, const ch
     buffer_free(&list);
 }
 
-static void log_problems(const struct entry *entry, const struct problems *problems, const char *event)
+static void schedules_log_problems(const struct entry *entry, const struct problems *problems,
+                                   const char *event)
 {
     struct term_builder reason = {0};
     struct term listed, problem;
@@ -76,13 +77,13 @@ static void log_problems(const struct entry *entry, const struct problems *probl
     problems_build(problems, &reason);
     if (term_read_element(term_built(&reason), 1, &listed) && term_list_start(&list, listed))
         while (term_list_next(&list, &problem))
-            log_problem(entry, problem, event);
+            schedules_log_problem(entry, problem, event);
     term_build_free(&reason);
 }
 
 /* NULL when it is no scenario, which was logged. */
-static struct scenario *read_file(const struct schedules *schedules, const struct entry *entry,
-                                  const char *event)
+static struct scenario *schedules_read_file(const struct schedules *schedules, const struct entry *entry,
+                                            const char *event)
 {
     const struct scenario_origin origin = {.caller_node = entry->spec.node ? entry->spec.node : "",
                                            .own_node = node_name(schedules->node),
@@ -91,27 +92,27 @@ static struct scenario *read_file(const struct schedules *schedules, const struc
     struct scenario *scenario =
         scenario_file_find(schedules->config->scenario_dir, entry->spec.file, &origin, &problems);
     if (!scenario)
-        log_problems(entry, &problems, event);
+        schedules_log_problems(entry, &problems, event);
     problems_free(&problems);
     return scenario;
 }
 
-static bool goes_on(const struct schedules *schedules, uint64_t id)
+static bool schedules_goes_on(const struct schedules *schedules, uint64_t id)
 {
     enum run_phase phase = id ? runs_phase(schedules->runs, id) : RUN_PHASE_NONE;
     return phase == RUN_PHASE_QUEUED || phase == RUN_PHASE_RUNNING;
 }
 
-static void start_run(struct schedules *schedules, struct entry *entry)
+static void schedules_start_run(struct schedules *schedules, struct entry *entry)
 {
     const char *busy;
-    if (!entry->spec.overlap && goes_on(schedules, entry->last_run_id)) {
+    if (!entry->spec.overlap && schedules_goes_on(schedules, entry->last_run_id)) {
         entry->skipped++;
         log_warning("scheduled run is skipped, the last one goes on", log_string("file", entry->spec.file),
                     log_integer("last_run", (int64_t)entry->last_run_id));
         return;
     }
-    struct scenario *scenario = read_file(schedules, entry, "scheduled run cannot start");
+    struct scenario *scenario = schedules_read_file(schedules, entry, "scheduled run cannot start");
     if (!scenario) {
         entry->failed++;
         return;
@@ -128,13 +129,13 @@ static void start_run(struct schedules *schedules, struct entry *entry)
     log_error("scheduled run cannot start", log_string("file", entry->spec.file), log_string("busy", busy));
 }
 
-static void look_at(struct schedules *schedules, struct entry *entry)
+static void schedules_look_at(struct schedules *schedules, struct entry *entry)
 {
-    switch (schedule_time_check(&entry->time, clock_ns(), wall_s())) {
+    switch (schedule_time_check(&entry->time, clock_ns(), schedules_wall_s())) {
     case SCHEDULE_NOT_DUE:
         break;
     case SCHEDULE_DUE:
-        start_run(schedules, entry);
+        schedules_start_run(schedules, entry);
         break;
     case SCHEDULE_MISSED:
         entry->missed++;
@@ -143,7 +144,7 @@ static void look_at(struct schedules *schedules, struct entry *entry)
     }
 }
 
-static void free_entry(struct entry *entry)
+static void schedules_free_entry(struct entry *entry)
 {
     free(entry->spec.file);
     free(entry->spec.node);
@@ -151,11 +152,11 @@ static void free_entry(struct entry *entry)
 
 /* --- All of them --- */
 
-static void arm(struct schedules *schedules)
+static void schedules_arm(struct schedules *schedules)
 {
     uint64_t wait_s = LOOK_S;
     for (size_t i = 0; i < schedules->count; i++) {
-        uint64_t left_s = schedule_time_left_s(&schedules->entries[i].time, clock_ns(), wall_s());
+        uint64_t left_s = schedule_time_left_s(&schedules->entries[i].time, clock_ns(), schedules_wall_s());
         wait_s = left_s < wait_s ? left_s : wait_s;
     }
     /* A second of the wall clock has begun somewhere. */
@@ -166,20 +167,20 @@ static void arm(struct schedules *schedules)
         loop_timer_stop(&schedules->timer);
 }
 
-static void on_timer(void *owner)
+static void schedules_on_timer(void *owner)
 {
     struct schedules *schedules = owner;
     for (size_t i = 0; i < schedules->count && !runs_stopping(schedules->runs); i++)
-        look_at(schedules, &schedules->entries[i]);
-    arm(schedules);
+        schedules_look_at(schedules, &schedules->entries[i]);
+    schedules_arm(schedules);
 }
 
 /* The entry that was there for the same, taken over; or a new one. */
-static void make_entry(struct schedules *schedules, struct entry *entry, const struct config_schedule *spec,
-                       struct entry *old, size_t old_count)
+static void schedules_make_entry(struct schedules *schedules, struct entry *entry,
+                                 const struct config_schedule *spec, struct entry *old, size_t old_count)
 {
     for (size_t i = 0; i < old_count; i++) {
-        if (!old[i].spec.file || !is_same(&old[i].spec, spec))
+        if (!old[i].spec.file || !schedules_is_same(&old[i].spec, spec))
             continue;
         *entry = old[i];
         old[i] = (struct entry){0};
@@ -189,8 +190,8 @@ static void make_entry(struct schedules *schedules, struct entry *entry, const s
                             .time = {.every_s = spec->every_s, .has_at = spec->has_at, .at_s = spec->at_s}};
     entry->spec.file = memory_string(spec->file);
     entry->spec.node = spec->node ? memory_string(spec->node) : NULL;
-    schedule_time_start(&entry->time, clock_ns(), wall_s());
-    scenario_free(read_file(schedules, entry, "scheduled scenario is none"));
+    schedule_time_start(&entry->time, clock_ns(), schedules_wall_s());
+    scenario_free(schedules_read_file(schedules, entry, "scheduled scenario is none"));
 }
 
 void schedules_reload(struct schedules *schedules)
@@ -201,18 +202,18 @@ void schedules_reload(struct schedules *schedules)
     schedules->entries = memory_zalloc(given->count, sizeof(*schedules->entries));
     schedules->count = given->count;
     for (size_t i = 0; i < given->count; i++)
-        make_entry(schedules, &schedules->entries[i], &given->items[i], old, old_count);
+        schedules_make_entry(schedules, &schedules->entries[i], &given->items[i], old, old_count);
     for (size_t i = 0; i < old_count; i++)
-        free_entry(&old[i]);
+        schedules_free_entry(&old[i]);
     free(old);
-    arm(schedules);
+    schedules_arm(schedules);
 }
 
 struct schedules *schedules_new(struct node *node, struct runs *runs, const struct config *config)
 {
     struct schedules *schedules = memory_zalloc(1, sizeof(*schedules));
     *schedules = (struct schedules){.node = node, .runs = runs, .config = config};
-    loop_timer_init(&schedules->timer, node_loop(node), on_timer, schedules);
+    loop_timer_init(&schedules->timer, node_loop(node), schedules_on_timer, schedules);
     schedules_reload(schedules);
     return schedules;
 }
@@ -220,7 +221,7 @@ struct schedules *schedules_new(struct node *node, struct runs *runs, const stru
 void schedules_free(struct schedules *schedules)
 {
     for (size_t i = 0; i < schedules->count; i++)
-        free_entry(&schedules->entries[i]);
+        schedules_free_entry(&schedules->entries[i]);
     free(schedules->entries);
     loop_timer_free(&schedules->timer);
     free(schedules);
@@ -228,7 +229,7 @@ void schedules_free(struct schedules *schedules)
 
 /* --- For people --- */
 
-static void build_text(struct term_builder *builder, const char *key, const char *text)
+static void schedules_build_text(struct term_builder *builder, const char *key, const char *text)
 {
     term_build_key(builder, key);
     if (text)
@@ -237,23 +238,23 @@ static void build_text(struct term_builder *builder, const char *key, const char
         term_build_atom(builder, "nil");
 }
 
-static void build_entry(const struct entry *entry, struct term_builder *builder)
+static void schedules_build_entry(const struct entry *entry, struct term_builder *builder)
 {
     char at[CONFIG_SCHEDULE_AT_BYTES], next[64];
-    int64_t now_s = wall_s();
+    int64_t now_s = schedules_wall_s();
     uint64_t left_s = schedule_time_left_s(&entry->time, clock_ns(), now_s);
     time_t due = (time_t)(now_s + (int64_t)left_s);
     struct tm utc;
     bool is_time = gmtime_r(&due, &utc) && strftime(next, sizeof(next), "%Y-%m-%dT%H:%M:%SZ", &utc);
     term_build_map(builder, 12);
-    build_text(builder, "file", entry->spec.file);
+    schedules_build_text(builder, "file", entry->spec.file);
     term_build_key(builder, "node");
     term_build_atom(builder, entry->spec.node ? entry->spec.node : "nil");
     term_build_key_known(builder, "every_s", entry->spec.every_s > 0, entry->spec.every_s);
-    build_text(builder, "at", entry->spec.has_at ? config_schedule_at(&entry->spec, at) : NULL);
+    schedules_build_text(builder, "at", entry->spec.has_at ? config_schedule_at(&entry->spec, at) : NULL);
     term_build_key(builder, "overlap");
     term_build_boolean(builder, entry->spec.overlap);
-    build_text(builder, "next_at", is_time ? next : NULL);
+    schedules_build_text(builder, "next_at", is_time ? next : NULL);
     term_build_key_unsigned(builder, "next_in_s", left_s);
     term_build_key_known(builder, "last_run_id", entry->last_run_id > 0, entry->last_run_id);
     term_build_key_unsigned(builder, "started", entry->started);
@@ -266,7 +267,7 @@ void schedules_build(const struct schedules *schedules, struct term_builder *bui
 {
     term_build_list(builder, schedules->count);
     for (size_t i = 0; i < schedules->count; i++)
-        build_entry(&schedules->entries[i], builder);
+        schedules_build_entry(&schedules->entries[i], builder);
     if (schedules->count)
         term_build_nil(builder);
 }

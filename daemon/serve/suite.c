@@ -38,7 +38,7 @@ struct suite {
     struct rpc_call *build;
 };
 
-static void reap(void *owner)
+static void suite_reap(void *owner)
 {
     struct suite *suite = owner;
     loop_timer_free(&suite->deadline);
@@ -48,7 +48,7 @@ static void reap(void *owner)
 
 /* --- Verdicts --- */
 
-static void fail(struct suite *suite, struct term reason)
+static void suite_fail(struct suite *suite, struct term reason)
 {
     suite->failed++;
     term_build_map(&suite->failures, 2);
@@ -58,34 +58,34 @@ static void fail(struct suite *suite, struct term reason)
     term_build_term(&suite->failures, reason);
 }
 
-static void fail_atom(struct suite *suite, const char *reason)
+static void suite_fail_atom(struct suite *suite, const char *reason)
 {
     struct term_builder atom = {0};
     term_build_atom(&atom, reason);
-    fail(suite, term_built(&atom));
+    suite_fail(suite, term_built(&atom));
     term_build_free(&atom);
 }
 
 /* {Tag, Detail} */
-static void fail_pair(struct suite *suite, const char *tag, struct term detail)
+static void suite_fail_pair(struct suite *suite, const char *tag, struct term detail)
 {
     struct term_builder pair = {0};
     term_build_tuple(&pair, 2);
     term_build_atom(&pair, tag);
     term_build_term(&pair, detail);
-    fail(suite, term_built(&pair));
+    suite_fail(suite, term_built(&pair));
     term_build_free(&pair);
 }
 
-static void fail_pair_atom(struct suite *suite, const char *tag, const char *detail)
+static void suite_fail_pair_atom(struct suite *suite, const char *tag, const char *detail)
 {
     struct term_builder atom = {0};
     term_build_atom(&atom, detail);
-    fail_pair(suite, tag, term_built(&atom));
+    suite_fail_pair(suite, tag, term_built(&atom));
     term_build_free(&atom);
 }
 
-static void finish(struct suite *suite)
+static void suite_finish(struct suite *suite)
 {
     struct term_builder *answer = request_answer(suite->request);
     term_build_map(answer, 5);
@@ -105,7 +105,7 @@ static void finish(struct suite *suite)
 }
 
 /* The next scenario is begun at the end of the pass: the run that is ending is still being left. */
-static void go_on(struct suite *suite)
+static void suite_go_on(struct suite *suite)
 {
     suite->run_id = 0;
     if (runs_stopping(suite->runs))
@@ -117,29 +117,29 @@ static void go_on(struct suite *suite)
 /* --- Runs --- */
 
 /* Of a failed chaos the reason itself, as the library's helper would have raised it. */
-static void judge(struct suite *suite, struct term result)
+static void suite_judge(struct suite *suite, struct term result)
 {
     struct term parts[2], inner[2];
     bool is_pair = term_read_tuple_of(result, 2, parts);
     if (suite->timed_out)
-        fail_atom(suite, "timeout");
+        suite_fail_atom(suite, "timeout");
     else if (is_pair && term_is_atom(parts[0], "ok"))
         suite->passed++;
     else if (is_pair && suite->is_rounds && term_read_tuple_of(parts[1], 2, inner) &&
              term_is_atom(inner[0], "chaos_failed"))
-        fail(suite, inner[1]);
+        suite_fail(suite, inner[1]);
     else if (is_pair)
-        fail(suite, parts[1]);
+        suite_fail(suite, parts[1]);
 }
 
-static void run_done(void *owner, const struct run_answer *answer)
+static void suite_run_done(void *owner, const struct run_answer *answer)
 {
     struct suite *suite = owner;
-    judge(suite, answer->result);
-    go_on(suite);
+    suite_judge(suite, answer->result);
+    suite_go_on(suite);
 }
 
-static void start_run(struct suite *suite, struct term term)
+static void suite_start_run(struct suite *suite, struct term term)
 {
     struct problems problems = {0};
     struct scenario_origin origin = {.caller_node = suite->request->peer, .own_node = node_name(suite->node)};
@@ -147,10 +147,10 @@ static void start_run(struct suite *suite, struct term term)
     if (!scenario) {
         struct term_builder invalid = {0};
         problems_build(&problems, &invalid);
-        fail(suite, term_built(&invalid));
+        suite_fail(suite, term_built(&invalid));
         term_build_free(&invalid);
         problems_free(&problems);
-        go_on(suite);
+        suite_go_on(suite);
         return;
     }
     problems_free(&problems);
@@ -166,12 +166,12 @@ static void start_run(struct suite *suite, struct term term)
         return;
     }
     scenario_free(scenario);
-    fail_pair_atom(suite, "busy", busy);
-    go_on(suite);
+    suite_fail_pair_atom(suite, "busy", busy);
+    suite_go_on(suite);
 }
 
 /* A scenario without load: its options are all keys but the type. */
-static void start_rounds(struct suite *suite)
+static void suite_start_rounds(struct suite *suite)
 {
     struct term_builder scenario = {0}, options = {0};
     struct term_pairs pairs;
@@ -201,31 +201,32 @@ static void start_rounds(struct suite *suite)
     term_build_atom(&scenario, "kill_children");
     term_build_map(&scenario, count);
     buffer_append(&scenario.bytes, buffer_bytes(&options.bytes), options.bytes.size);
-    start_run(suite, term_built(&scenario));
+    suite_start_run(suite, term_built(&scenario));
     term_build_free(&options);
     term_build_free(&scenario);
 }
 
 /* {error, Reason, Stack} | {throw | exit, Reason} */
-static void builder_done(void *owner, enum rpc_outcome outcome, struct term value)
+static void suite_builder_done(void *owner, enum rpc_outcome outcome, struct term value)
 {
     struct suite *suite = owner;
     struct term parts[3];
     size_t arity = 0;
     suite->build = NULL;
     if (outcome == RPC_RETURNED) {
-        start_run(suite, value);
+        suite_start_run(suite, value);
         return;
     }
     if (outcome == RPC_RAISED && term_read_tuple(value, 3, parts, &arity) && arity >= 2)
-        fail_pair(suite, "scenario_builder_failed", parts[1]);
+        suite_fail_pair(suite, "scenario_builder_failed", parts[1]);
     else
-        fail_pair_atom(suite, "scenario_builder_failed", outcome == RPC_TIMEOUT ? "timeout" : "nodedown");
-    go_on(suite);
+        suite_fail_pair_atom(suite, "scenario_builder_failed",
+                             outcome == RPC_TIMEOUT ? "timeout" : "nodedown");
+    suite_go_on(suite);
 }
 
 /* erlang:apply(Fun, [Target]) on the caller's node. */
-static void start_build(struct suite *suite, struct term fun)
+static void suite_start_build(struct suite *suite, struct term fun)
 {
     struct term_builder arguments = {0};
     struct rpc_request request = {.node = suite->request->peer,
@@ -242,69 +243,69 @@ static void start_build(struct suite *suite, struct term fun)
     term_build_nil(&arguments);
     term_build_nil(&arguments);
     request.arguments = term_built(&arguments);
-    suite->build = rpc_call_start(suite->process, &request, builder_done, suite);
+    suite->build = rpc_call_start(suite->process, &request, suite_builder_done, suite);
     term_build_free(&arguments);
     if (!suite->build) {
-        fail_pair_atom(suite, "scenario_builder_failed", "nodedown");
-        go_on(suite);
+        suite_fail_pair_atom(suite, "scenario_builder_failed", "nodedown");
+        suite_go_on(suite);
     }
 }
 
 /* --- Scenarios --- */
 
-static void start_concurrent(struct suite *suite)
+static void suite_start_concurrent(struct suite *suite)
 {
     struct term scenario, fun;
     struct term_pairs pairs;
     if (term_pairs_get(suite->scenario, "scenario", &scenario) && term_pairs_start(&pairs, scenario)) {
-        start_run(suite, scenario);
+        suite_start_run(suite, scenario);
     } else if (term_pairs_get(suite->scenario, "build", &fun) && term_type(fun) == TERM_FUN) {
-        start_build(suite, fun);
+        suite_start_build(suite, fun);
     } else {
-        fail_atom(suite, "missing_concurrent_scenario");
-        go_on(suite);
+        suite_fail_atom(suite, "missing_concurrent_scenario");
+        suite_go_on(suite);
     }
 }
 
-static void start_scenario(struct suite *suite)
+static void suite_start_scenario(struct suite *suite)
 {
     struct term type;
     suite->is_rounds = false;
     if (term_type(suite->scenario) != TERM_MAP) {
-        fail_pair(suite, "badmap", suite->scenario);
-        go_on(suite);
+        suite_fail_pair(suite, "badmap", suite->scenario);
+        suite_go_on(suite);
     } else if (!term_pairs_get(suite->scenario, "type", &type)) {
-        fail_pair_atom(suite, "badkey", "type");
-        go_on(suite);
+        suite_fail_pair_atom(suite, "badkey", "type");
+        suite_go_on(suite);
     } else if (term_is_atom(type, "kill_children")) {
-        start_rounds(suite);
+        suite_start_rounds(suite);
     } else if (term_is_atom(type, "concurrent")) {
-        start_concurrent(suite);
+        suite_start_concurrent(suite);
     } else {
-        fail_atom(suite, "unknown_scenario_type");
-        go_on(suite);
+        suite_fail_atom(suite, "unknown_scenario_type");
+        suite_go_on(suite);
     }
 }
 
-static void step(void *owner)
+static void suite_step(void *owner)
 {
     struct suite *suite = owner;
     bool is_late = suite->timed_out || (suite->ends_ns && clock_ns() >= suite->ends_ns);
     while (term_list_next(&suite->scenarios, &suite->scenario)) {
         if (!is_late && !runs_stopping(suite->runs)) {
-            start_scenario(suite);
+            suite_start_scenario(suite);
             return;
         }
         if (is_late)
-            fail_atom(suite, "suite_timeout");
+            suite_fail_atom(suite, "suite_timeout");
         else
-            fail_pair_atom(suite, "busy", "stopping");
+            suite_fail_pair_atom(suite, "busy", "stopping");
     }
-    finish(suite);
+    suite_finish(suite);
 }
 
 /* The run that is under way still cleans up. */
-static void on_deadline(void *owner)
+static void suite_on_deadline(void *owner)
 {
     struct suite *suite = owner;
     suite->timed_out = true;
@@ -313,13 +314,13 @@ static void on_deadline(void *owner)
     } else if (suite->build) {
         rpc_call_cancel(suite->build);
         suite->build = NULL;
-        fail_atom(suite, "timeout");
-        go_on(suite);
+        suite_fail_atom(suite, "timeout");
+        suite_go_on(suite);
     }
 }
 
 /* `timeout` of the options, infinity by default. False when they are none. */
-static bool read_timeout(struct term options, uint64_t *timeout_ms)
+static bool suite_read_timeout(struct term options, uint64_t *timeout_ms)
 {
     struct term_pairs pairs;
     struct term value;
@@ -343,7 +344,7 @@ void chaos_suite_run(struct runs *runs, struct node *node, struct request *reque
     struct term options = request->arity > 2 ? request->arguments[2] : (struct term){nil, sizeof(nil)};
     struct term_list scenarios;
     uint64_t timeout_ms;
-    if (!term_list_start(&scenarios, request->arguments[1]) || !read_timeout(options, &timeout_ms)) {
+    if (!term_list_start(&scenarios, request->arguments[1]) || !suite_read_timeout(options, &timeout_ms)) {
         struct term_builder error = {0};
         term_build_atom(&error, "badarg");
         request_raise(request, term_built(&error), (struct term){nil, sizeof(nil)});
@@ -358,11 +359,11 @@ void chaos_suite_run(struct runs *runs, struct node *node, struct request *reque
                             .scenarios = scenarios,
                             .total = scenarios.count,
                             .started_ns = clock_ns()};
-    suite->wait = (struct run_wait){.done = run_done, .owner = suite};
+    suite->wait = (struct run_wait){.done = suite_run_done, .owner = suite};
     suite->process = process_spawn(node, &process_events, suite);
-    suite->step = (struct loop_task){.run = step, .owner = suite};
-    suite->reap = (struct loop_task){.run = reap, .owner = suite};
-    loop_timer_init(&suite->deadline, node_loop(node), on_deadline, suite);
+    suite->step = (struct loop_task){.run = suite_step, .owner = suite};
+    suite->reap = (struct loop_task){.run = suite_reap, .owner = suite};
+    loop_timer_init(&suite->deadline, node_loop(node), suite_on_deadline, suite);
     if (timeout_ms) {
         suite->ends_ns = suite->started_ns + timeout_ms * CLOCK_NS_PER_MS;
         loop_timer_set(&suite->deadline, timeout_ms * CLOCK_NS_PER_MS);

@@ -11,7 +11,7 @@ struct validation {
     struct scenario *scenario; /* with texts */
 };
 
-static void answer_normalised(struct request *request, const struct scenario *scenario)
+static void validation_answer_normalised(struct request *request, const struct scenario *scenario)
 {
     struct term_builder *answer = request_answer(request);
     term_build_tuple(answer, 2);
@@ -20,14 +20,14 @@ static void answer_normalised(struct request *request, const struct scenario *sc
     request_return(request);
 }
 
-static void on_resolved(void *owner, struct scenario *scenario, struct term reason)
+static void validation_on_resolved(void *owner, struct scenario *scenario, struct term reason)
 {
     struct validation *validation = owner;
     struct request *request = validation->request;
     scenario_free(validation->scenario);
     free(validation);
     if (scenario) {
-        answer_normalised(request, scenario);
+        validation_answer_normalised(request, scenario);
         scenario_free(scenario);
         return;
     }
@@ -41,11 +41,11 @@ static void on_resolved(void *owner, struct scenario *scenario, struct term reas
 void validation_start(struct runner *runner, struct request *request, struct scenario *scenario)
 {
     if (!scenario->texts) {
-        answer_normalised(request, scenario);
+        validation_answer_normalised(request, scenario);
         scenario_free(scenario);
         return;
     }
     struct validation *validation = memory_zalloc(1, sizeof(*validation));
     *validation = (struct validation){.request = request, .scenario = scenario};
-    resolution_start(runner, scenario, request->group_leader, on_resolved, validation);
+    resolution_start(runner, scenario, request->group_leader, validation_on_resolved, validation);
 }
