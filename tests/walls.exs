@@ -123,22 +123,22 @@ defmodule Walls.Rules do
   @header_most 250
   @function_most 60
 
-  # {name of the rule, what it finds, whether it counts or is only told of}
+  # {name of the rule, what it finds}
   def all do
     [
-      {"a folder of daemon/ has at most #{@folder_most} .c files", &folders/1, :counts},
-      {"a .c file has at most #{@source_most} lines, a header #{@header_most}", &sizes/1, :counts},
-      {"a function has at most #{@function_most} lines", &functions/1, :counts},
-      {"each folder is a layer of its own, above earlier ones", &layers/1, :counts},
-      {"what is included is there", &missing/1, :counts},
-      {"nothing is included from above or beside", &upward/1, :counts},
-      {"public headers are for other layers", &unused/1, :counts},
-      {"headers of a layer alone are private to its folder", &private/1, :counts},
-      {"folders do not go in a circle", &folder_circles/1, :counts},
-      {"files of several folders do not go in a circle", &file_circles/1, :counts},
-      {"guards of headers are their paths", &guards/1, :counts},
-      {"what documents name is there", &forgotten/1, :counts},
-      {"a .c file belongs to a header", &homeless/1, :told}
+      {"a folder of daemon/ has at most #{@folder_most} .c files", &folders/1},
+      {"a .c file has at most #{@source_most} lines, a header #{@header_most}", &sizes/1},
+      {"a function has at most #{@function_most} lines", &functions/1},
+      {"each folder is a layer of its own, above earlier ones", &layers/1},
+      {"what is included is there", &missing/1},
+      {"nothing is included from above or beside", &upward/1},
+      {"public headers are for other layers", &unused/1},
+      {"headers of a layer alone are private to its folder", &private/1},
+      {"folders do not go in a circle", &folder_circles/1},
+      {"files of several folders do not go in a circle", &file_circles/1},
+      {"guards of headers are their paths", &guards/1},
+      {"what documents name is there", &forgotten/1},
+      {"no two files have a static function of one name", &namesakes/1}
     ]
   end
 
@@ -385,22 +385,20 @@ defmodule Walls.Rules do
     path |> Path.dirname() |> Path.join(link) |> Path.expand("/") |> Path.relative_to("/")
   end
 
-  # Its own, or that of a file whose name its name begins with.
-  defp homeless(tree) do
-    headers = tree.sources |> Enum.filter(&header?/1) |> MapSet.new(&unit/1)
+  # A name that is met in a backtrace or a search says where it is at home.
+  defp namesakes(tree) do
+    statics =
+      for path <- tree.sources,
+          source?(path),
+          {line, number} <- Enum.with_index(tree.files[path], 1),
+          [_, name] <- [Regex.run(~r/^static [^=;(]*?\b([a-z_0-9]+)\(/, line)],
+          uniq: true,
+          do: {name, path, number}
 
-    for path <- tree.sources,
-        source?(path),
-        Path.basename(path) != "main.c",
-        not Enum.any?(prefixes(unit(path)), &(&1 in headers)),
-        do: {path, nil, "no header has its name, or the beginning of it"}
-  end
-
-  defp prefixes(unit) do
-    words = String.split(Path.basename(unit), "_")
-
-    for count <- 1..length(words),
-        do: Path.join(Path.dirname(unit), words |> Enum.take(count) |> Enum.join("_"))
+    for {name, places} <- Enum.group_by(statics, &elem(&1, 0)),
+        [_, _ | _] <- [Enum.uniq_by(places, &elem(&1, 1))],
+        {_, path, number} <- Enum.uniq_by(places, &elem(&1, 1)),
+        do: {path, number, "#{name}() is there elsewhere, too"}
   end
 end
 
@@ -450,6 +448,11 @@ defmodule Walls.SelfTest do
       {"a function of a test has 61 lines",
        %{"tests/unit/a_test.c" => "void f(void)\n{\n" <> blank(59) <> "}\n"},
        [{"a function has", "tests/unit/a_test.c:2"}]},
+      {"two files have a static function of one name",
+       %{
+         "daemon/store/one.c" => "static int twice(int a)\n{\n    return a;\n}\n",
+         "daemon/term/two.c" => "static void twice(void);\nstatic void twice(void)\n{\n}\n"
+       }, [{"no two files", "daemon/store/one.c:1"}, {"no two files", "daemon/term/two.c:1"}]},
       {"a layer is above a later one",
        %{"CMakeLists.txt" => String.replace(@cmake, "term ABOVE base", "term ABOVE base node")},
        [{"each folder is", "CMakeLists.txt:2"}]},
@@ -539,9 +542,7 @@ defmodule Walls.SelfTest do
       {"CONTRIBUTING.md names what is gone", %{"CONTRIBUTING.md" => "node_gone()\n"},
        [{"what documents name", "CONTRIBUTING.md:1"}]},
       {"the README of the tests names what is gone", %{"tests/README.md" => "`gone.ex`\n"},
-       [{"what documents name", "tests/README.md:1"}]},
-      {"a .c file has no header", %{"daemon/dist/reap.c" => ""},
-       [{"a .c file belongs", "daemon/dist/reap.c"}]}
+       [{"what documents name", "tests/README.md:1"}]}
     ]
   end
 
@@ -568,7 +569,7 @@ defmodule Walls.SelfTest do
       for {{name, changes, expected}, number} <- Enum.with_index(cases()) do
         tree = Path.join(root, Integer.to_string(number))
         for {path, text} <- Map.merge(@good, changes), do: write(Path.join(tree, path), text)
-        found = for {rule, _, places} <- Walls.look(tree), place <- places, do: {rule, Walls.place(place)}
+        found = for {rule, places} <- Walls.look(tree), place <- places, do: {rule, Walls.place(place)}
         problems = compare(found, expected)
 
         if problems == [],
@@ -596,25 +597,21 @@ defmodule Walls.SelfTest do
 end
 
 defmodule Walls do
-  @doc "[{rule, :counts | :told, places}] of a tree."
+  @doc "[{rule, places}] of a tree."
   def look(root) do
     tree = Walls.Tree.read(root)
-    for {name, find, weight} <- Walls.Rules.all(), do: {name, weight, find.(tree)}
+    for {name, find} <- Walls.Rules.all(), do: {name, find.(tree)}
   end
 
   def place({path, nil, _}), do: path
   def place({path, line, _}), do: "#{path}:#{line}"
 
   defp run(root) do
-    results =
-      for {name, weight, places} <- look(root) do
-        word = if weight == :told, do: "note    ", else: if(places == [], do: "ok      ", else: "FAILED  ")
-        IO.puts(word <> name)
-        for {_, _, what} = found <- Enum.sort(places), do: IO.puts("        #{place(found)}: #{what}")
-        {weight, places == []}
-      end
-
-    for {:counts, is_met} <- results, do: is_met
+    for {name, places} <- look(root) do
+      IO.puts(if(places == [], do: "ok      ", else: "FAILED  ") <> name)
+      for {_, _, what} = found <- Enum.sort(places), do: IO.puts("        #{place(found)}: #{what}")
+      places == []
+    end
   end
 
   defp finish(results) do

@@ -115,8 +115,8 @@ static void node_deliver(struct process *process, struct peer *peer, const struc
         process->events->message(process->owner, process, &incoming);
 }
 
-static void node_reply_spawn(struct node *node, struct peer *peer, const struct control *request,
-                             struct process *process, int flags)
+static void node_reply_spawn(struct peer *peer, const struct control *request, struct process *process,
+                             int flags)
 {
     struct term_builder builder = {0};
     struct term number, refusal;
@@ -131,7 +131,6 @@ static void node_reply_spawn(struct node *node, struct peer *peer, const struct 
                             .to = request->from,
                             .spawn_flags = number,
                             .result = process ? process_pid(process) : refusal};
-    (void)node;
     (void)peer_send(peer, process ? process_sender(process) : 0, &reply, (struct term){0});
     term_build_free(&builder);
 }
@@ -143,7 +142,7 @@ static void node_spawn(struct node *node, struct peer *peer, const struct contro
 {
     struct process *process = node->options.spawn(node->options.owner, peer, control, arguments);
     int flags = process ? monitor_spawn_observer(process, peer, control) : 0;
-    node_reply_spawn(node, peer, control, process, flags);
+    node_reply_spawn(peer, control, process, flags);
 }
 
 static bool node_on_allowed(void *owner, const char *name)

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "measure/counters.h"
 #include "term/term_constant.h"
 #include "term/term_read.h"
 
@@ -408,6 +409,8 @@ static const struct fault_kind kinds[] = {
      .argument_count = 3,
      .build = fault_build_apply},
 };
+
+_Static_assert(ARRAY_LENGTH(kinds) <= COUNTERS_FAULTS, "each kind is counted");
 
 const struct fault_kind *fault_kinds(size_t *count)
 {

@@ -10,132 +10,132 @@
 
 #define WIDTH 100
 
-static void help_append(struct buffer *text, const char *words)
+static void api_help_append(struct buffer *text, const char *words)
 {
     buffer_append(text, words, strlen(words));
 }
 
 /* Words in lines, each behind so many spaces. */
-static void help_append_wrapped(struct buffer *text, const char *words, size_t indent)
+static void api_help_append_wrapped(struct buffer *text, const char *words, size_t indent)
 {
     size_t column = 0;
     while (*(words += strspn(words, " "))) {
         size_t size = strcspn(words, " ");
         if (column && column + 1 + size > WIDTH) {
-            help_append(text, "\n");
+            api_help_append(text, "\n");
             column = 0;
         }
         if (column)
-            help_append(text, " ");
+            api_help_append(text, " ");
         for (size_t i = 0; !column && i < indent; i++)
-            help_append(text, " ");
+            api_help_append(text, " ");
         buffer_append(text, words, size);
         column += size + (column ? 1 : indent);
         words += size;
     }
-    help_append(text, "\n");
+    api_help_append(text, "\n");
 }
 
 /* What one of the writers of notation makes of it, in lines. */
-static void help_append_as(struct buffer *text, void (*write)(const char *words, struct buffer *output),
-                           const char *words, size_t indent)
+static void api_help_append_as(struct buffer *text, void (*write)(const char *words, struct buffer *output),
+                               const char *words, size_t indent)
 {
     struct buffer written = {0};
     write(words, &written);
     buffer_append(&written, "", 1);
-    help_append_wrapped(text, (const char *)buffer_bytes(&written), indent);
+    api_help_append_wrapped(text, (const char *)buffer_bytes(&written), indent);
     buffer_free(&written);
 }
 
-static void help_append_row(struct buffer *text, const struct help *help)
+static void api_help_append_row(struct buffer *text, const struct help *help)
 {
     struct buffer value = {0};
     help_value(help, true, &value);
-    help_append(text, "  ");
+    api_help_append(text, "  ");
     term_notation_elixir(help->type ? "" : help->name, text);
-    help_append(text, help->type ? help->name : "");
-    help_append(text, "\n");
-    help_append_as(text, term_notation_prose, help->text, 6);
+    api_help_append(text, help->type ? help->name : "");
+    api_help_append(text, "\n");
+    api_help_append_as(text, term_notation_prose, help->text, 6);
     buffer_append(&value, "", 1);
     if (value.size > 1)
-        help_append_wrapped(text, (const char *)buffer_bytes(&value), 6);
+        api_help_append_wrapped(text, (const char *)buffer_bytes(&value), 6);
     buffer_free(&value);
 }
 
-static void help_append_table(struct buffer *text, const struct help_table *table)
+static void api_help_append_table(struct buffer *text, const struct help_table *table)
 {
-    help_append(text, table->title);
-    help_append(text, ":\n");
+    api_help_append(text, table->title);
+    api_help_append(text, ":\n");
     for (size_t i = 0; i < table->count; i++)
-        help_append_row(text, help_row(table, i));
+        api_help_append_row(text, help_row(table, i));
 }
 
-static void help_append_expectations(struct buffer *text)
+static void api_help_append_expectations(struct buffer *text)
 {
-    help_append(text, "Expectations:\n");
+    api_help_append(text, "Expectations:\n");
     for (size_t kind = 0; kind < EXPECTATION_KINDS; kind++)
-        help_append_row(text, expectation_help((enum expectation_kind)kind));
-    help_append(text, "\n");
+        api_help_append_row(text, expectation_help((enum expectation_kind)kind));
+    api_help_append(text, "\n");
 }
 
-static void help_append_fault(struct buffer *text, const struct fault_kind *kind)
+static void api_help_append_fault(struct buffer *text, const struct fault_kind *kind)
 {
     struct buffer shape = {0};
     fault_kind_shape(kind, &shape);
     buffer_append(&shape, "", 1);
-    help_append_as(text, term_notation_elixir, (const char *)buffer_bytes(&shape), 0);
+    api_help_append_as(text, term_notation_elixir, (const char *)buffer_bytes(&shape), 0);
     buffer_free(&shape);
-    help_append_as(text, term_notation_prose, kind->help, 2);
+    api_help_append_as(text, term_notation_prose, kind->help, 2);
     if (kind->undone)
-        help_append_as(text, term_notation_prose, kind->undone, 2);
+        api_help_append_as(text, term_notation_prose, kind->undone, 2);
     for (size_t i = 0; i < kind->argument_count + kind->option_count; i++) {
         const struct fault_option *option =
             i < kind->argument_count ? &kind->arguments[i] : &kind->options[i - kind->argument_count];
         const struct help help = fault_option_help(option);
-        help_append_row(text, &help);
+        api_help_append_row(text, &help);
     }
-    help_append(text, "\n");
+    api_help_append(text, "\n");
 }
 
 /* Those of this name, or all of them. */
-static void help_append_faults(struct buffer *text, const struct term *name)
+static void api_help_append_faults(struct buffer *text, const struct term *name)
 {
     size_t count;
     const struct fault_kind *kinds = fault_kinds(&count);
     for (size_t i = 0; i < count; i++)
         if (!name || term_is_atom(*name, kinds[i].name))
-            help_append_fault(text, &kinds[i]);
+            api_help_append_fault(text, &kinds[i]);
 }
 
-static void help_append_function(struct buffer *text, const struct api_function *function)
+static void api_help_append_function(struct buffer *text, const struct api_function *function)
 {
-    help_append_as(text, term_notation_elixir, function->usage, 0);
-    help_append(text, "\n");
-    help_append_as(text, term_notation_prose, function->help, 0);
+    api_help_append_as(text, term_notation_elixir, function->usage, 0);
+    api_help_append(text, "\n");
+    api_help_append_as(text, term_notation_prose, function->help, 0);
     for (const char *line = function->example; line && *line; line += strcspn(line, "\n") + 1) {
-        help_append(text, line == function->example ? "\n    " : "    ");
+        api_help_append(text, line == function->example ? "\n    " : "    ");
         buffer_append(text, line, strcspn(line, "\n") + 1);
     }
-    help_append(text, "\n");
+    api_help_append(text, "\n");
 }
 
-static void help_append_topics(struct buffer *text)
+static void api_help_append_topics(struct buffer *text)
 {
     struct buffer topics = {0};
     size_t count;
     const struct help_table *const *tables = scenario_tables(&count);
-    help_append(&topics, "faults, expectations");
+    api_help_append(&topics, "faults, expectations");
     for (size_t i = 0; i < count; i++) {
-        help_append(&topics, ", ");
-        help_append(&topics, tables[i]->name);
+        api_help_append(&topics, ", ");
+        api_help_append(&topics, tables[i]->name);
     }
     buffer_append(&topics, "", 1);
-    help_append(text, "\nhelp(topic) tells more about each function, each kind of fault, and:\n");
-    help_append_wrapped(text, (const char *)buffer_bytes(&topics), 2);
+    api_help_append(text, "\nhelp(topic) tells more about each function, each kind of fault, and:\n");
+    api_help_append_wrapped(text, (const char *)buffer_bytes(&topics), 2);
     buffer_free(&topics);
 }
 
-static void help_answer(struct request *request, struct buffer *text)
+static void api_help_answer(struct request *request, struct buffer *text)
 {
     term_build_binary(request_answer(request), buffer_bytes(text), text->size);
     request_return(request);
@@ -148,19 +148,20 @@ void serve_help(struct api *api, struct request *request)
     struct buffer text = {0};
     size_t count;
     const struct api_function *functions = api_functions(&count);
-    help_append(&text, "Functions of this node. Call them from any connected node:\n"
-                       "  :erpc.call(node, :harness, function, arguments)       :erpc / :rpc\n"
-                       "  GenServer.call({:harness, node}, {function, arg...})  a bare atom when it has no "
-                       "arguments\n\n");
+    api_help_append(&text,
+                    "Functions of this node. Call them from any connected node:\n"
+                    "  :erpc.call(node, :harness, function, arguments)       :erpc / :rpc\n"
+                    "  GenServer.call({:harness, node}, {function, arg...})  a bare atom when it has no "
+                    "arguments\n\n");
     for (size_t i = 0; i < count; i++) {
         if (!functions[i].usage)
             continue;
-        help_append(&text, "  ");
+        api_help_append(&text, "  ");
         term_notation_elixir(functions[i].usage, &text);
-        help_append(&text, "\n");
+        api_help_append(&text, "\n");
     }
-    help_append_topics(&text);
-    help_answer(request, &text);
+    api_help_append_topics(&text);
+    api_help_answer(request, &text);
 }
 
 void serve_help_on(struct api *api, struct request *request)
@@ -172,18 +173,18 @@ void serve_help_on(struct api *api, struct request *request)
     const struct api_function *functions = api_functions(&count);
     for (size_t i = 0; i < count; i++)
         if (functions[i].usage && term_is_atom(topic, functions[i].name))
-            help_append_function(&text, &functions[i]);
+            api_help_append_function(&text, &functions[i]);
     const struct help_table *const *tables = scenario_tables(&count);
     bool is_run = term_is_atom(topic, "run");
     for (size_t i = 0; i < count; i++)
         if (term_is_atom(topic, tables[i]->name) || (is_run && i == 0))
-            help_append_table(&text, tables[i]);
+            api_help_append_table(&text, tables[i]);
     if (is_run)
-        help_append_topics(&text);
+        api_help_append_topics(&text);
     if (term_is_atom(topic, "expectations"))
-        help_append_expectations(&text);
-    help_append_faults(&text, term_is_atom(topic, "faults") ? NULL : &topic);
+        api_help_append_expectations(&text);
+    api_help_append_faults(&text, term_is_atom(topic, "faults") ? NULL : &topic);
     if (!text.size)
-        help_append(&text, "There is no such topic; help() lists those that there are.\n");
-    help_answer(request, &text);
+        api_help_append(&text, "There is no such topic; help() lists those that there are.\n");
+    api_help_answer(request, &text);
 }
