@@ -33,7 +33,7 @@ if ! { cmake -S . -B "$BUILD_ROOT/coverage" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_F
     tail -n 40 "$scratch/build" >&2
     exit 2
 fi
-if ! ctest --test-dir "$BUILD_ROOT/coverage" --timeout 300 >"$scratch/ctest" 2>&1; then
+if ! ctest --test-dir "$BUILD_ROOT/coverage" --parallel "$(nproc)" --timeout 300 >"$scratch/ctest" 2>&1; then
     tail -n 40 "$scratch/ctest" >&2
     exit 2
 fi

@@ -119,7 +119,7 @@ export UBSAN_OPTIONS="print_stacktrace=1:exitcode=99"
 # unit_tests NAME count|repeat: a repetition in another build adds its failures only.
 unit_tests() {
     heading "unit tests: $1"
-    ctest --test-dir "$BUILD_ROOT/$1" --verbose --timeout 300 >"$scratch/ctest" 2>&1
+    ctest --test-dir "$BUILD_ROOT/$1" --parallel "$(nproc)" --verbose --timeout 300 >"$scratch/ctest" 2>&1
     status=$?
     good=$(sed -n 's/.*\[  PASSED  \] \([0-9]*\) test(s).*/\1/p' "$scratch/ctest" | awk '{n += $1} END {print n + 0}')
     bad=$(sed -n 's/.*\[  FAILED  \] .*: \([0-9]*\) test(s), listed below.*/\1/p' "$scratch/ctest" |
