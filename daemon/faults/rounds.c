@@ -240,19 +240,19 @@ void rounds_found(struct faults *faults, struct injection *injection)
         injection_outcome_term(injection, "not_allowed", term_built(&refusal));
         injection->campaign = NULL;
         faults_end(faults, injection);
-        rounds_finish(faults, campaign);
-    } else {
-        rounds_remember_children(campaign, injection);
-        rounds_draw_victims(campaign, injection);
-        campaign->killed += injection->candidate_count;
-        if (!injection->candidate_count)
-            buffer_free(&campaign->children);
-        if (injection->candidate_count)
-            act_start(faults, injection);
-        else
-            faults_drop(faults, injection);
+        rounds_finish(faults, campaign); /* which is worked on at once, before whatever is due later */
+        term_build_free(&refusal);
+        return;
     }
-    term_build_free(&refusal);
+    rounds_remember_children(campaign, injection);
+    rounds_draw_victims(campaign, injection);
+    campaign->killed += injection->candidate_count;
+    if (!injection->candidate_count)
+        buffer_free(&campaign->children);
+    if (injection->candidate_count)
+        act_start(faults, injection);
+    else
+        faults_drop(faults, injection);
     turns_arm(faults);
 }
 

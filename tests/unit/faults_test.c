@@ -408,6 +408,27 @@ static void test_rounds(void **state)
     world_free(&world);
 }
 
+/* The end of the chaos is told at once, and not when something else is due. */
+static void test_rounds_that_are_forbidden_midway(void **state)
+{
+    (void)state;
+    world_make(&world,
+               "[{kill_children, [{kill_rate, 1.0}, {duration_ms, 9000}, {kill_interval_ms, 40}]}, "
+               "#{action => {garbage_collect, []}, after_ms => 5000, every_ms => 5000}]",
+               "");
+    world_begin(&world);
+    world_agent_starts(&world, 0);
+    world_answer(&world, 0, "{found, {undefined, $o, c, app}, [{one, $p, one, app}]}");
+    world_agent_starts(&world, 1);
+    world_answer(&world, 1, "{crashed, {1, 0, 0}}");
+    world_run(&world, 40);
+    world_answer_last(&world, "{found, {undefined, $o, c, kernel}, [{one, $p, one, kernel}]}");
+    assert_int_equal(world.over, 0);
+    world_run(&world, 41);
+    assert_int_equal(world.over, 1);
+    world_free(&world);
+}
+
 static void test_rounds_without_a_supervisor(void **state)
 {
     (void)state;
@@ -555,6 +576,7 @@ int main(void)
         cmocka_unit_test(test_too_many),
         cmocka_unit_test(test_record_is_bounded),
         cmocka_unit_test(test_rounds),
+        cmocka_unit_test(test_rounds_that_are_forbidden_midway),
         cmocka_unit_test(test_rounds_without_a_supervisor),
         cmocka_unit_test(test_recovery),
         cmocka_unit_test(test_refusals),
