@@ -18,7 +18,7 @@
 /* --- Stopping --- */
 
 /* Runs end and their reports reach whoever waits for them; then the loop ends. */
-static void signals_on_stop_check(void *owner)
+static void daemon_signals_on_stop_check(void *owner)
 {
     struct daemon *daemon = owner;
     bool busy = (daemon->runs && runs_busy(daemon->runs)) || large_answers_wait(daemon->node) ||
@@ -33,7 +33,7 @@ static void signals_on_stop_check(void *owner)
     loop_stop(&daemon->loop);
 }
 
-static void signals_stop(struct daemon *daemon, const char *signal)
+static void daemon_signals_stop(struct daemon *daemon, const char *signal)
 {
     if (daemon->stopping) {
         log_warning("stopping at once", log_string("signal", signal));
@@ -50,7 +50,7 @@ static void signals_stop(struct daemon *daemon, const char *signal)
 
 /* --- Reloading --- */
 
-static bool signals_has_peer(const struct config *config, const char *node)
+static bool daemon_signals_has_peer(const struct config *config, const char *node)
 {
     for (size_t i = 0; i < config->peer_count; i++)
         if (strcmp(config->peers[i].node, node) == 0)
@@ -58,18 +58,18 @@ static bool signals_has_peer(const struct config *config, const char *node)
     return false;
 }
 
-static void signals_keep_peers(struct daemon *daemon, const struct config *old)
+static void daemon_signals_keep_peers(struct daemon *daemon, const struct config *old)
 {
     const struct config *config = daemon->config;
     for (size_t i = 0; i < old->peer_count; i++)
-        if (!signals_has_peer(config, old->peers[i].node))
+        if (!daemon_signals_has_peer(config, old->peers[i].node))
             peers_let_go(daemon->peers, old->peers[i].node);
     for (size_t i = 0; i < config->peer_count; i++)
         peers_keep(daemon->peers, config->peers[i].node, config->peers[i].port);
 }
 
 /* Who reads the configuration when something comes up, as access does, needs not be told. */
-static void signals_apply(struct daemon *daemon, const struct config *old)
+static void daemon_signals_apply(struct daemon *daemon, const struct config *old)
 {
     const struct config *config = daemon->config;
     log_configure(config->log_level, config->log_format, stderr);
@@ -82,17 +82,17 @@ static void signals_apply(struct daemon *daemon, const struct config *old)
         runner_set_limits(daemon->runner, &limits);
         runs_set_limits(daemon->runs, &all);
         schedules_reload(daemon->schedules);
-        signals_keep_peers(daemon, old);
+        daemon_signals_keep_peers(daemon, old);
     }
 }
 
-static void signals_reload(struct daemon *daemon)
+static void daemon_signals_reload(struct daemon *daemon)
 {
     struct config old;
     log_info("reloading the configuration", log_string("signal", "HUP"));
     notify_reloading(daemon->notify);
     if (config_reload(daemon->argc, daemon->argv, daemon->config, &old)) {
-        signals_apply(daemon, &old);
+        daemon_signals_apply(daemon, &old);
         config_free(&old);
     }
     notify_reloaded(daemon->notify);
@@ -100,23 +100,23 @@ static void signals_reload(struct daemon *daemon)
 
 /* --- Signals --- */
 
-static void signals_received(evutil_socket_t number, short events, void *argument)
+static void daemon_signals_received(evutil_socket_t number, short events, void *argument)
 {
     struct daemon *daemon = argument;
     (void)events;
     loop_enter(&daemon->loop);
     if (number == SIGHUP)
-        signals_reload(daemon);
+        daemon_signals_reload(daemon);
     else
-        signals_stop(daemon, number == SIGTERM ? "TERM" : "INT");
+        daemon_signals_stop(daemon, number == SIGTERM ? "TERM" : "INT");
 }
 
 void daemon_watch_signals(struct daemon *daemon)
 {
     static const int numbers[DAEMON_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
-    loop_timer_init(&daemon->stop_check, &daemon->loop, signals_on_stop_check, daemon);
+    loop_timer_init(&daemon->stop_check, &daemon->loop, daemon_signals_on_stop_check, daemon);
     for (size_t i = 0; i < DAEMON_SIGNALS; i++) {
-        daemon->signals[i] = evsignal_new(daemon->loop.base, numbers[i], signals_received, daemon);
+        daemon->signals[i] = evsignal_new(daemon->loop.base, numbers[i], daemon_signals_received, daemon);
         if (!daemon->signals[i] || event_add(daemon->signals[i], NULL) != 0) {
             log_error("cannot watch signals");
             abort();

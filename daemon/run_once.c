@@ -36,7 +36,7 @@ struct program {
 };
 
 /* Nobody finds it, as it is registered nowhere and listens to nobody. */
-static bool program_on_allowed(void *owner, const char *node)
+static bool run_once_on_allowed(void *owner, const char *node)
 {
     (void)owner;
     (void)node;
@@ -44,7 +44,7 @@ static bool program_on_allowed(void *owner, const char *node)
 }
 
 /* What nodes are still to be told is sent first. */
-static void program_on_leave(void *owner)
+static void run_once_on_leave(void *owner)
 {
     struct program *program = owner;
     if (peers_queued_bytes(program->peers) && clock_ns() < program->leave_by_ns)
@@ -53,7 +53,7 @@ static void program_on_leave(void *owner)
         loop_stop(&program->loop);
 }
 
-static void program_on_done(void *owner, int exit_status)
+static void run_once_on_done(void *owner, int exit_status)
 {
     struct program *program = owner;
     program->exit_status = exit_status;
@@ -62,7 +62,7 @@ static void program_on_done(void *owner, int exit_status)
 }
 
 /* The first has the run clean up and report; the second does not wait for that. */
-static void program_on_signal(evutil_socket_t number, short events, void *argument)
+static void run_once_on_signal(evutil_socket_t number, short events, void *argument)
 {
     struct program *program = argument;
     (void)number;
@@ -74,11 +74,11 @@ static void program_on_signal(evutil_socket_t number, short events, void *argume
     one_shot_cancel(program->one_shot);
 }
 
-static void program_watch_signals(struct program *program)
+static void run_once_watch_signals(struct program *program)
 {
     static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
     for (size_t i = 0; i < SIGNALS; i++) {
-        program->signals[i] = evsignal_new(program->loop.base, numbers[i], program_on_signal, program);
+        program->signals[i] = evsignal_new(program->loop.base, numbers[i], run_once_on_signal, program);
         if (!program->signals[i] || event_add(program->signals[i], NULL) != 0) {
             log_error("cannot watch signals");
             abort();
@@ -87,7 +87,7 @@ static void program_watch_signals(struct program *program)
     signal(SIGPIPE, SIG_IGN);
 }
 
-static void program_make_parts(struct program *program)
+static void run_once_make_parts(struct program *program)
 {
     struct config *config = program->config;
     struct epmd_options epmd = config_epmd_options(config);
@@ -95,8 +95,8 @@ static void program_make_parts(struct program *program)
     struct blast_radius radius = access_blast_radius(config);
     struct peers_options peers = config_peers_options(config);
     loop_init(&program->loop);
-    loop_timer_init(&program->leave, &program->loop, program_on_leave, program);
-    program_watch_signals(program);
+    loop_timer_init(&program->leave, &program->loop, run_once_on_leave, program);
+    run_once_watch_signals(program);
     program->resolver = resolver_new(&program->loop);
     epmd.start = false; /* a node that is there has registered with one */
     program->epmd = epmd_new(&program->loop, program->resolver, &epmd);
@@ -105,7 +105,7 @@ static void program_make_parts(struct program *program)
     program->identity.creation |= 4; /* 0 is no creation, 1 to 3 are those of old nodes */
     struct node_options node = {.loop = &program->loop,
                                 .identity = &program->identity,
-                                .allowed = program_on_allowed,
+                                .allowed = run_once_on_allowed,
                                 .owner = program};
     program->node = node_new(&node);
     peers.loop = &program->loop;
@@ -121,7 +121,7 @@ static void program_make_parts(struct program *program)
     runner_set_blast_radius(program->runner, &radius);
 }
 
-static void program_free_parts(struct program *program)
+static void run_once_free_parts(struct program *program)
 {
     peers_close(program->peers);
     runner_close(program->runner);
@@ -145,10 +145,10 @@ int run_once(struct config *config)
     log_configure(config->log_level, config->log_format, stderr);
     program.one_shot = one_shot_new(config);
     if (program.one_shot) {
-        program_make_parts(&program);
-        one_shot_start(program.one_shot, program.node, program.runner, program_on_done, &program);
+        run_once_make_parts(&program);
+        one_shot_start(program.one_shot, program.node, program.runner, run_once_on_done, &program);
         loop_run(&program.loop);
-        program_free_parts(&program);
+        run_once_free_parts(&program);
     }
     log_settle(true);
     return program.exit_status;

@@ -2,7 +2,7 @@
 
 #include <time.h>
 
-static uint64_t clock_read_clock(clockid_t id)
+static uint64_t clock_read_id(clockid_t id)
 {
     struct timespec now;
     clock_gettime(id, &now);
@@ -11,12 +11,12 @@ static uint64_t clock_read_clock(clockid_t id)
 
 uint64_t clock_ns(void)
 {
-    return clock_read_clock(CLOCK_MONOTONIC);
+    return clock_read_id(CLOCK_MONOTONIC);
 }
 
 uint64_t clock_wall_us(void)
 {
-    return clock_read_clock(CLOCK_REALTIME) / CLOCK_NS_PER_US;
+    return clock_read_id(CLOCK_REALTIME) / CLOCK_NS_PER_US;
 }
 
 static uint64_t clock_read_machine(void *owner)

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 
-static NO_RETURN void memory_out_of_memory(size_t count, size_t size)
+static NO_RETURN void memory_exhausted(size_t count, size_t size)
 {
     log_error("out of memory", log_integer("count", (int64_t)count), log_integer("size", (int64_t)size));
     abort();
@@ -17,7 +17,7 @@ void *memory_alloc(size_t size)
 {
     void *memory = malloc(size ? size : 1);
     if (!memory)
-        memory_out_of_memory(1, size);
+        memory_exhausted(1, size);
     return memory;
 }
 
@@ -25,7 +25,7 @@ void *memory_zalloc(size_t count, size_t size)
 {
     void *memory = calloc(count ? count : 1, size ? size : 1);
     if (!memory)
-        memory_out_of_memory(count, size);
+        memory_exhausted(count, size);
     return memory;
 }
 
@@ -33,7 +33,7 @@ void *memory_resize(void *old, size_t count, size_t size)
 {
     void *memory = reallocarray(old, count ? count : 1, size ? size : 1);
     if (!memory)
-        memory_out_of_memory(count, size);
+        memory_exhausted(count, size);
     return memory;
 }
 
@@ -58,6 +58,6 @@ char *memory_format(const char *format, ...)
     int length = vasprintf(&text, format, arguments);
     va_end(arguments);
     if (length < 0)
-        memory_out_of_memory(1, strlen(format));
+        memory_exhausted(1, strlen(format));
     return text;
 }

@@ -54,7 +54,7 @@ const struct config_flag *config_flags(size_t *count)
     return flags;
 }
 
-static void flags_report_unknown_flag(struct config_reading *reading, const char *text)
+static void flags_report_unknown(struct config_reading *reading, const char *text)
 {
     const char *names[FLAG_COUNT];
     for (size_t i = 0; i < FLAG_COUNT; i++)
@@ -107,8 +107,8 @@ static void flags_take_word(struct config_reading *reading, bool of_run, const c
         one_shot->scenario = word;
 }
 
-static void flags_take_flag(struct config_reading *reading, struct config_flags *given, size_t index,
-                            const char *value, bool of_run)
+static void flags_take(struct config_reading *reading, struct config_flags *given, size_t index,
+                       const char *value, bool of_run)
 {
     struct config_one_shot *one_shot = &reading->config->one_shot;
     char where[32];
@@ -146,9 +146,9 @@ static void flags_read_words(struct config_reading *reading, int argc, char **ar
         else if (result == ':')
             config_problem(reading, argv[next], "needs a value");
         else if (result != 0)
-            flags_report_unknown_flag(reading, argv[next]);
+            flags_report_unknown(reading, argv[next]);
         else
-            flags_take_flag(reading, given, (size_t)index, flags[index].argument ? optarg : "", of_run);
+            flags_take(reading, given, (size_t)index, flags[index].argument ? optarg : "", of_run);
     }
     for (int i = optind; i < argc; i++)
         flags_take_word(reading, of_run, argv[i]);

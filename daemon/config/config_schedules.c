@@ -109,8 +109,8 @@ static bool config_schedule_is_given(const json_t *schedule, const char *key)
     return value && !json_is_null(value);
 }
 
-static void config_schedule_read_schedule(struct config_reading *reading, struct config_schedule *schedule,
-                                          const json_t *value, const char *where)
+static void config_schedule_read_one(struct config_reading *reading, struct config_schedule *schedule,
+                                     const json_t *value, const char *where)
 {
     const char *key;
     json_t *inner;
@@ -147,7 +147,7 @@ void config_schedules_read(struct config_reading *reading, const struct config_k
     schedules->count = json_array_size(value);
     for (size_t i = 0; i < schedules->count; i++) {
         char *item = memory_format("%s[%zu]", where, i);
-        config_schedule_read_schedule(reading, &schedules->items[i], json_array_get(value, i), item);
+        config_schedule_read_one(reading, &schedules->items[i], json_array_get(value, i), item);
         free(item);
     }
 }

@@ -59,7 +59,7 @@ bool schedule_time_at(const char *text, uint32_t *at_s)
 
 /* When the local clock shows the time of the day on the day of `at`, `days` later. One that it skips, as in
  * spring, is as much later as the clock was put forward. */
-static int64_t schedule_time_day_time(const struct schedule_time *time, int64_t at, int days)
+static int64_t schedule_time_of_day(const struct schedule_time *time, int64_t at, int days)
 {
     time_t seconds = (time_t)at;
     struct tm local;
@@ -73,11 +73,11 @@ static int64_t schedule_time_day_time(const struct schedule_time *time, int64_t 
 }
 
 /* The first time after `after`. */
-static int64_t schedule_time_next_time(const struct schedule_time *time, int64_t after)
+static int64_t schedule_time_after(const struct schedule_time *time, int64_t after)
 {
-    int days = schedule_time_day_time(time, after, 0) > after ? -1 : 0;
-    int64_t first = schedule_time_day_time(time, after, days),
-            next_day = schedule_time_day_time(time, after, days + 1);
+    int days = schedule_time_of_day(time, after, 0) > after ? -1 : 0;
+    int64_t first = schedule_time_of_day(time, after, days),
+            next_day = schedule_time_of_day(time, after, days + 1);
     int64_t every = (int64_t)time->every_s;
     if (!every || after < first)
         return next_day;
@@ -90,7 +90,7 @@ void schedule_time_start(struct schedule_time *time, uint64_t now_ns, int64_t no
     time->due_ns = now_ns + time->every_s * CLOCK_NS_PER_S;
     time->last_s = 0;
     if (time->has_at)
-        time->due_s = schedule_time_next_time(time, now_s);
+        time->due_s = schedule_time_after(time, now_s);
 }
 
 static enum schedule_due schedule_time_check_every(struct schedule_time *time, uint64_t now_ns)
@@ -109,10 +109,10 @@ static enum schedule_due schedule_time_check_at(struct schedule_time *time, int6
     if (now_s < due_s) {
         /* The clock was set back: what is the next time now may be earlier, but no time that has been. */
         bool has_been = time->last_s > now_s && time->last_s - now_s < DAY_S;
-        time->due_s = schedule_time_next_time(time, has_been ? time->last_s : now_s);
+        time->due_s = schedule_time_after(time, has_been ? time->last_s : now_s);
         return SCHEDULE_NOT_DUE;
     }
-    time->due_s = schedule_time_next_time(time, now_s);
+    time->due_s = schedule_time_after(time, now_s);
     if (now_s - due_s > LATE_S)
         return SCHEDULE_MISSED;
     time->last_s = due_s;

@@ -61,8 +61,7 @@ static uint16_t listener_port_of(const struct sockaddr_storage *address)
                                                 : ((const struct sockaddr_in *)address)->sin_port);
 }
 
-static bool listener_bind_listener(struct listener *listener, struct loop *loop,
-                                   const struct addrinfo *address)
+static bool listener_bind(struct listener *listener, struct loop *loop, const struct addrinfo *address)
 {
     struct sockaddr_storage bound;
     socklen_t size = sizeof(bound);
@@ -93,7 +92,7 @@ struct listener *listener_new(struct loop *loop, const char *host, uint16_t port
     listener->accepted = accepted;
     listener->owner = owner;
     loop_timer_init(&listener->pause, loop, listener_on_pause_over, listener);
-    bool bound = listener_bind_listener(listener, loop, addresses);
+    bool bound = listener_bind(listener, loop, addresses);
     int reason = errno;
     freeaddrinfo(addresses);
     if (bound)

@@ -238,7 +238,7 @@ static void peers_yield_attempt(struct peer *peer, struct conn *incoming)
 }
 
 /* The attempt for which ours gave way, or which came first, has failed: whoever waits gets one of our own. */
-static void peers_attempt_of_peer_failed(struct peer *peer, const char *problem)
+static void peers_dial_failed(struct peer *peer, const char *problem)
 {
     if (peer->waits && !peer->peers->closing)
         peers_start_attempt(peer);
@@ -251,7 +251,7 @@ static void peers_timer_fired(void *owner)
     struct peer *peer = owner;
     peer->holds++;
     if (peer->state == PEER_AWAITED)
-        peers_attempt_of_peer_failed(peer, "the peer's own attempt did not come");
+        peers_dial_failed(peer, "the peer's own attempt did not come");
     else if (peer->state == PEER_IDLE)
         peers_start_attempt(peer);
     peer_release(peer);
@@ -497,7 +497,7 @@ static void peers_on_down(void *owner, struct conn *conn, enum conn_state was, c
         return;
     peer->holds++;
     if (peer->incoming == conn) {
-        peers_attempt_of_peer_failed(peer, reason);
+        peers_dial_failed(peer, reason);
     } else if (was == CONN_UP) {
         snprintf(peer->problem, sizeof(peer->problem), "%s", reason);
         peers_set_state(peer, PEER_IDLE);
@@ -535,7 +535,7 @@ struct peers *peers_new(const struct peers_options *options)
     return peers;
 }
 
-static void peers_close_peer(struct peer *peer)
+static void peers_close_one(struct peer *peer)
 {
     peer->holds++;
     if (peer->state == PEER_UP) {
@@ -571,7 +571,7 @@ void peers_close(struct peers *peers)
     while (peers->pending)
         conn_close(peers->pending->conn, "this node stops");
     for (struct peer *peer; (peer = peers_find_active(peers));)
-        peers_close_peer(peer);
+        peers_close_one(peer);
 }
 
 void peers_free(struct peers *peers)

@@ -56,8 +56,8 @@ static bool agents_start(struct agents *agents, struct agent *agent)
 struct agent *agents_of(struct agents *agents, const char *node)
 {
     LIST_EACH(struct agent, known, &agents->items, link)
-    if (strcmp(known->node, node) == 0)
-        return known;
+        if (strcmp(known->node, node) == 0)
+            return known;
     struct agent *agent = memory_zalloc(1, sizeof(*agent));
     agent->agents = agents;
     agent->serial = ++agents->serials;
@@ -96,8 +96,7 @@ void agent_ask_atom(struct agent *agent, uint64_t number, const char *request)
 
 static void agents_on_started(struct agents *agents, int64_t serial)
 {
-    LIST_EACH(struct agent, agent, &agents->items, link)
-    {
+    LIST_EACH(struct agent, agent, &agents->items, link) {
         if (agent->serial != serial || agent->started)
             continue;
         agent->started = true;
@@ -133,8 +132,7 @@ void agents_end(struct agents *agents)
     term_build_tuple(&stop, 2);
     agents_build_key(agents, &stop);
     term_build_atom(&stop, "stop");
-    LIST_EACH(struct agent, agent, &agents->items, link)
-    {
+    LIST_EACH(struct agent, agent, &agents->items, link) {
         list_remove(&agents->items, &agent->link);
         agents->way->stop(agent->process, term_built(&stop));
         agents_free(agent);

@@ -7,8 +7,8 @@
 
 /* What the configuration forbids. */
 /* %{rule:, kind:, target:, message:} */
-static void refusals_build_refusal(const char *rule, const char *kind, struct term target,
-                                   struct term_builder *builder)
+static void refusals_build_one(const char *rule, const char *kind, struct term target,
+                               struct term_builder *builder)
 {
     char whom[300], text[600];
     term_build_map(builder, 4);
@@ -36,7 +36,7 @@ static bool refusals_forbids_kind(const struct faults *faults, const struct faul
     const struct blast_radius *radius = faults->options.radius;
     const char *rule = radius->forbids_kind(radius->owner, kind->name);
     if (rule)
-        refusals_build_refusal(rule, kind->name, (struct term){0}, builder);
+        refusals_build_one(rule, kind->name, (struct term){0}, builder);
     return rule != NULL;
 }
 
@@ -49,7 +49,7 @@ static bool refusals_forbids_node(const struct faults *faults, const struct faul
     if (!rule)
         return false;
     term_build_atom(&name, node);
-    refusals_build_refusal(rule, kind->name, term_built(&name), builder);
+    refusals_build_one(rule, kind->name, term_built(&name), builder);
     term_build_free(&name);
     return true;
 }
@@ -65,14 +65,14 @@ static bool refusals_forbids_process(const struct faults *faults, const struct f
     if (!term_read_atom(candidate->name, name) || !term_read_atom(candidate->application, application) ||
         !term_read_node(candidate->pid, &owner) || !term_read_atom(owner, node)) {
         /* nobody knows whether it may be */
-        refusals_build_refusal("access.names.allow", kind->name, candidate->pid, builder);
+        refusals_build_one("access.names.allow", kind->name, candidate->pid, builder);
         return true;
     }
     const char *rule = radius->forbids_node(radius->owner, node);
     if (!rule)
         rule = radius->forbids_process(radius->owner, name, application);
     if (rule)
-        refusals_build_refusal(rule, kind->name, candidate->pid, builder);
+        refusals_build_one(rule, kind->name, candidate->pid, builder);
     return rule != NULL;
 }
 

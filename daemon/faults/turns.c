@@ -41,7 +41,7 @@ static void turns_inject(struct faults *faults, size_t index, uint64_t occurrenc
         faults_found(faults, injection);
 }
 
-static void turns_take_turn(struct faults *faults, size_t index)
+static void turns_take_one(struct faults *faults, size_t index)
 {
     struct turn *turn = &faults->turns[index];
     const struct schedule *schedule = &turns_action_of(faults, index)->schedule;
@@ -53,12 +53,12 @@ static void turns_take_turn(struct faults *faults, size_t index)
         turns_record(faults, index, occurrence, due_ns, "not_drawn");
 }
 
-static void turns_take_turns(struct faults *faults)
+static void turns_take_all(struct faults *faults)
 {
     uint64_t now = faults_now(faults);
     for (size_t i = 0; i < faults->options.scenario->action_count; i++)
         while (!faults->overflows && !faults->turns[i].done && faults->turns[i].due_ns <= now)
-            turns_take_turn(faults, i);
+            turns_take_one(faults, i);
     for (struct campaign *campaign = faults->campaigns, *next; campaign; campaign = next) {
         next = campaign->next;
         if (campaign->due_ns <= now)
@@ -125,7 +125,7 @@ void faults_work(struct faults *faults)
 {
     if (!faults->has_started)
         return;
-    turns_take_turns(faults);
+    turns_take_all(faults);
     turns_arm(faults);
     turns_tell_done(faults);
 }

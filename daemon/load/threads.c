@@ -14,7 +14,7 @@ static void threads_serve_next_arrival(struct engine *engine, uint32_t thread, u
 /* --- What is drawn --- */
 
 /* The choices of an open load are those of its arrivals, whichever thread they meet. */
-static uint32_t threads_drawing_thread(const struct engine *engine, uint32_t thread)
+static uint32_t threads_drawing_number(const struct engine *engine, uint32_t thread)
 {
     return engine->scenario->load.model == LOAD_OPEN ? 0 : thread;
 }
@@ -23,7 +23,7 @@ static struct random threads_draw(const struct engine *engine, uint32_t thread, 
                                   enum purpose purpose)
 {
     struct random random;
-    random_seed_at(&random, engine->options.seed, threads_drawing_thread(engine, thread), step, purpose);
+    random_seed_at(&random, engine->options.seed, threads_drawing_number(engine, thread), step, purpose);
     return random;
 }
 
@@ -69,7 +69,7 @@ struct term engine_message_at(const struct engine *engine, uint32_t operation, u
     if (!chosen->template)
         return chosen->message;
     struct draw draws = {.random = threads_draw(engine, thread, step, PURPOSE_MESSAGE),
-                         .thread = threads_drawing_thread(engine, thread),
+                         .thread = threads_drawing_number(engine, thread),
                          .step = step,
                          .sequence = threads_first_sequence(engine, thread, step)};
     size_t start = output->size;
@@ -113,7 +113,7 @@ uint32_t threads_target(struct engine *engine, uint32_t thread)
         return 0;
     switch (scenario->spread) {
     case SPREAD_ROUND_ROBIN:
-        return (uint32_t)((threads_drawing_thread(engine, thread) + step) % scenario->target_count);
+        return (uint32_t)((threads_drawing_number(engine, thread) + step) % scenario->target_count);
     case SPREAD_RANDOM:
         random = threads_draw(engine, thread, step, PURPOSE_TARGET);
         return (uint32_t)random_below(&random, scenario->target_count);
@@ -134,7 +134,7 @@ void threads_check_end(struct engine *engine)
         engine_end(engine);
 }
 
-static void threads_end_thread(struct engine *engine, uint32_t thread, enum thread_state state)
+static void threads_end_one(struct engine *engine, uint32_t thread, enum thread_state state)
 {
     assert(engine->threads[thread].state == THREAD_ACTIVE);
     engine->threads[thread].state = state;
@@ -158,7 +158,7 @@ void threads_fail_unfinished(struct engine *engine)
 
 void threads_park(struct engine *engine, uint32_t thread)
 {
-    threads_end_thread(engine, thread, THREAD_PARKED);
+    threads_end_one(engine, thread, THREAD_PARKED);
 }
 
 void threads_fail(struct engine *engine, uint32_t thread, struct term reason)
@@ -170,7 +170,7 @@ void threads_fail(struct engine *engine, uint32_t thread, struct term reason)
     if (engine->scenario->load.model == LOAD_OPEN) /* its place is needed for other arrivals */
         threads_serve_next_arrival(engine, thread, engine_now(engine));
     else
-        threads_end_thread(engine, thread, THREAD_ENDED);
+        threads_end_one(engine, thread, THREAD_ENDED);
 }
 
 /* Under what an error is counted: of an exception and its stack trace only the exception. */
@@ -292,7 +292,7 @@ static void threads_serve_next_arrival(struct engine *engine, uint32_t thread, u
 {
     if (!engine->backlog.count) {
         engine->idle[engine->idle_count++] = thread;
-        threads_end_thread(engine, thread, THREAD_PARKED);
+        threads_end_one(engine, thread, THREAD_PARKED);
         return;
     }
     engine->threads[thread].step = engine->arrivals_begun++;
@@ -310,9 +310,9 @@ static void threads_go_on(struct engine *engine, uint32_t thread, uint64_t now)
     if (load->model == LOAD_OPEN)
         threads_serve_next_arrival(engine, thread, now);
     else if (state->step >= limit)
-        threads_end_thread(engine, thread, THREAD_ENDED);
+        threads_end_one(engine, thread, THREAD_ENDED);
     else if (now >= engine->load_end_ns || thread >= engine->level)
-        threads_end_thread(engine, thread, THREAD_PARKED);
+        threads_end_one(engine, thread, THREAD_PARKED);
     else if (load->think_high_ms)
         threads_think(
             engine, thread,
@@ -335,7 +335,7 @@ bool threads_wake_sleepers(struct engine *engine, uint64_t now)
             threads_complete(engine, sleeper.thread, threads_target(engine, sleeper.thread), start, RESULT_OK,
                              TERM_ATOM("ok"));
         else if (now >= engine->load_end_ns || sleeper.thread >= engine->level)
-            threads_end_thread(engine, sleeper.thread, THREAD_PARKED);
+            threads_end_one(engine, sleeper.thread, THREAD_PARKED);
         else
             threads_begin_operation(engine, sleeper.thread, sleeper.wake_ns, now);
     }
@@ -345,7 +345,7 @@ bool threads_wake_sleepers(struct engine *engine, uint64_t now)
 /* --- What starts when --- */
 
 /* Threads that think begin somewhere in it, lest all of them march in step. */
-static void threads_start_thread(struct engine *engine, uint32_t thread, uint64_t intended_ns, uint64_t now)
+static void threads_start_one(struct engine *engine, uint32_t thread, uint64_t intended_ns, uint64_t now)
 {
     const struct load_plan *load = &engine->scenario->load;
     struct thread *state = &engine->threads[thread];
@@ -354,7 +354,7 @@ static void threads_start_thread(struct engine *engine, uint32_t thread, uint64_
     state->state = THREAD_ACTIVE;
     engine->threads_active++;
     if (engine->scenario->threads && !engine->scenario->threads[thread].count)
-        threads_end_thread(engine, thread, THREAD_ENDED);
+        threads_end_one(engine, thread, THREAD_ENDED);
     else if (load->think_high_ms)
         threads_think(engine, thread, threads_draw_ns(engine, thread, PURPOSE_PHASE, 0, load->think_high_ms),
                       now);
@@ -362,7 +362,7 @@ static void threads_start_thread(struct engine *engine, uint32_t thread, uint64_
         threads_begin_operation(engine, thread, intended_ns, now);
 }
 
-static bool threads_start_threads(struct engine *engine, uint64_t now)
+static bool threads_start_all(struct engine *engine, uint64_t now)
 {
     const struct load_plan *load = &engine->scenario->load;
     size_t wanted = load->model == LOAD_CLOSED ? plan_threads_at(load, now - engine->record.started_ns)
@@ -372,9 +372,9 @@ static bool threads_start_threads(struct engine *engine, uint64_t now)
         engine->level = wanted; /* those above stop after the operation that they are at */
     while (engine->level < wanted && engine->level < batch_end && engine_is_loading(engine)) {
         uint32_t thread = (uint32_t)engine->level++;
-        threads_start_thread(engine, thread,
-                             load->model == LOAD_CLOSED && !load->is_staged ? engine->record.started_ns : now,
-                             now);
+        threads_start_one(engine, thread,
+                          load->model == LOAD_CLOSED && !load->is_staged ? engine->record.started_ns : now,
+                          now);
     }
     return engine->level < wanted;
 }
@@ -410,7 +410,7 @@ static bool threads_start_arrivals(struct engine *engine, uint64_t now)
 bool threads_start_due(struct engine *engine, uint64_t now)
 {
     return engine->scenario->load.model == LOAD_OPEN ? threads_start_arrivals(engine, now)
-                                                     : threads_start_threads(engine, now);
+                                                     : threads_start_all(engine, now);
 }
 
 uint64_t threads_next_due_ns(const struct engine *engine, uint64_t now)
@@ -435,7 +435,7 @@ void threads_end_starts(struct engine *engine)
         if (!all.items[i].is_thinking)
             sleepers_add(&engine->sleepers, all.items[i]);
         else if (engine_is_loading(engine))
-            threads_end_thread(engine, all.items[i].thread, THREAD_PARKED);
+            threads_end_one(engine, all.items[i].thread, THREAD_PARKED);
     }
     sleepers_free(&all);
     if (engine->scenario->load.model == LOAD_CLOSED)

@@ -70,7 +70,7 @@ void monitor_peer_up(struct node *node, struct peer *peer)
 
 /* --- Ours on theirs --- */
 
-static void monitor_forget_monitor(struct monitor *monitor)
+static void monitor_forget(struct monitor *monitor)
 {
     struct term reference = term_of(&monitor->reference);
     if (monitor->remote)
@@ -80,15 +80,15 @@ static void monitor_forget_monitor(struct monitor *monitor)
     buffer_free(&monitor->reference);
 }
 
-static void monitor_end_monitor(struct monitor *monitor, struct term reason)
+static void monitor_end(struct monitor *monitor, struct term reason)
 {
-    monitor_forget_monitor(monitor);
+    monitor_forget(monitor);
     monitor->down(monitor->owner, reason);
 }
 
 /* Sends the control message that sets the monitor up, and remembers it. */
-static bool monitor_begin_monitor(struct monitor *monitor, struct peer *peer, struct control *control,
-                                  struct term payload)
+static bool monitor_begin(struct monitor *monitor, struct peer *peer, struct control *control,
+                          struct term payload)
 {
     struct remote *remote = peer_data(peer);
     struct term_builder builder = {0};
@@ -114,7 +114,7 @@ bool monitor_start(struct monitor *monitor, struct process *process, struct peer
     assert(!monitor->remote);
     *monitor = (struct monitor){.process = process, .down = down, .owner = owner};
     struct control control = {.operation = CONTROL_MONITOR, .to = target};
-    if (!monitor_begin_monitor(monitor, peer, &control, (struct term){0}))
+    if (!monitor_begin(monitor, peer, &control, (struct term){0}))
         return false;
     monitor->target = monitor_copy_of(target);
     return true;
@@ -146,7 +146,7 @@ bool monitor_spawn(struct monitor *monitor, struct process *process, struct peer
                               .group_leader = spawn->group_leader,
                               .function = term_built(&function),
                               .options = term_built(&options)};
-    bool begun = monitor_begin_monitor(monitor, peer, &control, spawn->arguments);
+    bool begun = monitor_begin(monitor, peer, &control, spawn->arguments);
     term_build_free(&function);
     term_build_free(&options);
     return begun;
@@ -170,7 +170,7 @@ void monitor_stop(struct monitor *monitor)
                                   .reference = reference};
         (void)peer_send(remote->peer, process_sender(monitor->process), &control, (struct term){0});
     }
-    monitor_forget_monitor(monitor);
+    monitor_forget(monitor);
 }
 
 bool monitor_send_exit(struct process *from, struct peer *peer, struct term to, struct term reason)
@@ -255,7 +255,7 @@ static struct process *monitor_find_process(const struct node *node, struct term
     return term_type(target) == TERM_ATOM ? process_by_name(node, target) : process_by_pid(node, target);
 }
 
-static void monitor_on_monitor(struct remote *remote, const struct control *control)
+static void monitor_on_request(struct remote *remote, const struct control *control)
 {
     struct process *process = monitor_find_process(remote->node, control->to);
     if (process && monitor_has_room(remote)) {
@@ -374,16 +374,16 @@ static void monitor_on_link_exit(struct remote *remote, const struct control *co
 
 /* --- What the node hands on --- */
 
-static struct monitor *monitor_find_monitor(struct remote *remote, const struct control *control)
+static struct monitor *monitor_find(struct remote *remote, const struct control *control)
 {
     return map_get(&remote->monitors, control->reference.data, control->reference.size);
 }
 
-static void monitor_on_monitor_exit(struct remote *remote, const struct control *control)
+static void monitor_on_exit(struct remote *remote, const struct control *control)
 {
-    struct monitor *monitor = monitor_find_monitor(remote, control);
+    struct monitor *monitor = monitor_find(remote, control);
     if (monitor)
-        monitor_end_monitor(monitor, control->reason);
+        monitor_end(monitor, control->reason);
 }
 
 /* Nobody waits any more for a process that was asked for: it must not stay behind. */
@@ -400,13 +400,13 @@ static void monitor_end_unwanted(struct remote *remote, const struct control *co
 
 static void monitor_on_spawn_reply(struct remote *remote, const struct control *control)
 {
-    struct monitor *monitor = monitor_find_monitor(remote, control);
+    struct monitor *monitor = monitor_find(remote, control);
     if (!monitor || !monitor->spawned) {
         monitor_end_unwanted(remote, control);
         return;
     }
     if (term_type(control->result) == TERM_ATOM) {
-        monitor_end_monitor(monitor, control->result);
+        monitor_end(monitor, control->result);
         return;
     }
     monitor->target = monitor_copy_of(control->result);
@@ -422,9 +422,9 @@ void monitor_control(struct node *node, struct peer *peer, const struct control 
         [CONTROL_LINK] = monitor_on_link,
         [CONTROL_UNLINK_ID] = monitor_on_unlink,
         [CONTROL_EXIT] = monitor_on_link_exit,
-        [CONTROL_MONITOR] = monitor_on_monitor,
+        [CONTROL_MONITOR] = monitor_on_request,
         [CONTROL_DEMONITOR] = monitor_on_demonitor,
-        [CONTROL_MONITOR_EXIT] = monitor_on_monitor_exit,
+        [CONTROL_MONITOR_EXIT] = monitor_on_exit,
         [CONTROL_SPAWN_REPLY] = monitor_on_spawn_reply,
     };
     if (control->operation == CONTROL_EXIT2)
@@ -511,11 +511,11 @@ static void monitor_drop_links(struct remote *remote, struct term reason)
     map_free(&remote->links);
 }
 
-static void monitor_drop_monitors(struct remote *remote, struct term reason)
+static void monitor_drop_own(struct remote *remote, struct term reason)
 {
     size_t hint = 0;
     for (const struct map_entry *entry; (entry = map_any(&remote->monitors, &hint));)
-        monitor_end_monitor(entry->value, reason);
+        monitor_end(entry->value, reason);
     map_free(&remote->monitors);
 }
 
@@ -526,7 +526,7 @@ void monitor_peer_down(struct node *node, struct peer *peer)
     peer_set_data(peer, NULL);
     struct term_builder builder = {0};
     struct term reason = monitor_atom_term(&builder, "noconnection");
-    monitor_drop_monitors(remote, reason);
+    monitor_drop_own(remote, reason);
     monitor_drop_links(remote, reason);
     monitor_drop_observers(remote);
     term_build_free(&builder);

@@ -24,14 +24,14 @@ void run_set_phase(struct run_entry *entry, enum run_phase phase)
         runs->counts[phase]++;
 }
 
-static void runs_list(struct run_entry *entry)
+static void runs_put(struct run_entry *entry)
 {
     struct runs *runs = entry->runs;
     list_prepend(&runs->entries, &entry->link);
     map_put(&runs->by_id, &entry->summary.run_id, sizeof(entry->summary.run_id), entry);
 }
 
-static void runs_unlist(struct run_entry *entry)
+static void runs_take_out(struct run_entry *entry)
 {
     struct runs *runs = entry->runs;
     list_remove(&runs->entries, &entry->link);
@@ -53,7 +53,7 @@ void run_entry_free(struct run_entry *entry)
 {
     assert(!entry->waits.count && !entry->partial && !entry->begun);
     run_set_phase(entry, RUN_PHASE_NONE);
-    runs_unlist(entry);
+    runs_take_out(entry);
     runs_free_request(entry);
     run_summary_free(&entry->summary);
     term_build_free(&entry->result);
@@ -82,7 +82,7 @@ static void runs_finish(struct run_entry *entry, struct term raised)
     run_store_result(entry, raised);
 }
 
-static void runs_run_done(void *owner, const struct run *run, struct term raised)
+static void runs_on_done(void *owner, const struct run *run, struct term raised)
 {
     struct run_entry *entry = owner;
     struct runs *runs = entry->runs;
@@ -112,7 +112,7 @@ static void runs_begin(struct run_entry *entry)
         .cancelled = entry->cancelled,
         .result = &entry->result,
         .event = run_tell_telemetry,
-        .done = runs_run_done,
+        .done = runs_on_done,
         .owner = entry};
     if (entry->is_callers)
         request.caller = term_of(&entry->summary.caller);
@@ -262,7 +262,7 @@ bool runs_start(struct runs *runs, const struct runs_request *request, uint64_t 
     entry->accepted_ns = clock_ns();
     runs_describe(entry, request);
     runs_keep_request(entry, request);
-    runs_list(entry);
+    runs_put(entry);
     run_store_begin(entry);
     if (waits)
         runs_enqueue(entry);
@@ -402,7 +402,7 @@ void runs_stop(struct runs *runs)
 {
     runs->stopping = true;
     LIST_EACH(struct run_entry, entry, &runs->entries, link)
-    runs_cancel(runs, entry->summary.run_id);
+        runs_cancel(runs, entry->summary.run_id);
 }
 
 bool runs_stopping(const struct runs *runs)

@@ -37,7 +37,7 @@ static void runs_events_tell(struct run_entry *entry, const char *what, struct t
     term_build_free(measurements);
 }
 
-static bool runs_events_is_told(const struct run_entry *entry)
+static bool runs_events_has_subscriber(const struct run_entry *entry)
 {
     return subscriptions_have(entry->runs->subscriptions, entry->summary.run_id);
 }
@@ -92,11 +92,10 @@ static void runs_events_on_progress(void *owner)
 {
     struct runs *runs = owner;
     runs->progress_is_set = false;
-    LIST_EACH(struct run_entry, entry, &runs->entries, link)
-    {
+    LIST_EACH(struct run_entry, entry, &runs->entries, link) {
         if (!entry->run)
             continue;
-        if (runs_events_is_told(entry)) {
+        if (runs_events_has_subscriber(entry)) {
             runs_events_tell_progress(entry);
             runs_events_need_progress(runs);
         } else {
@@ -113,7 +112,7 @@ void run_tell_telemetry(void *owner, const char *const name[4], struct term meas
     struct run_entry *entry = owner;
     struct subscription_event event = {
         .id = entry->summary.run_id, .name = name, .measurements = measurements, .metadata = metadata};
-    if (runs_events_is_told(entry))
+    if (runs_events_has_subscriber(entry))
         subscriptions_tell(entry->runs->subscriptions, &event);
 }
 
@@ -127,13 +126,13 @@ static void runs_events_tell_time(struct run_entry *entry, const char *what)
 
 void run_tell_queued(struct run_entry *entry)
 {
-    if (runs_events_is_told(entry))
+    if (runs_events_has_subscriber(entry))
         runs_events_tell_time(entry, "queued");
 }
 
 void run_tell_started(struct run_entry *entry)
 {
-    if (!runs_events_is_told(entry))
+    if (!runs_events_has_subscriber(entry))
         return;
     runs_events_observe(entry);
     runs_events_tell_time(entry, "start");
@@ -143,7 +142,7 @@ void run_tell_ended(struct run_entry *entry)
 {
     struct term_builder measurements = {0};
     struct run_summary summary = run_summary_now(entry);
-    if (!runs_events_is_told(entry))
+    if (!runs_events_has_subscriber(entry))
         return;
     term_build_map(&measurements, 4);
     term_build_key_unsigned(&measurements, "duration_ms", summary.elapsed_ms);
@@ -161,8 +160,8 @@ enum subscription_outcome runs_subscribe(struct runs *runs, uint64_t id, struct 
     if (outcome != SUBSCRIBED)
         return outcome;
     LIST_EACH(struct run_entry, entry, &runs->entries, link)
-    if (entry->run && runs_events_is_told(entry))
-        runs_events_observe(entry);
+        if (entry->run && runs_events_has_subscriber(entry))
+            runs_events_observe(entry);
     return outcome;
 }
 

@@ -147,7 +147,7 @@ static struct blob *runs_store_journal(struct run_entry *entry)
 }
 
 /* {error, {interrupted, Report | nil}} */
-static struct blob *runs_store_interrupted(struct run_entry *entry)
+static struct blob *runs_store_make_interrupted(struct run_entry *entry)
 {
     struct term_builder result = {0};
     bool has_begun = entry->run && run_has_begun(entry->run);
@@ -168,7 +168,7 @@ void run_store_abort(struct run_entry *entry)
         entry->ended_ns = clock_ns();
         entry->summary.outcome = OUTCOME_INTERRUPTED;
         entry->summary.ended_at_ms = clock_wall_us() / 1000;
-        result = runs_store_interrupted(entry);
+        result = runs_store_make_interrupted(entry);
     }
     runs_store_tell_begun(entry);
     run_tell_ended(entry);
@@ -204,8 +204,7 @@ static struct run_entry *runs_store_next_to_journal(struct runs *runs)
 {
     const uint64_t latest_ns = clock_ns() + runs->options.limits.journal_ns;
     struct run_entry *next = NULL;
-    LIST_EACH(struct run_entry, entry, &runs->entries, link)
-    {
+    LIST_EACH(struct run_entry, entry, &runs->entries, link) {
         if (!entry->run)
             continue;
         if (entry->journal_ns > latest_ns) /* the time was longer */

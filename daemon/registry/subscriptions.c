@@ -46,7 +46,7 @@ static void subscriptions_forget(struct subscription *subscription)
 void subscriptions_free(struct subscriptions *subscriptions)
 {
     LIST_EACH(struct subscription, subscription, &subscriptions->all, link)
-    subscriptions_forget(subscription);
+        subscriptions_forget(subscription);
     free(subscriptions);
 }
 
@@ -60,8 +60,8 @@ static struct subscription *subscriptions_find(const struct subscriptions *subsc
                                                struct term pid)
 {
     LIST_EACH(struct subscription, subscription, &subscriptions->all, link)
-    if (subscription->id == id && term_same(subscriptions_pid_of(subscription), pid))
-        return subscription;
+        if (subscription->id == id && term_same(subscriptions_pid_of(subscription), pid))
+            return subscription;
     return NULL;
 }
 
@@ -94,7 +94,7 @@ void subscriptions_remove(struct subscriptions *subscriptions, uint64_t id, stru
         subscriptions_forget(subscription);
 }
 
-static bool subscriptions_is_told(const struct subscription *subscription, uint64_t id)
+static bool subscriptions_is_for(const struct subscription *subscription, uint64_t id)
 {
     return subscription->id == SUBSCRIPTIONS_ALL || subscription->id == id;
 }
@@ -102,8 +102,8 @@ static bool subscriptions_is_told(const struct subscription *subscription, uint6
 bool subscriptions_have(const struct subscriptions *subscriptions, uint64_t id)
 {
     LIST_EACH(struct subscription, subscription, &subscriptions->all, link)
-    if (subscriptions_is_told(subscription, id))
-        return true;
+        if (subscriptions_is_for(subscription, id))
+            return true;
     return false;
 }
 
@@ -160,9 +160,8 @@ static void subscriptions_send_all(struct subscriptions *subscriptions,
                                    const struct subscription_event *event, bool is_last)
 {
     struct node *node = process_node(subscriptions->process);
-    LIST_EACH(struct subscription, subscription, &subscriptions->all, link)
-    {
-        if (!subscriptions_is_told(subscription, event->id))
+    LIST_EACH(struct subscription, subscription, &subscriptions->all, link) {
+        if (!subscriptions_is_for(subscription, event->id))
             continue;
         struct peer *peer = node_peer_of(node, subscriptions_pid_of(subscription));
         if (!is_last && peer && peer_is_congested(peer))
@@ -181,6 +180,6 @@ void subscriptions_end(struct subscriptions *subscriptions, const struct subscri
 {
     subscriptions_send_all(subscriptions, event, true);
     LIST_EACH(struct subscription, subscription, &subscriptions->all, link)
-    if (subscription->id == event->id)
-        subscriptions_forget(subscription);
+        if (subscription->id == event->id)
+            subscriptions_forget(subscription);
 }

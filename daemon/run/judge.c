@@ -85,7 +85,7 @@ static void judge_fail_performance(struct run *run, const struct buffer *excepti
     term_build_free(&detail);
 }
 
-static void judge_fail_thread_failure(struct run *run)
+static void judge_fail_thread(struct run *run)
 {
     struct term_builder detail = {0};
     term_build_tuple(&detail, 2);
@@ -129,7 +129,7 @@ void judge_load(struct run *run)
     if (run->scenario->expectations.count && !run->verdict.failure.size)
         judge_expectations(run);
     if (run_record(run)->thread_failure.size)
-        judge_fail_thread_failure(run);
+        judge_fail_thread(run);
     else if (run->chaos.failure.size)
         run_fail(run, "chaos_failed", term_of(&run->chaos.failure));
 }

@@ -16,7 +16,7 @@ static uint64_t probes_interval_ms(const struct run *run)
     return run->scenario->mailbox_interval_ms ? run->scenario->mailbox_interval_ms : REPORT_MS;
 }
 
-static size_t probes_wanted_probes(const struct run *run)
+static size_t probes_wanted(const struct run *run)
 {
     const struct scenario *scenario = run->scenario;
     const struct expectations *of_whole_run = run->request.expectations;
@@ -78,7 +78,7 @@ static bool probes_is_first_on_node(const struct run *run, size_t index, const c
     return true;
 }
 
-static bool probes_start_probe(struct run *run, size_t index)
+static bool probes_start_one(struct run *run, size_t index)
 {
     struct mailbox *mailbox = &run->probes.mailboxes[index];
     struct term subject;
@@ -116,7 +116,7 @@ static bool probes_start_probe(struct run *run, size_t index)
 
 bool probes_start(struct run *run)
 {
-    size_t count = probes_wanted_probes(run);
+    size_t count = probes_wanted(run);
     struct term subject;
     const char *node;
     if (!count)
@@ -126,7 +126,7 @@ bool probes_start(struct run *run)
     for (size_t i = 0; i < count; i++) {
         struct mailbox *mailbox = &run->probes.mailboxes[i];
         mailbox->run = run;
-        mailbox->awaited = !probes_subject_of(run, i, &subject, &node) || probes_start_probe(run, i);
+        mailbox->awaited = !probes_subject_of(run, i, &subject, &node) || probes_start_one(run, i);
         run->probes.awaited += mailbox->awaited;
     }
     for (size_t i = 0; i < count; i++)
@@ -143,7 +143,7 @@ static bool probes_waits_for_target(const struct run *run, size_t index)
 
 void probes_target_ready(struct run *run, size_t index)
 {
-    if (probes_waits_for_target(run, index) && !probes_start_probe(run, index))
+    if (probes_waits_for_target(run, index) && !probes_start_one(run, index))
         probes_target_failed(run, index);
 }
 

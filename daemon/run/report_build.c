@@ -223,7 +223,7 @@ static bool report_open_result(const struct run *run, struct term_builder *build
 }
 
 /* The parts first: they are as of now, whatever goes on while the lists are written. */
-static void report_open_report(struct report *report)
+static void report_open_body(struct report *report)
 {
     bool for_invariant = report->purpose == REPORT_CONTEXT;
     if (for_invariant)
@@ -263,7 +263,7 @@ void report_start(struct report *report, struct run *run, enum report_purpose pu
     }
     if (scenario->threads)
         events_by_thread(report->events, scenario->thread_count, &report->order, &report->starts);
-    report_open_report(report);
+    report_open_body(report);
 }
 
 void report_free(struct report *report)

@@ -8,7 +8,7 @@
 #define REASON_BYTES 300
 #define DIGITS 3
 
-static struct log_field run_log_field_of_run(const struct run *run)
+static struct log_field run_log_id(const struct run *run)
 {
     return log_integer("run", (int64_t)run->id);
 }
@@ -16,7 +16,7 @@ static struct log_field run_log_field_of_run(const struct run *run)
 void run_log_started(const struct run *run)
 {
     const struct scenario *scenario = run->scenario;
-    log_info("run started", run_log_field_of_run(run), log_string("requester", run->requester),
+    log_info("run started", run_log_id(run), log_string("requester", run->requester),
              log_string("by", run->request.by), log_integer("threads", (int64_t)scenario->thread_count),
              log_integer("operations", (int64_t)scenario->operation_count),
              log_integer("targets", (int64_t)scenario->target_count),
@@ -24,7 +24,7 @@ void run_log_started(const struct run *run)
 }
 
 /* The message of an exception, which on nodes without Elixir is all there is. */
-static struct log_field run_log_field_of_exception(struct term exception)
+static struct log_field run_log_exception(struct term exception)
 {
     struct term message;
     const uint8_t *text = NULL;
@@ -38,8 +38,7 @@ static struct log_field run_log_field_of_exception(struct term exception)
 
 void run_log_aborted(const struct run *run)
 {
-    log_info("run aborted", run_log_field_of_run(run),
-             run_log_field_of_exception(term_of(&run->verdict.abort_error)),
+    log_info("run aborted", run_log_id(run), run_log_exception(term_of(&run->verdict.abort_error)),
              log_integer("operations", (int64_t)run_record(run)->operations),
              log_integer("errors", (int64_t)run_record(run)->operation_errors));
 }
@@ -50,7 +49,7 @@ void run_log_healed(const struct run *run)
     char what[REASON_BYTES];
     faults_build_healed(run->faults, &healed);
     if (!term_is_atom(term_built(&healed), "true"))
-        log_warning("faults are not undone", run_log_field_of_run(run),
+        log_warning("faults are not undone", run_log_id(run),
                     log_string("what", term_text(term_built(&healed), what, sizeof(what))));
     term_build_free(&healed);
 }
@@ -78,9 +77,8 @@ void run_log_finished(const struct run *run)
         return;
     if (run_log_reason_of(run).data)
         term_text(run_log_reason_of(run), reason, sizeof(reason));
-    log_info("run finished", run_log_field_of_run(run),
-             log_string("outcome", outcome_name(run->verdict.outcome)), log_string("reason", reason),
-             log_integer("operations", (int64_t)run_record(run)->operations),
+    log_info("run finished", run_log_id(run), log_string("outcome", outcome_name(run->verdict.outcome)),
+             log_string("reason", reason), log_integer("operations", (int64_t)run_record(run)->operations),
              log_integer("errors", (int64_t)run_record(run)->operation_errors),
              log_integer("dropped", (int64_t)run_record(run)->dropped),
              log_integer("faults", (int64_t)faults_injected_count(run->faults)),

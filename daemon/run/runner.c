@@ -65,7 +65,7 @@ void runner_set_blast_radius(struct runner *runner, const struct blast_radius *r
 void runner_each(struct runner *runner, void (*visit)(void *owner, struct run *run), void *owner)
 {
     LIST_EACH(struct run, run, &runner->runs, link)
-    visit(owner, run);
+        visit(owner, run);
 }
 
 void runner_leave(struct run *run)
@@ -264,8 +264,7 @@ struct counters *run_counters(const struct run *run)
 void runner_figures(const struct runner *runner, struct runner_figures *figures)
 {
     *figures = (struct runner_figures){.in_flight = 0};
-    LIST_EACH(struct run, run, &runner->runs, link)
-    {
+    LIST_EACH(struct run, run, &runner->runs, link) {
         figures->runs[run->state]++;
         figures->threads += run->scenario->thread_count;
         if (!run->engine)

@@ -56,7 +56,7 @@ static void chaos_read_place(struct reader *reader, struct fault_target *target,
         memcpy(target->spec.node, name, strlen(name) + 1);
 }
 
-static void chaos_read_chaos_target(struct reader *reader, struct fault_target *target, struct term value)
+static void chaos_read_target(struct reader *reader, struct fault_target *target, struct term value)
 {
     struct term parts[3];
     size_t arity = 0;
@@ -172,7 +172,7 @@ static void chaos_read_action_key(struct reader *reader, struct fault_action *ac
         schedule->probability *= action->map_probability;
         break;
     case KEY_TARGET:
-        chaos_read_chaos_target(reader, &action->target, value);
+        chaos_read_target(reader, &action->target, value);
         chaos_check_target(reader, action);
         break;
     case KEY_ACTION:

@@ -5,8 +5,8 @@
 #include "base/nearest.h"
 #include "term/term_read.h"
 
-static void expectations_read_expectation(struct problems *problems, struct expectations *expectations,
-                                          enum expectation_kind kind, struct term value)
+static void expectations_read_one(struct problems *problems, struct expectations *expectations,
+                                  enum expectation_kind kind, struct term value)
 {
     struct excerpt text;
     double limit;
@@ -58,7 +58,7 @@ void scenario_term_read_expectations(struct term term, struct expectations *expe
         if (kind == EXPECTATION_KINDS)
             continue;
         problems_enter_key(problems, expectation_name(kind));
-        expectations_read_expectation(problems, expectations, kind, value);
+        expectations_read_one(problems, expectations, kind, value);
         problems_leave(problems);
     }
 }

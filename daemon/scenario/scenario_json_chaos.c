@@ -117,7 +117,7 @@ static void json_chaos_convert_kind(struct json_reader *reader, const json_t *ac
     json_chaos_check_keys(reader, action, kind);
 }
 
-static void json_chaos_convert_chaos_term(struct json_reader *reader, const json_t *value)
+static void json_chaos_convert_term(struct json_reader *reader, const json_t *value)
 {
     if (json_object_get(value, "kind")) {
         json_chaos_convert_kind(reader, value);
@@ -171,7 +171,7 @@ static bool json_chaos_convert_place(struct json_reader *reader, const json_t *v
     return true;
 }
 
-static void json_chaos_convert_chaos_target(struct json_reader *reader, const json_t *value)
+static void json_chaos_convert_target(struct json_reader *reader, const json_t *value)
 {
     if (!json_chaos_convert_children(reader, value) && !json_chaos_convert_place(reader, value))
         json_convert_target(reader, value);
@@ -179,12 +179,12 @@ static void json_chaos_convert_chaos_target(struct json_reader *reader, const js
 
 static void json_chaos_convert_action(struct json_reader *reader, const json_t *value)
 {
-    static const struct json_key keys[] = {{"action", json_chaos_convert_chaos_term},
-                                           {"target", json_chaos_convert_chaos_target}};
+    static const struct json_key keys[] = {{"action", json_chaos_convert_term},
+                                           {"target", json_chaos_convert_target}};
     if (json_object_get(value, "action"))
         json_convert_object(reader, value, keys, ARRAY_LENGTH(keys));
     else
-        json_chaos_convert_chaos_term(reader, value);
+        json_chaos_convert_term(reader, value);
 }
 
 void json_convert_chaos(struct json_reader *reader, const json_t *value)

@@ -41,7 +41,7 @@ static struct plan_stage *load_only_stage(struct reader *reader)
     return &load->stages[0];
 }
 
-static void load_read_load_threads(struct reader *reader, struct term value)
+static void load_read_threads(struct reader *reader, struct term value)
 {
     struct load_plan *load = &reader->scenario->load;
     (void)read_whole(reader, value, 1, UINT32_MAX, "threads", &load->threads);
@@ -71,7 +71,7 @@ static void load_read_think(struct reader *reader, struct term value)
         load->think_high_ms = load->think_low_ms;
 }
 
-static void load_read_load_rate(struct reader *reader, struct term value)
+static void load_read_level_rate(struct reader *reader, struct term value)
 {
     (void)load_read_rate(reader, value, true, &load_only_stage(reader)->level);
 }
@@ -223,13 +223,13 @@ static const struct reader_key load_keys[KEY_COUNT] = {
         {.help = {.name = "threads",
                   .type = "pos_integer()",
                   .text = "Virtual threads, each of which starts an operation when its last one has ended."},
-         .read = load_read_load_threads,
+         .read = load_read_threads,
          .forms = FORM_THREADS},
     [KEY_RATE] = {.help = {.name = "rate",
                            .type = "number()",
                            .unit = "operations/s",
                            .text = "Arrivals, whether other operations have ended or not."},
-                  .read = load_read_load_rate,
+                  .read = load_read_level_rate,
                   .forms = FORM_RATE},
     [KEY_STAGES] = {.help = {.name = "stages",
                              .type = "[stage()]",

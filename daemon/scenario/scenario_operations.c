@@ -43,7 +43,7 @@ const char *operation_tag(enum operation_kind kind)
     return operations[kind].tag;
 }
 
-static void operations_add_operation(struct reader *reader, struct operation operation)
+static void operations_add(struct reader *reader, struct operation operation)
 {
     struct scenario *scenario = reader->scenario;
     if (operation.kind != OPERATION_CUSTOM && operation.kind != OPERATION_SLEEP)
@@ -67,8 +67,7 @@ static bool operations_is_zero(struct term value)
     return term_read_integer(value, &number) && number == 0;
 }
 
-static void operations_read_tagged_operation(struct reader *reader, enum operation_kind kind,
-                                             struct term value)
+static void operations_read_tagged(struct reader *reader, enum operation_kind kind, struct term value)
 {
     struct operation operation = {.kind = kind, .message = value};
     uint64_t sleep_ms = 0;
@@ -83,26 +82,25 @@ static void operations_read_tagged_operation(struct reader *reader, enum operati
         read_milliseconds(reader, value, &sleep_ms);
     operation.sleep_ms = (uint32_t)sleep_ms;
     reader->scenario->has_custom_operations |= kind == OPERATION_CUSTOM;
-    operations_add_operation(reader, operation);
+    operations_add(reader, operation);
 }
 
 void read_operation(struct reader *reader, struct term value)
 {
     struct term pair[2];
     if (fun_arity(value) == 1) {
-        operations_read_tagged_operation(reader, OPERATION_CUSTOM, value);
+        operations_read_tagged(reader, OPERATION_CUSTOM, value);
         return;
     }
     if (term_read_tuple_of(value, 2, pair)) {
         for (size_t i = 0; i < ARRAY_LENGTH(operations); i++) {
             if (operations[i].tag && term_is_atom(pair[0], operations[i].tag)) {
-                operations_read_tagged_operation(reader, (enum operation_kind)i, pair[1]);
+                operations_read_tagged(reader, (enum operation_kind)i, pair[1]);
                 return;
             }
         }
     }
-    operations_add_operation(
-        reader, (struct operation){.kind = reader->scenario->default_operation, .message = value});
+    operations_add(reader, (struct operation){.kind = reader->scenario->default_operation, .message = value});
 }
 
 /* A script that is not a list is one operation, as in the library. */

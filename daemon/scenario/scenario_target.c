@@ -75,7 +75,7 @@ static bool target_read_looked_up(struct reader *reader, const struct term *part
 }
 
 /* {Name, Node} | {global, Term} | {via, Module, Term} */
-static bool target_read_tuple_target(struct reader *reader, struct term value, struct target_spec *target)
+static bool target_read_tuple(struct reader *reader, struct term value, struct target_spec *target)
 {
     struct term parts[3];
     size_t arity;
@@ -105,7 +105,7 @@ void read_target_spec(struct reader *reader, struct term value, struct target_sp
         target->kind = TARGET_NAME;
         target->name = value;
         read_caller_node(reader, target->node);
-    } else if (!target_read_tuple_target(reader, value, target)) {
+    } else if (!target_read_tuple(reader, value, target)) {
         struct buffer shapes = {0};
         build_alternatives(&help_of_targets, 2, help_of_targets.count, &shapes);
         problems_add(reader->problems, "invalid_target", "must be a pid, a name, %s, got %s",

@@ -47,7 +47,7 @@ static void serve_run_chaos_suite(struct api *api, struct request *request)
     chaos_suite_run(api->runs, api->node, request);
 }
 
-static void api_all_healed(void *owner, struct term healed)
+static void api_on_all_healed(void *owner, struct term healed)
 {
     struct request *request = owner;
     term_build_term(request_answer(request), healed);
@@ -57,7 +57,7 @@ static void api_all_healed(void *owner, struct term healed)
 static void serve_heal_all(struct api *api, struct request *request)
 {
     log_info("undoing all faults", log_string("requester", request->peer));
-    heal_all(api->runner, api->node, api_all_healed, request);
+    heal_all(api->runner, api->node, api_on_all_healed, request);
 }
 
 static void serve_schedules(struct api *api, struct request *request)

@@ -35,8 +35,8 @@ static struct scenario *api_start_read_scenario(struct api *api, struct request 
 }
 
 /* False when the request was answered with why the run cannot be started. */
-static bool api_start_start_run(struct api *api, struct request *request, const struct runs_request *run,
-                                uint64_t *id)
+static bool api_start_run(struct api *api, struct request *request, const struct runs_request *run,
+                          uint64_t *id)
 {
     const char *busy;
     if (runs_start(api->runs, run, id, &busy))
@@ -62,7 +62,7 @@ static void api_start_run_scenario(struct api *api, struct request *request, con
                                .is_callers = request_expects_answer(request), /* nobody waits for a cast */
                                .group_leader = request->group_leader,
                                .expectations = expectations};
-    if (api_start_start_run(api, request, &run, &id))
+    if (api_start_run(api, request, &run, &id))
         await_own_run(api, request, id);
 }
 
@@ -107,7 +107,7 @@ void serve_start(struct api *api, struct request *request)
                                .caller = request->caller,
                                .begun = api_start_on_begun,
                                .owner = request};
-    (void)api_start_start_run(api, request, &run, &id);
+    (void)api_start_run(api, request, &run, &id);
 }
 
 void serve_validate(struct api *api, struct request *request)

@@ -25,7 +25,7 @@ static char *folder_problem_text(const char *what, int error)
 }
 
 /* A folder in `parent`, made if it is not there; a new one is brought to disk with its name. */
-static char *folder_open_folder(int parent, const char *path, int *descriptor)
+static char *folder_open(int parent, const char *path, int *descriptor)
 {
     bool made = mkdirat(parent, path, 0700) == 0;
     int error = errno;
@@ -44,12 +44,12 @@ static char *folder_open_folder(int parent, const char *path, int *descriptor)
 char *store_folder_open(struct store_folder *folder, const char *path, const struct file_calls *calls)
 {
     *folder = (struct store_folder){.calls = calls, .top = -1, .runs = -1};
-    char *problem = folder_open_folder(AT_FDCWD, path, &folder->top);
+    char *problem = folder_open(AT_FDCWD, path, &folder->top);
     /* Where locks are not to be had (some network file systems) there is none. */
     if (!problem && flock(folder->top, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
         problem = memory_string("another daemon uses it");
     if (!problem)
-        problem = folder_open_folder(folder->top, RUNS, &folder->runs);
+        problem = folder_open(folder->top, RUNS, &folder->runs);
     if (!problem)
         return NULL;
     store_folder_close(folder);

@@ -12,7 +12,7 @@ struct store_read {
     void *owner;
 };
 
-static void read_answer_read(struct store_read *read, struct store_job *job)
+static void read_answer(struct store_read *read, struct store_job *job)
 {
     struct store_content content = {0};
     char *problem = NULL;
@@ -31,7 +31,7 @@ static void read_answer_read(struct store_read *read, struct store_job *job)
     free(problem);
 }
 
-static void read_on_read(struct worker_job *worker_job)
+static void read_on_done(struct worker_job *worker_job)
 {
     struct store_job *job = CONTAINER_OF(worker_job, struct store_job, job);
     struct store_read *read = job->owner;
@@ -39,7 +39,7 @@ static void read_on_read(struct worker_job *worker_job)
     if (job->damaged && !store->closing)
         store_set_aside(store, job);
     if (read->done && !store->closing)
-        read_answer_read(read, job);
+        read_answer(read, job);
     store_job_free(job);
     free(read);
 }
@@ -52,7 +52,7 @@ struct store_read *store_read(struct store *store, uint64_t id, enum store_part 
         return NULL;
     struct store_read *read = memory_zalloc(1, sizeof(*read));
     *read = (struct store_read){.store = store, .done = done, .owner = owner};
-    struct store_job *job = store_new_run_job(store, run, store_job_read, read_on_read);
+    struct store_job *job = store_new_run_job(store, run, store_job_read, read_on_done);
     job->part = part;
     job->owner = read;
     store_queue(store, job);

@@ -20,7 +20,7 @@ static const char *float_skip_sign(const char *text)
 
 /* What a node takes in FLOAT_EXT: digits, a point, digits, and perhaps an exponent. strtod() alone would take
  * "nan", hexadecimal and leading blanks as well. */
-static bool float_is_float_text(const char *text)
+static bool float_is_text(const char *text)
 {
     const char *whole = float_skip_sign(text);
     const char *point = float_skip_digits(whole);
@@ -49,7 +49,7 @@ bool term_float_decode(const uint8_t *data, double *value)
         /* ei reads the text of FLOAT_EXT with sscanf(), which looks for a NUL beyond the 31 bytes. */
         char text[FLOAT_TEXT_BYTES + 1] = {0};
         memcpy(text, data + 1, FLOAT_TEXT_BYTES);
-        if (!memchr(data + 1, '\0', FLOAT_TEXT_BYTES) || !float_is_float_text(text))
+        if (!memchr(data + 1, '\0', FLOAT_TEXT_BYTES) || !float_is_text(text))
             return false;
         number = strtod(text, NULL);
     }

@@ -202,7 +202,7 @@ static void text_write_list_string(struct writer *writer, const uint8_t *bytes, 
     text_write_string(writer, printable ? "\"" : "]");
 }
 
-static bool text_is_printable_text(const uint8_t *text, size_t size)
+static bool text_is_printable_bytes(const uint8_t *text, size_t size)
 {
     uint32_t character;
     for (size_t at = 0, length; at < size; at += length) {
@@ -225,7 +225,7 @@ static void text_write_binary(struct writer *writer, struct term term)
         text_write_byte_elements(writer, bytes, shortened ? size : size - 1);
         if (!shortened)
             text_write_format(writer, size > 1 ? ",%u:%u" : "%u:%u", bytes[size - 1] >> (8 - bits), bits);
-    } else if (size && text_is_printable_text(bytes, size)) {
+    } else if (size && text_is_printable_bytes(bytes, size)) {
         text_write_quoted(writer, bytes, size, '"');
         if (!utf8_is_ascii(bytes, size))
             text_write_string(writer, "/utf8");

@@ -18,8 +18,7 @@ static void expect(const struct list *list, size_t count, const int *numbers)
 {
     size_t seen = 0;
     assert_int_equal(list->count, count);
-    LIST_EACH(struct thing, thing, list, link)
-    {
+    LIST_EACH(struct thing, thing, list, link) {
         assert_true(seen < count);
         assert_true(list_has(list, &thing->link));
         assert_int_equal(thing->number, numbers[seen++]);
@@ -88,16 +87,14 @@ static void test_freed_while_walked(void **state)
         thing->number = i;
         list_append(&list, &thing->link);
     }
-    LIST_EACH(struct thing, thing, &list, link)
-    {
+    LIST_EACH(struct thing, thing, &list, link) {
         if (thing->number % 3 == 0)
             continue;
         list_remove(&list, &thing->link);
         free(thing);
     }
     EXPECT(&list, 0, 3, 6, 9);
-    LIST_EACH(struct thing, thing, &list, link)
-    {
+    LIST_EACH(struct thing, thing, &list, link) {
         list_remove(&list, &thing->link);
         free(thing);
     }

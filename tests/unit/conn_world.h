@@ -152,12 +152,14 @@ static inline void start_up(struct fixture *fixture)
     start_accepted(fixture);
     far_initiate(&fixture->far);
     far_shake(&fixture->far);
-    WORLD_UNTIL(&fixture->world, fixture->up);
+    WORLD_UNTIL(&fixture->world, fixture->up)
+        ;
 }
 
 static inline void expect_down(struct fixture *fixture, enum conn_state was, const char *reason)
 {
-    WORLD_UNTIL(&fixture->world, fixture->down);
+    WORLD_UNTIL(&fixture->world, fixture->down)
+        ;
     assert_int_equal(fixture->down, 1);
     assert_int_equal(fixture->was, was);
     if (!strstr(fixture->reason, reason))
@@ -168,7 +170,8 @@ static inline void expect_down(struct fixture *fixture, enum conn_state was, con
 /* What is left to be read is nothing, and nothing more comes. */
 static inline void expect_end_of_stream(struct fixture *fixture)
 {
-    WORLD_UNTIL(&fixture->world, fixture->far.ended);
+    WORLD_UNTIL(&fixture->world, fixture->far.ended)
+        ;
     assert_int_equal(fixture->far.input.size, 0);
 }
 

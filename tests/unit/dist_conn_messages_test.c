@@ -19,14 +19,17 @@ static void test_messages(void **state)
         fixture.far.identity.flags = FLAGS_OFFERED & ~missing[i];
         far_initiate(&fixture.far);
         far_shake(&fixture.far);
-        WORLD_UNTIL(&fixture.world, fixture.up);
+        WORLD_UNTIL(&fixture.world, fixture.up)
+            ;
         for (int round = 0; round < 3; round++) {
             far_send(&fixture.far, SEND, "{hello, [1, 2]}");
-            WORLD_UNTIL(&fixture.world, fixture.messages == 2 * round + 1);
+            WORLD_UNTIL(&fixture.world, fixture.messages == 2 * round + 1)
+                ;
             assert_string_equal(fixture.payload, "{hello,[1,2]}");
             assert_int_equal(fixture.control.operation, CONTROL_SEND);
             far_send(&fixture.far, "{1, $p, $o}", NULL);
-            WORLD_UNTIL(&fixture.world, fixture.messages == 2 * round + 2);
+            WORLD_UNTIL(&fixture.world, fixture.messages == 2 * round + 2)
+                ;
             assert_string_equal(fixture.payload, "none");
             assert_int_equal(fixture.control.operation, CONTROL_LINK);
             assert_true(send_text(fixture.conn, 1, "{answer, here}"));
@@ -87,7 +90,8 @@ static void test_long_messages(void **state)
         far_flush(&fixture.far, &said);
         world_pass(&fixture.world);
     }
-    WORLD_UNTIL(&fixture.world, fixture.messages);
+    WORLD_UNTIL(&fixture.world, fixture.messages)
+        ;
     term_build_free(&parts[0]);
     term_build_free(&parts[1]);
     end(&fixture);
@@ -144,13 +148,15 @@ static void test_closed_in_callbacks(void **state)
             far_send(&fixture.far, SEND, "first");
             far_send(&fixture.far, SEND, "second");
         } else if (rows[i].callback == DRAINED) {
-            WORLD_UNTIL(&fixture.world, fixture.up);
+            WORLD_UNTIL(&fixture.world, fixture.up)
+                ;
             assert_true(send_long(&fixture, 1, 1000000));
         }
         expect_down(&fixture, rows[i].was, "closed by the test");
         assert_int_equal(fixture.messages, rows[i].callback == MESSAGE);
         assert_int_equal(fixture.up, rows[i].callback != JUDGE);
-        WORLD_UNTIL(&fixture.world, fixture.far.ended);
+        WORLD_UNTIL(&fixture.world, fixture.far.ended)
+            ;
         end(&fixture);
     }
 }
@@ -171,7 +177,8 @@ static void test_closed_again_when_told(void **state)
 /* Of the other node's view. */
 static void expect_ticks(struct fixture *fixture, size_t ticks)
 {
-    WORLD_UNTIL(&fixture->world, fixture->far.input.size >= 4 * ticks);
+    WORLD_UNTIL(&fixture->world, fixture->far.input.size >= 4 * ticks)
+        ;
     assert_int_equal(fixture->far.input.size, 4 * ticks);
     buffer_consume(&fixture->far.input, 4 * ticks);
 }
@@ -269,9 +276,11 @@ static void test_congestion(void **state)
     world_pass(&fixture.world);
     assert_int_equal(fixture.drained, 0);
     event_add(fixture.far.readable, NULL);
-    WORLD_UNTIL(&fixture.world, fixture.drained);
+    WORLD_UNTIL(&fixture.world, fixture.drained)
+        ;
     assert_true(conn_queued_bytes(fixture.conn) < 1024 * 1024 / 4);
-    WORLD_UNTIL(&fixture.world, !conn_queued_bytes(fixture.conn));
+    WORLD_UNTIL(&fixture.world, !conn_queued_bytes(fixture.conn))
+        ;
     assert_int_equal(fixture.drained, 1);
     assert_false(conn_is_congested(fixture.conn));
     for (int i = 0; i < 4; i++) {

@@ -24,7 +24,8 @@ static const struct waiting {
 static void have_it_taken(struct fixture *fixture)
 {
     assert_int_equal(world_clock.count, 1);
-    WORLD_UNTIL(&fixture->world, world_clock.set[0].due_ns == world_clock.now_ns + CONN_SETUP_NS);
+    WORLD_UNTIL(&fixture->world, world_clock.set[0].due_ns == world_clock.now_ns + CONN_SETUP_NS)
+        ;
 }
 
 static void bring_accepted(struct fixture *fixture, int steps)
@@ -37,7 +38,8 @@ static void bring_accepted(struct fixture *fixture, int steps)
     if (steps == 1)
         return;
     far_shake(&fixture->far);
-    WORLD_UNTIL(&fixture->world, fixture->up);
+    WORLD_UNTIL(&fixture->world, fixture->up)
+        ;
 }
 
 /* The answer to a name is a status and a challenge, which come here one after the other. */
@@ -47,7 +49,8 @@ static void bring_dialled(struct fixture *fixture, int steps)
     uint8_t name[HANDSHAKE_MESSAGE_BYTES];
     size_t status_size = 2 + strlen("sok");
     start_dialled(fixture);
-    WORLD_UNTIL(&fixture->world, fixture->far.input.size); /* the name */
+    WORLD_UNTIL(&fixture->world, fixture->far.input.size)
+        ; /* the name */
     if (steps == 0)
         return;
     size_t size = far_take(&fixture->far, name);
@@ -58,12 +61,14 @@ static void bring_dialled(struct fixture *fixture, int steps)
     buffer_consume(&said, status_size);
     if (steps > 1) {
         far_flush(&fixture->far, &said);
-        WORLD_UNTIL(&fixture->world, fixture->far.input.size); /* the reply */
+        WORLD_UNTIL(&fixture->world, fixture->far.input.size)
+            ; /* the reply */
     }
     buffer_free(&said);
     if (steps > 2)
         far_shake(&fixture->far);
-    WORLD_UNTIL(&fixture->world, steps < 3 || fixture->up);
+    WORLD_UNTIL(&fixture->world, steps < 3 || fixture->up)
+        ;
 }
 
 static void bring(struct fixture *fixture, const struct waiting *row)
@@ -160,7 +165,8 @@ static void test_closed_by_this_node(void **state)
         assert_int_equal(conn_state(conn), CONN_CLOSING);
         assert_false(send_text(conn, 1, "late"));
         assert_int_equal(fixture.down, 1);
-        WORLD_UNTIL(&fixture.world, fixture.far.ended);
+        WORLD_UNTIL(&fixture.world, fixture.far.ended)
+            ;
         assert_int_equal(world_clock.count, 0);
         end(&fixture);
     }
@@ -240,7 +246,8 @@ static void test_dialling_deadline(void **state)
             expect_down(&fixture, CONN_DIALLING, "no progress for 7000 ms");
         } else {
             far_shake(&fixture.far);
-            WORLD_UNTIL(&fixture.world, fixture.up);
+            WORLD_UNTIL(&fixture.world, fixture.up)
+                ;
         }
         end(&fixture);
     }
@@ -338,7 +345,8 @@ static void test_statuses(void **state)
         struct conn *conn = fixture.conn;
         far_shake(&fixture.far);
         if (rows[i].is_up)
-            WORLD_UNTIL(&fixture.world, fixture.up);
+            WORLD_UNTIL(&fixture.world, fixture.up)
+                ;
         else
             expect_down(&fixture, CONN_HANDSHAKING, rows[i].waits_for_peer ? "simultaneous" : "not allow");
         assert_int_equal(fixture.up, rows[i].is_up);
@@ -363,7 +371,8 @@ static void test_alive(void **state)
             expect_down(&fixture, CONN_HANDSHAKING, "keeps the connection");
         } else {
             far_shake(&fixture.far);
-            WORLD_UNTIL(&fixture.world, fixture.up);
+            WORLD_UNTIL(&fixture.world, fixture.up)
+                ;
         }
         end(&fixture);
     }
@@ -385,7 +394,8 @@ static void test_pieces(void **state)
     }
     buffer_free(&said);
     far_shake(&fixture.far);
-    WORLD_UNTIL(&fixture.world, fixture.up);
+    WORLD_UNTIL(&fixture.world, fixture.up)
+        ;
     end(&fixture);
 
     bring_dialled(&fixture, 2);
@@ -395,7 +405,8 @@ static void test_pieces(void **state)
     message_append(&said, far_flags(&fixture.far), &fixture.far.atoms, term_from_text(&parts[0], SEND),
                    term_from_text(&parts[1], "{at, once}"));
     far_flush(&fixture.far, &said);
-    WORLD_UNTIL(&fixture.world, fixture.messages);
+    WORLD_UNTIL(&fixture.world, fixture.messages)
+        ;
     assert_string_equal(fixture.payload, "{at,once}");
     term_build_free(&parts[0]);
     term_build_free(&parts[1]);
@@ -415,14 +426,17 @@ static void test_handshake_on_a_full_socket(void **state)
         filled += (size_t)written;
     event_del(fixture.far.readable);
     far_initiate(&fixture.far);
-    WORLD_UNTIL(&fixture.world, fixture.judged[0]);
+    WORLD_UNTIL(&fixture.world, fixture.judged[0])
+        ;
     assert_true(conn_queued_bytes(fixture.conn) > 0);
     event_add(fixture.far.readable, NULL);
-    WORLD_UNTIL(&fixture.world, fixture.far.input.size > filled);
+    WORLD_UNTIL(&fixture.world, fixture.far.input.size > filled)
+        ;
     assert_int_equal(conn_queued_bytes(fixture.conn), 0);
     buffer_consume(&fixture.far.input, filled);
     far_shake(&fixture.far);
-    WORLD_UNTIL(&fixture.world, fixture.up);
+    WORLD_UNTIL(&fixture.world, fixture.up)
+        ;
     end(&fixture);
 }
 

@@ -45,10 +45,12 @@ static void test_judged_again_in_handshakes(void **state)
     far_step(&other);
     table.forbidden = APP;
     peers_judge_again(table.peers);
-    WORLD_UNTIL(&table.world, admitted.ended);
+    WORLD_UNTIL(&table.world, admitted.ended)
+        ;
     assert_int_equal(table.peers->pending_count, 2);
     far_shake(&other);
-    WORLD_UNTIL(&table.world, table.up);
+    WORLD_UNTIL(&table.world, table.up)
+        ;
     assert_int_equal(peers_up_count(table.peers), 1);
     far_close(&admitted);
     far_close(&other);
@@ -128,7 +130,8 @@ static void test_close(void **state)
     peers_close(table.peers);
     assert_int_equal(table.down, 1);
     assert_string_equal(table.reason, "this node stops");
-    WORLD_UNTIL(&table.world, up.ended && pending.ended);
+    WORLD_UNTIL(&table.world, up.ended && pending.ended)
+        ;
     wait_start(&wait, peer);
     wait_expect(&wait, "this node stops");
     assert_int_equal(table.lookups, 0);

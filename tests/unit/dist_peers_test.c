@@ -107,7 +107,8 @@ static void test_failures(void **state)
     addresses[1] = table.address;
     table_resolved(&table, addresses, 2, NULL);
     assert_int_equal(peer->state, PEER_DIALLING);
-    WORLD_UNTIL(&table.world, peer->next_address == 2);
+    WORLD_UNTIL(&table.world, peer->next_address == 2)
+        ;
     assert_int_equal(wait.told, 0);
     far_open(&far, &table.world, world_accept(table.listener), APP);
     far_accept(&far);
@@ -201,9 +202,11 @@ static void test_backoff(void **state)
     }
     table_dialled(&table, &far, APP);
     far_shake(&far);
-    WORLD_UNTIL(&table.world, table.up);
+    WORLD_UNTIL(&table.world, table.up)
+        ;
     far_close(&far);
-    WORLD_UNTIL(&table.world, table.down);
+    WORLD_UNTIL(&table.world, table.down)
+        ;
     expect_retry(&table, 100 * MS);  /* from the beginning */
     peers_keep(table.peers, APP, 0); /* which it is */
     assert_int_equal(table.lookups, 14);
@@ -236,12 +239,14 @@ static void test_let_go(void **state)
     peers_keep(table.peers, APP, 0);
     table_dialled(&table, &far, APP);
     far_shake(&far);
-    WORLD_UNTIL(&table.world, table.up);
+    WORLD_UNTIL(&table.world, table.up)
+        ;
     peers_let_go(table.peers, APP);
     peers_let_go(table.peers, APP);
     assert_int_equal(peers_up_count(table.peers), 1); /* the connection stays */
     far_close(&far);
-    WORLD_UNTIL(&table.world, table.down);
+    WORLD_UNTIL(&table.world, table.down)
+        ;
     assert_int_equal(table.peers->by_name.count, 0);
     table_end(&table);
 }
@@ -276,7 +281,8 @@ static void test_simultaneous_connects(void **state)
         struct buffer name = {0};
         handshake_initiate(&comes.handshake, &comes.identity, 2, OWN, &name);
         far_flush(&comes, &name);
-        WORLD_UNTIL(&table.world, comes.input.size >= 3 + strlen(row->status));
+        WORLD_UNTIL(&table.world, comes.input.size >= 3 + strlen(row->status))
+            ;
         assert_memory_equal(buffer_bytes(&comes.input) + 3, row->status, strlen(row->status));
         assert_int_equal(buffer_bytes(&comes.input)[1], 1 + strlen(row->status));
         far_shake(refused ? &dialled : &comes);
@@ -286,7 +292,8 @@ static void test_simultaneous_connects(void **state)
         assert_int_equal(table.down, 0);
         assert_null(table.lookup);
         assert_null(table.resolve);
-        WORLD_UNTIL(&table.world, refused ? comes.ended : !dialled.world || dialled.ended);
+        WORLD_UNTIL(&table.world, refused ? comes.ended : !dialled.world || dialled.ended)
+            ;
         assert_int_equal(table.lookups, 1);
         peer_release(peer);
         if (dialled.world)
@@ -316,7 +323,8 @@ static void test_attempt_of_the_peer_fails(void **state)
         assert_int_equal(peer->state, PEER_AWAITED);
         assert_int_equal(table.lookups, 1);
         far_close(&comes);
-        WORLD_UNTIL(&table.world, table.lookups == 2);
+        WORLD_UNTIL(&table.world, table.lookups == 2)
+            ;
         assert_int_equal(peer->state, PEER_LOOKING_UP);
         assert_int_equal(wait.told, 0);
         table_found(&table, 0, "nowhere");
@@ -366,7 +374,8 @@ static void test_stranger_that_fails(void **state)
     assert_int_equal(table.peers->by_name.count, 1);
     assert_int_equal(table.peers->pending_count, 1);
     far_close(&far);
-    WORLD_UNTIL(&table.world, table.peers->by_name.count == 0);
+    WORLD_UNTIL(&table.world, table.peers->by_name.count == 0)
+        ;
     assert_int_equal(table.peers->pending_count, 0);
     assert_int_equal(table.up, 0);
     table_end(&table);
@@ -386,19 +395,23 @@ static void test_alive(void **state)
         if (knows) {
             far_expect_status(&new, "alive");
             far_write(&new, "\0\6sfalse", 8);
-            WORLD_UNTIL(&table.world, new.ended);
+            WORLD_UNTIL(&table.world, new.ended)
+                ;
             assert_int_equal(table.down, 0);
         } else {
             far_shake(&new);
-            WORLD_UNTIL(&table.world, table.up == 2);
-            WORLD_UNTIL(&table.world, old.ended);
+            WORLD_UNTIL(&table.world, table.up == 2)
+                ;
+            WORLD_UNTIL(&table.world, old.ended)
+                ;
             assert_int_equal(table.down, 1);
             assert_string_equal(table.reason, "replaced by a new connection of the peer");
         }
         assert_true(peer_is_up(peer));
         assert_int_equal(peers_up_count(table.peers), 1);
         far_send(knows ? &old : &new, "{22, $p, $o}", "hello");
-        WORLD_UNTIL(&table.world, table.message[0]);
+        WORLD_UNTIL(&table.world, table.message[0])
+            ;
         assert_string_equal(table.message, "hello");
         peer_release(peer);
         far_close(&old);
@@ -418,9 +431,11 @@ static void test_two_at_once(void **state)
     far_expect_status(&first, "ok");
     table_accepts(&table, &second, APP, true);
     far_shake(&second);
-    WORLD_UNTIL(&table.world, table.up);
+    WORLD_UNTIL(&table.world, table.up)
+        ;
     far_close(&first);
-    WORLD_UNTIL(&table.world, table.peers->pending_count == 0);
+    WORLD_UNTIL(&table.world, table.peers->pending_count == 0)
+        ;
     assert_int_equal(table.down, 0);
     assert_int_equal(peers_up_count(table.peers), 1);
     far_close(&second);
@@ -438,7 +453,8 @@ static void test_not_allowed(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
         table_accepts(&table, &far, names[i], true);
         far_expect_status(&far, "not_allowed");
-        WORLD_UNTIL(&table.world, far.ended);
+        WORLD_UNTIL(&table.world, far.ended)
+            ;
         far_close(&far);
     }
     assert_int_equal(table.peers->by_name.count, 0);
@@ -456,16 +472,19 @@ static void test_pending_handshakes(void **state)
     assert_int_equal(table.peers->pending_count, 3);
     table_accepts(&table, &fars[3], APP, false);
     assert_int_equal(table.peers->pending_count, 3);
-    WORLD_UNTIL(&table.world, fars[0].ended); /* the oldest */
+    WORLD_UNTIL(&table.world, fars[0].ended)
+        ; /* the oldest */
     assert_false(fars[1].ended);
     peers_set_limits(table.peers, 1024, 1024 * 1024, 4);
     table_accepts(&table, &fars[4], APP, true);
     assert_int_equal(table.peers->pending_count, 4);
     far_shake(&fars[4]);
-    WORLD_UNTIL(&table.world, table.up);
+    WORLD_UNTIL(&table.world, table.up)
+        ;
     assert_int_equal(table.peers->pending_count, 3);
     far_write(&fars[4], "\0\0\4\1", 4); /* a frame beyond the new limit */
-    WORLD_UNTIL(&table.world, table.down);
+    WORLD_UNTIL(&table.world, table.down)
+        ;
     assert_string_equal(table.reason, "frame of 1025 bytes is beyond the limit of 1024");
     for (size_t i = 0; i < ARRAY_LENGTH(fars); i++)
         far_close(&fars[i]);
@@ -480,10 +499,12 @@ static void test_disconnected_when_up(void **state)
     table_start(&table);
     table.disconnects_when_up = true;
     table_accepts(&table, &far, APP, true);
-    WORLD_UNTIL(&table.world, far.input.size);
+    WORLD_UNTIL(&table.world, far.input.size)
+        ;
     far_step(&far);
     far_step(&far);
-    WORLD_UNTIL(&table.world, table.down);
+    WORLD_UNTIL(&table.world, table.down)
+        ;
     assert_string_equal(table.reason, "not now");
     assert_int_equal(table.peers->by_name.count, 0);
     far_close(&far);
@@ -519,7 +540,8 @@ static void test_sends(void **state)
     far.identity.flags &= ~(FLAG_ALIAS | FLAG_EXIT_PAYLOAD);
     far_initiate(&far);
     far_shake(&far);
-    WORLD_UNTIL(&table.world, table.up);
+    WORLD_UNTIL(&table.world, table.up)
+        ;
     assert_true(send_to(peer, CONTROL_SEND, TERM_ATOM("hello")));
     assert_true(peers_queued_bytes(table.peers) > 0);
     far_receive(&far, &control, &payload);
@@ -550,7 +572,8 @@ static void test_congestion(void **state)
     assert_false(peer_is_congested(peer));
     assert_true(send_to(peer, CONTROL_SEND, term_built(&builder)));
     assert_true(peer_is_congested(peer));
-    WORLD_UNTIL(&table.world, table.drained);
+    WORLD_UNTIL(&table.world, table.drained)
+        ;
     assert_false(peer_is_congested(peer));
     term_build_free(&builder);
     far_close(&far);

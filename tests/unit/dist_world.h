@@ -176,7 +176,8 @@ static inline void far_initiate(struct far *far)
 static inline size_t far_take(struct far *far, uint8_t message[HANDSHAKE_MESSAGE_BYTES])
 {
     WORLD_UNTIL(far->world,
-                far->input.size >= 2 && far->input.size - 2 >= bytes_get16(buffer_bytes(&far->input)));
+                far->input.size >= 2 && far->input.size - 2 >= bytes_get16(buffer_bytes(&far->input)))
+        ;
     size_t size = bytes_get16(buffer_bytes(&far->input));
     memcpy(message, buffer_bytes(&far->input) + 2, size);
     buffer_consume(&far->input, 2 + size);
@@ -240,7 +241,8 @@ static inline void far_receive(struct far *far, struct term *control, struct ter
     far->reader.refers = far_flags(far) & FLAG_DIST_HDR_ATOM_CACHE;
     while (result == MESSAGE_PARTIAL) {
         WORLD_UNTIL(far->world,
-                    far->input.size >= 4 && far->input.size - 4 >= bytes_get32(buffer_bytes(&far->input)));
+                    far->input.size >= 4 && far->input.size - 4 >= bytes_get32(buffer_bytes(&far->input)))
+            ;
         size_t size = bytes_get32(buffer_bytes(&far->input));
         buffer_free(&far->frame);
         buffer_append(&far->frame, buffer_bytes(&far->input) + 4, size);

@@ -232,7 +232,8 @@ static inline void table_comes_up(struct table *table, struct far *far, const ch
     int before = table->up;
     table_accepts(table, far, name, true);
     far_shake(far);
-    WORLD_UNTIL(&table->world, table->up > before);
+    WORLD_UNTIL(&table->world, table->up > before)
+        ;
 }
 
 /* --- Waits --- */
@@ -260,7 +261,8 @@ static inline void wait_start(struct wait *wait, struct peer *peer)
 /* Told once, for this reason; "" when the peer is up. */
 static inline void wait_expect(struct wait *wait, const char *problem)
 {
-    WORLD_UNTIL(&the_table->world, wait->told);
+    WORLD_UNTIL(&the_table->world, wait->told)
+        ;
     assert_int_equal(wait->told, 1);
     if (*problem ? !strstr(wait->problem, problem) : *wait->problem)
         fail_msg("'%s' is not about '%s'", wait->problem, problem);
@@ -278,7 +280,8 @@ static inline void bring(struct table *table, struct far *far, struct peer *peer
     if (state == PEER_AWAITED) {
         far->verdict = HANDSHAKE_REFUSE_SIMULTANEOUS;
         far_shake(far);
-        WORLD_UNTIL(&table->world, peer->state == PEER_AWAITED);
+        WORLD_UNTIL(&table->world, peer->state == PEER_AWAITED)
+            ;
     }
     assert_int_equal(peer->state, state);
     assert_int_equal(wait->told, 0);

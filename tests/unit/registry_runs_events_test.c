@@ -107,16 +107,19 @@ static void test_progress(void **state)
     run->figures.operations = 5000;
     run->figures.in_flight = 3;
     run->recent = (struct load_recent){.count = 9, .p50_us = 10, .p99_us = 20, .max_us = 30};
-    WORLD_UNTIL(&world, world.node.sent_count == 1);
+    WORLD_UNTIL(&world, world.node.sent_count == 1)
+        ;
     expect_sent(0, id, "progress");
     expect_part(0, MEASUREMENTS, "operations", "5000");
     expect_part(0, MEASUREMENTS, "in_flight", "3");
     expect_part(0, MEASUREMENTS, "p99_us", "20");
-    WORLD_UNTIL(&world, world.node.sent_count == 2);
+    WORLD_UNTIL(&world, world.node.sent_count == 2)
+        ;
     expect_part(1, MEASUREMENTS, "operations_per_s", "0");
     expect_part(1, MEASUREMENTS, "max_us", "nil");
     runs_unsubscribe(world.runs, id, own_pid());
-    WORLD_UNTIL(&world, !run->is_observed); /* it costs nothing any more */
+    WORLD_UNTIL(&world, !run->is_observed)
+        ; /* it costs nothing any more */
     assert_int_equal(world.node.sent_count, 2);
     free_world();
 }

@@ -209,7 +209,8 @@ static void expect_stored(uint64_t id, const char *text)
 {
     struct buffer read = {0};
     assert_non_null(store_read(runs_store(world.runs), id, STORE_TERM, on_read, &read));
-    WORLD_UNTIL(&world, read.size);
+    WORLD_UNTIL(&world, read.size)
+        ;
     expect_term(term_of(&read), text);
     buffer_free(&read);
 }
@@ -239,7 +240,8 @@ static void test_retention(void **state)
     world_expect_phase(&world, ids[2], RUN_PHASE_FINISHED);
     world.limits.store.count = 1;
     runs_set_limits(world.runs, &world.limits);
-    WORLD_UNTIL(&world, runs_phase(world.runs, ids[1]) == RUN_PHASE_NONE);
+    WORLD_UNTIL(&world, runs_phase(world.runs, ids[1]) == RUN_PHASE_NONE)
+        ;
     world_expect_phase(&world, ids[2], RUN_PHASE_FINISHED);
     world_free(&world);
 }
@@ -270,7 +272,8 @@ static void test_without_a_folder(void **state)
     world_open(&world);
     uint64_t id = world_start(&world, 1);
     assert_true(world_wait(&world, id, &wait, RUN_WAIT_RESULT));
-    WORLD_UNTIL(&world, world.begun_count);
+    WORLD_UNTIL(&world, world.begun_count)
+        ;
     assert_int_equal(world_run(&world, id)->journals, 0); /* nobody would find it */
     world_end(&world, id);
     world_settle(&world);
@@ -294,16 +297,19 @@ static void test_folder_that_cannot_be_used(void **state)
     world_open(&world);
     assert_non_null(store_problem(runs_store(world.runs)));
     uint64_t id = world_start(&world, 1);
-    WORLD_UNTIL(&world, world.begun_count);
+    WORLD_UNTIL(&world, world.begun_count)
+        ;
     assert_true(world_wait(&world, id, &wait, RUN_WAIT_RESULT));
     world_end(&world, id);
-    WORLD_UNTIL(&world, wait.times);
+    WORLD_UNTIL(&world, wait.times)
+        ;
     world_expect_answer(&wait, WORLD_REPORT);
     world_expect_phase(&world, id, RUN_PHASE_FINISHED);
     world_expect_status(&world, id, "stored", "memory");
     assert_int_equal(unlink(world.folder), 0);
     assert_int_equal(mkdir(world.folder, 0700), 0);
-    WORLD_UNTIL(&world, term_is_atom(world_status(&world, id, "stored"), "disk"));
+    WORLD_UNTIL(&world, term_is_atom(world_status(&world, id, "stored"), "disk"))
+        ;
     world_restart(&world);
     expect_stored(id, WORLD_REPORT);
     world_free(&world);
@@ -368,10 +374,12 @@ static void test_journals(void **state)
     uint64_t first = world_start(&world, 1), second = world_start(&world, 1);
     struct run *const run = world_run(&world, first), *const other = world_run(&world, second);
     other->has_begun = false;
-    WORLD_UNTIL(&world, run->journals >= 3);
+    WORLD_UNTIL(&world, run->journals >= 3)
+        ;
     assert_int_equal(other->journals, 0);
     other->has_begun = true;
-    WORLD_UNTIL(&world, other->journals >= 1);
+    WORLD_UNTIL(&world, other->journals >= 1)
+        ;
     world_end(&world, second);
     run->has_begun = false; /* else there is one more at the end */
     char last[32];
@@ -408,7 +416,8 @@ static void test_other_time_between_journals(void **state)
     assert_int_equal(run->journals, 0);
     world.limits.journal_ns = CLOCK_NS_PER_MS;
     runs_set_limits(world.runs, &world.limits);
-    WORLD_UNTIL(&world, run->journals == 2);
+    WORLD_UNTIL(&world, run->journals == 2)
+        ;
     world_end(&world, id);
     runs_set_limits(world.runs, &world.limits);
     world_settle(&world);

@@ -26,7 +26,8 @@ static void test_start(void **state)
     assert_int_equal(runs_count(world.runs, RUN_PHASE_RUNNING), 1);
     assert_true(runs_busy(world.runs) && runs_has_begun(world.runs, id));
     assert_int_equal(world.begun_count, 0); /* not from within */
-    WORLD_UNTIL(&world, world.begun_count);
+    WORLD_UNTIL(&world, world.begun_count)
+        ;
     assert_int_equal(world.begun[0], id);
     term_build_free(&leader);
     term_build_free(&caller);
@@ -105,7 +106,8 @@ static void test_queue(void **state)
     world_expect_phase(&world, third, RUN_PHASE_QUEUED);
     assert_int_equal(runs_count(world.runs, RUN_PHASE_QUEUED), 2);
     assert_false(runs_has_begun(world.runs, third));
-    WORLD_UNTIL(&world, world.begun_count == 4); /* those that wait are on disk as well */
+    WORLD_UNTIL(&world, world.begun_count == 4)
+        ; /* those that wait are on disk as well */
     runner_end(world_run(&world, second), "completed", WORLD_REPORT, NULL);
     world_expect_phase(&world, third, RUN_PHASE_QUEUED); /* the one that ends is still being left */
     loop_finish(&world.loop);

@@ -122,7 +122,8 @@ static inline void world_pass(struct world *world)
 static inline void world_settle(struct world *world)
 {
     loop_finish(&world->loop);
-    WORLD_UNTIL(world, !store_busy(runs_store(world->runs)));
+    WORLD_UNTIL(world, !store_busy(runs_store(world->runs)))
+        ;
 }
 
 /* --- Starting --- */
