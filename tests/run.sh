@@ -61,6 +61,7 @@ check_format() {
     heading "format: clang-format"
     files=$(find daemon include docs tests -name '*.[ch]')
     if [ -z "$files" ] || clang-format-19 --dry-run -Werror $files; then
+        passed=$((passed + 1))
         step_end "formatted"
     else
         step_failed "run: clang-format-19 -i on the files above"

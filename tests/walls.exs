@@ -348,7 +348,11 @@ defmodule Walls.Rules do
       "file" => tree.others ++ folders,
       "function" => words.(~r/^(?:[A-Za-z_].*?[\s*]|#define )([a-z]\w*)\(/),
       "struct" => words.(~r/^(?:typedef )?(?:struct|enum) (\w+)/),
-      "constant" => words.(~r/\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)\b/)
+      "constant" => words.(~r/\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)\b/),
+      "name" =>
+        for {path, lines} <- tree.files, line <- lines, [word] <- all(~r/\b([a-z]\w*)\b/, line), into: MapSet.new() do
+          "#{word} in #{path}"
+        end
     }
   end
 
@@ -372,7 +376,11 @@ defmodule Walls.Rules do
       for(name <- code, name =~ ~r/^[\w*]+\.(c|h|erl|ex|exs|sh)$/, do: {"file", name}),
       for([name] <- all(~r/(?<![\w.:])([a-z]\w*)\(\)/, line), do: {"function", name}),
       for([name] <- all(~r/\b(?:struct|enum) (\w+)/, Enum.join(code, " ")), do: {"struct", name}),
-      for(name <- code, name =~ ~r/^[A-Z][A-Z0-9]*_[A-Z0-9_]+$/, do: {"constant", name})
+      for(name <- code, name =~ ~r/^[A-Z][A-Z0-9]*_[A-Z0-9_]+$/, do: {"constant", name}),
+      for(
+        [name, file] <- all(~r{`([a-z]\w*)` (?:in|of) `((?:daemon|include)/[\w/]+\.[ch])`}, line),
+        do: {"name", "#{name} in #{file}"}
+      )
     ])
   end
 
@@ -541,6 +549,8 @@ defmodule Walls.SelfTest do
        [{"what documents name", "docs/internals/a.md:2"}]},
       {"CONTRIBUTING.md names what is gone", %{"CONTRIBUTING.md" => "node_gone()\n"},
        [{"what documents name", "CONTRIBUTING.md:1"}]},
+      {"a document has a name in a file that is gone", document("`node_gone` in `daemon/node/node.c`"),
+       [{"what documents name", "docs/internals/a.md:2"}]},
       {"the README of the tests names what is gone", %{"tests/README.md" => "`gone.ex`\n"},
        [{"what documents name", "tests/README.md:1"}]}
     ]

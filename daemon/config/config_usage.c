@@ -37,7 +37,7 @@ void config_usage(FILE *output)
 {
     size_t key_count;
     const struct config_key *keys = config_keys(&key_count);
-    fputs("usage: harnessd [--config FILE] [--name NAME@HOST | --sname NAME] [flags]\n"
+    fputs("usage: harnessd [--config FILE] [--name NAME[@HOST] | --sname NAME[@HOST]] [flags]\n"
           "       harnessd --check-config FILE\n"
           "       harnessd run FILE --connect NODE [flags]\n\n"
           "Joins an Erlang cluster as a hidden node and runs load, concurrency and chaos scenarios on "

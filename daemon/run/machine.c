@@ -11,8 +11,8 @@
 static const struct machine_row {
     const char *name;
     enum run_group group;
-    run_entry *enter;
-    run_handler *on[RUN_EVENT_COUNT];
+    state_entry *enter;
+    state_handler *on[RUN_EVENT_COUNT];
 } machine_rows[RUN_STATE_COUNT] = {
     [RUN_RESOLVING] = {"resolving",
                        RUN_BEFORE,
@@ -195,7 +195,7 @@ void run_enter(struct run *run, enum run_state state)
 
 void run_event(struct run *run, enum run_event event, struct term detail)
 {
-    run_handler *handler = machine_rows[run->state].on[event];
+    state_handler *handler = machine_rows[run->state].on[event];
     if (handler)
         handler(run, detail);
 }

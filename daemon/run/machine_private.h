@@ -6,10 +6,10 @@
 #include "run_private.h"
 
 /* What a state does when a run enters it; it may well enter the next one at once. */
-typedef void run_entry(struct run *run);
+typedef void state_entry(struct run *run);
 
 /* What a state does about an event; `detail` is as enum run_event says. */
-typedef void run_handler(struct run *run, struct term detail);
+typedef void state_handler(struct run *run, struct term detail);
 
 /* The one function that changes a run's state. Never back: the states are in the order in which they are
  * gone through. */
@@ -28,54 +28,54 @@ bool run_can_stop_subject(const struct run *run);
 bool run_lose_session(struct run *run, struct term reason);
 bool run_is_nodedown(struct term reason);
 
-/* What probes and measurements have to answer. */
+/* The time that probes and measurements have to answer. */
 #define RUN_OBSERVE_NS (5 * CLOCK_NS_PER_S)
 
 /* --- For several states --- */
 
-run_handler run_cancel_later;    /* what the state is about comes to its end first */
-run_handler run_lost_to_cleanup; /* the session */
+state_handler run_cancel_later;    /* what the state is about comes to its end first */
+state_handler run_lost_to_cleanup; /* the session */
 
 /* --- resolving.c: RESOLVING --- */
 
-run_entry resolving_enter;
-run_handler resolving_done, resolving_cancel;
+state_entry resolving_enter;
+state_handler resolving_done, resolving_cancel;
 
 /* --- opening.c: SESSION, PLANNING --- */
 
-run_entry opening_enter_session, opening_enter_planning;
-run_handler opening_teller_decided, opening_session_ready, opening_session_lost, opening_session_late;
-run_handler opening_planned, opening_planning_late;
-run_handler opening_measured; /* in any state between the session and OBSERVING */
+state_entry opening_enter_session, opening_enter_planning;
+state_handler opening_teller_decided, opening_session_ready, opening_session_lost, opening_session_late;
+state_handler opening_planned, opening_planning_late;
+state_handler opening_measured; /* in any state between the session and OBSERVING */
 
 /* --- hooks.c: SETUP, STEADY_BEFORE, STEADY_AFTER, INVARIANT, CLEANUP --- */
 
-run_entry hooks_enter_setup, hooks_enter_steady, hooks_enter_invariant, hooks_enter_cleanup;
-run_handler hooks_lost, hooks_late; /* of any of them; in CLEANUP the session is another matter */
-run_handler hooks_setup_returned, hooks_setup_failed;
-run_handler hooks_steady_returned, hooks_steady_failed;
-run_handler hooks_invariant_returned, hooks_invariant_failed;
-run_handler hooks_cleanup_ready, hooks_cleanup_lost, hooks_cleanup_returned, hooks_cleanup_failed;
+state_entry hooks_enter_setup, hooks_enter_steady, hooks_enter_invariant, hooks_enter_cleanup;
+state_handler hooks_lost, hooks_late; /* of any of them; in CLEANUP the session is another matter */
+state_handler hooks_setup_returned, hooks_setup_failed;
+state_handler hooks_steady_returned, hooks_steady_failed;
+state_handler hooks_invariant_returned, hooks_invariant_failed;
+state_handler hooks_cleanup_ready, hooks_cleanup_lost, hooks_cleanup_returned, hooks_cleanup_failed;
 
 /* --- observing.c: OBSERVING, JUDGING --- */
 
-run_entry observing_enter, observing_enter_judging;
-run_handler observing_done, observing_judging_done;
-run_handler observing_late, observing_lost; /* of any state that waits for measurements */
+state_entry observing_enter, observing_enter_judging;
+state_handler observing_done, observing_judging_done;
+state_handler observing_late, observing_lost; /* of any state that waits for measurements */
 
 /* --- loading.c: STARTING, LOAD, CHAOS_WAIT --- */
 
-run_entry loading_enter_starting, loading_enter_load, loading_enter_chaos_wait;
-run_handler loading_work, loading_started, loading_over, loading_cancel, loading_lost, loading_measured;
-run_handler loading_chaos_over, loading_chaos_late, loading_chaos_cancel, loading_chaos_lost;
+state_entry loading_enter_starting, loading_enter_load, loading_enter_chaos_wait;
+state_handler loading_work, loading_started, loading_over, loading_cancel, loading_lost, loading_measured;
+state_handler loading_chaos_over, loading_chaos_late, loading_chaos_cancel, loading_chaos_lost;
 
 /* --- ending.c: HEALING, CONTEXT, REPORTING, DONE --- */
 
-run_entry ending_enter_healing, ending_enter_context, ending_enter_reporting, ending_enter_done;
-run_handler ending_healed, ending_healing_late, ending_healing_lost;
-run_handler ending_write_context;
-run_handler ending_measured, ending_write_report;
-run_handler ending_reap;
+state_entry ending_enter_healing, ending_enter_context, ending_enter_reporting, ending_enter_done;
+state_handler ending_healed, ending_healing_late, ending_healing_lost;
+state_handler ending_write_context;
+state_handler ending_measured, ending_write_report;
+state_handler ending_reap;
 
 /* Where a run goes when it was looked at for the last time: to its invariant, if it has one. */
 void ending_check_invariant(struct run *run);

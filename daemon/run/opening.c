@@ -2,7 +2,7 @@
  * is found out. */
 #include "machine_private.h"
 
-/* What a session has to start, and what whom the faults are for takes to be found. */
+/* The time for a session to start, and for finding out whom the faults are for. */
 #define SESSION_NS (10 * CLOCK_NS_PER_S)
 #define PLANNING_NS (5 * CLOCK_NS_PER_S)
 

@@ -21,7 +21,7 @@ struct run_probes {
     struct mailbox *mailboxes; /* of the first `count` targets */
     size_t count;
     size_t awaited;
-    int64_t most; /* messages; 0 when none was observed */
+    int64_t most; /* messages; -1 when none was observed */
 };
 
 /* The chaos fun, or the actions. */

@@ -185,6 +185,7 @@ static struct run *runner_new_run(struct runner *runner, const struct run_reques
     if (!runner_keep_node(request->requester, run->requester))
         strcpy(run->requester, "nobody");
     term_keep(&run->context, TERM_EMPTY_MAP);
+    run->probes.most = -1;
     loop_timer_init_precise(&run->timer, node_loop(runner->node), run_timer_fired, run);
     return run;
 }

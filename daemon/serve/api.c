@@ -147,8 +147,9 @@ static const struct api_function functions[] = {
      .arity = 1,
      .serve = serve_await,
      .usage = "await(RunId[, TimeoutMs]) -> {ok, Report} | {error, Reason} | {error, timeout}",
-     .help = "Waits until a run has ended, and answers what `run` would have. Any number of processes may "
-             "wait; giving up ends the wait, never the run. `{error, not_found}` when there is no such run, "
+     .help = "Waits until a run has ended, and answers what `run` would have. Up to 1,000 processes may wait "
+             "for a run, and the next is answered `{error, {busy, waits}}`; giving up ends the wait, never "
+             "the run. `{error, not_found}` when there is no such run, "
              "or not any more, here and wherever a run is named."},
     {.name = "await", .arity = 2, .serve = serve_await},
     {.name = "report",

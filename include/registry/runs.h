@@ -96,7 +96,7 @@ enum outcome runs_outcome(const struct runs *runs, uint64_t id);
 /* Whether a run that is under way has anything to report yet. */
 bool runs_has_begun(const struct runs *runs, uint64_t id);
 
-/* How many are in one of the first four phases. */
+/* How many are in queued, running or storing. */
 size_t runs_count(const struct runs *runs, enum run_phase phase);
 
 /* Appends the map of status/1, false when there is no such run; the list of them, the newest first: at most

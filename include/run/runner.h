@@ -28,7 +28,7 @@ enum run_state {
     RUN_INVARIANT,     /* the invariant hook is applied */
     RUN_CLEANUP,       /* the cleanup hook is applied */
     RUN_REPORTING,     /* the report is written piece by piece */
-    RUN_DONE,          /* `done` was called; it is freed at the end of the pass */
+    RUN_DONE,          /* `done` was called; it is freed in a pass of its own */
     RUN_STATE_COUNT
 };
 
@@ -58,7 +58,7 @@ void runner_set_limits(struct runner *runner, const struct runner_limits *limits
 /* What faults may be done to; before the first run. Copied. */
 void runner_set_blast_radius(struct runner *runner, const struct blast_radius *radius);
 
-/* Runs that have not ended are given up without a result. */
+/* Runs that have not ended are given up: their result is {error, {interrupted, nil}}. */
 void runner_close(struct runner *runner);
 
 /* After runner_close(). */

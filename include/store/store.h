@@ -2,7 +2,7 @@
  * under way when the daemon was killed. It is on disk in `folder`/runs, and in memory until it is there:
  *
  *     ID.running  what a run that is under way has so far, replaced at each store_journal()
- *     ID.term     the result of a run (store_file.h): external term format, binary_to_term() reads it
+ *     ID.term     the result of a run (store_file_private.h): external term format, binary_to_term() reads it
  *     ID.json     the same for people and jq
  *     last_id     the highest id that was given, once its run is not there any more
  *     *.damaged   what could not be read, set aside; the newest STORE_DAMAGED_MOST of them are kept

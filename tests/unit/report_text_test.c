@@ -54,39 +54,33 @@ static void expect_lines(const char *shown, size_t count, const char *const *lin
     "metrics => #{duration_ms => 2000, total_operations => 12345, thread_count => 8, operation_errors => "   \
     "617, 'mailbox_observed?' => true, overall_duration_ms => 2500, events_dropped => 0, dropped => 3}"
 
-#define REPORT                                                                                                                                                                                                     \
-    "#{events => [], threads => [], " METRICS ", run_id => 42, seed => 7, "                                                                                                                                        \
-    "metadata => #{team => <<\"core\">>, scenario_id => 42}, "                                                                                                                                                     \
-    "errors => #{timeout => 17, {noproc, x} => 600}, "                                                                                                                                                             \
-    "mailbox => #{initial_size => 0, final_size => 1, max_size => 1234, avg_size => 1.5}, "                                                                                                                        \
-    "performance => #{time_us => 1, memory_bytes => 2048, reductions => 99}, "                                                                                                                                     \
-    "latency => #{overall => " STATS("12000") ", operations => #{get => " STATS(                                                                                                                                   \
-        "2000") ", {add, 1} => " STATS("10000") "}, service => #{overall => " STATS("12000") ", operations "                                                                                                       \
-                                                                                             "=> #{}}, "                                                                                                           \
-                                                                                             "start_delay "                                                                                                        \
-                                                                                             "=> " NO_STATS                                                                                                        \
-                                                                                             "}, "                                                                                                                 \
-                                                                                             "timeline => "                                                                                                        \
-                                                                                             "[" INTERVAL("0", "100", "#{}", "900", "[]") ", " INTERVAL(                                                           \
-                                                                                                 "100",                                                                                                            \
-                                                                                                 "50",                                                                                                             \
-                                                                                                 "#{"                                                                                                              \
-                                                                                                 "timeout "                                                                                                        \
-                                                                                                 "=> 2, x "                                                                                                        \
-                                                                                                 "=> 1}",                                                                                                          \
-                                                                                                 "nil",                                                                                                            \
-                                                                                                 "[#{fault "                                                                                                       \
-                                                                                                 "=> "                                                                                                             \
-                                                                                                 "suspend, "                                                                                                       \
-                                                                                                 "event => "                                                                                                       \
-                                                                                                 "injected,"                                                                                                       \
-                                                                                                 " target "                                                                                                        \
-                                                                                                 "=> [a]}]") "], "                                                                                                 \
-                                                                                                             "expectations => [#{expectation => max_p99_us, limit => 6000, measured => 5000, met => true}, "       \
-                                                                                                             "#{expectation => max_mailbox, limit => 10.5, measured => nil, met => true}], "                       \
-                                                                                                             "injections => [#{at_ms => 500, kind => suspend, action => {suspend, 100}, target => [$p], "          \
-                                                                                                             "outcome => ok, amount => 1, duration_ms => 101, undone => true, recovery_ms => nil, errors => 3}], " \
-                                                                                                             "healed => true, chaos => nil, context => #{}}"
+/* clang-format off: it breaks strings that are joined with macros at every word */
+#define REPORT \
+    "#{events => [], threads => [], " \
+    METRICS \
+    ", run_id => 42, seed => 7, metadata => #{team => <<\"core\">>, scenario_id => 42}, " \
+    "errors => #{timeout => 17, {noproc, x} => 600}, mailbox => #{initial_size => 0, " \
+    "final_size => 1, max_size => 1234, avg_size => 1.5}, performance => #{time_us => 1, " \
+    "memory_bytes => 2048, reductions => 99}, latency => #{overall => " \
+    STATS("12000") \
+    ", operations => #{get => " \
+    STATS( "2000") \
+    ", {add, 1} => " \
+    STATS("10000") \
+    "}, service => #{overall => " \
+    STATS("12000") \
+    ", operations => #{}}, start_delay => " \
+    NO_STATS \
+    "}, timeline => [" \
+    INTERVAL("0", "100", "#{}", "900", "[]") \
+    ", " \
+    INTERVAL( "100", "50", "#{timeout => 2, x => 1}", "nil", "[#{fault => suspend, event => injected, target => [a]}]") \
+    "], expectations => [#{expectation => max_p99_us, limit => 6000, measured => 5000, met " \
+    "=> true}, #{expectation => max_mailbox, limit => 10.5, measured => nil, met => true}], " \
+    "injections => [#{at_ms => 500, kind => suspend, action => {suspend, 100}, target => " \
+    "[$p], outcome => ok, amount => 1, duration_ms => 101, undone => true, recovery_ms => " \
+    "nil, errors => 3}], healed => true, chaos => nil, context => #{}}"
+/* clang-format on */
 
 static void test_completed(void **state)
 {

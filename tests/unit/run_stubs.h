@@ -36,7 +36,7 @@ bool script_is_active(const struct script *script)
     return world.script_is_active;
 }
 
-/* {exception, Class, Reason, Stack} */
+/* {raised, Class, Reason, Stack} */
 void script_build_exit_reason(const struct term raised[4], struct term_builder *builder)
 {
     term_build_term(builder, raised[2]);

@@ -659,7 +659,7 @@ static void test_left_over(void **state)
     expect_no_run(fixture, 4);
 }
 
-/* serve_store_damage_test.c has all that can be wrong with a file; here is that somebody is told. */
+/* store_damage_test.c has all that can be wrong with a file; here is that somebody is told. */
 static void test_damaged_is_logged(void **state)
 {
     struct fixture *fixture = *state;

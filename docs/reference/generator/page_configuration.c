@@ -73,7 +73,7 @@ void page_configuration(struct buffer *page)
     size_t count;
     const struct config_key *keys = config_keys(&count);
     markdown_code(page, "",
-                  "harnessd [--config FILE] [--name NAME@HOST | --sname NAME] [flags]\n"
+                  "harnessd [--config FILE] [--name NAME[@HOST] | --sname NAME[@HOST]] [flags]\n"
                   "harnessd --check-config FILE\n"
                   "harnessd run FILE --connect NODE [flags]\n");
     markdown_paragraph(

@@ -103,7 +103,7 @@ target() {
 print_machine() {
     model=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)
     release=$(erl -noshell -eval 'io:format("~s", [erlang:system_info(otp_release)]), halt().')
-    echo "$(date -u '+%Y-%m-%d'), ${model:-unknown processor}, $(nproc) cores, OTP $release, $(uname -sr)"
+    echo "$(date -u '+%Y-%m-%d'), ${model:-unknown processor}, $(nproc) cores, OTP $release, $(uname -s) $(uname -r | cut -d. -f1,2)"
 }
 
 print_verdicts() {
