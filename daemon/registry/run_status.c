@@ -86,11 +86,14 @@ void run_status_build(const struct run_entry *entry, struct term_builder *builde
                             .cancelled = entry->cancelled,
                             .awaited_by = entry->waits.count};
     struct run_figures figures = {0};
+    if (entry->phase == RUN_PHASE_STORING)
+        view.cancelled = entry->summary.outcome == OUTCOME_CANCELLED;
     if (entry->phase == RUN_PHASE_QUEUED)
         view.waits_for = run_obstacle(entry, &view.runs_before);
     if (entry->run) {
         run_figures(entry->run, &figures);
         view.state = run_state_name(figures.state);
+        view.cancelled = figures.cancelled;
         view.is_loading = run_state_group(figures.state) <= RUN_LOADING;
         view.load_ns = figures.load_ns;
         view.in_flight = figures.in_flight;

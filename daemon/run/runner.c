@@ -82,6 +82,7 @@ void run_figures(const struct run *run, struct run_figures *figures)
     bool is_loading = run_state_group(run->state) == RUN_LOADING;
     *figures = (struct run_figures){.state = run->state,
                                     .outcome = run->verdict.outcome,
+                                    .cancelled = run->cancelled,
                                     .operations = run_record(run)->operations,
                                     .operation_errors = run_record(run)->operation_errors,
                                     .dropped = run_record(run)->dropped,

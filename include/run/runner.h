@@ -96,6 +96,7 @@ void run_cancel(struct run *run);
 struct run_figures {
     enum run_state state;
     enum outcome outcome; /* OUTCOME_NONE until it is over */
+    bool cancelled;       /* it has heeded that: what is past its load goes on to its end */
     uint64_t operations;  /* that have ended */
     uint64_t operation_errors;
     uint64_t dropped; /* arrivals that found no room */

@@ -104,6 +104,7 @@ void runner_close(struct runner *runner)
 void run_cancel(struct run *run)
 {
     run->cancels++;
+    run->figures.cancelled = true;
 }
 
 void run_figures(const struct run *run, struct run_figures *figures)

@@ -239,6 +239,8 @@ static void test_cancel_running(void **state)
     assert_int_equal(world_run(&world, id)->cancels, 1);
     world_expect_phase(&world, id, RUN_PHASE_RUNNING); /* it cleans up and reports */
     world_expect_status(&world, id, "cancelled", "true");
+    world_run(&world, id)->figures.cancelled = false; /* one past its load goes on to its end */
+    world_expect_status(&world, id, "cancelled", "false");
     runner_end(world_run(&world, id), "cancelled", "{error, {cancelled, #{}}}", NULL);
     runs_cancel(world.runs, id); /* while it is being stored */
     world_settle(&world);

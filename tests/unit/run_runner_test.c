@@ -256,6 +256,11 @@ static void test_figures(void **state)
     run_figures(run, &figures);
     assert_int_equal(figures.state, RUN_SESSION);
     assert_int_equal(figures.outcome, OUTCOME_NONE);
+    assert_false(figures.cancelled);
+    run->cancelled = true;
+    run_figures(run, &figures);
+    assert_true(figures.cancelled);
+    run->cancelled = false;
     assert_int_equal(figures.load_ns, 0);
     assert_int_equal(figures.in_flight, 0);
     run->engine = &engine;
