@@ -122,8 +122,8 @@ defmodule HttpTest do
       assert kinds == %{~s(raised"}) => 1, ~s(exit"}) => 1, ~s(noproc"}) => 2}
       assert metrics[~s(harnessd_faults_injected_total{kind="suspend"})] == 1
       assert metrics[~s(harnessd_faults_injected_total{kind="inject_crash"})] == 1
-      assert metrics[~s(harnessd_runs_finished_total{outcome="failed"})] == 2
-      assert metrics[~s(harnessd_runs_finished_total{outcome="completed"})] == 3
+      assert metrics[~s(harnessd_runs_finished_total{outcome="failed"})] == 3
+      assert metrics[~s(harnessd_runs_finished_total{outcome="completed"})] == 2
       assert metrics["harnessd_arrivals_dropped_total"] == report.metrics.dropped
       assert report.metrics.dropped > 0
     end
