@@ -6,7 +6,8 @@
  *     131 70 Sequence:8 Fragment:8, Part              the others; the number counts down to 1
  *
  * Fragments of several messages may come interleaved. Atoms are those that the whole message refers to, a 0
- * when it refers to none (atom_cache_private.h). Terms are checked here and leave canonical, their atoms written out.
+ * when it refers to none (atom_cache_private.h). Terms are checked here and leave canonical, their atoms
+ * written out.
  */
 #ifndef HARNESSD_DIST_MESSAGE_PRIVATE_H
 #define HARNESSD_DIST_MESSAGE_PRIVATE_H

@@ -75,10 +75,30 @@ static void junit_close_case(bool passed, const char *kind, const char *message,
     buffer_print(xml, "\"/>\n    </testcase>\n");
 }
 
-/* The run as such: an expectation that was missed is a case of its own. */
+static bool junit_is_met(struct term expectation)
+{
+    struct term met = report_view_get(expectation, "met");
+    return met.data && term_is_atom(met, "true");
+}
+
+static bool junit_has_unmet(const struct report_view *view)
+{
+    struct term_list list;
+    struct term expectation;
+    if (!view->keys[REPORT_EXPECTATIONS].data || !term_list_start(&list, view->keys[REPORT_EXPECTATIONS]))
+        return false;
+    while (term_list_next(&list, &expectation))
+        if (!junit_is_met(expectation))
+            return true;
+    return false;
+}
+
+/* The run as such: an expectation that was missed is a case of its own, unless it was met again at the end.
+ */
 static bool junit_has_ended_well(const struct report_view *view)
 {
-    return (view->outcome == OUTCOME_COMPLETED || view->outcome == OUTCOME_MISSED) && !view->cleanup.data;
+    bool is_elsewhere = view->outcome == OUTCOME_MISSED && junit_has_unmet(view);
+    return (view->outcome == OUTCOME_COMPLETED || is_elsewhere) && !view->cleanup.data;
 }
 
 static void junit_write_outcome(const struct report_view *view, const char *suite, struct buffer *xml)
@@ -99,12 +119,6 @@ static void junit_write_outcome(const struct report_view *view, const char *suit
     junit_close_case(junit_has_ended_well(view), view->outcome == OUTCOME_NOT_RUN ? "error" : "failure",
                      (const char *)buffer_bytes(&message), xml);
     buffer_free(&message);
-}
-
-static bool junit_is_met(struct term expectation)
-{
-    struct term met = report_view_get(expectation, "met");
-    return met.data && term_is_atom(met, "true");
 }
 
 static void junit_write_figure(struct term value, struct buffer *message)

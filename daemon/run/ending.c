@@ -102,7 +102,7 @@ void ending_write_report(struct run *run, struct term detail)
 
 void ending_enter_done(struct run *run)
 {
-    if (run->request.expectations && !run->cancelled)
+    if (run->request.expectations)
         judge_whole_run(run);
     judge_outcome(run);
     runner_leave(run);

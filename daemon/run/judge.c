@@ -125,8 +125,9 @@ static void judge_expectations(struct run *run)
 /* A failed thread hides the failure of the chaos, which is then not awaited. */
 void judge_load(struct run *run)
 {
-    /* A node or a session that was lost is not hidden by what was missed for it. */
-    if (run->scenario->expectations.count && !run->verdict.failure.size)
+    /* A node or a session that was lost is not hidden by what was missed for it; but what had been missed
+     * before has ended the load. */
+    if (run->scenario->expectations.count && (!run->verdict.failure.size || run->verdict.aborted))
         judge_expectations(run);
     if (run_record(run)->thread_failure.size)
         judge_fail_thread(run);
@@ -137,8 +138,12 @@ void judge_load(struct run *run)
 void judge_whole_run(struct run *run)
 {
     uint32_t kinds = EXPECTATIONS_ALL;
+    if (run->cancelled || run->verdict.refused || run->scenario->dry_run)
+        return; /* there is no run to be judged */
     if (!run->measurements.opening.at_ns || !run->measurements.closing.at_ns)
-        kinds = ~(expectations_of_process() | 1u << EXPECT_TIME_MS);
+        kinds &= ~(expectations_of_process() | 1u << EXPECT_TIME_MS);
+    if (!run->measurements.first.at_ns) /* no load has begun */
+        kinds &= ~(1u << EXPECT_OPS_PER_S);
     run->verdict.missed |=
         judge_find_missed(run, run->request.expectations, kinds, &run->measurements.opening,
                           &run->measurements.closing, &run->verdict.raised);
@@ -185,8 +190,10 @@ void judge_measured(struct run *run)
 static bool judge_nothing_succeeded(const struct run *run)
 {
     const struct load_record *record = run_record(run);
-    return outcome_nothing_succeeded(record->operations, record->operation_errors,
-                                     expectations_have(&run->scenario->expectations, EXPECT_ERROR_RATE));
+    const struct expectations *of_whole_run = run->request.expectations;
+    bool allows_errors = expectations_have(&run->scenario->expectations, EXPECT_ERROR_RATE) ||
+                         (of_whole_run && expectations_have(of_whole_run, EXPECT_ERROR_RATE));
+    return outcome_nothing_succeeded(record->operations, record->operation_errors, allows_errors);
 }
 
 /* A dry run that has ended well, but for what it tells. */

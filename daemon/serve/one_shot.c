@@ -53,51 +53,6 @@ static void one_shot_print_problems(const struct one_shot *one_shot, struct term
     free(prefix);
 }
 
-/* --- Before anything is connected --- */
-
-static struct scenario *one_shot_read_scenario(const struct one_shot *one_shot)
-{
-    const struct config *config = one_shot->config;
-    const struct config_one_shot *given = &config->one_shot;
-    const struct scenario_settings settings = {given->settings, given->setting_count};
-    const struct scenario_origin origin = {
-        .caller_node = given->connect, .own_node = config->node_name, .hooks_at_target = true};
-    struct problems problems = {0};
-    struct term_builder reason = {0};
-    struct term list;
-    struct scenario *scenario = scenario_file_read(given->scenario, &settings, &origin, &problems);
-    problems_build(&problems, &reason);
-    if (!scenario && term_read_element(term_built(&reason), 1, &list))
-        one_shot_print_problems(one_shot, list);
-    term_build_free(&reason);
-    problems_free(&problems);
-    return scenario;
-}
-
-/* Opened before anything is run: an hour later it would be too late. */
-static bool one_shot_open_junit(struct one_shot *one_shot)
-{
-    const char *file = one_shot->config->one_shot.junit;
-    if (!file)
-        return true;
-    one_shot->junit = fopen(file, "we");
-    if (!one_shot->junit)
-        fprintf(stderr, "--junit: cannot write %s: %s\n", file, strerror(errno));
-    return one_shot->junit != NULL;
-}
-
-struct one_shot *one_shot_new(const struct config *config)
-{
-    struct one_shot *one_shot = memory_zalloc(1, sizeof(*one_shot));
-    one_shot->config = config;
-    one_shot->on_terminal = isatty(STDERR_FILENO);
-    one_shot->scenario = one_shot_read_scenario(one_shot);
-    if (one_shot->scenario && one_shot_open_junit(one_shot))
-        return one_shot;
-    one_shot_free(one_shot);
-    return NULL;
-}
-
 void one_shot_free(struct one_shot *one_shot)
 {
     scenario_free(one_shot->scenario);
@@ -136,7 +91,7 @@ static void one_shot_build_part(struct term_builder *builder, const char *key, s
 }
 
 /* %{outcome:, reason:, report:}, the report being what the run has recorded, however it has ended. */
-static void one_shot_print_json(const struct report_view *view)
+static void one_shot_print_json(const struct one_shot *one_shot, const struct report_view *view)
 {
     struct term_builder builder = {0};
     struct buffer json = {0};
@@ -148,6 +103,8 @@ static void one_shot_print_json(const struct report_view *view)
     term_json_write(term_built(&builder), &json);
     buffer_append(&json, "\n", 1);
     fwrite(buffer_bytes(&json), 1, json.size, stdout);
+    if (view->problems.data)
+        one_shot_print_problems(one_shot, view->problems);
     buffer_free(&json);
     term_build_free(&builder);
 }
@@ -192,10 +149,10 @@ static int one_shot_tell(struct one_shot *one_shot, enum outcome outcome)
     assert(told);
     report_text_write(&view, &text);
     if (one_shot->config->one_shot.json)
-        one_shot_print_json(&view);
+        one_shot_print_json(one_shot, &view);
     else
         one_shot_print_text(one_shot, &view, &text);
-    told = fflush(stdout) == 0;
+    told = fflush(stdout) == 0 && !ferror(stdout);
     if (one_shot->junit)
         told = one_shot_write_junit(one_shot, &view, &text) && told;
     if (view.nothing_succeeded && outcome == OUTCOME_FAILED)
@@ -214,6 +171,54 @@ static void one_shot_on_done(void *owner, const struct run *run, struct term rai
     one_shot->run = NULL;
     one_shot_leave_line(one_shot);
     one_shot_finish(one_shot, one_shot_tell(one_shot, figures.outcome));
+}
+
+/* --- Before anything is connected --- */
+
+/* NULL, with what is wrong as the result, when it is none. */
+static struct scenario *one_shot_read_scenario(struct one_shot *one_shot)
+{
+    const struct config *config = one_shot->config;
+    const struct config_one_shot *given = &config->one_shot;
+    const struct scenario_settings settings = {given->settings, given->setting_count};
+    const struct scenario_origin origin = {
+        .caller_node = given->connect, .own_node = config->node_name, .hooks_at_target = true};
+    struct problems problems = {0};
+    struct scenario *scenario = scenario_file_read(given->scenario, &settings, &origin, &problems);
+    if (!scenario) {
+        term_build_tuple(&one_shot->result, 2);
+        term_build_atom(&one_shot->result, "error");
+        problems_build(&problems, &one_shot->result);
+    }
+    problems_free(&problems);
+    return scenario;
+}
+
+/* Opened before anything is run: an hour later it would be too late. */
+static bool one_shot_open_junit(struct one_shot *one_shot)
+{
+    const char *file = one_shot->config->one_shot.junit;
+    if (!file)
+        return true;
+    one_shot->junit = fopen(file, "we");
+    if (!one_shot->junit)
+        fprintf(stderr, "--junit: cannot write %s: %s\n", file, strerror(errno));
+    return one_shot->junit != NULL;
+}
+
+struct one_shot *one_shot_new(const struct config *config)
+{
+    struct one_shot *one_shot = memory_zalloc(1, sizeof(*one_shot));
+    one_shot->config = config;
+    one_shot->on_terminal = isatty(STDERR_FILENO);
+    bool can_tell = one_shot_open_junit(one_shot);
+    one_shot->scenario = one_shot_read_scenario(one_shot);
+    if (one_shot->scenario && can_tell)
+        return one_shot;
+    if (!one_shot->scenario)
+        (void)one_shot_tell(one_shot, OUTCOME_NOT_RUN);
+    one_shot_free(one_shot);
+    return NULL;
 }
 
 /* --- Progress --- */

@@ -226,7 +226,9 @@ defmodule OneShotTest do
     file = Once.file(smoke(%{"performance_expectations" => [max_p99_us: 0]}))
     assert {1, json, ""} = Once.run(file, peer.node, ["--json"])
     assert jq.(json, "[.outcome, .reason[0]]") == ~s(["missed","performance_failed"])
-    assert {2, json, ""} = Once.run(Once.file(smoke(%{"threads" => [[erlang("{")]]})), peer.node, ["--json"])
+    unread = Once.file(smoke(%{"threads" => [[erlang("{")]]}))
+      assert {2, json, errors} = Once.run(unread, peer.node, ["--json"])
+      assert String.starts_with?(errors, "#{unread}: threads[0][0]: line 1:")
     assert jq.(json, "[.outcome, .reason[1][0].path]") == ~s(["not_run",["threads",0,0]])
   end
 

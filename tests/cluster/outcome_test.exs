@@ -77,6 +77,23 @@ defmodule OutcomeTest do
       end)
     end
 
+    test "not been allowed, whatever run_with_performance expects", %{target: target} do
+      config = %{"access" => %{"chaos" => %{"deny" => ["suspend"]}}}
+
+      assert_outcome(config, :not_run, "not run", fn harness ->
+        scenario = %{target: target, threads: [[:get]], chaos: [{:suspend, 10}]}
+        arguments = [scenario, [min_ops_per_s: 1_000_000_000, max_time_ms: 0.001]]
+        assert {:error, {:not_allowed, _}} = :erpc.call(harness.node, @library, :run_with_performance, arguments)
+      end)
+    end
+
+    test "not succeeded in anything, as run_with_performance allows" do
+      assert_outcome(:completed, "completed", fn harness ->
+        arguments = [%{target: :nobody_of_that_name, threads: [[:get]]}, [max_error_rate: 1.0]]
+        assert {:ok, _} = :erpc.call(harness.node, @library, :run_with_performance, arguments)
+      end)
+    end
+
     test "missed one, and could not clean up", %{target: target} do
       assert_outcome(:missed, "an expectation was missed", fn harness ->
         scenario = %{
@@ -230,6 +247,27 @@ defmodule OutcomeTest do
       assert junit =~ ~s(<failure message="failed: no operation has succeeded)
       assert {2, :not_run, junit} = once(peer, %{"threads" => [[erlang("{")]]})
       assert junit =~ ~s(<error message="not run)
+    end
+
+    test "leaves no word of an earlier run when its file is none", %{peer: peer} do
+      folder = Support.temporary_folder()
+      junit = Path.join(folder, "junit.xml")
+      File.write!(junit, "<testsuites/>")
+      file = Once.file(%{"target" => "outcome", "threads" => []})
+      assert {2, json, errors} = Once.run(file, peer.node, ["--json", "--junit", junit])
+      assert Http.jq(json, ".outcome,.reason[0]") == ~s("not_run"\n"invalid_scenario")
+      assert errors =~ "#{file}: threads: "
+      assert File.read!(junit) =~ ~s(<error message="not run)
+    end
+
+    test "does not end well when its report could not be written", %{peer: peer} do
+      events = for _ <- 1..2_000, do: erlang("get")
+      file = Once.file(%{"target" => "outcome", "threads" => [events]})
+      command = ~s("$0" run "$1" --connect "$2" --json >/dev/full)
+      arguments = ["-c", command, Harness.executable(), file, to_string(peer.node)]
+      cookie = {"HARNESSD_COOKIE", Atom.to_string(Node.get_cookie())}
+      epmd = {"ERL_EPMD_PORT", to_string(Epmd.port())}
+      assert {_, 1} = System.cmd("/bin/sh", arguments, env: [cookie, epmd], stderr_to_stdout: true)
     end
 
     test "that is cancelled before its node is there says so in all of them" do

@@ -54,7 +54,8 @@ static void expect_lines(const char *shown, size_t count, const char *const *lin
     "metrics => #{duration_ms => 2000, total_operations => 12345, thread_count => 8, operation_errors => "   \
     "617, 'mailbox_observed?' => true, overall_duration_ms => 2500, events_dropped => 0, dropped => 3}"
 
-/* clang-format off: it breaks strings that are joined with macros at every word */
+/* Strings that are joined with macros would be broken at every word. */
+/* clang-format off */
 #define REPORT \
     "#{events => [], threads => [], " \
     METRICS \
@@ -64,7 +65,7 @@ static void expect_lines(const char *shown, size_t count, const char *const *lin
     "memory_bytes => 2048, reductions => 99}, latency => #{overall => " \
     STATS("12000") \
     ", operations => #{get => " \
-    STATS( "2000") \
+    STATS("2000") \
     ", {add, 1} => " \
     STATS("10000") \
     "}, service => #{overall => " \
@@ -74,7 +75,7 @@ static void expect_lines(const char *shown, size_t count, const char *const *lin
     "}, timeline => [" \
     INTERVAL("0", "100", "#{}", "900", "[]") \
     ", " \
-    INTERVAL( "100", "50", "#{timeout => 2, x => 1}", "nil", "[#{fault => suspend, event => injected, target => [a]}]") \
+    INTERVAL("100", "50", "#{timeout => 2, x => 1}", "nil", "[#{fault => suspend, event => injected, target => [a]}]") \
     "], expectations => [#{expectation => max_p99_us, limit => 6000, measured => 5000, met " \
     "=> true}, #{expectation => max_mailbox, limit => 10.5, measured => nil, met => true}], " \
     "injections => [#{at_ms => 500, kind => suspend, action => {suspend, 100}, target => " \
