@@ -82,9 +82,10 @@ has_what_it_should() {
         done
         echo "-rwxr-xr-x root/root ./usr/bin/harnessd"
         echo "-rw-r--r-- root/root ./usr/lib/systemd/system/harnessd.service"
-        echo "-rw-r--r-- root/root ./usr/share/doc/harnessd/README.md"
-        echo "-rw-r--r-- root/root ./usr/share/doc/harnessd/copyright"
-        (cd docs/reference && LC_ALL=C ls ./*.md) | sed 's:^\./:-rw-r--r-- root/root ./usr/share/doc/harnessd/docs/reference/:'
+        for file in NEWS.md README.md SECURITY.md copyright; do
+            echo "-rw-r--r-- root/root ./usr/share/doc/harnessd/$file"
+        done
+        LC_ALL=C ls docs/guide/*.md docs/reference/*.md docs/speed.md | sed 's:^:-rw-r--r-- root/root ./usr/share/doc/harnessd/:'
         echo "-rw-r--r-- root/root ./usr/share/man/man8/harnessd.8.gz"
     } >"$scratch/expected"
     diff "$scratch/expected" "$scratch/contents"

@@ -15,7 +15,7 @@ defmodule Walls.Tree do
   # sources: paths of C files below daemon/ and include/, relative to the root
   # files: path => its lines
   # includes: [%{from, line, text, to}], `to` is nil when there is no such file
-  # documents: path => its lines, of those that tell of the code
+  # documents: path => its lines, of those for users and of those that tell of the code
   # others: paths of all files that documents may name
 
   def read(root) do
@@ -23,7 +23,7 @@ defmodule Walls.Tree do
     sources = Enum.flat_map(~w(daemon include), &c_files(root, &1))
     tests = c_files(root, "tests")
     files = Map.new(sources ++ tests, &{&1, lines(Path.join(root, &1))})
-    documents = ~w(docs/internals/*.md CONTRIBUTING.md tests/README.md) |> Enum.flat_map(&paths(root, &1))
+    documents = ~w(*.md docs/*.md docs/*/*.md tests/README.md) |> Enum.flat_map(&paths(root, &1))
 
     tree = %__MODULE__{
       root: root,
@@ -326,8 +326,9 @@ defmodule Walls.Rules do
     end)
   end
 
-  # Files by their paths or, in code, by their names alone, links, functions with their parentheses, structs, enums and
-  # constants. Of a pattern (a *, or LAYER and NAME in their place) there is at least one.
+  # Files by their paths or, in code, by their names alone, links and the headings that they lead to; in documents that
+  # tell of the code also functions with their parentheses, structs, enums and constants. Of a pattern (a *, or LAYER and
+  # NAME in their place) there is at least one.
   defp forgotten(tree) do
     known = known(tree)
 
@@ -346,6 +347,7 @@ defmodule Walls.Rules do
 
     %{
       "file" => tree.others ++ folders,
+      "heading" => headings(tree),
       "function" => words.(~r/^(?:[A-Za-z_].*?[\s*]|#define )([a-z]\w*)\(/),
       "struct" => words.(~r/^(?:typedef )?(?:struct|enum) (\w+)/),
       "constant" => words.(~r/\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)\b/),
@@ -354,6 +356,14 @@ defmodule Walls.Rules do
           "#{word} in #{path}"
         end
     }
+  end
+
+  # As links lead to them: PATH#words-of-the-heading.
+  defp headings(tree) do
+    for {path, lines} <- tree.documents, line <- lines, [text] <- all(~r/^#+ (.*)$/, line), into: MapSet.new() do
+      words = text |> String.downcase() |> String.replace(~r/[^\w -]/, "") |> String.replace(" ", "-")
+      "#{path}##{words}"
+    end
   end
 
   # A file's name alone is that of a file in any folder.
@@ -369,11 +379,19 @@ defmodule Walls.Rules do
 
   defp named(path, line) do
     code = for [span] <- all(~r/`([^`]+)`/, line), do: span
+    links = for [link | heading] <- all(~r/\]\(([^)#:]*)(?:#([^)]+))?\)/, line), do: {link, heading}
 
     Enum.concat([
       for([name] <- all(~r{(?<![\w/.-])(#{@folders}/[\w./*-]*)}, line), do: {"file", trimmed(name)}),
-      for([link] <- all(~r/\]\(([^)#:]+)\)/, line), do: {"file", linked(path, link)}),
+      for({link, _} <- links, link != "", do: {"file", linked(path, link)}),
+      for({link, [heading]} <- links, do: {"heading", "#{linked(path, link)}##{heading}"}),
       for(name <- code, name =~ ~r/^[\w*]+\.(c|h|erl|ex|exs|sh)$/, do: {"file", name}),
+      if(path =~ ~r{^(docs/internals/|CONTRIBUTING|tests/)}, do: named_of_code(code, line), else: [])
+    ])
+  end
+
+  defp named_of_code(code, line) do
+    Enum.concat([
       for([name] <- all(~r/(?<![\w.:])([a-z]\w*)\(\)/, line), do: {"function", name}),
       for([name] <- all(~r/\b(?:struct|enum) (\w+)/, Enum.join(code, " ")), do: {"struct", name}),
       for(name <- code, name =~ ~r/^[A-Z][A-Z0-9]*_[A-Z0-9_]+$/, do: {"constant", name}),
@@ -388,6 +406,8 @@ defmodule Walls.Rules do
 
   # Of a folder, or at the end of a sentence.
   defp trimmed(name), do: name |> String.trim_trailing(".") |> String.trim_trailing("/")
+
+  defp linked(path, ""), do: path
 
   defp linked(path, link) do
     path |> Path.dirname() |> Path.join(link) |> Path.expand("/") |> Path.relative_to("/")
@@ -552,7 +572,12 @@ defmodule Walls.SelfTest do
       {"a document has a name in a file that is gone", document("`node_gone` in `daemon/node/node.c`"),
        [{"what documents name", "docs/internals/a.md:2"}]},
       {"the README of the tests names what is gone", %{"tests/README.md" => "`gone.ex`\n"},
-       [{"what documents name", "tests/README.md:1"}]}
+       [{"what documents name", "tests/README.md:1"}]},
+      {"the README links to what is gone", %{"README.md" => "[gone](docs/gone.md)\n"},
+       [{"what documents name", "README.md:1"}]},
+      {"a page links to a heading that is gone", %{"docs/guide/a.md" => "# A\n\n[b](#b), [a](a.md#a)\n"},
+       [{"what documents name", "docs/guide/a.md:3"}]},
+      {"a page names a function of Erlang", %{"docs/guide/a.md" => "# A\n\n`gone()` and [a](#a)\n"}, []}
     ]
   end
 

@@ -24,6 +24,19 @@ static const struct page {
     {"metrics", "Metrics", "what Prometheus is told", page_metrics},
 };
 
+/* What is written by hand beside them. */
+static const struct written_page {
+    const char *name;
+    const char *title;
+    const char *about;
+} written[] = {
+    {"report", "Reports", "what a run is answered with"},
+    {"errors", "Errors", "reasons why there is no report, problems, exit codes"},
+    {"http", "HTTP", "metrics, health and runs"},
+    {"files", "Files", "scenarios as files, where runs are kept, what is installed"},
+    {"supertester", "Supertester", "what is not the same as in that library"},
+};
+
 #define MARK "<!-- Written by harnessd-reference from the tables of the program; see CONTRIBUTING.md. -->\n\n"
 
 static void write_page(const struct page *page, struct buffer *text)
@@ -40,6 +53,10 @@ static void write_contents(struct buffer *text)
     markdown_paragraph(text, "What harnessd takes, does and tells, as its own tables have it.");
     for (size_t i = 0; i < ARRAY_LENGTH(pages); i++)
         markdown_print(text, "- [%s](%s.md): %s\n", pages[i].title, pages[i].name, pages[i].about);
+    markdown_append(text, "\n");
+    markdown_paragraph(text, "Beside these, not made from tables:");
+    for (size_t i = 0; i < ARRAY_LENGTH(written); i++)
+        markdown_print(text, "- [%s](%s.md): %s\n", written[i].title, written[i].name, written[i].about);
     markdown_append(text, "\n");
 }
 
