@@ -108,7 +108,7 @@ enum config_action config_load(int argc, char **argv, struct config *config, FIL
     for (size_t i = 0; i < key_count; i++)
         config_key_reset(&reading, &keys[i]);
     config_flags_read(&reading, argc, argv, &given);
-    if (given.action == CONFIG_HELP || given.action == CONFIG_VERSION)
+    if (given.action == CONFIG_HELP || given.action == CONFIG_HELP_ON_RUN || given.action == CONFIG_VERSION)
         return reading.problem_count ? CONFIG_INVALID : given.action;
 
     bool all_read = reading.problem_count == 0;

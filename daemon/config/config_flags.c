@@ -38,9 +38,19 @@ static const struct config_flag flags[] = {
                     .argument = "FILE",
                     .whom = FOR_RUN,
                     .help = "write what was expected and what came to FILE, as JUnit XML"},
-    {.name = "cookie-file", .argument = "FILE", .key = "node.cookie_file", .help = "as node.cookie_file"},
-    {.name = "port", .argument = "N", .key = "node.port", .whom = FOR_DAEMON, .help = "as node.port"},
-    {.name = "log-level", .argument = "LEVEL", .key = "log.level", .help = "as log.level"},
+    {.name = "cookie-file",
+     .argument = "FILE",
+     .key = "node.cookie_file",
+     .help = "as node.cookie_file: the cluster's cookie is in this file"},
+    {.name = "port",
+     .argument = "N",
+     .key = "node.port",
+     .whom = FOR_DAEMON,
+     .help = "as node.port: listen here"},
+    {.name = "log-level",
+     .argument = "LEVEL",
+     .key = "log.level",
+     .help = "as log.level: debug, info, warning or error"},
     {.name = "version", .action = CONFIG_VERSION, .help = "print the version and exit"},
     {.name = "help", .action = CONFIG_HELP, .help = "print this text and exit"},
 };
@@ -121,7 +131,9 @@ static void flags_take(struct config_reading *reading, struct config_flags *give
     else if (index == FLAG_SET)
         one_shot->settings[one_shot->setting_count++] = value;
     given->values[index] = value;
-    if (flags[index].action != CONFIG_RUN)
+    if (flags[index].action == CONFIG_HELP && of_run)
+        given->action = CONFIG_HELP_ON_RUN;
+    else if (flags[index].action != CONFIG_RUN)
         given->action = flags[index].action;
 }
 

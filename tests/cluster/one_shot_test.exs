@@ -190,6 +190,7 @@ defmodule OneShotTest do
       assert errors =~ "--json: is for harnessd run FILE"
       assert {help, 0} = program.(["run", "--help"])
       for flag <- ~w(--connect --set --json --junit), do: assert(help =~ flag)
+      refute help =~ "limits."
     end
   end
 

@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 #include "config/config_key.h"
+#include "config_flags_private.h"
 #include "cookie_private.h"
 #include "dist/node_name.h"
 
@@ -219,6 +220,8 @@ static void test_actions(void **state)
     (void)state;
     static const char text[] = "{\"node\": {\"name\": \"a@b\"}}";
     assert_int_equal(LOAD("--help"), CONFIG_HELP);
+    unload();
+    assert_int_equal(LOAD("run", "--help"), CONFIG_HELP_ON_RUN);
     unload();
     assert_int_equal(LOAD("--version"), CONFIG_VERSION);
     unload();
@@ -608,6 +611,27 @@ static void test_usage_names_every_key(void **state)
     free(text);
 }
 
+/* It is about run alone, and all that run takes is there. */
+static void test_usage_of_run(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t size = 0, count, lines = 0;
+    FILE *output = open_memstream(&text, &size);
+    config_usage_of_run(output);
+    fclose(output);
+    const struct config_flag *flags = config_flags(&count);
+    for (size_t i = 0; i < count; i++) {
+        char line[32];
+        snprintf(line, sizeof(line), "\n  --%s", flags[i].name);
+        assert_int_equal(strstr(text, line) != NULL, flags[i].whom != FOR_DAEMON);
+    }
+    for (const char *c = text; *c; c++)
+        lines += *c == '\n';
+    assert_in_range(lines, 10, 40);
+    free(text);
+}
+
 #define TEST(function) cmocka_unit_test_setup(function, set_environment)
 
 int main(void)
@@ -631,6 +655,7 @@ int main(void)
         TEST(test_example_has_every_key),
         TEST(test_example_has_nothing_else),
         TEST(test_usage_names_every_key),
+        TEST(test_usage_of_run),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
