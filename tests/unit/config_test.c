@@ -259,6 +259,25 @@ static void test_flag_problems(void **state)
                          "--sname: cannot be given together with --name\n");
 }
 
+static void test_commands(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *word, *problem;
+    } rows[] = {
+        {"rnu", "rnu: unknown command (nearest: run)\n"},
+        {"RUN", "RUN: unknown command (nearest: run)\n"},
+        {"help", "help: unknown command (nearest: --help)\n"},
+        {"check-config", "check-config: unknown command (nearest: --check-config)\n"},
+        {"start", "start: unknown command\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        expect_flag_problems(FLAGS(rows[i].word, "--sname", "a@b"), rows[i].problem);
+    expect_flag_problems(FLAGS("--sname", "a@b", "run"), "run: has to be the first argument\n");
+    expect_flag_problems(FLAGS("run", "a.json", "b.json", "--connect", "a@b"),
+                         "b.json: unexpected argument\n");
+}
+
 static void test_bad_flags_win_over_help(void **state)
 {
     (void)state;
@@ -642,6 +661,7 @@ int main(void)
         TEST(test_flags_override_file),
         TEST(test_actions),
         TEST(test_flag_problems),
+        TEST(test_commands),
         TEST(test_bad_flags_win_over_help),
         TEST(test_file_problems),
         TEST(test_peer_problems),
