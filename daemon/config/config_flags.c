@@ -201,6 +201,7 @@ void config_flags_read(struct config_reading *reading, int argc, char **argv, st
     flags_finish(reading, given);
     if (given->action == CONFIG_ONE_SHOT)
         flags_finish_run(reading, given);
+    given->is_wrong = reading->problem_count > 0;
 }
 
 void config_flags_apply(struct config_reading *reading, const struct config_flags *given)

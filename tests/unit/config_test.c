@@ -239,15 +239,17 @@ static void test_actions(void **state)
 
 #define FLAGS(...) ((const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
 
+#define TRY "try harnessd --help\n"
+
 static void test_flag_problems(void **state)
 {
     (void)state;
-    expect_flag_problems(FLAGS(), "node.name: required (or --name, --sname)\n");
+    expect_flag_problems(FLAGS(), "node.name: required (or --name, --sname)\n" TRY);
     expect_flag_problems(FLAGS("--sname", "a@b", "--prot", "1"),
-                         "--prot: unknown flag (nearest: --port)\n1: unexpected argument\n");
-    expect_flag_problems(FLAGS("--sname", "a@b", "--colour"), "--colour: unknown flag\n");
-    expect_flag_problems(FLAGS("-x", "--sname", "a@b"), "-x: unknown flag\n");
-    expect_flag_problems(FLAGS("--sname", "a@b", "--port"), "--port: needs a value\n");
+                         "--prot: unknown flag (nearest: --port)\n1: unexpected argument\n" TRY);
+    expect_flag_problems(FLAGS("--sname", "a@b", "--colour"), "--colour: unknown flag\n" TRY);
+    expect_flag_problems(FLAGS("-x", "--sname", "a@b"), "-x: unknown flag\n" TRY);
+    expect_flag_problems(FLAGS("--sname", "a@b", "--port"), "--port: needs a value\n" TRY);
     expect_flag_problems(FLAGS("--sname", "a@b", "--port", "70000"), "--port: 70000 is not in 0 to 65535\n");
     expect_flag_problems(FLAGS("--sname", "a@b", "--port", "1x"), "--port: is not an integer\n");
     expect_flag_problems(FLAGS("--sname", "a@b", "--port", ""), "--port: is not an integer\n");
@@ -256,7 +258,7 @@ static void test_flag_problems(void **state)
     expect_flag_problems(FLAGS("--sname", "a@b", "--log-level", "inf"),
                          "--log-level: inf is not one of debug, info, warning, error (nearest: info)\n");
     expect_flag_problems(FLAGS("--sname", "a@b", "--name", "a@b.c"),
-                         "--sname: cannot be given together with --name\n");
+                         "--sname: cannot be given together with --name\n" TRY);
 }
 
 static void test_commands(void **state)
@@ -265,23 +267,25 @@ static void test_commands(void **state)
     static const struct {
         const char *word, *problem;
     } rows[] = {
-        {"rnu", "rnu: unknown command (nearest: run)\n"},
-        {"RUN", "RUN: unknown command (nearest: run)\n"},
-        {"help", "help: unknown command (nearest: --help)\n"},
-        {"check-config", "check-config: unknown command (nearest: --check-config)\n"},
-        {"start", "start: unknown command\n"},
+        {"rnu", "rnu: unknown command (nearest: run)\n" TRY},
+        {"RUN", "RUN: unknown command (nearest: run)\n" TRY},
+        {"help", "help: unknown command (nearest: --help)\n" TRY},
+        {"check-config", "check-config: unknown command (nearest: --check-config)\n" TRY},
+        {"start", "start: unknown command\n" TRY},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
         expect_flag_problems(FLAGS(rows[i].word, "--sname", "a@b"), rows[i].problem);
-    expect_flag_problems(FLAGS("--sname", "a@b", "run"), "run: has to be the first argument\n");
+    expect_flag_problems(FLAGS("--sname", "a@b", "run"), "run: has to be the first argument\n" TRY);
     expect_flag_problems(FLAGS("run", "a.json", "b.json", "--connect", "a@b"),
-                         "b.json: unexpected argument\n");
+                         "b.json: unexpected argument\ntry harnessd run --help\n");
 }
 
 static void test_bad_flags_win_over_help(void **state)
 {
     (void)state;
-    expect_flag_problems(FLAGS("--help", "--nonsense"), "--nonsense: unknown flag\n");
+    expect_flag_problems(FLAGS("run", "--help", "--nonsense"),
+                         "--nonsense: unknown flag\ntry harnessd run --help\n");
+    expect_flag_problems(FLAGS("--help", "--nonsense"), "--nonsense: unknown flag\n" TRY);
 }
 
 static void test_file_problems(void **state)
