@@ -261,6 +261,39 @@ static char *repeat(const char *head, const char *item, size_t count, const char
     return (char *)buffer_bytes(&text);
 }
 
+#define MARK(fault, event) "#{fault => " fault ", event => " event ", target => [a]}"
+
+/* Marks that have no room behind their interval are on lines of their own, and the same ones are counted. */
+static void test_marks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *marks, *lines;
+    } rows[] = {
+        {"[]", "4        0\n"},
+        {"[" MARK("suspend", "injected") "]", "4        0  suspend injected\n"},
+        {"[" MARK("flood", "injected") ", " MARK("suspend", "undone") "]",
+         "4        0\n          flood injected, suspend undone\n"},
+        {"[" MARK("crash", "injected") ", " MARK("crash", "injected") "]",
+         "4        0  crash injected (2)\n"},
+        {"[" MARK("garbage_collect", "injected") ", " MARK("kill_children", "injected") ", " MARK(
+             "kill_children", "undone") ", " MARK("kill_children", "injected") ", " MARK("disconnect",
+                                                                                         "undone") "]",
+         "4        0\n          garbage_collect injected, kill_children injected (2), kill_children undone,\n"
+         "          disconnect undone\n"},
+        {"[#{fault => 5, event => injected}, #{event => undone}, a, " MARK("flood", "undone") "]",
+         "4        0  flood undone\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        char report[2000];
+        snprintf(report, sizeof(report),
+                 "{ok, #{timeline => [" INTERVAL("0", "1", "#{}", "1", "[]") ", " INTERVAL("100", "1", "#{}",
+                                                                                           "1", "%s") "]}}",
+                 rows[i].marks);
+        EXPECT_LINES(show(report, NULL), rows[i].lines);
+    }
+}
+
 static void test_many(void **state)
 {
     (void)state;
@@ -296,9 +329,10 @@ static void test_long_reason(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_completed),  cmocka_unit_test(test_forms),   cmocka_unit_test(test_operations),
-        cmocka_unit_test(test_outcomes),   cmocka_unit_test(test_partial), cmocka_unit_test(test_dry_run),
-        cmocka_unit_test(test_not_undone), cmocka_unit_test(test_many),    cmocka_unit_test(test_long_reason),
+        cmocka_unit_test(test_completed),   cmocka_unit_test(test_forms),   cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_outcomes),    cmocka_unit_test(test_partial), cmocka_unit_test(test_dry_run),
+        cmocka_unit_test(test_not_undone),  cmocka_unit_test(test_marks),   cmocka_unit_test(test_many),
+        cmocka_unit_test(test_long_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
