@@ -96,7 +96,7 @@ static void report_text_add_unanswered(struct text_table *table, struct term lat
     if (answered >= operations)
         return;
     text_table_add(table, "%s", "");
-    text_table_add(table, "%s of them wait for no answer: $sleep, $cast or $send",
+    text_table_add(table, "%s of them without an answer to wait for ($sleep, $cast, $send)",
                    text_count(&number, operations - answered));
 }
 
