@@ -94,7 +94,7 @@ void report_text_latency(const struct report_view *view, struct buffer *text)
 /* --- The course of the load --- */
 
 #define ROWS 20
-#define MARKS 64 /* that differ; there are not as many kinds of faults */
+#define MARKS 64 /* that differ: kinds of faults, each injected, undone or left */
 #define MARK_BYTES 100
 #define MARKS_INDENT 10
 

@@ -281,6 +281,7 @@ static void test_marks(void **state)
                                                                                          "undone") "]",
          "4        0\n          garbage_collect injected, kill_children injected (2), kill_children undone,\n"
          "          disconnect undone\n"},
+        {"[" MARK("'a\\012b'", "undone") "]", "4        0  'a\\nb' undone\n"},
         {"[#{fault => 5, event => injected}, #{event => undone}, a, " MARK("flood", "undone") "]",
          "4        0  flood undone\n"},
     };
