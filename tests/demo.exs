@@ -60,116 +60,85 @@ defmodule Demo.Shell do
   @target {:account, :"app@127.0.0.1"}
 
   def run do
-    heading("Who is there")
-    info = :erpc.call(@harness, :harness, :info, [])
-    IO.puts("  Node.ping(#{inspect(@harness)})  #{inspect(Node.ping(@harness))}")
-    IO.puts("  harnessd #{info.version}, node #{info.node}")
-
     heading("Eight clients of one account")
     customer = [{:deposit, 10}, :balance, {:cast, {:deposit, 5}}, {:withdraw, 15}]
 
-    show(%{
+    show(target: @target, threads: List.duplicate(Enum.flat_map(1..50, fn _ -> customer end), 8))
+
+    heading("A server that stops for half a second, under 500 operations a second")
+
+    # What clients that wait for their answer would hide: the operations that were to start meanwhile.
+    show(
       target: @target,
-      threads: List.duplicate(Enum.flat_map(1..50, fn _ -> customer end), 8),
-      metadata: %{scenario: "customers"}
-    })
+      load: [rate: 500, duration_ms: 3_000, max_in_flight: 5],
+      mix: [[weight: 9, op: {:deposit, {:"$int", 1, 10}}], [weight: 1, op: :balance]],
+      chaos: [%{action: {:suspend, 500}, after_ms: 1_000}],
+      performance_expectations: [max_p50_us: 100_000, max_error_rate: 0]
+    )
 
     heading("An auditor who takes longer than his clients wait")
 
-    show(%{
+    take_apart(
       target: @target,
       threads: [[:audit, :balance], [:balance, :audit, :balance]],
-      call_timeout_ms: 200,
-      metadata: %{scenario: "auditor"}
-    })
+      call_timeout_ms: 200
+    )
 
     heading("A bug that brings the account down while others use it")
-
-    show(%{
-      target: @target,
-      threads: [[:audit, :balance], [{:deposit, 1}, {:interest, 0}, :balance]],
-      metadata: %{scenario: "bug"}
-    })
-
-    heading("A server that stops for half a second, under 500 operations a second")
-    pause()
+    take_apart(target: @target, threads: [[:audit, :balance], [{:deposit, 1}, {:interest, 0}, :balance]])
 
     heading("A scenario with mistakes in it is not run")
-    scenario = %{target: @target, threads: [[:balance]], tiemout_ms: 100, call_timeout_ms: :soon}
-    {:error, {:invalid_scenario, problems}} = :erpc.call(@harness, :harness, :run, [scenario])
+    scenario = [target: @target, threads: [[:balance]], tiemout_ms: 100, call_timeout_ms: :soon]
+    print_elixir(scenario)
+    {:error, {:invalid_scenario, problems}} = call(:run, [scenario])
     for problem <- problems, do: IO.puts("  #{inspect(problem.path)}: #{problem.message}")
   end
 
-  # What clients that wait for their answer would hide: the operations that were to start meanwhile.
-  defp pause do
-    scenario = %{
-      target: @target,
-      load: %{rate: 500, duration_ms: 3_000, max_in_flight: 5},
-      mix: [%{weight: 9, op: {:deposit, {:"$int", 1, 10}}}, %{weight: 1, op: :balance}],
-      performance_expectations: [max_p50_us: 100_000, max_error_rate: 0]
-    }
-
-    IO.puts(
-      "  :erpc.call(#{inspect(@harness)}, :harness, :run, [%{load: #{inspect(scenario.load)}, mix: ...}])\n"
-    )
-
-    run = Task.async(fn -> :erpc.call(@harness, :harness, :run, [scenario], :infinity) end)
-    Process.sleep(1_000)
-    :sys.suspend(@target)
-    Process.sleep(500)
-    :sys.resume(@target)
-    {:ok, report} = Task.await(run, :infinity)
-    metrics = report.metrics
-
-    line(
-      "operations",
-      "#{metrics.total_operations} in #{metrics.duration_ms} ms, #{metrics.operation_errors} errors"
-    )
-
-    latency("response", report.latency.overall)
-    latency("service", report.latency.service.overall)
-
-    for expectation <- report.expectations do
-      met = if expectation.met, do: "met", else: "missed"
-      line("", "#{expectation.expectation}: #{expectation.measured} of #{expectation.limit}, #{met}")
-    end
-
-    IO.puts("\n  at ms  operations  p99 us    in flight  mailbox")
-
-    for interval <- report.timeline, rem(interval.at_ms, 300) == 0 do
-      IO.puts(
-        "  #{pad(interval.at_ms, 6)} #{pad(interval.operations, 11)} #{pad(interval.p99_us || "-", 9)} " <>
-          "#{pad(interval.in_flight || "-", 10)} #{interval.mailbox || "-"}"
-      )
-    end
-  end
-
-  defp latency(name, stats) do
-    line(
-      name,
-      "p50 #{stats.p50_us} us, p90 #{stats.p90_us} us, p99 #{stats.p99_us} us, max #{stats.max_us} us"
-    )
-  end
-
+  # What people read; it has terms in Erlang's syntax, and so has what is said to have been called.
   defp show(scenario) do
-    IO.puts(
-      "  :erpc.call(#{inspect(@harness)}, :harness, :run, [%{target: #{inspect(@target)}, threads: [...]}])\n"
-    )
+    text = :io_lib.format(~c"~90tp", [shorten(scenario)]) |> to_string() |> String.replace("'...'", "...")
+    node = "'#{@harness}'"
 
-    {:ok, report} = :erpc.call(@harness, :harness, :run, [scenario])
+    IO.puts("""
+      Result = erpc:call(#{node}, harness, run, [
+    #{indent(text, 6)}
+      ]),
+      io:put_chars(erpc:call(#{node}, harness, show, [Result])).
+    """)
+
+    {:ok, _} = result = call(:run, [scenario])
+    IO.write(call(:show, [result]))
+  end
+
+  # What programs read, taken apart and shown in Elixir's syntax.
+  defp take_apart(scenario) do
+    print_elixir(scenario)
+    {:ok, report} = call(:run, [scenario])
     metrics = report.metrics
-    line("outcome", "ok, run #{report.metadata.scenario_id}")
-
-    line(
-      "operations",
-      "#{metrics.total_operations} by #{metrics.thread_count} threads in #{metrics.duration_ms} ms"
-    )
-
+    line("operations", "#{metrics.total_operations} in #{metrics.duration_ms} ms")
     line("errors", "#{metrics.operation_errors}")
     for {reason, count} <- report.errors, do: line("", "#{count} x #{short(reason)}")
     times(Enum.sort(Enum.map(report.events, & &1.duration_us)))
     IO.puts("\n  thread step  us        operation                       result")
     for event <- interesting(report.events), do: event(event)
+  end
+
+  defp print_elixir(scenario) do
+    text = inspect(scenario, pretty: true, width: 90)
+    IO.puts("  :erpc.call(#{inspect(@harness)}, :harness, :run, [\n#{indent(text, 6)}\n  ])\n")
+  end
+
+  defp call(function, arguments), do: :erpc.call(@harness, :harness, function, arguments)
+
+  # Very long scripts are not printed.
+  defp shorten(scenario) do
+    if length(Keyword.get(scenario, :threads, [])) > 2,
+      do: Keyword.replace(scenario, :threads, :...),
+      else: scenario
+  end
+
+  defp indent(text, width) do
+    text |> String.split("\n") |> Enum.map_join("\n", &(String.duplicate(" ", width) <> &1))
   end
 
   defp times(sorted) do

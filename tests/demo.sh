@@ -97,4 +97,11 @@ echo
 kill "$daemon"
 wait "$daemon" || fail "The daemon ended with status $?:" "$scratch/daemon"
 echo
-echo "Stopped everything. Next: README.md, or sh tests/run.sh for all tests."
+echo "Stopped everything. Next: README.md. By hand, in a shell that \`iex --name me@127.0.0.1\` starts:"
+echo
+echo "  IO.puts(:erpc.call(:\"harness@127.0.0.1\", :harness, :help, []))"
+echo
+echo "with the node of the account and a daemon, each in a terminal of its own:"
+echo
+echo "  elixir --name app@127.0.0.1 $root/tests/demo.exs app"
+echo "  $BUILD_ROOT/release/harnessd --name harness@127.0.0.1"

@@ -98,6 +98,16 @@ static void config_find_cookie(struct config_reading *reading, const struct conf
     free(problem);
 }
 
+/* Whoever has the command line wrong is told where it is explained; a node without a name that no file has
+ * either was started with nothing much at all. */
+static void config_point_to_help(const struct config_reading *reading, const struct config_flags *given)
+{
+    bool is_run = given->action == CONFIG_ONE_SHOT || given->action == CONFIG_HELP_ON_RUN;
+    bool is_bare = !reading->config->node_name && !given->file && reading->problem_count;
+    if (given->is_wrong || is_bare)
+        fprintf(reading->problems, "try harnessd %s--help\n", is_run ? "run " : "");
+}
+
 enum config_action config_load(int argc, char **argv, struct config *config, FILE *problems)
 {
     struct config_reading reading = {.config = config, .problems = problems};
@@ -108,8 +118,10 @@ enum config_action config_load(int argc, char **argv, struct config *config, FIL
     for (size_t i = 0; i < key_count; i++)
         config_key_reset(&reading, &keys[i]);
     config_flags_read(&reading, argc, argv, &given);
-    if (given.action == CONFIG_HELP || given.action == CONFIG_VERSION)
+    if (given.action == CONFIG_HELP || given.action == CONFIG_HELP_ON_RUN || given.action == CONFIG_VERSION) {
+        config_point_to_help(&reading, &given);
         return reading.problem_count ? CONFIG_INVALID : given.action;
+    }
 
     bool all_read = reading.problem_count == 0;
     if (given.file)
@@ -125,6 +137,7 @@ enum config_action config_load(int argc, char **argv, struct config *config, FIL
     if (config->schedules.count && !config->scenario_dir)
         config_problem(&reading, "schedules", "need a scenario_dir");
     config_find_cookie(&reading, &given);
+    config_point_to_help(&reading, &given);
     return reading.problem_count ? CONFIG_INVALID : given.action;
 }
 

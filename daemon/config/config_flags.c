@@ -38,9 +38,19 @@ static const struct config_flag flags[] = {
                     .argument = "FILE",
                     .whom = FOR_RUN,
                     .help = "write what was expected and what came to FILE, as JUnit XML"},
-    {.name = "cookie-file", .argument = "FILE", .key = "node.cookie_file", .help = "as node.cookie_file"},
-    {.name = "port", .argument = "N", .key = "node.port", .whom = FOR_DAEMON, .help = "as node.port"},
-    {.name = "log-level", .argument = "LEVEL", .key = "log.level", .help = "as log.level"},
+    {.name = "cookie-file",
+     .argument = "FILE",
+     .key = "node.cookie_file",
+     .help = "as node.cookie_file: the cluster's cookie is in this file"},
+    {.name = "port",
+     .argument = "N",
+     .key = "node.port",
+     .whom = FOR_DAEMON,
+     .help = "as node.port: listen here"},
+    {.name = "log-level",
+     .argument = "LEVEL",
+     .key = "log.level",
+     .help = "as log.level: debug, info, warning or error"},
     {.name = "version", .action = CONFIG_VERSION, .help = "print the version and exit"},
     {.name = "help", .action = CONFIG_HELP, .help = "print this text and exit"},
 };
@@ -98,10 +108,34 @@ static void flags_finish_run(struct config_reading *reading, const struct config
         config_problem(reading, "--connect", "%s %s", node, problem);
 }
 
-static void flags_take_word(struct config_reading *reading, bool of_run, const char *word)
+/* Help and its like are flags, and asked for as commands by who knows other programs. */
+static void flags_report_command(struct config_reading *reading, const char *word)
+{
+    char dashed[FLAG_COUNT][32];
+    const char *names[1 + FLAG_COUNT] = {"run"};
+    size_t count = 1;
+    for (size_t i = 0; i < FLAG_COUNT; i++) {
+        if (flags[i].action == CONFIG_RUN)
+            continue;
+        snprintf(dashed[i], sizeof(dashed[i]), "--%s", flags[i].name);
+        names[count++] = dashed[i];
+    }
+    const char *nearest = nearest_word(word, strlen(word), names, count);
+    if (nearest)
+        config_problem(reading, word, "unknown command (nearest: %s)", nearest);
+    else
+        config_problem(reading, word, "unknown command");
+}
+
+static void flags_take_word(struct config_reading *reading, const struct config_flags *given, bool of_run,
+                            const char *word)
 {
     struct config_one_shot *one_shot = &reading->config->one_shot;
-    if (!of_run || one_shot->scenario)
+    if (word == given->command)
+        flags_report_command(reading, word);
+    else if (!of_run && strcmp(word, "run") == 0)
+        config_problem(reading, word, "has to be the first argument");
+    else if (!of_run || one_shot->scenario)
         config_problem(reading, word, "unexpected argument");
     else
         one_shot->scenario = word;
@@ -121,7 +155,9 @@ static void flags_take(struct config_reading *reading, struct config_flags *give
     else if (index == FLAG_SET)
         one_shot->settings[one_shot->setting_count++] = value;
     given->values[index] = value;
-    if (flags[index].action != CONFIG_RUN)
+    if (flags[index].action == CONFIG_HELP && of_run)
+        given->action = CONFIG_HELP_ON_RUN;
+    else if (flags[index].action != CONFIG_RUN)
         given->action = flags[index].action;
 }
 
@@ -142,7 +178,7 @@ static void flags_read_words(struct config_reading *reading, int argc, char **ar
         if (result == -1)
             break;
         if (result == 1)
-            flags_take_word(reading, of_run, optarg);
+            flags_take_word(reading, given, of_run, optarg);
         else if (result == ':')
             config_problem(reading, argv[next], "needs a value");
         else if (result != 0)
@@ -151,7 +187,7 @@ static void flags_read_words(struct config_reading *reading, int argc, char **ar
             flags_take(reading, given, (size_t)index, flags[index].argument ? optarg : "", of_run);
     }
     for (int i = optind; i < argc; i++)
-        flags_take_word(reading, of_run, argv[i]);
+        flags_take_word(reading, given, of_run, argv[i]);
 }
 
 void config_flags_read(struct config_reading *reading, int argc, char **argv, struct config_flags *given)
@@ -159,10 +195,13 @@ void config_flags_read(struct config_reading *reading, int argc, char **argv, st
     bool of_run = argc > 1 && strcmp(argv[1], "run") == 0;
     *given =
         (struct config_flags){.action = of_run ? CONFIG_ONE_SHOT : CONFIG_RUN, .name_source = "node.name"};
+    if (argc > 1 && !of_run && *argv[1] != '-')
+        given->command = argv[1];
     flags_read_words(reading, argc - of_run, argv + of_run, given, of_run);
     flags_finish(reading, given);
     if (given->action == CONFIG_ONE_SHOT)
         flags_finish_run(reading, given);
+    given->is_wrong = reading->problem_count > 0;
 }
 
 void config_flags_apply(struct config_reading *reading, const struct config_flags *given)

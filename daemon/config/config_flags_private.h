@@ -27,7 +27,9 @@ struct config_flags {
         *values[CONFIG_FLAGS_MOST]; /* by position; "" for a flag without argument, NULL when not given */
     const char *file;               /* to read or to check, or NULL */
     const char *name_source;        /* the flag or key that the node's name is from */
+    const char *command;            /* a first word that is none that there is, or NULL */
     bool has_name;                  /* it is from a flag */
+    bool is_wrong;                  /* a problem of the command line was told of */
     enum config_action action;
 };
 

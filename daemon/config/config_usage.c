@@ -45,11 +45,7 @@ void config_usage(FILE *output)
           "flags (they override the file):\n",
           output);
     config_flags_usage(output, false);
-    fputs(
-        "\nflags of run, which runs the scenario FILE once and ends with status 0 when all was met, 1 when\n"
-        "something was missed or has failed, 2 when it could not be run:\n",
-        output);
-    config_flags_usage(output, true);
+    fputs("\nrun runs one scenario, without a daemon: harnessd run --help\n", output);
     fputs("\nkeys of the configuration file (JSON; a key that begins with // is a comment). SIGHUP has it "
           "read\n"
           "again; those that need a restart keep their values until then:\n",
@@ -60,4 +56,23 @@ void config_usage(FILE *output)
     for (size_t i = 0; i < ARRAY_LENGTH(variables); i++)
         fprintf(output, "  %-26s %s\n", variables[i].name, variables[i].help);
     fputs("\nThe cookie never comes from the command line.\n", output);
+}
+
+void config_usage_of_run(FILE *output)
+{
+    fputs("usage: harnessd run FILE --connect NODE [flags]\n\n"
+          "Runs the scenario of the JSON file FILE once, without a daemon, and prints what came of it. Ends\n"
+          "with status 0 when all was met, 1 when something was missed or has failed, 2 when it could not\n"
+          "be run.\n\n"
+          "flags:\n",
+          output);
+    config_flags_usage(output, true);
+    fputs(
+        "\nThe cookie comes from --cookie-file, from " COOKIE_VARIABLE ", or from ~/.erlang.cookie, and\n"
+        "never from the command line. Limits and access are those of --config, if it is given.\n\n"
+        "examples:\n"
+        "  harnessd run smoke.json --connect app@127.0.0.1\n"
+        "  harnessd run smoke.json --connect app@127.0.0.1 --set load.duration_ms=5000 --junit report.xml\n\n"
+        "harnessd --help has the keys of the configuration.\n",
+        output);
 }

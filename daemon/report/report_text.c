@@ -60,24 +60,59 @@ static void report_text_add_share(struct text_table *table, uint64_t errors, uin
     text_table_add(table, "%s%s%s", text_count(&count, errors), share, drops);
 }
 
+/* Of what was measured in whole milliseconds. */
+static const char *report_text_ms(struct text_number *number, uint64_t ms)
+{
+    return ms ? text_duration(number, ms * 1000) : "less than 1 ms";
+}
+
+/* 12,345 by 8 threads in 2.00 s, 6,173/s. The operations of an open load are nobody's: its threads are the
+ * room that it has for those at once. Too short a time has no rate. */
+static void report_text_add_operations(struct text_table *table, struct term metrics, uint64_t operations)
+{
+    struct text_number count, threads, per_second, duration;
+    struct term load = report_view_get(metrics, "load");
+    uint64_t thread_count = report_view_count(metrics, "thread_count", 0);
+    uint64_t ms = report_view_count(metrics, "duration_ms", 0);
+    char by[60] = "", rate[60] = "";
+    if (!load.data || !term_is_atom(load, "open"))
+        snprintf(by, sizeof(by), " by %s thread%s", text_count(&threads, thread_count),
+                 thread_count == 1 ? "" : "s");
+    if (ms)
+        snprintf(rate, sizeof(rate), ", %s/s",
+                 text_rate(&per_second, (double)operations * 1000 / (double)ms));
+    text_table_add(table, "operations");
+    text_table_add(table, "%s%s in %s%s", text_count(&count, operations), by, report_text_ms(&duration, ms),
+                   rate);
+}
+
+/* Sleeps count as operations, of which they may well be the most, and so does what is sent without waiting
+ * for an answer; none of these has a response time. */
+static void report_text_add_unanswered(struct text_table *table, struct term latency, uint64_t operations)
+{
+    struct text_number number;
+    struct term overall = report_view_get(latency, "overall");
+    uint64_t answered = report_view_count(overall, "count", operations);
+    if (answered >= operations)
+        return;
+    text_table_add(table, "%s", "");
+    text_table_add(table, "%s of them without an answer to wait for ($sleep, $cast, $send)",
+                   text_count(&number, operations - answered));
+}
+
 static void report_text_add_metrics(struct text_table *table, const struct report_view *view)
 {
     struct term metrics = view->keys[REPORT_METRICS];
-    struct text_number count, threads, rate, load, all;
+    struct text_number all;
     uint64_t operations = report_view_count(metrics, "total_operations", 0);
-    uint64_t ms = report_view_count(metrics, "duration_ms", 0);
-    uint64_t overall = report_view_count(metrics, "overall_duration_ms", 0);
     if (!metrics.data)
         return;
-    text_table_add(table, "operations");
-    text_table_add(table, "%s by %s threads in %s, %s/s", text_count(&count, operations),
-                   text_count(&threads, report_view_count(metrics, "thread_count", 0)),
-                   text_duration(&load, ms * 1000),
-                   text_rate(&rate, ms ? (double)operations * 1000 / (double)ms : 0));
+    report_text_add_operations(table, metrics, operations);
+    report_text_add_unanswered(table, view->keys[REPORT_LATENCY], operations);
     report_text_add_share(table, report_view_count(metrics, "operation_errors", 0), operations,
                           report_view_count(metrics, "dropped", 0));
     text_table_add(table, "time in all");
-    text_table_add(table, "%s", text_duration(&all, overall * 1000));
+    text_table_add(table, "%s", report_text_ms(&all, report_view_count(metrics, "overall_duration_ms", 0)));
 }
 
 /* Of one target, or the longest of several. */

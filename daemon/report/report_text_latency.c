@@ -94,7 +94,16 @@ void report_text_latency(const struct report_view *view, struct buffer *text)
 /* --- The course of the load --- */
 
 #define ROWS 20
-#define MARKS_BYTES 200
+#define MARKS 64 /* that differ: kinds of faults, each injected, undone or left */
+#define MARK_BYTES 100
+#define MARKS_INDENT 10
+
+/* What has happened in an interval, such as that a fault was injected, and how often. */
+struct mark {
+    struct term fault;
+    struct term event;
+    size_t count;
+};
 
 /* Some intervals together. */
 struct course {
@@ -105,7 +114,8 @@ struct course {
     uint64_t p99_us; /* the worst; 0: none */
     uint64_t in_flight;
     uint64_t mailbox;
-    char marks[MARKS_BYTES];
+    struct mark marks[MARKS];
+    size_t mark_count;
 };
 
 static uint64_t text_latency_sum_of(struct term counts)
@@ -122,21 +132,87 @@ static uint64_t text_latency_sum_of(struct term counts)
     return sum;
 }
 
-/* suspend injected, suspend undone */
+static void text_latency_add_mark(struct course *course, struct term fault, struct term event)
+{
+    size_t i = 0;
+    while (i < course->mark_count &&
+           !(term_same(course->marks[i].fault, fault) && term_same(course->marks[i].event, event)))
+        i++;
+    if (i == MARKS)
+        return;
+    if (i == course->mark_count)
+        course->marks[course->mark_count++] = (struct mark){.fault = fault, .event = event};
+    course->marks[i].count++;
+}
+
 static void text_latency_add_marks(struct course *course, struct term marks)
 {
     struct term_list list;
     struct term mark;
-    char fault[TERM_ATOM_BYTES + 1], event[TERM_ATOM_BYTES + 1];
     if (!marks.data || !term_list_start(&list, marks))
         return;
     while (term_list_next(&list, &mark)) {
-        struct term name = report_view_get(mark, "fault"), what = report_view_get(mark, "event");
-        size_t used = strlen(course->marks);
-        if (name.data && what.data && term_read_atom(name, fault) && term_read_atom(what, event))
-            snprintf(course->marks + used, sizeof(course->marks) - used, "%s%.60s %.20s", used ? ", " : "",
-                     fault, event);
+        struct term fault = report_view_get(mark, "fault"), event = report_view_get(mark, "event");
+        if (fault.data && event.data && term_type(fault) == TERM_ATOM && term_type(event) == TERM_ATOM)
+            text_latency_add_mark(course, fault, event);
     }
+}
+
+/* suspend injected, or kill_children injected (3) */
+static size_t text_latency_print_mark(const struct mark *mark, char text[MARK_BYTES])
+{
+    char fault[32], event[32], count[24] = "";
+    if (mark->count > 1)
+        snprintf(count, sizeof(count), " (%zu)", mark->count);
+    snprintf(text, MARK_BYTES, "%s %s%s", term_text(mark->fault, fault, sizeof(fault)),
+             term_text(mark->event, event, sizeof(event)), count);
+    return strlen(text);
+}
+
+/* Behind the line of its interval, of which `used` columns are taken, if they all have room there, else on
+ * lines below it. */
+static void text_latency_write_marks(const struct course *course, size_t used, struct buffer *text)
+{
+    char mark[MARK_BYTES];
+    size_t all = used;
+    for (size_t i = 0; i < course->mark_count; i++)
+        all += 2 + text_latency_print_mark(&course->marks[i], mark);
+    bool is_behind = all <= TEXT_WIDTH;
+    size_t column = 0;
+    for (size_t i = 0; i < course->mark_count; i++) {
+        const char *comma = i + 1 < course->mark_count ? "," : "";
+        size_t size = text_latency_print_mark(&course->marks[i], mark) + strlen(comma);
+        if (!is_behind && (i == 0 || column + 1 + size > TEXT_WIDTH)) {
+            buffer_print(text, "\n%*s", MARKS_INDENT, "");
+            column = MARKS_INDENT;
+        } else {
+            buffer_print(text, i ? " " : "  ");
+            column++;
+        }
+        buffer_print(text, "%s%s", mark, comma);
+        column += size;
+    }
+    buffer_print(text, "\n");
+}
+
+/* The lines of a table of the courses, each with its marks. */
+static void text_latency_write_marked(const struct course *courses, const struct text_table *table,
+                                      struct buffer *text)
+{
+    struct buffer lines = {0};
+    text_table_write(table, REPORT_TEXT_INDENT, &lines);
+    buffer_append(&lines, "", 1);
+    size_t index = 0;
+    for (const char *line = (const char *)buffer_bytes(&lines); *line; index++) {
+        size_t size = strcspn(line, "\n");
+        buffer_append(text, line, size);
+        if (index)
+            text_latency_write_marks(&courses[index - 1], size, text);
+        else
+            buffer_print(text, "\n");
+        line += size + 1;
+    }
+    buffer_free(&lines);
 }
 
 static uint64_t text_latency_greater(uint64_t a, uint64_t b)
@@ -172,7 +248,6 @@ static void text_latency_write_courses(const struct course *courses, size_t coun
         {.title = "p99", .right = true},
         {.title = "in flight", .right = true},
         {.title = "mailbox", .right = true},
-        {.title = "", .flexible = true},
     };
     enum { WIDTH = 20 };
     struct text_table table;
@@ -192,9 +267,8 @@ static void text_latency_write_courses(const struct course *courses, size_t coun
         text_table_add(&table, "%s", course->p99_us ? text_duration(&number, course->p99_us) : "-");
         text_table_add(&table, "%s", text_count(&number, course->in_flight));
         text_table_add(&table, "%s", text_count(&number, course->mailbox));
-        text_table_add(&table, "%s", course->marks);
     }
-    text_table_write(&table, REPORT_TEXT_INDENT, text);
+    text_latency_write_marked(courses, &table, text);
     text_table_free(&table);
 }
 

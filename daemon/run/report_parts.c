@@ -13,7 +13,11 @@ static uint64_t parts_load_end_ns(const struct run *run)
 
 static void parts_write_metrics(struct run *run, struct term_builder *builder)
 {
-    term_build_map(builder, 9);
+    static const char *const loads[] = {
+        [LOAD_SCRIPTS] = "scripts", [LOAD_CLOSED] = "closed", [LOAD_OPEN] = "open"};
+    term_build_map(builder, 10);
+    term_build_key(builder, "load");
+    term_build_atom(builder, loads[run->scenario->load.model]);
     term_build_key_unsigned(builder, "duration_ms",
                             (parts_load_end_ns(run) - run_record(run)->started_ns) / CLOCK_NS_PER_MS);
     term_build_key_unsigned(builder, "total_operations", run_record(run)->operations);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/nearest.h"
 #include "library_private.h"
 #include "run/heal_all.h"
 #include "suite_private.h"
@@ -311,6 +312,33 @@ const struct api_function *api_functions(size_t *count)
     return functions;
 }
 
+const struct api_function *api_nearest_function(struct term name)
+{
+    const char *names[ARRAY_LENGTH(functions)];
+    char word[TERM_ATOM_BYTES + 1];
+    for (size_t i = 0; i < ARRAY_LENGTH(functions); i++)
+        names[i] = functions[i].name;
+    if (!term_read_atom(name, word))
+        return NULL;
+    const char *nearest = nearest_word(word, strlen(word), names, ARRAY_LENGTH(names));
+    for (size_t i = 0; nearest && i < ARRAY_LENGTH(functions); i++)
+        if (functions[i].usage && strcmp(functions[i].name, nearest) == 0)
+            return &functions[i];
+    return NULL;
+}
+
+/* What is answered is what OTP would, which has no room for advice. */
+static void api_log_unknown(const struct request *request)
+{
+    const struct api_function *nearest = api_nearest_function(request->function);
+    char name[TERM_ATOM_BYTES + 1] = "";
+    if (!term_read_atom(request->function, name))
+        return;
+    log_info("unknown function called", log_string("requester", request->peer), log_string("function", name),
+             log_integer("arity", (int64_t)request->arity),
+             log_string("nearest", nearest ? nearest->usage : NULL));
+}
+
 /* GenServer calls name no module. */
 static bool api_is_our_module(struct term module)
 {
@@ -322,12 +350,15 @@ void api_serve(void *owner, struct request *request)
 {
     struct api *api = owner;
     api->requests++;
-    for (size_t i = 0; api_is_our_module(request->module) && i < ARRAY_LENGTH(functions); i++) {
+    bool is_ours = api_is_our_module(request->module);
+    for (size_t i = 0; is_ours && i < ARRAY_LENGTH(functions); i++) {
         if (functions[i].arity == request->arity && term_is_atom(request->function, functions[i].name)) {
             functions[i].serve(api, request);
             return;
         }
     }
+    if (is_ours)
+        api_log_unknown(request);
     request_undefined(request);
 }
 

@@ -1,14 +1,17 @@
 /* Help as text for a shell, in Elixir's notation: of functions, of what scenarios are made of, and of faults.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "api_private.h"
+#include "base/nearest.h"
 #include "scenario/fault_kinds.h"
 #include "scenario/scenario_term.h"
 #include "term/term_notation.h"
 #include "term/term_read.h"
 
 #define WIDTH 100
+#define TOPICS_MOST 128
 
 static void api_help_append(struct buffer *text, const char *words)
 {
@@ -164,27 +167,64 @@ void serve_help(struct api *api, struct request *request)
     api_help_answer(request, &text);
 }
 
-void serve_help_on(struct api *api, struct request *request)
+/* The names of all topics. */
+static size_t api_help_list_topics(const char *names[TOPICS_MOST])
 {
-    (void)api;
-    struct buffer text = {0};
-    struct term topic = request->arguments[0];
+    size_t count, used = 0;
+    const struct api_function *functions = api_functions(&count);
+    for (size_t i = 0; i < count; i++)
+        if (functions[i].usage)
+            names[used++] = functions[i].name;
+    const struct help_table *const *tables = scenario_tables(&count);
+    for (size_t i = 0; i < count; i++)
+        names[used++] = tables[i]->name;
+    const struct fault_kind *kinds = fault_kinds(&count);
+    for (size_t i = 0; i < count; i++)
+        names[used++] = kinds[i].name;
+    names[used++] = "faults";
+    names[used++] = "expectations";
+    assert(used <= TOPICS_MOST);
+    return used;
+}
+
+static void api_help_append_nearest(struct buffer *text, struct term topic)
+{
+    const char *names[TOPICS_MOST];
+    char name[TERM_ATOM_BYTES + 1];
+    const char *nearest = NULL;
+    if (term_read_atom(topic, name))
+        nearest = nearest_word(name, strlen(name), names, api_help_list_topics(names));
+    api_help_append(text, "There is no such topic; ");
+    if (nearest)
+        buffer_print(text, "did you mean %s? ", nearest);
+    api_help_append(text, "help() lists those that there are.\n");
+}
+
+void api_help_write_on(struct term topic, struct buffer *text)
+{
     size_t count;
     const struct api_function *functions = api_functions(&count);
     for (size_t i = 0; i < count; i++)
         if (functions[i].usage && term_is_atom(topic, functions[i].name))
-            api_help_append_function(&text, &functions[i]);
+            api_help_append_function(text, &functions[i]);
     const struct help_table *const *tables = scenario_tables(&count);
     bool is_run = term_is_atom(topic, "run");
     for (size_t i = 0; i < count; i++)
         if (term_is_atom(topic, tables[i]->name) || (is_run && i == 0))
-            api_help_append_table(&text, tables[i]);
+            api_help_append_table(text, tables[i]);
     if (is_run)
-        api_help_append_topics(&text);
+        api_help_append_topics(text);
     if (term_is_atom(topic, "expectations"))
-        api_help_append_expectations(&text);
-    api_help_append_faults(&text, term_is_atom(topic, "faults") ? NULL : &topic);
-    if (!text.size)
-        api_help_append(&text, "There is no such topic; help() lists those that there are.\n");
+        api_help_append_expectations(text);
+    api_help_append_faults(text, term_is_atom(topic, "faults") ? NULL : &topic);
+    if (!text->size)
+        api_help_append_nearest(text, topic);
+}
+
+void serve_help_on(struct api *api, struct request *request)
+{
+    (void)api;
+    struct buffer text = {0};
+    api_help_write_on(request->arguments[0], &text);
     api_help_answer(request, &text);
 }

@@ -29,6 +29,9 @@ struct api_function {
 /* The table. */
 const struct api_function *api_functions(size_t *count);
 
+/* The function whose name is nearest to an atom, or has just another arity; NULL when none is near. */
+const struct api_function *api_nearest_function(struct term name);
+
 /* --- api_answers.c: what answers have in common --- */
 
 /* {error, Atom}, {error, {Kind, Atom}}, {error, {Kind, Text}}, and {error, {badarg, Text}} for an argument
@@ -92,6 +95,9 @@ void serve_unsubscribe(struct api *api, struct request *request);
 
 void serve_help(struct api *api, struct request *request);
 void serve_help_on(struct api *api, struct request *request);
+
+/* Appends what there is to say about a topic, or that it is none and which it is near to. */
+void api_help_write_on(struct term topic, struct buffer *text);
 
 /* --- api_show.c --- */
 

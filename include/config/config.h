@@ -112,7 +112,15 @@ struct config {
     uint64_t shutdown_ms;
 };
 
-enum config_action { CONFIG_RUN, CONFIG_ONE_SHOT, CONFIG_CHECK, CONFIG_HELP, CONFIG_VERSION, CONFIG_INVALID };
+enum config_action {
+    CONFIG_RUN,
+    CONFIG_ONE_SHOT,
+    CONFIG_CHECK,
+    CONFIG_HELP,
+    CONFIG_HELP_ON_RUN,
+    CONFIG_VERSION,
+    CONFIG_INVALID
+};
 
 /* Reads flags, then the file they name, then the cookie. Problems go to `problems`, one line each, with the
  * JSON path or the flag: `node.port: 70000 is not in 0 to 65535`; all of them, not only the first. On
@@ -120,7 +128,8 @@ enum config_action { CONFIG_RUN, CONFIG_ONE_SHOT, CONFIG_CHECK, CONFIG_HELP, CON
 MUST_CHECK enum config_action config_load(int argc, char **argv, struct config *config, FILE *problems);
 void config_free(struct config *config);
 
-/* The text of --help. */
+/* The text of --help, and of `run --help`, which fits a screen. */
 void config_usage(FILE *output);
+void config_usage_of_run(FILE *output);
 
 #endif

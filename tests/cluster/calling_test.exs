@@ -197,6 +197,8 @@ defmodule CallingTest do
       assert {:error, {:undef, {:nope, 0}}} = GenServer.call(server, {:nope})
       assert {:error, {:undef, {:nope, 2}}} = GenServer.call(server, {:nope, 1, 2})
       assert {:error, {:undef, {:run, 3}}} = GenServer.call(server, {:run, 1, 2, 3})
+      assert {:error, {:undef, {:strat, 1}}} = GenServer.call(server, {:strat, %{}})
+      Harness.wait_for_log(harness, ~r/unknown function called .*function=strat arity=1 nearest="start\(/)
     end
 
     test "a request that is no request is answered or refused, and harms nobody", %{harness: harness} do

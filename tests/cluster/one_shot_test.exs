@@ -30,7 +30,7 @@ defmodule OneShotTest do
   test "runs a file against a node, prints a report and leaves nothing behind", %{peer: peer} do
     assert {0, output, ""} = Once.run(Once.file(smoke()), peer.node)
     assert output =~ ~r/^Run \d+: completed$/m
-    assert output =~ ~r/^  operations +2 by 1 threads/m
+    assert output =~ ~r/^  operations +2 by 1 thread /m
     assert output =~ ~r/^  met +max_error_rate +0 +0$/m
     for line <- String.split(output, "\n"), do: assert(String.length(line) <= 100)
     Wait.until("the end of the connection", fn -> hidden_nodes(peer) == [] end)
@@ -190,6 +190,7 @@ defmodule OneShotTest do
       assert errors =~ "--json: is for harnessd run FILE"
       assert {help, 0} = program.(["run", "--help"])
       for flag <- ~w(--connect --set --json --junit), do: assert(help =~ flag)
+      refute help =~ "limits."
     end
   end
 
@@ -206,7 +207,7 @@ defmodule OneShotTest do
     ]
 
     assert {0, output, ""} = Once.run(file, peer.node, arguments)
-    assert output =~ ~r/operations +1 by 1 threads/
+    assert output =~ ~r/operations +1 by 1 thread /
     assert output =~ ~r/seed +5$/m
     assert {2, "", errors} = Once.run(file, peer.node, ["--set", "timeout_ms=0"])
     assert errors =~ "timeout_ms: must be in"

@@ -31,7 +31,7 @@ defmodule ShowTest do
     assert {:ok, report} = Runs.await(harness, id)
     text = show(harness, id)
     assert text =~ ~r/^Run #{id}: completed$/m
-    assert text =~ ~r/^  operations +200 by 1,000 threads in /m
+    assert text =~ ~r/^  operations +200 in [\d.]+ m?s, [\d.]+\/s$/m
     assert text =~ ~r/^  metadata +team: <<"core">>$/m
     assert text =~ ~r/^  met +max_p99_us +[\d,]+ +900,000$/m
     assert text =~ ~r/^  all +200 .*(us|ms)$/m
@@ -69,7 +69,7 @@ defmodule ShowTest do
     from = Runs.await_held(:held)
     text = show(harness, id)
     assert text =~ "Run #{id}: under way\n"
-    assert text =~ ~r/^  operations +0 by 1 threads/m
+    assert text =~ ~r/^  operations +0 by 1 thread in /m
     Runs.release(from)
     assert {:ok, _} = Runs.await(harness, id)
     assert show(harness, id) =~ "Run #{id}: completed"

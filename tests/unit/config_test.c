@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 #include "config/config_key.h"
+#include "config_flags_private.h"
 #include "cookie_private.h"
 #include "dist/node_name.h"
 
@@ -220,6 +221,8 @@ static void test_actions(void **state)
     static const char text[] = "{\"node\": {\"name\": \"a@b\"}}";
     assert_int_equal(LOAD("--help"), CONFIG_HELP);
     unload();
+    assert_int_equal(LOAD("run", "--help"), CONFIG_HELP_ON_RUN);
+    unload();
     assert_int_equal(LOAD("--version"), CONFIG_VERSION);
     unload();
     unsetenv(COOKIE_VARIABLE); /* a check asks for no cookie that the file does not name */
@@ -236,15 +239,17 @@ static void test_actions(void **state)
 
 #define FLAGS(...) ((const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
 
+#define TRY "try harnessd --help\n"
+
 static void test_flag_problems(void **state)
 {
     (void)state;
-    expect_flag_problems(FLAGS(), "node.name: required (or --name, --sname)\n");
+    expect_flag_problems(FLAGS(), "node.name: required (or --name, --sname)\n" TRY);
     expect_flag_problems(FLAGS("--sname", "a@b", "--prot", "1"),
-                         "--prot: unknown flag (nearest: --port)\n1: unexpected argument\n");
-    expect_flag_problems(FLAGS("--sname", "a@b", "--colour"), "--colour: unknown flag\n");
-    expect_flag_problems(FLAGS("-x", "--sname", "a@b"), "-x: unknown flag\n");
-    expect_flag_problems(FLAGS("--sname", "a@b", "--port"), "--port: needs a value\n");
+                         "--prot: unknown flag (nearest: --port)\n1: unexpected argument\n" TRY);
+    expect_flag_problems(FLAGS("--sname", "a@b", "--colour"), "--colour: unknown flag\n" TRY);
+    expect_flag_problems(FLAGS("-x", "--sname", "a@b"), "-x: unknown flag\n" TRY);
+    expect_flag_problems(FLAGS("--sname", "a@b", "--port"), "--port: needs a value\n" TRY);
     expect_flag_problems(FLAGS("--sname", "a@b", "--port", "70000"), "--port: 70000 is not in 0 to 65535\n");
     expect_flag_problems(FLAGS("--sname", "a@b", "--port", "1x"), "--port: is not an integer\n");
     expect_flag_problems(FLAGS("--sname", "a@b", "--port", ""), "--port: is not an integer\n");
@@ -253,13 +258,34 @@ static void test_flag_problems(void **state)
     expect_flag_problems(FLAGS("--sname", "a@b", "--log-level", "inf"),
                          "--log-level: inf is not one of debug, info, warning, error (nearest: info)\n");
     expect_flag_problems(FLAGS("--sname", "a@b", "--name", "a@b.c"),
-                         "--sname: cannot be given together with --name\n");
+                         "--sname: cannot be given together with --name\n" TRY);
+}
+
+static void test_commands(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *word, *problem;
+    } rows[] = {
+        {"rnu", "rnu: unknown command (nearest: run)\n" TRY},
+        {"RUN", "RUN: unknown command (nearest: run)\n" TRY},
+        {"help", "help: unknown command (nearest: --help)\n" TRY},
+        {"check-config", "check-config: unknown command (nearest: --check-config)\n" TRY},
+        {"start", "start: unknown command\n" TRY},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        expect_flag_problems(FLAGS(rows[i].word, "--sname", "a@b"), rows[i].problem);
+    expect_flag_problems(FLAGS("--sname", "a@b", "run"), "run: has to be the first argument\n" TRY);
+    expect_flag_problems(FLAGS("run", "a.json", "b.json", "--connect", "a@b"),
+                         "b.json: unexpected argument\ntry harnessd run --help\n");
 }
 
 static void test_bad_flags_win_over_help(void **state)
 {
     (void)state;
-    expect_flag_problems(FLAGS("--help", "--nonsense"), "--nonsense: unknown flag\n");
+    expect_flag_problems(FLAGS("run", "--help", "--nonsense"),
+                         "--nonsense: unknown flag\ntry harnessd run --help\n");
+    expect_flag_problems(FLAGS("--help", "--nonsense"), "--nonsense: unknown flag\n" TRY);
 }
 
 static void test_file_problems(void **state)
@@ -608,6 +634,27 @@ static void test_usage_names_every_key(void **state)
     free(text);
 }
 
+/* It is about run alone, and all that run takes is there. */
+static void test_usage_of_run(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t size = 0, count, lines = 0;
+    FILE *output = open_memstream(&text, &size);
+    config_usage_of_run(output);
+    fclose(output);
+    const struct config_flag *flags = config_flags(&count);
+    for (size_t i = 0; i < count; i++) {
+        char line[32];
+        snprintf(line, sizeof(line), "\n  --%s", flags[i].name);
+        assert_int_equal(strstr(text, line) != NULL, flags[i].whom != FOR_DAEMON);
+    }
+    for (const char *c = text; *c; c++)
+        lines += *c == '\n';
+    assert_in_range(lines, 10, 40);
+    free(text);
+}
+
 #define TEST(function) cmocka_unit_test_setup(function, set_environment)
 
 int main(void)
@@ -618,6 +665,7 @@ int main(void)
         TEST(test_flags_override_file),
         TEST(test_actions),
         TEST(test_flag_problems),
+        TEST(test_commands),
         TEST(test_bad_flags_win_over_help),
         TEST(test_file_problems),
         TEST(test_peer_problems),
@@ -631,6 +679,7 @@ int main(void)
         TEST(test_example_has_every_key),
         TEST(test_example_has_nothing_else),
         TEST(test_usage_names_every_key),
+        TEST(test_usage_of_run),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }

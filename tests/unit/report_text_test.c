@@ -88,6 +88,7 @@ static void test_completed(void **state)
     (void)state;
     const char *shown = show("{ok, " REPORT "}", NULL);
     EXPECT_LINES(shown, "Run 42: completed\n", "  operations   12,345 by 8 threads in 2.00 s, 6,173/s\n",
+                 "               345 of them without an answer to wait for ($sleep, $cast, $send)\n",
                  "  errors       617 (5 %), and 3 arrivals dropped\n", "  time in all  2.50 s\n",
                  "  mailbox      1,234 at most, 1 at the end\n",
                  "  hooks' node  memory grew by 2,048 bytes, 99 reductions of the session\n",
@@ -141,11 +142,37 @@ static void test_forms(void **state)
              "injections => 7, healed => 5, metadata => [], mailbox => x, seed => y}",
              NULL),
         "Run: report\n"
-        "  operations   0 by 0 threads in 0 us, 0.0/s\n"
+        "  operations   0 by 0 threads in less than 1 ms\n"
         "  errors       0\n"
-        "  time in all  0 us\n"
+        "  time in all  less than 1 ms\n"
         "  mailbox      0 at most, 0 at the end\n"
         "  seed         0\n");
+}
+
+/* Who has done it, and how fast. */
+static void test_operations(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *metrics, *line;
+    } rows[] = {
+        {"load => open, thread_count => 1000, total_operations => 500, duration_ms => 1000",
+         "  operations   500 in 1.00 s, 500.0/s\n"},
+        {"load => closed, thread_count => 1000, total_operations => 500, duration_ms => 1000",
+         "  operations   500 by 1,000 threads in 1.00 s, 500.0/s\n"},
+        {"load => scripts, thread_count => 1, total_operations => 2, duration_ms => 0",
+         "  operations   2 by 1 thread in less than 1 ms\n"},
+        {"load => open, thread_count => 1000, total_operations => 0, duration_ms => 0",
+         "  operations   0 in less than 1 ms\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        char report[300];
+        snprintf(report, sizeof(report),
+                 "{ok, #{metrics => #{%s}, latency => #{overall => #{count => 500}}}}", rows[i].metrics);
+        const char *shown = show(report, NULL);
+        EXPECT_LINES(shown, rows[i].line);
+        assert_null(strstr(shown, "answer to wait for"));
+    }
 }
 
 static void test_outcomes(void **state)
@@ -234,6 +261,40 @@ static char *repeat(const char *head, const char *item, size_t count, const char
     return (char *)buffer_bytes(&text);
 }
 
+#define MARK(fault, event) "#{fault => " fault ", event => " event ", target => [a]}"
+
+/* Marks that have no room behind their interval are on lines of their own, and the same ones are counted. */
+static void test_marks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *marks, *lines;
+    } rows[] = {
+        {"[]", "4        0\n"},
+        {"[" MARK("suspend", "injected") "]", "4        0  suspend injected\n"},
+        {"[" MARK("flood", "injected") ", " MARK("suspend", "undone") "]",
+         "4        0\n          flood injected, suspend undone\n"},
+        {"[" MARK("crash", "injected") ", " MARK("crash", "injected") "]",
+         "4        0  crash injected (2)\n"},
+        {"[" MARK("garbage_collect", "injected") ", " MARK("kill_children", "injected") ", " MARK(
+             "kill_children", "undone") ", " MARK("kill_children", "injected") ", " MARK("disconnect",
+                                                                                         "undone") "]",
+         "4        0\n          garbage_collect injected, kill_children injected (2), kill_children undone,\n"
+         "          disconnect undone\n"},
+        {"[" MARK("'a\\012b'", "undone") "]", "4        0  'a\\nb' undone\n"},
+        {"[#{fault => 5, event => injected}, #{event => undone}, a, " MARK("flood", "undone") "]",
+         "4        0  flood undone\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        char report[2000];
+        snprintf(report, sizeof(report),
+                 "{ok, #{timeline => [" INTERVAL("0", "1", "#{}", "1", "[]") ", " INTERVAL("100", "1", "#{}",
+                                                                                           "1", "%s") "]}}",
+                 rows[i].marks);
+        EXPECT_LINES(show(report, NULL), rows[i].lines);
+    }
+}
+
 static void test_many(void **state)
 {
     (void)state;
@@ -269,10 +330,10 @@ static void test_long_reason(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_completed), cmocka_unit_test(test_forms),
-        cmocka_unit_test(test_outcomes),  cmocka_unit_test(test_partial),
-        cmocka_unit_test(test_dry_run),   cmocka_unit_test(test_not_undone),
-        cmocka_unit_test(test_many),      cmocka_unit_test(test_long_reason),
+        cmocka_unit_test(test_completed),   cmocka_unit_test(test_forms),   cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_outcomes),    cmocka_unit_test(test_partial), cmocka_unit_test(test_dry_run),
+        cmocka_unit_test(test_not_undone),  cmocka_unit_test(test_marks),   cmocka_unit_test(test_many),
+        cmocka_unit_test(test_long_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

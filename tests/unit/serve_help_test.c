@@ -41,6 +41,58 @@ static void test_functions_have_help(void **state)
     }
 }
 
+static struct term atom(struct term_builder *builder, const char *name)
+{
+    term_build_reset(builder);
+    term_build_atom(builder, name);
+    return term_built(builder);
+}
+
+static void test_nearest_functions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *called, *nearest;
+    } rows[] = {{"strat", "start"}, {"repotr", "report"}, {"heal", NULL},       {"healall", "heal_all"},
+                {"run", "run"},     {"await", "await"},   {"frobnicate", NULL}, {"", NULL}};
+    struct term_builder builder = {0};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        const struct api_function *nearest = api_nearest_function(atom(&builder, rows[i].called));
+        assert_int_equal(nearest != NULL, rows[i].nearest != NULL);
+        if (nearest) {
+            assert_string_equal(nearest->name, rows[i].nearest);
+            assert_non_null(nearest->usage);
+        }
+    }
+    term_build_reset(&builder);
+    term_build_integer(&builder, 5);
+    assert_null(api_nearest_function(term_built(&builder)));
+    term_build_free(&builder);
+}
+
+/* Functions, faults, and tables alike. */
+static void test_nearest_topics(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *topic, *text;
+    } rows[] = {
+        {"strat", "There is no such topic; did you mean start? help() lists those that there are.\n"},
+        {"suspnd", "There is no such topic; did you mean suspend? help() lists those that there are.\n"},
+        {"lod", "There is no such topic; did you mean load? help() lists those that there are.\n"},
+        {"fault", "There is no such topic; did you mean faults? help() lists those that there are.\n"},
+        {"nonsense", "There is no such topic; help() lists those that there are.\n"}};
+    struct term_builder builder = {0};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct buffer text = {0};
+        api_help_write_on(atom(&builder, rows[i].topic), &text);
+        buffer_append(&text, "", 1);
+        assert_string_equal((const char *)buffer_bytes(&text), rows[i].text);
+        buffer_free(&text);
+    }
+    term_build_free(&builder);
+}
+
 static void test_metrics_have_help(void **state)
 {
     (void)state;
@@ -59,6 +111,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_functions_have_help),
+        cmocka_unit_test(test_nearest_functions),
+        cmocka_unit_test(test_nearest_topics),
         cmocka_unit_test(test_metrics_have_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
