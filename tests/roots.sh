@@ -2,9 +2,9 @@
 # What the README promises of a fresh Debian, on fresh Debians: as root, with nothing installed but git, and what the
 # scripts install themselves.
 #
-#     sh tests/roots.sh           12 and 13: the demo, the unit tests and the package; 13: nodes of its OTP;
+#     sh tests/roots.sh           12 and 13: the quickstart, the demo, the unit tests and the package; 13: nodes of its OTP;
 #                                 sid: a build with its compiler, nodes of its OTP; so in tests/run.sh, too
-#     sh tests/roots.sh --full    12 and 13: the demo, and tests/run.sh with all its parts; before a release
+#     sh tests/roots.sh --full    12 and 13: the quickstart, the demo, and tests/run.sh with all its parts; before a release
 #
 # Each starts as debootstrap makes it (minbase and git) and has a clone of what is committed here. It has processes, mounts
 # and a terminal of its own, and the network of this machine, from which apt is configured to get packages as it is here.
@@ -231,14 +231,17 @@ fresh() {
 # What the README tells people to do first is done first.
 for release in "bookworm 12" "trixie 13"; do
     if [ $full = yes ]; then
-        take $release 2 || continue
+        take $release 3 || continue
+        fresh
+        check "$debian: the README's quickstart" here bash tests/roots/quickstart.sh
         fresh
         check "$debian: sh tests/demo.sh" here sh tests/demo.sh
         fresh
         check "$debian: sh tests/run.sh" here_with_all_parts sh tests/run.sh
     else
-        take $release 3 || continue
+        take $release 4 || continue
         fresh
+        check "$debian: the README's quickstart" here bash tests/roots/quickstart.sh
         check "$debian: sh tests/demo.sh" here sh tests/demo.sh
         check "$debian: sh tests/run.sh unit" here sh tests/run.sh unit
         check "$debian: sh tests/run.sh package" here sh tests/run.sh package

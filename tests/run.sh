@@ -2,8 +2,8 @@
 # Builds harnessd and runs its tests.
 #
 #     sh tests/run.sh                      everything
-#     sh tests/run.sh format               one part: format, walls, unit, coverage,
-#                                          package, cluster, soak, fuzz, roots or build
+#     sh tests/run.sh format               one part: format, walls, unit, coverage, package,
+#                                          examples, cluster, soak, fuzz, roots or build
 #     sh tests/run.sh cluster FILE[:LINE]  one file of tests/cluster, or the test at that line
 #
 # Environment:
@@ -14,7 +14,7 @@
 #     SOAK_SECONDS   how long the soak goes on (120)
 #
 # The last line is `N passed, N failed`: walls, unit tests (once, though they run in both builds), checks of the package,
-# cluster tests, fuzzers and checks on fresh Debians; a line before it says how many were skipped, if any were. The status
+# pages of examples, cluster tests, fuzzers and checks on fresh Debians; a line before it says how many were skipped, if any were. The status
 # is 0 if nothing failed, 1 if something did, 2 if it could not run.
 
 set -u
@@ -177,6 +177,14 @@ coverage() {
     run_counting sh tests/coverage.sh
 }
 
+# What the documents show, as it is printed there.
+examples() {
+    heading "examples"
+    ERL_EPMD_PORT=$(free_port)
+    export ERL_EPMD_PORT
+    run_counting elixir tests/examples/run.exs
+}
+
 # Of the release build: what a sanitizer takes for itself would be taken for growth.
 soak() {
     cluster_tests "$BUILD_ROOT/release/harnessd" soak.exs
@@ -260,6 +268,7 @@ all)
     build_asan
     unit_tests asan count
     coverage
+    examples
     cluster_tests "$daemon"
     soak
     fuzz
@@ -283,6 +292,10 @@ unit)
 coverage)
     coverage
     ;;
+examples)
+    build_release
+    examples
+    ;;
 package)
     package_tests
     ;;
@@ -301,7 +314,7 @@ roots)
     roots
     ;;
 *)
-    echo "usage: sh tests/run.sh [format|walls|unit|coverage|package|cluster [FILE[:LINE]]|soak|fuzz|roots|build]" >&2
+    echo "usage: sh tests/run.sh [format|walls|unit|coverage|package|examples|cluster [FILE[:LINE]]|soak|fuzz|roots|build]" >&2
     exit 2
     ;;
 esac

@@ -1,0 +1,40 @@
+# Runs what the documents show, as it is printed.
+#
+#     elixir tests/examples/run.exs [PAGE...]
+#
+# ERL_EPMD_PORT has to be a free port, and the daemon is build/release/harnessd, as the pages call it. Each page is worked
+# through in shells of its own, from its start; page.ex says what is done with which block, and by what marks something is
+# left out. A line for each page; what is not run is told with its reason. Writes "PASSED FAILED 0" to the file RESULT.
+
+folder = __DIR__
+support = for name <- ~w(epmd os_process wait), do: Path.join(folder, "../cluster/support/#{name}.ex")
+{:ok, _, _} = Kernel.ParallelCompiler.compile(support ++ Path.wildcard(Path.join(folder, "*.ex")))
+
+pages =
+  case System.argv() do
+    [] -> Enum.flat_map(~w(README.md *.md docs/*.md docs/*/*.md tests/README.md), &Path.wildcard/1) |> Enum.uniq()
+    pages -> pages
+  end
+
+home = Path.join(System.tmp_dir!(), "harnessd_examples_#{System.pid()}")
+File.mkdir_p!(home)
+cookie = Path.join(home, ".erlang.cookie")
+File.write!(cookie, Base.encode16(:crypto.strong_rand_bytes(20)))
+File.chmod!(cookie, 0o400)
+epmd = Epmd.start(Epmd.port(), Path.join(home, "epmd.log"))
+
+ExUnit.start(autorun: false, timeout: 600_000, seed: 0, max_failures: :infinity)
+pages = for path <- pages, page = Examples.Page.read(path), page.blocks != [], do: path
+Application.put_env(:ex_unit, :examples, pages: pages, home: home)
+Code.require_file(Path.join(folder, "pattern_test.exs"))
+Code.require_file(Path.join(folder, "pages_test.exs"))
+result = ExUnit.run()
+
+OsProcess.signal(epmd, "TERM")
+OsProcess.await_exit(epmd)
+File.rm_rf!(home)
+
+if file = System.get_env("RESULT"),
+  do: File.write!(file, "#{result.total - result.failures} #{result.failures} 0\n")
+
+System.halt(if result.failures == 0, do: 0, else: 1)
