@@ -7,7 +7,7 @@ defmodule Examples.Page do
     * `sh`, `elixir`, `erlang`: run, in the page's own shells
     * none, `json`, `xml`: what the block before it has put out, or the file that a mark names
     * `json` with the mark `configuration` or `scenario`: read by the program itself
-    * `text`: no more than shown
+    * `text`, `mermaid`: no more than shown
 
   A mark is a comment in a line of its own before the fence, or before a table:
 

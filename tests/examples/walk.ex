@@ -72,7 +72,7 @@ defmodule Examples.Walk do
     compare(count(walk, :compared), block)
   end
 
-  defp block(%{language: "text"}, walk), do: count(walk, :shown)
+  defp block(%{language: language}, walk) when language in ["text", "mermaid"], do: count(walk, :shown)
   defp block(block, walk), do: fail(walk, block, "nothing is known to do with `#{block.language}`")
 
   # --- Commands ---
@@ -88,10 +88,25 @@ defmodule Examples.Walk do
     |> Enum.reject(&(&1 == ""))
     |> Enum.reduce(walk, fn command, walk ->
       {walk, shell} = shell(walk, block, :sh)
-      {output, status} = Shell.run(shell, command)
+      {output, status} = run_command(shell, command)
       unless status == 0, do: fail(walk, block, "#{command}\nends with status #{status}:\n#{output}")
       %{walk | output: walk.output <> output}
     end)
+  end
+
+  # Three seconds are enough where nothing else goes on; here much may.
+  @started %{"build/app.log" => "the account is open", "build/harnessd.log" => "ready node="}
+
+  defp run_command(shell, command) do
+    logs = Regex.scan(~r/>(\S+) 2>&1 &$/, command, capture: :all_but_first) |> Enum.concat()
+    # What was started for another page has not been started for this one.
+    Enum.each(logs, &File.rm/1)
+    result = Shell.run(shell, command)
+
+    for log <- logs, text = @started[log],
+        do: Wait.until("#{log} to say #{text}", fn -> File.exists?(log) and File.read!(log) =~ text end, 60_000)
+
+    result
   end
 
   defp split_opener(line) do
@@ -160,7 +175,7 @@ defmodule Examples.Walk do
 
   defp with_node(walk, block) do
     {walk, shell} = shell(walk, block, :sh)
-    {_, 0} = Shell.run(shell, "elixir --name app@127.0.0.1 tests/demo.exs app >build/app.log 2>&1 & sleep 3")
+    {_, 0} = run_command(shell, "elixir --name app@127.0.0.1 tests/demo.exs app >build/app.log 2>&1 &")
     walk
   end
 
