@@ -123,7 +123,7 @@ static void json_chaos_convert_term(struct json_reader *reader, const json_t *va
         json_chaos_convert_kind(reader, value);
         return;
     }
-    problems_add(reader->problems, "invalid_action",
+    problems_add(reader->problems, PROBLEM_INVALID_ACTION,
                  "must have a kind, {\"kind\": \"suspend\", \"duration_ms\": 100}, or be scheduled, "
                  "{\"action\": ..., \"after_ms\": 500}");
     term_build_tuple(reader->builder, 2);

@@ -177,7 +177,7 @@ static void json_value_convert_atom(struct json_reader *reader, const char *text
     if (term_build_done(&atom, &term)) {
         term_build_term(reader->builder, term);
     } else {
-        problems_add(reader->problems, "out_of_range", "is too long for an atom");
+        problems_add(reader->problems, PROBLEM_OUT_OF_RANGE, "is too long for an atom");
         json_value_build_stand_in(reader);
     }
     term_build_free(&atom);
@@ -236,7 +236,7 @@ static void json_value_convert_text(struct json_reader *reader, const json_t *va
         json_value_build_stand_in(reader);
     if (!json_is_string(text)) {
         problems_enter_key(reader->problems, name);
-        problems_add(reader->problems, "wrong_type", "must be a text in %s",
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a text in %s",
                      language == LANGUAGE_ERLANG ? "Erlang" : "Elixir");
         problems_leave(reader->problems);
         return;
@@ -254,7 +254,7 @@ void json_convert_term(struct json_reader *reader, const json_t *value)
     } else if (json_is_array(value)) {
         json_convert_each(reader, value, json_convert_term);
     } else if (json_is_string(value) || json_is_object(value)) {
-        problems_add(reader->problems, "wrong_type",
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE,
                      "must be a term: {\"erlang\": \"...\"} or {\"elixir\": \"...\"}, a number, true, false, "
                      "null, or a list of terms");
         json_value_build_stand_in(reader);
@@ -270,7 +270,7 @@ void json_convert_name(struct json_reader *reader, const json_t *value)
     } else if (json_is_text(value)) {
         json_value_convert_text(reader, value, false);
     } else {
-        problems_add(reader->problems, "wrong_type",
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE,
                      "must be a name, a string, or {\"elixir\": \"My.Name\"}");
         json_value_build_stand_in(reader);
     }
@@ -285,7 +285,7 @@ static void json_value_convert_extra(struct json_reader *reader, const json_t *v
         return;
     }
     if (value)
-        problems_add(reader->problems, "wrong_type", "must be a list of terms");
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a list of terms");
     term_build_list(reader->builder, 0);
 }
 
@@ -310,7 +310,7 @@ void json_convert_hook(struct json_reader *reader, const json_t *value)
     } else if (json_object_get(value, "module") || json_object_get(value, "function")) {
         json_value_convert_function(reader, value);
     } else {
-        problems_add(reader->problems, "wrong_type",
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE,
                      "must be a hook: {\"erlang\": \"fun...\"}, {\"elixir\": \"fn...\"}, or "
                      "{\"module\": \"m\", \"function\": \"f\", \"extra_args\": []}");
         json_value_build_hook_stand_in(reader);
@@ -325,7 +325,7 @@ static void json_value_convert_node(struct json_reader *reader, const json_t *va
         json_value_convert_atom(reader, json_string_value(value));
         return;
     }
-    problems_add(reader->problems, "wrong_type", "must be the name of a node, a string");
+    problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be the name of a node, a string");
     term_build_atom(reader->builder, "text@text");
 }
 
@@ -386,7 +386,7 @@ static void json_value_convert_one_target(struct json_reader *reader, const json
         json_value_convert_form(reader, value, &target_forms[i]);
         return;
     }
-    problems_add(reader->problems, "invalid_target",
+    problems_add(reader->problems, PROBLEM_INVALID_TARGET,
                  "must be a name, {\"name\": name, \"node\": \"app@host\"}, {\"global\": term}, or "
                  "{\"via\": module, \"name\": term}");
     json_value_build_stand_in(reader);
@@ -426,7 +426,7 @@ void json_convert_operation(struct json_reader *reader, const json_t *value)
     if (only)
         problems_add_unknown(reader->problems, only, names, ARRAY_LENGTH(operations), "operations");
     else
-        problems_add(reader->problems, "invalid_operation",
+        problems_add(reader->problems, PROBLEM_INVALID_OPERATION,
                      "must have one of call, cast, custom, $send, $cast, $sleep, and nothing beside it");
 }
 
