@@ -1,4 +1,5 @@
-/* Writes the pages of the reference to a folder, or with --check says which of those there differ; with
+/* Writes the pages of the reference, or the tables in them, to a folder, or with --check says which of those
+ * there differ; with
  * --manual a page of the manual, from a template in man(7) that has lines such as
  *
  *     .\" insert configuration.md#keys
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "fill.h"
 #include "manual.h"
 #include "markdown.h"
 #include "pages.h"
@@ -30,17 +32,18 @@ static const struct page {
     {"metrics", "Metrics", "what Prometheus is told", page_metrics},
 };
 
-/* What is written by hand beside them. */
+/* What is written by hand beside them, some of it around tables. */
 static const struct written_page {
     const char *name;
     const char *title;
     const char *about;
+    bool has_tables;
 } written[] = {
-    {"report", "Reports", "what a run is answered with"},
-    {"errors", "Errors", "reasons why there is no report, problems, exit codes"},
-    {"http", "HTTP", "metrics, health and runs"},
-    {"files", "Files", "scenarios as files, where runs are kept, what is installed"},
-    {"supertester", "Supertester", "what is not the same as in that library"},
+    {"report", "Reports", "what a run is answered with", true},
+    {"errors", "Errors", "reasons why there is no report, problems, exit codes", true},
+    {"http", "HTTP", "metrics, health and runs", true},
+    {"files", "Files", "scenarios as files, where runs are kept, what is installed", false},
+    {"supertester", "Supertester", "what is not the same as in that library", false},
 };
 
 #define MARK "<!-- Written by harnessd-reference from the tables of the program; see CONTRIBUTING.md. -->\n\n"
@@ -60,7 +63,9 @@ static void write_contents(struct buffer *text)
     for (size_t i = 0; i < ARRAY_LENGTH(pages); i++)
         markdown_print(text, "- [%s](%s.md): %s\n", pages[i].title, pages[i].name, pages[i].about);
     markdown_append(text, "\n");
-    markdown_paragraph(text, "Beside these, not made from tables:");
+    markdown_paragraph(text,
+                       "Beside these, written by hand; the tables of names in them are made of the program's "
+                       "as well, or compared with what it makes:");
     for (size_t i = 0; i < ARRAY_LENGTH(written); i++)
         markdown_print(text, "- [%s](%s.md): %s\n", written[i].title, written[i].name, written[i].about);
     markdown_append(text, "\n");
@@ -110,23 +115,6 @@ static bool finish(const char *folder, const char *name, struct buffer *text, bo
     return done;
 }
 
-static int write_reference(const char *folder, bool check)
-{
-    struct buffer text = {0};
-    write_contents(&text);
-    bool done = finish(folder, "README", &text, check);
-    for (size_t i = 0; i < ARRAY_LENGTH(pages); i++) {
-        struct buffer page = {0};
-        write_page(&pages[i], &page);
-        done = finish(folder, pages[i].name, &page, check) && done;
-    }
-    return done ? 0 : 1;
-}
-
-/* --- The manual --- */
-
-#define INSERT ".\\\" insert "
-
 static bool read_text(const char *path, struct buffer *text)
 {
     char piece[4096];
@@ -142,6 +130,38 @@ static bool read_text(const char *path, struct buffer *text)
     buffer_append(text, "", 1);
     return is_read;
 }
+
+/* Of one that was written by hand the tables. */
+static bool finish_written(const char *folder, const char *name, bool check)
+{
+    struct buffer found = {0}, page = {0};
+    char *path = memory_format("%s/%s.md", folder, name);
+    bool is_good = read_text(path, &found) && fill(&page, (const char *)buffer_bytes(&found));
+    if (!is_good)
+        fprintf(stderr, "%s has no tables, or none that there is\n", path);
+    free(path);
+    buffer_free(&found);
+    return finish(folder, name, &page, check || !is_good) && is_good;
+}
+
+static int write_reference(const char *folder, bool check)
+{
+    struct buffer text = {0};
+    write_contents(&text);
+    bool done = finish(folder, "README", &text, check);
+    for (size_t i = 0; i < ARRAY_LENGTH(pages); i++) {
+        struct buffer page = {0};
+        write_page(&pages[i], &page);
+        done = finish(folder, pages[i].name, &page, check) && done;
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(written); i++)
+        done = (!written[i].has_tables || finish_written(folder, written[i].name, check)) && done;
+    return done ? 0 : 1;
+}
+
+/* --- The manual --- */
+
+#define INSERT ".\\\" insert "
 
 /* As the tables say, or as it was written by hand. */
 static bool find_page(const char *folder, const char *name, struct buffer *text)
