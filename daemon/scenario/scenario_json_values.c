@@ -1,6 +1,7 @@
 /* The values that scenarios are made of, whatever key they are for. */
 #include <string.h>
 
+#include "scenario/scenario_json.h"
 #include "scenario_json_private.h"
 
 /* What stands in for a message, a name or a word, and for a hook. */
@@ -334,11 +335,25 @@ static const struct target_form {
     const char *tag;
     const char *keys[2];
     json_convert *converters[2];
+    struct help help;
 } target_forms[] = {
-    {NULL, {"name", "node"}, {json_convert_name, json_value_convert_node}},
-    {"global", {"global"}, {json_convert_term}},
-    {"via", {"via", "name"}, {json_convert_name, json_convert_term}},
+    {NULL,
+     {"name", "node"},
+     {json_convert_name, json_value_convert_node},
+     {.name = "{\"name\": name, \"node\": \"app@host\"}",
+      .text = "`{Name, Node}`; without a node, or the name alone, `Name`."}},
+    {"global", {"global"}, {json_convert_term}, {.name = "{\"global\": term}", .text = "`{global, Term}`."}},
+    {"via",
+     {"via", "name"},
+     {json_convert_name, json_convert_term},
+     {.name = "{\"via\": name, \"name\": term}", .text = "`{via, Module, Term}`."}},
 };
+
+const struct help_table *json_targets_table(void)
+{
+    static const struct help_table table = HELP_TABLE("json_targets", "Targets in files", target_forms);
+    return &table;
+}
 
 /* A form has all its keys, and no other. */
 static bool json_value_has_form(const json_t *value, const struct target_form *form)
@@ -399,10 +414,23 @@ void json_convert_target(struct json_reader *reader, const json_t *value)
 
 /* --- Operations --- */
 
-static const struct json_key operations[] = {
-    {"call", json_convert_term},  {"cast", json_convert_term},  {"custom", json_convert_hook},
-    {"$send", json_convert_term}, {"$cast", json_convert_term}, {"$sleep", json_convert_data},
+static const struct operation_form {
+    struct json_key key;
+    struct help help;
+} operations[] = {
+    {{"call", json_convert_term}, {.name = "{\"call\": term}", .text = "`{call, Message}`."}},
+    {{"cast", json_convert_term}, {.name = "{\"cast\": term}", .text = "`{cast, Message}`."}},
+    {{"custom", json_convert_hook}, {.name = "{\"custom\": hook}", .text = "`{custom, Fun}`."}},
+    {{"$send", json_convert_term}, {.name = "{\"$send\": term}", .text = "`{'$send', Message}`."}},
+    {{"$cast", json_convert_term}, {.name = "{\"$cast\": term}", .text = "`{'$cast', Message}`."}},
+    {{"$sleep", json_convert_data}, {.name = "{\"$sleep\": ms}", .text = "`{'$sleep', Milliseconds}`."}},
 };
+
+const struct help_table *json_operations_table(void)
+{
+    static const struct help_table table = HELP_TABLE("json_operations", "Operations in files", operations);
+    return &table;
+}
 
 void json_convert_operation(struct json_reader *reader, const json_t *value)
 {
@@ -414,12 +442,12 @@ void json_convert_operation(struct json_reader *reader, const json_t *value)
         return;
     }
     for (size_t i = 0; i < ARRAY_LENGTH(operations); i++) {
-        names[i] = operations[i].name;
+        names[i] = operations[i].key.name;
         if (!only || strcmp(names[i], only) != 0)
             continue;
         term_build_tuple(reader->builder, 2);
         term_build_atom(reader->builder, only);
-        json_convert_at(reader, only, inner, operations[i].convert);
+        json_convert_at(reader, only, inner, operations[i].key.convert);
         return;
     }
     json_value_build_stand_in(reader);

@@ -12,6 +12,7 @@
 #include "report/reason.h"
 #include "run/report_table.h"
 #include "scenario/problems.h"
+#include "scenario/scenario_json.h"
 
 #define BEGINNING "<!-- table "
 #define CLOSING " -->"
@@ -21,8 +22,16 @@ static const struct fill {
     const struct help_table *(*table)(void);
     const char *column; /* what its names are; NULL: shapes, for both notations */
 } fills[] = {
-    {answers_table, NULL}, {fault_outcomes_table, NULL}, {pages_table, "path"}, {problems_table, "problem"},
-    {reasons_table, NULL}, {report_table, "key"},        {results_table, NULL},
+    {answers_table, NULL},
+    {fault_outcomes_table, NULL},
+    {pages_table, "path"},
+    {problems_table, "problem"},
+    {json_targets_table, "JSON"},
+    {json_operations_table, "JSON"},
+    {json_fault_targets_table, "JSON"},
+    {reasons_table, NULL},
+    {report_table, "key"},
+    {results_table, NULL},
 };
 
 static void append_plain(struct buffer *page, const struct help_table *table, const char *column)

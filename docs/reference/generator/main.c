@@ -42,7 +42,7 @@ static const struct written_page {
     {"report", "Reports", "what a run is answered with", true},
     {"errors", "Errors", "reasons why there is no report, problems, exit codes", true},
     {"http", "HTTP", "metrics, health and runs", true},
-    {"files", "Files", "scenarios as files, where runs are kept, what is installed", false},
+    {"files", "Files", "scenarios as files, where runs are kept, what is installed", true},
     {"supertester", "Supertester", "what is not the same as in that library", false},
 };
 
