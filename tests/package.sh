@@ -73,6 +73,9 @@ build_package() {
         cmake --build "$BUILD_ROOT/release" --parallel "$(nproc)" --target harnessd manual && (cd "$BUILD_ROOT/release" && cpack)
 }
 
+# In the order of their folders.
+manual="harnessd-run.1 harnessd-scenario.5 harnessd.json.5 harnessd.8"
+
 has_what_it_should() {
     dpkg-deb --contents "$package" | awk '!/^d/ {print $1, $2, $6}' >"$scratch/contents"
     {
@@ -86,7 +89,9 @@ has_what_it_should() {
             echo "-rw-r--r-- root/root ./usr/share/doc/harnessd/$file"
         done
         LC_ALL=C ls docs/guide/*.md docs/reference/*.md docs/speed.md | sed 's:^:-rw-r--r-- root/root ./usr/share/doc/harnessd/:'
-        echo "-rw-r--r-- root/root ./usr/share/man/man8/harnessd.8.gz"
+        for page in $manual; do
+            echo "-rw-r--r-- root/root ./usr/share/man/man${page##*.}/$page.gz"
+        done
     } >"$scratch/expected"
     diff "$scratch/expected" "$scratch/contents"
 }
@@ -138,19 +143,28 @@ unit_waits_longer_than_runs_may_take() {
     [ $((stop * 1000)) -gt "$shutdown" ]
 }
 
-manual_names_every_flag() {
-    gzip -dc "$files/usr/share/man/man8/harnessd.8.gz" | sed 's/\\//g' >"$scratch/manual"
-    for flag in $("$files/usr/bin/harnessd" --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p'); do
-        grep -e "$flag" "$scratch/manual" || return 1
-    done
+# names_all PAGE PATTERN FLAGS...: what the program's help has names of, behind two spaces.
+names_all() {
+    gzip -dc "$files/usr/share/man/$1.gz" | sed 's/\\f[BR]/ /g; s/\\//g' >"$scratch/manual"
+    pattern=$2
+    shift 2
+    "$files/usr/bin/harnessd" "$@" | sed -n "s/^  \($pattern\)\( .*\)*$/\1/p" >"$scratch/names"
+    [ -s "$scratch/names" ] || return 1
+    while read -r word; do
+        grep -e "^ $word " "$scratch/manual" || return 1
+    done <"$scratch/names"
+}
+
+manual_names_everything() {
+    names_all man8/harnessd.8 '--[a-z-]*' --help && names_all man8/harnessd.8 '[A-Z][A-Z_]*' --help &&
+        names_all man1/harnessd-run.1 '--[a-z-]*' run --help && names_all man5/harnessd.json.5 '[a-z][a-z_.]*' --help
 }
 
 # Of another prefix nothing goes anywhere else.
 installs_below_a_prefix() {
     cmake -S . -B "$scratch/build" -DCMAKE_BUILD_TYPE=Release &&
-        cp "$BUILD_ROOT/release/harnessd" "$BUILD_ROOT/release/packaging/harnessd.8.gz" "$scratch" &&
-        mkdir -p "$scratch/build/packaging" && cp "$scratch/harnessd" "$scratch/build/harnessd" &&
-        cp "$scratch/harnessd.8.gz" "$scratch/build/packaging" &&
+        mkdir -p "$scratch/build/packaging" && cp "$BUILD_ROOT/release/harnessd" "$scratch/build/harnessd" &&
+        cp "$BUILD_ROOT"/release/packaging/*.gz "$scratch/build/packaging" &&
         cmake --install "$scratch/build" --prefix "$scratch/prefix" &&
         (cd "$scratch/prefix" && find . -type f | sort) >"$scratch/installed" &&
         sed 's/.* //; s:^\./usr/:./:' "$scratch/expected" | sort | diff - "$scratch/installed"
@@ -168,7 +182,7 @@ check "its configuration is for a service" configuration_is_for_a_service
 check "its unit is right" unit_is_right
 check "its unit is hardened" unit_is_hardened
 check "its unit waits longer than runs may take to end" unit_waits_longer_than_runs_may_take
-check "its manual names every flag" manual_names_every_flag
+check "its manual names every flag, variable and key" manual_names_everything
 check "cmake installs the same below another prefix" installs_below_a_prefix
 [ "$quick" = no ] || finish
 

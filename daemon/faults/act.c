@@ -73,7 +73,7 @@ static void act_ask(struct faults *faults, struct injection *injection, const ch
         injection->parts_left++;
         agent_ask(agent, faults_number(injection, part), request);
     } else {
-        injection_outcome(injection, "noproc");
+        injection_outcome(injection, FAULT_NOPROC);
     }
 }
 
@@ -231,11 +231,11 @@ static void act_on_holding(struct faults *faults, struct injection *injection, s
     injection->state = INJECTION_HOLDING;
     injection->was_held = true;
     if (amount == 0 && injection->action->kind->victim == FAULT_PROCESSES)
-        injection_outcome(injection, "noproc");
+        injection_outcome(injection, FAULT_NOPROC);
     act_on_effect(faults, injection);
     if (injection->effect_ns && is_open) { /* it is held as long as the load goes on, and not waited for */
         injection->released = true;
-        injection_outcome(injection, "ok");
+        injection_outcome(injection, FAULT_OK);
         faults_release(faults, injection->index, term_of(&injection->outcome));
     }
     if (faults->healing)
@@ -264,9 +264,9 @@ static void act_on_undone(struct faults *faults, struct injection *injection, si
     if (!term_is_atom(parts[1], "true"))
         term_keep(&injection->undone, parts[1]);
     if (term_is_atom(parts[2], "not_kept_apart"))
-        injection_outcome(injection, "not_kept_apart");
+        injection_outcome(injection, FAULT_NOT_KEPT_APART);
     else if (term_read_tuple_of(parts[2], 2, how) && term_is_atom(how[0], "also_cut"))
-        injection_outcome_term(injection, "also_cut", how[1]);
+        injection_outcome_term(injection, FAULT_ALSO_CUT, how[1]);
     injection->was_held = true;
     act_part_ended(faults, injection, part);
 }
@@ -274,7 +274,7 @@ static void act_on_undone(struct faults *faults, struct injection *injection, si
 /* Nodes that are not kept apart on one side are not on the others either. */
 static void act_on_failed(struct faults *faults, struct injection *injection, size_t part, struct term reason)
 {
-    injection_outcome_term(injection, "error", reason);
+    injection_outcome_term(injection, FAULT_ERROR, reason);
     if (injection->parts[part].holding) /* nobody has looked */
         term_keep(&injection->undone, reason);
     injection->parts[part].agent = NULL;
@@ -296,7 +296,7 @@ static void act_on_crashed(struct faults *faults, struct injection *injection, s
         injection->effect_ns = faults_now(faults);
     if (!crashed && injection->parts_left == 1 && !injection->amount) {
         recovery_unwatch(faults, injection); /* there is nothing to recover from */
-        injection_outcome(injection, survived ? "survived" : "noproc");
+        injection_outcome(injection, survived ? FAULT_SURVIVED : FAULT_NOPROC);
     }
     act_part_ended(faults, injection, part);
 }
@@ -320,10 +320,10 @@ void act_answered(struct faults *faults, struct injection *injection, size_t par
         act_on_crashed(faults, injection, part, parts[1]);
     } else if (term_is_atom(parts[0], "returned") && arity == 2) {
         injection->effect_ns = faults_now(faults);
-        injection_outcome_term(injection, "ok", parts[1]);
+        injection_outcome_term(injection, FAULT_GAVE, parts[1]);
         act_part_ended(faults, injection, part);
     } else if (term_is_atom(parts[0], "cancelled")) {
-        injection_outcome(injection, "cancelled");
+        injection_outcome(injection, FAULT_CANCELLED);
         act_part_ended(faults, injection, part);
     } else if (term_is_atom(parts[0], "failed") && arity == 2) {
         act_on_failed(faults, injection, part, parts[1]);
@@ -357,7 +357,7 @@ void act_lost(struct faults *faults, struct injection *injection, size_t part, s
         act_build_loss(agent, reason, &loss);
         if (agent->started && !injection->effect_ns) /* it may have had one */
             injection->effect_ns = faults_now(faults);
-        injection_outcome_term(injection, "error", term_built(&loss));
+        injection_outcome_term(injection, FAULT_ERROR, term_built(&loss));
         if (injection->action->kind->lasts && agent->started) { /* it may hold without having said so */
             injection->was_held = true;
             term_keep(&injection->undone, term_built(&loss));

@@ -133,7 +133,7 @@ void faults_close(struct faults *faults, struct injection *injection)
 void faults_end(struct faults *faults, struct injection *injection)
 {
     bool is_awaited = !injection->campaign && !injection->released;
-    injection_outcome(injection, "ok");
+    injection_outcome(injection, FAULT_OK);
     injection->ended_ns = faults_now(faults);
     faults_close(faults, injection);
     if (injection->was_held)
@@ -264,15 +264,15 @@ void faults_found(struct faults *faults, struct injection *injection)
     if (injection->action->target.kind == FAULT_TARGET_CHILD)
         faults_draw_one(faults, injection);
     if (faults->stopped) {
-        injection_outcome(injection, "cancelled");
+        injection_outcome(injection, FAULT_CANCELLED);
         faults_end(faults, injection);
     } else if (is_forbidden) {
-        injection_outcome_term(injection, "not_allowed", term_built(&refusal));
+        injection_outcome_term(injection, FAULT_NOT_ALLOWED, term_built(&refusal));
         faults_end(faults, injection);
     } else if (injection->candidate_count + injection->node_count == 0) {
         if (injection->failure.size && !term_is_atom(term_of(&injection->failure), "noproc"))
-            injection_outcome_term(injection, "error", term_of(&injection->failure));
-        injection_outcome(injection, "noproc");
+            injection_outcome_term(injection, FAULT_ERROR, term_of(&injection->failure));
+        injection_outcome(injection, FAULT_NOPROC);
         faults_end(faults, injection);
     } else {
         act_start(faults, injection);
@@ -291,7 +291,7 @@ static void faults_check_healed(struct faults *faults)
 /* Campaigns, whose look at the children it may have been, are over. */
 static void faults_cancel_finding(struct faults *faults, struct injection *injection)
 {
-    injection_outcome(injection, "cancelled");
+    injection_outcome(injection, FAULT_CANCELLED);
     faults_close(faults, injection);
 }
 
@@ -358,7 +358,7 @@ void faults_give_up(struct faults *faults)
         struct injection *injection = faults->active.first;
         if (injection->action->kind->lasts)
             term_keep(&injection->undone, TERM_ATOM("timeout"));
-        injection_outcome_term(injection, "error", TERM_ATOM("timeout"));
+        injection_outcome_term(injection, FAULT_ERROR, TERM_ATOM("timeout"));
         injection->was_held |= injection->action->kind->lasts;
         faults_close(faults, injection);
     }

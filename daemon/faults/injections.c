@@ -102,23 +102,23 @@ const char *injection_nodes(const struct injection *injection)
     return (const char *)buffer_bytes(&injection->nodes);
 }
 
-void injection_outcome(struct injection *injection, const char *atom)
+void injection_outcome(struct injection *injection, enum fault_outcome outcome)
 {
     struct term_builder builder = {0};
     if (injection->outcome.size)
         return;
-    term_build_atom(&builder, atom);
+    fault_outcome_build(outcome, &builder);
     term_keep(&injection->outcome, term_built(&builder));
     term_build_free(&builder);
 }
 
-void injection_outcome_term(struct injection *injection, const char *tag, struct term detail)
+void injection_outcome_term(struct injection *injection, enum fault_outcome outcome, struct term detail)
 {
     struct term_builder builder = {0};
     if (injection->outcome.size)
         return;
     term_build_tuple(&builder, 2);
-    term_build_atom(&builder, tag);
+    fault_outcome_build(outcome, &builder);
     term_build_term(&builder, detail);
     term_keep(&injection->outcome, term_built(&builder));
     term_build_free(&builder);
@@ -183,7 +183,7 @@ void injection_build(const struct injection *injection, uint64_t started_ns, str
     if (injection->outcome.size)
         term_build_term(builder, term_of(&injection->outcome));
     else
-        term_build_atom(builder, "under_way");
+        fault_outcome_build(FAULT_UNDER_WAY, builder);
     term_build_key(builder, "amount");
     term_build_unsigned(builder, injection->amount);
     injection_build_ms(builder, "duration_ms", injection->was_held && injection->ended_ns,

@@ -4,6 +4,7 @@
 #define HARNESSD_FAULTS_INJECTIONS_PRIVATE_H
 
 #include "agents_private.h"
+#include "faults/fault_outcome.h"
 #include "faults/faults.h"
 
 /* So many a run records, the last ones. */
@@ -135,9 +136,9 @@ uint64_t injection_errors(const struct injection *injection);
 /* The first of the names of its nodes, which follow one another. */
 const char *injection_nodes(const struct injection *injection);
 
-/* Sets the outcome unless there is one: an atom, or {Tag, Detail}. */
-void injection_outcome(struct injection *injection, const char *atom);
-void injection_outcome_term(struct injection *injection, const char *tag, struct term detail);
+/* Sets the outcome unless there is one: an atom, or {Atom, Detail}. */
+void injection_outcome(struct injection *injection, enum fault_outcome outcome);
+void injection_outcome_term(struct injection *injection, enum fault_outcome outcome, struct term detail);
 
 /* Whether it lasted and is not undone. */
 bool injection_is_left(const struct injection *injection);

@@ -211,7 +211,7 @@ static bool rounds_fails_at_once(struct faults *faults, struct campaign *campaig
     campaign->is_alive = !failed;
     if (campaign->rounds++ || !failed)
         return false;
-    injection_outcome_term(injection, "error", term_of(&injection->failure));
+    injection_outcome_term(injection, FAULT_ERROR, term_of(&injection->failure));
     faults_fail(faults, term_of(&injection->failure));
     injection->campaign = NULL;
     faults_end(faults, injection);
@@ -237,7 +237,7 @@ void rounds_found(struct faults *faults, struct injection *injection)
     campaign->due_ns =
         now + (uint64_t)campaign->action->values[FAULT_KILL_INTERVAL_MS].integer * CLOCK_NS_PER_MS;
     if (refusals_of(faults, injection, &refusal)) {
-        injection_outcome_term(injection, "not_allowed", term_built(&refusal));
+        injection_outcome_term(injection, FAULT_NOT_ALLOWED, term_built(&refusal));
         injection->campaign = NULL;
         faults_end(faults, injection);
         rounds_finish(faults, campaign); /* which is worked on at once, before whatever is due later */

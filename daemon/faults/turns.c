@@ -17,7 +17,7 @@ static void turns_set_due(struct faults *faults, size_t index)
 }
 
 static void turns_record(struct faults *faults, size_t index, uint64_t occurrence, uint64_t due_ns,
-                         const char *outcome)
+                         enum fault_outcome outcome)
 {
     struct injection *injection =
         faults_new_injection(faults, turns_action_of(faults, index), (uint32_t)index, occurrence);
@@ -50,7 +50,7 @@ static void turns_take_one(struct faults *faults, size_t index)
     if (occurrence_happens(schedule, faults->options.seed, (uint32_t)index, occurrence))
         turns_inject(faults, index, occurrence, due_ns);
     else if (schedule->times == 1)
-        turns_record(faults, index, occurrence, due_ns, "not_drawn");
+        turns_record(faults, index, occurrence, due_ns, FAULT_NOT_DRAWN);
 }
 
 static void turns_take_all(struct faults *faults)
@@ -136,7 +136,7 @@ static void turns_cancel_pending(struct faults *faults)
     for (size_t i = 0; i < faults->options.scenario->action_count; i++) {
         struct turn *turn = &faults->turns[i];
         if (!turn->done && turns_action_of(faults, i)->schedule.times != OCCURRENCES_ENDLESS)
-            turns_record(faults, i, turn->occurrence, turn->due_ns, "cancelled");
+            turns_record(faults, i, turn->occurrence, turn->due_ns, FAULT_CANCELLED);
         turn->done = true;
     }
     rounds_stop(faults);

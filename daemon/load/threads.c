@@ -176,17 +176,11 @@ void threads_fail(struct engine *engine, uint32_t thread, struct term reason)
 /* Under what an error is counted: of an exception and its stack trace only the exception. */
 static size_t threads_count_error(struct engine *engine, enum result_kind kind, struct term reason)
 {
-    const struct term reasons[] = {[RESULT_OK] = reason,
-                                   [RESULT_TIMEOUT] = TERM_ATOM("timeout"),
-                                   [RESULT_NOPROC] = TERM_ATOM("noproc"),
-                                   [RESULT_EXIT] = reason,
-                                   [RESULT_MISSING_SYNC] = TERM_ATOM("missing_sync_handler"),
-                                   [RESULT_RAISED] = reason};
-    struct term parts[2];
+    struct term parts[2], own = result_reason(kind);
     engine->record.operation_errors++;
     if (kind == RESULT_RAISED && term_read_tuple_of(reason, 2, parts))
         return errors_count(&engine->record.errors, parts[0]);
-    return errors_count(&engine->record.errors, reasons[kind]);
+    return errors_count(&engine->record.errors, own.data ? own : reason);
 }
 
 /* Of the terms that a report repeats with each event of the operation. */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "report/reason.h"
 #include "term/term_read.h"
 #include "term/term_text.h"
 
@@ -208,7 +209,7 @@ void run_summary_keep_reason(struct run_summary *summary, struct term result)
     if (!term_read_tuple(result, ARRAY_LENGTH(parts), parts, &arity) || arity < 2 ||
         !term_is_atom(parts[0], "error"))
         return;
-    if (term_read_tuple_of(parts[1], 2, reason) && term_is_atom(reason[0], "cancelled"))
+    if (term_read_tuple_of(parts[1], 2, reason) && reason_is(REASON_CANCELLED, reason[0]))
         parts[1] = reason[0];
     term_text(parts[1], text, sizeof(text));
     buffer_append(&summary->reason, text, strlen(text));

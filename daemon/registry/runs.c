@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "dist/flags.h"
+#include "report/reason.h"
 #include "run_entry_private.h"
 #include "scenario/scenario_term.h"
 
@@ -135,8 +136,7 @@ static void runs_refuse_queued(struct run_entry *entry, const char *limit)
     list_remove(&entry->runs->queue, &entry->queued);
     term_build_tuple(result, 2);
     term_build_atom(result, "error");
-    term_build_tuple(result, 2);
-    term_build_atom(result, "busy");
+    reason_open(REASON_BUSY, 2, result);
     term_build_atom(result, limit);
     entry->summary.outcome = OUTCOME_NOT_RUN;
     runs_finish(entry, (struct term){0});

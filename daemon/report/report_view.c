@@ -1,5 +1,6 @@
 #include "report/report_view.h"
 
+#include "report/reason.h"
 #include "term/term_read.h"
 #include "term/term_text.h"
 
@@ -52,16 +53,16 @@ static void view_read_report(struct term report, struct report_view *view)
 
 /* Reasons that are pairs: what they make of the outcome, and what the second element is. */
 static const struct wrapper {
-    const char *tag;
+    enum reason reason;
     enum outcome outcome;
     enum { WRAPS_NOTHING, WRAPS_REPORT, WRAPS_JUDGEMENT, WRAPS_PROBLEMS } wraps;
 } wrappers[] = {
-    {"performance_failed", OUTCOME_MISSED, WRAPS_JUDGEMENT},
-    {"cancelled", OUTCOME_CANCELLED, WRAPS_REPORT},
-    {"interrupted", OUTCOME_INTERRUPTED, WRAPS_REPORT},
-    {"invalid_scenario", OUTCOME_NOT_RUN, WRAPS_PROBLEMS},
-    {"not_allowed", OUTCOME_NOT_RUN, WRAPS_NOTHING},
-    {"busy", OUTCOME_NOT_RUN, WRAPS_NOTHING},
+    {REASON_PERFORMANCE_FAILED, OUTCOME_MISSED, WRAPS_JUDGEMENT},
+    {REASON_CANCELLED, OUTCOME_CANCELLED, WRAPS_REPORT},
+    {REASON_INTERRUPTED, OUTCOME_INTERRUPTED, WRAPS_REPORT},
+    {REASON_INVALID_SCENARIO, OUTCOME_NOT_RUN, WRAPS_PROBLEMS},
+    {REASON_NOT_ALLOWED, OUTCOME_NOT_RUN, WRAPS_NOTHING},
+    {REASON_BUSY, OUTCOME_NOT_RUN, WRAPS_NOTHING},
 };
 
 static void view_read_pair(const struct wrapper *wrapper, struct term inner, struct report_view *view)
@@ -86,7 +87,7 @@ static void view_read_reason(struct term reason, struct report_view *view)
     view->reason = reason;
     if (!term_read_tuple(reason, 3, parts, &arity))
         return;
-    if (arity == 3 && term_is_atom(parts[0], "cleanup_failed")) {
+    if (arity == 3 && reason_is(REASON_CLEANUP_FAILED, parts[0])) {
         view->cleanup = term_read_tuple_of(parts[1], 2, why) ? why[1] : parts[1];
         view->reason = (struct term){0};
         if (term_type(parts[2]) == TERM_MAP)
@@ -96,7 +97,7 @@ static void view_read_reason(struct term reason, struct report_view *view)
         return;
     }
     for (size_t i = 0; arity == 2 && i < ARRAY_LENGTH(wrappers); i++)
-        if (term_is_atom(parts[0], wrappers[i].tag))
+        if (reason_is(wrappers[i].reason, parts[0]))
             view_read_pair(&wrappers[i], parts[1], view);
 }
 

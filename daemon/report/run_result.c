@@ -1,5 +1,6 @@
 #include "report/run_result.h"
 
+#include "report/reason.h"
 #include "term/term_read.h"
 
 #define PARTS 3
@@ -16,8 +17,7 @@ void run_result_build(struct term stored, bool interrupted, struct term_builder 
     if (interrupted) {
         term_build_tuple(builder, 2);
         term_build_atom(builder, "error");
-        term_build_tuple(builder, 2);
-        term_build_atom(builder, "interrupted");
+        reason_open(REASON_INTERRUPTED, 2, builder);
         term_build_term(builder, stored);
     } else if (term_read_tuple_of(stored, PARTS, parts)) {
         term_build_tuple(builder, 2);
@@ -35,8 +35,8 @@ static struct term result_report_in_reason(struct term reason)
     size_t arity = 0;
     if (!term_read_tuple(reason, PARTS, parts, &arity) || arity < 2)
         return reason;
-    return term_is_atom(parts[0], "cleanup_failed") ? result_report_in_reason(parts[arity - 1])
-                                                    : parts[arity - 1];
+    return reason_is(REASON_CLEANUP_FAILED, parts[0]) ? result_report_in_reason(parts[arity - 1])
+                                                      : parts[arity - 1];
 }
 
 bool run_result_report(struct term stored, bool interrupted, struct term *report)

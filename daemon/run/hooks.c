@@ -114,17 +114,17 @@ void hooks_setup_returned(struct run *run, struct term value)
     } else if (ok && arity == 3 && term_type(parts[2]) == TERM_MAP) {
         hooks_subject_set_up(run, parts[1], parts[2]);
     } else if (tuple && arity == 2 && term_is_atom(parts[0], "error")) {
-        run_fail(run, NULL, parts[1]);
+        run_fail_as(run, parts[1]);
         run_enter(run, RUN_CLEANUP);
     } else {
-        run_fail(run, "invalid_setup_return", value);
+        run_fail(run, REASON_INVALID_SETUP_RETURN, value);
         run_enter(run, RUN_CLEANUP);
     }
 }
 
 void hooks_setup_failed(struct run *run, struct term detail)
 {
-    run_fail(run, "setup_failed", detail);
+    run_fail(run, REASON_SETUP_FAILED, detail);
     run_enter(run, RUN_CLEANUP);
 }
 
@@ -140,11 +140,10 @@ void hooks_enter_steady(struct run *run)
 void hooks_steady_failed(struct run *run, struct term detail)
 {
     struct term_builder reason = {0};
-    term_build_tuple(&reason, 3);
-    term_build_atom(&reason, "steady_state_failed");
+    reason_open(REASON_STEADY_STATE_FAILED, 3, &reason);
     term_build_atom(&reason, run->state == RUN_STEADY_BEFORE ? "before" : "after");
     term_build_term(&reason, detail);
-    run_fail(run, NULL, term_built(&reason));
+    run_fail_as(run, term_built(&reason));
     term_build_free(&reason);
     run_enter(run, RUN_CLEANUP);
 }
@@ -172,7 +171,7 @@ void hooks_enter_invariant(struct run *run)
 
 void hooks_invariant_failed(struct run *run, struct term detail)
 {
-    run_fail(run, "invariant_failed", detail);
+    run_fail(run, REASON_INVARIANT_FAILED, detail);
     run_enter(run, RUN_CLEANUP);
 }
 
@@ -219,8 +218,7 @@ void hooks_cleanup_returned(struct run *run, struct term value)
 void hooks_cleanup_failed(struct run *run, struct term detail)
 {
     struct term_builder failure = {0};
-    term_build_tuple(&failure, 2);
-    term_build_atom(&failure, "cleanup_failed");
+    reason_open(REASON_CLEANUP_FAILED, 2, &failure);
     term_build_term(&failure, detail);
     term_keep(&run->verdict.cleanup_failure, term_built(&failure));
     term_build_free(&failure);
@@ -234,7 +232,7 @@ void hooks_cleanup_lost(struct run *run, struct term reason)
     if (!run_lose_session(run, reason))
         return;
     if (nodedown)
-        run_fail_atom(run, "nodedown", run->scenario->hooks_node);
+        run_fail_atom(run, REASON_NODEDOWN, run->scenario->hooks_node);
     if (first_loss && run_can_stop_subject(run))
         session_start(run);
     else if (nodedown)

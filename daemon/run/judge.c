@@ -81,7 +81,7 @@ static void judge_fail_performance(struct run *run, const struct buffer *excepti
     judge_build_expectations(run, &detail);
     buffer_free(&run->verdict.failure);
     run->verdict.missed = true;
-    run_fail(run, "performance_failed", term_built(&detail));
+    run_fail(run, REASON_PERFORMANCE_FAILED, term_built(&detail));
     term_build_free(&detail);
 }
 
@@ -91,7 +91,7 @@ static void judge_fail_thread(struct run *run)
     term_build_tuple(&detail, 2);
     term_build_atom(&detail, "error");
     term_build_term(&detail, term_of(&run_record(run)->thread_failure));
-    run_fail(run, "thread_failure", term_built(&detail));
+    run_fail(run, REASON_THREAD_FAILURE, term_built(&detail));
     term_build_free(&detail);
 }
 
@@ -132,7 +132,7 @@ void judge_load(struct run *run)
     if (run_record(run)->thread_failure.size)
         judge_fail_thread(run);
     else if (run->chaos.failure.size)
-        run_fail(run, "chaos_failed", term_of(&run->chaos.failure));
+        run_fail(run, REASON_CHAOS_FAILED, term_of(&run->chaos.failure));
 }
 
 void judge_whole_run(struct run *run)

@@ -233,25 +233,26 @@ void run_arm(struct run *run, uint64_t delay_ns)
 
 /* --- Failures --- */
 
-void run_fail(struct run *run, const char *kind, struct term detail)
+void run_fail_as(struct run *run, struct term failure)
 {
-    struct term_builder reason = {0};
-    if (run->verdict.failure.size)
-        return;
-    if (kind) {
-        term_build_tuple(&reason, 2);
-        term_build_atom(&reason, kind);
-    }
-    term_build_term(&reason, detail);
-    term_keep(&run->verdict.failure, term_built(&reason));
-    term_build_free(&reason);
+    if (!run->verdict.failure.size)
+        term_keep(&run->verdict.failure, failure);
 }
 
-void run_fail_atom(struct run *run, const char *kind, const char *detail)
+void run_fail(struct run *run, enum reason reason, struct term detail)
+{
+    struct term_builder failure = {0};
+    reason_open(reason, 2, &failure);
+    term_build_term(&failure, detail);
+    run_fail_as(run, term_built(&failure));
+    term_build_free(&failure);
+}
+
+void run_fail_atom(struct run *run, enum reason reason, const char *detail)
 {
     struct term_builder atom = {0};
     term_build_atom(&atom, detail);
-    run_fail(run, kind, term_built(&atom));
+    run_fail(run, reason, term_built(&atom));
     term_build_free(&atom);
 }
 
@@ -302,9 +303,9 @@ bool run_lose_session(struct run *run, struct term reason)
     if (run_state_group(run->state) == RUN_ENDING)
         return true;
     if (nodedown)
-        run_fail_atom(run, "nodedown", run->scenario->hooks_node);
+        run_fail_atom(run, REASON_NODEDOWN, run->scenario->hooks_node);
     else
-        run_fail(run, "session_failed", reason);
+        run_fail(run, REASON_SESSION_FAILED, reason);
     return true;
 }
 

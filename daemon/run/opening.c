@@ -46,7 +46,7 @@ void opening_session_late(struct run *run, struct term detail)
     bool needed = run_needs_session(run);
     session_kill(run);
     if (needed)
-        run_fail_atom(run, "session_failed", "timeout");
+        run_fail_atom(run, REASON_SESSION_FAILED, "timeout");
     run_enter(run, needed || run->cancelled ? RUN_REPORTING : RUN_SETUP);
 }
 
@@ -82,6 +82,6 @@ void opening_planning_late(struct run *run, struct term detail)
 {
     faults_plan_no_longer(run->faults);
     if (!run->scenario->dry_run)
-        run_fail_atom(run, "chaos_failed", "timeout");
+        run_fail_atom(run, REASON_CHAOS_FAILED, "timeout");
     opening_planned(run, detail);
 }

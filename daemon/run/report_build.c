@@ -30,28 +30,15 @@ static void report_build_exit(struct run *run, const struct event *event, struct
 static void report_build_result(struct run *run, const struct event *event, struct term message,
                                 struct term_builder *builder)
 {
+    struct term own = result_reason((enum result_kind)event->kind);
     term_build_tuple(builder, 2);
     term_build_atom(builder, event->kind == RESULT_OK ? "ok" : "error");
-    switch ((enum result_kind)event->kind) {
-    case RESULT_OK:
-        term_build_term(builder, terms_get(&run_record(run)->events.terms, event->term));
-        break;
-    case RESULT_TIMEOUT:
-        term_build_atom(builder, "timeout");
-        break;
-    case RESULT_NOPROC:
-        term_build_atom(builder, "noproc");
-        break;
-    case RESULT_MISSING_SYNC:
-        term_build_atom(builder, "missing_sync_handler");
-        break;
-    case RESULT_EXIT:
+    if (own.data)
+        term_build_term(builder, own);
+    else if (event->kind == RESULT_EXIT)
         report_build_exit(run, event, message, builder);
-        break;
-    case RESULT_RAISED:
+    else
         term_build_term(builder, terms_get(&run_record(run)->events.terms, event->term));
-        break;
-    }
 }
 
 static void report_build_event(struct report *report, const struct event *event)
@@ -171,37 +158,25 @@ bool report_continue(struct report *report)
 
 /* --- The beginning --- */
 
-/* Whether a key of the setup's context gives way to one that the invariant is given. */
-static bool report_is_overridden(struct term key)
-{
-    return term_is_atom(key, "events") || term_is_atom(key, "threads") || report_parts_have(key);
-}
-
 /* Opens the map of the invariant with what the setup gave. */
 static void report_open_context(struct report *report)
 {
     struct term_builder *builder = report->output;
     struct term context = term_of(&report->run->context), key, value;
     struct term_pairs pairs;
-    size_t count = 2 + report_parts_count(true);
+    size_t count = report_parts_count(true);
     bool is_map = term_pairs_start(&pairs, context);
     assert(is_map);
     while (term_pairs_next(&pairs, &key, &value))
-        count += !report_is_overridden(key);
+        count += !report_parts_have(key);
     term_build_map(builder, count);
     is_map = term_pairs_start(&pairs, context);
     while (term_pairs_next(&pairs, &key, &value)) {
-        if (report_is_overridden(key))
+        if (report_parts_have(key))
             continue;
         term_build_term(builder, key);
         term_build_term(builder, value);
     }
-}
-
-static void report_open_tuple(struct term_builder *builder, size_t arity, const char *name)
-{
-    term_build_tuple(builder, arity);
-    term_build_atom(builder, name);
 }
 
 /* Writes what comes before the report: in {error, Reason} it is in the reason of a run that was cancelled or
@@ -210,13 +185,14 @@ static bool report_open_result(const struct run *run, struct term_builder *build
 {
     bool failed = run->verdict.failure.size && !run->cancelled, clean = !run->verdict.cleanup_failure.size;
     bool is_behind = failed && !run->scenario->dry_run;
-    report_open_tuple(builder, is_behind ? 3 : 2, clean && !failed && !run->cancelled ? "ok" : "error");
+    term_build_tuple(builder, is_behind ? 3 : 2);
+    term_build_atom(builder, clean && !failed && !run->cancelled ? "ok" : "error");
     if (!clean) {
-        report_open_tuple(builder, 3, "cleanup_failed");
+        reason_open(REASON_CLEANUP_FAILED, 3, builder);
         term_build_term(builder, term_of(&run->verdict.cleanup_failure));
     }
     if (run->cancelled)
-        report_open_tuple(builder, 2, "cancelled");
+        reason_open(REASON_CANCELLED, 2, builder);
     else if (failed)
         term_build_term(builder, term_of(&run->verdict.failure));
     return !failed || is_behind;
@@ -229,7 +205,7 @@ static void report_open_body(struct report *report)
     if (for_invariant)
         report_open_context(report);
     else
-        term_build_map(report->output, 2 + report_parts_count(false));
+        term_build_map(report->output, report_parts_count(false));
     report_parts_build(report->run, for_invariant, report->output);
     term_build_key(report->output, "events");
     term_build_list(report->output, report->events->count);
@@ -283,7 +259,7 @@ void report_build_journal(struct run *run, struct term_builder *builder)
         faults_build_dry_run(run->faults, builder);
         return;
     }
-    term_build_map(builder, 2 + report_parts_count(false));
+    term_build_map(builder, report_parts_count(false));
     report_parts_build(run, false, builder);
     term_build_key(builder, "events");
     term_build_list(builder, 0);

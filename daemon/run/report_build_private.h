@@ -44,7 +44,8 @@ void report_free(struct report *report);
 /* Appends a report without events and threads, which are empty lists, in one go. */
 void report_build_journal(struct run *run, struct term_builder *builder);
 
-/* The pairs of a report, or of the invariant's context, beside `events` and `threads`. */
+/* The pairs of a report, or of the invariant's context. `events` and `threads` count as well, but are not
+ * built. */
 size_t report_parts_count(bool for_invariant);
 void report_parts_build(struct run *run, bool for_invariant, struct term_builder *builder);
 

@@ -2,6 +2,7 @@
 #include <assert.h>
 
 #include "base/clock.h"
+#include "run/report_table.h"
 #include "run_private.h"
 #include "term/term_read.h"
 
@@ -160,27 +161,54 @@ static void parts_write_run_id(struct run *run, struct term_builder *builder)
     term_build_unsigned(builder, run->id);
 }
 
-/* The invariant is given some of them beside the context of the setup. */
+/* The invariant is given some of them beside the context of the setup. Events and threads are very many, and
+ * written piece by piece (report_build.c). */
 static const struct part {
-    const char *name;
-    void (*write)(struct run *run, struct term_builder *builder);
+    struct help help;
+    void (*write)(struct run *run, struct term_builder *builder); /* NULL: those two */
     bool for_invariant;
 } parts[] = {
-    {"metrics", parts_write_metrics, true},
-    {"mailbox", parts_write_mailbox, true},
-    {"chaos", parts_write_chaos, true},
-    {"performance", parts_write_performance, true},
-    {"metadata", parts_write_metadata, true},
-    {"context", parts_write_context, false},
-    {"errors", parts_write_errors, false},
-    {"seed", parts_write_seed, false},
-    {"run_id", parts_write_run_id, false},
-    {"latency", parts_write_latency, false},
-    {"timeline", parts_write_timeline, false},
-    {"expectations", parts_write_expectations, false},
-    {"injections", parts_write_injections, false},
-    {"healed", parts_write_healed, false},
+    {{.name = "metrics", .text = "Counts and times of the whole."}, parts_write_metrics, true},
+    {{.name = "mailbox",
+      .text = "How long the mailbox of the target was, where it was observed; a list of targets has one "
+              "each."},
+     parts_write_mailbox,
+     true},
+    {{.name = "chaos", .text = "What came of the chaos as a whole, and its time."}, parts_write_chaos, true},
+    {{.name = "performance", .text = "What was measured, where something is expected of the run."},
+     parts_write_performance,
+     true},
+    {{.name = "metadata", .text = "That of the scenario, with `scenario_id`."}, parts_write_metadata, true},
+    {{.name = "context", .text = "What `setup` gave."}, parts_write_context, false},
+    {{.name = "errors",
+      .text = "Reason to count: of the first 64 distinct reasons each its own, the rest under `other`."},
+     parts_write_errors,
+     false},
+    {{.name = "seed", .text = "With which all random choices are the same again."}, parts_write_seed, false},
+    {{.name = "run_id", .text = "By which `await`, `show` and others know the run."},
+     parts_write_run_id,
+     false},
+    {{.name = "latency", .text = "Response times, service times, and how late operations were sent."},
+     parts_write_latency,
+     false},
+    {{.name = "timeline", .text = "What went on in each interval."}, parts_write_timeline, false},
+    {{.name = "expectations", .text = "One map for each expectation."}, parts_write_expectations, false},
+    {{.name = "injections", .text = "One map for each fault."}, parts_write_injections, false},
+    {{.name = "healed",
+      .text =
+          "`true`, or a list of what is not undone, or could not be looked at: `kind`, `action`, `target`, "
+          "`reason`."},
+     parts_write_healed,
+     false},
+    {{.name = "events", .text = "One map for each operation that is kept."}, NULL, true},
+    {{.name = "threads", .text = "One map for each thread."}, NULL, true},
 };
+
+const struct help_table *report_table(void)
+{
+    static const struct help_table table = HELP_TABLE("report", "Keys of a report", parts);
+    return &table;
+}
 
 size_t report_parts_count(bool for_invariant)
 {
@@ -193,9 +221,9 @@ size_t report_parts_count(bool for_invariant)
 void report_parts_build(struct run *run, bool for_invariant, struct term_builder *builder)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
-        if (for_invariant && !parts[i].for_invariant)
+        if (!parts[i].write || (for_invariant && !parts[i].for_invariant))
             continue;
-        term_build_key(builder, parts[i].name);
+        term_build_key(builder, parts[i].help.name);
         parts[i].write(run, builder);
     }
 }
@@ -204,6 +232,6 @@ bool report_parts_have(struct term key)
 {
     bool found = false;
     for (size_t i = 0; !found && i < ARRAY_LENGTH(parts); i++)
-        found = parts[i].for_invariant && term_is_atom(key, parts[i].name);
+        found = parts[i].for_invariant && term_is_atom(key, parts[i].help.name);
     return found;
 }

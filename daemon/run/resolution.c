@@ -65,18 +65,16 @@ static struct term resolution_find_meaning(struct resolution *resolution, const 
     const struct buffer *outcome = &resolution->outcomes[text->first];
     struct term parts[3];
     size_t arity = 0;
-    char kind[TERM_ATOM_BYTES + 1];
     const uint8_t *message;
     size_t size;
     bool understood = outcome->size && term_read_tuple(term_of(outcome), 3, parts, &arity);
     if (understood && arity == 2 && term_is_atom(parts[0], "ok"))
         return parts[1];
-    if (understood && arity == 3 && term_read_atom(parts[1], kind) &&
-        term_read_binary(parts[2], &message, &size))
-        problems_add_at(&resolution->problems, term_of(&text->path), kind, "%.*s",
+    if (understood && arity == 3 && term_read_binary(parts[2], &message, &size))
+        problems_add_at(&resolution->problems, term_of(&text->path), problem_kind_read(parts[1]), "%.*s",
                         size < MESSAGE_BYTES ? (int)size : MESSAGE_BYTES, (const char *)message);
     else
-        problems_add_at(&resolution->problems, term_of(&text->path), "syntax",
+        problems_add_at(&resolution->problems, term_of(&text->path), PROBLEM_SYNTAX,
                         "cannot be made sense of: its node does not say what it means");
     return (struct term){0};
 }
@@ -119,12 +117,11 @@ static void resolution_finish(struct resolution *resolution)
 }
 
 /* The first failure ends it. */
-static void resolution_fail(struct resolution *resolution, const char *kind, struct term detail)
+static void resolution_fail(struct resolution *resolution, enum reason reason, struct term detail)
 {
     if (resolution->failure.bytes.size)
         return;
-    term_build_tuple(&resolution->failure, 2);
-    term_build_atom(&resolution->failure, kind);
+    reason_open(reason, 2, &resolution->failure);
     term_build_term(&resolution->failure, detail);
     resolution_end_soon(resolution);
 }
@@ -135,7 +132,7 @@ static void resolution_on_timer(void *owner)
     struct term_builder timeout = {0};
     if (!resolution->ended) {
         term_build_atom(&timeout, "timeout");
-        resolution_fail(resolution, "session_failed", term_built(&timeout));
+        resolution_fail(resolution, REASON_SESSION_FAILED, term_built(&timeout));
         term_build_free(&timeout);
     }
     resolution_finish(resolution);
@@ -151,9 +148,9 @@ static void resolution_on_down(void *owner, struct term reason)
         return;
     term_build_atom(&node, texts->node);
     if (term_is_atom(reason, "noconnection"))
-        resolution_fail(texts->resolution, "nodedown", term_built(&node));
+        resolution_fail(texts->resolution, REASON_NODEDOWN, term_built(&node));
     else
-        resolution_fail(texts->resolution, "session_failed", reason);
+        resolution_fail(texts->resolution, REASON_SESSION_FAILED, reason);
     term_build_free(&node);
 }
 
@@ -239,7 +236,7 @@ void resolutions_abort(struct runner *runner)
     while (all->count) {
         struct resolution *resolution = LIST_FIRST(all, struct resolution, link);
         term_build_reset(&resolution->failure);
-        term_build_atom(&resolution->failure, "aborted");
+        reason_build(REASON_ABORTED, &resolution->failure);
         resolution_finish(resolution);
     }
 }

@@ -27,7 +27,7 @@ void resolving_done(struct run *run, struct term reason)
 {
     if (reason.data) {
         run->verdict.refused = true;
-        run_fail(run, NULL, reason);
+        run_fail_as(run, reason);
     }
     run_begin(run);
 }

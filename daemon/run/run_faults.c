@@ -23,7 +23,7 @@ static void run_faults_refused(void *owner, struct term what)
 {
     struct run *run = owner;
     run->verdict.refused |= run_state_group(run->state) == RUN_BEFORE;
-    run_fail(run, "not_allowed", what);
+    run_fail(run, REASON_NOT_ALLOWED, what);
 }
 
 static void run_faults_over(void *owner, struct term result, struct term failure)

@@ -13,6 +13,7 @@
 #include "load/targets.h"
 #include "node/script.h"
 #include "probes_private.h"
+#include "report/reason.h"
 #include "report_build_private.h"
 #include "run/runner.h"
 #include "session_private.h"
@@ -123,9 +124,10 @@ void run_begin(struct run *run);
 void run_arm(struct run *run, uint64_t delay_ns);
 void run_timer_fired(void *run);
 
-/* Remembers the first failure: {Kind, Detail}, or the detail alone when `kind` is NULL. */
-void run_fail(struct run *run, const char *kind, struct term detail);
-void run_fail_atom(struct run *run, const char *kind, const char *detail);
+/* Remembers the first failure: {Reason, Detail}, or one as it is. */
+void run_fail(struct run *run, enum reason reason, struct term detail);
+void run_fail_atom(struct run *run, enum reason reason, const char *detail);
+void run_fail_as(struct run *run, struct term failure);
 
 /* --- observing.c --- */
 

@@ -46,7 +46,7 @@ static struct term telemetry_error_of(const struct run *run)
     struct term result = {buffer_bytes(bytes) + run->report.start, bytes->size - run->report.start};
     bool failed = term_read_tuple(result, ARRAY_LENGTH(parts), parts, &arity);
     assert(failed);
-    if (run->cancelled && term_read_element(parts[1], 0, &parts[0]) && term_is_atom(parts[0], "cancelled"))
+    if (run->cancelled && term_read_element(parts[1], 0, &parts[0]) && reason_is(REASON_CANCELLED, parts[0]))
         return parts[0];
     return parts[1];
 }

@@ -48,7 +48,7 @@ static void chaos_read_place(struct reader *reader, struct fault_target *target,
     char name[TERM_ATOM_BYTES + 1];
     target->spec.name = parts[1];
     if (term_type(parts[1]) != TERM_ATOM)
-        problems_add(reader->problems, "invalid_target", "must be named by an atom, got %s",
+        problems_add(reader->problems, PROBLEM_INVALID_TARGET, "must be named by an atom, got %s",
                      excerpt(&text, parts[1]));
     else if (arity == 2 && target->kind != FAULT_TARGET_ON_NODE)
         read_caller_node(reader, target->spec.node);
@@ -69,7 +69,7 @@ static void chaos_read_target(struct reader *reader, struct fault_target *target
         bool is_supervisor = target->kind == FAULT_TARGET_CHILDREN || target->kind == FAULT_TARGET_CHILD;
         size_t most = is_supervisor || target->kind == FAULT_TARGET_ON_NODE ? 2 : 3;
         if (arity > most)
-            problems_add(reader->problems, "invalid_target", "has too many elements");
+            problems_add(reader->problems, PROBLEM_INVALID_TARGET, "has too many elements");
         else if (is_supervisor)
             read_target_spec(reader, parts[1], &target->spec);
         else
@@ -86,12 +86,12 @@ static void chaos_check_target(struct reader *reader, const struct fault_action 
     const struct fault_kind *kind = action->kind;
     enum fault_target_kind target = action->target.kind;
     if (kind->doing == FAULT_SPLIT || kind->doing == FAULT_HALT)
-        problems_add(reader->problems, "conflict", "cannot be given for %s, which names its nodes",
+        problems_add(reader->problems, PROBLEM_CONFLICT, "cannot be given for %s, which names its nodes",
                      kind->name);
     else if (kind->victim == FAULT_SUPERVISOR && target != FAULT_TARGET_PROCESS)
-        problems_add(reader->problems, "invalid_target", "of %s must be a supervisor", kind->name);
+        problems_add(reader->problems, PROBLEM_INVALID_TARGET, "of %s must be a supervisor", kind->name);
     else if (kind->victim == FAULT_PROCESSES && target == FAULT_TARGET_ON_NODE)
-        problems_add(reader->problems, "invalid_target", "of %s must be processes", kind->name);
+        problems_add(reader->problems, PROBLEM_INVALID_TARGET, "of %s must be processes", kind->name);
 }
 
 static void chaos_read_count(struct reader *reader, struct term value, int64_t least, uint64_t *result)
@@ -200,7 +200,7 @@ static void chaos_read_action_keys(struct reader *reader, struct fault_action *a
         action->schedule.times = OCCURRENCES_ENDLESS;
         action->is_loose = true;
     } else if (!is_repeated && action->schedule.times > 1) {
-        problem_at(reader, action_keys[KEY_TIMES].help.name, "conflict", "needs every_ms");
+        problem_at(reader, action_keys[KEY_TIMES].help.name, PROBLEM_CONFLICT, "needs every_ms");
     }
 }
 
@@ -213,7 +213,7 @@ static void chaos_read_scheduled(struct reader *reader, struct fault_action *act
     if (values[KEY_ACTION].data)
         readable = chaos_read_term(reader, action, values[KEY_ACTION]);
     else
-        problems_add(reader->problems, "required", "is required");
+        problems_add(reader->problems, PROBLEM_REQUIRED, "is required");
     problems_leave(reader->problems);
     action->is_scheduled = true;
     if (readable)
@@ -235,7 +235,7 @@ static void chaos_read_actions(struct reader *reader, struct term_list *list)
     struct scenario *scenario = reader->scenario;
     struct term element;
     if (list->count > MAX_ACTIONS) {
-        problems_add(reader->problems, "out_of_range", "must be at most %d actions", MAX_ACTIONS);
+        problems_add(reader->problems, PROBLEM_OUT_OF_RANGE, "must be at most %d actions", MAX_ACTIONS);
         return;
     }
     scenario->actions_are_list = true;
@@ -247,7 +247,7 @@ static void chaos_read_actions(struct reader *reader, struct term_list *list)
         problems_leave(reader->problems);
     }
     if (!term_list_proper(list))
-        problems_add(reader->problems, "wrong_type", "must be a proper list");
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a proper list");
 }
 
 /* {exhaust, memory, []} has the shape of a hook: the names of kinds are no modules. */
@@ -280,7 +280,8 @@ void read_dry_run(struct reader *reader, struct term value)
 {
     struct excerpt text;
     if (!term_is_atom(value, "nil") && !term_read_boolean(value, &reader->scenario->dry_run))
-        problems_add(reader->problems, "wrong_type", "must be true or false, got %s", excerpt(&text, value));
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be true or false, got %s",
+                     excerpt(&text, value));
 }
 
 void build_dry_run(const struct scenario *scenario, struct term_builder *builder)

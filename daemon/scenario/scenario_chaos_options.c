@@ -11,10 +11,11 @@ void chaos_read_integer(struct reader *reader, int64_t least, int64_t most, stru
 {
     struct excerpt text;
     if (!term_read_integer(value, result))
-        problems_add(reader->problems, "wrong_type", "must be an integer, got %s", excerpt(&text, value));
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be an integer, got %s",
+                     excerpt(&text, value));
     else if (*result < least || *result > most)
-        problems_add(reader->problems, "out_of_range", "must be in %lld to %lld, got %lld", (long long)least,
-                     (long long)most, (long long)*result);
+        problems_add(reader->problems, PROBLEM_OUT_OF_RANGE, "must be in %lld to %lld, got %lld",
+                     (long long)least, (long long)most, (long long)*result);
 }
 
 static void option_read_integer_value(struct reader *reader, const struct fault_option *option,
@@ -27,7 +28,7 @@ void chaos_read_fraction(struct reader *reader, struct term value, double *resul
 {
     struct excerpt text;
     if (!term_read_number(value, result) || *result < 0 || *result > 1)
-        problems_add(reader->problems, "out_of_range", "must be a number from 0 to 1, got %s",
+        problems_add(reader->problems, PROBLEM_OUT_OF_RANGE, "must be a number from 0 to 1, got %s",
                      excerpt(&text, value));
 }
 
@@ -45,7 +46,7 @@ static void option_read_atom_value(struct reader *reader, const struct fault_opt
     (void)result;
     struct excerpt text;
     if (term_type(value) != TERM_ATOM)
-        problems_add(reader->problems, "wrong_type", "must be an atom, got %s", excerpt(&text, value));
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be an atom, got %s", excerpt(&text, value));
 }
 
 static void option_read_any_value(struct reader *reader, const struct fault_option *option, struct term value,
@@ -75,7 +76,7 @@ static void option_read_list_value(struct reader *reader, const struct fault_opt
     (void)result;
     struct excerpt text;
     if (!option_is_proper_list(value))
-        problems_add(reader->problems, "wrong_type", "must be a list, got %s", excerpt(&text, value));
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a list, got %s", excerpt(&text, value));
 }
 
 /* `integer` is the delay, `number` the probability. */
@@ -95,7 +96,7 @@ static void option_read_crash_spec(struct reader *reader, const struct fault_opt
     } else if (tagged && term_is_atom(pair[0], "random")) {
         chaos_read_fraction(reader, pair[1], &result->number);
     } else {
-        problems_add(reader->problems, "invalid_action",
+        problems_add(reader->problems, PROBLEM_INVALID_ACTION,
                      "must be :immediate, {:after_ms, ms} or {:random, probability}, got %s",
                      excerpt(&text, value));
     }
@@ -108,8 +109,8 @@ bool chaos_check_node(struct reader *reader, struct term value)
     if (term_read_atom(value, name) && node_name_is_valid(name, strlen(name)) &&
         strcmp(name, reader->origin->own_node) != 0)
         return true;
-    problems_add(reader->problems, "wrong_type", "must be the name of another node than the daemon's, got %s",
-                 excerpt(&text, value));
+    problems_add(reader->problems, PROBLEM_WRONG_TYPE,
+                 "must be the name of another node than the daemon's, got %s", excerpt(&text, value));
     return false;
 }
 
@@ -147,14 +148,14 @@ static void option_read_group(struct reader *reader, struct term_list groups, st
     struct term node;
     while (term_list_next(&group, &node)) {
         if (*nodes == NAMES_MOST)
-            problems_add(reader->problems, "out_of_range", "must be at most %d nodes", NAMES_MOST);
+            problems_add(reader->problems, PROBLEM_OUT_OF_RANGE, "must be at most %d nodes", NAMES_MOST);
         if ((*nodes)++ >= NAMES_MOST)
             return;
         if (chaos_check_node(reader, node) && option_comes_again(groups, group, node))
-            problems_add(reader->problems, "conflict", "have a node more than once");
+            problems_add(reader->problems, PROBLEM_CONFLICT, "have a node more than once");
     }
     if (!term_list_proper(&group))
-        problems_add(reader->problems, "wrong_type", "must be a proper list");
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a proper list");
 }
 
 /* A node that stands alone is a group of its own. */
@@ -169,7 +170,7 @@ static void option_read_groups_value(struct reader *reader, const struct fault_o
     struct excerpt text;
     if (!option_is_proper_list(value) || !term_list_start(&groups, value) || groups.count < 2 ||
         groups.string) {
-        problems_add(reader->problems, "wrong_type",
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE,
                      "must be a list of at least two nodes or groups of nodes, got %s",
                      excerpt(&text, value));
         return;
@@ -178,11 +179,11 @@ static void option_read_groups_value(struct reader *reader, const struct fault_o
         if (term_list_start(&group, element) && !group.string && group.count) {
             option_read_group(reader, groups, group, &nodes);
         } else if (++nodes > NAMES_MOST) {
-            problems_add(reader->problems, "out_of_range", "must be at most %d nodes", NAMES_MOST);
+            problems_add(reader->problems, PROBLEM_OUT_OF_RANGE, "must be at most %d nodes", NAMES_MOST);
             return;
         } else if (chaos_check_node(reader, element) &&
                    option_comes_again(groups, (struct term_list){0}, element)) {
-            problems_add(reader->problems, "conflict", "have a node more than once");
+            problems_add(reader->problems, PROBLEM_CONFLICT, "have a node more than once");
         }
     }
 }

@@ -18,7 +18,7 @@ static void chaos_term_read_options(struct reader *reader, struct fault_action *
     for (size_t i = 0; i < kind->option_count; i++)
         names[i] = fault_option_text(kind->options[i].name);
     if (!term_pairs_start(&pairs, value)) {
-        problems_add(reader->problems, "wrong_type", "the options of %s must be a keyword list, got %s",
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "the options of %s must be a keyword list, got %s",
                      kind->name, excerpt(&text, value));
         return;
     }
@@ -62,8 +62,8 @@ static void chaos_term_report_unknown_kind(struct reader *reader, struct term va
         names[i] = kinds[i].name;
     const char *nearest =
         arity && term_read_atom(parts[0], name) ? nearest_word(name, strlen(name), names, count) : NULL;
-    problems_add(reader->problems, "invalid_action", "%s is not a chaos term%s%s", excerpt(&text, value),
-                 nearest ? "; did you mean " : "", nearest ? nearest : "");
+    problems_add(reader->problems, PROBLEM_INVALID_ACTION, "%s is not a chaos term%s%s",
+                 excerpt(&text, value), nearest ? "; did you mean " : "", nearest ? nearest : "");
 }
 
 /* A kind whose rows differ by their resource, without one that there is. */
@@ -83,7 +83,7 @@ static void chaos_term_report_unknown_resource(struct reader *reader, struct ter
     }
     const struct help_table table = {.first = rows, .stride = sizeof(rows[0]), .count = found};
     build_alternatives(&table, 0, found, &resources);
-    problems_add(reader->problems, "invalid_action", "%s needs %s, got %s", kind->name,
+    problems_add(reader->problems, PROBLEM_INVALID_ACTION, "%s needs %s, got %s", kind->name,
                  (const char *)buffer_bytes(&resources), excerpt(&text, value));
     buffer_free(&resources);
 }
@@ -112,7 +112,7 @@ bool chaos_read_term(struct reader *reader, struct fault_action *action, struct 
     const struct fault_kind *kind = action->kind;
     size_t first = kind->resource ? 2 : 1, needed = first + kind->argument_count;
     if (arity < needed || arity > needed + kind->has_options) {
-        problems_add(reader->problems, "invalid_action", "%s takes %zu arguments%s, got %s", kind->name,
+        problems_add(reader->problems, PROBLEM_INVALID_ACTION, "%s takes %zu arguments%s, got %s", kind->name,
                      needed - 1, kind->has_options ? " and options" : "", excerpt(&text, value));
         return false;
     }

@@ -11,11 +11,12 @@ static void expectations_read_one(struct problems *problems, struct expectations
     struct excerpt text;
     double limit;
     if (!term_read_number(value, &limit) || limit < 0)
-        problems_add(problems, "wrong_type", "must be a number of at least 0, got %s", excerpt(&text, value));
+        problems_add(problems, PROBLEM_WRONG_TYPE, "must be a number of at least 0, got %s",
+                     excerpt(&text, value));
     else if (kind == EXPECT_ERROR_RATE && limit > 1)
-        problems_add(problems, "out_of_range", "must be in 0 to 1, got %s", excerpt(&text, value));
+        problems_add(problems, PROBLEM_OUT_OF_RANGE, "must be in 0 to 1, got %s", excerpt(&text, value));
     else if (expectations->count == EXPECTATIONS_LIMIT)
-        problems_add(problems, "out_of_range", "are too many expectations");
+        problems_add(problems, PROBLEM_OUT_OF_RANGE, "are too many expectations");
     else
         expectations->items[expectations->count++] =
             (struct expectation){.kind = kind, .limit = limit, .value = value};
@@ -36,7 +37,7 @@ static enum expectation_kind expectations_read_kind(struct problems *problems, s
         return (enum expectation_kind)kind;
     const char *nearest =
         term_read_atom(name, word) ? nearest_word(word, strlen(word), names, EXPECTATION_KINDS) : NULL;
-    problems_add(problems, "unknown_key", "%s is not an expectation%s%s", excerpt(&text, name),
+    problems_add(problems, PROBLEM_UNKNOWN_KEY, "%s is not an expectation%s%s", excerpt(&text, name),
                  nearest ? "; did you mean " : "", nearest ? nearest : "");
     return EXPECTATION_KINDS;
 }
@@ -50,7 +51,7 @@ void scenario_term_read_expectations(struct term term, struct expectations *expe
     if (term_is_atom(term, "nil"))
         return;
     if (!term_pairs_start(&pairs, term)) {
-        problems_add(problems, "wrong_type", "must be a keyword list, got %s", excerpt(&text, term));
+        problems_add(problems, PROBLEM_WRONG_TYPE, "must be a keyword list, got %s", excerpt(&text, term));
         return;
     }
     while (term_pairs_next(&pairs, &key, &value)) {
@@ -88,7 +89,7 @@ static void expectations_read_abort_name(struct reader *reader, struct term name
     if (kind == EXPECTATION_KINDS)
         return;
     if (!expectations_have(&scenario->expectations, kind))
-        problems_add(reader->problems, "required", "performance_expectations has no %s to judge by",
+        problems_add(reader->problems, PROBLEM_REQUIRED, "performance_expectations has no %s to judge by",
                      expectation_name(kind));
     scenario->abort_when |= 1u << kind;
 }
@@ -102,7 +103,7 @@ void read_abort_when(struct reader *reader, struct term value)
     if (term_is_atom(value, "nil"))
         return;
     if (!term_list_start(&list, value)) {
-        problems_add(reader->problems, "wrong_type", "must be a list of names of expectations, got %s",
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a list of names of expectations, got %s",
                      excerpt(&text, value));
         return;
     }
@@ -112,7 +113,7 @@ void read_abort_when(struct reader *reader, struct term value)
         problems_leave(reader->problems);
     }
     if (!term_list_proper(&list))
-        problems_add(reader->problems, "wrong_type", "must be a proper list");
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a proper list");
 }
 
 void build_abort_when(const struct scenario *scenario, struct term_builder *builder)

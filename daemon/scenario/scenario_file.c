@@ -39,9 +39,9 @@ static bool scenario_file_load(const char *path, struct buffer *content, struct 
     bool regular = opened && S_ISREG(status.st_mode);
     bool loaded = regular && scenario_file_read_all(descriptor, content);
     if (opened && !regular)
-        problems_add(problems, "no_file", "%s is not a regular file", path);
+        problems_add(problems, PROBLEM_NO_FILE, "%s is not a regular file", path);
     else if (!loaded)
-        problems_add(problems, "no_file", "cannot read %s: %s", path, strerror(errno));
+        problems_add(problems, PROBLEM_NO_FILE, "cannot read %s: %s", path, strerror(errno));
     if (descriptor >= 0)
         close(descriptor);
     return loaded;
@@ -75,7 +75,7 @@ struct scenario *scenario_file_find(const char *folder, const char *name,
         folder ? scenario_file_name_problem(name) : "cannot be found: no scenario_dir is configured";
     size_t size = strlen(name), suffix = strlen(SUFFIX);
     if (problem) {
-        problems_add(problems, "no_file", "%s %s", name, problem);
+        problems_add(problems, PROBLEM_NO_FILE, "%s %s", name, problem);
         return NULL;
     }
     bool complete = size > suffix && strcmp(name + size - suffix, SUFFIX) == 0;

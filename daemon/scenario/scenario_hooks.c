@@ -47,7 +47,7 @@ void read_hook(struct reader *reader, struct term value, int arity, struct term 
     if (term_is_atom(value, "nil") || hooks_is_library_default(value))
         return;
     if (fun_arity(value) != arity && !is_module_function_extra(value))
-        problems_add(reader->problems, "wrong_type",
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE,
                      "must be a fun of arity %d or {module, function, extra_args}, got %s", arity,
                      excerpt(&text, value));
     else
@@ -84,7 +84,7 @@ void read_hooks_node(struct reader *reader, struct term value)
     reader->has_hooks_node = true;
     if (!term_read_atom(value, text) || !node_name_is_valid(text, strlen(text)) ||
         strcmp(text, reader->origin->own_node) == 0)
-        problems_add(reader->problems, "wrong_type",
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE,
                      "must be the name of another node than the daemon's, got %s", excerpt(&name, value));
     else
         memcpy(reader->scenario->hooks_node, text, strlen(text) + 1);

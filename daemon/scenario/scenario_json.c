@@ -113,7 +113,8 @@ static bool json_is_bounded(const json_t *value, size_t depth, struct problems *
     size_t index;
     bool bounded = depth <= SCENARIO_JSON_DEPTH_MOST;
     if (!bounded)
-        problems_add(problems, "out_of_range", "is nested deeper than %d levels", SCENARIO_JSON_DEPTH_MOST);
+        problems_add(problems, PROBLEM_OUT_OF_RANGE, "is nested deeper than %d levels",
+                     SCENARIO_JSON_DEPTH_MOST);
     if (bounded && json_is_array(value)) {
         json_array_foreach((json_t *)value, index, inner)
         {
@@ -125,7 +126,7 @@ static bool json_is_bounded(const json_t *value, size_t depth, struct problems *
         json_object_foreach((json_t *)value, key, inner)
         {
             if (!json_fits_atom(key)) {
-                problems_add(problems, "unknown_key", "has a key of more than %d characters",
+                problems_add(problems, PROBLEM_UNKNOWN_KEY, "has a key of more than %d characters",
                              ATOM_CHARACTERS);
                 bounded = false;
                 continue;
@@ -142,14 +143,15 @@ static json_t *json_parse(const char *json, size_t size, struct problems *proble
 {
     json_error_t error;
     if (size > SCENARIO_JSON_BYTES_MOST) {
-        problems_add(problems, "out_of_range", "has more than %zu bytes", SCENARIO_JSON_BYTES_MOST);
+        problems_add(problems, PROBLEM_OUT_OF_RANGE, "has more than %zu bytes", SCENARIO_JSON_BYTES_MOST);
         return NULL;
     }
     json_t *root = json_loadb(json, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (!root) {
-        problems_add(problems, "syntax", "line %d, column %d: %s", error.line, error.column, error.text);
+        problems_add(problems, PROBLEM_SYNTAX, "line %d, column %d: %s", error.line, error.column,
+                     error.text);
     } else if (!json_is_object(root)) {
-        problems_add(problems, "wrong_type", "a scenario is a JSON object");
+        problems_add(problems, PROBLEM_WRONG_TYPE, "a scenario is a JSON object");
         json_decref(root);
         root = NULL;
     }

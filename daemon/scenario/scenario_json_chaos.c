@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "scenario/fault_kinds.h"
+#include "scenario/scenario_json.h"
 #include "scenario_json_private.h"
 
 /* --- Values of arguments and options --- */
@@ -123,7 +124,7 @@ static void json_chaos_convert_term(struct json_reader *reader, const json_t *va
         json_chaos_convert_kind(reader, value);
         return;
     }
-    problems_add(reader->problems, "invalid_action",
+    problems_add(reader->problems, PROBLEM_INVALID_ACTION,
                  "must have a kind, {\"kind\": \"suspend\", \"duration_ms\": 100}, or be scheduled, "
                  "{\"action\": ..., \"after_ms\": 500}");
     term_build_tuple(reader->builder, 2);
@@ -133,47 +134,68 @@ static void json_chaos_convert_term(struct json_reader *reader, const json_t *va
 
 /* --- Scheduled actions --- */
 
-/* {"children": target}, {"child": target} */
-static bool json_chaos_convert_children(struct json_reader *reader, const json_t *value)
+/* The forms of its target that no target of a scenario has, by the key that each has. */
+static const struct victim_form {
+    const char *tag;
+    json_convert *convert; /* of its value */
+    bool takes_node;       /* beside it; otherwise it stands alone */
+    struct help help;
+} victim_forms[] = {
+    {"children",
+     json_convert_target,
+     false,
+     {.name = "{\"children\": target}", .text = "`{children, Supervisor}`."}},
+    {"child", json_convert_target, false, {.name = "{\"child\": target}", .text = "`{child, Supervisor}`."}},
+    {"application",
+     json_convert_name,
+     true,
+     {.name = "{\"application\": name, \"node\": \"app@host\"}",
+      .text = "`{application, Name, Node}`; `node` may be left out."}},
+    {"module",
+     json_convert_name,
+     true,
+     {.name = "{\"module\": name, \"node\": \"app@host\"}",
+      .text = "`{module, Name, Node}`; `node` may be left out."}},
+    {"node", json_convert_words, false, {.name = "{\"node\": \"app@host\"}", .text = "`{node, Node}`."}},
+};
+
+const struct help_table *json_fault_targets_table(void)
 {
-    const json_t *target = NULL;
-    const char *only = json_only_key(value, &target);
-    if (!only || (strcmp(only, "children") != 0 && strcmp(only, "child") != 0))
-        return false;
-    term_build_tuple(reader->builder, 2);
-    term_build_atom(reader->builder, only);
-    json_convert_at(reader, only, target, json_convert_target);
-    return true;
+    static const struct help_table table =
+        HELP_TABLE("json_fault_targets", "Targets of scheduled actions in files", victim_forms);
+    return &table;
 }
 
-/* {"application": name[, "node": node]}, {"module": name[, "node": node]}, {"node": node} */
-static bool json_chaos_convert_place(struct json_reader *reader, const json_t *value)
+static bool json_chaos_has_form(const json_t *value, const struct victim_form *form)
 {
-    static const char *const tags[] = {"application", "module"};
-    const json_t *node = json_object_get(value, "node");
-    for (size_t i = 0; i < ARRAY_LENGTH(tags); i++) {
-        const char *known[] = {tags[i], "node"};
-        const json_t *name = json_object_get(value, tags[i]);
-        if (!name)
-            continue;
-        term_build_tuple(reader->builder, node ? 3 : 2);
-        term_build_atom(reader->builder, tags[i]);
-        json_convert_at(reader, tags[i], name, json_convert_name);
-        if (node)
-            json_convert_at(reader, "node", node, json_convert_words);
-        json_check_keys(reader, value, known, ARRAY_LENGTH(known), tags[i]);
-        return true;
-    }
-    const char *only = json_only_key(value, &node);
-    if (!only || strcmp(only, "node") != 0)
-        return false;
-    json_convert_words(reader, value);
-    return true;
+    const json_t *inner = NULL;
+    const char *only = json_only_key(value, &inner);
+    return form->takes_node ? json_object_get(value, form->tag) != NULL
+                            : only && strcmp(only, form->tag) == 0;
+}
+
+static void json_chaos_convert_form(struct json_reader *reader, const json_t *value,
+                                    const struct victim_form *form)
+{
+    const char *known[] = {form->tag, "node"};
+    const json_t *node = form->takes_node ? json_object_get(value, "node") : NULL;
+    term_build_tuple(reader->builder, node ? 3 : 2);
+    term_build_atom(reader->builder, form->tag);
+    json_convert_at(reader, form->tag, json_object_get(value, form->tag), form->convert);
+    if (node)
+        json_convert_at(reader, "node", node, json_convert_words);
+    if (form->takes_node)
+        json_check_keys(reader, value, known, ARRAY_LENGTH(known), form->tag);
 }
 
 static void json_chaos_convert_target(struct json_reader *reader, const json_t *value)
 {
-    if (!json_chaos_convert_children(reader, value) && !json_chaos_convert_place(reader, value))
+    size_t form = 0;
+    while (form < ARRAY_LENGTH(victim_forms) && !json_chaos_has_form(value, &victim_forms[form]))
+        form++;
+    if (form < ARRAY_LENGTH(victim_forms))
+        json_chaos_convert_form(reader, value, &victim_forms[form]);
+    else
         json_convert_target(reader, value);
 }
 

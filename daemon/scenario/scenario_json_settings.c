@@ -88,14 +88,14 @@ void json_set(json_t *root, const char *setting, struct problems *problems)
 {
     const char *equals = strchr(setting, '=');
     if (!equals) {
-        problems_add(problems, "syntax", "%s is no setting: it must be PATH=VALUE", setting);
+        problems_add(problems, PROBLEM_SYNTAX, "%s is no setting: it must be PATH=VALUE", setting);
         return;
     }
     char *path = memory_format("%.*s", (int)(equals - setting), setting);
     json_t *value = setting_parse_value(equals + 1);
     if (!value)
-        problems_add(problems, "syntax", "%s has a value that is not UTF-8", path);
+        problems_add(problems, PROBLEM_SYNTAX, "%s has a value that is not UTF-8", path);
     else if (!setting_set_path(root, path, value))
-        problems_add(problems, "no_place", "there is no %s in the file to be set", path);
+        problems_add(problems, PROBLEM_NO_PLACE, "there is no %s in the file to be set", path);
     free(path);
 }

@@ -1,6 +1,7 @@
 /* The values that scenarios are made of, whatever key they are for. */
 #include <string.h>
 
+#include "scenario/scenario_json.h"
 #include "scenario_json_private.h"
 
 /* What stands in for a message, a name or a word, and for a hook. */
@@ -177,7 +178,7 @@ static void json_value_convert_atom(struct json_reader *reader, const char *text
     if (term_build_done(&atom, &term)) {
         term_build_term(reader->builder, term);
     } else {
-        problems_add(reader->problems, "out_of_range", "is too long for an atom");
+        problems_add(reader->problems, PROBLEM_OUT_OF_RANGE, "is too long for an atom");
         json_value_build_stand_in(reader);
     }
     term_build_free(&atom);
@@ -236,7 +237,7 @@ static void json_value_convert_text(struct json_reader *reader, const json_t *va
         json_value_build_stand_in(reader);
     if (!json_is_string(text)) {
         problems_enter_key(reader->problems, name);
-        problems_add(reader->problems, "wrong_type", "must be a text in %s",
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a text in %s",
                      language == LANGUAGE_ERLANG ? "Erlang" : "Elixir");
         problems_leave(reader->problems);
         return;
@@ -254,7 +255,7 @@ void json_convert_term(struct json_reader *reader, const json_t *value)
     } else if (json_is_array(value)) {
         json_convert_each(reader, value, json_convert_term);
     } else if (json_is_string(value) || json_is_object(value)) {
-        problems_add(reader->problems, "wrong_type",
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE,
                      "must be a term: {\"erlang\": \"...\"} or {\"elixir\": \"...\"}, a number, true, false, "
                      "null, or a list of terms");
         json_value_build_stand_in(reader);
@@ -270,7 +271,7 @@ void json_convert_name(struct json_reader *reader, const json_t *value)
     } else if (json_is_text(value)) {
         json_value_convert_text(reader, value, false);
     } else {
-        problems_add(reader->problems, "wrong_type",
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE,
                      "must be a name, a string, or {\"elixir\": \"My.Name\"}");
         json_value_build_stand_in(reader);
     }
@@ -285,7 +286,7 @@ static void json_value_convert_extra(struct json_reader *reader, const json_t *v
         return;
     }
     if (value)
-        problems_add(reader->problems, "wrong_type", "must be a list of terms");
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a list of terms");
     term_build_list(reader->builder, 0);
 }
 
@@ -310,7 +311,7 @@ void json_convert_hook(struct json_reader *reader, const json_t *value)
     } else if (json_object_get(value, "module") || json_object_get(value, "function")) {
         json_value_convert_function(reader, value);
     } else {
-        problems_add(reader->problems, "wrong_type",
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE,
                      "must be a hook: {\"erlang\": \"fun...\"}, {\"elixir\": \"fn...\"}, or "
                      "{\"module\": \"m\", \"function\": \"f\", \"extra_args\": []}");
         json_value_build_hook_stand_in(reader);
@@ -325,7 +326,7 @@ static void json_value_convert_node(struct json_reader *reader, const json_t *va
         json_value_convert_atom(reader, json_string_value(value));
         return;
     }
-    problems_add(reader->problems, "wrong_type", "must be the name of a node, a string");
+    problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be the name of a node, a string");
     term_build_atom(reader->builder, "text@text");
 }
 
@@ -334,11 +335,25 @@ static const struct target_form {
     const char *tag;
     const char *keys[2];
     json_convert *converters[2];
+    struct help help;
 } target_forms[] = {
-    {NULL, {"name", "node"}, {json_convert_name, json_value_convert_node}},
-    {"global", {"global"}, {json_convert_term}},
-    {"via", {"via", "name"}, {json_convert_name, json_convert_term}},
+    {NULL,
+     {"name", "node"},
+     {json_convert_name, json_value_convert_node},
+     {.name = "{\"name\": name, \"node\": \"app@host\"}",
+      .text = "`{Name, Node}`; without a node, or the name alone, `Name`."}},
+    {"global", {"global"}, {json_convert_term}, {.name = "{\"global\": term}", .text = "`{global, Term}`."}},
+    {"via",
+     {"via", "name"},
+     {json_convert_name, json_convert_term},
+     {.name = "{\"via\": name, \"name\": term}", .text = "`{via, Module, Term}`."}},
 };
+
+const struct help_table *json_targets_table(void)
+{
+    static const struct help_table table = HELP_TABLE("json_targets", "Targets in files", target_forms);
+    return &table;
+}
 
 /* A form has all its keys, and no other. */
 static bool json_value_has_form(const json_t *value, const struct target_form *form)
@@ -386,7 +401,7 @@ static void json_value_convert_one_target(struct json_reader *reader, const json
         json_value_convert_form(reader, value, &target_forms[i]);
         return;
     }
-    problems_add(reader->problems, "invalid_target",
+    problems_add(reader->problems, PROBLEM_INVALID_TARGET,
                  "must be a name, {\"name\": name, \"node\": \"app@host\"}, {\"global\": term}, or "
                  "{\"via\": module, \"name\": term}");
     json_value_build_stand_in(reader);
@@ -399,10 +414,23 @@ void json_convert_target(struct json_reader *reader, const json_t *value)
 
 /* --- Operations --- */
 
-static const struct json_key operations[] = {
-    {"call", json_convert_term},  {"cast", json_convert_term},  {"custom", json_convert_hook},
-    {"$send", json_convert_term}, {"$cast", json_convert_term}, {"$sleep", json_convert_data},
+static const struct operation_form {
+    struct json_key key;
+    struct help help;
+} operations[] = {
+    {{"call", json_convert_term}, {.name = "{\"call\": term}", .text = "`{call, Message}`."}},
+    {{"cast", json_convert_term}, {.name = "{\"cast\": term}", .text = "`{cast, Message}`."}},
+    {{"custom", json_convert_hook}, {.name = "{\"custom\": hook}", .text = "`{custom, Fun}`."}},
+    {{"$send", json_convert_term}, {.name = "{\"$send\": term}", .text = "`{'$send', Message}`."}},
+    {{"$cast", json_convert_term}, {.name = "{\"$cast\": term}", .text = "`{'$cast', Message}`."}},
+    {{"$sleep", json_convert_data}, {.name = "{\"$sleep\": ms}", .text = "`{'$sleep', Milliseconds}`."}},
 };
+
+const struct help_table *json_operations_table(void)
+{
+    static const struct help_table table = HELP_TABLE("json_operations", "Operations in files", operations);
+    return &table;
+}
 
 void json_convert_operation(struct json_reader *reader, const json_t *value)
 {
@@ -414,19 +442,19 @@ void json_convert_operation(struct json_reader *reader, const json_t *value)
         return;
     }
     for (size_t i = 0; i < ARRAY_LENGTH(operations); i++) {
-        names[i] = operations[i].name;
+        names[i] = operations[i].key.name;
         if (!only || strcmp(names[i], only) != 0)
             continue;
         term_build_tuple(reader->builder, 2);
         term_build_atom(reader->builder, only);
-        json_convert_at(reader, only, inner, operations[i].convert);
+        json_convert_at(reader, only, inner, operations[i].key.convert);
         return;
     }
     json_value_build_stand_in(reader);
     if (only)
         problems_add_unknown(reader->problems, only, names, ARRAY_LENGTH(operations), "operations");
     else
-        problems_add(reader->problems, "invalid_operation",
+        problems_add(reader->problems, PROBLEM_INVALID_OPERATION,
                      "must have one of call, cast, custom, $send, $cast, $sleep, and nothing beside it");
 }
 

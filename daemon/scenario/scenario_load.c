@@ -23,7 +23,7 @@ static bool load_read_rate(struct reader *reader, struct term value, bool positi
 {
     struct excerpt text;
     if (!term_read_number(value, rate) || !(*rate >= 0) || (positive && *rate == 0) || *rate > MAX_RATE) {
-        problems_add(reader->problems, "out_of_range",
+        problems_add(reader->problems, PROBLEM_OUT_OF_RANGE,
                      "must be a number of operations a second %s 0, at most %.0f, got %s",
                      positive ? "above" : "of at least", MAX_RATE, excerpt(&text, value));
         return false;
@@ -66,7 +66,8 @@ static void load_read_think(struct reader *reader, struct term value)
     if (read_whole(reader, pair[0], 0, READER_MOST_MS, "milliseconds", &load->think_low_ms) && range &&
         read_whole(reader, pair[1], 0, READER_MOST_MS, "milliseconds", &load->think_high_ms) &&
         load->think_low_ms > load->think_high_ms)
-        problems_add(reader->problems, "out_of_range", "must be {low, high} with low no more than high");
+        problems_add(reader->problems, PROBLEM_OUT_OF_RANGE,
+                     "must be {low, high} with low no more than high");
     if (!range)
         load->think_high_ms = load->think_low_ms;
 }
@@ -83,7 +84,7 @@ static void load_read_arrival(struct reader *reader, struct term value)
     if (term_is_atom(value, "poisson"))
         load->arrival = ARRIVAL_POISSON;
     else if (!term_is_atom(value, "constant"))
-        problems_add(reader->problems, "out_of_range", "must be :constant or :poisson, got %s",
+        problems_add(reader->problems, PROBLEM_OUT_OF_RANGE, "must be :constant or :poisson, got %s",
                      excerpt(&text, value));
 }
 
@@ -103,7 +104,7 @@ static void load_read_ramp(struct reader *reader, struct term value)
     struct load_plan *load = &reader->scenario->load;
     load->is_linear = term_is_atom(value, "linear");
     if (!load->is_linear && !term_is_atom(value, "step"))
-        problems_add(reader->problems, "out_of_range", "must be :linear or :step, got %s",
+        problems_add(reader->problems, PROBLEM_OUT_OF_RANGE, "must be :linear or :step, got %s",
                      excerpt(&text, value));
 }
 
@@ -171,7 +172,7 @@ static void load_read_stage(struct reader *reader, struct term value, bool of_th
     if (reader_find(reader, value, keys, 2, of_threads ? "stages of threads" : "stages of a rate", values))
         reader_read(reader, keys, 2, values);
     else
-        problems_add(reader->problems, "wrong_type", "must be a map or a keyword list, got %s",
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a map or a keyword list, got %s",
                      excerpt(&text, value));
 }
 
@@ -183,8 +184,8 @@ static void load_read_stages(struct reader *reader, struct term value, bool of_t
     struct excerpt text;
     double most = 0;
     if (!term_list_start(&list, value) || list.count == 0 || list.count > MAX_STAGES) {
-        problems_add(reader->problems, "wrong_type", "must be a list of 1 to %d stages, got %s", MAX_STAGES,
-                     excerpt(&text, value));
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a list of 1 to %d stages, got %s",
+                     MAX_STAGES, excerpt(&text, value));
         return;
     }
     free(load->stages); /* of a duration or a rate beside them, which is a problem already */
@@ -198,9 +199,9 @@ static void load_read_stages(struct reader *reader, struct term value, bool of_t
         most = fmax(most, load_last_stage(reader)->level);
     }
     if (!term_list_proper(&list))
-        problems_add(reader->problems, "wrong_type", "must be a proper list");
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a proper list");
     if (most == 0)
-        problems_add(reader->problems, "out_of_range", "must have a stage with more than 0 %s",
+        problems_add(reader->problems, PROBLEM_OUT_OF_RANGE, "must have a stage with more than 0 %s",
                      of_threads ? "threads" : "operations a second");
 }
 
@@ -347,18 +348,18 @@ static void load_check_form(struct reader *reader, enum form form, struct term v
             continue;
         values[i] = (struct term){0};
         problems_enter_key(reader->problems, load_keys[i].help.name);
-        problems_add(reader->problems, "conflict", "does not go with %s", load_form_name(form));
+        problems_add(reader->problems, PROBLEM_CONFLICT, "does not go with %s", load_form_name(form));
         problems_leave(reader->problems);
     }
     bool iterates = values[KEY_ITERATIONS].data, lasts = values[KEY_DURATION].data;
     if (form == FORM_THREADS && !values[KEY_THREADS].data)
-        problems_add(reader->problems, "required", "needs threads, rate or stages");
+        problems_add(reader->problems, PROBLEM_REQUIRED, "needs threads, rate or stages");
     else if (form == FORM_THREADS && iterates && lasts)
-        problem_at(reader, "iterations", "conflict", "cannot be given together with duration_ms");
+        problem_at(reader, "iterations", PROBLEM_CONFLICT, "cannot be given together with duration_ms");
     else if (form == FORM_THREADS && !iterates && !lasts)
-        problem_at(reader, "duration_ms", "required", "is required, or iterations are");
+        problem_at(reader, "duration_ms", PROBLEM_REQUIRED, "is required, or iterations are");
     else if (form == FORM_RATE && !lasts)
-        problem_at(reader, "duration_ms", "required", "is required");
+        problem_at(reader, "duration_ms", PROBLEM_REQUIRED, "is required");
 }
 
 void read_load(struct reader *reader, struct term value)
@@ -370,7 +371,7 @@ void read_load(struct reader *reader, struct term value)
         return;
     load->model = LOAD_CLOSED;
     if (!reader_find(reader, value, load_keys, KEY_COUNT, "load", values)) {
-        problems_add(reader->problems, "wrong_type", "must be a map or a keyword list, got %s",
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a map or a keyword list, got %s",
                      excerpt(&text, value));
         return;
     }
@@ -489,12 +490,12 @@ static void load_finish_timeout(struct reader *reader)
     double needed = load_length_ms(scenario) + load_rest_ms(scenario);
     bool fits = needed <= (double)READER_MOST_MS;
     if (!fits && !scenario->load.iterations) {
-        problem_at(reader, "load", "out_of_range", "lasts too long: it must be over within 49 days");
+        problem_at(reader, "load", PROBLEM_OUT_OF_RANGE, "lasts too long: it must be over within 49 days");
     } else if (!reader->has_timeout) {
         scenario->timeout_ms = fits ? (uint64_t)needed : READER_MOST_MS;
     } else if ((double)scenario->timeout_ms < needed && !scenario->load.iterations) {
         problems_enter_key(reader->problems, "timeout_ms");
-        problems_add(reader->problems, "out_of_range",
+        problems_add(reader->problems, PROBLEM_OUT_OF_RANGE,
                      "must be at least the load's length plus a call's timeout, %.0f, got %llu", needed,
                      (unsigned long long)scenario->timeout_ms);
         problems_leave(reader->problems);
@@ -505,17 +506,17 @@ static void load_check_operations(struct reader *reader)
 {
     bool loaded = reader->scenario->load.model != LOAD_SCRIPTS;
     if (loaded && reader->has_threads)
-        problem_at(reader, "threads", "conflict", "cannot be given together with load");
+        problem_at(reader, "threads", PROBLEM_CONFLICT, "cannot be given together with load");
     if (!loaded && !reader->has_threads)
-        problem_at(reader, "threads", "required", "is required, or load is");
+        problem_at(reader, "threads", PROBLEM_REQUIRED, "is required, or load is");
     if (loaded && reader->has_operations && reader->has_mix)
-        problem_at(reader, "mix", "conflict", "cannot be given together with operations");
+        problem_at(reader, "mix", PROBLEM_CONFLICT, "cannot be given together with operations");
     if (loaded && !reader->has_operations && !reader->has_mix)
-        problem_at(reader, "operations", "required", "is required with load, or mix is");
+        problem_at(reader, "operations", PROBLEM_REQUIRED, "is required with load, or mix is");
     if (!loaded && reader->has_operations)
-        problem_at(reader, "operations", "conflict", "needs load; scripts of their own are threads");
+        problem_at(reader, "operations", PROBLEM_CONFLICT, "needs load; scripts of their own are threads");
     if (!loaded && reader->has_mix)
-        problem_at(reader, "mix", "conflict", "needs load");
+        problem_at(reader, "mix", PROBLEM_CONFLICT, "needs load");
 }
 
 void finish_load(struct reader *reader)

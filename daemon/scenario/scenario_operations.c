@@ -51,8 +51,9 @@ static void operations_add(struct reader *reader, struct operation operation)
     if (operation.template && template_sequences(operation.template) > scenario->sequences)
         scenario->sequences = template_sequences(operation.template);
     if (operation.template && template_bytes(operation.template) > MAX_MESSAGE_BYTES)
-        problems_add(reader->problems, "out_of_range", "can become a message of %zu bytes, more than %zu",
-                     template_bytes(operation.template), MAX_MESSAGE_BYTES);
+        problems_add(reader->problems, PROBLEM_OUT_OF_RANGE,
+                     "can become a message of %zu bytes, more than %zu", template_bytes(operation.template),
+                     MAX_MESSAGE_BYTES);
     if (scenario->operation_count == reader->operation_capacity) {
         reader->operation_capacity = reader->operation_capacity ? reader->operation_capacity * 2 : 64;
         scenario->operations =
@@ -73,7 +74,7 @@ static void operations_read_tagged(struct reader *reader, enum operation_kind ki
     uint64_t sleep_ms = 0;
     struct excerpt text;
     if (kind == OPERATION_CUSTOM && fun_arity(value) != 1 && !is_module_function_extra(value)) {
-        problems_add(reader->problems, "invalid_operation",
+        problems_add(reader->problems, PROBLEM_INVALID_OPERATION,
                      "{:custom, _} needs a fun of arity 1 or {module, function, extra_args}, got %s",
                      excerpt(&text, value));
         return;
@@ -118,7 +119,7 @@ static void operations_read_script(struct reader *reader, struct term value)
         problems_leave(reader->problems);
     }
     if (!term_list_proper(&list))
-        problems_add(reader->problems, "wrong_type", "must be a proper list");
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a proper list");
 }
 
 void read_threads(struct reader *reader, struct term value)
@@ -131,12 +132,12 @@ void read_threads(struct reader *reader, struct term value)
         return;
     reader->has_threads = true;
     if (!term_list_start(&list, value)) {
-        problems_add(reader->problems, "wrong_type", "must be a list of scripts, got %s",
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a list of scripts, got %s",
                      excerpt(&text, value));
         return;
     }
     if (list.count == 0)
-        problems_add(reader->problems, "empty", "must have at least one thread");
+        problems_add(reader->problems, PROBLEM_EMPTY, "must have at least one thread");
     scenario->threads = memory_zalloc(list.count, sizeof(*scenario->threads));
     scenario->thread_count = list.count;
     for (size_t i = 0; term_list_next(&list, &element); i++) {
@@ -147,9 +148,9 @@ void read_threads(struct reader *reader, struct term value)
         scenario->threads[i] = (struct thread_script){first, (uint32_t)scenario->operation_count - first};
     }
     if (!term_list_proper(&list))
-        problems_add(reader->problems, "wrong_type", "must be a proper list");
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a proper list");
     if (scenario->operation_count > MAX_OPERATIONS)
-        problems_add(reader->problems, "out_of_range", "have too many operations");
+        problems_add(reader->problems, PROBLEM_OUT_OF_RANGE, "have too many operations");
 }
 
 /* The script that all threads of a load repeat. */
@@ -161,7 +162,7 @@ void read_operations(struct reader *reader, struct term value)
     size_t before = reader->scenario->operation_count;
     operations_read_script(reader, value);
     if (reader->scenario->operation_count == before)
-        problems_add(reader->problems, "empty", "must have at least one operation");
+        problems_add(reader->problems, PROBLEM_EMPTY, "must have at least one operation");
 }
 
 void build_operations(const struct scenario *scenario, struct term_builder *builder)
@@ -214,7 +215,7 @@ static void operations_read_weight(struct reader *reader, struct term value)
     struct excerpt text;
     double *weight = &reader->scenario->weights[reader->mix_count - 1];
     if (!term_read_number(value, weight) || !(*weight > 0) || *weight > MAX_WEIGHT)
-        problems_add(reader->problems, "out_of_range", "must be a number above 0, at most %.0f, got %s",
+        problems_add(reader->problems, PROBLEM_OUT_OF_RANGE, "must be a number above 0, at most %.0f, got %s",
                      MAX_WEIGHT, excerpt(&text, value));
 }
 
@@ -238,7 +239,7 @@ static void operations_read_choice(struct reader *reader, struct term value)
     if (reader_find(reader, value, mix_keys, ARRAY_LENGTH(mix_keys), "choices of a mix", values))
         reader_read(reader, mix_keys, ARRAY_LENGTH(mix_keys), values);
     else
-        problems_add(reader->problems, "wrong_type", "must be a map of weight and op, got %s",
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a map of weight and op, got %s",
                      excerpt(&text, value));
 }
 
@@ -252,7 +253,7 @@ void read_mix(struct reader *reader, struct term value)
         return;
     reader->has_mix = true;
     if (!term_list_start(&list, value) || list.count == 0) {
-        problems_add(reader->problems, "wrong_type", "must be a list of at least one choice, got %s",
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a list of at least one choice, got %s",
                      excerpt(&text, value));
         return;
     }
@@ -265,7 +266,7 @@ void read_mix(struct reader *reader, struct term value)
         scenario->mix[i] = scenario->weights[i] + (i ? scenario->mix[i - 1] : 0);
     }
     if (!term_list_proper(&list))
-        problems_add(reader->problems, "wrong_type", "must be a proper list");
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a proper list");
 }
 
 void build_mix(const struct scenario *scenario, struct term_builder *builder)

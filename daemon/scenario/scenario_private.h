@@ -74,7 +74,7 @@ void report_unknown(struct reader *reader, struct term key, const char *const na
 void build_alternatives(const struct help_table *table, size_t from, size_t to, struct buffer *output);
 
 /* A problem at a key of the place where the reader is. */
-void problem_at(struct reader *reader, const char *key, const char *kind, const char *message);
+void problem_at(struct reader *reader, const char *key, enum problem_kind kind, const char *message);
 
 /* An operation, appended to those of the scenario; the same that reads back equal. */
 void read_operation(struct reader *reader, struct term value);

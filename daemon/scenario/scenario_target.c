@@ -13,7 +13,7 @@ void read_caller_node(struct reader *reader, char node[NODE_NAME_BYTES + 1])
 {
     snprintf(node, NODE_NAME_BYTES + 1, "%s", reader->origin->caller_node);
     if (!*node)
-        problems_add(reader->problems, "required", "needs a node where nobody calls");
+        problems_add(reader->problems, PROBLEM_REQUIRED, "needs a node where nobody calls");
 }
 
 static void target_set_node(struct reader *reader, struct target_spec *target, struct term node)
@@ -21,12 +21,12 @@ static void target_set_node(struct reader *reader, struct target_spec *target, s
     char text[TERM_ATOM_BYTES + 1];
     if (!term_read_atom(node, text) || !node_name_is_valid(text, strlen(text))) {
         struct excerpt name;
-        problems_add(reader->problems, "invalid_target", "%s cannot be the name of a node",
+        problems_add(reader->problems, PROBLEM_INVALID_TARGET, "%s cannot be the name of a node",
                      excerpt(&name, node));
         return;
     }
     if (strcmp(text, reader->origin->own_node) == 0)
-        problems_add(reader->problems, "invalid_target", "is on the daemon's own node");
+        problems_add(reader->problems, PROBLEM_INVALID_TARGET, "is on the daemon's own node");
     memcpy(target->node, text, strlen(text) + 1);
 }
 
@@ -108,7 +108,7 @@ void read_target_spec(struct reader *reader, struct term value, struct target_sp
     } else if (!target_read_tuple(reader, value, target)) {
         struct buffer shapes = {0};
         build_alternatives(&help_of_targets, 2, help_of_targets.count, &shapes);
-        problems_add(reader->problems, "invalid_target", "must be a pid, a name, %s, got %s",
+        problems_add(reader->problems, PROBLEM_INVALID_TARGET, "must be a pid, a name, %s, got %s",
                      (const char *)buffer_bytes(&shapes), excerpt(&text, value));
         buffer_free(&shapes);
     }
@@ -124,11 +124,11 @@ void read_target(struct reader *reader, struct term value)
     scenario->target = value;
     scenario->target_is_list = term_list_start(&list, value);
     if (scenario->target_is_list && list.count == 0) {
-        problems_add(reader->problems, "empty", "must have at least one target");
+        problems_add(reader->problems, PROBLEM_EMPTY, "must have at least one target");
         return;
     }
     if (scenario->target_is_list && list.count > MAX_TARGETS) {
-        problems_add(reader->problems, "out_of_range", "must be at most %d targets", MAX_TARGETS);
+        problems_add(reader->problems, PROBLEM_OUT_OF_RANGE, "must be at most %d targets", MAX_TARGETS);
         return;
     }
     scenario->target_count = scenario->target_is_list ? list.count : 1;
@@ -143,7 +143,7 @@ void read_target(struct reader *reader, struct term value)
         problems_leave(reader->problems);
     }
     if (!term_list_proper(&list))
-        problems_add(reader->problems, "wrong_type", "must be a proper list");
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a proper list");
 }
 
 void build_target(const struct scenario *scenario, struct term_builder *builder)
@@ -186,7 +186,7 @@ void read_spread(struct reader *reader, struct term value)
         if (read_whole(reader, pair[1], 1, MAX_KEY_POSITION, "elements, as keypos of ets", &position))
             scenario->key_position = (uint32_t)position;
     } else {
-        problems_add(reader->problems, "out_of_range",
+        problems_add(reader->problems, PROBLEM_OUT_OF_RANGE,
                      "must be :round_robin, :random or {:key, position}, got %s", excerpt(&text, value));
     }
 }

@@ -222,7 +222,8 @@ void report_unknown(struct reader *reader, struct term key, const char *const na
     char name[TERM_ATOM_BYTES + 1];
     struct excerpt text;
     if (!term_read_atom(key, name)) {
-        problems_add(reader->problems, "unknown_key", "keys must be atoms, got %s", excerpt(&text, key));
+        problems_add(reader->problems, PROBLEM_UNKNOWN_KEY, "keys must be atoms, got %s",
+                     excerpt(&text, key));
         return;
     }
     problems_add_unknown(reader->problems, name, names, count, what);
@@ -265,7 +266,7 @@ static void scenario_read_value(struct reader *reader, const struct reader_key *
     if (value.data)
         key->read(reader, value);
     else if (key->help.is_required)
-        problems_add(reader->problems, "required", "is required");
+        problems_add(reader->problems, PROBLEM_REQUIRED, "is required");
     reader->is_default = outer_is_default;
     problems_leave(reader->problems);
 }
@@ -292,7 +293,7 @@ void reader_build(const struct scenario *scenario, const struct reader_key *tabl
     }
 }
 
-void problem_at(struct reader *reader, const char *key, const char *kind, const char *message)
+void problem_at(struct reader *reader, const char *key, enum problem_kind kind, const char *message)
 {
     problems_enter_key(reader->problems, key);
     problems_add(reader->problems, kind, "%s", message);
@@ -304,13 +305,13 @@ static void scenario_check_subject(struct reader *reader)
 {
     struct scenario *scenario = reader->scenario;
     if (reader->has_setup && scenario->target.data) {
-        problem_at(reader, "target", "conflict", "cannot be given together with setup");
+        problem_at(reader, "target", PROBLEM_CONFLICT, "cannot be given together with setup");
     } else if (scenario->setup.data) {
         scenario->target_count = 1;
         scenario->targets = memory_zalloc(1, sizeof(*scenario->targets));
         scenario->targets[0].kind = TARGET_PID;
     } else if (!scenario->target.data && !reader->has_setup) {
-        problem_at(reader, "setup", "required", "is required, or target is");
+        problem_at(reader, "setup", PROBLEM_REQUIRED, "is required, or target is");
     }
 }
 
@@ -325,7 +326,7 @@ static void scenario_find_hooks_node(struct reader *reader)
     const char *node = at_target ? scenario->targets[0].node : origin->caller_node;
     snprintf(scenario->hooks_node, sizeof(scenario->hooks_node), "%s", node);
     if (!*node && !reader->problems->count)
-        problem_at(reader, "hooks_node", "required", "is required where nobody calls");
+        problem_at(reader, "hooks_node", PROBLEM_REQUIRED, "is required where nobody calls");
 }
 
 struct scenario *scenario_term_read(struct term term, const struct scenario_origin *origin,
@@ -343,7 +344,7 @@ struct scenario *scenario_term_read(struct term term, const struct scenario_orig
         scenario_find_hooks_node(&reader);
         finish_load(&reader);
     } else {
-        problems_add(problems, "wrong_type", "a scenario is a map, a keyword list or a struct, got %s",
+        problems_add(problems, PROBLEM_WRONG_TYPE, "a scenario is a map, a keyword list or a struct, got %s",
                      excerpt(&text, term));
     }
     if (!problems->count)

@@ -98,7 +98,8 @@ struct scenario *scenario_texts_read(const struct scenario_texts *texts, const s
     texts_put_in(texts, meanings, &whole);
     enum term_problem problem = term_check(buffer_bytes(&whole), whole.size, &limits, &used, &canonical);
     if (problem != TERM_OK)
-        problems_add(problems, "out_of_range", "cannot be put together: %s", term_problem_text(problem));
+        problems_add(problems, PROBLEM_OUT_OF_RANGE, "cannot be put together: %s",
+                     term_problem_text(problem));
     else
         scenario = scenario_term_read(term_of(&whole), &origin, problems);
     buffer_free(&whole);

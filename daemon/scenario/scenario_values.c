@@ -9,10 +9,10 @@ bool read_whole(struct reader *reader, struct term value, uint64_t low, uint64_t
     int64_t number;
     struct excerpt text;
     if (!term_read_integer(value, &number)) {
-        problems_add(reader->problems, "wrong_type", "must be a number of %s, got %s", units,
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a number of %s, got %s", units,
                      excerpt(&text, value));
     } else if (number < 0 || (uint64_t)number < low || (uint64_t)number > high) {
-        problems_add(reader->problems, "out_of_range", "must be in %llu to %llu %s, got %lld",
+        problems_add(reader->problems, PROBLEM_OUT_OF_RANGE, "must be in %llu to %llu %s, got %lld",
                      (unsigned long long)low, (unsigned long long)high, units, (long long)number);
     } else {
         *result = (uint64_t)number;
@@ -44,7 +44,7 @@ void read_seed(struct reader *reader, struct term value)
     if (term_is_atom(value, "nil"))
         return;
     if (!term_read_integer(value, &number) || number < 0) {
-        problems_add(reader->problems, "wrong_type", "must be an integer from 0 to 2^63 - 1, got %s",
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be an integer from 0 to 2^63 - 1, got %s",
                      excerpt(&text, value));
         return;
     }
@@ -68,7 +68,7 @@ void read_metadata(struct reader *reader, struct term value)
     if (term_type(value) == TERM_MAP)
         reader->scenario->metadata = value;
     else if (!term_is_atom(value, "nil"))
-        problems_add(reader->problems, "wrong_type", "must be a map, got %s", excerpt(&text, value));
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a map, got %s", excerpt(&text, value));
 }
 
 void read_default_operation(struct reader *reader, struct term value)
@@ -79,7 +79,7 @@ void read_default_operation(struct reader *reader, struct term value)
     else if (term_is_atom(value, "cast"))
         reader->scenario->default_operation = OPERATION_CAST;
     else
-        problems_add(reader->problems, "out_of_range", "must be :call or :cast, got %s",
+        problems_add(reader->problems, PROBLEM_OUT_OF_RANGE, "must be :call or :cast, got %s",
                      excerpt(&text, value));
 }
 
@@ -116,7 +116,7 @@ void read_events(struct reader *reader, struct term value)
         if (numbered != policies[i].numbered || !term_is_atom(pair[0], policies[i].name))
             continue;
         if (numbered && (!term_read_integer(pair[1], &number) || number < 1)) {
-            problems_add(reader->problems, "out_of_range", "needs a number of at least 1, got %s",
+            problems_add(reader->problems, PROBLEM_OUT_OF_RANGE, "needs a number of at least 1, got %s",
                          excerpt(&text, pair[1]));
             return;
         }
@@ -126,8 +126,8 @@ void read_events(struct reader *reader, struct term value)
     }
     struct buffer shapes = {0};
     build_alternatives(&help_of_policies, 0, help_of_policies.count, &shapes);
-    problems_add(reader->problems, "out_of_range", "must be %s, got %s", (const char *)buffer_bytes(&shapes),
-                 excerpt(&text, value));
+    problems_add(reader->problems, PROBLEM_OUT_OF_RANGE, "must be %s, got %s",
+                 (const char *)buffer_bytes(&shapes), excerpt(&text, value));
     buffer_free(&shapes);
 }
 
@@ -135,7 +135,8 @@ void read_strict(struct reader *reader, struct term value)
 {
     struct excerpt text;
     if (!term_read_boolean(value, &reader->scenario->strict_cast_sync))
-        problems_add(reader->problems, "wrong_type", "must be true or false, got %s", excerpt(&text, value));
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be true or false, got %s",
+                     excerpt(&text, value));
 }
 
 /* An empty list is a mailbox that is observed with the default interval. */
@@ -147,13 +148,14 @@ void read_mailbox(struct reader *reader, struct term value)
     if (term_is_atom(value, "nil"))
         return;
     if (!term_pairs_start(&pairs, value)) {
-        problems_add(reader->problems, "wrong_type", "must be a keyword list, got %s", excerpt(&text, value));
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a keyword list, got %s",
+                     excerpt(&text, value));
         return;
     }
     reader->scenario->mailbox_interval_ms = 10;
     while (term_pairs_next(&pairs, &key, &interval)) {
         if (!term_is_atom(key, "sampling_interval")) {
-            problems_add(reader->problems, "unknown_key",
+            problems_add(reader->problems, PROBLEM_UNKNOWN_KEY,
                          "%s is not an option of mailbox; sampling_interval is", excerpt(&text, key));
             continue;
         }

@@ -216,7 +216,7 @@ static void template_pick_end(struct compiler *compiler)
     size_t size = term_length(compiler->at);
     struct excerpt text;
     if (*compiler->at != TERM_TAG_NIL)
-        problems_add(compiler->problems, "invalid_placeholder",
+        problems_add(compiler->problems, PROBLEM_INVALID_PLACEHOLDER,
                      "{:\"$pick\", list} needs a proper list, got one with the tail %s",
                      excerpt(&text, (struct term){compiler->at, size}));
     compiler->at += size;
@@ -250,7 +250,7 @@ static void template_report_placeholder(struct compiler *compiler, const struct 
     struct excerpt text;
     term_notation_elixir(placeholder->help.name, &shape);
     buffer_append(&shape, "", 1);
-    problems_add(compiler->problems, "invalid_placeholder", "%s %s, got %s",
+    problems_add(compiler->problems, PROBLEM_INVALID_PLACEHOLDER, "%s %s, got %s",
                  (const char *)buffer_bytes(&shape), what, excerpt(&text, whole));
     buffer_free(&shape);
 }

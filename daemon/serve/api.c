@@ -126,9 +126,9 @@ static const struct api_function functions[] = {
      .help = "Runs a scenario and answers when it has ended. A scenario is a map, a keyword list or a "
              "struct; `{file, Name}` stands for that of a JSON file in the configuration's `scenario_dir`, "
              "here and for `start` and `validate`. When its caller dies, the run is cancelled.",
-     .example = ":erpc.call(h, :harness, :run, [\n"
-                "  %{target: {MyServer, node()}, threads: [[{:call, :ping}, {:cast, :tick}]]}\n"
-                "])\n"},
+     .example = "{:ok, report} = :erpc.call(h, :harness, :run, [\n"
+                "  %{target: {:account, :\"app@127.0.0.1\"}, threads: [[:balance, {:cast, {:deposit, 1}}]]}\n"
+                "]); report.metrics.total_operations\n"},
     {.name = "run_with_performance",
      .arity = 2,
      .serve = serve_run_with_performance,
@@ -141,9 +141,14 @@ static const struct api_function functions[] = {
      .help = "Starts a run of a scenario, which goes on without its caller, and answers at once. Hooks are "
              "applied on the target's node unless `hooks_node` says otherwise (with a `setup` on the "
              "caller's); what they print is logged by the daemon. A run that has no room waits in a queue.",
-     .example = "{:ok, id} = :erpc.call(h, :harness, :start, [scenario])\n"
-                ":erpc.call(h, :harness, :status, [id])      # from any node, whenever\n"
-                ":erpc.call(h, :harness, :await, [id])\n"},
+     .example = "scenario = %{\n"
+                "  target: {:account, :\"app@127.0.0.1\"},\n"
+                "  load: %{rate: 100, duration_ms: 2_000},\n"
+                "  operations: [:balance]\n"
+                "}\n"
+                "{:ok, id} = :erpc.call(h, :harness, :start, [scenario])\n"
+                ":erpc.call(h, :harness, :status, [id]).state      # from any node, whenever\n"
+                "{:ok, report} = :erpc.call(h, :harness, :await, [id]); report.metrics.total_operations\n"},
     {.name = "await",
      .arity = 1,
      .serve = serve_await,
@@ -271,7 +276,7 @@ static const struct api_function functions[] = {
          "with options of that fault, and `#{type => concurrent, scenario => Scenario}`, or with `build`, a "
          "fun of the target, in the place of `scenario`. The option `timeout` is milliseconds for all of "
          "them. The report has `total_scenarios`, `passed`, `failed`, `failures` and `duration_ms`.",
-     .example = ":erpc.call(h, :harness, :run_chaos_suite, [supervisor, [\n"
+     .example = ":erpc.call(h, :harness, :run_chaos_suite, [{:bank, :\"app@127.0.0.1\"}, [\n"
                 "  %{type: :kill_children, kill_rate: 0.5, duration_ms: 1000},\n"
                 "  %{type: :concurrent, scenario: scenario}\n"
                 "]])\n"},

@@ -5,34 +5,75 @@
 
 #define MESSAGE_BYTES 512
 
-void answer_error(struct request *request, const char *reason)
+static const struct answer_row {
+    const char *atom;
+    struct help help;
+} answer_rows[ANSWER_ERRORS] = {
+    [ANSWER_NOT_FOUND] = {"not_found",
+                          {.name = "{error, not_found}",
+                           .text = "A run that is not there, or not any more."}},
+    [ANSWER_NOT_FINISHED] = {"not_finished",
+                             {.name = "{error, not_finished}",
+                              .text = "It has not ended: of `report` and `delete`."}},
+    [ANSWER_FINISHED] = {"finished",
+                         {.name = "{error, finished}", .text = "It has ended: of `cancel` and `subscribe`."}},
+    [ANSWER_NOT_STARTED] = {"not_started",
+                            {.name = "{error, not_started}",
+                             .text = "It has nothing yet: of `partial` and `show`."}},
+    [ANSWER_NO_REPORT] = {"no_report",
+                          {.name = "{error, no_report}",
+                           .text = "It has ended without a report: of `partial` and `show`."}},
+    [ANSWER_TIMEOUT] = {"timeout",
+                        {.name = "{error, timeout}",
+                         .text = "It has not ended in the time of `await`; the run goes on."}},
+    [ANSWER_BUSY] = {"busy",
+                     {.name = "{error, {busy, What}}",
+                      .text = "There is no room: 1,000 processes wait for the run already (`waits`), there "
+                              "are too many `subscriptions`, or a limit is in the way of a run."}},
+    [ANSWER_NODEDOWN] = {"nodedown",
+                         {.name = "{error, {nodedown, Node}}",
+                          .text = "The process that is to be told, of `subscribe`, is on a node that is not "
+                                  "connected."}},
+    [ANSWER_UNREADABLE] = {"unreadable",
+                           {.name = "{error, {unreadable, Text}}",
+                            .text = "What was stored of the run cannot be read."}},
+    [ANSWER_BADARG] = {"badarg", {.name = "{error, {badarg, Text}}", .text = "An argument is none."}},
+};
+
+const struct help_table *answers_table(void)
+{
+    static const struct help_table table =
+        HELP_TABLE("answers", "Answers of functions that are no success", answer_rows);
+    return &table;
+}
+
+/* {error, Error}, or the beginning of {error, {Error, Detail}}. */
+static struct term_builder *answer_open(struct request *request, enum answer_error error, bool has_detail)
 {
     struct term_builder *answer = request_answer(request);
     term_build_tuple(answer, 2);
     term_build_atom(answer, "error");
-    term_build_atom(answer, reason);
+    if (has_detail)
+        term_build_tuple(answer, 2);
+    term_build_atom(answer, answer_rows[error].atom);
+    return answer;
+}
+
+void answer_error(struct request *request, enum answer_error error)
+{
+    (void)answer_open(request, error, false);
     request_return(request);
 }
 
-void answer_error_of(struct request *request, const char *kind, const char *what)
+void answer_error_of(struct request *request, enum answer_error error, const char *what)
 {
-    struct term_builder *answer = request_answer(request);
-    term_build_tuple(answer, 2);
-    term_build_atom(answer, "error");
-    term_build_tuple(answer, 2);
-    term_build_atom(answer, kind);
-    term_build_atom(answer, what);
+    term_build_atom(answer_open(request, error, true), what);
     request_return(request);
 }
 
-void answer_error_text(struct request *request, const char *kind, const char *text)
+void answer_error_text(struct request *request, enum answer_error error, const char *text)
 {
-    struct term_builder *answer = request_answer(request);
-    term_build_tuple(answer, 2);
-    term_build_atom(answer, "error");
-    term_build_tuple(answer, 2);
-    term_build_atom(answer, kind);
-    term_build_text(answer, text);
+    term_build_text(answer_open(request, error, true), text);
     request_return(request);
 }
 
@@ -43,7 +84,7 @@ void answer_badarg(struct request *request, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(message, sizeof(message), format, arguments);
     va_end(arguments);
-    answer_error_text(request, "badarg", message);
+    answer_error_text(request, ANSWER_BADARG, message);
 }
 
 void answer_atom(struct request *request, const char *atom)

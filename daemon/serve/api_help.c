@@ -1,11 +1,18 @@
-/* Help as text for a shell, in Elixir's notation: of functions, of what scenarios are made of, and of faults.
+/* Help as text for a shell, in Elixir's notation: of functions, of what scenarios and reports are made of,
+ * of errors, and of faults.
  */
 #include <assert.h>
 #include <string.h>
 
 #include "api_private.h"
 #include "base/nearest.h"
+#include "faults/fault_outcome.h"
+#include "measure/result.h"
+#include "pages_private.h"
+#include "report/reason.h"
+#include "run/report_table.h"
 #include "scenario/fault_kinds.h"
+#include "scenario/problems.h"
 #include "scenario/scenario_term.h"
 #include "term/term_notation.h"
 #include "term/term_read.h"
@@ -122,15 +129,27 @@ static void api_help_append_function(struct buffer *text, const struct api_funct
     api_help_append(text, "\n");
 }
 
+/* Those of scenarios come first, and that of their keys before all. NULL behind the last one. */
+static const struct help_table *api_help_table(size_t index)
+{
+    static const struct help_table *(*const others[])(void) = {
+        report_table,   results_table, reasons_table, fault_outcomes_table,
+        problems_table, answers_table, pages_table};
+    size_t count;
+    const struct help_table *const *tables = scenario_tables(&count);
+    if (index < count)
+        return tables[index];
+    return index - count < ARRAY_LENGTH(others) ? others[index - count]() : NULL;
+}
+
 static void api_help_append_topics(struct buffer *text)
 {
     struct buffer topics = {0};
-    size_t count;
-    const struct help_table *const *tables = scenario_tables(&count);
+    const struct help_table *table;
     api_help_append(&topics, "faults, expectations");
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; (table = api_help_table(i)); i++) {
         api_help_append(&topics, ", ");
-        api_help_append(&topics, tables[i]->name);
+        api_help_append(&topics, table->name);
     }
     buffer_append(&topics, "", 1);
     api_help_append(text, "\nhelp(topic) tells more about each function, each kind of fault, and:\n");
@@ -175,9 +194,9 @@ static size_t api_help_list_topics(const char *names[TOPICS_MOST])
     for (size_t i = 0; i < count; i++)
         if (functions[i].usage)
             names[used++] = functions[i].name;
-    const struct help_table *const *tables = scenario_tables(&count);
-    for (size_t i = 0; i < count; i++)
-        names[used++] = tables[i]->name;
+    const struct help_table *table;
+    for (size_t i = 0; (table = api_help_table(i)); i++)
+        names[used++] = table->name;
     const struct fault_kind *kinds = fault_kinds(&count);
     for (size_t i = 0; i < count; i++)
         names[used++] = kinds[i].name;
@@ -207,11 +226,11 @@ void api_help_write_on(struct term topic, struct buffer *text)
     for (size_t i = 0; i < count; i++)
         if (functions[i].usage && term_is_atom(topic, functions[i].name))
             api_help_append_function(text, &functions[i]);
-    const struct help_table *const *tables = scenario_tables(&count);
+    const struct help_table *table;
     bool is_run = term_is_atom(topic, "run");
-    for (size_t i = 0; i < count; i++)
-        if (term_is_atom(topic, tables[i]->name) || (is_run && i == 0))
-            api_help_append_table(text, tables[i]);
+    for (size_t i = 0; (table = api_help_table(i)); i++)
+        if (term_is_atom(topic, table->name) || (is_run && i == 0))
+            api_help_append_table(text, table);
     if (is_run)
         api_help_append_topics(text);
     if (term_is_atom(topic, "expectations"))

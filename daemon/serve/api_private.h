@@ -4,6 +4,7 @@
 #define HARNESSD_SERVE_API_PRIVATE_H
 
 #include "serve/api.h"
+#include "term/help.h"
 
 struct api {
     struct node *node;
@@ -34,11 +35,29 @@ const struct api_function *api_nearest_function(struct term name);
 
 /* --- api_answers.c: what answers have in common --- */
 
-/* {error, Atom}, {error, {Kind, Atom}}, {error, {Kind, Text}}, and {error, {badarg, Text}} for an argument
+/* What is wrong with a request, or with what it asks for. */
+enum answer_error {
+    ANSWER_NOT_FOUND,
+    ANSWER_NOT_FINISHED,
+    ANSWER_FINISHED,
+    ANSWER_NOT_STARTED,
+    ANSWER_NO_REPORT,
+    ANSWER_TIMEOUT,
+    ANSWER_BUSY,
+    ANSWER_NODEDOWN,
+    ANSWER_UNREADABLE,
+    ANSWER_BADARG,
+    ANSWER_ERRORS
+};
+
+/* The table of them, for help: each with its shape. */
+const struct help_table *answers_table(void);
+
+/* {error, Error}, {error, {Error, Atom}}, {error, {Error, Text}}, and {error, {badarg, Text}} for an argument
  * that is none. */
-void answer_error(struct request *request, const char *reason);
-void answer_error_of(struct request *request, const char *kind, const char *what);
-void answer_error_text(struct request *request, const char *kind, const char *text);
+void answer_error(struct request *request, enum answer_error error);
+void answer_error_of(struct request *request, enum answer_error error, const char *what);
+void answer_error_text(struct request *request, enum answer_error error, const char *text);
 void answer_badarg(struct request *request, const char *format, ...) PRINTF_LIKE(2, 3);
 
 void answer_atom(struct request *request, const char *atom);

@@ -52,7 +52,7 @@ static void api_runs_reply_result(struct request *request, const struct run_repl
 static void api_runs_reply_report(struct request *request, const struct run_reply *reply)
 {
     if (!reply->report.data) {
-        answer_error(request, "no_report");
+        answer_error(request, ANSWER_NO_REPORT);
         return;
     }
     struct term_builder *answer = request_answer(request);
@@ -79,13 +79,13 @@ static void api_runs_on_done(void *owner, const struct run_answer *answer)
 
 static void api_runs_on_timeout(void *owner)
 {
-    answer_error(api_runs_leave(owner), "timeout");
+    answer_error(api_runs_leave(owner), ANSWER_TIMEOUT);
 }
 
 /* The answer is nobody's. */
 static void api_runs_on_abandoned(void *owner)
 {
-    answer_error(api_runs_leave(owner), "timeout");
+    answer_error(api_runs_leave(owner), ANSWER_TIMEOUT);
 }
 
 static struct awaiting *api_runs_new_awaiting(struct request *request, enum run_wait_kind kind)
@@ -102,7 +102,7 @@ static void api_runs_start_wait(struct api *api, struct awaiting *awaiting, uint
     struct request *request = awaiting->request;
     loop_timer_init(&awaiting->timeout, node_loop(api->node), api_runs_on_timeout, awaiting);
     if (!runs_wait(api->runs, id, &awaiting->wait)) {
-        answer_error_of(api_runs_leave(awaiting), "busy", "waits");
+        answer_error_of(api_runs_leave(awaiting), ANSWER_BUSY, "waits");
         return;
     }
     request->abandoned = api_runs_on_abandoned;
@@ -148,7 +148,7 @@ static void api_runs_on_read(void *owner, const struct store_content *content)
         .result = content->term, .report_in = content->bytes, .outcome = reading.outcome};
     free(owner);
     if (content->problem) {
-        answer_error_text(reading.request, "unreadable", content->problem);
+        answer_error_text(reading.request, ANSWER_UNREADABLE, content->problem);
         return;
     }
     if (!reading.interrupted && run_result_is_answered(content->term)) {
@@ -190,7 +190,7 @@ enum run_phase find_run(struct api *api, struct request *request, uint64_t *id)
     *id = (uint64_t)number;
     enum run_phase phase = runs_phase(api->runs, *id);
     if (phase == RUN_PHASE_NONE)
-        answer_error(request, "not_found");
+        answer_error(request, ANSWER_NOT_FOUND);
     return phase;
 }
 
@@ -239,7 +239,7 @@ void serve_report(struct api *api, struct request *request)
     else if (phase == RUN_PHASE_STORING)
         api_runs_await_result(api, request, id, UINT64_MAX);
     else if (phase != RUN_PHASE_NONE)
-        answer_error(request, "not_finished");
+        answer_error(request, ANSWER_NOT_FINISHED);
 }
 
 void serve_partial(struct api *api, struct request *request)
@@ -253,7 +253,7 @@ void serve_partial(struct api *api, struct request *request)
     else if (phase == RUN_PHASE_STORING || runs_has_begun(api->runs, id))
         await_partial(api, request, id, api_runs_reply_report);
     else
-        answer_error(request, "not_started");
+        answer_error(request, ANSWER_NOT_STARTED);
 }
 
 void serve_status(struct api *api, struct request *request)
@@ -265,7 +265,7 @@ void serve_status(struct api *api, struct request *request)
     if (found)
         request_return(request);
     else
-        answer_error(request, "not_found");
+        answer_error(request, ANSWER_NOT_FOUND);
 }
 
 void serve_runs(struct api *api, struct request *request)
@@ -279,7 +279,7 @@ void serve_cancel(struct api *api, struct request *request)
     uint64_t id = 0;
     enum run_phase phase = find_run(api, request, &id);
     if (phase >= RUN_PHASE_STORING) {
-        answer_error(request, "finished");
+        answer_error(request, ANSWER_FINISHED);
     } else if (phase != RUN_PHASE_NONE) {
         runs_cancel(api->runs, id);
         answer_atom(request, "ok");
@@ -294,6 +294,6 @@ void serve_delete(struct api *api, struct request *request)
         runs_delete(api->runs, id);
         answer_atom(request, "ok");
     } else if (phase != RUN_PHASE_NONE) {
-        answer_error(request, "not_finished");
+        answer_error(request, ANSWER_NOT_FINISHED);
     }
 }

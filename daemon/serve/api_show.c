@@ -20,7 +20,7 @@ static void show_answer_stored_text(struct request *request, const struct run_re
     const struct report_source source = {
         .result = reply->result, .partial = reply->report, .outcome = reply->outcome};
     if (!show_answer_text(request, &source))
-        answer_error(request, "no_report");
+        answer_error(request, ANSWER_NO_REPORT);
 }
 
 /* Of a run that goes on. */
@@ -35,7 +35,7 @@ static void show_answer_partial_text(struct request *request, const struct run_r
         term_build_atom(&partial, "nil");
     const struct report_source source = {.result = term_built(&partial)};
     if (!show_answer_text(request, &source))
-        answer_error(request, "no_report");
+        answer_error(request, ANSWER_NO_REPORT);
     term_build_free(&partial);
 }
 
@@ -55,5 +55,5 @@ void serve_show(struct api *api, struct request *request)
     else if (phase == RUN_PHASE_STORING || (phase != RUN_PHASE_NONE && runs_has_begun(api->runs, id)))
         await_partial(api, request, id, show_answer_partial_text);
     else if (phase != RUN_PHASE_NONE)
-        answer_error(request, "not_started");
+        answer_error(request, ANSWER_NOT_STARTED);
 }

@@ -42,7 +42,7 @@ static bool api_start_run(struct api *api, struct request *request, const struct
     if (runs_start(api->runs, run, id, &busy))
         return true;
     scenario_free(run->scenario);
-    answer_error_of(request, "busy", busy);
+    answer_error_of(request, ANSWER_BUSY, busy);
     return false;
 }
 

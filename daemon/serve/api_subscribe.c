@@ -32,9 +32,9 @@ static void api_subscribe_answer_subscription(struct request *request, enum subs
     if (outcome == SUBSCRIBED)
         answer_atom(request, "ok");
     else if (outcome == SUBSCRIPTIONS_TOO_MANY)
-        answer_error_of(request, "busy", "subscriptions");
+        answer_error_of(request, ANSWER_BUSY, "subscriptions");
     else if (term_read_node(pid, &node) && term_read_atom(node, name))
-        answer_error_of(request, "nodedown", name);
+        answer_error_of(request, ANSWER_NODEDOWN, name);
 }
 
 void serve_subscribe(struct api *api, struct request *request)
@@ -45,7 +45,7 @@ void serve_subscribe(struct api *api, struct request *request)
         return;
     enum run_phase phase = id == SUBSCRIPTIONS_ALL ? RUN_PHASE_RUNNING : find_run(api, request, &id);
     if (run_has_ended(phase))
-        answer_error(request, "finished");
+        answer_error(request, ANSWER_FINISHED);
     else if (phase != RUN_PHASE_NONE)
         api_subscribe_answer_subscription(request, runs_subscribe(api->runs, id, pid), pid);
 }

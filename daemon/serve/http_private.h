@@ -7,6 +7,7 @@
 #include "base/blob.h"
 #include "base/buffer.h"
 #include "base/loop.h"
+#include "term/help.h"
 
 #define HTTP_CONNECTIONS 64
 #define HTTP_HEADER_BYTES 8192
@@ -29,6 +30,8 @@ struct http_page {
 
     /* Answers the request, now or when it was kept; `rest` is what follows the path. */
     void (*serve)(void *owner, struct http_request *request, const char *rest);
+
+    struct help help; /* its name is the path with what it takes */
 };
 
 struct http_options {

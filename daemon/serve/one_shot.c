@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "report/junit.h"
+#include "report/reason.h"
 #include "report/report_text.h"
 #include "report/report_view.h"
 #include "report/run_result.h"
@@ -270,14 +271,13 @@ static void one_shot_run(struct one_shot *one_shot)
 }
 
 /* Ends with {error, {Reason, Detail}} what has not begun. */
-static void one_shot_refuse(struct one_shot *one_shot, enum outcome outcome, const char *reason,
+static void one_shot_refuse(struct one_shot *one_shot, enum outcome outcome, enum reason reason,
                             const char *detail)
 {
     int exit_status = outcome_exit_status(outcome);
     term_build_tuple(&one_shot->result, 2);
     term_build_atom(&one_shot->result, "error");
-    term_build_tuple(&one_shot->result, 2);
-    term_build_atom(&one_shot->result, reason);
+    reason_open(reason, 2, &one_shot->result);
     term_build_atom(&one_shot->result, detail);
     if (one_shot->config->one_shot.json || one_shot->junit)
         exit_status = one_shot_tell(one_shot, outcome);
@@ -294,7 +294,7 @@ static void one_shot_on_connected(void *owner, struct peer *peer, const char *pr
     }
     const char *node = one_shot->config->one_shot.connect;
     fprintf(stderr, "--connect: cannot connect to %s: %s\n", node, problem);
-    one_shot_refuse(one_shot, OUTCOME_NOT_RUN, "nodedown", node);
+    one_shot_refuse(one_shot, OUTCOME_NOT_RUN, REASON_NODEDOWN, node);
 }
 
 void one_shot_start(struct one_shot *one_shot, struct node *node, struct runner *runner,
@@ -315,5 +315,5 @@ void one_shot_cancel(struct one_shot *one_shot)
     if (one_shot->run)
         run_cancel(one_shot->run);
     else if (one_shot->peer)
-        one_shot_refuse(one_shot, OUTCOME_CANCELLED, "cancelled", "nil");
+        one_shot_refuse(one_shot, OUTCOME_CANCELLED, REASON_CANCELLED, "nil");
 }

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "http_private.h"
 #include "metrics_private.h"
+#include "pages_private.h"
 #include "run_pages_private.h"
 
 struct pages {
@@ -127,21 +128,44 @@ static void serve_run(void *owner, struct http_request *request, const char *res
 static void serve_index(void *owner, struct http_request *request, const char *rest);
 
 static const struct http_page pages_served[] = {
-    {"/", serve_index},        {"/metrics", serve_metrics}, {"/healthz", serve_healthz},
-    {"/readyz", serve_readyz}, {"/runs", serve_runs},       {"/runs/", serve_run},
+    {"/", serve_index, {.name = "/", .text = "What there is."}},
+    {"/metrics", serve_metrics, {.name = "/metrics", .text = "For Prometheus."}},
+    {"/healthz", serve_healthz, {.name = "/healthz", .text = "200 as long as the daemon works."}},
+    {"/readyz",
+     serve_readyz,
+     {.name = "/readyz",
+      .text = "200 when it can be called and store runs: registered with epmd, not stopping, nothing wrong "
+              "with the disk; else 503 and why not."}},
+    {"/runs",
+     serve_runs,
+     {.name = "/runs?limit=100&before=ID",
+      .text = "The newest runs, as `status` shows them: so many (1 to 1000; 100 unless given), those before "
+              "that one."}},
+    {"/runs/",
+     serve_run,
+     {.name = "/runs/ID", .text = "A run as in its `ID.json`, with its report when it has ended."}},
 };
 
+const struct help_table *pages_table(void)
+{
+    static const struct help_table table = HELP_TABLE("pages", "Pages over HTTP", pages_served);
+    return &table;
+}
+
+/* Marks of code are for documents. */
 static void serve_index(void *owner, struct http_request *request, const char *rest)
 {
     (void)owner;
     (void)rest;
-    static const char text[] = "harnessd " HARNESSD_VERSION "\n"
-                               "/metrics   for Prometheus\n"
-                               "/healthz   200 as long as the daemon works\n"
-                               "/readyz    200 when it can be called, else 503 and why not\n"
-                               "/runs      the newest runs, as JSON: ?limit=100, ?before=ID for older ones\n"
-                               "/runs/ID   one of them, with its report when it has ended\n";
-    http_reply_text(request, 200, text);
+    struct buffer text = {0};
+    buffer_print(&text, "harnessd " HARNESSD_VERSION "\n");
+    for (size_t i = 0; i < ARRAY_LENGTH(pages_served); i++) {
+        buffer_print(&text, "%-26s ", pages_served[i].help.name);
+        for (const char *c = pages_served[i].help.text; *c; c++)
+            buffer_append(&text, c, *c != '`');
+        buffer_print(&text, "\n");
+    }
+    http_reply(request, 200, HTTP_TEXT, &text);
 }
 
 struct pages *pages_new(const struct pages_options *options)

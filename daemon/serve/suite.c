@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "node/rpc_out.h"
+#include "report/reason.h"
 #include "scenario/scenario_term.h"
 #include "term/term_read.h"
 
@@ -126,7 +127,7 @@ static void suite_judge(struct suite *suite, struct term result)
     else if (is_pair && term_is_atom(parts[0], "ok"))
         suite->passed++;
     else if (is_pair && suite->is_rounds && term_read_tuple_of(parts[1], 2, inner) &&
-             term_is_atom(inner[0], "chaos_failed"))
+             reason_is(REASON_CHAOS_FAILED, inner[0]))
         suite_fail(suite, inner[1]);
     else if (is_pair)
         suite_fail(suite, parts[1]);

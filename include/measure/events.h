@@ -4,16 +4,8 @@
 #define HARNESSD_MEASURE_EVENTS_H
 
 #include "base/random.h"
+#include "measure/result.h"
 #include "measure/terms.h"
-
-enum result_kind {
-    RESULT_OK,           /* {:ok, term} */
-    RESULT_TIMEOUT,      /* {:error, :timeout} */
-    RESULT_NOPROC,       /* {:error, :noproc} */
-    RESULT_EXIT,         /* {:error, {term, {GenServer, :call, [server, message, timeout]}}} */
-    RESULT_MISSING_SYNC, /* {:error, :missing_sync_handler} */
-    RESULT_RAISED,       /* {:error, term}, the exception and the stack trace of a custom operation */
-};
 
 struct event {
     uint64_t step;

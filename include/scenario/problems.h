@@ -2,11 +2,38 @@
 #ifndef HARNESSD_SCENARIO_PROBLEMS_H
 #define HARNESSD_SCENARIO_PROBLEMS_H
 
+#include "term/help.h"
 #include "term/term_build.h"
 
 /* More than these are counted, not listed. */
 #define PROBLEMS_LISTED 100
 #define PROBLEMS_DEPTH 48
+
+/* What is wrong, in one word for programs. */
+enum problem_kind {
+    PROBLEM_UNKNOWN_KEY,
+    PROBLEM_WRONG_TYPE,
+    PROBLEM_OUT_OF_RANGE,
+    PROBLEM_REQUIRED,
+    PROBLEM_CONFLICT,
+    PROBLEM_EMPTY,
+    PROBLEM_INVALID_TARGET,
+    PROBLEM_INVALID_OPERATION,
+    PROBLEM_INVALID_PLACEHOLDER,
+    PROBLEM_INVALID_ACTION,
+    PROBLEM_NO_FILE,
+    PROBLEM_NO_PLACE,
+    PROBLEM_SYNTAX,
+    PROBLEM_NOT_LITERAL,
+    PROBLEM_NO_ELIXIR,
+    PROBLEM_KINDS
+};
+
+/* The table of them, for help. */
+const struct help_table *problems_table(void);
+
+/* The kind that an atom names; PROBLEM_SYNTAX, of a text, when it is none. */
+enum problem_kind problem_kind_read(struct term name);
 
 struct path_part {
     const char *key; /* NULL: `index` */
@@ -29,11 +56,12 @@ void problems_enter_index(struct problems *problems, size_t index);
 void problems_leave(struct problems *problems);
 
 /* Adds %{path: [...], problem: kind, message: "..."}. */
-void problems_add(struct problems *problems, const char *kind, const char *format, ...) PRINTF_LIKE(3, 4);
+void problems_add(struct problems *problems, enum problem_kind kind, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 
 /* The same at a place that was kept with problems_build_path(). */
-void problems_add_at(struct problems *problems, struct term path, const char *kind, const char *format, ...)
-    PRINTF_LIKE(4, 5);
+void problems_add_at(struct problems *problems, struct term path, enum problem_kind kind, const char *format,
+                     ...) PRINTF_LIKE(4, 5);
 
 /* Appends the place as a list of atoms and indexes. */
 void problems_build_path(const struct problems *problems, struct term_builder *builder);

@@ -19,6 +19,7 @@
 #define HARNESSD_SCENARIO_SCENARIO_JSON_H
 
 #include "scenario/scenario_term.h"
+#include "term/help.h"
 
 /* A file may be so large, and its values nested so deep. */
 #define SCENARIO_JSON_BYTES_MOST ((size_t)4 << 20)
@@ -31,6 +32,11 @@ struct scenario_settings {
     const char *const *items;
     size_t count;
 };
+
+/* The tables of the forms that are objects, for the reference: their names are in JSON. */
+const struct help_table *json_targets_table(void);
+const struct help_table *json_operations_table(void);
+const struct help_table *json_fault_targets_table(void);
 
 /* Reads a scenario of `size` bytes; it has `texts` when somebody has to say what they mean before it can run.
  * `settings` may be NULL. NULL when there are problems: all that can be found without a node. */

@@ -91,7 +91,7 @@ NEVER(struct term, engine_message_at,
        struct buffer *output),
       return (struct term){0})
 NEVER(void, run_event, (struct run * run, enum run_event event, struct term detail), (void)0)
-NEVER(void, run_fail, (struct run * run, const char *kind, struct term detail), (void)0)
+NEVER(void, run_fail, (struct run * run, enum reason reason, struct term detail), (void)0)
 NEVER(enum run_group, run_state_group, (enum run_state state), return RUN_BEFORE)
 NEVER(void, run_log_aborted, (const struct run *run), (void)0)
 NEVER(void, session_measure, (struct run * run), (void)0)

@@ -42,7 +42,7 @@ static void test_paths(void **state)
 {
     (void)state;
     struct problems problems = {0};
-    problems_add(&problems, "wrong_type", "at the top");
+    problems_add(&problems, PROBLEM_WRONG_TYPE, "at the top");
     assert_string_equal(text_of(&problems), "{invalid_scenario,[#{path => [],problem => wrong_type,"
                                             "message => <<\"at the top\">>}]}");
     problems_free(&problems);
@@ -51,12 +51,12 @@ static void test_paths(void **state)
     problems_enter_key(&problems, "threads");
     problems_enter_index(&problems, 300);
     problems_enter_index(&problems, 0);
-    problems_add(&problems, "out_of_range", "%d is not %s", 5, "four");
+    problems_add(&problems, PROBLEM_OUT_OF_RANGE, "%d is not %s", 5, "four");
     problems_leave(&problems);
     problems_leave(&problems);
     problems_leave(&problems);
     problems_enter_key(&problems, "d\xc3\xa9j\xc3\xa0");
-    problems_add(&problems, "unknown_key", "%s", "");
+    problems_add(&problems, PROBLEM_UNKNOWN_KEY, "%s", "");
     assert_int_equal(problems.count, 2);
     assert_string_equal(text_of(&problems),
                         "{invalid_scenario,[#{path => [threads,300,0],problem => out_of_range,"
@@ -75,7 +75,7 @@ static void test_deepest_path(void **state)
         snprintf(path + used, sizeof(path) - used, "%zu%s", 1000 + i, i + 1 < PROBLEMS_DEPTH ? "," : "]");
         problems_enter_index(&problems, 1000 + i);
     }
-    problems_add(&problems, "wrong_type", "deep");
+    problems_add(&problems, PROBLEM_WRONG_TYPE, "deep");
     assert_non_null(strstr(text_of(&problems), path));
     for (size_t i = 0; i < PROBLEMS_DEPTH; i++)
         problems_leave(&problems);
@@ -93,7 +93,7 @@ static void test_kept_path(void **state)
     problems_build_path(&problems, &path);
     problems_leave(&problems);
     problems_leave(&problems);
-    problems_add_at(&problems, term_built(&path), "syntax", "line %d", 7);
+    problems_add_at(&problems, term_built(&path), PROBLEM_SYNTAX, "line %d", 7);
     assert_string_equal(text_of(&problems), "{invalid_scenario,[#{path => [threads,2],problem => syntax,"
                                             "message => <<\"line 7\">>}]}");
     term_build_free(&path);
@@ -122,7 +122,7 @@ static void test_long_message(void **state)
     char text[5000];
     memset(text, 'x', sizeof(text) - 1);
     text[sizeof(text) - 1] = '\0';
-    problems_add(&problems, "wrong_type", "%s", text);
+    problems_add(&problems, PROBLEM_WRONG_TYPE, "%s", text);
     assert_non_null(strstr(text_of(&problems), "xxxxx"));
     problems_free(&problems);
 }
@@ -136,7 +136,7 @@ static void test_many(void **state)
         struct term_builder builder = {0};
         struct term term, parts[2];
         struct term_list list;
-        problems_add(&problems, "wrong_type", "number %d", i);
+        problems_add(&problems, PROBLEM_WRONG_TYPE, "number %d", i);
         problems_build(&problems, &builder);
         assert_true(term_build_done(&builder, &term));
         assert_true(term_read_tuple_of(term, 2, parts));

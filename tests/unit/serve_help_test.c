@@ -1,4 +1,4 @@
-/* That no function, metric or flag has nothing to say. */
+/* That no function, metric, page, reason or other row of a table has nothing to say. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,7 +7,14 @@
 #include <cmocka.h>
 
 #include "api_private.h"
+#include "faults/fault_outcome.h"
+#include "measure/result.h"
 #include "metrics_private.h"
+#include "pages_private.h"
+#include "report/reason.h"
+#include "run/report_table.h"
+#include "scenario/problems.h"
+#include "scenario/scenario_json.h"
 
 static bool is_prose(const char *text)
 {
@@ -107,13 +114,42 @@ static void test_metrics_have_help(void **state)
     }
 }
 
+static void test_topics_are_told(void **state)
+{
+    (void)state;
+    static const char *const topics[] = {"report",   "results", "errors", "fault_outcomes",
+                                         "problems", "answers", "pages"};
+    struct term_builder builder = {0};
+    for (size_t i = 0; i < ARRAY_LENGTH(topics); i++) {
+        struct buffer text = {0};
+        api_help_write_on(atom(&builder, topics[i]), &text);
+        buffer_append(&text, "", 1);
+        if (strstr((const char *)buffer_bytes(&text), "no such topic"))
+            fail_msg("%s is no topic", topics[i]);
+        buffer_free(&text);
+    }
+    term_build_free(&builder);
+}
+
+static void test_rows_have_help(void **state)
+{
+    (void)state;
+    const struct help_table *const tables[] = {
+        report_table(),          results_table(),           reasons_table(), fault_outcomes_table(),
+        problems_table(),        answers_table(),           pages_table(),   json_targets_table(),
+        json_operations_table(), json_fault_targets_table()};
+    for (size_t i = 0; i < ARRAY_LENGTH(tables); i++)
+        for (size_t row = 0; row < tables[i]->count; row++)
+            if (!help_row(tables[i], row)->name || !is_prose(help_row(tables[i], row)->text))
+                fail_msg("row %zu of %s has no help", row, tables[i]->name);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_functions_have_help),
-        cmocka_unit_test(test_nearest_functions),
-        cmocka_unit_test(test_nearest_topics),
-        cmocka_unit_test(test_metrics_have_help),
+        cmocka_unit_test(test_functions_have_help), cmocka_unit_test(test_nearest_functions),
+        cmocka_unit_test(test_nearest_topics),      cmocka_unit_test(test_metrics_have_help),
+        cmocka_unit_test(test_topics_are_told),     cmocka_unit_test(test_rows_have_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,6 +43,31 @@ void markdown_code(struct buffer *page, const char *language, const char *lines)
     markdown_print(page, "```%s\n%s%s```\n\n", language, lines, ends ? "" : "\n");
 }
 
+/* Lines that name the daemon's node, and what follows them. */
+static void append_session(struct buffer *page, const char *language, const char *first, const char *lines)
+{
+    struct buffer session = {0};
+    markdown_print(&session, "%s%s", first, lines);
+    buffer_append(&session, "", 1);
+    markdown_code(page, language, (const char *)buffer_bytes(&session));
+    buffer_free(&session);
+}
+
+void markdown_examples(struct buffer *page, const char *elixir, const char *erlang)
+{
+    markdown_heading(page, 2, "Examples");
+    markdown_paragraph(page, "A node to test, a daemon, a shell, from the folder of the source:");
+    markdown_code(page, "sh",
+                  "elixir --name app@127.0.0.1 tests/demo.exs app >build/app.log 2>&1 &\n"
+                  "build/release/harnessd --name harness@127.0.0.1 >build/harnessd.log 2>&1 &\n"
+                  "sleep 3; iex --name shell@127.0.0.1\n");
+    append_session(page, "elixir", "iex> h = :\"harness@127.0.0.1\"\n", elixir);
+    if (!erlang)
+        return;
+    markdown_paragraph(page, "From `erl -name erl@127.0.0.1`:");
+    append_session(page, "erlang", "1> H = 'harness@127.0.0.1'.\n", erlang);
+}
+
 void markdown_span(struct buffer *page, const char *code)
 {
     markdown_print(page, "`%s`", code);

@@ -15,6 +15,11 @@ void markdown_paragraph(struct buffer *page, const char *text);
 /* Lines of code, the last of which may end in a newline. */
 void markdown_code(struct buffer *page, const char *language, const char *lines);
 
+/* The heading of a page's examples, which begin with what they need: a node to test, a daemon, a shell. Their
+ * lines run as they are printed, one page after the other. `elixir` and `erlang` come behind the lines that
+ * name the daemon's node. */
+void markdown_examples(struct buffer *page, const char *elixir, const char *erlang);
+
 /* A line between backticks. */
 void markdown_span(struct buffer *page, const char *code);
 

@@ -2,6 +2,22 @@
 #include "markdown.h"
 #include "pages.h"
 
+#include <string.h>
+
+/* With the prompts of iex; comments are for who reads them in a shell. */
+static void append_example(struct buffer *page, const char *example)
+{
+    struct buffer lines = {0};
+    for (const char *line = example; *line; line += strcspn(line, "\n") + 1) {
+        bool goes_on = strchr(" ]})", *line) != NULL;
+        if (*line != '#')
+            markdown_print(&lines, "%s %.*s\n", goes_on ? "...>" : "iex>", (int)strcspn(line, "\n"), line);
+    }
+    buffer_append(&lines, "", 1);
+    markdown_code(page, "elixir", (const char *)buffer_bytes(&lines));
+    buffer_free(&lines);
+}
+
 static void append_function(struct buffer *page, const struct api_function *functions, size_t count,
                             size_t at)
 {
@@ -10,10 +26,10 @@ static void append_function(struct buffer *page, const struct api_function *func
     for (size_t i = at + 1; i < count && !functions[i].usage; i++)
         markdown_print(page, ", %s/%zu", functions[i].name, functions[i].arity);
     markdown_append(page, "\n\n");
-    markdown_code(page, "erlang", function->usage);
+    markdown_code(page, "text", function->usage);
     markdown_paragraph(page, function->help);
     if (function->example)
-        markdown_code(page, "elixir", function->example);
+        append_example(page, function->example);
 }
 
 void page_api(struct buffer *page)
@@ -32,7 +48,7 @@ void page_api(struct buffer *page)
     };
     markdown_paragraph(page,
                        "Functions of the daemon's node, which any node of its cluster calls. Usage is in "
-                       "Erlang's notation, examples are for iex, and `h` in them is the daemon's node. "
+                       "Erlang's notation, examples are for iex. "
                        "`help()` and `help(Topic)` have the same text for a shell.");
     markdown_head(page, columns);
     for (size_t i = 0; i < ARRAY_LENGTH(ways); i++)
@@ -42,6 +58,8 @@ void page_api(struct buffer *page)
                        "`'Elixir.Supertester.ConcurrentHarness'` may stand in the place of `harness` as the "
                        "module. An unknown function is `undef` over erpc and rpc, and `{error, {undef, "
                        "{Function, Arity}}}` over a GenServer call.");
+    markdown_examples(page, "iex> :erpc.call(h, :harness, :info, []).version\n",
+                      "2> maps:get(version, erpc:call(H, harness, info, [])).\n");
     size_t count;
     const struct api_function *functions = api_functions(&count);
     for (size_t i = 0; i < count; i++)

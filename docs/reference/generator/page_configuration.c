@@ -34,27 +34,36 @@ static void append_key(struct buffer *page, const struct config_key *key)
     markdown_append(page, "\n");
 }
 
-static void append_flags(struct buffer *page)
+static void append_flags_for(struct buffer *page, const char *heading, int whom)
 {
-    static const char *const whom[] = {[FOR_BOTH] = "", [FOR_DAEMON] = "daemon", [FOR_RUN] = "`run`"};
-    static const char *const columns[] = {"flag", "only for", "", NULL};
+    static const char *const columns[] = {"flag", "", NULL};
     size_t count;
     const struct config_flag *flags = config_flags(&count);
+    markdown_heading(page, 3, heading);
     markdown_head(page, columns);
     for (size_t i = 0; i < count; i++) {
         struct buffer name = {0}, text = {0};
+        if ((int)flags[i].whom != whom)
+            continue;
         markdown_print(&name, "`--%s%s%s`", flags[i].name, flags[i].argument ? " " : "",
                        flags[i].argument ? flags[i].argument : "");
         markdown_sentence(&text, flags[i].help);
         buffer_append(&name, "", 1);
         buffer_append(&text, "", 1);
-        const char *const cells[] = {(const char *)buffer_bytes(&name), whom[flags[i].whom],
-                                     (const char *)buffer_bytes(&text), NULL};
+        const char *const cells[] = {(const char *)buffer_bytes(&name), (const char *)buffer_bytes(&text),
+                                     NULL};
         markdown_row(page, cells);
         buffer_free(&name);
         buffer_free(&text);
     }
     markdown_append(page, "\n");
+}
+
+static void append_flags(struct buffer *page)
+{
+    append_flags_for(page, "Of both", FOR_BOTH);
+    append_flags_for(page, "Of the daemon", FOR_DAEMON);
+    append_flags_for(page, "Of harnessd run", FOR_RUN);
 }
 
 static void append_variables(struct buffer *page)
@@ -63,7 +72,7 @@ static void append_variables(struct buffer *page)
     const struct config_variable *variables = config_variables(&count);
     for (size_t i = 0; i < count; i++) {
         markdown_print(page, "- **`%s`**: ", variables[i].name);
-        markdown_append(page, variables[i].help);
+        markdown_sentence(page, variables[i].help);
         markdown_append(page, "\n");
     }
 }
@@ -72,14 +81,15 @@ void page_configuration(struct buffer *page)
 {
     size_t count;
     const struct config_key *keys = config_keys(&count);
-    markdown_code(page, "",
+    markdown_code(page, "text",
                   "harnessd [--config FILE] [--name NAME[@HOST] | --sname NAME[@HOST]] [flags]\n"
                   "harnessd --check-config FILE\n"
                   "harnessd run FILE --connect NODE [flags]\n");
-    markdown_paragraph(
-        page, "Flags override the file, which is JSON. [`config/harnessd.json`](../../config/harnessd.json) "
-              "has every key with its default. SIGHUP has the file read again; keys that need a "
-              "restart keep their values until then.");
+    markdown_paragraph(page, "[`config/harnessd.json`](../../config/harnessd.json) has every key with its "
+                             "default.");
+    markdown_heading(page, 2, "The file");
+    markdown_paragraph(page, "The file is JSON, and flags override it. SIGHUP has it read again; keys that "
+                             "need a restart keep their values until then.");
     markdown_code(page, "json",
                   "{\n"
                   "    \"node\": {\"name\": \"harness@127.0.0.1\"},\n"

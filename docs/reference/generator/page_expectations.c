@@ -11,19 +11,18 @@ void page_expectations(struct buffer *page)
               "`abort_when` names are judged each second as well, from the end of `warmup_ms` "
               "on, and end the run as soon as one is missed. One that nothing was measured for "
               "is met.");
-    markdown_code(page, "elixir",
-                  "iex> {:ok, report} = :erpc.call(h, :harness, :run, [%{\n"
-                  "...>   target: counter,\n"
-                  "...>   load: %{rate: 2_000, duration_ms: 10_000},\n"
-                  "...>   operations: [{:add, 1}],\n"
-                  "...>   performance_expectations: [max_p99_us: 50_000, max_error_rate: 0.001],\n"
-                  "...>   abort_when: [:max_error_rate]\n"
-                  "...> }], :infinity)\n"
-                  "iex> report.expectations\n");
-    markdown_code(
-        page, "erlang",
-        "1> {ok, #{expectations := E}} = erpc:call(H, harness, run, [#{target => counter,\n"
-        "1>     threads => [[{call, {add, 1}}]], performance_expectations => [{max_time_ms, 500}]}]).\n");
     for (size_t kind = 0; kind < EXPECTATION_KINDS; kind++)
         markdown_item(page, expectation_help((enum expectation_kind)kind));
+    markdown_append(page, "\n");
+    markdown_examples(page,
+                      "iex> {:ok, report} = :erpc.call(h, :harness, :run, [%{\n"
+                      "...>   target: {:account, :\"app@127.0.0.1\"},\n"
+                      "...>   load: %{rate: 500, duration_ms: 2_000},\n"
+                      "...>   operations: [:balance],\n"
+                      "...>   performance_expectations: [max_p99_us: 500_000, max_error_rate: 0.001],\n"
+                      "...>   abort_when: [:max_error_rate]\n"
+                      "...> }], :infinity); report.expectations\n",
+                      "2> {ok, #{expectations := Expectations}} = erpc:call(H, harness, run, [#{\n"
+                      "2>     target => {account, 'app@127.0.0.1'}, threads => [[balance]],\n"
+                      "2>     performance_expectations => [{max_time_ms, 500}]}]), Expectations.\n");
 }

@@ -74,22 +74,22 @@ void page_faults(struct buffer *page)
               "one, or a list of them. Options are a keyword list and may be left out. Which kinds "
               "may be done, and to whom, is the say of `access` in the "
               "[configuration](configuration.md): by default none that is done to a node.");
-    markdown_code(page, "elixir",
-                  "iex> {:ok, report} = :erpc.call(h, :harness, :run, [%{\n"
-                  "...>   target: :cart,\n"
-                  "...>   load: %{rate: 1_000, duration_ms: 3_000},\n"
-                  "...>   operations: [{:add, 1}],\n"
-                  "...>   chaos: [\n"
-                  "...>     {:inject_crash, {:after_ms, 500}},\n"
-                  "...>     %{action: {:suspend, 200}, after_ms: 1_000, target: {:child, :shop}}\n"
-                  "...>   ]\n"
-                  "...> }], :infinity)\n"
-                  "iex> report.injections\n");
-    markdown_code(page, "erlang",
-                  "1> {ok, #{injections := [Injection]}} = erpc:call(H, harness, run,\n"
-                  "1>     [#{target => Pid, threads => [[]], chaos => #{action => {suspend, 100}, after_ms "
-                  "=> 50}}]).\n");
-    markdown_heading(page, 2, "Kinds");
+    markdown_examples(
+        page,
+        "iex> {:ok, report} = :erpc.call(h, :harness, :run, [%{\n"
+        "...>   target: {:account, :\"app@127.0.0.1\"},\n"
+        "...>   load: %{rate: 500, duration_ms: 3_000},\n"
+        "...>   operations: [:balance],\n"
+        "...>   chaos: [\n"
+        "...>     {:inject_crash, {:after_ms, 500}},\n"
+        "...>     %{action: {:suspend, 200}, after_ms: 1_000, target: {:child, {:bank, "
+        ":\"app@127.0.0.1\"}}}\n"
+        "...>   ]\n"
+        "...> }], :infinity); Enum.map(report.injections, &{&1.kind, &1.outcome, &1.recovery_ms})\n",
+        "2> {ok, #{injections := [Injection]}} = erpc:call(H, harness, run, [#{\n"
+        "2>     target => {account, 'app@127.0.0.1'}, threads => [[balance, {'$sleep', 300}, balance]],\n"
+        "2>     chaos => #{action => {suspend, 100}, after_ms => 50}}]), Injection.\n");
+    markdown_heading(page, 2, "Kinds of faults");
     for (size_t i = 0; i < count; i++)
         append_kind(page, &kinds[i]);
     append_tables(page);

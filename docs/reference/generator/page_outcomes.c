@@ -11,10 +11,6 @@ void page_outcomes(struct buffer *page)
                        "How a run stands is one word, the same in `status`, `runs`, `show`, JSON, JUnit, "
                        "metrics, the log, subscriptions, and, as a number, in what `harnessd run` ends "
                        "with.");
-    markdown_code(page, "elixir",
-                  "iex> :erpc.call(h, :harness, :status, [id]).outcome\n"
-                  ":missed\n");
-    markdown_code(page, "erlang", "1> maps:get(outcome, erpc:call(H, harness, status, [Id])).\n");
     markdown_head(page, columns);
     for (enum outcome i = 0; i < OUTCOME_COUNT; i++) {
         struct buffer name = {0};
@@ -27,4 +23,14 @@ void page_outcomes(struct buffer *page)
         markdown_row(page, cells);
         buffer_free(&name);
     }
+    markdown_append(page, "\n");
+    markdown_examples(page,
+                      "iex> {:ok, id} = :erpc.call(h, :harness, :start, [%{\n"
+                      "...>   target: {:account, :\"app@127.0.0.1\"}, threads: [[:balance]], "
+                      "performance_expectations: [max_p50_us: 0]\n"
+                      "...> }])\n"
+                      "iex> {:error, {:performance_failed, _}} = :erpc.call(h, :harness, :await, [id]); "
+                      ":erpc.call(h, :harness, :status, [id]).outcome\n"
+                      ":missed\n",
+                      "2> [#{outcome := Outcome} | _] = erpc:call(H, harness, runs, []), Outcome.\n");
 }

@@ -47,19 +47,19 @@ void page_scenario(struct buffer *page)
         page, "A scenario is a map, a keyword list or a struct. It has a `setup` or a `target`, and "
               "`threads` or a `load`. What it can be judged by is in [expectations](expectations.md), "
               "what can be injected beside its load in [faults](faults.md).");
-    markdown_code(
-        page, "elixir",
-        "iex> {:ok, report} = :erpc.call(h, :harness, :run, [%{\n"
-        "...>   target: counter,\n"
-        "...>   threads: [[{:add, 1}, {:add, 2}], [{:cast, {:add, 10}}, {:add, {:\"$int\", 1, 6}}]]\n"
-        "...> }])\n");
-    markdown_code(
-        page, "erlang",
-        "1> {ok, Report} = erpc:call(H, harness, run, [#{\n"
-        "1>     target => {counter, node()},\n"
-        "1>     load => #{rate => 500, duration_ms => 10000, arrival => poisson},\n"
-        "1>     mix => [#{weight => 9, op => {add, {'$int', 1, 6}}}, #{weight => 1, op => {cast, reset}}]\n"
-        "1> }], infinity).\n");
+    markdown_examples(page,
+                      "iex> {:ok, report} = :erpc.call(h, :harness, :run, [%{\n"
+                      "...>   target: {:account, :\"app@127.0.0.1\"},\n"
+                      "...>   threads: [[{:deposit, 1}, :balance], [{:cast, {:deposit, 10}}, {:withdraw, "
+                      "{:\"$int\", 1, 6}}]]\n"
+                      "...> }]); IO.puts(:erpc.call(h, :harness, :show, [report]))\n",
+                      "2> {ok, Report} = erpc:call(H, harness, run, [#{\n"
+                      "2>     target => {account, 'app@127.0.0.1'},\n"
+                      "2>     load => #{rate => 500, duration_ms => 2000, arrival => poisson},\n"
+                      "2>     mix => [#{weight => 9, op => {deposit, {'$int', 1, 6}}}, #{weight => 1, op => "
+                      "{cast, {deposit, 1}}}]\n"
+                      "2> }], infinity), ok.\n"
+                      "3> io:put_chars(erpc:call(H, harness, show, [Report])).\n");
     for (size_t i = 0; i < count; i++)
         if (!is_of_faults(tables[i]))
             append_table(page, tables[i]);

@@ -1,0 +1,23 @@
+/* What came of an operation. */
+#ifndef HARNESSD_MEASURE_RESULT_H
+#define HARNESSD_MEASURE_RESULT_H
+
+#include "term/help.h"
+
+enum result_kind {
+    RESULT_OK,           /* {ok, term} */
+    RESULT_TIMEOUT,      /* {error, timeout} */
+    RESULT_NOPROC,       /* {error, noproc} */
+    RESULT_EXIT,         /* {error, {term, {'Elixir.GenServer', call, [server, message, timeout]}}} */
+    RESULT_MISSING_SYNC, /* {error, missing_sync_handler} */
+    RESULT_RAISED,       /* {error, term}, the exception and the stack trace of a custom operation */
+    RESULT_KINDS
+};
+
+/* The table of them, for help. */
+const struct help_table *results_table(void);
+
+/* The reason of an error that is always the same; without data for those that come with a term. */
+struct term result_reason(enum result_kind kind);
+
+#endif

@@ -1,0 +1,79 @@
+defmodule ReferenceTest do
+  @moduledoc "The reference's tables of keys have what the daemon answers with, and nothing else."
+  use ClusterCase, shared: true
+
+  @folder Path.expand("../../docs/reference", __DIR__)
+
+  setup_all do
+    %{report: page("report.md"), errors: page("errors.md")}
+  end
+
+  # The names in the first column of the first table of each section, the title's among them.
+  defp page(name) do
+    Path.join(@folder, name)
+    |> File.read!()
+    |> String.split(~r/^#+ /m, trim: true)
+    |> Map.new(fn section ->
+      [heading | _] = String.split(section, "\n")
+      {heading, names(section)}
+    end)
+  end
+
+  defp names(section) do
+    case Regex.run(~r/^\| [^\n]*\n\| ---[^\n]*\n((\|[^\n]*\n)+)/m, section) do
+      [_, rows | _] -> for row <- String.split(rows, "\n", trim: true), name <- first_cell(row), do: name
+      nil -> []
+    end
+  end
+
+  defp first_cell(row) do
+    [_, cell] = Regex.run(~r/^\| ([^|]*) \|/, row)
+    for [_, name] <- Regex.scan(~r/`([^`]+)`/, cell), do: name
+  end
+
+  defp assert_keys(page, section, maps) do
+    keys = maps |> List.wrap() |> Enum.flat_map(&Map.keys/1) |> Enum.uniq() |> Enum.map(&Atom.to_string/1)
+    assert Enum.sort(page[section]) == Enum.sort(keys), "in the section #{section}"
+  end
+
+  defp scenario(peer) do
+    %{
+      target: Recorder.start(peer),
+      mailbox: [sampling_interval: 10],
+      performance_expectations: [max_error_rate: 1],
+      chaos: [%{action: {:suspend, 100}, after_ms: 50}]
+    }
+  end
+
+  test "keys of reports", %{harness: harness, peer: peer, report: page} do
+    script = Map.put(scenario(peer), :threads, [[{:hold, 10}, {:"$sleep", 200}, {:hold, 10}]])
+    assert {:ok, report} = Harness.run(harness, script)
+    load = Map.merge(scenario(peer), %{load: %{threads: 1, duration_ms: 300}, operations: [{:hold, 10}]})
+    assert {:ok, of_load} = Harness.run(harness, load)
+
+    for one <- [report, of_load] do
+      assert_keys(page, "Reports", one)
+
+      for key <- [:events, :metrics, :timeline, :expectations, :mailbox, :chaos, :injections, :performance],
+          do: assert_keys(page, Atom.to_string(key), one[key])
+
+      assert_keys(page, "latency", one.latency)
+      assert_keys(page, "Figures of latencies", [one.latency.overall, one.latency.start_delay])
+      assert_keys(page, "Marks", Enum.flat_map(one.timeline, & &1.marks))
+    end
+
+    assert_keys(page, "threads", report.threads ++ of_load.threads)
+    assert [%{outcome: :ok}] = report.injections
+  end
+
+  test "keys of a dry run", %{harness: harness, peer: peer, report: page} do
+    scenario = Map.merge(scenario(peer), %{threads: [[:hold]], dry_run: true})
+    assert {:ok, report} = Harness.run(harness, scenario)
+    assert_keys(page, "A dry run", report)
+    assert_keys(page, "Actions of a dry run", report.chaos)
+  end
+
+  test "keys of problems", %{harness: harness, errors: page} do
+    assert_keys(page, "Problems of a scenario", problems(harness, %{colour: :red}))
+  end
+end
