@@ -5,6 +5,7 @@
 #     sh tests/run.sh format               one part: format, walls, unit, coverage, package,
 #                                          examples, cluster, soak, fuzz, roots or build
 #     sh tests/run.sh cluster FILE[:LINE]  one file of tests/cluster, or the test at that line
+#     sh tests/run.sh examples PAGE...     some pages of the documents
 #
 # Environment:
 #     BUILD_ROOT     where the builds go (build)
@@ -177,12 +178,17 @@ coverage() {
     run_counting sh tests/coverage.sh
 }
 
-# What the documents show, as it is printed there.
+# What the documents show, as it is printed there: with the ports that a daemon has unless told otherwise, so in a network
+# of its own where one can be made.
 examples() {
     heading "examples"
     ERL_EPMD_PORT=$(free_port)
     export ERL_EPMD_PORT
-    run_counting elixir tests/examples/run.exs
+    if unshare --net true 2>/dev/null; then
+        run_counting unshare --net sh -c 'ip link set lo up && exec "$@"' sh elixir tests/examples/run.exs "$@"
+    else
+        run_counting elixir tests/examples/run.exs "$@"
+    fi
 }
 
 # Of the release build: what a sanitizer takes for itself would be taken for growth.
@@ -294,7 +300,7 @@ coverage)
     ;;
 examples)
     build_release
-    examples
+    examples "$@"
     ;;
 package)
     package_tests
@@ -314,7 +320,7 @@ roots)
     roots
     ;;
 *)
-    echo "usage: sh tests/run.sh [format|walls|unit|coverage|package|examples|cluster [FILE[:LINE]]|soak|fuzz|roots|build]" >&2
+    echo "usage: sh tests/run.sh [format|walls|unit|coverage|package|examples [PAGE...]|cluster [FILE[:LINE]]|soak|fuzz|roots|build]" >&2
     exit 2
     ;;
 esac
