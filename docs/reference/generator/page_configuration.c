@@ -59,6 +59,27 @@ static void append_flags_for(struct buffer *page, const char *heading, int whom)
     markdown_append(page, "\n");
 }
 
+/* What keys of one group begin with. */
+static size_t group_length(const struct config_key *key)
+{
+    return strcspn(key->path, ".");
+}
+
+static bool is_same_group(const struct config_key *a, const struct config_key *b)
+{
+    return group_length(a) == group_length(b) && strncmp(a->path, b->path, group_length(a)) == 0;
+}
+
+static void append_keys(struct buffer *page, const struct config_key *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || !is_same_group(&keys[i - 1], &keys[i]))
+            markdown_print(page, "%s### %.*s\n\n", i ? "\n" : "", (int)group_length(&keys[i]), keys[i].path);
+        append_key(page, &keys[i]);
+    }
+    markdown_append(page, "\n");
+}
+
 static void append_flags(struct buffer *page)
 {
     append_flags_for(page, "Of both", FOR_BOTH);
@@ -97,9 +118,7 @@ void page_configuration(struct buffer *page)
                   "    \"//\": \"a key that begins with two slashes is a comment, anywhere\"\n"
                   "}\n");
     markdown_heading(page, 2, "Keys");
-    for (size_t i = 0; i < count; i++)
-        append_key(page, &keys[i]);
-    markdown_append(page, "\n");
+    append_keys(page, keys, count);
     markdown_heading(page, 2, "Flags");
     append_flags(page);
     markdown_heading(page, 2, "Environment");

@@ -21,7 +21,7 @@ void page_expectations(struct buffer *page)
                       "...>   operations: [:balance],\n"
                       "...>   performance_expectations: [max_p99_us: 500_000, max_error_rate: 0.001],\n"
                       "...>   abort_when: [:max_error_rate]\n"
-                      "...> }], :infinity); report.expectations\n",
+                      "...> }]); report.expectations\n",
                       "2> {ok, #{expectations := Expectations}} = erpc:call(H, harness, run, [#{\n"
                       "2>     target => {account, 'app@127.0.0.1'}, threads => [[balance]],\n"
                       "2>     performance_expectations => [{max_time_ms, 500}]}]), Expectations.\n");

@@ -85,7 +85,7 @@ void page_faults(struct buffer *page)
         "...>     %{action: {:suspend, 200}, after_ms: 1_000, target: {:child, {:bank, "
         ":\"app@127.0.0.1\"}}}\n"
         "...>   ]\n"
-        "...> }], :infinity); Enum.map(report.injections, &{&1.kind, &1.outcome, &1.recovery_ms})\n",
+        "...> }]); Enum.map(report.injections, &{&1.kind, &1.outcome, &1.recovery_ms})\n",
         "2> {ok, #{injections := [Injection]}} = erpc:call(H, harness, run, [#{\n"
         "2>     target => {account, 'app@127.0.0.1'}, threads => [[balance, {'$sleep', 300}, balance]],\n"
         "2>     chaos => #{action => {suspend, 100}, after_ms => 50}}]), Injection.\n");

@@ -58,7 +58,7 @@ void page_scenario(struct buffer *page)
                       "2>     load => #{rate => 500, duration_ms => 2000, arrival => poisson},\n"
                       "2>     mix => [#{weight => 9, op => {deposit, {'$int', 1, 6}}}, #{weight => 1, op => "
                       "{cast, {deposit, 1}}}]\n"
-                      "2> }], infinity), ok.\n"
+                      "2> }]), ok.\n"
                       "3> io:put_chars(erpc:call(H, harness, show, [Report])).\n");
     for (size_t i = 0; i < count; i++)
         if (!is_of_faults(tables[i]))
