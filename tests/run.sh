@@ -182,6 +182,8 @@ coverage() {
 # of its own where one can be made.
 examples() {
     heading "examples"
+    require_promtool "$BUILD_ROOT/tools"
+    export PROMTOOL
     ERL_EPMD_PORT=$(free_port)
     export ERL_EPMD_PORT
     if unshare --net true 2>/dev/null; then

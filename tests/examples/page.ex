@@ -6,7 +6,7 @@ defmodule Examples.Page do
 
     * `sh`, `elixir`, `erlang`: run, in the page's own shells
     * none, `json`, `xml`: what the block before it has put out, or the file that a mark names
-    * `json` with the mark `configuration` or `scenario`: read by the program itself
+    * any with the mark `configuration`, `configuration of Prometheus` or `scenario`: read by the program that it is for
     * `text`, `mermaid`: no more than shown
 
   A mark is a comment in a line of its own before the fence, or before a table:
@@ -23,7 +23,7 @@ defmodule Examples.Page do
     defstruct line: 0, language: "", code: [], marks: %{}, prose: ""
   end
 
-  @marks ["not run", "varies", "shows", "configuration", "scenario", "each row"]
+  @marks ["not run", "varies", "shows", "configuration", "configuration of Prometheus", "scenario", "each row"]
 
   def read(path), do: parse(path, File.read!(path))
 

@@ -2,9 +2,10 @@
 #
 #     elixir tests/examples/run.exs [PAGE...]
 #
-# ERL_EPMD_PORT has to be a free port, and the daemon is build/release/harnessd, as the pages call it. Each page is worked
-# through in shells of its own, from its start; page.ex says what is done with which block, and by what marks something is
-# left out. A line for each page; what is not run is told with its reason. Writes "PASSED FAILED 0" to the file RESULT.
+# ERL_EPMD_PORT has to be a free port, PROMTOOL is that program, and the daemon is build/release/harnessd, as the pages
+# call it. Each page is worked through in shells of its own, from its start; page.ex says what is done with which block,
+# and by what marks something is left out. A line for each page; what is not run is told with its reason. Writes
+# "PASSED FAILED 0" to the file RESULT.
 
 folder = __DIR__
 support = for name <- ~w(epmd os_process wait), do: Path.join(folder, "../cluster/support/#{name}.ex")

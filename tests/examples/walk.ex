@@ -40,6 +40,10 @@ defmodule Examples.Walk do
     check(walk, block, "build/release/harnessd --check-config #{file}")
   end
 
+  defp block(%{marks: %{"configuration of Prometheus" => _}} = block, walk) do
+    check(walk, block, "#{System.fetch_env!("PROMTOOL")} check config #{written(walk, "prometheus.yml", block)}")
+  end
+
   defp block(%{marks: %{"scenario" => _}} = block, walk) do
     file = written(walk, "scenario.json", block)
     walk = with_node(walk, block)

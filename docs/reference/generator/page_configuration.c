@@ -111,6 +111,7 @@ void page_configuration(struct buffer *page)
     markdown_heading(page, 2, "The file");
     markdown_paragraph(page, "The file is JSON, and flags override it. SIGHUP has it read again; keys that "
                              "need a restart keep their values until then.");
+    markdown_append(page, "<!-- configuration -->\n");
     markdown_code(page, "json",
                   "{\n"
                   "    \"node\": {\"name\": \"harness@127.0.0.1\"},\n"

@@ -8,6 +8,7 @@ void page_metrics(struct buffer *page)
     markdown_paragraph(page, "The daemon shows these at `/metrics` of `http.listen`, in the text format of "
                              "Prometheus. Times are in seconds and sizes in bytes. Counters grow while runs "
                              "go on. A metric with a label has a sample for each of its values.");
+    markdown_append(page, "<!-- configuration of Prometheus -->\n");
     markdown_code(page, "yaml",
                   "scrape_configs:\n"
                   "  - job_name: harnessd\n"
