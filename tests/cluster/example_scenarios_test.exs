@@ -6,6 +6,8 @@ defmodule ExampleScenariosTest do
   @demo Path.expand("../demo.exs", __DIR__)
   @node :"app@127.0.0.1"
 
+  @names ~w(crash_and_pause nightly_soak rate_ramp smoke)
+
   setup_all do
     folder = Path.join(System.tmp_dir!(), Peer.unique("harnessd_demo"))
     File.mkdir_p!(folder)
@@ -29,13 +31,19 @@ defmodule ExampleScenariosTest do
   defp path(name), do: Path.join(@folder, name <> ".json")
 
   test "there are no others" do
-    assert @folder |> File.ls!() |> Enum.sort() == ["nightly_soak.json", "rate_ramp.json", "smoke.json"]
+    assert @folder |> File.ls!() |> Enum.sort() == Enum.map(@names, &(&1 <> ".json"))
   end
 
   test "smoke" do
     assert {0, output, ""} = Once.run(path("smoke"), @node)
     assert output =~ ~r/^  operations +9 by 3 threads/m
     assert output =~ ~r/^  errors +0$/m
+  end
+
+  test "crash_and_pause" do
+    assert {0, output, _progress} = Once.run(path("crash_and_pause"), @node)
+    assert output =~ ": completed"
+    for kind <- ~w(inject_crash suspend), do: assert(output =~ ~r/^ +[\d.]+ m?s  #{kind} .* ok /m)
   end
 
   test "rate_ramp" do
@@ -74,7 +82,7 @@ defmodule ExampleScenariosTest do
   test "all of them by their names, from the daemon that has the folder" do
     harness = Harness.start(config: %{"scenario_dir" => @folder})
 
-    for name <- ~w(smoke rate_ramp nightly_soak) do
+    for name <- @names do
       assert {:ok, %{hooks_node: @node}} = Harness.call(harness, :validate, [{:file, name}])
     end
 
