@@ -21,6 +21,19 @@ defmodule ProgramTest do
         do: assert(help =~ flag)
   end
 
+  test "-h is --help" do
+    assert run_program(["-h"]) == run_program(["--help"])
+    assert run_program(["run", "-h"]) == run_program(["run", "--help"])
+  end
+
+  test "a cookie on the command line is refused, and not told" do
+    for arguments <- [["--cookie", "hush"], ["--cookie=hush"], ["-setcookie", "hush"]] do
+      assert {output, 2} = run_program(["--name", "#{Harness.unique_node()}" | arguments])
+      assert output =~ "--cookie-file FILE or HARNESSD_COOKIE"
+      refute output =~ "hush"
+    end
+  end
+
   test "bad flags end with status 2 and say why" do
     for arguments <- [
           ["--nope"],

@@ -246,7 +246,11 @@ static void test_flag_problems(void **state)
     (void)state;
     expect_flag_problems(FLAGS(), "node.name: required (or --name, --sname)\n" TRY);
     expect_flag_problems(FLAGS("--sname", "a@b", "--prot", "1"),
-                         "--prot: unknown flag (nearest: --port)\n1: unexpected argument\n" TRY);
+                         "--prot: unknown flag (nearest: --port)\n" TRY);
+    expect_flag_problems(FLAGS("--sname", "a@b", "--prot=1"), "--prot: unknown flag (nearest: --port)\n" TRY);
+    expect_flag_problems(FLAGS("--sname", "a@b", "--log", "info"), "--log: unknown flag\n" TRY);
+    expect_flag_problems(FLAGS("--sname", "a@b", "--version=2"), "--version=2: takes no value\n" TRY);
+    expect_flag_problems(FLAGS("--sname", "a@b", "--", "--port"), "--port: unexpected argument\n" TRY);
     expect_flag_problems(FLAGS("--sname", "a@b", "--colour"), "--colour: unknown flag\n" TRY);
     expect_flag_problems(FLAGS("-x", "--sname", "a@b"), "-x: unknown flag\n" TRY);
     expect_flag_problems(FLAGS("--sname", "a@b", "--port"), "--port: needs a value\n" TRY);
@@ -278,6 +282,34 @@ static void test_commands(void **state)
     expect_flag_problems(FLAGS("--sname", "a@b", "run"), "run: has to be the first argument\n" TRY);
     expect_flag_problems(FLAGS("run", "a.json", "b.json", "--connect", "a@b"),
                          "b.json: unexpected argument\ntry harnessd run --help\n");
+}
+
+/* What everybody would see in the list of processes is at least not in a log as well. */
+static void test_cookies_are_no_flags(void **state)
+{
+    (void)state;
+    static const char *const rows[][3] = {{"--cookie", "hush"},
+                                          {"--cookie=hush"},
+                                          {"-setcookie", "hush"},
+                                          {"--setcookie", "hush"},
+                                          {"--cookie", "hush", "--help"}};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        const char *words[] = {"--sname", "a@b", rows[i][0], rows[i][1], rows[i][1] ? rows[i][2] : NULL,
+                               NULL};
+        assert_int_equal(load(words), CONFIG_INVALID);
+        assert_string_equal(problems, "--cookie: a cookie never comes from the command line: --cookie-file "
+                                      "FILE or HARNESSD_COOKIE has it\n" TRY);
+        unload();
+    }
+}
+
+static void test_help_has_a_letter(void **state)
+{
+    (void)state;
+    assert_int_equal(LOAD("-h"), CONFIG_HELP);
+    unload();
+    assert_int_equal(LOAD("run", "-h"), CONFIG_HELP_ON_RUN);
+    unload();
 }
 
 static void test_bad_flags_win_over_help(void **state)
@@ -666,6 +698,8 @@ int main(void)
         TEST(test_actions),
         TEST(test_flag_problems),
         TEST(test_commands),
+        TEST(test_cookies_are_no_flags),
+        TEST(test_help_has_a_letter),
         TEST(test_bad_flags_win_over_help),
         TEST(test_file_problems),
         TEST(test_peer_problems),
