@@ -107,6 +107,12 @@ defmodule ProgramTest do
     end
   end
 
+  test "who has no cookie is told how to get one" do
+    options = [env: [{"HOME", Support.temporary_folder()}, {"HARNESSD_COOKIE", nil}]]
+    assert {output, 2} = run_program(["--name", "#{Harness.unique_node()}"], options)
+    for way <- ["the first node with a name", "--cookie-file FILE", "HARNESSD_COOKIE"], do: assert(output =~ way)
+  end
+
   test "the log has the cookie nowhere, and is JSON when asked for" do
     harness = Harness.start(config: %{"log" => %{"format" => "json"}}, ready: false)
     Harness.wait_for_log(harness, ~r/"ready"/)

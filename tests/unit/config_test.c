@@ -540,6 +540,16 @@ static void test_cookie_sources(void **state)
     free(problem);
 
     unsetenv(COOKIE_VARIABLE);
+    unlink(path_of(".erlang.cookie"));
+    assert_null(cookie_load(NULL, &problem));
+    char *expected =
+        memory_format("no cookie: there is no %s, which the first node with a name makes (erl -sname "
+                      "a); or give --cookie-file FILE or HARNESSD_COOKIE",
+                      path_of(".erlang.cookie"));
+    assert_string_equal(problem, expected);
+    free(expected);
+    free(problem);
+
     write_file(".erlang.cookie", "home\n", 5, 0400);
     cookie = cookie_load(NULL, &problem);
     assert_string_equal(cookie, "home");
@@ -547,6 +557,7 @@ static void test_cookie_sources(void **state)
 
     unsetenv("HOME");
     assert_null(cookie_load(NULL, &problem));
+    assert_non_null(strstr(problem, "give --cookie-file FILE or HARNESSD_COOKIE"));
     free(problem);
 }
 
