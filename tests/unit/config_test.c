@@ -248,7 +248,7 @@ static void test_flag_problems(void **state)
     expect_flag_problems(FLAGS("--sname", "a@b", "--prot", "1"),
                          "--prot: unknown flag (nearest: --port)\n" TRY);
     expect_flag_problems(FLAGS("--sname", "a@b", "--prot=1"), "--prot: unknown flag (nearest: --port)\n" TRY);
-    expect_flag_problems(FLAGS("--sname", "a@b", "--log", "info"), "--log: unknown flag\n" TRY);
+    expect_flag_problems(FLAGS("--sname", "a@b", "--log", "info"), "--log: unknown flag (nearest: --log-level)\n" TRY);
     expect_flag_problems(FLAGS("--sname", "a@b", "--version=2"), "--version=2: takes no value\n" TRY);
     expect_flag_problems(FLAGS("--sname", "a@b", "--", "--port"), "--port: unexpected argument\n" TRY);
     expect_flag_problems(FLAGS("--sname", "a@b", "--colour"), "--colour: unknown flag\n" TRY);

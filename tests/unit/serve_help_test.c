@@ -60,7 +60,7 @@ static void test_nearest_functions(void **state)
     (void)state;
     static const struct {
         const char *called, *nearest;
-    } rows[] = {{"strat", "start"}, {"repotr", "report"}, {"heal", NULL},       {"healall", "heal_all"},
+    } rows[] = {{"strat", "start"}, {"repotr", "report"}, {"heal", "heal_all"},       {"healall", "heal_all"},
                 {"run", "run"},     {"await", "await"},   {"frobnicate", NULL}, {"", NULL}};
     struct term_builder builder = {0};
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
