@@ -27,6 +27,7 @@ int main(int argc, char **argv)
         puts("harnessd " HARNESSD_VERSION);
         break;
     case CONFIG_CHECK:
+        printf("%s: no problems\n", config.file);
         break;
     case CONFIG_INVALID:
         status = EXIT_MISCONFIGURED;

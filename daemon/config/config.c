@@ -56,8 +56,10 @@ static void config_check_name(struct config_reading *reading, const struct confi
         if (given->action == CONFIG_ONE_SHOT && !given->has_name)
             config_problem(reading, "--name", "required: this host has no full name of its own");
         else
-            config_problem(reading, where, "%s has no @HOST, and this host has no full name",
-                           config->node_name);
+            config_problem(reading, where,
+                           "%s has no @HOST, and this host has no full name; give --name %s@ADDRESS, or "
+                           "--sname %s",
+                           config->node_name, config->node_name, config->node_name);
         return;
     }
     free(config->node_name);
@@ -124,6 +126,7 @@ enum config_action config_load(int argc, char **argv, struct config *config, FIL
     }
 
     bool all_read = reading.problem_count == 0;
+    config->file = given.file;
     if (given.file)
         all_read = config_file_read(&reading, given.file) && all_read;
     config_flags_apply(&reading, &given);

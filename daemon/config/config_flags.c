@@ -136,7 +136,7 @@ static void flags_report_command(struct config_reading *reading, const char *wor
     if (nearest)
         config_problem(reading, word, "unknown command (nearest: %s)", nearest);
     else
-        config_problem(reading, word, "unknown command");
+        config_problem(reading, word, "unknown command; the daemon needs none: harnessd --name NAME@HOST");
 }
 
 static void flags_take_word(struct config_reading *reading, const struct config_flags *given, bool of_run,

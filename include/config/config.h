@@ -51,6 +51,7 @@ struct config_one_shot {
 
 /* All strings belong to the configuration; those that were not given are NULL. */
 struct config {
+    const char *file; /* that was read; borrowed from the command line */
     char *node_name;
     bool long_names;
     char *cookie_file;

@@ -229,6 +229,7 @@ static void test_actions(void **state)
     assert_int_equal(LOAD("--check-config", write_file("harnessd.json", text, strlen(text), 0644)),
                      CONFIG_CHECK);
     assert_string_equal(problems, "");
+    assert_string_equal(config.file, path_of("harnessd.json"));
     unload();
     static const char bad[] = "{\"node\": {\"name\": \"a@b\", \"cookie_file\": \"/nonexistent\"}}";
     assert_int_equal(LOAD("--check-config", write_file("harnessd.json", bad, strlen(bad), 0644)),
@@ -248,7 +249,8 @@ static void test_flag_problems(void **state)
     expect_flag_problems(FLAGS("--sname", "a@b", "--prot", "1"),
                          "--prot: unknown flag (nearest: --port)\n" TRY);
     expect_flag_problems(FLAGS("--sname", "a@b", "--prot=1"), "--prot: unknown flag (nearest: --port)\n" TRY);
-    expect_flag_problems(FLAGS("--sname", "a@b", "--log", "info"), "--log: unknown flag (nearest: --log-level)\n" TRY);
+    expect_flag_problems(FLAGS("--sname", "a@b", "--log", "info"),
+                         "--log: unknown flag (nearest: --log-level)\n" TRY);
     expect_flag_problems(FLAGS("--sname", "a@b", "--version=2"), "--version=2: takes no value\n" TRY);
     expect_flag_problems(FLAGS("--sname", "a@b", "--", "--port"), "--port: unexpected argument\n" TRY);
     expect_flag_problems(FLAGS("--sname", "a@b", "--colour"), "--colour: unknown flag\n" TRY);
@@ -275,7 +277,7 @@ static void test_commands(void **state)
         {"RUN", "RUN: unknown command (nearest: run)\n" TRY},
         {"help", "help: unknown command (nearest: --help)\n" TRY},
         {"check-config", "check-config: unknown command (nearest: --check-config)\n" TRY},
-        {"start", "start: unknown command\n" TRY},
+        {"start", "start: unknown command; the daemon needs none: harnessd --name NAME@HOST\n" TRY},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
         expect_flag_problems(FLAGS(rows[i].word, "--sname", "a@b"), rows[i].problem);
@@ -442,7 +444,8 @@ static void test_names_are_completed(void **state)
     if (LOAD("--name", "app") == CONFIG_RUN)
         assert_true(node_name_looks_long(config.node_name));
     else
-        assert_string_equal(problems, "--name: app has no @HOST, and this host has no full name\n");
+        assert_string_equal(problems, "--name: app has no @HOST, and this host has no full name; give --name "
+                                      "app@ADDRESS, or --sname app\n");
     unload();
 }
 
