@@ -116,6 +116,16 @@ static size_t nearest_size_without_unit(const char *word, size_t size)
     return size;
 }
 
+/* Which of two names is meant by a part of both: the one that is itself a part of the other; NULL when
+ * neither is. */
+static const char *nearest_of_two(const char *a, const char *b)
+{
+    const char *shorter = strlen(a) <= strlen(b) ? a : b;
+    const char *longer = shorter == a ? b : a;
+    bool is_part = strcmp(a, b) == 0 || nearest_likeness(longer, shorter, strlen(shorter)) <= LIKE_PARTS;
+    return is_part ? shorter : NULL;
+}
+
 /* The candidate that the word stands for; NULL when it may be several. */
 static const char *nearest_by_likeness(const char *word, size_t size, const char *const *candidates,
                                        size_t count)
@@ -126,8 +136,8 @@ static const char *nearest_by_likeness(const char *word, size_t size, const char
         enum likeness likeness = nearest_likeness(candidates[i], word, size);
         if (likeness < best)
             nearest = candidates[i];
-        else if (likeness == best && nearest && strcmp(candidates[i], nearest) != 0)
-            nearest = NULL;
+        else if (likeness == best && nearest)
+            nearest = nearest_of_two(nearest, candidates[i]);
         if (likeness < best)
             best = likeness;
     }

@@ -92,6 +92,8 @@ static void test_parts_of_words(void **state)
     }
     static const char *const twice[] = {"kill_children", "kill_children"};
     assert_ptr_equal(nearest_word("kill", 4, twice, 2), twice[0]);
+    static const char *const within[] = {"chaos_inject_crash", "inject_crash"};
+    assert_ptr_equal(nearest_word("crash", 5, within, 2), within[1]);
 }
 
 static void test_size_is_respected(void **state)
