@@ -70,7 +70,7 @@ finish() {
 build_package() {
     rm -f "$BUILD_ROOT"/release/*.deb
     cmake -S . -B "$BUILD_ROOT/release" -DCMAKE_BUILD_TYPE=Release -DHARNESSD_WERROR=ON -DCMAKE_INSTALL_PREFIX=/usr &&
-        cmake --build "$BUILD_ROOT/release" --parallel "$(nproc)" --target harnessd manual && (cd "$BUILD_ROOT/release" && cpack)
+        cmake --build "$BUILD_ROOT/release" --parallel "$(nproc)" --target harnessd && (cd "$BUILD_ROOT/release" && cpack)
 }
 
 # In the order of their folders.
