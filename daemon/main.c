@@ -20,6 +20,9 @@ int main(int argc, char **argv)
     case CONFIG_HELP:
         config_usage(stdout);
         break;
+    case CONFIG_HELP_ON_KEYS:
+        config_usage_of_keys(stdout);
+        break;
     case CONFIG_HELP_ON_RUN:
         config_usage_of_run(stdout);
         break;

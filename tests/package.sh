@@ -157,8 +157,8 @@ names_all() {
 }
 
 manual_names_everything() {
-    names_all man8/harnessd.8 '--[a-z-]*' --help && names_all man8/harnessd.8 '[A-Z][A-Z_]*' --help &&
-        names_all man1/harnessd-run.1 '--[a-z-]*' run --help && names_all man5/harnessd.json.5 '[a-z][a-z_.]*' --help
+    names_all man8/harnessd.8 '--[a-z-]*' --help && names_all man8/harnessd.8 '[A-Z][A-Z_]*' --help-keys &&
+        names_all man1/harnessd-run.1 '--[a-z-]*' run --help && names_all man5/harnessd.json.5 '[a-z][a-z_.]*' --help-keys
 }
 
 # dead_links PAGES-FOLDER ROOT: what links of its pages lead to that is not there; those with a slash at their beginning lead

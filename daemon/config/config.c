@@ -120,7 +120,8 @@ enum config_action config_load(int argc, char **argv, struct config *config, FIL
     for (size_t i = 0; i < key_count; i++)
         config_key_reset(&reading, &keys[i]);
     config_flags_read(&reading, argc, argv, &given);
-    if (given.action == CONFIG_HELP || given.action == CONFIG_HELP_ON_RUN || given.action == CONFIG_VERSION) {
+    if (given.action == CONFIG_HELP || given.action == CONFIG_HELP_ON_RUN ||
+        given.action == CONFIG_HELP_ON_KEYS || given.action == CONFIG_VERSION) {
         config_point_to_help(&reading, &given);
         return reading.problem_count ? CONFIG_INVALID : given.action;
     }

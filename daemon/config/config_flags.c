@@ -34,7 +34,7 @@ static const struct config_flag flags[] = {
     [FLAG_SET] = {.name = "set",
                   .argument = "PATH=VALUE",
                   .whom = FOR_RUN,
-                  .help = "instead of the file's value, as load.duration_ms=5000; may be given again"},
+                  .help = "instead of the file's value: load.duration_ms=5000; may be repeated"},
     [FLAG_JSON] = {.name = "json", .whom = FOR_RUN, .help = "print the report as JSON, not as text"},
     [FLAG_JUNIT] = {.name = "junit",
                     .argument = "FILE",
@@ -55,6 +55,10 @@ static const struct config_flag flags[] = {
      .help = "as log.level: debug, info, warning or error"},
     {.name = "version", .action = CONFIG_VERSION, .help = "print the version and exit"},
     {.name = "help", .letter = 'h', .action = CONFIG_HELP, .help = "print this text and exit"},
+    {.name = "help-keys",
+     .action = CONFIG_HELP_ON_KEYS,
+     .whom = FOR_DAEMON,
+     .help = "print the keys of the configuration and exit"},
 };
 
 /* What other programs call the flag for a secret, which everybody sees in the list of processes. */

@@ -21,6 +21,15 @@ defmodule ProgramTest do
         do: assert(help =~ flag)
   end
 
+  test "--help fits a screen, and --help-keys has the keys" do
+    {help, 0} = run_program(["--help"])
+    {keys, 0} = run_program(["--help-keys"])
+    for line <- String.split(help <> keys, "\n"), do: assert(String.length(line) <= 100)
+    assert length(String.split(help, "\n")) <= 36
+    refute help =~ "limits.runs"
+    assert keys =~ "limits.runs"
+  end
+
   test "-h is --help" do
     assert run_program(["-h"]) == run_program(["--help"])
     assert run_program(["run", "-h"]) == run_program(["run", "--help"])

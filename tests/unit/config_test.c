@@ -223,6 +223,8 @@ static void test_actions(void **state)
     unload();
     assert_int_equal(LOAD("run", "--help"), CONFIG_HELP_ON_RUN);
     unload();
+    assert_int_equal(LOAD("--help-keys"), CONFIG_HELP_ON_KEYS);
+    unload();
     assert_int_equal(LOAD("--version"), CONFIG_VERSION);
     unload();
     unsetenv(COOKIE_VARIABLE); /* a check asks for no cookie that the file does not name */
@@ -661,18 +663,45 @@ static void test_example_has_nothing_else(void **state)
     free(path);
 }
 
+/* What one of the writers of usage writes, to be freed, with its lines counted, none of which is too long. */
+static char *usage_of(void (*write)(FILE *output), size_t *lines)
+{
+    char *text = NULL;
+    size_t size = 0, column = 0;
+    FILE *output = open_memstream(&text, &size);
+    write(output);
+    fclose(output);
+    *lines = 0;
+    for (const char *c = text; *c; c++) {
+        column = *c == '\n' ? 0 : column + 1;
+        *lines += *c == '\n';
+        if (column > 100)
+            fail_msg("a line is too long before%.40s", c);
+    }
+    return text;
+}
+
 static void test_usage_names_every_key(void **state)
 {
     (void)state;
-    char *text = NULL;
-    size_t size = 0;
-    FILE *output = open_memstream(&text, &size);
-    config_usage(output);
-    fclose(output);
-    size_t count;
+    size_t count, lines;
+    char *text = usage_of(config_usage_of_keys, &lines);
     const struct config_key *keys = config_keys(&count);
     for (size_t i = 0; i < count; i++)
-        assert_non_null(strstr(text, keys[i].path));
+        if (!strstr(text, keys[i].path) || lines < 2 * count)
+            fail_msg("%s is missing", keys[i].path);
+    assert_non_null(strstr(text, "  limits.runs                runs at once\n"
+                                 "                             1 to 10000; default: 64\n"));
+    assert_non_null(strstr(text, "\n  HARNESSD_COOKIE "));
+    free(text);
+}
+
+static void test_usage_fits_a_screen(void **state)
+{
+    (void)state;
+    size_t lines;
+    char *text = usage_of(config_usage, &lines);
+    assert_in_range(lines, 20, 35);
     static const char *const flags[] = {"--config", "--check-config", "--name",    "--sname", "--cookie-file",
                                         "--port",   "--log-level",    "--version", "--help"};
     for (size_t i = 0; i < ARRAY_LENGTH(flags); i++)
@@ -684,19 +713,14 @@ static void test_usage_names_every_key(void **state)
 static void test_usage_of_run(void **state)
 {
     (void)state;
-    char *text = NULL;
-    size_t size = 0, count, lines = 0;
-    FILE *output = open_memstream(&text, &size);
-    config_usage_of_run(output);
-    fclose(output);
+    size_t count, lines;
+    char *text = usage_of(config_usage_of_run, &lines);
     const struct config_flag *flags = config_flags(&count);
     for (size_t i = 0; i < count; i++) {
         char line[32];
         snprintf(line, sizeof(line), "\n  --%s", flags[i].name);
         assert_int_equal(strstr(text, line) != NULL, flags[i].whom != FOR_DAEMON);
     }
-    for (const char *c = text; *c; c++)
-        lines += *c == '\n';
     assert_in_range(lines, 10, 40);
     free(text);
 }
@@ -727,6 +751,7 @@ int main(void)
         TEST(test_example_has_every_key),
         TEST(test_example_has_nothing_else),
         TEST(test_usage_names_every_key),
+        TEST(test_usage_fits_a_screen),
         TEST(test_usage_of_run),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
