@@ -459,6 +459,14 @@ static void test_http_addresses(void **state)
     assert_int_equal(load_file("{\"node\": {\"name\": \"a@b\"}, \"http\": {\"listen\": \"\"}}"), CONFIG_RUN);
     assert_string_equal(config.http_listen, "");
     unload();
+    assert_int_equal(LOAD("--sname", "a@b", "--http", ""), CONFIG_RUN);
+    assert_string_equal(config.http_listen, "");
+    unload();
+    assert_int_equal(LOAD("--sname", "a@b", "--http", "127.0.0.1:9465"), CONFIG_RUN);
+    assert_string_equal(config.http_listen, "127.0.0.1:9465");
+    unload();
+    expect_flag_problems(FLAGS("--sname", "a@b", "--http", "9465"),
+                         "--http: 9465 is not ADDRESS:PORT, with an IPv6 address in brackets\n");
 }
 
 static void test_epmd_port(void **state)
