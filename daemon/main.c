@@ -20,6 +20,9 @@ int main(int argc, char **argv)
     case CONFIG_HELP:
         config_usage(stdout);
         break;
+    case CONFIG_HELP_ON_KEYS:
+        config_usage_of_keys(stdout);
+        break;
     case CONFIG_HELP_ON_RUN:
         config_usage_of_run(stdout);
         break;
@@ -27,6 +30,7 @@ int main(int argc, char **argv)
         puts("harnessd " HARNESSD_VERSION);
         break;
     case CONFIG_CHECK:
+        printf("%s: no problems\n", config.file);
         break;
     case CONFIG_INVALID:
         status = EXIT_MISCONFIGURED;

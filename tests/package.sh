@@ -70,7 +70,7 @@ finish() {
 build_package() {
     rm -f "$BUILD_ROOT"/release/*.deb
     cmake -S . -B "$BUILD_ROOT/release" -DCMAKE_BUILD_TYPE=Release -DHARNESSD_WERROR=ON -DCMAKE_INSTALL_PREFIX=/usr &&
-        cmake --build "$BUILD_ROOT/release" --parallel "$(nproc)" --target harnessd manual && (cd "$BUILD_ROOT/release" && cpack)
+        cmake --build "$BUILD_ROOT/release" --parallel "$(nproc)" --target harnessd && (cd "$BUILD_ROOT/release" && cpack)
 }
 
 # In the order of their folders.
@@ -89,6 +89,7 @@ has_what_it_should() {
             echo "-rw-r--r-- root/root ./usr/share/doc/harnessd/$file"
         done
         LC_ALL=C ls docs/guide/*.md docs/reference/*.md docs/speed.md | sed 's:^:-rw-r--r-- root/root ./usr/share/doc/harnessd/:'
+        echo "-rw-r--r-- root/root ./usr/share/doc/harnessd/examples/demo.exs"
         for page in $manual; do
             echo "-rw-r--r-- root/root ./usr/share/man/man${page##*.}/$page.gz"
         done
@@ -156,8 +157,36 @@ names_all() {
 }
 
 manual_names_everything() {
-    names_all man8/harnessd.8 '--[a-z-]*' --help && names_all man8/harnessd.8 '[A-Z][A-Z_]*' --help &&
-        names_all man1/harnessd-run.1 '--[a-z-]*' run --help && names_all man5/harnessd.json.5 '[a-z][a-z_.]*' --help
+    names_all man8/harnessd.8 '--[a-z-]*' --help && names_all man8/harnessd.8 '[A-Z][A-Z_]*' --help-keys &&
+        names_all man1/harnessd-run.1 '--[a-z-]*' run --help && names_all man5/harnessd.json.5 '[a-z][a-z_.]*' --help-keys
+}
+
+# dead_links PAGES-FOLDER ROOT: what links of its pages lead to that is not there; those with a slash at their beginning lead
+# to below ROOT.
+dead_links() {
+    find "$1" -name '*.md' | while read -r page; do
+        grep -oE '\]\([^)# ]+' "$page" | sed 's/^](//' | grep -vE '^[a-z]+:' | sort -u | while read -r link; do
+            case $link in
+            /*) [ -e "$2$link" ] ;;
+            *) [ -e "${page%/*}/$link" ] ;;
+            esac || echo "${page#"$1"/}: $link"
+        done
+    done
+}
+
+# That a dead link is found is seen in a page that has one.
+links_lead_somewhere() {
+    dead_links "$files/usr/share/doc/harnessd" "$files" >"$scratch/dead"
+    cat "$scratch/dead"
+    mkdir -p "$scratch/alone" && echo '[a page](nowhere.md)' >"$scratch/alone/page.md" &&
+        [ "$(dead_links "$scratch/alone" "$files")" = 'page.md: nowhere.md' ] && ! [ -s "$scratch/dead" ]
+}
+
+# What pages and scenarios show runs without the tree.
+documents_name_what_is_installed() {
+    ! grep -rnE 'build/release/harnessd|tests/demo\.exs|[ `]config/' "$files/usr/share/doc/harnessd" "$files/etc/harnessd" &&
+        grep -rhoE '/usr/share/doc/[a-z/]*demo\.exs' "$files/usr/share/doc/harnessd" "$files/etc/harnessd" | sort -u >"$scratch/named" &&
+        while read -r file; do [ -f "$files$file" ] || return 1; done <"$scratch/named"
 }
 
 # Of another prefix nothing goes anywhere else.
@@ -183,6 +212,8 @@ check "its unit is right" unit_is_right
 check "its unit is hardened" unit_is_hardened
 check "its unit waits longer than runs may take to end" unit_waits_longer_than_runs_may_take
 check "its manual names every flag, variable and key" manual_names_everything
+check "links of its documents lead somewhere" links_lead_somewhere
+check "its documents name what is installed" documents_name_what_is_installed
 check "cmake installs the same below another prefix" installs_below_a_prefix
 [ "$quick" = no ] || finish
 

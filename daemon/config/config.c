@@ -56,8 +56,10 @@ static void config_check_name(struct config_reading *reading, const struct confi
         if (given->action == CONFIG_ONE_SHOT && !given->has_name)
             config_problem(reading, "--name", "required: this host has no full name of its own");
         else
-            config_problem(reading, where, "%s has no @HOST, and this host has no full name",
-                           config->node_name);
+            config_problem(reading, where,
+                           "%s has no @HOST, and this host has no full name; give --name %s@ADDRESS, or "
+                           "--sname %s",
+                           config->node_name, config->node_name, config->node_name);
         return;
     }
     free(config->node_name);
@@ -118,12 +120,14 @@ enum config_action config_load(int argc, char **argv, struct config *config, FIL
     for (size_t i = 0; i < key_count; i++)
         config_key_reset(&reading, &keys[i]);
     config_flags_read(&reading, argc, argv, &given);
-    if (given.action == CONFIG_HELP || given.action == CONFIG_HELP_ON_RUN || given.action == CONFIG_VERSION) {
+    if (given.action == CONFIG_HELP || given.action == CONFIG_HELP_ON_RUN ||
+        given.action == CONFIG_HELP_ON_KEYS || given.action == CONFIG_VERSION) {
         config_point_to_help(&reading, &given);
         return reading.problem_count ? CONFIG_INVALID : given.action;
     }
 
     bool all_read = reading.problem_count == 0;
+    config->file = given.file;
     if (given.file)
         all_read = config_file_read(&reading, given.file) && all_read;
     config_flags_apply(&reading, &given);

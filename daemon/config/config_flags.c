@@ -1,9 +1,11 @@
 #include "config_flags_private.h"
 
-#include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/nearest.h"
+#include "cookie_private.h"
 #include "dist/node_name.h"
 
 enum { FLAG_CONFIG, FLAG_CHECK, FLAG_NAME, FLAG_SNAME, FLAG_CONNECT, FLAG_SET, FLAG_JSON, FLAG_JUNIT };
@@ -32,7 +34,7 @@ static const struct config_flag flags[] = {
     [FLAG_SET] = {.name = "set",
                   .argument = "PATH=VALUE",
                   .whom = FOR_RUN,
-                  .help = "instead of the file's value, as load.duration_ms=5000; may be given again"},
+                  .help = "instead of the file's value: load.duration_ms=5000; may be repeated"},
     [FLAG_JSON] = {.name = "json", .whom = FOR_RUN, .help = "print the report as JSON, not as text"},
     [FLAG_JUNIT] = {.name = "junit",
                     .argument = "FILE",
@@ -47,13 +49,28 @@ static const struct config_flag flags[] = {
      .key = "node.port",
      .whom = FOR_DAEMON,
      .help = "as node.port: listen here"},
+    {.name = "http",
+     .argument = "ADDRESS:PORT",
+     .key = "http.listen",
+     .whom = FOR_DAEMON,
+     .help = "as http.listen: metrics and pages are here; \"\" is nowhere"},
     {.name = "log-level",
      .argument = "LEVEL",
      .key = "log.level",
      .help = "as log.level: debug, info, warning or error"},
     {.name = "version", .action = CONFIG_VERSION, .help = "print the version and exit"},
-    {.name = "help", .action = CONFIG_HELP, .help = "print this text and exit"},
+    {.name = "help", .letter = 'h', .action = CONFIG_HELP, .help = "print this text and exit"},
+    {.name = "help-keys",
+     .action = CONFIG_HELP_ON_KEYS,
+     .whom = FOR_DAEMON,
+     .help = "print the keys of the configuration and exit"},
 };
+
+/* What other programs call the flag for a secret, which everybody sees in the list of processes. */
+static const char *const secret_flags[] = {"cookie", "setcookie"};
+
+#define SECRET_PROBLEM                                                                                       \
+    "a cookie never comes from the command line: --cookie-file FILE or " COOKIE_VARIABLE " has it"
 
 #define FLAG_COUNT ARRAY_LENGTH(flags)
 _Static_assert(FLAG_COUNT <= CONFIG_FLAGS_MOST, "config_flags has a value for each flag");
@@ -64,17 +81,21 @@ const struct config_flag *config_flags(size_t *count)
     return flags;
 }
 
+/* What came with it may be a secret, and is not told. */
 static void flags_report_unknown(struct config_reading *reading, const char *text)
 {
     const char *names[FLAG_COUNT];
     for (size_t i = 0; i < FLAG_COUNT; i++)
         names[i] = flags[i].name;
     const char *word = text + strspn(text, "-");
-    const char *nearest = nearest_word(word, strcspn(word, "="), names, FLAG_COUNT);
+    size_t size = strcspn(word, "=");
+    const char *nearest = nearest_word(word, size, names, FLAG_COUNT);
+    char *where = memory_format("%.*s", (int)(word - text + (ptrdiff_t)size), text);
     if (nearest)
-        config_problem(reading, text, "unknown flag (nearest: --%s)", nearest);
+        config_problem(reading, where, "unknown flag (nearest: --%s)", nearest);
     else
-        config_problem(reading, text, "unknown flag");
+        config_problem(reading, where, "unknown flag");
+    free(where);
 }
 
 /* What takes more than one flag to see. */
@@ -124,7 +145,7 @@ static void flags_report_command(struct config_reading *reading, const char *wor
     if (nearest)
         config_problem(reading, word, "unknown command (nearest: %s)", nearest);
     else
-        config_problem(reading, word, "unknown command");
+        config_problem(reading, word, "unknown command; the daemon needs none: harnessd --name NAME@HOST");
 }
 
 static void flags_take_word(struct config_reading *reading, const struct config_flags *given, bool of_run,
@@ -161,33 +182,76 @@ static void flags_take(struct config_reading *reading, struct config_flags *give
         given->action = flags[index].action;
 }
 
+static bool flags_has_name(const char *word, const char *name)
+{
+    size_t size = strlen(name);
+    return strncmp(word, name, size) == 0 && (!word[size] || word[size] == '=');
+}
+
+static bool flags_is_secret(const char *text)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(secret_flags); i++)
+        if (flags_has_name(text + strspn(text, "-"), secret_flags[i]))
+            return true;
+    return false;
+}
+
+/* FLAG_COUNT when there is none. An abbreviation is none: it would be another flag's as soon as there is one.
+ */
+static size_t flags_find(const char *text)
+{
+    for (size_t i = 0; i < FLAG_COUNT; i++) {
+        bool is_letter = flags[i].letter && text[1] == flags[i].letter && !text[2];
+        if (is_letter || (text[1] == '-' && flags_has_name(text + 2, flags[i].name)))
+            return i;
+    }
+    return FLAG_COUNT;
+}
+
+/* Takes the flag argv[at], and what is its value if that is the next word. Returns how many words these were.
+ * A word behind a flag that nobody knows may well be the value of it. */
+static int flags_read_flag(struct config_reading *reading, int argc, char **argv, int at,
+                           struct config_flags *given, bool of_run)
+{
+    const char *text = argv[at];
+    const char *next = at + 1 < argc ? argv[at + 1] : NULL;
+    const char *value = strchr(text, '=');
+    size_t index = flags_find(text);
+    bool is_secret = flags_is_secret(text);
+    if (is_secret)
+        config_problem(reading, "--cookie", "%s", SECRET_PROBLEM);
+    else if (index == FLAG_COUNT)
+        flags_report_unknown(reading, text);
+    if (is_secret || index == FLAG_COUNT)
+        return !value && next && *next != '-' && (is_secret || !of_run) ? 2 : 1;
+
+    if (!flags[index].argument && value)
+        config_problem(reading, text, "takes no value");
+    else if (!flags[index].argument || value)
+        flags_take(reading, given, index, value ? value + 1 : "", of_run);
+    else if (next)
+        flags_take(reading, given, index, next, of_run);
+    else
+        config_problem(reading, text, "needs a value");
+    return flags[index].argument && !value && next ? 2 : 1;
+}
+
 /* Reads what stands behind the program's name, or behind `run`. */
 static void flags_read_words(struct config_reading *reading, int argc, char **argv,
                              struct config_flags *given, bool of_run)
 {
-    struct option options[FLAG_COUNT + 1] = {0};
-    for (size_t i = 0; i < FLAG_COUNT; i++)
-        options[i] = (struct option){.name = flags[i].name,
-                                     .has_arg = flags[i].argument ? required_argument : no_argument};
-    optind = 0; /* begins anew, also after an earlier call */
-    opterr = 0;
-    for (;;) {
-        int index = 0;
-        int next = optind ? optind : 1;
-        int result = getopt_long(argc, argv, "-:", options, &index);
-        if (result == -1)
-            break;
-        if (result == 1)
-            flags_take_word(reading, given, of_run, optarg);
-        else if (result == ':')
-            config_problem(reading, argv[next], "needs a value");
-        else if (result != 0)
-            flags_report_unknown(reading, argv[next]);
-        else
-            flags_take(reading, given, (size_t)index, flags[index].argument ? optarg : "", of_run);
+    bool only_words = false;
+    for (int at = 1; at < argc;) {
+        bool is_flag = !only_words && argv[at][0] == '-' && argv[at][1];
+        if (is_flag && strcmp(argv[at], "--") == 0) {
+            only_words = true;
+            at++;
+        } else if (is_flag) {
+            at += flags_read_flag(reading, argc, argv, at, given, of_run);
+        } else {
+            flags_take_word(reading, given, of_run, argv[at++]);
+        }
     }
-    for (int i = optind; i < argc; i++)
-        flags_take_word(reading, given, of_run, argv[i]);
 }
 
 void config_flags_read(struct config_reading *reading, int argc, char **argv, struct config_flags *given)
@@ -223,6 +287,8 @@ void config_flags_usage(FILE *output, bool of_run)
         if (flags[i].whom == (of_run ? FOR_DAEMON : FOR_RUN))
             continue;
         int width = fprintf(output, "  --%s%s%s", flags[i].name, *argument ? " " : "", argument);
+        if (flags[i].letter)
+            width += fprintf(output, ", -%c", flags[i].letter);
         fprintf(output, "%*s%s\n", width < CONFIG_USAGE_COLUMN ? CONFIG_USAGE_COLUMN - width : 1, "",
                 flags[i].help);
     }

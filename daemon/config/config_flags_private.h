@@ -11,6 +11,7 @@
 
 struct config_flag {
     const char *name;
+    char letter;               /* short for it, or 0 */
     const char *argument;      /* NULL: takes none */
     const char *key;           /* the key that it sets, or NULL */
     const char *names;         /* what it makes of node.names, or NULL */

@@ -1,8 +1,14 @@
-/* What --help prints. */
+/* What --help and its like print. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
 #include "config/config_key.h"
 #include "config_flags_private.h"
 #include "config_usage_private.h"
 #include "cookie_private.h"
+
+#define USAGE_WIDTH 100
 
 static const struct config_variable variables[] = {
     {COOKIE_VARIABLE, "the cluster's cookie, where no file is given"},
@@ -19,43 +25,80 @@ const struct config_variable *config_variables(size_t *count)
     return variables;
 }
 
-static void usage_print_key(FILE *output, const struct config_key *key)
+/* Words in lines of USAGE_WIDTH columns, `at` being the one where the first of them begins; the others begin
+ * where help does. */
+static void usage_print_wrapped(FILE *output, const char *words, size_t at)
 {
-    fprintf(output, "  %-26s %s\n%29s", key->path, key->help, "");
-    if (key->type == CONFIG_INTEGER)
-        fprintf(output, "%lld to %lld; ", (long long)key->least, (long long)key->most);
-    for (size_t i = 0; key->choices[i]; i++)
-        fprintf(output, "%s%s", key->choices[i], key->choices[i + 1] ? ", " : "; ");
-    if (key->fallback_help)
-        fprintf(output, "default: %s", key->fallback_help);
-    else
-        fprintf(output, "default: %s", key->fallback);
-    fputs(key->reloads ? "\n" : "; needs a restart\n", output);
+    while (*(words += strspn(words, " "))) {
+        size_t size = strcspn(words, " ");
+        if (at + 1 + size > USAGE_WIDTH)
+            at = (size_t)fprintf(output, "\n%*s", CONFIG_USAGE_COLUMN, "") - 1;
+        at += (size_t)fprintf(output, "%s%.*s", at > CONFIG_USAGE_COLUMN ? " " : "", (int)size, words);
+        words += size;
+    }
+    fputs("\n", output);
+}
+
+/* What a key may be: "1 to 10000; default: 64". */
+static void usage_print_value(FILE *output, const struct config_key *key)
+{
+    char *choices = memory_string("");
+    for (size_t i = 0; key->choices[i]; i++) {
+        char *more = memory_format("%s%s%s", choices, key->choices[i], key->choices[i + 1] ? ", " : "; ");
+        free(choices);
+        choices = more;
+    }
+    char *range = key->type == CONFIG_INTEGER
+                      ? memory_format("%lld to %lld; ", (long long)key->least, (long long)key->most)
+                      : memory_string("");
+    char *value = memory_format("%s%sdefault: %s%s", range, choices,
+                                key->fallback_help ? key->fallback_help : key->fallback,
+                                key->reloads ? "" : "; needs a restart");
+    fprintf(output, "%*s", CONFIG_USAGE_COLUMN, "");
+    usage_print_wrapped(output, value, CONFIG_USAGE_COLUMN);
+    free(value);
+    free(range);
+    free(choices);
 }
 
 void config_usage(FILE *output)
 {
-    size_t key_count;
-    const struct config_key *keys = config_keys(&key_count);
-    fputs("usage: harnessd [--config FILE] [--name NAME[@HOST] | --sname NAME[@HOST]] [flags]\n"
-          "       harnessd --check-config FILE\n"
+    fputs("usage: harnessd --name NAME[@HOST] [flags]\n"
+          "       harnessd --config FILE [flags]\n"
           "       harnessd run FILE --connect NODE [flags]\n\n"
-          "Joins an Erlang cluster as a hidden node and runs load, concurrency and chaos scenarios on "
+          "Joins an Erlang cluster as a hidden node and runs load, concurrency and chaos scenarios on\n"
           "request.\n\n"
           "flags (they override the file):\n",
           output);
     config_flags_usage(output, false);
-    fputs("\nrun runs one scenario, without a daemon: harnessd run --help\n", output);
-    fputs("\nkeys of the configuration file (JSON; a key that begins with // is a comment). SIGHUP has it "
-          "read\n"
-          "again; those that need a restart keep their values until then:\n",
+    fputs("\ncommands:\n"
+          "  run FILE                   run one scenario, without a daemon: harnessd run --help\n\n"
+          "examples:\n"
+          "  harnessd --name harness@127.0.0.1         a daemon; what it can is told from a shell:\n"
+          "  iex> IO.puts(:erpc.call(:\"harness@127.0.0.1\", :harness, :help, []))\n"
+          "  1> io:put_chars(erpc:call('harness@127.0.0.1', harness, help, [erlang])).\n"
+          "  harnessd run smoke.json --connect app@127.0.0.1\n\n"
+          "The cookie never comes from the command line. More: man harnessd, man harnessd.json.\n",
           output);
-    for (size_t i = 0; i < key_count; i++)
-        usage_print_key(output, &keys[i]);
+}
+
+void config_usage_of_keys(FILE *output)
+{
+    size_t key_count;
+    const struct config_key *keys = config_keys(&key_count);
+    fputs("keys of the configuration file (JSON; a key that begins with // is a comment). SIGHUP has it\n"
+          "read again; those that need a restart keep their values until then:\n",
+          output);
+    for (size_t i = 0; i < key_count; i++) {
+        fprintf(output, "  %-26s ", keys[i].path);
+        usage_print_wrapped(output, keys[i].help, CONFIG_USAGE_COLUMN);
+        usage_print_value(output, &keys[i]);
+    }
     fputs("\nenvironment:\n", output);
-    for (size_t i = 0; i < ARRAY_LENGTH(variables); i++)
-        fprintf(output, "  %-26s %s\n", variables[i].name, variables[i].help);
-    fputs("\nThe cookie never comes from the command line.\n", output);
+    for (size_t i = 0; i < ARRAY_LENGTH(variables); i++) {
+        fprintf(output, "  %-26s ", variables[i].name);
+        usage_print_wrapped(output, variables[i].help, CONFIG_USAGE_COLUMN);
+    }
 }
 
 void config_usage_of_run(FILE *output)
@@ -73,6 +116,6 @@ void config_usage_of_run(FILE *output)
         "examples:\n"
         "  harnessd run smoke.json --connect app@127.0.0.1\n"
         "  harnessd run smoke.json --connect app@127.0.0.1 --set load.duration_ms=5000 --junit report.xml\n\n"
-        "harnessd --help has the keys of the configuration.\n",
+        "harnessd --help-keys has the keys of the configuration.\n",
         output);
 }

@@ -105,12 +105,19 @@ char *cookie_load(const char *file, char **problem)
         return cookie_take_content(variable, strlen(variable), COOKIE_VARIABLE, problem);
     const char *home = getenv("HOME");
     if (!home || !*home) {
-        *problem =
-            memory_string("no cookie: neither a cookie file, nor " COOKIE_VARIABLE ", nor HOME is given");
+        *problem = memory_string("no cookie: give --cookie-file FILE or " COOKIE_VARIABLE
+                                 ", as there is no HOME either");
         return NULL;
     }
     char *home_file = memory_format("%s/.erlang.cookie", home);
-    char *cookie = cookie_read_file(home_file, problem);
+    char *cookie = NULL;
+    if (access(home_file, F_OK) == 0 || errno != ENOENT)
+        cookie = cookie_read_file(home_file, problem);
+    else
+        *problem =
+            memory_format("no cookie: there is no %s, which the first node with a name makes (erl -sname "
+                          "a); or give --cookie-file FILE or " COOKIE_VARIABLE,
+                          home_file);
     free(home_file);
     return cookie;
 }

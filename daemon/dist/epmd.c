@@ -197,7 +197,8 @@ static bool epmd_lookup_received(void *owner, const uint8_t *data, size_t size)
     case EPMD_INCOMPLETE:
         return true;
     case EPMD_REFUSED:
-        problem = data[1] ? "not registered with its epmd" : "the node does not speak distribution version 6";
+        problem = data[1] ? "not registered with its epmd (is it up? epmd -names)"
+                          : "the node does not speak distribution version 6";
         break;
     case EPMD_MALFORMED:
         problem = "what answers is not an epmd";

@@ -165,8 +165,13 @@ bool report_view_read(const struct report_source *source, struct report_view *vi
     *view = (struct report_view){.outcome = OUTCOME_NONE};
     if (!view_read_result(source, view))
         return false;
-    if (source->outcome != OUTCOME_NONE)
+    bool is_known = source->outcome != OUTCOME_NONE || source->is_under_way;
+    if (is_known && view->is_alone)
+        view_judge_report(view);
+    if (is_known) {
         view->outcome = source->outcome;
+        view->is_alone = false;
+    }
     return true;
 }
 
@@ -174,7 +179,7 @@ const char *report_view_outcome(const struct report_view *view)
 {
     bool is_dry_run = view->keys[REPORT_DRY_RUN].data;
     if (view->is_alone && view->outcome == OUTCOME_NONE)
-        return is_dry_run ? "a dry run" : "report";
+        return is_dry_run ? "a dry run" : "outcome not known here";
     if (is_dry_run && view->outcome == OUTCOME_COMPLETED)
         return "a dry run";
     if (is_dry_run && view->outcome == OUTCOME_NOT_RUN)

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/compiler.h"
 #include "base/nearest.h"
 #include "term/term_read.h"
 
@@ -22,11 +23,29 @@ static void expectations_read_one(struct problems *problems, struct expectations
             (struct expectation){.kind = kind, .limit = limit, .value = value};
 }
 
+/* "; did you mean max_p99_us (microseconds)": who has the name wrong may have the unit wrong as well. */
+static void expectations_append_nearest(const char *word, const char *const *names, struct buffer *output)
+{
+    static const char *const units[][2] = {{"us", "microseconds"}, {"ms", "milliseconds"}};
+    const char *nearest = nearest_word(word, strlen(word), names, EXPECTATION_KINDS);
+    for (size_t kind = 0; nearest && kind < EXPECTATION_KINDS; kind++) {
+        const char *unit = expectation_help((enum expectation_kind)kind)->unit;
+        if (strcmp(names[kind], nearest) != 0)
+            continue;
+        buffer_print(output, "; did you mean %s", nearest);
+        for (size_t i = 0; unit && i < ARRAY_LENGTH(units); i++)
+            if (strcmp(unit, units[i][0]) == 0)
+                buffer_print(output, " (%s)", units[i][1]);
+    }
+    buffer_append(output, "", 1);
+}
+
 /* The kind of this name; EXPECTATION_KINDS and a problem when there is none. */
 static enum expectation_kind expectations_read_kind(struct problems *problems, struct term name)
 {
     char word[TERM_ATOM_BYTES + 1];
     struct excerpt text;
+    struct buffer nearest = {0};
     const char *names[EXPECTATION_KINDS];
     size_t kind = 0;
     for (size_t i = 0; i < EXPECTATION_KINDS; i++)
@@ -35,10 +54,10 @@ static enum expectation_kind expectations_read_kind(struct problems *problems, s
         kind++;
     if (kind < EXPECTATION_KINDS)
         return (enum expectation_kind)kind;
-    const char *nearest =
-        term_read_atom(name, word) ? nearest_word(word, strlen(word), names, EXPECTATION_KINDS) : NULL;
-    problems_add(problems, PROBLEM_UNKNOWN_KEY, "%s is not an expectation%s%s", excerpt(&text, name),
-                 nearest ? "; did you mean " : "", nearest ? nearest : "");
+    expectations_append_nearest(term_read_atom(name, word) ? word : "", names, &nearest);
+    problems_add(problems, PROBLEM_UNKNOWN_KEY, "%s is not an expectation%s", excerpt(&text, name),
+                 (const char *)buffer_bytes(&nearest));
+    buffer_free(&nearest);
     return EXPECTATION_KINDS;
 }
 

@@ -30,7 +30,9 @@ static bool scenario_file_read_all(int descriptor, struct buffer *content)
     return true;
 }
 
-static bool scenario_file_load(const char *path, struct buffer *content, struct problems *problems)
+/* `subject` is what problems begin with: the path and a space, or nothing where that stands before them. */
+static bool scenario_file_load(const char *path, const char *subject, struct buffer *content,
+                               struct problems *problems)
 {
     struct stat status;
     /* A pipe or a device would keep everybody waiting. */
@@ -39,24 +41,31 @@ static bool scenario_file_load(const char *path, struct buffer *content, struct 
     bool regular = opened && S_ISREG(status.st_mode);
     bool loaded = regular && scenario_file_read_all(descriptor, content);
     if (opened && !regular)
-        problems_add(problems, PROBLEM_NO_FILE, "%s is not a regular file", path);
+        problems_add(problems, PROBLEM_NO_FILE, "%sis not a regular file", subject);
     else if (!loaded)
-        problems_add(problems, PROBLEM_NO_FILE, "cannot read %s: %s", path, strerror(errno));
+        problems_add(problems, PROBLEM_NO_FILE, "%scannot be read: %s", subject, strerror(errno));
     if (descriptor >= 0)
         close(descriptor);
     return loaded;
 }
 
-struct scenario *scenario_file_read(const char *path, const struct scenario_settings *settings,
-                                    const struct scenario_origin *origin, struct problems *problems)
+static struct scenario *scenario_file_read_as(const char *path, const char *subject,
+                                              const struct scenario_settings *settings,
+                                              const struct scenario_origin *origin, struct problems *problems)
 {
     struct buffer content = {0};
     struct scenario *scenario = NULL;
-    if (scenario_file_load(path, &content, problems))
+    if (scenario_file_load(path, subject, &content, problems))
         scenario = scenario_json_read((const char *)buffer_bytes(&content), content.size, settings, origin,
                                       problems);
     buffer_free(&content);
     return scenario;
+}
+
+struct scenario *scenario_file_read(const char *path, const struct scenario_settings *settings,
+                                    const struct scenario_origin *origin, struct problems *problems)
+{
+    return scenario_file_read_as(path, "", settings, origin, problems);
 }
 
 const char *scenario_file_name_problem(const char *name)
@@ -80,7 +89,9 @@ struct scenario *scenario_file_find(const char *folder, const char *name,
     }
     bool complete = size > suffix && strcmp(name + size - suffix, SUFFIX) == 0;
     char *path = memory_format("%s/%s%s", folder, name, complete ? "" : SUFFIX);
-    struct scenario *scenario = scenario_file_read(path, NULL, origin, problems);
+    char *subject = memory_format("%s ", path);
+    struct scenario *scenario = scenario_file_read_as(path, subject, NULL, origin, problems);
+    free(subject);
     free(path);
     return scenario;
 }

@@ -308,7 +308,15 @@ static const struct api_function functions[] = {
      .arity = 1,
      .serve = serve_help_on,
      .usage = "help(Topic) -> Text",
-     .help = "More about one function, a fault, or a topic that `help()` lists."},
+     .help = "More about one function, a fault, or a topic that `help()` lists, by its name as an atom or a "
+             "text. `help(erlang)` is `help()` in Erlang's notation.",
+     .example = "IO.puts(:erpc.call(h, :harness, :help, [:load]))\n"
+                "# from erl: io:put_chars(erpc:call(H, harness, help, [load, erlang])).\n"},
+    {.name = "help",
+     .arity = 2,
+     .serve = serve_help_on,
+     .usage = "help(Topic, elixir | erlang) -> Text",
+     .help = "As `help(Topic)`, in this notation; its own is Elixir's."},
 };
 
 const struct api_function *api_functions(size_t *count)

@@ -115,8 +115,9 @@ void serve_unsubscribe(struct api *api, struct request *request);
 void serve_help(struct api *api, struct request *request);
 void serve_help_on(struct api *api, struct request *request);
 
-/* Appends what there is to say about a topic, or that it is none and which it is near to. */
-void api_help_write_on(struct term topic, struct buffer *text);
+/* Appends what there is to say about a topic, an atom or a text, in Elixir's notation or in Erlang's; or that
+ * it is none and which it is near to. */
+void api_help_write_on(struct term topic, bool is_elixir, struct buffer *text);
 
 /* --- api_show.c --- */
 

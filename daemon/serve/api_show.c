@@ -39,14 +39,30 @@ static void show_answer_partial_text(struct request *request, const struct run_r
     term_build_free(&partial);
 }
 
+/* What run/1 has answered, or a report by itself: how its run stands is looked up, if it is one of this
+ * daemon's. */
+static void show_answer_given(struct api *api, struct request *request)
+{
+    struct report_source source = {.result = request->arguments[0]};
+    struct report_view view;
+    uint64_t id = report_view_read(&source, &view) && view.report.data
+                      ? report_view_count(view.report, "run_id", 0)
+                      : 0;
+    enum run_phase phase = runs_phase(api->runs, id);
+    if (phase != RUN_PHASE_NONE) {
+        source.outcome = runs_outcome(api->runs, id);
+        source.is_under_way = !run_has_ended(phase) && source.outcome == OUTCOME_NONE;
+    }
+    if (!show_answer_text(request, &source))
+        answer_badarg(request, "show takes a run_id, a report, {ok, report} or {error, reason}");
+}
+
 /* Of a run, by its id, or of what run/1 has answered. */
 void serve_show(struct api *api, struct request *request)
 {
     uint64_t id;
     if (term_type(request->arguments[0]) != TERM_INTEGER) {
-        const struct report_source source = {.result = request->arguments[0]};
-        if (!show_answer_text(request, &source))
-            answer_badarg(request, "show takes a run_id, a report, {ok, report} or {error, reason}");
+        show_answer_given(api, request);
         return;
     }
     enum run_phase phase = find_run(api, request, &id);

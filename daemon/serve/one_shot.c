@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "report/junit.h"
 #include "report/reason.h"
@@ -288,11 +289,12 @@ static void one_shot_on_connected(void *owner, struct peer *peer, const char *pr
 {
     struct one_shot *one_shot = owner;
     (void)peer;
+    const char *node = one_shot->config->one_shot.connect;
+    log_configure(one_shot->config->log_level, one_shot->config->log_format, stderr);
     if (!problem) {
         one_shot_run(one_shot);
         return;
     }
-    const char *node = one_shot->config->one_shot.connect;
     fprintf(stderr, "--connect: cannot connect to %s: %s\n", node, problem);
     one_shot_refuse(one_shot, OUTCOME_NOT_RUN, REASON_NODEDOWN, node);
 }
@@ -300,6 +302,9 @@ static void one_shot_on_connected(void *owner, struct peer *peer, const char *pr
 void one_shot_start(struct one_shot *one_shot, struct node *node, struct runner *runner,
                     void (*done)(void *owner, int exit_status), void *owner)
 {
+    /* Why it cannot connect is told as what it comes to, and as a warning it would be told twice. */
+    if (one_shot->config->log_level == LOG_LEVEL_WARNING)
+        log_configure(LOG_LEVEL_ERROR, one_shot->config->log_format, stderr);
     one_shot->runner = runner;
     one_shot->done = done;
     one_shot->owner = owner;

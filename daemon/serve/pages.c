@@ -1,5 +1,6 @@
 #include "serve/pages.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,8 +181,12 @@ struct pages *pages_new(const struct pages_options *options)
                                 .owner = pages};
     pages->http = http_new(&http, problem, sizeof(problem));
     if (!pages->http) {
+        bool is_taken = strcmp(problem, strerror(EADDRINUSE)) == 0;
         log_error("cannot listen for HTTP", log_string("key", "http.listen"),
-                  log_string("address", options->config->http_listen), log_string("reason", problem));
+                  log_string("address", options->config->http_listen), log_string("reason", problem),
+                  log_string("advice", is_taken ? "another harnessd? --http ADDRESS:PORT takes another port, "
+                                                  "--http \"\" none"
+                                                : NULL));
         free(pages);
         return NULL;
     }

@@ -51,6 +51,7 @@ struct config_one_shot {
 
 /* All strings belong to the configuration; those that were not given are NULL. */
 struct config {
+    const char *file; /* that was read; borrowed from the command line */
     char *node_name;
     bool long_names;
     char *cookie_file;
@@ -118,6 +119,7 @@ enum config_action {
     CONFIG_CHECK,
     CONFIG_HELP,
     CONFIG_HELP_ON_RUN,
+    CONFIG_HELP_ON_KEYS,
     CONFIG_VERSION,
     CONFIG_INVALID
 };
@@ -128,8 +130,9 @@ enum config_action {
 MUST_CHECK enum config_action config_load(int argc, char **argv, struct config *config, FILE *problems);
 void config_free(struct config *config);
 
-/* The text of --help, and of `run --help`, which fits a screen. */
+/* The text of --help, and of `run --help`, which fit a screen; and that of --help-keys. */
 void config_usage(FILE *output);
+void config_usage_of_keys(FILE *output);
 void config_usage_of_run(FILE *output);
 
 #endif

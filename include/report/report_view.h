@@ -43,6 +43,7 @@ struct report_source {
     struct term
         partial; /* what was recorded of it all the same, for a result without a report; or without data */
     enum outcome outcome; /* as its run was judged; OUTCOME_NONE when only the result can tell */
+    bool is_under_way;    /* it has no outcome yet, whatever the result looks like */
 };
 
 /* All is borrowed from it. False when its result is none of these. */

@@ -5,7 +5,8 @@
 #include "scenario/scenario_json.h"
 
 /* Reads the file at `path`, with these settings, if any, in the place of its values; NULL when there are
- * problems, that it cannot be read among them. */
+ * problems, that it cannot be read among them; who knows the path says of which
+ * file they are. */
 MUST_CHECK struct scenario *scenario_file_read(const char *path, const struct scenario_settings *settings,
                                                const struct scenario_origin *origin,
                                                struct problems *problems);

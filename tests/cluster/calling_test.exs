@@ -109,6 +109,22 @@ defmodule CallingTest do
       for function <- ["run", "validate", "info", "help"], do: assert(help =~ function)
       assert Harness.call(harness, :help, [:run]) =~ "scenario"
       assert is_binary(Harness.call(harness, :help, [:no_such_function]))
+      assert help =~ "IO.puts(:erpc.call(node, :harness, :help, []))"
+      for kind <- ["inject_crash", "suspend", "disconnect"], do: assert(help =~ kind)
+      for topic <- ["load", ~c"load"], do: assert(Harness.call(harness, :help, [topic]) =~ "duration_ms")
+      assert Harness.call(harness, :help, [:chaos]) == Harness.call(harness, :help, [:faults])
+    end
+
+    test "help speaks the language of either shell", %{harness: harness} do
+      assert Harness.call(harness, :help) == Harness.call(harness, :help, [:elixir])
+      erlang = Harness.call(harness, :help, [:erlang])
+      assert erlang =~ "io:put_chars(erpc:call(Node, harness, help, [erlang]))."
+      assert erlang =~ "run(Scenario) -> {ok, Report} | {error, Reason}"
+      refute erlang =~ "{:ok"
+      assert Harness.call(harness, :help, [:run]) =~ "run(scenario) -> {:ok, report} | {:error, reason}"
+      assert Harness.call(harness, :help, [:run, :erlang]) =~ "run(Scenario) -> {ok, Report} | {error, Reason}"
+      assert Harness.call(harness, :help, [:run, :elixir]) == Harness.call(harness, :help, [:run])
+      assert {:error, {:badarg, _}} = Harness.call(harness, :help, [:run, :french])
     end
 
     test "arguments of every kind of list", %{harness: harness} do

@@ -387,7 +387,16 @@ defmodule HttpTest do
       assert Harness.await_exit(harness) == 1
 
       assert Harness.log(harness) =~
-               ~s(error cannot listen for HTTP key=http.listen address=127.0.0.1:#{port} reason="Address already in use")
+               ~s(error cannot listen for HTTP key=http.listen address=127.0.0.1:#{port} reason="Address already in use" advice="another harnessd? --http)
+    end
+
+    test "is another one, or none, by a flag" do
+      {_, port} = start()
+      harness = Harness.start(config: %{"http" => %{"listen" => "127.0.0.1:#{port}"}}, arguments: ["--http", ""])
+      refute Harness.log(harness) =~ "HTTP"
+      Harness.assert_alive(harness)
+      harness = Harness.start(arguments: ["--http", "127.0.0.1:0"])
+      Harness.wait_for_log(harness, ~r/listening for HTTP address=127.0.0.1:0 port=[1-9]/)
     end
 
     test "an empty address switches it off" do

@@ -21,6 +21,28 @@ defmodule ProgramTest do
         do: assert(help =~ flag)
   end
 
+  test "--help fits a screen, and --help-keys has the keys" do
+    {help, 0} = run_program(["--help"])
+    {keys, 0} = run_program(["--help-keys"])
+    for line <- String.split(help <> keys, "\n"), do: assert(String.length(line) <= 100)
+    assert length(String.split(help, "\n")) <= 36
+    refute help =~ "limits.runs"
+    assert keys =~ "limits.runs"
+  end
+
+  test "-h is --help" do
+    assert run_program(["-h"]) == run_program(["--help"])
+    assert run_program(["run", "-h"]) == run_program(["run", "--help"])
+  end
+
+  test "a cookie on the command line is refused, and not told" do
+    for arguments <- [["--cookie", "hush"], ["--cookie=hush"], ["-setcookie", "hush"]] do
+      assert {output, 2} = run_program(["--name", "#{Harness.unique_node()}" | arguments])
+      assert output =~ "--cookie-file FILE or HARNESSD_COOKIE"
+      refute output =~ "hush"
+    end
+  end
+
   test "bad flags end with status 2 and say why" do
     for arguments <- [
           ["--nope"],
@@ -36,7 +58,8 @@ defmodule ProgramTest do
   end
 
   test "--check-config takes a good file" do
-    assert {_, 0} = run_program(["--check-config", config_file(%{"node" => %{"name" => "a@127.0.0.1"}})])
+    file = config_file(%{"node" => %{"name" => "a@127.0.0.1"}})
+    assert run_program(["--check-config", file]) == {"#{file}: no problems\n", 0}
   end
 
   test "--check-config tells every problem on a line of its own, with its path" do
@@ -92,6 +115,12 @@ defmodule ProgramTest do
       harness = Harness.start(config: %{"node" => %{"cookie_file" => nil}}, env: env)
       assert Node.ping(harness.node) == :pong
     end
+  end
+
+  test "who has no cookie is told how to get one" do
+    options = [env: [{"HOME", Support.temporary_folder()}, {"HARNESSD_COOKIE", nil}]]
+    assert {output, 2} = run_program(["--name", "#{Harness.unique_node()}"], options)
+    for way <- ["the first node with a name", "--cookie-file FILE", "HARNESSD_COOKIE"], do: assert(output =~ way)
   end
 
   test "the log has the cookie nowhere, and is JSON when asked for" do

@@ -473,7 +473,8 @@ defmodule ScenarioTest do
             tiemout_ms: "timeout_ms",
             thread: "threads",
             metadat: "metadata",
-            evnets: "events"
+            evnets: "events",
+            ops: "operations"
           ] do
         scenario = Map.put(%{target: target, threads: [[:get]]}, key, 1)
         assert [%{path: [^key], message: message}] = problems(harness, scenario)

@@ -114,7 +114,7 @@ defmodule SchedulesTest do
     Files.write(folder, smoke(peer), "smoke")
     await(harness, "a run", fn -> hd(schedules(harness)).started >= 1 end)
     File.rm!(Path.join(folder, "smoke.json"))
-    Harness.wait_for_log(harness, ~r/scheduled run cannot start file=smoke problem="cannot read/)
+    Harness.wait_for_log(harness, ~r/scheduled run cannot start file=smoke problem=".*smoke.json cannot be read/)
     Harness.assert_alive(harness)
   end
 

@@ -41,8 +41,12 @@ defmodule ShowTest do
     assert text =~ ~r/^Faults: 1$/m
     assert text =~ ~r/^ +\d+ ms  suspend  \[<.*>\] +ok /m
     assert show(harness, {:ok, report}) == text
-    # Of a report alone it is not known how its run has ended.
-    assert show(harness, report) == String.replace(text, "Run #{id}: completed", "Run #{id}: report")
+    # How the run of a report alone has ended is looked up, and not known of another daemon's.
+    assert show(harness, report) == text
+    :ok = Harness.call(harness, :delete, [id])
+    unknown = String.replace(text, "Run #{id}: completed", "Run #{id}: outcome not known here")
+    assert show(harness, report) == unknown
+    assert show(harness, {:ok, report}) == text
   end
 
   test "a run that failed, and one that could not be", %{harness: harness, target: target} do
@@ -52,6 +56,9 @@ defmodule ShowTest do
     text = show(harness, id)
     assert text =~ "an expectation was missed"
     assert text =~ ~r/^  MISSED +max_p99_us /m
+    assert {:ok, report} = Harness.call(harness, :partial, [id])
+    assert show(harness, report) =~ "Run #{id}: an expectation was missed\n"
+    assert show(harness, {:ok, report}) =~ "Run #{id}: an expectation was missed\n"
 
     text = show(harness, Harness.run(harness, %{target: target, thread: []}))
     assert text =~ "not run"
@@ -70,6 +77,9 @@ defmodule ShowTest do
     text = show(harness, id)
     assert text =~ "Run #{id}: under way\n"
     assert text =~ ~r/^  operations +0 by 1 thread in /m
+    assert {:ok, report} = Harness.call(harness, :partial, [id])
+    assert show(harness, report) =~ "Run #{id}: under way\n"
+    assert show(harness, {:ok, report}) =~ "Run #{id}: under way\n"
     Runs.release(from)
     assert {:ok, _} = Runs.await(harness, id)
     assert show(harness, id) =~ "Run #{id}: completed"

@@ -223,12 +223,15 @@ static void test_actions(void **state)
     unload();
     assert_int_equal(LOAD("run", "--help"), CONFIG_HELP_ON_RUN);
     unload();
+    assert_int_equal(LOAD("--help-keys"), CONFIG_HELP_ON_KEYS);
+    unload();
     assert_int_equal(LOAD("--version"), CONFIG_VERSION);
     unload();
     unsetenv(COOKIE_VARIABLE); /* a check asks for no cookie that the file does not name */
     assert_int_equal(LOAD("--check-config", write_file("harnessd.json", text, strlen(text), 0644)),
                      CONFIG_CHECK);
     assert_string_equal(problems, "");
+    assert_string_equal(config.file, path_of("harnessd.json"));
     unload();
     static const char bad[] = "{\"node\": {\"name\": \"a@b\", \"cookie_file\": \"/nonexistent\"}}";
     assert_int_equal(LOAD("--check-config", write_file("harnessd.json", bad, strlen(bad), 0644)),
@@ -246,7 +249,12 @@ static void test_flag_problems(void **state)
     (void)state;
     expect_flag_problems(FLAGS(), "node.name: required (or --name, --sname)\n" TRY);
     expect_flag_problems(FLAGS("--sname", "a@b", "--prot", "1"),
-                         "--prot: unknown flag (nearest: --port)\n1: unexpected argument\n" TRY);
+                         "--prot: unknown flag (nearest: --port)\n" TRY);
+    expect_flag_problems(FLAGS("--sname", "a@b", "--prot=1"), "--prot: unknown flag (nearest: --port)\n" TRY);
+    expect_flag_problems(FLAGS("--sname", "a@b", "--log", "info"),
+                         "--log: unknown flag (nearest: --log-level)\n" TRY);
+    expect_flag_problems(FLAGS("--sname", "a@b", "--version=2"), "--version=2: takes no value\n" TRY);
+    expect_flag_problems(FLAGS("--sname", "a@b", "--", "--port"), "--port: unexpected argument\n" TRY);
     expect_flag_problems(FLAGS("--sname", "a@b", "--colour"), "--colour: unknown flag\n" TRY);
     expect_flag_problems(FLAGS("-x", "--sname", "a@b"), "-x: unknown flag\n" TRY);
     expect_flag_problems(FLAGS("--sname", "a@b", "--port"), "--port: needs a value\n" TRY);
@@ -271,13 +279,41 @@ static void test_commands(void **state)
         {"RUN", "RUN: unknown command (nearest: run)\n" TRY},
         {"help", "help: unknown command (nearest: --help)\n" TRY},
         {"check-config", "check-config: unknown command (nearest: --check-config)\n" TRY},
-        {"start", "start: unknown command\n" TRY},
+        {"start", "start: unknown command; the daemon needs none: harnessd --name NAME@HOST\n" TRY},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
         expect_flag_problems(FLAGS(rows[i].word, "--sname", "a@b"), rows[i].problem);
     expect_flag_problems(FLAGS("--sname", "a@b", "run"), "run: has to be the first argument\n" TRY);
     expect_flag_problems(FLAGS("run", "a.json", "b.json", "--connect", "a@b"),
                          "b.json: unexpected argument\ntry harnessd run --help\n");
+}
+
+/* What everybody would see in the list of processes is at least not in a log as well. */
+static void test_cookies_are_no_flags(void **state)
+{
+    (void)state;
+    static const char *const rows[][3] = {{"--cookie", "hush"},
+                                          {"--cookie=hush"},
+                                          {"-setcookie", "hush"},
+                                          {"--setcookie", "hush"},
+                                          {"--cookie", "hush", "--help"}};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        const char *words[] = {"--sname", "a@b", rows[i][0], rows[i][1], rows[i][1] ? rows[i][2] : NULL,
+                               NULL};
+        assert_int_equal(load(words), CONFIG_INVALID);
+        assert_string_equal(problems, "--cookie: a cookie never comes from the command line: --cookie-file "
+                                      "FILE or HARNESSD_COOKIE has it\n" TRY);
+        unload();
+    }
+}
+
+static void test_help_has_a_letter(void **state)
+{
+    (void)state;
+    assert_int_equal(LOAD("-h"), CONFIG_HELP);
+    unload();
+    assert_int_equal(LOAD("run", "-h"), CONFIG_HELP_ON_RUN);
+    unload();
 }
 
 static void test_bad_flags_win_over_help(void **state)
@@ -410,7 +446,8 @@ static void test_names_are_completed(void **state)
     if (LOAD("--name", "app") == CONFIG_RUN)
         assert_true(node_name_looks_long(config.node_name));
     else
-        assert_string_equal(problems, "--name: app has no @HOST, and this host has no full name\n");
+        assert_string_equal(problems, "--name: app has no @HOST, and this host has no full name; give --name "
+                                      "app@ADDRESS, or --sname app\n");
     unload();
 }
 
@@ -422,6 +459,14 @@ static void test_http_addresses(void **state)
     assert_int_equal(load_file("{\"node\": {\"name\": \"a@b\"}, \"http\": {\"listen\": \"\"}}"), CONFIG_RUN);
     assert_string_equal(config.http_listen, "");
     unload();
+    assert_int_equal(LOAD("--sname", "a@b", "--http", ""), CONFIG_RUN);
+    assert_string_equal(config.http_listen, "");
+    unload();
+    assert_int_equal(LOAD("--sname", "a@b", "--http", "127.0.0.1:9465"), CONFIG_RUN);
+    assert_string_equal(config.http_listen, "127.0.0.1:9465");
+    unload();
+    expect_flag_problems(FLAGS("--sname", "a@b", "--http", "9465"),
+                         "--http: 9465 is not ADDRESS:PORT, with an IPv6 address in brackets\n");
 }
 
 static void test_epmd_port(void **state)
@@ -508,6 +553,16 @@ static void test_cookie_sources(void **state)
     free(problem);
 
     unsetenv(COOKIE_VARIABLE);
+    unlink(path_of(".erlang.cookie"));
+    assert_null(cookie_load(NULL, &problem));
+    char *expected =
+        memory_format("no cookie: there is no %s, which the first node with a name makes (erl -sname "
+                      "a); or give --cookie-file FILE or HARNESSD_COOKIE",
+                      path_of(".erlang.cookie"));
+    assert_string_equal(problem, expected);
+    free(expected);
+    free(problem);
+
     write_file(".erlang.cookie", "home\n", 5, 0400);
     cookie = cookie_load(NULL, &problem);
     assert_string_equal(cookie, "home");
@@ -515,6 +570,7 @@ static void test_cookie_sources(void **state)
 
     unsetenv("HOME");
     assert_null(cookie_load(NULL, &problem));
+    assert_non_null(strstr(problem, "give --cookie-file FILE or HARNESSD_COOKIE"));
     free(problem);
 }
 
@@ -615,18 +671,45 @@ static void test_example_has_nothing_else(void **state)
     free(path);
 }
 
+/* What one of the writers of usage writes, to be freed, with its lines counted, none of which is too long. */
+static char *usage_of(void (*write)(FILE *output), size_t *lines)
+{
+    char *text = NULL;
+    size_t size = 0, column = 0;
+    FILE *output = open_memstream(&text, &size);
+    write(output);
+    fclose(output);
+    *lines = 0;
+    for (const char *c = text; *c; c++) {
+        column = *c == '\n' ? 0 : column + 1;
+        *lines += *c == '\n';
+        if (column > 100)
+            fail_msg("a line is too long before%.40s", c);
+    }
+    return text;
+}
+
 static void test_usage_names_every_key(void **state)
 {
     (void)state;
-    char *text = NULL;
-    size_t size = 0;
-    FILE *output = open_memstream(&text, &size);
-    config_usage(output);
-    fclose(output);
-    size_t count;
+    size_t count, lines;
+    char *text = usage_of(config_usage_of_keys, &lines);
     const struct config_key *keys = config_keys(&count);
     for (size_t i = 0; i < count; i++)
-        assert_non_null(strstr(text, keys[i].path));
+        if (!strstr(text, keys[i].path) || lines < 2 * count)
+            fail_msg("%s is missing", keys[i].path);
+    assert_non_null(strstr(text, "  limits.runs                runs at once\n"
+                                 "                             1 to 10000; default: 64\n"));
+    assert_non_null(strstr(text, "\n  HARNESSD_COOKIE "));
+    free(text);
+}
+
+static void test_usage_fits_a_screen(void **state)
+{
+    (void)state;
+    size_t lines;
+    char *text = usage_of(config_usage, &lines);
+    assert_in_range(lines, 20, 35);
     static const char *const flags[] = {"--config", "--check-config", "--name",    "--sname", "--cookie-file",
                                         "--port",   "--log-level",    "--version", "--help"};
     for (size_t i = 0; i < ARRAY_LENGTH(flags); i++)
@@ -638,19 +721,14 @@ static void test_usage_names_every_key(void **state)
 static void test_usage_of_run(void **state)
 {
     (void)state;
-    char *text = NULL;
-    size_t size = 0, count, lines = 0;
-    FILE *output = open_memstream(&text, &size);
-    config_usage_of_run(output);
-    fclose(output);
+    size_t count, lines;
+    char *text = usage_of(config_usage_of_run, &lines);
     const struct config_flag *flags = config_flags(&count);
     for (size_t i = 0; i < count; i++) {
         char line[32];
         snprintf(line, sizeof(line), "\n  --%s", flags[i].name);
         assert_int_equal(strstr(text, line) != NULL, flags[i].whom != FOR_DAEMON);
     }
-    for (const char *c = text; *c; c++)
-        lines += *c == '\n';
     assert_in_range(lines, 10, 40);
     free(text);
 }
@@ -666,6 +744,8 @@ int main(void)
         TEST(test_actions),
         TEST(test_flag_problems),
         TEST(test_commands),
+        TEST(test_cookies_are_no_flags),
+        TEST(test_help_has_a_letter),
         TEST(test_bad_flags_win_over_help),
         TEST(test_file_problems),
         TEST(test_peer_problems),
@@ -679,6 +759,7 @@ int main(void)
         TEST(test_example_has_every_key),
         TEST(test_example_has_nothing_else),
         TEST(test_usage_names_every_key),
+        TEST(test_usage_fits_a_screen),
         TEST(test_usage_of_run),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);

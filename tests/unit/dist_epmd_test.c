@@ -271,7 +271,7 @@ static void test_register_and_look_up(void **state)
     look_up(&fixture, "localhost", "harness");
     assert_int_equal(fixture.port, 4711);
     look_up(&fixture, "127.0.0.1", "nobody");
-    assert_string_equal(fixture.problem, "not registered with its epmd");
+    assert_string_equal(fixture.problem, "not registered with its epmd (is it up? epmd -names)");
     look_up(&fixture, "localhost", "");
     assert_string_not_equal(fixture.problem, "");
     end(&fixture);

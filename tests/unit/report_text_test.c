@@ -121,13 +121,40 @@ static void test_completed(void **state)
     assert_null(strstr(shown, "sent late by"));
 }
 
+/* Whoever knows how its run stands says so, whatever the report looks like. */
+static void test_outcome_is_known(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *result;
+        enum outcome outcome;
+        const char *text;
+    } rows[] = {{"#{run_id => 1}", OUTCOME_MISSED, "an expectation was missed"},
+                {"{ok, #{run_id => 1}}", OUTCOME_MISSED, "an expectation was missed"},
+                {"#{run_id => 1}", OUTCOME_COMPLETED, "completed"},
+                {"#{run_id => 1}", OUTCOME_NONE, "under way"},
+                {"{ok, #{run_id => 1}}", OUTCOME_NONE, "under way"},
+                {"#{metrics => #{total_operations => 2, operation_errors => 2}}", OUTCOME_FAILED,
+                 "failed: no operation has succeeded, and there is no max_error_rate that allows it"}};
+    struct term_builder builder = {0};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct report_source source = {.result = term_from_text(&builder, rows[i].result),
+                                       .outcome = rows[i].outcome,
+                                       .is_under_way = rows[i].outcome == OUTCOME_NONE};
+        struct report_view view;
+        assert_true(report_view_read(&source, &view));
+        assert_string_equal(report_view_outcome(&view), rows[i].text);
+    }
+    term_build_free(&builder);
+}
+
 static void test_forms(void **state)
 {
     (void)state;
     char alone[20000];
     /* Of a report alone it is not known how its run has ended. */
     snprintf(alone, sizeof(alone), "%s", show(REPORT, NULL));
-    EXPECT_LINES(alone, "Run 42: report\n");
+    EXPECT_LINES(alone, "Run 42: outcome not known here\n");
     assert_string_equal(strchr(alone, '\n'), strchr(show("{ok, " REPORT "}", NULL), '\n'));
     EXPECT_LINES(show("{partial, " REPORT "}", NULL), "Run 42: under way\n");
     assert_string_equal(strchr(alone, '\n'), strchr(show("{partial, " REPORT "}", NULL), '\n'));
@@ -136,12 +163,12 @@ static void test_forms(void **state)
     assert_string_equal(show("5", NULL), "");
     assert_string_equal(show("{a, b, c}", NULL), "");
     /* A map with nothing in it that is known is a report that says nothing. */
-    assert_string_equal(show("#{}", NULL), "Run: report\n");
+    assert_string_equal(show("#{}", NULL), "Run: outcome not known here\n");
     assert_string_equal(
         show("#{metrics => 5, latency => [], timeline => #{}, errors => a, expectations => b, "
              "injections => 7, healed => 5, metadata => [], mailbox => x, seed => y}",
              NULL),
-        "Run: report\n"
+        "Run: outcome not known here\n"
         "  operations   0 by 0 threads in less than 1 ms\n"
         "  errors       0\n"
         "  time in all  less than 1 ms\n"
@@ -330,9 +357,11 @@ static void test_long_reason(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_completed),   cmocka_unit_test(test_forms),   cmocka_unit_test(test_operations),
-        cmocka_unit_test(test_outcomes),    cmocka_unit_test(test_partial), cmocka_unit_test(test_dry_run),
-        cmocka_unit_test(test_not_undone),  cmocka_unit_test(test_marks),   cmocka_unit_test(test_many),
+        cmocka_unit_test(test_completed),   cmocka_unit_test(test_outcome_is_known),
+        cmocka_unit_test(test_forms),       cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_outcomes),    cmocka_unit_test(test_partial),
+        cmocka_unit_test(test_dry_run),     cmocka_unit_test(test_not_undone),
+        cmocka_unit_test(test_marks),       cmocka_unit_test(test_many),
         cmocka_unit_test(test_long_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -256,6 +256,8 @@ static void test_bad_terms(void **state)
         {"{}", "chaos", "invalid_action", ""},
         {"{inject_crsh, immediate}", "chaos", "invalid_action",
          "{inject_crsh,immediate} is not a chaos term; did you mean inject_crash"},
+        {"{crash, immediate}", "chaos", "invalid_action",
+         "{crash,immediate} is not a chaos term; did you mean inject_crash"},
         {"{inject_crash}", "chaos", "invalid_action", "inject_crash takes 1 arguments and options"},
         {"{suspend, 5, []}", "chaos", "invalid_action", "suspend takes 1 arguments, got"},
         {"{inject_crash, later}", "chaos,spec", "invalid_action", "must be :immediate"},

@@ -122,6 +122,8 @@ static void test_bad_loads(void **state)
          PROBLEM("load,max_in_flight", "out_of_range", "")},
         {"#{rate => 1, duration_ms => 1, max_queue => 0}",
          PROBLEM("load,max_queue", "unknown_key", "is not a key of load; did you mean max_queued?")},
+        {"#{rate => 1, duration_ms => 1, duration => 1}",
+         PROBLEM("load,duration", "unknown_key", "is not a key of load; did you mean duration_ms?")},
         {"#{stages => []}", PROBLEM("load,stages", "wrong_type", "")},
         {"#{stages => [#{duration_ms => 1, threads => 0}]}", PROBLEM("load,stages", "out_of_range", "")},
         {"#{stages => [#{duration_ms => 1, threads => 1}, 7]}", PROBLEM("load,stages,1", "wrong_type", "")},

@@ -2,11 +2,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "api_private.h"
+#include "base/memory.h"
 #include "faults/fault_outcome.h"
 #include "measure/result.h"
 #include "metrics_private.h"
@@ -60,7 +62,7 @@ static void test_nearest_functions(void **state)
     (void)state;
     static const struct {
         const char *called, *nearest;
-    } rows[] = {{"strat", "start"}, {"repotr", "report"}, {"heal", NULL},       {"healall", "heal_all"},
+    } rows[] = {{"strat", "start"}, {"repotr", "report"}, {"heal", "heal_all"}, {"healall", "heal_all"},
                 {"run", "run"},     {"await", "await"},   {"frobnicate", NULL}, {"", NULL}};
     struct term_builder builder = {0};
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
@@ -88,11 +90,14 @@ static void test_nearest_topics(void **state)
         {"suspnd", "There is no such topic; did you mean suspend? help() lists those that there are.\n"},
         {"lod", "There is no such topic; did you mean load? help() lists those that there are.\n"},
         {"fault", "There is no such topic; did you mean faults? help() lists those that there are.\n"},
+        {"crash", "There is no such topic; did you mean inject_crash? help() lists those that there are.\n"},
+        {"configuratoin",
+         "There is no such topic; did you mean configuration? help() lists those that there are.\n"},
         {"nonsense", "There is no such topic; help() lists those that there are.\n"}};
     struct term_builder builder = {0};
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct buffer text = {0};
-        api_help_write_on(atom(&builder, rows[i].topic), &text);
+        api_help_write_on(atom(&builder, rows[i].topic), true, &text);
         buffer_append(&text, "", 1);
         assert_string_equal((const char *)buffer_bytes(&text), rows[i].text);
         buffer_free(&text);
@@ -122,13 +127,93 @@ static void test_topics_are_told(void **state)
     struct term_builder builder = {0};
     for (size_t i = 0; i < ARRAY_LENGTH(topics); i++) {
         struct buffer text = {0};
-        api_help_write_on(atom(&builder, topics[i]), &text);
+        api_help_write_on(atom(&builder, topics[i]), true, &text);
         buffer_append(&text, "", 1);
         if (strstr((const char *)buffer_bytes(&text), "no such topic"))
             fail_msg("%s is no topic", topics[i]);
         buffer_free(&text);
     }
     term_build_free(&builder);
+}
+
+static const char *help_on(const char *topic, bool is_elixir)
+{
+    static char shown[100000];
+    struct term_builder builder = {0};
+    struct buffer text = {0};
+    api_help_write_on(atom(&builder, topic), is_elixir, &text);
+    buffer_append(&text, "", 1);
+    assert_true(text.size <= sizeof(shown));
+    memcpy(shown, buffer_bytes(&text), text.size);
+    buffer_free(&text);
+    term_build_free(&builder);
+    return shown;
+}
+
+/* Some are known by other names. */
+static void test_synonyms(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {{"chaos", "{:suspend, duration_ms"},
+                                          {"events", "subscribe("},
+                                          {"outcomes", "  :missed\n"},
+                                          {"configuration", "--help-keys"}};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        if (!strstr(help_on(rows[i][0], true), rows[i][1]))
+            fail_msg("%s has no %s but\n%s", rows[i][0], rows[i][1], help_on(rows[i][0], true));
+}
+
+/* A topic is a name, however it is written. */
+static void test_topics_as_texts(void **state)
+{
+    (void)state;
+    struct term_builder builder = {0};
+    struct buffer texts[2] = {0};
+    char *expected = memory_string(help_on("load", true));
+    term_build_text(&builder, "load");
+    api_help_write_on(term_built(&builder), true, &texts[0]);
+    term_build_reset(&builder);
+    term_build_list(&builder, 4);
+    for (const char *c = "load"; *c; c++)
+        term_build_integer(&builder, *c);
+    term_build_nil(&builder);
+    api_help_write_on(term_built(&builder), true, &texts[1]);
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        assert_int_equal(texts[i].size, strlen(expected));
+        assert_memory_equal(buffer_bytes(&texts[i]), expected, texts[i].size);
+        buffer_free(&texts[i]);
+    }
+    free(expected);
+    term_build_free(&builder);
+}
+
+static void test_faults_say_how_they_end(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(help_on("suspend", true), "  Done to processes. Undone: they are resumed.\n"));
+    assert_non_null(strstr(help_on("inject_crash", true), "  Done to processes.\n"));
+    assert_non_null(
+        strstr(help_on("disconnect", true), "  Done to nodes. Undone: they are connected again.\n"));
+}
+
+static void test_notations(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(help_on("run", true), "run(scenario) -> {:ok, report} | {:error, reason}\n"));
+    assert_non_null(strstr(help_on("run", false), "run(Scenario) -> {ok, Report} | {error, Reason}\n"));
+    static const char *const both[] = {"IO.puts(:erpc.call(node, :harness, :help, []))",
+                                       "io:put_chars(erpc:call(Node, harness, help, [erlang])).",
+                                       "inject_crash, kill_children", "/usr/share/doc/harnessd"};
+    for (size_t i = 0; i < ARRAY_LENGTH(both); i++) {
+        assert_non_null(strstr(help_on("erlang", true), both[i]));
+        assert_non_null(strstr(help_on("elixir", false), both[i]));
+    }
+    assert_non_null(strstr(help_on("erlang", true), "  run(Scenario) -> {ok, Report}"));
+    assert_non_null(strstr(help_on("elixir", true), "  run(scenario) -> {:ok, report}"));
+    assert_null(strchr(help_on("erlang", true), '`'));
+    assert_null(strchr(help_on("faults", false), '`'));
+    assert_null(strchr(help_on("scenario", false), '`'));
+    assert_null(strstr(help_on("faults", false), "%{"));
 }
 
 static void test_rows_have_help(void **state)
@@ -147,9 +232,16 @@ static void test_rows_have_help(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_functions_have_help), cmocka_unit_test(test_nearest_functions),
-        cmocka_unit_test(test_nearest_topics),      cmocka_unit_test(test_metrics_have_help),
-        cmocka_unit_test(test_topics_are_told),     cmocka_unit_test(test_rows_have_help),
+        cmocka_unit_test(test_functions_have_help),
+        cmocka_unit_test(test_nearest_functions),
+        cmocka_unit_test(test_nearest_topics),
+        cmocka_unit_test(test_metrics_have_help),
+        cmocka_unit_test(test_synonyms),
+        cmocka_unit_test(test_topics_as_texts),
+        cmocka_unit_test(test_faults_say_how_they_end),
+        cmocka_unit_test(test_notations),
+        cmocka_unit_test(test_topics_are_told),
+        cmocka_unit_test(test_rows_have_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

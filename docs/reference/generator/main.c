@@ -48,11 +48,21 @@ static const struct written_page {
 
 #define MARK "<!-- Written by harnessd-reference from the tables of the program; see CONTRIBUTING.md. -->\n\n"
 
+static void wrap(struct buffer *text)
+{
+    struct buffer wrapped = {0};
+    buffer_append(text, "", 1);
+    markdown_wrap((const char *)buffer_bytes(text), &wrapped);
+    buffer_free(text);
+    *text = wrapped;
+}
+
 static void write_page(const struct page *page, struct buffer *text)
 {
     markdown_append(text, MARK);
     markdown_heading(text, 1, page->title);
     page->write(text);
+    wrap(text);
 }
 
 static void write_contents(struct buffer *text)
@@ -69,6 +79,7 @@ static void write_contents(struct buffer *text)
     for (size_t i = 0; i < ARRAY_LENGTH(written); i++)
         markdown_print(text, "- [%s](%s.md): %s\n", written[i].title, written[i].name, written[i].about);
     markdown_append(text, "\n");
+    wrap(text);
 }
 
 /* One empty line at the end is too many. */

@@ -76,6 +76,67 @@ void markdown_span(struct buffer *page, const char *code)
     markdown_print(page, "`%s`", code);
 }
 
+/* What would begin an item, a heading, a table or a quotation at the beginning of a line. */
+static bool is_mark(const char *word, size_t size)
+{
+    size_t digits = strspn(word, "0123456789");
+    return strchr("-+*#>|", *word) || (digits && digits + 1 == size && strchr(".)", word[digits]));
+}
+
+/* Up to the next space that is not between backticks. */
+static size_t word_size(const char *word, const char *end)
+{
+    bool is_code = false;
+    size_t size = 0;
+    for (; word + size < end && (is_code || word[size] != ' '); size++)
+        is_code ^= word[size] == '`';
+    return size;
+}
+
+/* Two spaces at the end of a line end one of the text, and are kept. */
+static void wrap_line(struct buffer *wrapped, const char *line, size_t size)
+{
+    const char *end = line + size;
+    size_t spaces = strspn(line, " "), column = spaces;
+    size_t indent = spaces + (strncmp(line + spaces, "- ", 2) == 0 ? 2 : 0);
+    bool ends = size > 2 && strncmp(end - 2, "  ", 2) == 0;
+    buffer_append(wrapped, line, spaces);
+    for (const char *word = line + spaces; word < end;) {
+        size_t length = word_size(word, end);
+        bool is_first = column == spaces;
+        if (!is_first && column + 1 + length > MARKDOWN_WIDTH && !is_mark(word, length)) {
+            markdown_print(wrapped, "\n%*s", (int)indent, "");
+            column = indent;
+        } else if (!is_first) {
+            markdown_append(wrapped, " ");
+            column++;
+        }
+        buffer_append(wrapped, word, length);
+        column += length;
+        word += length;
+        while (word < end && *word == ' ')
+            word++;
+    }
+    markdown_append(wrapped, ends ? "  \n" : "\n");
+}
+
+void markdown_wrap(const char *page, struct buffer *wrapped)
+{
+    bool is_code = false;
+    while (*page) {
+        size_t size = strcspn(page, "\n");
+        bool is_fence = strncmp(page, "```", 3) == 0;
+        if (is_code || is_fence || !size || strchr("#|<", *page)) {
+            buffer_append(wrapped, page, size);
+            markdown_append(wrapped, "\n");
+        } else {
+            wrap_line(wrapped, page, size);
+        }
+        is_code ^= is_fence;
+        page += size + (page[size] == '\n');
+    }
+}
+
 void markdown_head(struct buffer *page, const char *const columns[])
 {
     markdown_row(page, columns);

@@ -23,6 +23,11 @@ void markdown_examples(struct buffer *page, const char *elixir, const char *erla
 /* A line between backticks. */
 void markdown_span(struct buffer *page, const char *code);
 
+/* Breaks paragraphs and items of lists into lines of up to MARKDOWN_WIDTH columns; headings, tables, code and
+ * comments stay as they are, and code between backticks stays on one line. */
+#define MARKDOWN_WIDTH 150
+void markdown_wrap(const char *page, struct buffer *wrapped);
+
 /* A table: its head, and a row of as many cells, NULL at the end. */
 void markdown_head(struct buffer *page, const char *const columns[]);
 void markdown_row(struct buffer *page, const char *const cells[]);

@@ -49,7 +49,8 @@ void page_api(struct buffer *page)
     markdown_paragraph(page,
                        "Functions of the daemon's node, which any node of its cluster calls. Usage is in "
                        "Erlang's notation, examples are for iex. "
-                       "`help()` and `help(Topic)` have the same text for a shell.");
+                       "`help()` and `help(Topic)` have the same text for iex, `help(erlang)` and "
+                       "`help(Topic, erlang)` for erl.");
     markdown_head(page, columns);
     for (size_t i = 0; i < ARRAY_LENGTH(ways); i++)
         markdown_row(page, ways[i]);

@@ -47,6 +47,8 @@ static void append_flags_for(struct buffer *page, const char *heading, int whom)
             continue;
         markdown_print(&name, "`--%s%s%s`", flags[i].name, flags[i].argument ? " " : "",
                        flags[i].argument ? flags[i].argument : "");
+        if (flags[i].letter)
+            markdown_print(&name, ", `-%c`", flags[i].letter);
         markdown_sentence(&text, flags[i].help);
         buffer_append(&name, "", 1);
         buffer_append(&text, "", 1);
