@@ -90,6 +90,7 @@ has_what_it_should() {
         done
         LC_ALL=C ls docs/guide/*.md docs/reference/*.md docs/speed.md | sed 's:^:-rw-r--r-- root/root ./usr/share/doc/harnessd/:'
         echo "-rw-r--r-- root/root ./usr/share/doc/harnessd/examples/demo.exs"
+        echo "-rw-r--r-- root/root ./usr/share/doc/harnessd/examples/playground.sh"
         for page in $manual; do
             echo "-rw-r--r-- root/root ./usr/share/man/man${page##*.}/$page.gz"
         done

@@ -3,7 +3,8 @@ defmodule Examples.Pattern do
   What a page shows as a pattern of what may be put out.
 
   White space counts only between words. Process identifiers, references, times of day and ids of runs are others each
-  time; all else is as it is shown, numbers too, unless the mark `varies` says otherwise. `...` stands for anything.
+  time; all else is as it is shown, numbers too, unless the mark `varies` says otherwise. `...` stands for anything, but not
+  for all.
   """
 
   @tokens ~r/
@@ -18,22 +19,28 @@ defmodule Examples.Pattern do
     | .
   /xs
 
-  @number "(?:\\d[\\d.,]*(?:\\s*(?:us|ms|s|min|h)\\b)?|-)"
+  @number "\\d[\\d.,]*(?:\\s*(?:us|ms|s|min|h)\\b)?"
 
   @doc """
   Whether `shown` is in `output`. `varies` is `nil`, `""` for all numbers, or the keys whose values do.
   """
-  def found?(shown, output, varies \\ nil), do: Regex.match?(regex(shown, varies), output)
+  def found?(shown, output, varies \\ nil) do
+    Regex.match?(Regex.compile!("(?<![\\w.])" <> body(shown, varies) <> "(?!\\w|[.,]\\d)", "s"), output)
+  end
 
-  defp regex(shown, varies) do
-    body =
-      Regex.scan(@tokens, String.trim(shown))
-      |> List.flatten()
-      |> spaced()
-      |> Enum.map_join(&token(&1, varies))
-      |> values(varies)
+  @doc "Whether `shown` is the whole of `output`."
+  def whole?(shown, output, varies \\ nil) do
+    Regex.match?(Regex.compile!("\\A\\s*" <> body(shown, varies) <> "\\s*\\z", "s"), output)
+  end
 
-    Regex.compile!("(?<![\\w.])" <> body <> "(?!\\w|[.,]\\d)", "s")
+  defp body(shown, varies) do
+    if String.replace(shown, ~r/[.\s]/, "") == "", do: raise(ArgumentError, "dots alone show nothing")
+
+    Regex.scan(@tokens, String.trim(shown))
+    |> List.flatten()
+    |> spaced()
+    |> Enum.map_join(&token(&1, varies))
+    |> values(varies)
   end
 
   # Space between words has to be there, elsewhere it may be.
@@ -64,7 +71,7 @@ defmodule Examples.Pattern do
       token =~ ~r/^\d{4}-\d\d-\d\dT/ -> "\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z"
       token =~ ~r/^\d{16}$/ -> "\\d{16}"
       token == "..." -> ".*?"
-      varies == "" and (token =~ ~r/^\d/ or token == "-") -> @number
+      varies == "" and token =~ ~r/^\d/ -> @number
       true -> Regex.escape(token)
     end
   end

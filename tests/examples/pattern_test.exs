@@ -19,10 +19,18 @@ defmodule Examples.PatternTest do
     refute found?("from their send  500", "from the send  500", "")
   end
 
+  test "what is shown of a step is all of it" do
+    assert whole?("[]", "[]\n")
+    assert whole?("%{a: 1}", "\n%{\n  a: 1\n}\n")
+    refute whole?("[]", "[%{kind: :suspend, target: []}]")
+    refute whole?(":ok", "{:error, :ok}")
+    refute whole?("true", "{:error, true}")
+  end
+
   test "numbers vary where that is said, and only they" do
     assert found?("p99 945 ms 12", "p99 1.2 s 7", "")
     assert found?("errors 0  ###", "errors 12", "")
-    assert found?("recovered in 520 ms", "recovered in -", "")
+    refute found?("recovered in 520 ms", "recovered in -", "")
     refute found?("p99 945 ms", "p95 945 ms", "")
     refute found?("p99 945 ms", "p99 many ms", "")
   end
@@ -36,5 +44,6 @@ defmodule Examples.PatternTest do
   test "dots stand for anything between" do
     assert found?("a 1\n...\nb 2", "a 1\nx\ny\nb 2")
     refute found?("a 1\n...\nb 2", "a 1\nx\ny\nb 3")
+    assert_raise ArgumentError, fn -> found?("...", "a") end
   end
 end

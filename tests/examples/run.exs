@@ -17,18 +17,20 @@ pages =
     pages -> pages
   end
 
-home = Path.join(System.tmp_dir!(), "harnessd_examples_#{System.pid()}")
-File.mkdir_p!(home)
+{home, 0} = System.cmd("mktemp", ["--directory", "--tmpdir", "harnessd_examples_XXXXXX"])
+home = String.trim(home)
 cookie = Path.join(home, ".erlang.cookie")
 File.write!(cookie, Base.encode16(:crypto.strong_rand_bytes(20)))
 File.chmod!(cookie, 0o400)
 epmd = Epmd.start(Epmd.port(), Path.join(home, "epmd.log"))
 
+:persistent_term.put(Examples, %{
+  pages: Enum.reject(pages, &(Examples.Page.read(&1).blocks == [])),
+  environment: [{"HOME", home}, {"LANG", "C.UTF-8"}, {"TERM", "dumb"}]
+})
+
 ExUnit.start(autorun: false, timeout: 600_000, seed: 0, max_failures: :infinity)
-pages = for path <- pages, page = Examples.Page.read(path), page.blocks != [], do: path
-Application.put_env(:ex_unit, :examples, pages: pages, home: home)
-Code.require_file(Path.join(folder, "pattern_test.exs"))
-Code.require_file(Path.join(folder, "pages_test.exs"))
+for name <- ~w(pattern walk pages), do: Code.require_file(Path.join(folder, "#{name}_test.exs"))
 result = ExUnit.run()
 
 OsProcess.signal(epmd, "TERM")

@@ -1,11 +1,13 @@
 defmodule Examples.Shell do
   @moduledoc """
   A shell as a program beside the tests: what is written to it is read as if it were typed, and what it puts out until
-  it has done that is read back. It ends when its input does, with all that it has started.
+  it has done that is read back. It ends when its input does.
   """
-  defstruct port: nil, kind: nil
+  defstruct port: nil, os_pid: nil, kind: nil
 
-  @longest 120_000
+  # A build is one command.
+  @longest 300_000
+  @patience 10_000
 
   # What each is asked then, which puts out a line that nothing else does.
   @last %{
@@ -20,6 +22,12 @@ defmodule Examples.Shell do
     erlang: ~r/^(?:(?:\([^)]*\))?\d+> ?)+/m
   }
 
+  # What processes that crash have logged to the shell is not what was asked for.
+  @quiet %{
+    elixir: "Logger.configure(level: :none)",
+    erlang: "logger:set_primary_config(level, none)."
+  }
+
   @doc "`command` is that which a page has it started by."
   def start(kind, command, environment) do
     port =
@@ -31,7 +39,11 @@ defmodule Examples.Shell do
         env: for({key, value} <- environment, do: {to_charlist(key), to_charlist(value)})
       ])
 
-    %__MODULE__{port: port, kind: kind}
+    {:os_pid, os_pid} = Port.info(port, :os_pid)
+    shell = %__MODULE__{port: port, os_pid: os_pid, kind: kind}
+    # It greets first.
+    if quiet = @quiet[kind], do: run(shell, quiet)
+    shell
   end
 
   @doc "`{output, status}`; the status of what is no command is 0."
@@ -42,7 +54,7 @@ defmodule Examples.Shell do
   end
 
   defp read(%{port: port} = shell, seen) do
-    case Regex.run(~r/^(.*?)[^\n]*example_done ?(\d*)\r?\n/s, seen) do
+    case Regex.run(~r/^(.*?)(?:(?:iex|\.\.\.)\([^)\n]*\)\d*> |\([^)\n]*\)\d+> |:)*example_done ?(\d*)\r?\n/s, seen) do
       [_, output, status] ->
         {output, if(status == "", do: 0, else: String.to_integer(status))}
 
@@ -56,18 +68,24 @@ defmodule Examples.Shell do
     end
   end
 
-  @doc "Has it end, and waits for that."
+  @exit %{sh: "exit\n", elixir: "System.halt()\n", erlang: "halt().\n"}
+
+  @doc "Has it end, and waits for that; what hangs is killed. It may have ended already."
   def stop(shell) do
-    Port.command(shell.port, Map.fetch!(%{sh: "exit\n", elixir: "System.halt()\n", erlang: "halt().\n"}, shell.kind))
-    await_end(shell.port)
+    if Port.info(shell.port) do
+      Port.command(shell.port, @exit[shell.kind])
+      await_end(shell)
+    end
   end
 
-  defp await_end(port) do
+  defp await_end(%{port: port} = shell) do
     receive do
-      {^port, {:data, _}} -> await_end(port)
+      {^port, {:data, _}} -> await_end(shell)
       {^port, {:exit_status, _}} -> :ok
     after
-      @longest -> raise "the shell does not end"
+      @patience ->
+        System.cmd("kill", ["-KILL", "#{shell.os_pid}"], stderr_to_stdout: true)
+        await_end(shell)
     end
   end
 end

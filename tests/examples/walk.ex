@@ -10,65 +10,82 @@ defmodule Examples.Walk do
 
   defstruct page: nil, environment: [], shells: %{}, openers: %{}, output: "", counts: %{}, left_out: []
 
-  # A prompt is a promise: what is typed there is run.
-  @shells %{"elixir" => :elixir, "erlang" => :erlang}
+  # More than a screen or two is not looked at by anybody.
+  @most_lines 120
 
-  @doc "What was done: `{counts by what was done with a block, left out: [{line, reason}]}`. Raises where a page is not so."
+  @doc "`{counts by what was done with a block, left out: [{line, reason}]}`. Raises where a page is not so."
   def page(%Page{} = page, environment) do
-    walk = %__MODULE__{page: page, environment: environment}
+    walk = Enum.reduce(page.blocks, %__MODULE__{page: page, environment: environment}, &step/2)
+    stop(walk)
+    {walk.counts, Enum.reverse(walk.left_out)}
+  end
+
+  # What was started for a page that is not so ends, too; what is not so is what is told.
+  defp step(block, walk) do
+    walk = open(walk, block, shell_of(block))
 
     try do
-      walk = Enum.reduce(page.blocks, walk, &block/2)
-      {walk.counts, Enum.reverse(walk.left_out)}
-    after
-      # Of a page that has failed as well; the shells are known to the process alone.
-      for shell <- Process.get(:shells, []), do: Shell.stop(shell)
-      Process.delete(:shells)
+      block(block, walk)
+    rescue
+      error ->
+        stop(walk)
+        reraise error, __STACKTRACE__
     end
   end
 
-  defp block(%{marks: %{"not run" => reason}} = block, walk) do
-    %{count(walk, :left_out) | left_out: [{block.line, reason} | walk.left_out]}
+  defp stop(walk) do
+    for {kind, shell} <- walk.shells, kind != :sh, do: Shell.stop(shell)
+    # Pages begin with these.
+    System.cmd("sh", ["tests/playground.sh", "stop"], env: walk.environment, stderr_to_stdout: true)
+    if shell = walk.shells[:sh], do: Shell.stop(shell)
   end
 
-  defp block(%{marks: %{"shows" => file}} = block, walk) do
-    compare(%{count(walk, :compared) | output: File.read!(file)}, block)
-  end
+  # --- What is done with a block ---
 
-  defp block(%{marks: %{"configuration" => _}} = block, walk) do
-    file = written(walk, "configuration.json", block)
-    check(walk, block, "build/release/harnessd --check-config #{file}")
-  end
+  defp block(%{marks: %{"not run" => reason}} = block, walk),
+    do: %{count(walk, :left_out) | left_out: [{block.line, reason} | walk.left_out]}
 
-  defp block(%{marks: %{"configuration of Prometheus" => _}} = block, walk) do
-    check(walk, block, "#{System.fetch_env!("PROMTOOL")} check config #{written(walk, "prometheus.yml", block)}")
-  end
+  defp block(%{marks: %{"shows" => file}} = block, walk),
+    do: compare(%{count(walk, :compared) | output: File.read!(file)}, block)
+
+  defp block(%{marks: %{"configuration" => _}} = block, walk),
+    do: check(walk, block, "build/release/harnessd --check-config", "configuration.json")
+
+  defp block(%{marks: %{"configuration of Prometheus" => _}} = block, walk),
+    do: check(walk, block, "#{System.fetch_env!("PROMTOOL")} check config", "prometheus.yml")
 
   defp block(%{marks: %{"scenario" => _}} = block, walk) do
-    file = written(walk, "scenario.json", block)
-    walk = with_node(walk, block)
-    check(walk, block, "build/release/harnessd run #{file} --connect app@127.0.0.1 --set dry_run=true")
+    {_, 0} = Shell.run(walk.shells.sh, "sh tests/playground.sh start app")
+    check(walk, block, "build/release/harnessd run --connect app@127.0.0.1 --set dry_run=true", "scenario.json")
   end
 
   defp block(%{language: "rows"} = block, walk) do
-    Enum.reduce(block.code, count(walk, :run), fn code, walk ->
-      {walk, output} = ask(walk, block, :elixir, String.replace(block.marks["each row"], "ROW", code))
-      if output =~ ~r/\A\s*{:ok,\s/, do: walk, else: fail(walk, block, "#{code}\ngives\n#{output}")
-    end)
+    for code <- block.code do
+      output = ask(walk, block, String.replace(block.marks["each row"], "ROW", code))
+      unless output =~ ~r/\A\s*{:ok,\s/, do: fail(walk, block, "#{code}\ngives\n#{output}")
+    end
+
+    count(walk, :run)
   end
 
-  defp block(%{language: "sh"} = block, walk), do: commands(block, count(walk, :run))
+  defp block(%{language: "sh"} = block, walk) do
+    {openers, commands} = commands(block)
+    output = Enum.map_join(commands, &command(walk, block, &1))
+    %{count(walk, :run) | output: output, openers: Map.merge(walk.openers, openers)}
+  end
 
-  defp block(%{language: language} = block, walk) when is_map_key(@shells, language) do
-    kind = @shells[language]
-    walk = find_opener(count(walk, :run), block.prose)
+  defp block(%{language: language} = block, walk) when language in ["elixir", "erlang"] do
+    output =
+      for {input, shown} <- Page.steps(block) do
+        output = ask(walk, block, input)
 
-    Enum.reduce(Page.steps(block), %{walk | output: ""}, fn {input, shown}, walk ->
-      {walk, output} = ask(walk, block, kind, input)
-      walk = %{walk | output: walk.output <> output}
-      unless shown == "", do: compare(%{walk | output: output}, block, input, shown)
-      walk
-    end)
+        unless shown == "" or Pattern.whole?(shown, output, block.marks["varies"]),
+          do: differs(walk, block, input, shown, output)
+
+        output
+      end
+
+    %{count(walk, :run) | output: Enum.join(output)}
   end
 
   defp block(%{language: language} = block, walk) when language in ["", "json", "xml"] do
@@ -79,126 +96,85 @@ defmodule Examples.Walk do
   defp block(%{language: language}, walk) when language in ["text", "mermaid"], do: count(walk, :shown)
   defp block(block, walk), do: fail(walk, block, "nothing is known to do with `#{block.language}`")
 
+  defp count(walk, what), do: %{walk | counts: Map.update(walk.counts, what, 1, &(&1 + 1))}
+
   # --- Commands ---
 
-  # The shells that a terminal is left for are opened when a block for them comes.
-  defp commands(block, walk) do
-    {openers, code} = block.code |> Enum.map(&split_opener/1) |> Enum.unzip()
-    walk = %{walk | output: "", openers: Map.merge(walk.openers, Map.new(Enum.concat(openers)))}
-
-    code
-    |> Enum.join("\n")
-    |> String.split(~r/(?<!\\)\n/)
-    |> Enum.reject(&(&1 == ""))
-    |> Enum.reduce(walk, fn command, walk ->
-      {walk, shell} = shell(walk, block, :sh)
-      {output, status} = run_command(shell, command)
-      unless status == 0, do: fail(walk, block, "#{command}\nends with status #{status}:\n#{output}")
-      %{walk | output: walk.output <> output}
-    end)
+  # `{openers, commands}`: shells are opened when there is something to be typed into them.
+  defp commands(block) do
+    commands = block.code |> Enum.join("\n") |> String.split(~r/(?<!\\)\n/) |> Enum.reject(&(&1 == ""))
+    {openers, commands} = Enum.split_with(commands, &(&1 =~ ~r/^(iex|erl) /))
+    {Map.new(openers, &{opened_by(&1), &1}), commands}
   end
 
-  # Three seconds are enough where nothing else goes on; here much may.
-  @started %{"build/app.log" => "the account is open", "build/harnessd.log" => "ready node="}
+  defp opened_by("iex" <> _), do: :elixir
+  defp opened_by("erl" <> _), do: :erlang
 
-  defp run_command(shell, command) do
-    logs = Regex.scan(~r/>(\S+) 2>&1 &$/, command, capture: :all_but_first) |> Enum.concat()
-    # What was started for another page has not been started for this one.
-    Enum.each(logs, &File.rm/1)
-    result = Shell.run(shell, command)
-
-    for log <- logs, text = @started[log],
-        do: Wait.until("#{log} to say #{text}", fn -> File.exists?(log) and File.read!(log) =~ text end, 60_000)
-
-    result
+  defp command(walk, block, command) do
+    {output, status} = Shell.run(walk.shells.sh, command)
+    unless status == 0, do: fail(walk, block, "#{command}\nends with status #{status}:\n#{output}")
+    output
   end
 
-  defp split_opener(line) do
-    case Regex.run(~r/^(|.*; )((iex|erl) .*)$/, line) do
-      [_, before, command, "iex"] -> {[elixir: command], String.trim_trailing(before, "; ")}
-      [_, before, command, "erl"] -> {[erlang: command], String.trim_trailing(before, "; ")}
-      nil -> {[], line}
-    end
-  end
-
-  # "From `erl -name erl@127.0.0.1`:"
-  defp find_opener(walk, prose) do
-    found = Regex.scan(~r/`((?:iex|erl) -[^`]+)`/, prose, capture: :all_but_first)
-
-    openers =
-      for [command] <- found, into: %{}, do: {if(command =~ ~r/^iex/, do: :elixir, else: :erlang), command}
-
-    %{walk | openers: Map.merge(walk.openers, openers)}
+  defp check(walk, block, command, name) do
+    path = Path.join(Map.fetch!(Map.new(walk.environment), "HOME"), name)
+    File.write!(path, Enum.join(block.code, "\n"))
+    command(walk, block, "#{command} #{path}")
+    count(walk, :read)
   end
 
   # --- Shells ---
 
-  defp ask(walk, block, kind, input) do
-    {walk, shell} = shell(walk, block, kind)
-    {output, 0} = Shell.run(shell, input)
+  defp shell_of(%{marks: %{"not run" => _}}), do: nil
+  defp shell_of(%{language: "sh"}), do: :sh
+  defp shell_of(%{language: language}) when language in ["elixir", "rows"], do: :elixir
+  defp shell_of(%{language: "erlang"}), do: :erlang
 
-    if failed?(output),
-      do: fail(walk, block, "#{input}\nfails:\n#{output}"),
-      else: {walk, output}
+  defp shell_of(%{marks: marks}),
+    do: if(Enum.any?(Map.keys(marks), &(&1 =~ ~r/^(configuration|scenario)/)), do: :sh)
+
+  defp open(walk, _block, kind) when kind == nil or is_map_key(walk.shells, kind), do: walk
+
+  defp open(walk, block, kind) do
+    # "From `erl -name erl@127.0.0.1`:"
+    openers =
+      for [command] <- Regex.scan(~r/`((?:iex|erl) -[^`]+)`/, block.prose, capture: :all_but_first),
+          into: Map.put(walk.openers, :sh, "bash"),
+          do: {opened_by(command), command}
+
+    command = openers[kind] || fail(walk, block, "no block before it has started such a shell")
+    %{walk | openers: openers, shells: Map.put(walk.shells, kind, Shell.start(kind, command, walk.environment))}
   end
 
-  # What a process that crashes has logged is no failure of who has asked.
-  defp failed?(output) do
-    output
-    |> String.split("\n")
-    |> then(&Enum.zip(["" | &1], &1))
-    |> Enum.any?(fn {before, line} -> line =~ ~r/^\*\* / and not (before =~ "[error]") end)
-  end
+  # What is an answer of the program is for the page to show; what has failed otherwise is never meant.
+  defp ask(walk, block, input) do
+    {output, 0} = Shell.run(walk.shells[shell_of(block)], input)
 
-  defp shell(%{shells: shells} = walk, _block, kind) when is_map_key(shells, kind), do: {walk, shells[kind]}
-
-  defp shell(walk, block, kind) do
-    command = if kind == :sh, do: "bash", else: walk.openers[kind]
-    unless command, do: fail(walk, block, "no block before it has started such a shell")
-    shell = Shell.start(kind, command, walk.environment)
-    Process.put(:shells, [shell | Process.get(:shells, [])])
-    # What a terminal has started ends with it.
-    if kind == :sh, do: Shell.run(shell, "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT")
-    # It greets first.
-    unless kind == :sh, do: Shell.run(shell, "")
-    {%{walk | shells: Map.put(walk.shells, kind, shell)}, shell}
-  end
-
-  # --- Comparing ---
-
-  defp compare(walk, block), do: compare(walk, block, "it", Enum.join(block.code, "\n"))
-
-  defp compare(walk, block, input, shown) do
-    if Pattern.found?(shown, walk.output, block.marks["varies"]),
-      do: walk,
-      else: fail(walk, block, "#{input}\nshows\n#{shown}\n--- but puts out\n#{walk.output}---")
-  end
-
-  # The node that scenarios are for, where the page has not started it.
-  defp with_node(%{shells: %{sh: _}} = walk, _block), do: walk
-
-  defp with_node(walk, block) do
-    {walk, shell} = shell(walk, block, :sh)
-    {_, 0} = run_command(shell, "elixir --name app@127.0.0.1 tests/demo.exs app >build/app.log 2>&1 &")
-    walk
-  end
-
-  defp written(walk, name, block) do
-    path = Path.join(Map.fetch!(Map.new(walk.environment), "HOME"), name)
-    File.write!(path, Enum.join(block.code, "\n"))
-    path
-  end
-
-  defp check(walk, block, command) do
-    {walk, shell} = shell(walk, block, :sh)
-
-    case Shell.run(shell, command) do
-      {_output, 0} -> count(walk, :read)
-      {output, status} -> fail(walk, block, "#{command}\nends with status #{status}:\n#{output}")
+    cond do
+      output =~ ~r/^\*{1,2} /m -> fail(walk, block, "#{input}\nfails:\n#{output}")
+      output =~ ~r/\A\s*{:?error,/ and not meant?(block, input) -> fail(walk, block, "#{input}\ngives\n#{output}")
+      length(String.split(output, "\n")) > @most_lines -> fail(walk, block, "#{input}\nputs out more than a screen")
+      true -> output
     end
   end
 
-  defp count(walk, what), do: %{walk | counts: Map.update(walk.counts, what, 1, &(&1 + 1))}
+  defp meant?(block, input), do: input =~ "{:error" or Enum.any?(block.code, &(&1 =~ ~r/^{:?error,/))
+
+  # --- Comparing ---
+
+  defp compare(walk, block) do
+    shown = Enum.join(block.code, "\n")
+    unless Pattern.found?(shown, walk.output, block.marks["varies"]), do: differs(walk, block, "it", shown, walk.output)
+
+    if exact = block.marks["exact"] do
+      unless Pattern.found?(exact, walk.output), do: differs(walk, block, "it", exact, walk.output)
+    end
+
+    walk
+  end
+
+  defp differs(walk, block, input, shown, output),
+    do: fail(walk, block, "#{input}\nshows\n#{shown}\n--- but puts out\n#{output}---")
 
   @spec fail(%__MODULE__{}, map, String.t()) :: no_return
   defp fail(walk, block, text), do: raise(Failure, "#{walk.page.path}:#{block.line}: #{text}")

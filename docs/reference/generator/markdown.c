@@ -56,14 +56,8 @@ static void append_session(struct buffer *page, const char *language, const char
 void markdown_examples(struct buffer *page, const char *elixir, const char *erlang)
 {
     markdown_heading(page, 2, "Examples");
-    markdown_paragraph(
-        page, "A node to test, a daemon, a shell, from the folder of the source (not where those of another "
-              "page still go on; `kill %2 %1; wait` in the terminal ends them):");
-    markdown_code(page, "sh",
-                  "elixir --name app@127.0.0.1 tests/demo.exs app >build/app.log 2>&1 &\n"
-                  "until epmd -names | grep -q 'name app '; do sleep 1; done\n"
-                  "build/release/harnessd --name harness@127.0.0.1 >build/harnessd.log 2>&1 &\n"
-                  "sleep 1; iex --name shell@127.0.0.1\n");
+    markdown_paragraph(page, "A node to test, a daemon and a shell, in the folder of the source:");
+    markdown_code(page, "sh", "sh tests/playground.sh start\niex --name shell@127.0.0.1\n");
     append_session(page, "elixir", "iex> h = :\"harness@127.0.0.1\"\n", elixir);
     if (!erlang)
         return;
