@@ -17,7 +17,7 @@ function(adapt_commands variable)
   string(REPLACE "build/release/harnessd" "harnessd" text "${text}")
   string(REGEX REPLACE "tests/(demo[.]exs|playground[.]sh)" "${DOC_FOLDER}/examples/\\1" text "${text}")
   string(REGEX REPLACE "build/([a-z_]+[.](log|xml|json)|cookie)" "\\1" text "${text}")
-  string(REGEX REPLACE "([ `])config/(scenarios/[a-z_]+|harnessd)[.]json" "\\1${CONFIG_FOLDER}/\\2.json" text "${text}")
+  string(REGEX REPLACE "([ `])config/(scenarios|harnessd[.]json)" "\\1${CONFIG_FOLDER}/\\2" text "${text}")
   set(${variable} "${text}" PARENT_SCOPE)
 endfunction()
 

@@ -103,7 +103,9 @@ bool log_enabled(enum log_level level)
 
 struct log_field log_string(const char *key, const char *value)
 {
-    return log_bytes(key, value ? value : "", value ? strlen(value) : 0);
+    struct log_field field = log_bytes(key, value ? value : "", value ? strlen(value) : 0);
+    field.is_left_out = !value;
+    return field;
 }
 
 struct log_field log_bytes(const char *key, const void *value, size_t size)
@@ -233,7 +235,8 @@ static void log_write_line(enum log_level level, const char *event, const struct
     log_put_text(&line, event);
     log_put_text(&line, json ? "\"" : "");
     for (; fields->key; fields++)
-        log_put_field(&line, fields);
+        if (!fields->is_left_out)
+            log_put_field(&line, fields);
     if (json)
         line.text[line.size++] = '}';
     line.text[line.size++] = '\n';

@@ -77,7 +77,8 @@ static void epmd_retry(struct epmd *epmd, const char *event, const char *reason)
         log_info("starting epmd", log_integer("port", epmd->epmd_port), log_string("reason", reason),
                  log_integer("retry_ms", (int64_t)epmd->retry_ms));
     else
-        log_warning(event, log_string("reason", reason), log_integer("retry_ms", (int64_t)epmd->retry_ms));
+        log_warning(event, log_string("reason", reason), log_integer("retry_ms", (int64_t)epmd->retry_ms),
+                    log_string("name", epmd->name));
     loop_timer_set(&epmd->timer, epmd->retry_ms * CLOCK_NS_PER_MS);
     epmd->retry_ms = epmd->retry_ms * 2 < RETRY_MOST_MS ? epmd->retry_ms * 2 : RETRY_MOST_MS;
 }

@@ -15,6 +15,8 @@
 #define ERRORS_SHOWN 20
 #define METADATA_SHOWN 10
 #define REASON_LINES 6
+#define REASON_LINE (TEXT_WIDTH - REPORT_TEXT_INDENT - 16)
+#define STACK_LINES 2
 
 void report_text_heading(struct buffer *text, const char *format, ...)
 {
@@ -138,10 +140,13 @@ static void report_text_add_mailbox(struct text_table *table, struct term mailbo
     text_table_add(table, "%s at most, of %zu targets", text_count(&most, longest), list.count);
 }
 
-static void report_text_add_performance(struct text_table *table, struct term performance)
+/* Only who expects something of it has asked for it. */
+static void report_text_add_performance(struct text_table *table, const struct report_view *view)
 {
     struct text_number memory, reductions;
-    if (!performance.data)
+    struct term performance = view->keys[REPORT_PERFORMANCE];
+    if (!performance.data ||
+        (!report_view_expects(view, "max_memory_bytes") && !report_view_expects(view, "max_reductions")))
         return;
     text_table_add(table, "hooks' node");
     text_table_add(table, "memory grew by %s bytes, %s reductions of the session",
@@ -162,25 +167,69 @@ static void report_text_add_metadata(struct text_table *table, struct term metad
             continue;
         text_table_add(table, "%s", shown++ ? "" : "metadata");
         text_table_add(table, "%s: %s", term_text(key, name, sizeof(name)),
-                       term_text(value, content, sizeof(content)));
+                       report_text_term(value, content, sizeof(content)));
     }
 }
 
-/* A long text, on lines of its own. */
-static void report_text_add_wrapped(struct text_table *table, const char *label, struct term term)
+/* How much of a text goes on a line: up to a space or a comma, if there is one in its second half; a
+ * character of several bytes stays whole. */
+static size_t report_text_line_size(const char *text)
 {
-    enum { LINE = TEXT_WIDTH - REPORT_TEXT_INDENT - 16 };
-    char content[REASON_LINES * LINE];
-    const char *at = term_text(term, content, sizeof(content));
+    size_t size = strnlen(text, REASON_LINE);
+    if (!text[size])
+        return size;
+    for (size_t i = size; i > REASON_LINE / 2; i--)
+        if (text[i - 1] == ' ' || text[i - 1] == ',')
+            return i;
+    while (size && ((unsigned char)text[size] & 0xc0) == 0x80)
+        size--;
+    return size;
+}
+
+/* A long text, on lines of its own. */
+static void report_text_add_wrapped(struct text_table *table, const char *label, const char *at)
+{
     for (bool first = true; first || *at; first = false) {
-        size_t size = strnlen(at, LINE);
-        /* A character of several bytes stays whole. */
-        while (size && at[size] && ((unsigned char)at[size] & 0xc0) == 0x80)
-            size--;
+        size_t size = report_text_line_size(at);
         text_table_add(table, "%s", first ? label : "");
         text_table_add(table, "%.*s", (int)size, at);
         at += size;
     }
+}
+
+/* The exception, and where it was raised. */
+static void report_text_add_cleanup(struct text_table *table, struct term failure)
+{
+    struct term stack;
+    char content[REASON_LINES * REASON_LINE], place[STACK_LINES * REASON_LINE];
+    report_text_add_wrapped(table, "cleanup failed",
+                            report_text_failure(failure, content, sizeof(content), &stack));
+    if (stack.data)
+        report_text_add_wrapped(table, "", term_text(stack, place, sizeof(place)));
+}
+
+/* Who is not allowed to is told so, and has nothing to count. */
+static void report_text_add_refusal(struct text_table *table, const struct report_view *view)
+{
+    char content[REASON_LINES * REASON_LINE];
+    report_text_add_wrapped(table, "reason", report_text_term(view->refusal, content, sizeof(content)));
+}
+
+static void report_text_add_recorded(struct text_table *table, const struct report_view *view)
+{
+    char content[REASON_LINES * REASON_LINE];
+    if (view->reason.data && view->outcome != OUTCOME_MISSED && !view->problems.data)
+        report_text_add_wrapped(table, "reason", term_text(view->reason, content, sizeof(content)));
+    if (view->cleanup.data)
+        report_text_add_cleanup(table, view->cleanup);
+    report_text_add_metrics(table, view);
+    report_text_add_mailbox(table, view->keys[REPORT_MAILBOX]);
+    report_text_add_performance(table, view);
+    if (view->keys[REPORT_SEED].data) {
+        text_table_add(table, "seed");
+        text_table_add(table, "%lld", (long long)report_text_integer_of(view->keys[REPORT_SEED]));
+    }
+    report_text_add_metadata(table, view->keys[REPORT_METADATA]);
 }
 
 static void report_text_write_head(const struct report_view *view, struct buffer *text)
@@ -193,18 +242,10 @@ static void report_text_write_head(const struct report_view *view, struct buffer
         buffer_print(text, " %lld", (long long)id);
     buffer_print(text, ": %s\n", report_view_outcome(view));
     text_table_init(&table, columns, ARRAY_LENGTH(columns));
-    if (view->reason.data && view->outcome != OUTCOME_MISSED && !view->problems.data)
-        report_text_add_wrapped(&table, "reason", view->reason);
-    if (view->cleanup.data)
-        report_text_add_wrapped(&table, "cleanup failed", view->cleanup);
-    report_text_add_metrics(&table, view);
-    report_text_add_mailbox(&table, view->keys[REPORT_MAILBOX]);
-    report_text_add_performance(&table, view->keys[REPORT_PERFORMANCE]);
-    if (view->keys[REPORT_SEED].data) {
-        text_table_add(&table, "seed");
-        text_table_add(&table, "%lld", (long long)report_text_integer_of(view->keys[REPORT_SEED]));
-    }
-    report_text_add_metadata(&table, view->keys[REPORT_METADATA]);
+    if (view->refusal.data)
+        report_text_add_refusal(&table, view);
+    else
+        report_text_add_recorded(&table, view);
     text_table_write(&table, REPORT_TEXT_INDENT, text);
     text_table_free(&table);
     if (view->problems.data)
@@ -325,6 +366,7 @@ void report_text_write(const struct report_view *view, struct buffer *text)
         report_text_latency,    report_text_timeline,           report_text_faults,
         report_text_plans,
     };
-    for (size_t i = 0; i < ARRAY_LENGTH(sections); i++)
+    size_t count = view->refusal.data ? 1 : ARRAY_LENGTH(sections);
+    for (size_t i = 0; i < count; i++)
         sections[i](view, text);
 }

@@ -35,4 +35,11 @@ void report_text_more(struct buffer *text, size_t all, size_t shown);
 /* Of a share, from 0 to 1, of `width` characters; a little is never nothing. `bar` has room for a NUL. */
 void report_text_bar(char *bar, size_t width, double share);
 
+/* A term as its text: of a binary that is text the characters, without brackets. Returns `text`. */
+char *report_text_term(struct term term, char *text, size_t room);
+
+/* Why something has failed: the exception of {Exception, Stack} as "RuntimeError: no more"; `stack` is
+ * without data where there is none. Returns `text`. */
+char *report_text_failure(struct term failure, char *text, size_t room, struct term *stack);
+
 #endif

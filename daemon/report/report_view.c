@@ -55,13 +55,13 @@ static void view_read_report(struct term report, struct report_view *view)
 static const struct wrapper {
     enum reason reason;
     enum outcome outcome;
-    enum { WRAPS_NOTHING, WRAPS_REPORT, WRAPS_JUDGEMENT, WRAPS_PROBLEMS } wraps;
+    enum { WRAPS_NOTHING, WRAPS_REPORT, WRAPS_JUDGEMENT, WRAPS_PROBLEMS, WRAPS_REFUSAL } wraps;
 } wrappers[] = {
     {REASON_PERFORMANCE_FAILED, OUTCOME_MISSED, WRAPS_JUDGEMENT},
     {REASON_CANCELLED, OUTCOME_CANCELLED, WRAPS_REPORT},
     {REASON_INTERRUPTED, OUTCOME_INTERRUPTED, WRAPS_REPORT},
     {REASON_INVALID_SCENARIO, OUTCOME_NOT_RUN, WRAPS_PROBLEMS},
-    {REASON_NOT_ALLOWED, OUTCOME_NOT_RUN, WRAPS_NOTHING},
+    {REASON_NOT_ALLOWED, OUTCOME_NOT_RUN, WRAPS_REFUSAL},
     {REASON_BUSY, OUTCOME_NOT_RUN, WRAPS_NOTHING},
 };
 
@@ -76,6 +76,8 @@ static void view_read_pair(const struct wrapper *wrapper, struct term inner, str
         view->keys[REPORT_PERFORMANCE] = report_view_get(inner, "measurement");
     } else if (wrapper->wraps == WRAPS_PROBLEMS) {
         view->problems = inner;
+    } else if (wrapper->wraps == WRAPS_REFUSAL) {
+        view->refusal = report_view_get(inner, "message");
     }
 }
 
@@ -129,12 +131,17 @@ static bool view_any_has(struct term maps, const char *key, const char *value)
     return false;
 }
 
+bool report_view_expects(const struct report_view *view, const char *expectation)
+{
+    return view_any_has(view->keys[REPORT_EXPECTATIONS], "expectation", expectation);
+}
+
 static void view_judge_report(struct report_view *view)
 {
     struct term metrics = view->keys[REPORT_METRICS];
-    view->nothing_succeeded = outcome_nothing_succeeded(
-        report_view_count(metrics, "total_operations", 0), report_view_count(metrics, "operation_errors", 0),
-        view_any_has(view->keys[REPORT_EXPECTATIONS], "expectation", "max_error_rate"));
+    view->nothing_succeeded = outcome_nothing_succeeded(report_view_count(metrics, "total_operations", 0),
+                                                        report_view_count(metrics, "operation_errors", 0),
+                                                        report_view_expects(view, "max_error_rate"));
     if (view->keys[REPORT_DRY_RUN].data && view_any_has(view->keys[REPORT_CHAOS], "problem", NULL))
         view->outcome = OUTCOME_NOT_RUN;
     else

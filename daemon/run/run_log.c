@@ -1,5 +1,8 @@
 /* The story of a run in the log: a few lines, from who has asked for it to what came of it. What happens
  * within is told at the level of debugging only, but for faults. */
+#include <string.h>
+
+#include "base/compiler.h"
 #include "base/log.h"
 #include "run_private.h"
 #include "term/term_read.h"
@@ -16,7 +19,8 @@ static struct log_field run_log_id(const struct run *run)
 void run_log_started(const struct run *run)
 {
     const struct scenario *scenario = run->scenario;
-    log_info("run started", run_log_id(run), log_string("requester", run->requester),
+    bool is_asked_for = strcmp(run->requester, "nobody") != 0;
+    log_info("run started", run_log_id(run), log_string("requester", is_asked_for ? run->requester : NULL),
              log_string("by", run->request.by), log_integer("threads", (int64_t)scenario->thread_count),
              log_integer("operations", (int64_t)scenario->operation_count),
              log_integer("targets", (int64_t)scenario->target_count),
@@ -70,12 +74,41 @@ static struct term run_log_reason_of(const struct run *run)
     return term_of(run->verdict.failure.size ? &run->verdict.failure : &run->verdict.cleanup_failure);
 }
 
+/* "max_p99_us 971520, limit 50000" of the first expectation of the load that was missed; false when none is:
+ * then it is one of the whole run. */
+static bool run_log_write_missed(const struct run *run, char *text, size_t size)
+{
+    struct term_builder builder = {0};
+    struct term_list list;
+    struct term one, parts[4] = {{0}};
+    static const char *const keys[] = {"met", "expectation", "measured", "limit"};
+    char words[3][64];
+    bool found = false;
+    judge_build_expectations(run, &builder);
+    if (!term_list_start(&list, term_built(&builder)))
+        list.count = 0;
+    while (!found && list.count && term_list_next(&list, &one)) {
+        found = true;
+        for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
+            found = term_pairs_get(one, keys[i], &parts[i]) && found;
+        found = found && term_is_atom(parts[0], "false");
+    }
+    if (found)
+        snprintf(text, size, "%s %s, limit %s", term_text(parts[1], words[0], sizeof(words[0])),
+                 term_text(parts[2], words[1], sizeof(words[1])),
+                 term_text(parts[3], words[2], sizeof(words[2])));
+    term_build_free(&builder);
+    return found;
+}
+
 void run_log_finished(const struct run *run)
 {
     char reason[REASON_BYTES] = "";
     if (!log_enabled(LOG_LEVEL_INFO))
         return;
-    if (run_log_reason_of(run).data)
+    bool is_missed =
+        run->verdict.outcome == OUTCOME_MISSED && run_log_write_missed(run, reason, sizeof(reason));
+    if (!is_missed && run_log_reason_of(run).data)
         term_text(run_log_reason_of(run), reason, sizeof(reason));
     log_info("run finished", run_log_id(run), log_string("outcome", outcome_name(run->verdict.outcome)),
              log_string("reason", reason), log_integer("operations", (int64_t)run_record(run)->operations),

@@ -31,6 +31,7 @@ struct log_field {
     const char *string; /* the value, or NULL for `integer` */
     size_t size;        /* bytes of `string`, which need not end in NUL and need not be UTF-8 */
     int64_t integer;
+    bool is_left_out;
 };
 
 /* Until this is called: LOG_LEVEL_INFO, LOG_TEXT, standard error. `file` stays the caller's. */
@@ -52,7 +53,7 @@ void log_write_each(enum log_level level, const char *event, const struct log_fi
  * next event by itself; this is for when there is none. */
 void log_settle(bool all);
 
-struct log_field log_string(const char *key, const char *value); /* NULL is written as an empty string */
+struct log_field log_string(const char *key, const char *value); /* NULL is left out */
 struct log_field log_bytes(const char *key, const void *value, size_t size);
 struct log_field log_integer(const char *key, int64_t value);
 

@@ -32,6 +32,7 @@ struct report_view {
     bool nothing_succeeded; /* which is all that has failed */
     struct term reason;     /* of {error, Reason}, without what it wraps; without data when there is none */
     struct term problems;   /* of {invalid_scenario, Problems} */
+    struct term refusal;    /* of {not_allowed, Refusal} its message */
     struct term cleanup;    /* what went wrong with the cleanup */
     struct term report;     /* what the run has recorded */
     struct term keys[REPORT_KEYS]; /* without data where there is none, or nil */
@@ -51,6 +52,9 @@ MUST_CHECK bool report_view_read(const struct report_source *source, struct repo
 
 /* For people: what became of the run, on one line. */
 const char *report_view_outcome(const struct report_view *view);
+
+/* Whether an expectation of this name is among those that it was held to. */
+bool report_view_expects(const struct report_view *view, const char *expectation);
 
 /* The value of a key of a map; without data when there is none, or nil. */
 struct term report_view_get(struct term map, const char *key);

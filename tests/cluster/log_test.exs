@@ -64,7 +64,7 @@ defmodule LogTest do
     assert {:error, {:performance_failed, _}} = Harness.run(harness, scenario)
     [line] = Harness.wait_for_log(harness, ~r/run aborted .*/)
     assert line =~ ~s(reason="Error rate 1.0 exceeded maximum of 0.5" )
-    Harness.wait_for_log(harness, ~r/run finished .*outcome=missed reason="\{performance_failed/)
+    Harness.wait_for_log(harness, ~r/run finished .*outcome=missed reason="max_error_rate 1\.0, limit 0\.5" /)
   end
 
   test "who has started a run that goes on without them" do

@@ -32,7 +32,7 @@ defmodule ShowTest do
     text = show(harness, id)
     assert text =~ ~r/^Run #{id}: completed$/m
     assert text =~ ~r/^  operations +200 in [\d.]+ m?s, [\d.]+\/s$/m
-    assert text =~ ~r/^  metadata +team: <<"core">>$/m
+    assert text =~ ~r/^  metadata +team: core$/m
     assert text =~ ~r/^  met +max_p99_us +[\d,]+ +900,000$/m
     assert text =~ ~r/^  all +200 .*(us|ms)$/m
     assert text =~ ~r/^  {call,{add,1}} +\d+ /m
@@ -63,6 +63,12 @@ defmodule ShowTest do
     text = show(harness, Harness.run(harness, %{target: target, thread: []}))
     assert text =~ "not run"
     assert text =~ "  thread: is not a key of scenarios; did you mean threads?"
+  end
+
+  test "what is not allowed is told in a sentence", %{harness: harness, target: target} do
+    scenario = %{target: target, threads: [[:get]], chaos: {:burn_cpu, []}}
+    assert {:error, {:not_allowed, %{message: message}}} = refused = Harness.run(harness, scenario)
+    assert show(harness, refused) =~ ~r/^Run( \d+)?: not run\n  reason  #{message}\n$/
   end
 
   test "nothing else", %{harness: harness, target: target} do
