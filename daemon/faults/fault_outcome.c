@@ -20,13 +20,13 @@ static const struct fault_outcome_row {
                            {.name = "{not_allowed, What}",
                             .text = "The configuration's `access` forbids it: a map, as of a run that it "
                                     "forbids."}},
-    [FAULT_UNDER_WAY] = {"under_way",
-                         {.name = "under_way", .text = "It has not ended yet."}},
+    [FAULT_UNDER_WAY] = {"under_way", {.name = "under_way", .text = "It has not ended yet."}},
 };
 
 const struct help_table *fault_outcomes_table(void)
 {
-    static const struct help_table table = HELP_TABLE("fault_outcomes", "Outcomes of a fault", fault_outcome_rows);
+    static const struct help_table table =
+        HELP_TABLE("fault_outcomes", "Outcomes of a fault", fault_outcome_rows);
     return &table;
 }
 

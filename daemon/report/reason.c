@@ -72,7 +72,8 @@ static const struct reason_row {
 
 const struct help_table *reasons_table(void)
 {
-    static const struct help_table table = HELP_TABLE("errors", "Reasons why a run has no report", reason_rows);
+    static const struct help_table table =
+        HELP_TABLE("errors", "Reasons why a run has no report", reason_rows);
     return &table;
 }
 
