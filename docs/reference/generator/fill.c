@@ -5,6 +5,7 @@
 
 #include "api_private.h"
 #include "base/memory.h"
+#include "config/exit_status.h"
 #include "faults/fault_outcome.h"
 #include "markdown.h"
 #include "measure/result.h"
@@ -22,6 +23,7 @@ static const struct fill {
     const struct help_table *(*table)(void);
     const char *column; /* what its names are; NULL: shapes, for both notations */
 } fills[] = {
+    {answers_table, NULL},           {exit_statuses_table, "status"},
     {fault_outcomes_table, NULL},    {pages_table, "path"},
     {problems_table, "problem"},     {json_targets_table, "JSON"},
     {json_operations_table, "JSON"}, {json_fault_targets_table, "JSON"},
