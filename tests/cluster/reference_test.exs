@@ -76,4 +76,19 @@ defmodule ReferenceTest do
   test "keys of problems", %{harness: harness, errors: page} do
     assert_keys(page, "Problems of a scenario", problems(harness, %{colour: :red}))
   end
+
+  test "events of telemetry", %{harness: harness, peer: peer, report: page} do
+    assert Harness.call(harness, :subscribe, [:all]) == :ok
+    # The chaos that is told of is a hook; a scheduled one has its injections.
+    scenario = Map.merge(scenario(peer), %{threads: [[{:hold, 10}]], chaos: fn _, _ -> :ok end})
+    assert {:ok, %{run_id: id}} = Harness.run(harness, scenario)
+    assert Harness.call(harness, :unsubscribe, [:all]) == :ok
+    told = for [:supertester | _] = name <- events(id), uniq: true, do: inspect(name)
+    assert Enum.sort(page["Telemetry"]) == Enum.sort(told)
+  end
+
+  defp events(id) do
+    assert_receive {:harness_event, ^id, name, _, _}, 10_000
+    if name == [:harness, :run, :stop], do: [], else: [name | events(id)]
+  end
 end
