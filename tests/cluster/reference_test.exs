@@ -91,4 +91,23 @@ defmodule ReferenceTest do
     assert_receive {:harness_event, ^id, name, _, _}, 10_000
     if name == [:harness, :run, :stop], do: [], else: [name | events(id)]
   end
+
+  test "files of runs" do
+    folder = Support.temporary_folder()
+    harness = Harness.start(config: %{"state_dir" => folder})
+    target = Recorder.start(Peer.start())
+    id = Runs.start(harness, %{target: target, threads: [[{:"$sleep", 60_000}]]})
+    under_way = kinds(folder, id)
+    assert Harness.call(harness, :cancel, [id]) == :ok
+    assert {:error, {:cancelled, _}} = Runs.await(harness, id)
+    text = File.read!(Path.join(@folder, "files.md"))
+    [section] = Regex.run(~r/^## Where runs are kept$.*?(?=^## )/ms, text)
+    told = for [name] <- Regex.scan(~r/`(ID\.\w+|last_id)`/, section, capture: :all_but_first), do: name
+    there = Enum.uniq(under_way ++ kinds(folder, id))
+    assert Enum.sort(Enum.uniq(told)) == Enum.sort(there)
+  end
+
+  defp kinds(folder, id) do
+    for name <- File.ls!(Path.join(folder, "runs")), do: String.replace(name, to_string(id), "ID")
+  end
 end
