@@ -30,6 +30,11 @@ static void api_page_append_function(struct buffer *page, const struct api_funct
     markdown_paragraph(page, function->help);
     if (function->example)
         api_page_append_example(page, function->example);
+    for (size_t i = 0; function->tables[i]; i++) {
+        const struct help_table *table = function->tables[i]();
+        markdown_heading(page, 3, table->title);
+        markdown_key_table(page, table, "key");
+    }
 }
 
 void page_api(struct buffer *page)
