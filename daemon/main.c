@@ -1,18 +1,15 @@
 /* harnessd: what the command line asks for. */
+#include "config/exit_status.h"
 #include "daemon.h"
 #include "run_once.h"
-
-#define EXIT_ASKED 0
-#define EXIT_FAILED 1
-#define EXIT_MISCONFIGURED 2
 
 int main(int argc, char **argv)
 {
     struct config config;
-    int status = EXIT_ASKED;
+    int status = EXIT_STATUS_ASKED;
     switch (config_load(argc, argv, &config, stderr)) {
     case CONFIG_RUN:
-        status = daemon_run(&config, argc, argv) ? EXIT_ASKED : EXIT_FAILED;
+        status = daemon_run(&config, argc, argv) ? EXIT_STATUS_ASKED : EXIT_STATUS_FAILED;
         break;
     case CONFIG_ONE_SHOT:
         status = run_once(&config);
@@ -33,7 +30,7 @@ int main(int argc, char **argv)
         printf("%s: no problems\n", config.file);
         break;
     case CONFIG_INVALID:
-        status = EXIT_MISCONFIGURED;
+        status = EXIT_STATUS_MISCONFIGURED;
         break;
     }
     config_free(&config);

@@ -200,6 +200,24 @@ installs_below_a_prefix() {
         sed 's/.* //; s:^\./usr/:./:' "$scratch/expected" | sort | diff - "$scratch/installed"
 }
 
+# What the table "What is installed" names is in the package or the unit has to do with it, and no file is anywhere else.
+documents_say_where_everything_is() {
+    sed -n '/^## What is installed/,$s/^| `\([^`]*\)` .*/\1/p' docs/reference/files.md >"$scratch/told"
+    [ -s "$scratch/told" ] || return 1
+    echo "StateDirectory=/var/lib/$(sed -n 's/^StateDirectory=//p' "$scratch/harnessd.service")" >>"$scratch/harnessd.service"
+    while read -r path; do
+        [ -e "$files$path" ] || grep -E "[=:]$path\$" "$scratch/harnessd.service" || { echo "no $path" && return 1; }
+    done <"$scratch/told"
+    sed 's/.* \././' "$scratch/contents" | sed 's/^\.//' | while read -r file; do
+        while read -r path; do
+            case $file in "$path" | "$path"/*) continue 2 ;; esac
+        done <"$scratch/told"
+        echo "$file is not told of"
+    done >"$scratch/untold"
+    cat "$scratch/untold"
+    ! [ -s "$scratch/untold" ]
+}
+
 check "the package is built" build_package
 package=$(echo "$BUILD_ROOT"/release/harnessd_*.deb)
 [ -f "$package" ] || finish
@@ -215,6 +233,7 @@ check "its unit waits longer than runs may take to end" unit_waits_longer_than_r
 check "its manual names every flag, variable and key" manual_names_everything
 check "links of its documents lead somewhere" links_lead_somewhere
 check "its documents name what is installed" documents_name_what_is_installed
+check "its documents say where everything is" documents_say_where_everything_is
 check "cmake installs the same below another prefix" installs_below_a_prefix
 [ "$quick" = no ] || finish
 

@@ -9,10 +9,11 @@
 
 defmodule Walls.Tree do
   @moduledoc "The files of a tree as the rules see them."
-  defstruct root: nil, layers: [], sources: [], files: %{}, includes: [], documents: %{}, others: []
+  defstruct root: nil, layers: [], sources: [], tools: [], files: %{}, includes: [], documents: %{}, others: []
 
   # layers: [%{name, line, above: [name], with: [name]}] in the order of CMakeLists.txt
   # sources: paths of C files below daemon/ and include/, relative to the root
+  # tools: those below docs/, which write documents and are in no layer
   # files: path => its lines
   # includes: [%{from, line, text, to}], `to` is nil when there is no such file
   # documents: path => its lines, of those for users and of those that tell of the code
@@ -21,14 +22,15 @@ defmodule Walls.Tree do
   def read(root) do
     layers = read_layers(Path.join(root, "CMakeLists.txt"))
     sources = Enum.flat_map(~w(daemon include), &c_files(root, &1))
-    tests = c_files(root, "tests")
-    files = Map.new(sources ++ tests, &{&1, lines(Path.join(root, &1))})
+    tools = c_files(root, "docs")
+    files = Map.new(sources ++ tools ++ c_files(root, "tests"), &{&1, lines(Path.join(root, &1))})
     documents = ~w(*.md docs/*.md docs/*/*.md tests/README.md) |> Enum.flat_map(&paths(root, &1))
 
     tree = %__MODULE__{
       root: root,
       layers: layers,
       sources: sources,
+      tools: tools,
       files: files,
       documents: Map.new(documents, &{&1, lines(Path.join(root, &1))}),
       others: Enum.flat_map(~w(* {config,daemon,docs,include,packaging,systemd,tests}/**), &paths(root, &1))
@@ -153,7 +155,7 @@ defmodule Walls.Rules do
   end
 
   defp sizes(tree) do
-    for path <- tree.sources,
+    for path <- tree.sources ++ tree.tools,
         count = length(tree.files[path]),
         most = if(header?(path), do: @header_most, else: @source_most),
         count > most,
@@ -301,7 +303,7 @@ defmodule Walls.Rules do
   end
 
   defp guards(tree) do
-    for path <- tree.sources,
+    for path <- tree.sources ++ tree.tools,
         header?(path),
         guard = guard(path),
         {line, found} <- [found_guard(tree, path)] do
@@ -310,9 +312,15 @@ defmodule Walls.Rules do
     |> Enum.reject(&is_nil/1)
   end
 
+  # Of a tool the folder that it writes, and its name.
   defp guard(path) do
-    [_ | rest] = Path.split(Path.rootname(path))
-    "HARNESSD_" <> (rest |> Enum.join("_") |> String.upcase()) <> "_H"
+    words =
+      case Path.split(Path.rootname(path)) do
+        ["docs", folder | rest] -> [folder, List.last(rest)]
+        [_ | rest] -> rest
+      end
+
+    "HARNESSD_" <> (words |> Enum.join("_") |> String.upcase()) <> "_H"
   end
 
   defp found_guard(tree, path) do
@@ -416,7 +424,7 @@ defmodule Walls.Rules do
   # A name that is met in a backtrace or a search says where it is at home.
   defp namesakes(tree) do
     statics =
-      for path <- tree.sources,
+      for path <- tree.sources ++ tree.tools,
           source?(path),
           {line, number} <- Enum.with_index(tree.files[path], 1),
           [_, name] <- [Regex.run(~r/^static [^=;(]*?\b([a-z_0-9]+)\(/, line)],
@@ -481,6 +489,21 @@ defmodule Walls.SelfTest do
          "daemon/store/one.c" => "static int twice(int a)\n{\n    return a;\n}\n",
          "daemon/term/two.c" => "static void twice(void);\nstatic void twice(void)\n{\n}\n"
        }, [{"no two files", "daemon/store/one.c:1"}, {"no two files", "daemon/term/two.c:1"}]},
+      {"a tool breaks rules",
+       %{
+         "docs/reference/generator/one.c" =>
+           "static int twice(int a)\n{\n" <> blank(59) <> "}\n" <> blank(600),
+         "docs/reference/generator/one.h" => guarded("DOCS_ONE"),
+         "docs/reference/generator/two.h" => guarded("REFERENCE_TWO"),
+         "daemon/term/two.c" => "static int twice(int a)\n{\n    return a;\n}\n"
+       },
+       [
+         {"a .c file has", "docs/reference/generator/one.c:601"},
+         {"a function has", "docs/reference/generator/one.c:2"},
+         {"guards of", "docs/reference/generator/one.h:1"},
+         {"no two files", "docs/reference/generator/one.c:1"},
+         {"no two files", "daemon/term/two.c:1"}
+       ]},
       {"a layer is above a later one",
        %{"CMakeLists.txt" => String.replace(@cmake, "term ABOVE base", "term ABOVE base node")},
        [{"each folder is", "CMakeLists.txt:2"}]},

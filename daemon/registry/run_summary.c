@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "registry/runs.h"
 #include "report/reason.h"
 #include "term/term_read.h"
 #include "term/term_text.h"
@@ -17,33 +18,43 @@ enum member_type {
     MEMBER_TYPE_COUNT
 };
 
-#define MEMBER(name, type) {#name, type, offsetof(struct run_summary, name)}
+#define MEMBER(member, type, words)                                                                          \
+    {{.name = #member, .text = (words)}, type, offsetof(struct run_summary, member)}
 
 static const struct member {
-    const char *name;
+    struct help help;
     enum member_type type;
     size_t offset;
 } members[] = {
-    MEMBER(run_id, MEMBER_NUMBER),
-    MEMBER(outcome, MEMBER_OUTCOME),
-    MEMBER(reason, MEMBER_TEXT),
-    MEMBER(by, MEMBER_ATOM),
-    MEMBER(name, MEMBER_TEXT),
-    MEMBER(caller, MEMBER_TERM),
-    MEMBER(target, MEMBER_TERM),
-    MEMBER(metadata, MEMBER_TERM),
-    MEMBER(accepted_at_ms, MEMBER_MOMENT),
-    MEMBER(started_at_ms, MEMBER_MOMENT),
-    MEMBER(ended_at_ms, MEMBER_MOMENT),
-    MEMBER(elapsed_ms, MEMBER_NUMBER),
-    MEMBER(planned_ms, MEMBER_MOMENT),
-    MEMBER(threads, MEMBER_NUMBER),
-    MEMBER(operations, MEMBER_NUMBER),
-    MEMBER(operation_errors, MEMBER_NUMBER),
-    MEMBER(dropped, MEMBER_NUMBER),
-    MEMBER(report_bytes, MEMBER_NUMBER),
+    MEMBER(run_id, MEMBER_NUMBER, "Its number."),
+    MEMBER(outcome, MEMBER_OUTCOME,
+           "How it has ended: `completed`, `missed`, `failed`, `cancelled`, `interrupted` or `not_run`; nil "
+           "while it has not."),
+    MEMBER(reason, MEMBER_TEXT, "Why it has not completed, as text."),
+    MEMBER(by, MEMBER_ATOM, "The function that has started it."),
+    MEMBER(name, MEMBER_TEXT, "That of its file or its schedule, as text."),
+    MEMBER(caller, MEMBER_TERM, "The process that has asked for it."),
+    MEMBER(target, MEMBER_TERM, "Whom it is done to, as the scenario has it, or as text when that is long."),
+    MEMBER(metadata, MEMBER_TERM, "The scenario's, or as text when it is long."),
+    MEMBER(accepted_at_ms, MEMBER_MOMENT, "When it was asked for, in milliseconds since 1970."),
+    MEMBER(started_at_ms, MEMBER_MOMENT, "When it began."),
+    MEMBER(ended_at_ms, MEMBER_MOMENT, "When its end was known."),
+    MEMBER(elapsed_ms, MEMBER_NUMBER,
+           "How long it takes, or took; of one that has not begun how long it has waited."),
+    MEMBER(planned_ms, MEMBER_MOMENT, "The length of its load, where that is known before."),
+    MEMBER(threads, MEMBER_NUMBER, "Threads of its load."),
+    MEMBER(operations, MEMBER_NUMBER, "Operations that have ended."),
+    MEMBER(operation_errors, MEMBER_NUMBER, "Those of them that have failed."),
+    MEMBER(dropped, MEMBER_NUMBER, "Arrivals that found no room."),
+    MEMBER(report_bytes, MEMBER_NUMBER, "The size of its result."),
 };
 _Static_assert(ARRAY_LENGTH(members) == RUN_SUMMARY_PAIRS, "the header says how many pairs there are");
+
+const struct help_table *runs_summary_table(void)
+{
+    static const struct help_table table = HELP_TABLE("run_summary", "What is known of a run", members);
+    return &table;
+}
 
 static void *summary_at(const struct run_summary *summary, const struct member *member)
 {
@@ -113,7 +124,7 @@ void run_summary_build(const struct run_summary *summary, struct term_builder *b
         [MEMBER_TEXT] = summary_build_text,     [MEMBER_TERM] = summary_build_term,
         [MEMBER_ATOM] = summary_build_atom,     [MEMBER_OUTCOME] = summary_build_outcome};
     for (size_t i = 0; i < ARRAY_LENGTH(members); i++) {
-        term_build_key(builder, members[i].name);
+        term_build_key(builder, members[i].help.name);
         builders[members[i].type](summary_at(summary, &members[i]), builder);
     }
 }
@@ -179,7 +190,7 @@ bool run_summary_read(struct term term, struct run_summary *summary)
     if (term_type(term) != TERM_MAP)
         return false;
     for (size_t i = 0; i < ARRAY_LENGTH(members); i++)
-        if (term_pairs_get(term, members[i].name, &value))
+        if (term_pairs_get(term, members[i].help.name, &value))
             readers[members[i].type](summary_at(summary, &members[i]), value);
     return summary->run_id != 0;
 }

@@ -61,6 +61,49 @@ static void runs_events_observe(struct run_entry *entry)
     runs_events_need_progress(entry->runs);
 }
 
+enum progress {
+    PROGRESS_ELAPSED,
+    PROGRESS_LOAD,
+    PROGRESS_OPERATIONS,
+    PROGRESS_ERRORS,
+    PROGRESS_DROPPED,
+    PROGRESS_IN_FLIGHT,
+    PROGRESS_THREADS,
+    PROGRESS_RATE,
+    PROGRESS_P50,
+    PROGRESS_P99,
+    PROGRESS_MOST,
+    PROGRESS_COUNT
+};
+
+static const struct progress_row {
+    struct help help;
+    bool is_time; /* a response time, of which there is none without an operation */
+} progress_rows[PROGRESS_COUNT] = {
+    [PROGRESS_ELAPSED] = {{.name = "elapsed_ms", .text = "Since the run has started."}, false},
+    [PROGRESS_LOAD] = {{.name = "load_ms", .text = "Since its load has begun."}, false},
+    [PROGRESS_OPERATIONS] = {{.name = "operations", .text = "Operations that have ended."}, false},
+    [PROGRESS_ERRORS] = {{.name = "operation_errors", .text = "Those of them that have failed."}, false},
+    [PROGRESS_DROPPED] = {{.name = "dropped", .text = "Arrivals that found no room."}, false},
+    [PROGRESS_IN_FLIGHT] = {{.name = "in_flight", .text = "Operations under way."}, false},
+    [PROGRESS_THREADS] = {{.name = "threads", .text = "Threads that go on."}, false},
+    [PROGRESS_RATE] = {{.name = "operations_per_s",
+                        .text = "Operations in a second, since this was told last."},
+                       false},
+    [PROGRESS_P50] = {{.name = "p50_us",
+                       .text = "The response time that half of the operations since then have stayed within; "
+                               "nil when there were none."},
+                      true},
+    [PROGRESS_P99] = {{.name = "p99_us", .text = "Likewise of 99 in a hundred."}, true},
+    [PROGRESS_MOST] = {{.name = "max_us", .text = "The longest of them."}, true},
+};
+
+const struct help_table *runs_progress_table(void)
+{
+    static const struct help_table table = HELP_TABLE("progress", "Measurements of progress", progress_rows);
+    return &table;
+}
+
 /* Rates and response times are those since the last one. */
 static void runs_events_tell_progress(struct run_entry *entry)
 {
@@ -70,19 +113,23 @@ static void runs_events_tell_progress(struct run_entry *entry)
     uint64_t now = clock_ns(), passed_us = (now - entry->told_ns) / CLOCK_NS_PER_US + 1;
     run_figures(entry->run, &figures);
     run_take_recent(entry->run, &recent);
-    uint64_t operations = figures.operations - entry->told_operations;
-    term_build_map(&measurements, 11);
-    term_build_key_unsigned(&measurements, "elapsed_ms", (now - entry->started_ns) / CLOCK_NS_PER_MS);
-    term_build_key_unsigned(&measurements, "load_ms", figures.load_ns / CLOCK_NS_PER_MS);
-    term_build_key_unsigned(&measurements, "operations", figures.operations);
-    term_build_key_unsigned(&measurements, "operation_errors", figures.operation_errors);
-    term_build_key_unsigned(&measurements, "dropped", figures.dropped);
-    term_build_key_unsigned(&measurements, "in_flight", figures.in_flight);
-    term_build_key_unsigned(&measurements, "threads", figures.threads_active);
-    term_build_key_unsigned(&measurements, "operations_per_s", operations * 1000000 / passed_us);
-    term_build_key_known(&measurements, "p50_us", recent.count, recent.p50_us);
-    term_build_key_known(&measurements, "p99_us", recent.count, recent.p99_us);
-    term_build_key_known(&measurements, "max_us", recent.count, recent.max_us);
+    const uint64_t values[PROGRESS_COUNT] = {
+        [PROGRESS_ELAPSED] = (now - entry->started_ns) / CLOCK_NS_PER_MS,
+        [PROGRESS_LOAD] = figures.load_ns / CLOCK_NS_PER_MS,
+        [PROGRESS_OPERATIONS] = figures.operations,
+        [PROGRESS_ERRORS] = figures.operation_errors,
+        [PROGRESS_DROPPED] = figures.dropped,
+        [PROGRESS_IN_FLIGHT] = figures.in_flight,
+        [PROGRESS_THREADS] = figures.threads_active,
+        [PROGRESS_RATE] = (figures.operations - entry->told_operations) * 1000000 / passed_us,
+        [PROGRESS_P50] = recent.p50_us,
+        [PROGRESS_P99] = recent.p99_us,
+        [PROGRESS_MOST] = recent.max_us,
+    };
+    term_build_map(&measurements, PROGRESS_COUNT);
+    for (size_t i = 0; i < PROGRESS_COUNT; i++)
+        term_build_key_known(&measurements, progress_rows[i].help.name,
+                             !progress_rows[i].is_time || recent.count, values[i]);
     entry->told_operations = figures.operations;
     entry->told_ns = now;
     runs_events_tell(entry, "progress", &measurements);

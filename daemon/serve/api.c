@@ -67,55 +67,6 @@ static void serve_schedules(struct api *api, struct request *request)
     request_return(request);
 }
 
-/* --- Information --- */
-
-static void api_build_limits(const struct config *config, struct term_builder *answer)
-{
-    term_build_map(answer, 11);
-    term_build_key_unsigned(answer, "runs", config->limit_runs);
-    term_build_key_unsigned(answer, "queued_runs", config->limit_queued_runs);
-    term_build_key_unsigned(answer, "threads", config->limit_threads);
-    term_build_key_unsigned(answer, "in_flight", config->limit_in_flight);
-    term_build_key_unsigned(answer, "queued_arrivals", config->limit_queued_arrivals);
-    term_build_key_unsigned(answer, "events", config->limit_events);
-    term_build_key_unsigned(answer, "custom", config->limit_custom);
-    term_build_key_unsigned(answer, "event_bytes", config->limit_event_bytes);
-    term_build_key_unsigned(answer, "frame_bytes", config->limit_frame_bytes);
-    term_build_key_unsigned(answer, "queued_bytes", config->limit_queued_bytes);
-    term_build_key_unsigned(answer, "pending_handshakes", config->limit_pending_handshakes);
-}
-
-static void api_build_counters(const struct api *api, struct term_builder *answer)
-{
-    const struct counters *counters = runner_counters(api->runner);
-    term_build_map(answer, 5);
-    term_build_key_unsigned(answer, "requests", api->requests);
-    term_build_key_unsigned(answer, "runs_started", counters->started);
-    term_build_key_unsigned(answer, "runs_finished", counters_all_finished(counters));
-    term_build_key_unsigned(answer, "operations", counters->operations);
-    term_build_key_unsigned(answer, "operation_errors", counters_all_errors(counters));
-}
-
-static void serve_info(struct api *api, struct request *request)
-{
-    struct term_builder *answer = request_answer(request);
-    term_build_map(answer, 9);
-    term_build_key(answer, "version");
-    term_build_text(answer, HARNESSD_VERSION);
-    term_build_key(answer, "node");
-    term_build_atom(answer, node_name(api->node));
-    term_build_key_unsigned(answer, "uptime_ms", (clock_ns() - api->started_ns) / CLOCK_NS_PER_MS);
-    term_build_key_unsigned(answer, "runs", runs_count(api->runs, RUN_PHASE_RUNNING));
-    term_build_key_unsigned(answer, "queued_runs", runs_count(api->runs, RUN_PHASE_QUEUED));
-    term_build_key_unsigned(answer, "peers", peers_up_count(node_peers(api->node)));
-    term_build_key_unsigned(answer, "processes", node_process_count(api->node));
-    term_build_key(answer, "limits");
-    api_build_limits(api->config, answer);
-    term_build_key(answer, "counters");
-    api_build_counters(api, answer);
-    request_return(request);
-}
-
 /* --- The table --- */
 
 static const struct api_function functions[] = {
@@ -182,13 +133,11 @@ static const struct api_function functions[] = {
      .arity = 1,
      .serve = serve_status,
      .usage = "status(RunId) -> Map",
-     .help = "How a run stands: its state (`queued`, the run's own ones such as `setup`, `load` and "
-             "`cleanup`, or `storing`, `finished`, `interrupted`), how it has ended (`outcome`: `completed`, "
-             "`missed`, `failed`, `cancelled`, `interrupted` or `not_run`; and `reason` "
-             "as text), who has started what against whom (`by`, `caller`, `target`, `name`, `metadata`), "
-             "since when (`accepted_at`, `started_at`, `ended_at`, `elapsed_ms`, `left_ms` of a load), what "
-             "it has done (`operations`, `operation_errors`, `dropped`, `in_flight`), and in the queue what "
-             "it waits for (`waits_for`, `runs_before`)."},
+     .help =
+         "How a run stands: what it is at, how it has ended and why, who has started what against whom, "
+         "since when, what it has done, and in the queue what it waits for. What is not known, or not yet, "
+         "is nil.",
+     .tables = {runs_summary_table, runs_status_table}},
     {.name = "runs",
      .arity = 0,
      .serve = serve_runs,
@@ -207,12 +156,12 @@ static const struct api_function functions[] = {
      .help = "Has a process, the caller's unless given, be told of a run, or of all, while they go on: "
              "`{harness_event, RunId, Event, Measurements, Metadata}`. Events are those of telemetry, which "
              "begin with `supertester`, and `[harness, run, Name]` with `queued`, `start`, `progress` and "
-             "`stop`: progress each second with `operations`, `operation_errors`, `in_flight`, "
-             "`operations_per_s`, `p99_us` and others of that second, stop when the report is there. It ends "
-             "with the run, or the process, whose node has to be connected: `{error, {nodedown, Node}}` "
+             "`stop`: progress each second, stop when the report is there. It ends with the run, or the "
+             "process, whose node has to be connected: `{error, {nodedown, Node}}` "
              "otherwise.",
      .example = ":erpc.call(h, :harness, :subscribe, [:all])\n"
-                "flush()\n"},
+                "flush()\n",
+     .tables = {runs_progress_table}},
     {.name = "subscribe", .arity = 2, .serve = serve_subscribe},
     {.name = "unsubscribe",
      .arity = 1,
@@ -298,7 +247,8 @@ static const struct api_function functions[] = {
      .arity = 0,
      .serve = serve_info,
      .usage = "info() -> Map",
-     .help = "Version, node, uptime, runs under way and queued, peers, processes, limits and counters."},
+     .help = "Version, node, uptime, runs under way and queued, peers, processes, limits and counters.",
+     .tables = {info_table, info_limits_table, info_counters_table}},
     {.name = "help",
      .arity = 0,
      .serve = serve_help,

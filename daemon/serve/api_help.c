@@ -208,6 +208,8 @@ static void api_help_append_function(struct buffer *text, const struct api_help_
         buffer_append(text, line, strcspn(line, "\n") + 1);
     }
     api_help_append(text, "\n");
+    for (size_t i = 0; function->tables[i]; i++)
+        api_help_append_table(text, notation, function->tables[i]());
 }
 
 /* --- Topics --- */

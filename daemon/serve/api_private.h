@@ -16,6 +16,8 @@ struct api {
     uint64_t requests;
 };
 
+#define API_TABLES_MOST 3
+
 /* A function that other nodes call. Usage and help are in Erlang's notation (term/term_notation.h), what may
  * be left out in brackets. */
 struct api_function {
@@ -25,6 +27,8 @@ struct api_function {
     const char *usage; /* NULL: the row is another arity of the one before */
     const char *help;
     const char *example; /* lines for iex, where `h` is the node; NULL: none */
+    const struct help_table *(*tables[API_TABLES_MOST + 1])(
+        void); /* keys of what it tells; NULL at the end */
 };
 
 /* The table. */
@@ -109,6 +113,15 @@ void await_own_run(struct api *api, struct request *request, uint64_t id);
 
 void serve_subscribe(struct api *api, struct request *request);
 void serve_unsubscribe(struct api *api, struct request *request);
+
+/* --- api_info.c --- */
+
+void serve_info(struct api *api, struct request *request);
+
+/* What it answers with, for help: its keys, and those of `limits` and `counters`. */
+const struct help_table *info_table(void);
+const struct help_table *info_limits_table(void);
+const struct help_table *info_counters_table(void);
 
 /* --- api_help.c --- */
 

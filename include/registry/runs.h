@@ -15,6 +15,7 @@
 #include "registry/subscriptions.h"
 #include "run/runner.h"
 #include "store/store.h"
+#include "term/help.h"
 
 struct runs;
 
@@ -155,5 +156,14 @@ void runs_cancel(struct runs *runs, uint64_t id);
 
 /* Forgets a run that has finished or was interrupted. */
 void runs_delete(struct runs *runs, uint64_t id);
+
+/* --- What is told of them, for help --- */
+
+/* The keys of a status: what is known of the run, and how it stands now. */
+const struct help_table *runs_summary_table(void);
+const struct help_table *runs_status_table(void);
+
+/* The measurements of [harness, run, progress]. */
+const struct help_table *runs_progress_table(void);
 
 #endif

@@ -5,7 +5,7 @@ defmodule ReferenceTest do
   @folder Path.expand("../../docs/reference", __DIR__)
 
   setup_all do
-    %{report: page("report.md"), errors: page("errors.md")}
+    %{report: page("report.md"), errors: page("errors.md"), api: page("api.md")}
   end
 
   # The names in the first column of the first table of each section, the title's among them.
@@ -75,5 +75,61 @@ defmodule ReferenceTest do
 
   test "keys of problems", %{harness: harness, errors: page} do
     assert_keys(page, "Problems of a scenario", problems(harness, %{colour: :red}))
+  end
+
+  test "events of telemetry", %{harness: harness, peer: peer, report: page} do
+    assert Harness.call(harness, :subscribe, [:all]) == :ok
+    # The chaos that is told of is a hook; a scheduled one has its injections.
+    scenario = Map.merge(scenario(peer), %{threads: [[{:hold, 10}]], chaos: fn _, _ -> :ok end})
+    assert {:ok, %{run_id: id}} = Harness.run(harness, scenario)
+    assert Harness.call(harness, :unsubscribe, [:all]) == :ok
+    told = for [:supertester | _] = name <- events(id), uniq: true, do: inspect(name)
+    assert Enum.sort(page["Telemetry"]) == Enum.sort(told)
+  end
+
+  defp events(id) do
+    assert_receive {:harness_event, ^id, name, _, _}, 10_000
+    if name == [:harness, :run, :stop], do: [], else: [name | events(id)]
+  end
+
+  test "keys of status, of info and of progress", %{harness: harness, peer: peer, api: page} do
+    load = %{target: Recorder.start(peer), load: %{rate: 100, duration_ms: 60_000}, operations: [{:hold, 10}]}
+    assert Harness.call(harness, :subscribe, [:all]) == :ok
+    id = Runs.start(harness, load)
+    assert_receive {:harness_event, ^id, [:harness, :run, :progress], progress, _}, 10_000
+    assert_keys(page, "Measurements of progress", progress)
+    under_way = Runs.status(harness, id)
+    assert Harness.call(harness, :unsubscribe, [:all]) == :ok
+    assert Harness.call(harness, :cancel, [id]) == :ok
+    assert {:error, {:cancelled, _}} = Runs.await(harness, id)
+
+    for status <- [under_way, Runs.status(harness, id)] do
+      keys = page["What is known of a run"] ++ page["How a run stands"]
+      assert Enum.sort(keys) == Enum.sort(for {key, _} <- status, do: Atom.to_string(key))
+    end
+
+    info = Harness.call(harness, :info)
+    assert_keys(page, "Keys of info", info)
+    assert_keys(page, "Keys of limits", info.limits)
+    assert_keys(page, "Keys of counters, since the daemon has started", info.counters)
+  end
+
+  test "files of runs" do
+    folder = Support.temporary_folder()
+    harness = Harness.start(config: %{"state_dir" => folder})
+    target = Recorder.start(Peer.start())
+    id = Runs.start(harness, %{target: target, threads: [[{:"$sleep", 60_000}]]})
+    under_way = kinds(folder, id)
+    assert Harness.call(harness, :cancel, [id]) == :ok
+    assert {:error, {:cancelled, _}} = Runs.await(harness, id)
+    text = File.read!(Path.join(@folder, "files.md"))
+    [section] = Regex.run(~r/^## Where runs are kept$.*?(?=^## )/ms, text)
+    told = for [name] <- Regex.scan(~r/`(ID\.\w+|last_id)`/, section, capture: :all_but_first), do: name
+    there = Enum.uniq(under_way ++ kinds(folder, id))
+    assert Enum.sort(Enum.uniq(told)) == Enum.sort(there)
+  end
+
+  defp kinds(folder, id) do
+    for name <- File.ls!(Path.join(folder, "runs")), do: String.replace(name, to_string(id), "ID")
   end
 end

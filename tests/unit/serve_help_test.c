@@ -9,6 +9,7 @@
 
 #include "api_private.h"
 #include "base/memory.h"
+#include "config/exit_status.h"
 #include "faults/fault_outcome.h"
 #include "measure/result.h"
 #include "metrics_private.h"
@@ -24,6 +25,13 @@ static bool is_prose(const char *text)
     for (const char *c = text; c && *c; c++)
         ticks += *c == '`';
     return text && strlen(text) > 3 && text[strlen(text) - 1] == '.' && ticks % 2 == 0;
+}
+
+static void expect_prose(const struct help_table *table)
+{
+    for (size_t row = 0; row < table->count; row++)
+        if (!help_row(table, row)->name || !is_prose(help_row(table, row)->text))
+            fail_msg("row %zu of %s has no help", row, table->name);
 }
 
 /* The rows of one function follow one another, the first of them with its help. */
@@ -47,6 +55,8 @@ static void test_functions_have_help(void **state)
             fail_msg("%s is no usage of %s", function->usage, function->name);
         if (function->example && function->example[strlen(function->example) - 1] != '\n')
             fail_msg("the last line of the example of %s does not end", function->name);
+        for (size_t table = 0; function->tables[table]; table++)
+            expect_prose(function->tables[table]());
     }
 }
 
@@ -154,10 +164,9 @@ static const char *help_on(const char *topic, bool is_elixir)
 static void test_synonyms(void **state)
 {
     (void)state;
-    static const char *const rows[][2] = {{"chaos", "{:suspend, duration_ms"},
-                                          {"events", "subscribe("},
-                                          {"outcomes", "  :missed\n"},
-                                          {"configuration", "--help-keys"}};
+    static const char *const rows[][2] = {
+        {"chaos", "{:suspend, duration_ms"}, {"events", "subscribe("},    {"status", "  :report_bytes\n"},
+        {"info", "  :pending_handshakes\n"},  {"outcomes", "  :missed\n"}, {"configuration", "--help-keys"}};
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
         if (!strstr(help_on(rows[i][0], true), rows[i][1]))
             fail_msg("%s has no %s but\n%s", rows[i][0], rows[i][1], help_on(rows[i][0], true));
@@ -219,14 +228,14 @@ static void test_notations(void **state)
 static void test_rows_have_help(void **state)
 {
     (void)state;
-    const struct help_table *const tables[] = {
-        report_table(),          results_table(),           reasons_table(), fault_outcomes_table(),
-        problems_table(),        answers_table(),           pages_table(),   json_targets_table(),
-        json_operations_table(), json_fault_targets_table()};
+    const struct help_table *const tables[] = {report_table(),          results_table(),
+                                               reasons_table(),         fault_outcomes_table(),
+                                               problems_table(),        answers_table(),
+                                               pages_table(),           json_targets_table(),
+                                               json_operations_table(), json_fault_targets_table(),
+                                               exit_statuses_table()};
     for (size_t i = 0; i < ARRAY_LENGTH(tables); i++)
-        for (size_t row = 0; row < tables[i]->count; row++)
-            if (!help_row(tables[i], row)->name || !is_prose(help_row(tables[i], row)->text))
-                fail_msg("row %zu of %s has no help", row, tables[i]->name);
+        expect_prose(tables[i]);
 }
 
 int main(void)

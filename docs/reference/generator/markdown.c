@@ -44,7 +44,8 @@ void markdown_code(struct buffer *page, const char *language, const char *lines)
 }
 
 /* Lines that name the daemon's node, and what follows them. */
-static void append_session(struct buffer *page, const char *language, const char *first, const char *lines)
+static void markdown_append_session(struct buffer *page, const char *language, const char *first,
+                                    const char *lines)
 {
     struct buffer session = {0};
     markdown_print(&session, "%s%s", first, lines);
@@ -58,11 +59,11 @@ void markdown_examples(struct buffer *page, const char *elixir, const char *erla
     markdown_heading(page, 2, "Examples");
     markdown_paragraph(page, "A node to test, a daemon and a shell, in the folder of the source:");
     markdown_code(page, "sh", "sh tests/playground.sh start\niex --name shell@127.0.0.1\n");
-    append_session(page, "elixir", "iex> h = :\"harness@127.0.0.1\"\n", elixir);
+    markdown_append_session(page, "elixir", "iex> h = :\"harness@127.0.0.1\"\n", elixir);
     if (!erlang)
         return;
     markdown_paragraph(page, "From `erl -name erl@127.0.0.1`:");
-    append_session(page, "erlang", "1> H = 'harness@127.0.0.1'.\n", erlang);
+    markdown_append_session(page, "erlang", "1> H = 'harness@127.0.0.1'.\n", erlang);
 }
 
 void markdown_span(struct buffer *page, const char *code)
@@ -71,14 +72,14 @@ void markdown_span(struct buffer *page, const char *code)
 }
 
 /* What would begin an item, a heading, a table or a quotation at the beginning of a line. */
-static bool is_mark(const char *word, size_t size)
+static bool markdown_is_mark(const char *word, size_t size)
 {
     size_t digits = strspn(word, "0123456789");
     return strchr("-+*#>|", *word) || (digits && digits + 1 == size && strchr(".)", word[digits]));
 }
 
 /* Up to the next space that is not between backticks. */
-static size_t word_size(const char *word, const char *end)
+static size_t markdown_word_size(const char *word, const char *end)
 {
     bool is_code = false;
     size_t size = 0;
@@ -88,7 +89,7 @@ static size_t word_size(const char *word, const char *end)
 }
 
 /* Two spaces at the end of a line end one of the text, and are kept. */
-static void wrap_line(struct buffer *wrapped, const char *line, size_t size)
+static void markdown_wrap_line(struct buffer *wrapped, const char *line, size_t size)
 {
     const char *end = line + size;
     size_t spaces = strspn(line, " "), column = spaces;
@@ -96,9 +97,9 @@ static void wrap_line(struct buffer *wrapped, const char *line, size_t size)
     bool ends = size > 2 && strncmp(end - 2, "  ", 2) == 0;
     buffer_append(wrapped, line, spaces);
     for (const char *word = line + spaces; word < end;) {
-        size_t length = word_size(word, end);
+        size_t length = markdown_word_size(word, end);
         bool is_first = column == spaces;
-        if (!is_first && column + 1 + length > MARKDOWN_WIDTH && !is_mark(word, length)) {
+        if (!is_first && column + 1 + length > MARKDOWN_WIDTH && !markdown_is_mark(word, length)) {
             markdown_print(wrapped, "\n%*s", (int)indent, "");
             column = indent;
         } else if (!is_first) {
@@ -124,7 +125,7 @@ void markdown_wrap(const char *page, struct buffer *wrapped)
             buffer_append(wrapped, page, size);
             markdown_append(wrapped, "\n");
         } else {
-            wrap_line(wrapped, page, size);
+            markdown_wrap_line(wrapped, page, size);
         }
         is_code ^= is_fence;
         page += size + (page[size] == '\n');
@@ -157,7 +158,7 @@ void markdown_sentence(struct buffer *page, const char *text)
 }
 
 /* What help_fallback() writes, with the term as code. */
-static void append_fallback(struct buffer *page, const struct help *help)
+static void markdown_append_fallback(struct buffer *page, const struct help *help)
 {
     struct buffer text = {0};
     struct help term_only = {.fallback = help->fallback};
@@ -179,11 +180,11 @@ void markdown_item(struct buffer *page, const struct help *help)
     if (help->is_required)
         markdown_append(page, "; required");
     else if (help->fallback.data || help->fallback_text)
-        append_fallback(page, help);
+        markdown_append_fallback(page, help);
     markdown_print(page, "  \n  %s\n", help->text);
 }
 
-static void append_shape(struct buffer *page, const struct help *help)
+static void markdown_append_shape(struct buffer *page, const struct help *help)
 {
     struct buffer erlang = {0}, elixir = {0};
     markdown_span(&erlang, help->name);
@@ -209,7 +210,22 @@ void markdown_help_table(struct buffer *page, const struct help_table *table)
         if (has_types)
             markdown_item(page, help_row(table, i));
         else
-            append_shape(page, help_row(table, i));
+            markdown_append_shape(page, help_row(table, i));
+    }
+    markdown_append(page, "\n");
+}
+
+void markdown_key_table(struct buffer *page, const struct help_table *table, const char *column)
+{
+    const char *const columns[] = {column, "", NULL};
+    markdown_head(page, columns);
+    for (size_t i = 0; i < table->count; i++) {
+        struct buffer name = {0};
+        markdown_span(&name, help_row(table, i)->name);
+        buffer_append(&name, "", 1);
+        const char *const cells[] = {(const char *)buffer_bytes(&name), help_row(table, i)->text, NULL};
+        markdown_row(page, cells);
+        buffer_free(&name);
     }
     markdown_append(page, "\n");
 }

@@ -41,4 +41,7 @@ void markdown_item(struct buffer *page, const struct help *help);
 /* A table of the program: keys with values as a list, shapes as a table in both notations. */
 void markdown_help_table(struct buffer *page, const struct help_table *table);
 
+/* One of what are no shapes, with what its names are above them: "key". */
+void markdown_key_table(struct buffer *page, const struct help_table *table, const char *column);
+
 #endif

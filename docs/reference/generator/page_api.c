@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* With the prompts of iex; comments are for who reads them in a shell. */
-static void append_example(struct buffer *page, const char *example)
+static void api_page_append_example(struct buffer *page, const char *example)
 {
     struct buffer lines = {0};
     for (const char *line = example; *line; line += strcspn(line, "\n") + 1) {
@@ -18,8 +18,8 @@ static void append_example(struct buffer *page, const char *example)
     buffer_free(&lines);
 }
 
-static void append_function(struct buffer *page, const struct api_function *functions, size_t count,
-                            size_t at)
+static void api_page_append_function(struct buffer *page, const struct api_function *functions, size_t count,
+                                     size_t at)
 {
     const struct api_function *function = &functions[at];
     markdown_print(page, "## %s/%zu", function->name, function->arity);
@@ -29,7 +29,12 @@ static void append_function(struct buffer *page, const struct api_function *func
     markdown_code(page, "text", function->usage);
     markdown_paragraph(page, function->help);
     if (function->example)
-        append_example(page, function->example);
+        api_page_append_example(page, function->example);
+    for (size_t i = 0; function->tables[i]; i++) {
+        const struct help_table *table = function->tables[i]();
+        markdown_heading(page, 3, table->title);
+        markdown_key_table(page, table, "key");
+    }
 }
 
 void page_api(struct buffer *page)
@@ -65,5 +70,5 @@ void page_api(struct buffer *page)
     const struct api_function *functions = api_functions(&count);
     for (size_t i = 0; i < count; i++)
         if (functions[i].usage)
-            append_function(page, functions, count, i);
+            api_page_append_function(page, functions, count, i);
 }

@@ -16,7 +16,7 @@ static const char *const type_words[CONFIG_TYPE_COUNT] = {
     [CONFIG_SCHEDULES] = "list of schedules",
 };
 
-static void append_key(struct buffer *page, const struct config_key *key)
+static void configuration_page_append_key(struct buffer *page, const struct config_key *key)
 {
     markdown_print(page, "- **`%s`**: %s", key->path, type_words[key->type]);
     if (key->type == CONFIG_INTEGER)
@@ -34,7 +34,7 @@ static void append_key(struct buffer *page, const struct config_key *key)
     markdown_append(page, "\n");
 }
 
-static void append_flags_for(struct buffer *page, const char *heading, int whom)
+static void configuration_page_append_flags_for(struct buffer *page, const char *heading, int whom)
 {
     static const char *const columns[] = {"flag", "", NULL};
     size_t count;
@@ -62,34 +62,36 @@ static void append_flags_for(struct buffer *page, const char *heading, int whom)
 }
 
 /* What keys of one group begin with. */
-static size_t group_length(const struct config_key *key)
+static size_t configuration_page_group_length(const struct config_key *key)
 {
     return strcspn(key->path, ".");
 }
 
-static bool is_same_group(const struct config_key *a, const struct config_key *b)
+static bool configuration_page_is_same_group(const struct config_key *a, const struct config_key *b)
 {
-    return group_length(a) == group_length(b) && strncmp(a->path, b->path, group_length(a)) == 0;
+    return configuration_page_group_length(a) == configuration_page_group_length(b) &&
+           strncmp(a->path, b->path, configuration_page_group_length(a)) == 0;
 }
 
-static void append_keys(struct buffer *page, const struct config_key *keys, size_t count)
+static void configuration_page_append_keys(struct buffer *page, const struct config_key *keys, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (i == 0 || !is_same_group(&keys[i - 1], &keys[i]))
-            markdown_print(page, "%s### %.*s\n\n", i ? "\n" : "", (int)group_length(&keys[i]), keys[i].path);
-        append_key(page, &keys[i]);
+        if (i == 0 || !configuration_page_is_same_group(&keys[i - 1], &keys[i]))
+            markdown_print(page, "%s### %.*s\n\n", i ? "\n" : "",
+                           (int)configuration_page_group_length(&keys[i]), keys[i].path);
+        configuration_page_append_key(page, &keys[i]);
     }
     markdown_append(page, "\n");
 }
 
-static void append_flags(struct buffer *page)
+static void configuration_page_append_flags(struct buffer *page)
 {
-    append_flags_for(page, "Of both", FOR_BOTH);
-    append_flags_for(page, "Of the daemon", FOR_DAEMON);
-    append_flags_for(page, "Of harnessd run", FOR_RUN);
+    configuration_page_append_flags_for(page, "Of both", FOR_BOTH);
+    configuration_page_append_flags_for(page, "Of the daemon", FOR_DAEMON);
+    configuration_page_append_flags_for(page, "Of harnessd run", FOR_RUN);
 }
 
-static void append_variables(struct buffer *page)
+static void configuration_page_append_variables(struct buffer *page)
 {
     size_t count;
     const struct config_variable *variables = config_variables(&count);
@@ -121,9 +123,9 @@ void page_configuration(struct buffer *page)
                   "    \"//\": \"a key that begins with two slashes is a comment, anywhere\"\n"
                   "}\n");
     markdown_heading(page, 2, "Keys");
-    append_keys(page, keys, count);
+    configuration_page_append_keys(page, keys, count);
     markdown_heading(page, 2, "Flags");
-    append_flags(page);
+    configuration_page_append_flags(page);
     markdown_heading(page, 2, "Environment");
-    append_variables(page);
+    configuration_page_append_variables(page);
 }

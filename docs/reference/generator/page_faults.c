@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-static void append_option(struct buffer *page, const struct fault_option *option)
+static void faults_page_append_option(struct buffer *page, const struct fault_option *option)
 {
     const struct help help = fault_option_help(option);
     struct buffer text = {0};
@@ -20,7 +20,7 @@ static void append_option(struct buffer *page, const struct fault_option *option
     buffer_free(&text);
 }
 
-static void append_shapes(struct buffer *page, const struct fault_kind *kind)
+static void faults_page_append_shapes(struct buffer *page, const struct fault_kind *kind)
 {
     struct buffer erlang = {0}, elixir = {0};
     fault_kind_shape(kind, &erlang);
@@ -33,24 +33,24 @@ static void append_shapes(struct buffer *page, const struct fault_kind *kind)
     buffer_free(&elixir);
 }
 
-static void append_kind(struct buffer *page, const struct fault_kind *kind)
+static void faults_page_append_kind(struct buffer *page, const struct fault_kind *kind)
 {
     markdown_print(page, "### %s%s%s\n\n", kind->name, kind->resource ? " " : "",
                    kind->resource ? kind->resource : "");
-    append_shapes(page, kind);
+    faults_page_append_shapes(page, kind);
     markdown_print(page, "%s", kind->help);
     if (kind->undone)
         markdown_print(page, " Undone: %s", kind->undone);
     markdown_append(page, "\n\n");
     for (size_t i = 0; i < kind->argument_count; i++)
-        append_option(page, &kind->arguments[i]);
+        faults_page_append_option(page, &kind->arguments[i]);
     for (size_t i = 0; i < kind->option_count; i++)
-        append_option(page, &kind->options[i]);
+        faults_page_append_option(page, &kind->options[i]);
     if (kind->argument_count + kind->option_count)
         markdown_append(page, "\n");
 }
 
-static void append_tables(struct buffer *page)
+static void faults_page_append_tables(struct buffer *page)
 {
     static const char *const names[] = {"action", "fault_target"};
     size_t count;
@@ -91,6 +91,6 @@ void page_faults(struct buffer *page)
         "2>     chaos => #{action => {suspend, 100}, after_ms => 50}}]), Injection.\n");
     markdown_heading(page, 2, "Kinds of faults");
     for (size_t i = 0; i < count; i++)
-        append_kind(page, &kinds[i]);
-    append_tables(page);
+        faults_page_append_kind(page, &kinds[i]);
+    faults_page_append_tables(page);
 }

@@ -24,7 +24,7 @@ static const struct {
     {"mix", "The choices of a `mix`, each a map or a keyword list."},
 };
 
-static void append_table(struct buffer *page, const struct help_table *table)
+static void scenario_page_append_table(struct buffer *page, const struct help_table *table)
 {
     markdown_heading(page, 2, table->title);
     for (size_t i = 0; i < ARRAY_LENGTH(introductions); i++)
@@ -34,7 +34,7 @@ static void append_table(struct buffer *page, const struct help_table *table)
 }
 
 /* Those that faults.md has. */
-static bool is_of_faults(const struct help_table *table)
+static bool scenario_page_is_of_faults(const struct help_table *table)
 {
     return strcmp(table->name, "action") == 0 || strcmp(table->name, "fault_target") == 0;
 }
@@ -61,6 +61,6 @@ void page_scenario(struct buffer *page)
                       "2> }]), ok.\n"
                       "3> io:put_chars(erpc:call(H, harness, show, [Report])).\n");
     for (size_t i = 0; i < count; i++)
-        if (!is_of_faults(tables[i]))
-            append_table(page, tables[i]);
+        if (!scenario_page_is_of_faults(tables[i]))
+            scenario_page_append_table(page, tables[i]);
 }
