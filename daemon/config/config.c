@@ -24,18 +24,20 @@ static bool config_is_given(const struct config_reading *reading, const char *pa
 }
 
 /* One that nobody else has, of the kind of the node that it connects to. The name that a file may have is the
- * daemon's. */
+ * daemon's. A node that is none is a problem already, and has nothing looked up for it. */
 static void config_make_up_name(struct config_reading *reading)
 {
     struct config *config = reading->config;
     const char *node = config->one_shot.connect;
-    const char *host = node ? strchr(node, '@') : NULL;
     uint32_t unique;
-    bool is_here = host && (strcmp(host, "@127.0.0.1") == 0 || strcmp(host, "@localhost") == 0);
+    if (!node || node_name_problem(node))
+        node = "node@localhost";
     random_secret(&unique, sizeof(unique));
+    char *name = memory_format("harnessd_run_%ld_%08x", (long)getpid(), unique);
     free(config->node_name);
-    config->node_name = memory_format("harnessd_run_%ld_%08x%s", (long)getpid(), unique, is_here ? host : "");
-    config->long_names = node && node_name_looks_long(node);
+    config->node_name = node_name_towards(name, node);
+    free(name);
+    config->long_names = node_name_looks_long(node);
     reading->given[config_position("node.names")] = true;
 }
 
@@ -53,13 +55,10 @@ static void config_check_name(struct config_reading *reading, const struct confi
         config->long_names = node_name_looks_long(config->node_name);
     char *complete = node_name_complete(config->node_name, config->long_names);
     if (!complete) {
-        if (given->action == CONFIG_ONE_SHOT && !given->has_name)
-            config_problem(reading, "--name", "required: this host has no full name of its own");
-        else
-            config_problem(reading, where,
-                           "%s has no @HOST, and this host has no full name; give --name %s@ADDRESS, or "
-                           "--sname %s",
-                           config->node_name, config->node_name, config->node_name);
+        config_problem(reading, where,
+                       "%s has no @HOST, and this host has no full name; give --name %s@ADDRESS, or "
+                       "--sname %s",
+                       config->node_name, config->node_name, config->node_name);
         return;
     }
     free(config->node_name);

@@ -27,8 +27,20 @@ static void request_open_rex_send(struct request *request, const char *outcome)
     term_build_atom(&request->answer, "rex");
 }
 
-/* The stack trace of a call of a function that is not there, [{Module, Function, Arguments, []}]. */
-static void request_build_undefined_stack(struct request *request)
+/* [{error_info, #{cause => Advice}}], where OTP has what more there is to say of an exception. */
+static void request_build_advice(struct term_builder *answer, const char *advice)
+{
+    term_build_list(answer, 1);
+    term_build_tuple(answer, 2);
+    term_build_atom(answer, "error_info");
+    term_build_map(answer, 1);
+    term_build_atom(answer, "cause");
+    term_build_text(answer, advice);
+    term_build_nil(answer);
+}
+
+/* The stack trace of a call of a function that is not there, [{Module, Function, Arguments, Location}]. */
+static void request_build_undefined_stack(struct request *request, const char *advice)
 {
     struct term_builder *answer = &request->answer;
     term_build_list(answer, 1);
@@ -36,7 +48,10 @@ static void request_build_undefined_stack(struct request *request)
     term_build_term(answer, request->module);
     term_build_term(answer, request->function);
     term_build_term(answer, request->argument_list);
-    term_build_nil(answer);
+    if (advice)
+        request_build_advice(answer, advice);
+    else
+        term_build_nil(answer);
     term_build_nil(answer);
 }
 
@@ -51,14 +66,14 @@ static void request_raise_erpc(struct request *request, struct term reason, stru
     term_build_term(answer, stack);
 }
 
-static void request_undefined_erpc(struct request *request)
+static void request_undefined_erpc(struct request *request, const char *advice)
 {
     struct term_builder *answer = &request->answer;
     term_build_tuple(answer, 4);
     term_build_term(answer, request->tag);
     term_build_atom(answer, "error");
     term_build_atom(answer, "undef");
-    request_build_undefined_stack(request);
+    request_build_undefined_stack(request, advice);
 }
 
 /* {error, {exception, Reason, Stack}} */
@@ -74,9 +89,10 @@ static void request_raise_call(struct request *request, struct term reason, stru
     term_build_term(answer, stack);
 }
 
-/* {error, {undef, {Function, Arity}}} */
-static void request_undefined_call(struct request *request)
+/* {error, {undef, {Function, Arity}}}: no place for advice. */
+static void request_undefined_call(struct request *request, const char *advice)
 {
+    (void)advice;
     struct term_builder *answer = &request->answer;
     request_open_call(request, NULL);
     term_build_tuple(answer, 2);
@@ -110,11 +126,11 @@ static void request_raise_rex(struct request *request, struct term reason, struc
     term_build_term(&request->answer, stack);
 }
 
-static void request_undefined_rex(struct request *request)
+static void request_undefined_rex(struct request *request, const char *advice)
 {
     request_open_badrpc(request);
     term_build_atom(&request->answer, "undef");
-    request_build_undefined_stack(request);
+    request_build_undefined_stack(request, advice);
 }
 
 /* An erpc request has a process of its own, whose exit reason is the answer. */
@@ -185,7 +201,7 @@ static const struct form {
     bool answered;
     void (*open)(struct request *request, const char *outcome);
     void (*raise)(struct request *request, struct term reason, struct term stack);
-    void (*undefined)(struct request *request);
+    void (*undefined)(struct request *request, const char *advice);
     void (*send)(struct request *request, struct term answer);
 } forms[] = {
     [REQUEST_ERPC] = {true, request_open_erpc, request_raise_erpc, request_undefined_erpc, request_send_exit},
@@ -244,9 +260,9 @@ void request_raise(struct request *request, struct term reason, struct term stac
     request_return(request);
 }
 
-void request_undefined(struct request *request)
+void request_undefined(struct request *request, const char *advice)
 {
     term_build_reset(&request->answer);
-    forms[request->form].undefined(request);
+    forms[request->form].undefined(request, advice);
     request_return(request);
 }

@@ -70,7 +70,7 @@ static void rpc_in_serve(struct rpc_in *rpc_in, struct request *request, bool we
     if (well_formed)
         rpc_in->options.serve(rpc_in->options.owner, request);
     else
-        request_undefined(request);
+        request_undefined(request, NULL);
 }
 
 /* --- GenServer calls --- */
@@ -134,7 +134,7 @@ static void rpc_in_on_rex(struct rpc_in *rpc_in, enum request_form form, struct 
     request->caller = caller;
     request->tag = tag;
     if (!rpc_in_is_rex_request(body, elements)) { /* it was one before it was copied */
-        request_undefined(request);
+        request_undefined(request, NULL);
         return;
     }
     request->module = elements[1];

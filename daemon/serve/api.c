@@ -290,16 +290,18 @@ const struct api_function *api_nearest_function(struct term name)
     return NULL;
 }
 
-/* What is answered is what OTP would, which has no room for advice. */
-static void api_log_unknown(const struct request *request)
+/* Logged as well: not every form of answer has room for advice. */
+static void api_answer_unknown(struct request *request)
 {
     const struct api_function *nearest = api_nearest_function(request->function);
     char name[TERM_ATOM_BYTES + 1] = "";
-    if (!term_read_atom(request->function, name))
-        return;
-    log_info("unknown function called", log_string("requester", request->peer), log_string("function", name),
-             log_integer("arity", (int64_t)request->arity),
-             log_string("nearest", nearest ? nearest->usage : NULL));
+    char *advice = nearest ? memory_format("nearest: %s", nearest->usage) : NULL;
+    if (term_read_atom(request->function, name))
+        log_info("unknown function called", log_string("requester", request->peer),
+                 log_string("function", name), log_integer("arity", (int64_t)request->arity),
+                 log_string("nearest", nearest ? nearest->usage : NULL));
+    request_undefined(request, advice);
+    free(advice);
 }
 
 /* GenServer calls name no module. */
@@ -321,8 +323,9 @@ void api_serve(void *owner, struct request *request)
         }
     }
     if (is_ours)
-        api_log_unknown(request);
-    request_undefined(request);
+        api_answer_unknown(request);
+    else
+        request_undefined(request, NULL);
 }
 
 struct api *api_new(const struct api_parts *parts)

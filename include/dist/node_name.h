@@ -27,4 +27,10 @@ bool node_name_looks_long(const char *name);
  * had. */
 MUST_CHECK char *node_name_complete(const char *name, bool long_names);
 
+/* The name, which has no host, with one that goes with the valid name `peer`, to be freed. It is for a node
+ * that only calls others and that nobody has to find: where this host has no name of the kind, its address
+ * on the way to the peer does, and a loopback one where there is no way. Asks no network about a peer whose
+ * host is an address; else as node_name_complete(). */
+MUST_CHECK char *node_name_towards(const char *name, const char *peer);
+
 #endif

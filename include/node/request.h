@@ -59,7 +59,8 @@ void request_return(struct request *request);
 /* Answers with an exception, and frees the request. `stack` is a list. */
 void request_raise(struct request *request, struct term reason, struct term stack);
 
-/* Answers that there is no such function, and frees the request. */
-void request_undefined(struct request *request);
+/* Answers that there is no such function, and frees the request. The advice, or NULL, is shown with the
+ * exception that erpc and rpc make of it; a GenServer call has no place for it. */
+void request_undefined(struct request *request, const char *advice);
 
 #endif

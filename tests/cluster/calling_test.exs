@@ -207,6 +207,23 @@ defmodule CallingTest do
       Harness.assert_alive(harness)
     end
 
+    test "an unknown function of ours over erpc and rpc comes with the nearest", %{harness: harness} do
+      node = harness.node
+
+      for module <- [:harness, Supertester.ConcurrentHarness] do
+        assert {:error, {:exception, :undef, [{^module, :strat, [%{}], [error_info: %{cause: cause}]}]}} =
+                 raised(fn -> :erpc.call(node, module, :strat, [%{}], 5_000) end)
+
+        assert cause =~ ~r/^nearest: start\(/
+
+        assert {:badrpc, {:EXIT, {:undef, [{^module, :strat, [%{}], [error_info: %{cause: ^cause}]}]}}} =
+                 :rpc.call(node, module, :strat, [%{}], 5_000)
+      end
+
+      assert {:error, {:exception, :undef, [{:nope, :strat, [], []}]}} =
+               raised(fn -> :erpc.call(node, :nope, :strat, [], 5_000) end)
+    end
+
     test "an unknown function over GenServer.call is an error", %{harness: harness} do
       server = {:harness, harness.node}
       assert {:error, {:undef, {:nope, 0}}} = GenServer.call(server, :nope)

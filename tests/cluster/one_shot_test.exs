@@ -55,6 +55,39 @@ defmodule OneShotTest do
     assert {0, _, ""} = Task.await(run, 30_000)
   end
 
+  test "names itself by an address where the node is at one" do
+    peer = Peer.start(host: "127.0.0.2")
+    Peer.start_named(peer, Subject, :subject)
+    file = Once.file(slow())
+    runs = for _ <- 1..2, do: Task.async(fn -> Once.run(file, peer.node) end)
+    Wait.until("two nodes", fn -> length(hidden_nodes(peer)) == 2 end)
+    for node <- hidden_nodes(peer), do: assert("#{node}" =~ ~r/^harnessd_run_[^@]+@127\.0\.0\.[12]$/)
+    for run <- runs, do: assert({0, _, ""} = Task.await(run, 30_000))
+  end
+
+  test "names itself by an address of IPv6 too" do
+    case :gen_tcp.listen(0, [:inet6, ip: {0, 0, 0, 0, 0, 0, 0, 1}]) do
+      {:ok, socket} ->
+        :gen_tcp.close(socket)
+        peer = Peer.start(host: "::1", arguments: ["-proto_dist", "inet6_tcp"])
+        Peer.start_named(peer, Subject, :subject)
+        file = Once.file(slow())
+        run = Task.async(fn -> Once.run(file, peer.node) end)
+        Wait.until("a node", fn -> hidden_nodes(peer) != [] end)
+        assert [node] = hidden_nodes(peer)
+        assert "#{node}" =~ ~r/^harnessd_run_[^@]+@::1$/
+        assert {0, _, ""} = Task.await(run, 30_000)
+
+      {:error, _} ->
+        IO.puts("(there is no IPv6 here)")
+    end
+  end
+
+  test "needs no full name to look for a node that has one" do
+    assert {2, "", errors} = Once.run(Once.file(smoke()), :"nobody@nowhere.invalid")
+    assert errors =~ "--connect: cannot connect to nobody@nowhere.invalid"
+  end
+
   test "reaches the other nodes that the file names", %{peer: peer} do
     other = Peer.start()
     Peer.start_named(other, Subject, :subject)

@@ -451,6 +451,34 @@ static void test_names_are_completed(void **state)
     unload();
 }
 
+/* Two that run the same at once are two nodes. */
+static void test_names_of_one_shots(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *peer;
+        const char *host; /* NULL: any */
+        bool long_names;
+    } rows[] = {
+        {"app@127.0.0.1", "@127.0.0.1", true}, {"app@localhost", "@localhost", false},
+        {"app@10.0.0.7", NULL, true},          {"app@fd00::7", NULL, true},
+        {"app@app1.example.org", NULL, true},  {"app@app1", NULL, false},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        assert_int_equal(LOAD("run", "a.json", "--connect", rows[i].peer), CONFIG_ONE_SHOT);
+        assert_string_equal(problems, "");
+        assert_int_equal(config.long_names, rows[i].long_names);
+        if (rows[i].host)
+            assert_string_equal(strchr(config.node_name, '@'), rows[i].host);
+        char *first = memory_string(config.node_name);
+        unload();
+        assert_int_equal(LOAD("run", "a.json", "--connect", rows[i].peer), CONFIG_ONE_SHOT);
+        assert_string_not_equal(config.node_name, first);
+        unload();
+        free(first);
+    }
+}
+
 static void test_http_addresses(void **state)
 {
     (void)state;
@@ -751,6 +779,7 @@ int main(void)
         TEST(test_peer_problems),
         TEST(test_names),
         TEST(test_names_are_completed),
+        TEST(test_names_of_one_shots),
         TEST(test_epmd_port),
         TEST(test_http_addresses),
         TEST(test_cookie_files),

@@ -1,9 +1,12 @@
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -112,11 +115,52 @@ static void test_complete(void **state)
     free(name);
 }
 
+static bool has_ipv6(void)
+{
+    struct sockaddr_in6 loopback = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
+    int socket_there = socket(AF_INET6, SOCK_DGRAM, 0);
+    bool bound = socket_there >= 0 && bind(socket_there, (void *)&loopback, sizeof(loopback)) == 0;
+    if (socket_there >= 0)
+        close(socket_there);
+    return bound;
+}
+
+/* Whatever this host is called and wherever it has routes to, there is a name, and it is of the kind. */
+static void test_towards(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *peer;
+        const char *name; /* NULL: any of the kind */
+    } rows[] = {
+        {"app@127.0.0.1", "once@127.0.0.1"},
+        {"app@localhost", "once@localhost"},
+        {"app@::1", "once@::1"},
+        {"app@127.0.0.2", NULL},
+        {"app@10.0.0.7", NULL},
+        {"app@fd00:1234::7", NULL},
+        {"app@fe80::7", NULL}, /* there is no way without an interface */
+        {"app@255.255.255.255", NULL},
+        {"app@app1.example.org", NULL},
+        {"app@app1", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        char *name = node_name_towards("once", rows[i].peer);
+        if (rows[i].name && (has_ipv6() || !strchr(rows[i].name, ':')))
+            assert_string_equal(name, rows[i].name);
+        assert_memory_equal(name, "once@", 5);
+        assert_null(node_name_problem(name));
+        assert_null(node_name_kind_problem(name, node_name_looks_long(rows[i].peer)));
+        free(name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_valid), cmocka_unit_test(test_invalid), cmocka_unit_test(test_problems),
-        cmocka_unit_test(test_bytes), cmocka_unit_test(test_kinds),   cmocka_unit_test(test_complete),
+        cmocka_unit_test(test_valid),   cmocka_unit_test(test_invalid), cmocka_unit_test(test_problems),
+        cmocka_unit_test(test_bytes),   cmocka_unit_test(test_kinds),   cmocka_unit_test(test_complete),
+        cmocka_unit_test(test_towards),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -167,7 +167,7 @@ static void test_calls_of_no_function(void **state)
         world_expect_sent(&fixture.world, "{22, $o, $p}", rows[i].reply);
     }
     world_tell(&fixture.world, NAMED("harness"), "{'$gen_call', {$p, $r}, {f, 1}}");
-    request_undefined(fixture.request);
+    request_undefined(fixture.request, "nearest: g()");
     world_expect_sent(&fixture.world, "{22, $o, $p}", "{$r, {error, {undef, {f, 1}}}}");
     world_tell(&fixture.world, NAMED("harness"), "{'$gen_call', {$p, $r}, f}");
     raise(&fixture);
@@ -332,7 +332,7 @@ static void test_rex_arguments(void **state)
 static void test_erpc(void **state)
 {
     (void)state;
-    for (int outcome = 0; outcome < 3; outcome++) {
+    for (int outcome = 0; outcome < 4; outcome++) {
         struct fixture fixture;
         start(&fixture);
         world_tell(&fixture.world, MONITORED, "[res, m, f, [1, x]]");
@@ -347,9 +347,13 @@ static void test_erpc(void **state)
         else if (outcome == 1)
             raise(&fixture);
         else
-            request_undefined(fixture.request);
-        static const char *const reasons[] = {"{res, return, done}", "{res, error, broken, []}",
-                                              "{res, error, undef, [{m, f, [1, x], []}]}"};
+            request_undefined(fixture.request, outcome == 2 ? NULL : "nearest: g()");
+        static const char *const reasons[] = {
+            "{res, return, done}",
+            "{res, error, broken, []}",
+            "{res, error, undef, [{m, f, [1, x], []}]}",
+            "{res, error, undef, [{m, f, [1, x], [{error_info, #{cause => <<\"nearest: g()\">>}}]}]}",
+        };
         world_expect_sent(&fixture.world, "{28, $o, $p, $r}", reasons[outcome]);
         world_tell(&fixture.world, "{20, $p, $o, $r}", NULL); /* too late */
         assert_int_equal(fixture.abandoned, 0);

@@ -62,8 +62,8 @@ void page_api(struct buffer *page)
     markdown_append(page, "\n");
     markdown_paragraph(page,
                        "`'Elixir.Supertester.ConcurrentHarness'` may stand in the place of `harness` as the "
-                       "module. An unknown function is `undef` over erpc and rpc, and `{error, {undef, "
-                       "{Function, Arity}}}` over a GenServer call.");
+                       "module. An unknown function is `undef` over erpc and rpc, whose `error_info` has the "
+                       "nearest one, and `{error, {undef, {Function, Arity}}}` over a GenServer call.");
     markdown_examples(page, "iex> :erpc.call(h, :harness, :info, []).version\n",
                       "2> maps:get(version, erpc:call(H, harness, info, [])).\n");
     size_t count;

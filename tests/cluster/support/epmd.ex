@@ -9,7 +9,7 @@ defmodule Epmd do
 
   @doc "Starts an epmd and waits until it answers."
   def start(port, log) do
-    process = OsProcess.start([executable(), "-port", "#{port}", "-address", "127.0.0.1,::1"], log)
+    process = OsProcess.start([executable(), "-port", "#{port}", "-address", "127.0.0.1,127.0.0.2,::1"], log)
     Wait.until("epmd on port #{port}", fn -> names(port) end)
     process
   end
