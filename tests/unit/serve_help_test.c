@@ -166,7 +166,7 @@ static void test_synonyms(void **state)
     (void)state;
     static const char *const rows[][2] = {
         {"chaos", "{:suspend, duration_ms"}, {"events", "subscribe("},    {"status", "  :report_bytes\n"},
-        {"info", "  :pending_handshakes\n"},  {"outcomes", "  :missed\n"}, {"configuration", "--help-keys"}};
+        {"info", "  :pending_handshakes\n"}, {"outcomes", "  :missed\n"}, {"configuration", "--help-keys"}};
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
         if (!strstr(help_on(rows[i][0], true), rows[i][1]))
             fail_msg("%s has no %s but\n%s", rows[i][0], rows[i][1], help_on(rows[i][0], true));
