@@ -324,3 +324,21 @@ bool manual_append(struct buffer *text, const char *name, const char *page, cons
     free(copy);
     return part.found || !section;
 }
+
+void manual_append_json(struct buffer *text, const char *json)
+{
+    static const char comment[] = "\"//";
+    char *copy = memory_string(json), *rest = copy, *line;
+    struct manual manual = {.text = text, .is_first = true};
+    bool is_gap = true; /* an empty line more would be one too many */
+    manual_add_fence(&manual);
+    while ((line = strsep(&rest, "\n"))) {
+        bool is_comment = strncmp(line + strspn(line, " "), comment, strlen(comment)) == 0;
+        if (!is_comment && (*line || (!is_gap && rest && *rest))) {
+            manual_add_code(&manual, line);
+            is_gap = !*line || strcmp(line, "{") == 0;
+        }
+    }
+    manual_add_fence(&manual);
+    free(copy);
+}

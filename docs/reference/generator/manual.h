@@ -13,4 +13,7 @@
  * ("harnessd(8)"), is another one. False when there is no such section. */
 MUST_CHECK bool manual_append(struct buffer *text, const char *manual, const char *page, const char *section);
 
+/* Appends a file in JSON as code, without its comments, which have lines of their own. */
+void manual_append_json(struct buffer *text, const char *json);
+
 #endif

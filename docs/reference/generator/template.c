@@ -11,6 +11,24 @@
 
 #define INSERT ".\\\" insert "
 
+/* The file in JSON, by its path from the folder. */
+static bool template_insert_json(const char *folder, const char *name, struct buffer *text)
+{
+    struct buffer json = {0};
+    char *path = memory_format("%s/%s", folder, name);
+    bool found = text_file_read(path, &json);
+    manual_append_json(text, (const char *)buffer_bytes(&json));
+    free(path);
+    buffer_free(&json);
+    return found;
+}
+
+static bool template_is_json(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot && strcmp(dot, ".json") == 0;
+}
+
 /* `what` is "page.md" or "page.md#section", and is taken apart. */
 static bool template_insert(const char *folder, const char *manual, char *what, struct buffer *text)
 {
@@ -23,6 +41,12 @@ static bool template_insert(const char *folder, const char *manual, char *what, 
         fprintf(stderr, "%s: there is no %s%s%s\n", manual, name, section ? "#" : "", section ? section : "");
     buffer_free(&page);
     return found;
+}
+
+static bool template_insert_any(const char *folder, const char *manual, char *what, struct buffer *text)
+{
+    return template_is_json(what) ? template_insert_json(folder, what, text)
+                                  : template_insert(folder, manual, what, text);
 }
 
 /* "folder/harnessd.json.5" is harnessd.json(5). */
@@ -40,7 +64,7 @@ bool template_fill(const char *folder, const char *template, const char *output)
     char *manual = template_manual_name(output), *rest = (char *)buffer_bytes(&given), *line;
     while ((line = strsep(&rest, "\n"))) {
         if (strncmp(line, INSERT, strlen(INSERT)) == 0)
-            done = template_insert(folder, manual, line + strlen(INSERT), &text) && done;
+            done = template_insert_any(folder, manual, line + strlen(INSERT), &text) && done;
         else if (*line || rest)
             buffer_print(&text, "%s\n", line);
     }

@@ -2,7 +2,8 @@
  *
  *     .\" insert configuration.md#keys
  *
- * where a page of the reference, or a section of one, is to stand. */
+ * where a page of the reference, or a section of one, is to stand, or a file in JSON, by its path from the
+ * folder of the reference. */
 #ifndef HARNESSD_REFERENCE_TEMPLATE_H
 #define HARNESSD_REFERENCE_TEMPLATE_H
 
