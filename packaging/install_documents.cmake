@@ -2,7 +2,8 @@
 #
 #     SOURCE                the tree
 #     WORK                  a folder for what is written
-#     DOCUMENTS, SCENARIOS  files of the tree, by their paths in it
+#     DOCUMENTS, SCENARIOS, EXAMPLES
+#                           files of the tree, by their paths in it
 #     DOC_FOLDER            where documents go
 #     CONFIG_FOLDER         where the configuration is; either is below the prefix if it does not begin with a slash
 #
@@ -70,6 +71,9 @@ endfunction()
 foreach(file ${DOCUMENTS})
   cmake_path(GET file PARENT_PATH folder)
   install_adapted(${file} ${DOC_FOLDER}/${folder})
+endforeach()
+foreach(file ${EXAMPLES})
+  install_adapted(${file} ${DOC_FOLDER}/examples)
 endforeach()
 foreach(file ${SCENARIOS})
   install_adapted(${file} ${CONFIG_FOLDER}/scenarios)
