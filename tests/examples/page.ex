@@ -13,7 +13,6 @@ defmodule Examples.Page do
 
     * `<!-- not run: REASON -->`
     * `<!-- varies -->`: all numbers are others each time; `<!-- varies: KEY, KEY -->`: the values of these keys are
-    * `<!-- exact: TEXT -->`: of what varies this does not
     * `<!-- shows: FILE -->`: what is in that file
     * `<!-- each row: EXPRESSION -->`: the code in the last cell of each row, put in the place of ROW, gives `{:ok, _}`
 
@@ -30,7 +29,7 @@ defmodule Examples.Page do
     defexception [:message]
   end
 
-  @marks ["not run", "varies", "exact", "shows", "configuration", "configuration of Prometheus", "scenario", "each row"]
+  @marks ["not run", "varies", "shows", "configuration", "configuration of Prometheus", "scenario", "each row"]
   # What the generator of the reference and people write into comments.
   @others ["table", "end", "Written"]
 
