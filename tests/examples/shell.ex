@@ -22,9 +22,10 @@ defmodule Examples.Shell do
     erlang: ~r/^(?:(?:\([^)]*\))?\d+> ?)+/m
   }
 
-  # What processes that crash have logged to the shell is not what was asked for.
-  @quiet %{
-    elixir: "Logger.configure(level: :none)",
+  # What processes that crash have logged to the shell is not what was asked for. Keys of maps have no order from OTP 26 on;
+  # pages have them in that of their names.
+  @first %{
+    elixir: "Logger.configure(level: :none); IEx.configure(inspect: [custom_options: [sort_maps: true]])",
     erlang: "logger:set_primary_config(level, none)."
   }
 
@@ -42,7 +43,7 @@ defmodule Examples.Shell do
     {:os_pid, os_pid} = Port.info(port, :os_pid)
     shell = %__MODULE__{port: port, os_pid: os_pid, kind: kind}
     # It greets first.
-    if quiet = @quiet[kind], do: run(shell, quiet)
+    if input = @first[kind], do: run(shell, input)
     shell
   end
 
