@@ -106,7 +106,8 @@ void ending_enter_done(struct run *run)
         judge_whole_run(run);
     judge_outcome(run);
     runner_leave(run);
-    run_warnings_log(run);
+    if (run->request.by) /* else who runs it reads them in its report */
+        run_warnings_log(run);
     run_log_finished(run);
     telemetry_run_stopped(run);
     session_end(run);

@@ -49,6 +49,7 @@ static void report_build_result(struct run *run, const struct event *event, stru
         report_build_exit(run, event, message, builder);
         break;
     case RESULT_RAISED:
+    case RESULT_CAUGHT:
         term_build_term(builder, terms_get(&run_record(run)->events.terms, event->term));
         break;
     }

@@ -15,8 +15,8 @@ static void warnings_find_nothing_succeeded(const struct run *run, struct warnin
 {
     if (judge_nothing_succeeded(run))
         term_build_key_unsigned(warnings_add(warnings, WARNING_NOTHING_SUCCEEDED, 1,
-                                             "no operation has succeeded, and there is no max_error_rate "
-                                             "that allows it"),
+                                             "no operation has succeeded, and no max_error_rate of 1.0 "
+                                             "allows that"),
                                 "operations", run_record(run)->operations);
 }
 

@@ -155,7 +155,7 @@ static int one_shot_tell(struct one_shot *one_shot, enum outcome outcome)
     told = fflush(stdout) == 0 && !ferror(stdout);
     if (one_shot->junit)
         told = one_shot_write_junit(one_shot, &view, &text) && told;
-    if (view.nothing_succeeded && outcome == OUTCOME_FAILED)
+    if (strcmp(report_view_outcome(&view), outcome_text(outcome)) != 0 && outcome == OUTCOME_FAILED)
         fprintf(stderr, "%s\n", report_view_outcome(&view));
     buffer_free(&text);
     term_build_free(&result);

@@ -111,7 +111,9 @@ defmodule RunsFairnessTest do
   test "nor by threads that all wake at once", %{harness: harness, target: target, other: other} do
     nobody = Peer.start_server(other, Subject)
     load = %{threads: 300_000, duration_ms: 60_000}
-    assert_not_starved(harness, target, fn -> start(harness, nobody, load, [{:"$sleep", 300}]) end)
+    # Sleeps are no operations: each thread sends once between two of them.
+    script = [{:"$cast", {:add, 1}}, {:"$sleep", 300}]
+    assert_not_starved(harness, target, fn -> start(harness, nobody, load, script) end)
   end
 
   test "nor by calls that all fail at once", %{harness: harness, target: target, other: other} do
@@ -124,7 +126,8 @@ defmodule RunsFairnessTest do
     small = start(harness, target, %{threads: 1, duration_ms: 60_000}, [:get])
     await_operations(harness, small)
     load = %{rate: 200_000, duration_ms: 1_000, max_in_flight: 200_000}
-    id = start(harness, silent, load, [:never], call_timeout_ms: 2_000, timeout_ms: 3_000)
+    allowed = [performance_expectations: [max_error_rate: 1.0]]
+    id = start(harness, silent, load, [:never], [call_timeout_ms: 2_000, timeout_ms: 3_000] ++ allowed)
     assert {:ok, report} = Runs.await(harness, id)
     assert report.metrics.total_operations + report.metrics.dropped == 200_000
     assert report.errors == %{timeout: report.metrics.total_operations}

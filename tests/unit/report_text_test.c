@@ -88,7 +88,7 @@ static void test_completed(void **state)
     (void)state;
     const char *shown = show("{ok, " REPORT "}", NULL);
     EXPECT_LINES(shown, "Run 42: completed\n", "  operations   12,345 by 8 threads in 2.00 s, 6,173/s\n",
-                 "               345 of them without an answer to wait for ($sleep, $cast, $send)\n",
+                 "               345 of them without an answer to wait for ($cast, $send)\n",
                  "  errors       617 (5 %), and 3 arrivals dropped\n", "  time in all  2.50 s\n",
                  "  mailbox      1,234 at most, 1 at the end\n",
                  "  hooks' node  memory grew by 2,048 bytes, 99 reductions of the session\n",
@@ -223,6 +223,22 @@ static void test_warnings(void **state)
         "Run 7: completed\n  WARNING  nothing was measured for max_p99_us\n  WARNING  b\n  operations");
 }
 
+static void test_error_samples(void **state)
+{
+    (void)state;
+    const char *shown =
+        show("{ok, #{errors => #{{boom, [{shop, sell, 2, []}]} => 2, timeout => 1}, error_samples => ["
+             "#{class => timeout, count => 1, sample => timeout, operation => {call, a}}, "
+             "#{class => boom, count => 2, first_at_ms => 5, last_at_ms => 1500, operation => {call, b}, "
+             "sample => {boom, [{shop, sell, [1, 2], [{line, 17}]}, {gen_server, loop, 7, []}]}}]}}",
+             NULL);
+    EXPECT_LINES(shown, "\nErrors, one of each class\n"
+                        "  2, the first of {call,b}, from 5.00 ms to 1.50 s\n"
+                        "      boom\n"
+                        "      in shop:sell/2 line 17\n"
+                        "      in gen_server:loop/7\n");
+}
+
 static void test_partial(void **state)
 {
     (void)state;
@@ -349,7 +365,7 @@ int main(void)
         cmocka_unit_test(test_partial),    cmocka_unit_test(test_dry_run),
         cmocka_unit_test(test_not_undone), cmocka_unit_test(test_marks),
         cmocka_unit_test(test_many),       cmocka_unit_test(test_long_reason),
-        cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_warnings),   cmocka_unit_test(test_error_samples),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
