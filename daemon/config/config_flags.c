@@ -33,7 +33,11 @@ static const struct config_flag flags[] = {
                   .argument = "PATH=VALUE",
                   .whom = FOR_RUN,
                   .help = "instead of the file's value, as load.duration_ms=5000; may be given again"},
-    [FLAG_JSON] = {.name = "json", .whom = FOR_RUN, .help = "print the report as JSON, not as text"},
+    [FLAG_JSON] = {.name = "json",
+                   .argument = "[=FILE]",
+                   .is_optional = true,
+                   .whom = FOR_RUN,
+                   .help = "print what came of it as JSON, not as text; or write that to FILE"},
     [FLAG_JUNIT] = {.name = "junit",
                     .argument = "FILE",
                     .whom = FOR_RUN,
@@ -99,6 +103,7 @@ static void flags_finish_run(struct config_reading *reading, const struct config
     const char *problem = node ? node_name_problem(node) : NULL;
     one_shot->connect = node;
     one_shot->json = given->values[FLAG_JSON];
+    one_shot->json_file = one_shot->json && *given->values[FLAG_JSON] ? given->values[FLAG_JSON] : NULL;
     one_shot->junit = given->values[FLAG_JUNIT];
     if (!one_shot->scenario)
         config_problem(reading, "run", "needs the FILE of a scenario");
@@ -168,7 +173,9 @@ static void flags_read_words(struct config_reading *reading, int argc, char **ar
     struct option options[FLAG_COUNT + 1] = {0};
     for (size_t i = 0; i < FLAG_COUNT; i++)
         options[i] = (struct option){.name = flags[i].name,
-                                     .has_arg = flags[i].argument ? required_argument : no_argument};
+                                     .has_arg = flags[i].is_optional ? optional_argument
+                                                : flags[i].argument  ? required_argument
+                                                                     : no_argument};
     optind = 0; /* begins anew, also after an earlier call */
     opterr = 0;
     for (;;) {
@@ -184,7 +191,7 @@ static void flags_read_words(struct config_reading *reading, int argc, char **ar
         else if (result != 0)
             flags_report_unknown(reading, argv[next]);
         else
-            flags_take(reading, given, (size_t)index, flags[index].argument ? optarg : "", of_run);
+            flags_take(reading, given, (size_t)index, optarg ? optarg : "", of_run);
     }
     for (int i = optind; i < argc; i++)
         flags_take_word(reading, given, of_run, argv[i]);
@@ -222,7 +229,8 @@ void config_flags_usage(FILE *output, bool of_run)
         const char *argument = flags[i].argument ? flags[i].argument : "";
         if (flags[i].whom == (of_run ? FOR_DAEMON : FOR_RUN))
             continue;
-        int width = fprintf(output, "  --%s%s%s", flags[i].name, *argument ? " " : "", argument);
+        int width = fprintf(output, "  --%s%s%s", flags[i].name,
+                            *argument && !flags[i].is_optional ? " " : "", argument);
         fprintf(output, "%*s%s\n", width < CONFIG_USAGE_COLUMN ? CONFIG_USAGE_COLUMN - width : 1, "",
                 flags[i].help);
     }

@@ -247,6 +247,8 @@ static void runs_watch_caller(struct run_entry *entry)
     if (!peer ||
         (can_watch && !monitor_start(&entry->caller, runs->process, peer, caller, runs_caller_down, entry)))
         runs_cancel(runs, entry->summary.run_id);
+    else /* that its hooks were there, too, is the cause */
+        monitor_tell_last(&entry->caller);
 }
 
 bool runs_start(struct runs *runs, const struct runs_request *request, uint64_t *id, const char **busy)

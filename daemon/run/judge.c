@@ -15,11 +15,15 @@ static struct measured judge_measure(const struct run *run, const struct measure
     histogram_init(response, 3);
     latencies_add_responses(&run_record(run)->latencies, response);
     bool of_whole_run = first == &run->measurements.opening; /* whose time passes in any case */
-    return (struct measured){.was_tried = of_whole_run || run_record(run)->timeline.start_ns != 0,
+    bool was_tried = of_whole_run ? first->at_ns && last->at_ns : run_record(run)->timeline.start_ns != 0;
+    bool was_asked = first->memory_bytes && last->memory_bytes;
+    return (struct measured){.was_tried = was_tried,
+                             .has_asked_process = was_asked,
                              .has_nothing_to_fix = run->faults && faults_none_drawn(run->faults),
                              .time_us = (last->at_ns - first->at_ns) / CLOCK_NS_PER_US,
-                             .memory_bytes = judge_grown(first->memory_bytes, last->memory_bytes),
-                             .reductions = judge_grown(first->reductions, last->reductions),
+                             .memory_bytes =
+                                 was_asked ? judge_grown(first->memory_bytes, last->memory_bytes) : 0,
+                             .reductions = was_asked ? judge_grown(first->reductions, last->reductions) : 0,
                              .response = response,
                              .operations = run_record(run)->operations,
                              .failed = run_record(run)->operation_errors,
@@ -94,24 +98,34 @@ static bool judge_find_missed(const struct run *run, const struct expectations *
     return missed != NULL;
 }
 
-/* {performance_failed, %{run_id:, error: exception, measurement: map, expectations: list}} hides what else
- * has failed.
- */
-static void judge_fail_performance(struct run *run, const struct buffer *exception)
+/* {performance_failed, %{run_id:, error: exception, measurement: map, expectations: list}} */
+static void judge_fail_missed(struct run *run, const struct expectations *expectations,
+                              const struct measurement *first, const struct measurement *last,
+                              const struct buffer *exception)
 {
+    struct histogram response;
+    struct measured measured = judge_measure(run, first, last, &response);
     struct term_builder detail = {0};
     term_build_map(&detail, 4);
     term_build_key_unsigned(&detail, "run_id", run->id);
     term_build_key(&detail, "error");
     term_build_term(&detail, term_of(exception));
     term_build_key(&detail, "measurement");
-    judge_build_measurement(run, &detail);
+    measured_build(&measured, &detail);
     term_build_key(&detail, "expectations");
-    judge_build_expectations(run, &detail);
-    buffer_free(&run->verdict.failure);
-    run->verdict.missed = true;
+    expectations_build(expectations, &measured, !run->cancelled, &detail);
     run_fail(run, "performance_failed", term_built(&detail));
     term_build_free(&detail);
+    histogram_free(&response);
+}
+
+/* Hides what else has failed. */
+static void judge_fail_performance(struct run *run, const struct buffer *exception)
+{
+    buffer_free(&run->verdict.failure);
+    run->verdict.missed = true;
+    judge_fail_missed(run, &run->scenario->expectations, &run->measurements.first, &run->measurements.last,
+                      exception);
 }
 
 static void judge_fail_thread(struct run *run)
@@ -124,21 +138,11 @@ static void judge_fail_thread(struct run *run)
     term_build_free(&detail);
 }
 
-/* When the session has not answered in time there is nothing to compare with. */
-static void judge_complete_first(struct run *run, const struct measurement *later)
-{
-    if (run->measurements.first.memory_bytes)
-        return;
-    run->measurements.first.memory_bytes = later->memory_bytes;
-    run->measurements.first.reductions = later->reductions;
-}
-
 static void judge_expectations(struct run *run)
 {
     struct buffer exception = {0};
     run->measurements.last = run->measurements.newest;
     run->measurements.last.at_ns = run->chaos.waited_ns;
-    judge_complete_first(run, &run->measurements.last);
     if (run->verdict.aborted) {
         judge_fail_performance(run, &run->verdict.abort_error);
     } else if (judge_find_missed(run, &run->scenario->expectations, EXPECTATIONS_ALL,
@@ -193,15 +197,17 @@ void judge_load(struct run *run)
 void judge_whole_run(struct run *run)
 {
     uint32_t kinds = EXPECTATIONS_ALL;
+    bool is_whole = !run->verdict.failure.size;
     if (run->cancelled || run->verdict.refused || run->scenario->dry_run)
-        return; /* there is no run to be judged */
-    if (!run->measurements.opening.at_ns || !run->measurements.closing.at_ns)
-        kinds &= ~(expectations_of_process() | 1u << EXPECT_TIME_MS);
+        return;                         /* there is no run to be judged */
     if (!run->measurements.first.at_ns) /* no load has begun */
         kinds &= ~(1u << EXPECT_OPS_PER_S);
-    run->verdict.missed |=
-        judge_find_missed(run, run->request.expectations, kinds, &run->measurements.opening,
-                          &run->measurements.closing, !run->verdict.failure.size, &run->verdict.raised);
+    if (!judge_find_missed(run, run->request.expectations, kinds, &run->measurements.opening,
+                           &run->measurements.closing, is_whole, &run->verdict.raised))
+        return;
+    run->verdict.missed = true;
+    judge_fail_missed(run, run->request.expectations, &run->measurements.opening, &run->measurements.closing,
+                      &run->verdict.raised);
 }
 
 /* True when one was, and the load is over. */
@@ -229,6 +235,15 @@ void judge_while_loading(struct run *run)
         run->verdict.abort_asked = true;
         session_measure(run);
     }
+}
+
+/* When the session has not answered in time, what it says later is what there is to compare with. */
+static void judge_complete_first(struct run *run, const struct measurement *later)
+{
+    if (run->measurements.first.memory_bytes)
+        return;
+    run->measurements.first.memory_bytes = later->memory_bytes;
+    run->measurements.first.reductions = later->reductions;
 }
 
 void judge_measured(struct run *run)

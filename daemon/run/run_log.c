@@ -64,21 +64,29 @@ static uint64_t run_log_p99_us(const struct run *run)
     return p99;
 }
 
-/* What went wrong with the cleanup comes after what did before. */
-static struct term run_log_reason_of(const struct run *run)
+/* What went wrong with the cleanup comes after what did before. Callers are not told all of it as an error.
+ */
+static const char *run_log_reason(const struct run *run, char reason[REASON_BYTES])
 {
-    return term_of(run->verdict.failure.size ? &run->verdict.failure : &run->verdict.cleanup_failure);
+    const struct run_verdict *verdict = &run->verdict;
+    if (run->cancelled)
+        return "cancelled";
+    if (verdict->failure.size || verdict->cleanup_failure.size)
+        return term_text(term_of(verdict->failure.size ? &verdict->failure : &verdict->cleanup_failure),
+                         reason, REASON_BYTES);
+    if (verdict->outcome == OUTCOME_COMPLETED)
+        return "";
+    return run->scenario->dry_run ? "problem" : "nothing_succeeded";
 }
 
 void run_log_finished(const struct run *run)
 {
-    char reason[REASON_BYTES] = "";
+    char reason[REASON_BYTES];
     if (!log_enabled(LOG_LEVEL_INFO))
         return;
-    if (run_log_reason_of(run).data)
-        term_text(run_log_reason_of(run), reason, sizeof(reason));
     log_info("run finished", run_log_id(run), log_string("outcome", outcome_name(run->verdict.outcome)),
-             log_string("reason", reason), log_integer("operations", (int64_t)run_record(run)->operations),
+             log_string("reason", run_log_reason(run, reason)),
+             log_integer("operations", (int64_t)run_record(run)->operations),
              log_integer("errors", (int64_t)run_record(run)->operation_errors),
              log_integer("dropped", (int64_t)run_record(run)->dropped),
              log_integer("faults", (int64_t)faults_injected_count(run->faults)),

@@ -20,14 +20,14 @@ static bool expectations_measure_memory(const struct measured *measured, double 
 {
     (void)unused;
     *figure = (double)measured->memory_bytes;
-    return true;
+    return measured->has_asked_process;
 }
 
 static bool expectations_measure_reductions(const struct measured *measured, double unused, double *figure)
 {
     (void)unused;
     *figure = (double)measured->reductions;
-    return true;
+    return measured->has_asked_process;
 }
 
 static bool expectations_measure_quantile(const struct measured *measured, double quantile, double *figure)

@@ -40,6 +40,7 @@ struct expectations {
 /* What there is to judge by; all zero when nothing was tried. */
 struct measured {
     bool was_tried;          /* the load has begun */
+    bool has_asked_process;  /* `memory_bytes` and `reductions` are known */
     bool has_nothing_to_fix; /* chance has said no to all faults: a recovery is not asked for */
     uint64_t time_us;
     int64_t memory_bytes;

@@ -27,7 +27,7 @@ defmodule WarningsTest do
     assert first =~ ~r/^Run \d+: failed/
     assert second =~ ~r/^  WARNING  no operation has succeeded/
     _ = Harness.wait_for_log(harness, ~r/run has a warning run=#{report.run_id} warning=target_never_reached/)
-    page = Http.get_jq(Http.port(harness), "/runs/#{report.run_id}", ".ok.warnings[].warning")
+    page = Http.get_jq(Http.port(harness), "/runs/#{report.run_id}", ".report.warnings[].warning")
     assert page == ~s("nothing_succeeded"\n"target_never_reached")
   end
 

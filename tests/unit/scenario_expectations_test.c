@@ -20,6 +20,7 @@ static struct measured sample(struct histogram *response)
     for (uint64_t i = 1; i <= 1000; i++)
         histogram_record(response, i);
     return (struct measured){.was_tried = true,
+                             .has_asked_process = true,
                              .time_us = 1234567,
                              .memory_bytes = 5000,
                              .reductions = 600,
@@ -81,11 +82,15 @@ static void test_limits(void **state)
 static void test_drops(void **state)
 {
     (void)state;
-    struct measured measured = {
-        .was_tried = true, .operations = 50, .failed = 10, .dropped = 50, .load_us = 1000000};
+    struct measured measured = {.was_tried = true,
+                                .has_asked_process = true,
+                                .operations = 50,
+                                .failed = 10,
+                                .dropped = 50,
+                                .load_us = 1000000};
     assert_true(figure_of(EXPECT_ERROR_RATE, &measured) == 0.6);
     assert_true(figure_of(EXPECT_OPS_PER_S, &measured) == 50);
-    measured = (struct measured){.was_tried = true, .dropped = 3};
+    measured = (struct measured){.was_tried = true, .has_asked_process = true, .dropped = 3};
     assert_true(figure_of(EXPECT_ERROR_RATE, &measured) == 1);
 }
 
@@ -94,7 +99,8 @@ static void test_nothing_measured(void **state)
 {
     (void)state;
     struct histogram empty;
-    struct measured measured = {.was_tried = true, .mailbox = -1, .recovery_ms = -1};
+    struct measured measured = {
+        .was_tried = true, .has_asked_process = true, .mailbox = -1, .recovery_ms = -1};
     static const enum expectation_kind unknown[] = {EXPECT_P50_US,    EXPECT_P90_US,  EXPECT_P95_US,
                                                     EXPECT_P99_US,    EXPECT_P999_US, EXPECT_ERROR_RATE,
                                                     EXPECT_OPS_PER_S, EXPECT_MAILBOX, EXPECT_RECOVERY_MS};
@@ -117,7 +123,8 @@ static void test_nothing_tried(void **state)
     struct expectation time = {.kind = EXPECT_TIME_MS, .limit = 10};
     struct expectation recovery = {.kind = EXPECT_RECOVERY_MS, .limit = 10};
     assert_int_equal(expectation_judge(&time, &measured), EXPECTATION_NOT_MEASURED);
-    measured = (struct measured){.was_tried = true, .time_us = 5, .recovery_ms = -1};
+    measured =
+        (struct measured){.was_tried = true, .has_asked_process = true, .time_us = 5, .recovery_ms = -1};
     assert_int_equal(expectation_judge(&time, &measured), EXPECTATION_MET);
     assert_int_equal(expectation_judge(&recovery, &measured), EXPECTATION_NOT_MEASURED);
     measured.has_nothing_to_fix = true;
@@ -239,7 +246,8 @@ static void test_messages(void **state)
 static void test_huge_figures(void **state)
 {
     (void)state;
-    struct measured measured = {.was_tried = true, .time_us = UINT64_MAX, .memory_bytes = INT64_MAX};
+    struct measured measured = {
+        .was_tried = true, .has_asked_process = true, .time_us = UINT64_MAX, .memory_bytes = INT64_MAX};
     struct list list = {0};
     struct term_builder error = {0};
     expect(&list, EXPECT_TIME_MS, 1);

@@ -43,7 +43,8 @@ static void append_flags(struct buffer *page)
     markdown_head(page, columns);
     for (size_t i = 0; i < count; i++) {
         struct buffer name = {0}, text = {0};
-        markdown_print(&name, "`--%s%s%s`", flags[i].name, flags[i].argument ? " " : "",
+        markdown_print(&name, "`--%s%s%s`", flags[i].name,
+                       flags[i].argument && !flags[i].is_optional ? " " : "",
                        flags[i].argument ? flags[i].argument : "");
         markdown_sentence(&text, flags[i].help);
         buffer_append(&name, "", 1);
