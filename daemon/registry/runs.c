@@ -139,6 +139,9 @@ static void runs_refuse_queued(struct run_entry *entry, const char *limit)
     term_build_atom(result, "busy");
     term_build_atom(result, limit);
     entry->summary.outcome = OUTCOME_NOT_RUN;
+    runner_count_refused(entry->runs->options.runner, OUTCOME_NOT_RUN);
+    log_info("run finished", log_integer("run", (int64_t)entry->summary.run_id),
+             log_string("outcome", outcome_name(OUTCOME_NOT_RUN)), log_string("reason", limit));
     runs_finish(entry, (struct term){0});
 }
 
