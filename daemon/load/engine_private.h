@@ -179,9 +179,6 @@ uint64_t threads_record(struct engine *engine, uint32_t thread, uint32_t target,
 void threads_complete(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start,
                       enum result_kind kind, struct term term);
 
-/* After a step: the next one, unless there is none. */
-void threads_go_on(struct engine *engine, uint32_t thread, uint64_t now);
-
 /* A thread fails, and does no more; of several that do the first in the scenario's order counts. */
 void threads_fail(struct engine *engine, uint32_t thread, struct term reason);
 

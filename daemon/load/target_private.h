@@ -12,6 +12,7 @@ enum target_state {
     TARGET_IDLE,       /* nobody asked for it, or it has failed */
     TARGET_CONNECTING, /* `wait` waits for its node */
     TARGET_RESOLVING,  /* `lookup` asks for the pid behind its name */
+    TARGET_CONFIRMING, /* monitored; `fence` tells when its node has seen that */
     TARGET_READY,      /* monitored; messages go to it */
 };
 
@@ -33,6 +34,7 @@ struct target {
     size_t index; /* in the scenario */
     struct process *process;
     struct term group_leader; /* for lookups */
+    bool is_confirmed;        /* before it is ready: what is not answered would be taken for done by nobody */
     const struct target_events *events;
     void *owner;
     enum target_state state;
@@ -42,12 +44,14 @@ struct target {
     struct rpc_call *lookup;
     struct buffer found; /* the pid that a lookup gave */
     struct monitor monitor;
+    struct monitor fence; /* on nobody: its end comes behind that of a target that is not there */
     struct drain_wait drain;
     struct term_builder control; /* the control tuple of messages to it */
 };
 
-void target_init(struct target *target, const struct target_spec *spec, size_t index, struct process *process,
-                 struct term group_leader, const struct target_events *events, void *owner);
+void target_init(struct target *target, const struct target_spec *spec, size_t index, bool is_confirmed,
+                 struct process *process, struct term group_leader, const struct target_events *events,
+                 void *owner);
 
 /* Lets go of it; no event comes any more until it is reached again. What a lookup has found stays. */
 void target_close(struct target *target);

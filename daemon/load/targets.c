@@ -37,6 +37,16 @@ static void targets_on_failed(void *owner, struct target *target, enum target_fa
 static const struct target_events targets_events = {
     .ready = targets_on_open, .failed = targets_on_failed, .drained = targets_on_open};
 
+/* Whether there are operations that nobody answers: they are done when they are sent to somebody. */
+static bool targets_are_to_be_confirmed(const struct scenario *scenario)
+{
+    for (size_t i = 0; i < scenario->operation_count; i++)
+        if (scenario->operations[i].kind == OPERATION_CAST_ONLY ||
+            scenario->operations[i].kind == OPERATION_SEND)
+            return true;
+    return false;
+}
+
 struct targets *targets_new(const struct scenario *scenario, const struct target_spec *subject,
                             struct process *process, struct term group_leader,
                             const struct targets_events *events, void *owner)
@@ -46,9 +56,10 @@ struct targets *targets_new(const struct scenario *scenario, const struct target
     targets->items = memory_zalloc(targets->count, sizeof(*targets->items));
     targets->events = events;
     targets->owner = owner;
+    bool is_confirmed = targets_are_to_be_confirmed(scenario);
     for (size_t i = 0; i < targets->count; i++)
-        target_init(&targets->items[i], scenario->setup.data ? subject : &scenario->targets[i], i, process,
-                    group_leader, &targets_events, targets);
+        target_init(&targets->items[i], scenario->setup.data ? subject : &scenario->targets[i], i,
+                    is_confirmed, process, group_leader, &targets_events, targets);
     return targets;
 }
 

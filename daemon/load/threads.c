@@ -8,6 +8,7 @@
 /* What random choices of a thread's step are for: each has a generator of its own. */
 enum purpose { PURPOSE_OPERATION, PURPOSE_MESSAGE, PURPOSE_TARGET, PURPOSE_THINKING, PURPOSE_PHASE };
 
+static void threads_go_on(struct engine *engine, uint32_t thread, uint64_t now);
 static void threads_serve_next_arrival(struct engine *engine, uint32_t thread, uint64_t now);
 
 /* --- What is drawn --- */
@@ -210,8 +211,10 @@ static uint32_t threads_repeated_bytes(const struct engine *engine, uint32_t thr
     return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
 }
 
-static void threads_record_event(struct engine *engine, uint32_t thread, uint32_t target,
-                                 uint64_t response_us, uint64_t now, enum result_kind kind, struct term term)
+static inline __attribute__((always_inline)) void threads_record_event(struct engine *engine, uint32_t thread,
+                                                                       uint32_t target, uint64_t response_us,
+                                                                       uint64_t now, enum result_kind kind,
+                                                                       struct term term)
 {
     const struct thread *state = &engine->threads[thread];
     struct event event = {.thread = thread,
@@ -225,20 +228,11 @@ static void threads_record_event(struct engine *engine, uint32_t thread, uint32_
     events_record(&engine->record.events, event, term);
 }
 
-/* What fails faster than an operation may take is no response time: it would make those of the others look
- * good. One that was given up has waited at least as long as it may. */
-static uint64_t threads_record_latency(struct engine *engine, uint32_t operation, enum result_kind kind,
-                                       uint64_t response_us, uint64_t service_us)
+static inline __attribute__((always_inline)) uint64_t threads_record_latency(struct engine *engine,
+                                                                             uint32_t operation,
+                                                                             uint64_t response_us,
+                                                                             uint64_t service_us)
 {
-    const uint64_t timeout_us = engine->scenario->call_timeout_ms * (CLOCK_NS_PER_MS / CLOCK_NS_PER_US);
-    if (kind != RESULT_OK && response_us < timeout_us) {
-        if (kind != RESULT_TIMEOUT) {
-            latencies_record_failed(&engine->record.latencies, operation, response_us);
-            return TIMELINE_NO_LATENCY;
-        }
-        service_us += timeout_us - response_us;
-        response_us = timeout_us;
-    }
     latencies_record(&engine->record.latencies, operation, response_us, service_us);
     counters_add_latency(engine->options.counters, response_us, service_us);
     if (engine->recent)
@@ -246,8 +240,24 @@ static uint64_t threads_record_latency(struct engine *engine, uint32_t operation
     return response_us;
 }
 
-uint64_t threads_record(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start,
-                        enum result_kind kind, struct term term)
+/* What fails faster than an operation may take is no response time: it would make those of the others look
+ * good. One that was given up has waited at least as long as it may. */
+static uint64_t threads_record_failure(struct engine *engine, uint32_t operation, enum result_kind kind,
+                                       uint64_t response_us, uint64_t service_us)
+{
+    const uint64_t timeout_us = engine->scenario->call_timeout_ms * (CLOCK_NS_PER_MS / CLOCK_NS_PER_US);
+    const uint64_t missing_us = response_us < timeout_us ? timeout_us - response_us : 0;
+    if (missing_us && kind != RESULT_TIMEOUT) {
+        latencies_record_failed(&engine->record.latencies, operation, response_us);
+        return TIMELINE_NO_LATENCY;
+    }
+    return threads_record_latency(engine, operation, response_us + missing_us, service_us + missing_us);
+}
+
+/* In the path of every call: part of each of its callers. */
+static inline __attribute__((always_inline)) uint64_t threads_note(struct engine *engine, uint32_t thread,
+                                                                   uint32_t target, struct load_start start,
+                                                                   enum result_kind kind, struct term term)
 {
     struct thread *state = &engine->threads[thread];
     uint64_t now = engine_now(engine);
@@ -259,9 +269,11 @@ uint64_t threads_record(struct engine *engine, uint32_t thread, uint32_t target,
         reason = threads_count_error(engine, thread, kind, term, now);
     }
     counters_add_operation(engine->options.counters, kind, term);
-    if (answered)
-        latency_us = threads_record_latency(engine, state->operation, kind, response_us,
-                                            threads_us_between(start.actual_ns, now));
+    uint64_t service_us = threads_us_between(start.actual_ns, now);
+    if (answered && kind == RESULT_OK)
+        latency_us = threads_record_latency(engine, state->operation, response_us, service_us);
+    else if (answered)
+        latency_us = threads_record_failure(engine, state->operation, kind, response_us, service_us);
     timeline_record(&engine->record.timeline, now, latency_us, reason, engine_in_flight(engine));
     threads_record_event(engine, thread, target, response_us, now, kind, term);
     if (answered)
@@ -272,10 +284,16 @@ uint64_t threads_record(struct engine *engine, uint32_t thread, uint32_t target,
     return now;
 }
 
+uint64_t threads_record(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start,
+                        enum result_kind kind, struct term term)
+{
+    return threads_note(engine, thread, target, start, kind, term);
+}
+
 void threads_complete(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start,
                       enum result_kind kind, struct term term)
 {
-    threads_go_on(engine, thread, threads_record(engine, thread, target, start, kind, term));
+    threads_go_on(engine, thread, threads_note(engine, thread, target, start, kind, term));
 }
 
 /* A sleep is a step with an event, and counts for nothing. */
@@ -337,7 +355,7 @@ static void threads_serve_next_arrival(struct engine *engine, uint32_t thread, u
 }
 
 /* After an operation. */
-void threads_go_on(struct engine *engine, uint32_t thread, uint64_t now)
+static void threads_go_on(struct engine *engine, uint32_t thread, uint64_t now)
 {
     const struct load_plan *load = &engine->scenario->load;
     const struct thread *state = &engine->threads[thread];

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -79,29 +80,40 @@ static void outputs_print_problems(const struct one_shot_outputs *outputs, struc
 
 /* --- Files --- */
 
+/* A pipe or a device has nothing to go back to. */
+static bool outputs_can_rewrite(FILE *file)
+{
+    struct stat status;
+    return fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode);
+}
+
 static bool outputs_rewrite(FILE *file, const char *flag, const char *name, const struct buffer *content)
 {
-    bool written = fseek(file, 0, SEEK_SET) == 0 && ftruncate(fileno(file), 0) == 0 &&
-                   fwrite(buffer_bytes(content), 1, content->size, file) == content->size &&
+    bool can_write =
+        !outputs_can_rewrite(file) || (fseek(file, 0, SEEK_SET) == 0 && ftruncate(fileno(file), 0) == 0);
+    bool written = can_write && fwrite(buffer_bytes(content), 1, content->size, file) == content->size &&
                    fflush(file) == 0;
-    /* A pipe or a device has nothing to go back to. */
-    if (!written && errno == ESPIPE)
-        written = fwrite(buffer_bytes(content), 1, content->size, file) == content->size && fflush(file) == 0;
     if (!written)
         fprintf(stderr, "%s: cannot write %s: %s\n", flag, name, strerror(errno));
     return written;
 }
 
+static bool outputs_is_due(FILE *file, bool is_last)
+{
+    return file && (is_last || outputs_can_rewrite(file));
+}
+
+/* All that can be written again, or for the last time. */
 static bool outputs_write_files(struct one_shot_outputs *outputs, const struct one_shot_story *story,
-                                struct telling *telling)
+                                struct telling *telling, bool is_last)
 {
     struct buffer xml = {0}, json = {0};
     bool done = true;
-    if (outputs->junit) {
+    if (outputs_is_due(outputs->junit, is_last)) {
         junit_write(&telling->view, outputs_name(outputs), &telling->text, &xml);
         done = outputs_rewrite(outputs->junit, "--junit", outputs->given->junit, &xml);
     }
-    if (outputs->json) {
+    if (outputs_is_due(outputs->json, is_last)) {
         outputs_write_json(story, &json);
         done = outputs_rewrite(outputs->json, "--json", outputs->given->json_file, &json) && done;
     }
@@ -135,7 +147,7 @@ static bool outputs_begin_files(struct one_shot_outputs *outputs)
     run_result_build(TERM_ATOM("nil"), true, &result);
     struct one_shot_story story = {.outcome = OUTCOME_INTERRUPTED, .result = term_built(&result)};
     telling_make(&telling, &story);
-    bool done = outputs_write_files(outputs, &story, &telling);
+    bool done = outputs_write_files(outputs, &story, &telling, false);
     telling_free(&telling);
     term_build_free(&result);
     return done;
@@ -189,7 +201,7 @@ static void outputs_tell_untold(struct one_shot_outputs *outputs, const struct o
     const struct one_shot_story untold = {
         .run_id = story->run_id, .outcome = OUTCOME_FAILED, .result = term_built(&result)};
     telling_make(&telling, &untold);
-    (void)outputs_write_files(outputs, &untold, &telling);
+    (void)outputs_write_files(outputs, &untold, &telling, false);
     telling_free(&telling);
     term_build_free(&result);
 }
@@ -200,7 +212,7 @@ enum outcome one_shot_outputs_tell(struct one_shot_outputs *outputs, const struc
     enum outcome outcome = story->outcome;
     telling_make(&telling, story);
     bool told = outputs_print(outputs, story, &telling);
-    told = outputs_write_files(outputs, story, &telling) && told;
+    told = outputs_write_files(outputs, story, &telling, true) && told;
     if (strcmp(report_view_outcome(&telling.view), outcome_text(outcome)) != 0 && outcome == OUTCOME_FAILED)
         fprintf(stderr, "%s\n", report_view_outcome(&telling.view));
     telling_free(&telling);
