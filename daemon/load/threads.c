@@ -1,6 +1,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/compiler.h"
 #include "base/memory.h"
 #include "engine_private.h"
 #include "term/term_read.h"
@@ -211,10 +212,9 @@ static uint32_t threads_repeated_bytes(const struct engine *engine, uint32_t thr
     return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
 }
 
-static inline __attribute__((always_inline)) void threads_record_event(struct engine *engine, uint32_t thread,
-                                                                       uint32_t target, uint64_t response_us,
-                                                                       uint64_t now, enum result_kind kind,
-                                                                       struct term term)
+static ALWAYS_INLINE void threads_record_event(struct engine *engine, uint32_t thread, uint32_t target,
+                                               uint64_t response_us, uint64_t now, enum result_kind kind,
+                                               struct term term)
 {
     const struct thread *state = &engine->threads[thread];
     struct event event = {.thread = thread,
@@ -228,10 +228,8 @@ static inline __attribute__((always_inline)) void threads_record_event(struct en
     events_record(&engine->record.events, event, term);
 }
 
-static inline __attribute__((always_inline)) uint64_t threads_record_latency(struct engine *engine,
-                                                                             uint32_t operation,
-                                                                             uint64_t response_us,
-                                                                             uint64_t service_us)
+static ALWAYS_INLINE uint64_t threads_record_latency(struct engine *engine, uint32_t operation,
+                                                     uint64_t response_us, uint64_t service_us)
 {
     latencies_record(&engine->record.latencies, operation, response_us, service_us);
     counters_add_latency(engine->options.counters, response_us, service_us);
@@ -255,9 +253,8 @@ static uint64_t threads_record_failure(struct engine *engine, uint32_t operation
 }
 
 /* In the path of every call: part of each of its callers. */
-static inline __attribute__((always_inline)) uint64_t threads_note(struct engine *engine, uint32_t thread,
-                                                                   uint32_t target, struct load_start start,
-                                                                   enum result_kind kind, struct term term)
+static ALWAYS_INLINE uint64_t threads_note(struct engine *engine, uint32_t thread, uint32_t target,
+                                           struct load_start start, enum result_kind kind, struct term term)
 {
     struct thread *state = &engine->threads[thread];
     uint64_t now = engine_now(engine);

@@ -10,7 +10,9 @@ defmodule ConservationTest do
   @first String.to_integer(System.get_env("CONSERVATION_SEED") || "1")
 
   setup_all do
-    harness = Harness.start(config: Map.merge(Http.config(), %{"access" => %{"chaos" => %{"allow" => ["*"]}}}))
+    harness =
+      Harness.start(config: Map.merge(Http.config(), %{"access" => %{"chaos" => %{"allow" => ["*"]}}}))
+
     {:ok, harness: harness, port: Http.port(harness), peer: Peer.start()}
   end
 
@@ -48,14 +50,23 @@ defmodule ConservationTest do
         for(
           _ <- 1..Enum.random(1..2),
           do: %{
-            action: pick([{:suspend, 20}, {:inject_crash, :immediate}, {:garbage_collect, []}, {:flood, [count: 50]}]),
+            action:
+              pick([
+                {:suspend, 20},
+                {:inject_crash, :immediate},
+                {:garbage_collect, []},
+                {:flood, [count: 50]}
+              ]),
             after_ms: Enum.random(5..100)
           }
         )
   end
 
   defp scenario(target) do
-    what = if chance(0.3), do: %{threads: for(_ <- 1..Enum.random(1..4), do: operations())}, else: %{load: load(), operations: operations()}
+    what =
+      if chance(0.3),
+        do: %{threads: for(_ <- 1..Enum.random(1..4), do: operations())},
+        else: %{load: load(), operations: operations()}
 
     Map.merge(what, %{
       target: target,
@@ -71,10 +82,22 @@ defmodule ConservationTest do
   # How it ends: by itself, cancelled, or with what it was for.
   defp ending(scenario) do
     case Enum.random(1..10) do
-      n when n <= 6 -> {:itself, scenario}
-      n when n <= 8 -> {:cancelled, scenario}
-      9 -> {:aborted, Map.merge(scenario, %{warmup_ms: 20, abort_when: [:max_error_rate], performance_expectations: [max_error_rate: 0.3]})}
-      10 -> {:hooks_lost, scenario}
+      n when n <= 6 ->
+        {:itself, scenario}
+
+      n when n <= 8 ->
+        {:cancelled, scenario}
+
+      9 ->
+        {:aborted,
+         Map.merge(scenario, %{
+           warmup_ms: 20,
+           abort_when: [:max_error_rate],
+           performance_expectations: [max_error_rate: 0.3]
+         })}
+
+      10 ->
+        {:hooks_lost, scenario}
     end
   end
 
@@ -104,7 +127,10 @@ defmodule ConservationTest do
 
   defp metrics(port) do
     sums = Http.metrics(port)
-    sum = fn name -> for({key, value} <- sums, key == name or String.starts_with?(key, name <> "{"), do: value) |> Enum.sum() end
+
+    sum = fn name ->
+      for({key, value} <- sums, key == name or String.starts_with?(key, name <> "{"), do: value) |> Enum.sum()
+    end
 
     for name <- ~w(operations operation_errors dropped)a, into: %{} do
       {name, trunc(sum.("harnessd_#{metric(name)}_total"))}
@@ -174,11 +200,22 @@ defmodule ConservationTest do
         counted = Map.merge(metrics(port), before, fn _, now, then -> now - then end)
         assert_agreement(report, counted)
         if match?({:ok, _}, result), do: assert(report.metrics.unfinished == 0)
-        assert_arrivals(report, scenario, if(match?({:error, {:nodedown, _}}, result), do: :cut, else: ending))
+
+        assert_arrivals(
+          report,
+          scenario,
+          if(match?({:error, {:nodedown, _}}, result), do: :cut, else: ending)
+        )
+
         assert_server_agrees(report, target, scenario)
       rescue
         error in ExUnit.AssertionError ->
-          reraise %{error | message: "seed #{seed}, #{ending}, #{inspect(Map.drop(scenario, [:target]))}: #{error.message}"}, __STACKTRACE__
+          reraise %{
+                    error
+                    | message:
+                        "seed #{seed}, #{ending}, #{inspect(Map.drop(scenario, [:target]))}: #{error.message}"
+                  },
+                  __STACKTRACE__
       end
     end
   end

@@ -90,7 +90,11 @@ defmodule ExpectationsTest do
       assert [%{measured: nil, met: nil}, %{measured: nil, met: nil}, %{met: ^rate}] = failure.expectations
       assert failure.error.message == "Latency p50 was not measured, maximum of 0us"
       {:ok, partial} = Harness.call(harness, :partial, [failure.run_id])
-      assert %{warning: :not_measured, expectation: :max_p50_us} in Enum.map(partial.warnings, &Map.take(&1, [:warning, :expectation]))
+
+      assert %{warning: :not_measured, expectation: :max_p50_us} in Enum.map(
+               partial.warnings,
+               &Map.take(&1, [:warning, :expectation])
+             )
     end
   end
 

@@ -106,7 +106,11 @@ defmodule LatencyTest do
     assert %{count: 0, mean_us: nil, p99_us: nil, min_us: nil, max_us: nil} = latency.overall
   end
 
-  test "has what was given up, and by itself what has failed fast", %{harness: harness, target: target, peer: peer} do
+  test "has what was given up, and by itself what has failed fast", %{
+    harness: harness,
+    target: target,
+    peer: peer
+  } do
     options = %{call_timeout_ms: 200}
     report = Loads.run(harness, target, %{threads: 3, iterations: 1}, [:never, :a], options)
     latency = assert_latency(report.latency)
@@ -121,6 +125,7 @@ defmodule LatencyTest do
     latency = assert_latency(report.latency)
     assert latency.overall.count == 0 and latency.operations == %{}
     assert latency.failed.overall.count == 12
+
     assert Map.new(latency.failed.operations, fn {name, %{count: count}} -> {name, count} end) ==
              %{{:call, :a} => 6, {:cast, :b} => 6}
   end

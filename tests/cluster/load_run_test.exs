@@ -54,7 +54,8 @@ defmodule LoadRunTest do
             {fn _ -> exit(:bang) end, {:exit, :bang}},
             {fn _ -> throw(:ball) end, {:throw, :ball}},
             {fn _ -> Process.exit(self(), :kill) end, {:exit, :killed}},
-            {fn _ -> exit({:timeout, {GenServer, :call, [:a]}}) end, {:exit, {:timeout, {GenServer, :call, [:a]}}}}
+            {fn _ -> exit({:timeout, {GenServer, :call, [:a]}}) end,
+             {:exit, {:timeout, {GenServer, :call, [:a]}}}}
           ] do
         before = length(Recorder.messages(target))
         report = Loads.run(harness, target, %{threads: 3, iterations: 5}, [{:custom, fun}, :a])
@@ -66,7 +67,16 @@ defmodule LoadRunTest do
 
       # All that it does counts for what the run is held to.
       options = %{performance_expectations: [max_error_rate: 0.1]}
-      result = Loads.result(harness, target, %{threads: 1, iterations: 5}, [{:custom, fn _ -> exit(:bang) end}, :a], options)
+
+      result =
+        Loads.result(
+          harness,
+          target,
+          %{threads: 1, iterations: 5},
+          [{:custom, fn _ -> exit(:bang) end}, :a],
+          options
+        )
+
       assert {:error, {:performance_failed, %{expectations: [%{measured: 0.5, met: false}]}}} = result
     end
   end
@@ -157,7 +167,16 @@ defmodule LoadRunTest do
 
     test "is dialled again, but not all the time", %{harness: harness} do
       load = %{threads: 1, duration_ms: 500}
-      report = Loads.run(harness, {:nobody, :"nobody@127.0.0.1"}, load, [:a], Map.put(Loads.allow_failure(), :events, :none))
+
+      report =
+        Loads.run(
+          harness,
+          {:nobody, :"nobody@127.0.0.1"},
+          load,
+          [:a],
+          Map.put(Loads.allow_failure(), :events, :none)
+        )
+
       assert report.errors == %{{:nodedown, :"nobody@127.0.0.1"} => report.metrics.total_operations}
       assert report.metrics.total_operations in 2..501
     end

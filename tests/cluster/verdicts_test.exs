@@ -79,8 +79,7 @@ defmodule VerdictsTest do
        }},
 
       # All goes wrong.
-      {"calls that all time out", :failed,
-       %{"threads" => [[erlang("never")]], "call_timeout_ms" => 50}},
+      {"calls that all time out", :failed, %{"threads" => [[erlang("never")]], "call_timeout_ms" => 50}},
       {"a load of calls that all time out", :failed,
        %{"load" => load, "operations" => [erlang("never")], "call_timeout_ms" => 50}},
       {"a server that dies of each call", :failed, %{"load" => rate, "operations" => [erlang("raise")]}},
@@ -102,7 +101,10 @@ defmodule VerdictsTest do
       {"too long", :missed, Map.put(fine, "performance_expectations", %{"max_time_ms" => 0.001})},
       {"too few", :missed, Map.put(fine, "performance_expectations", %{"min_ops_per_s" => 1_000_000_000})},
       {"too many errors", :missed,
-       %{"threads" => [[@get, %{"custom" => raising}]], "performance_expectations" => %{"max_error_rate" => 0}}},
+       %{
+         "threads" => [[@get, %{"custom" => raising}]],
+         "performance_expectations" => %{"max_error_rate" => 0}
+       }},
       {"too many exits of a load", :missed,
        %{
          "load" => load,
@@ -148,7 +150,8 @@ defmodule VerdictsTest do
       # Hooks that fail.
       {"a setup that raises", :failed,
        %{"setup" => erlang("fun() -> erlang:error(badarg) end"), "threads" => [[@get]]}},
-      {"a setup that refuses", :failed, %{"setup" => erlang("fun() -> {error, no} end"), "threads" => [[@get]]}},
+      {"a setup that refuses", :failed,
+       %{"setup" => erlang("fun() -> {error, no} end"), "threads" => [[@get]]}},
       {"a setup that gives nothing", :failed, %{"setup" => erlang("fun() -> 17 end"), "threads" => [[@get]]}},
       {"a setup without end", :failed,
        %{
@@ -156,7 +159,8 @@ defmodule VerdictsTest do
          "threads" => [[@get]],
          "hook_timeout_ms" => 100
        }},
-      {"an invariant that does not hold", :failed, Map.put(fine, "invariant", erlang("fun(_, _) -> false end"))},
+      {"an invariant that does not hold", :failed,
+       Map.put(fine, "invariant", erlang("fun(_, _) -> false end"))},
       {"an invariant with an error", :failed,
        Map.put(fine, "invariant", erlang("fun(_, _) -> {error, wrong} end"))},
       {"an invariant that raises", :failed,
@@ -221,16 +225,27 @@ defmodule VerdictsTest do
     target = fn name -> %{"name" => to_string(name), "node" => to_string(peer.node)} end
 
     case scenario do
-      %{"target" => :missing} -> %{scenario | "target" => target.(missing(peer))}
-      %{"target" => list} when is_list(list) -> %{scenario | "target" => Enum.map(list, &Map.put(&1, "node", to_string(peer.node)))}
-      %{"target" => _} -> scenario
-      %{"setup" => _} -> scenario
-      _ -> Map.put(scenario, "target", target.(named(peer)))
+      %{"target" => :missing} ->
+        %{scenario | "target" => target.(missing(peer))}
+
+      %{"target" => list} when is_list(list) ->
+        %{scenario | "target" => Enum.map(list, &Map.put(&1, "node", to_string(peer.node)))}
+
+      %{"target" => _} ->
+        scenario
+
+      %{"setup" => _} ->
+        scenario
+
+      _ ->
+        Map.put(scenario, "target", target.(named(peer)))
     end
   end
 
   test "a run that goes well is green everywhere", %{daemon: daemon, peer: peer} do
-    scenario = with_target(%{"threads" => [[@get]], "performance_expectations" => %{"max_error_rate" => 0}}, peer)
+    scenario =
+      with_target(%{"threads" => [[@get]], "performance_expectations" => %{"max_error_rate" => 0}}, peer)
+
     file = Files.write(daemon.folder, scenario)
     seen = Verdicts.of_run(daemon, &Harness.run(&1, file))
     assert {:ok, _} = seen.answer
@@ -338,7 +353,10 @@ defmodule VerdictsTest do
       assert {:ok, _} = Task.await(run, 30_000)
     end
 
-    test "as its caller or the node of its hooks is gone, each time the same", %{daemon: daemon, peer: target_peer} do
+    test "as its caller or the node of its hooks is gone, each time the same", %{
+      daemon: daemon,
+      peer: target_peer
+    } do
       target = Peer.start_server(target_peer, Subject)
 
       for n <- 1..6, kind <- [:process, :node] do
@@ -348,7 +366,10 @@ defmodule VerdictsTest do
         seen =
           Verdicts.of_run(daemon, fn harness ->
             scenario = Runs.held(target, name, metadata: %{n: n})
-            pid = Peer.call(caller, :erlang, :spawn, [:erpc, :call, [harness.node, :harness, :run, [scenario]]])
+
+            pid =
+              Peer.call(caller, :erlang, :spawn, [:erpc, :call, [harness.node, :harness, :run, [scenario]]])
+
             _ = Runs.await_held(name)
             [%{run_id: id} | _] = Harness.call(harness, :runs)
             if kind == :process, do: Process.exit(pid, :kill), else: Peer.kill(caller)
@@ -377,7 +398,9 @@ defmodule VerdictsTest do
       assert %{outcome: :not_run, reason: "{busy,threads}"} = Runs.status(daemon.harness, id)
       _ = Harness.wait_for_log(daemon.harness, ~r/run finished run=#{id} outcome=not_run reason=threads/)
       assert %{not_run: 1, completed: 1} = Verdicts.counted(daemon.port)
-      assert Http.get_jq(daemon.port, "/runs/#{id}", "[.outcome,.reason]") == ~s(["not_run",["busy","threads"]])
+
+      assert Http.get_jq(daemon.port, "/runs/#{id}", "[.outcome,.reason]") ==
+               ~s(["not_run",["busy","threads"]])
     end
 
     test "as the daemon ends, or is killed", %{peer: peer} do
@@ -404,14 +427,24 @@ defmodule VerdictsTest do
     end
 
     test "as the program is told to end, or is killed", %{peer: peer} do
-      for {signal, status, outcome} <- [{"TERM", 1, :cancelled}, {"INT", 1, :cancelled}, {"KILL", 137, :interrupted}] do
+      for {signal, status, outcome} <- [
+            {"TERM", 1, :cancelled},
+            {"INT", 1, :cancelled},
+            {"KILL", 137, :interrupted}
+          ] do
         folder = Support.temporary_folder()
         [junit, json, log] = for name <- ["junit.xml", "report.json", "log"], do: Path.join(folder, name)
         File.write!(junit, "<testsuites/>")
         scenario = %{"threads" => [[erlang("never")]], "call_timeout_ms" => 60_000, "timeout_ms" => 60_000}
         file = Once.file(with_target(scenario, peer))
         process = Once.start(file, to_string(peer.node), log, ["--junit", junit, "--json=#{json}"])
-        Wait.until("the load", fn -> File.exists?(log) and File.read!(log) =~ ~r/load: 0 operations/ end, 20_000)
+
+        Wait.until(
+          "the load",
+          fn -> File.exists?(log) and File.read!(log) =~ ~r/load: 0 operations/ end,
+          20_000
+        )
+
         OsProcess.signal(process, signal)
         ended = OsProcess.await_exit(process)
         assert ended == status or signal == "KILL"

@@ -18,7 +18,10 @@ defmodule Verdicts do
   @doc "How many runs the metrics have counted, by their outcome."
   def counted(port) do
     metrics = Http.metrics(port)
-    for o <- @outcomes, into: %{}, do: {o, trunc(metrics[~s(harnessd_runs_finished_total{outcome="#{o}"})] || 0)}
+
+    for o <- @outcomes,
+        into: %{},
+        do: {o, trunc(metrics[~s(harnessd_runs_finished_total{outcome="#{o}"})] || 0)}
   end
 
   @doc """
@@ -87,10 +90,17 @@ defmodule Verdicts do
     assert status == exit_status(word), "status #{status} of #{word}"
     [_, failures, errors] = Regex.run(~r/failures="(\d+)" errors="(\d+)"/, xml)
     bad = String.to_integer(failures) + String.to_integer(errors)
-    assert (bad > 0) == (word != :completed), "JUnit has #{bad} failures of #{word}"
+    assert bad > 0 == (word != :completed), "JUnit has #{bad} failures of #{word}"
     [_, said] = Regex.run(~r/<system-out>Run[^:]*: (.*)/, xml)
     assert headline("Run: " <> said) == word
-    %{outcome: word, reason: Http.jq(text, ".reason"), run_id: Http.jq(text, ".run_id"), junit: xml, json: text}
+
+    %{
+      outcome: word,
+      reason: Http.jq(text, ".reason"),
+      run_id: Http.jq(text, ".run_id"),
+      junit: xml,
+      json: text
+    }
   end
 
   defp exit_status(:completed), do: 0
