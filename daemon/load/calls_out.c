@@ -90,12 +90,23 @@ static bool calls_out_send_cast(struct engine *engine, uint32_t target, struct t
     return calls_out_send(engine, target, term_built(&engine->cast));
 }
 
+/* A call of a script that is the only one of its target is watched by a monitor of its own, as one of
+ * GenServer.call/3 is: the server may have stopped since it has answered the last. */
+static bool calls_out_is_watched_alone(struct engine *engine, const struct operation *operation,
+                                       uint32_t target)
+{
+    return engine->scenario->threads && operation_is_answered(operation->kind) &&
+           !calls_first(&engine->calls, target, CALL_SENT);
+}
+
 static void calls_out_send_operation(struct engine *engine, struct call *call)
 {
     const uint32_t target = call->target;
     const struct operation *operation = threads_operation(engine, call->thread);
     uint32_t tag = calls_tag(&engine->calls, call);
     struct term message = threads_message(engine, call->thread);
+    if (calls_out_is_watched_alone(engine, operation, target))
+        engine->options.way->look_again(engine->options.way_owner, target);
     calls_sent(&engine->calls, call, engine_now(engine));
     switch (operation->kind) {
     case OPERATION_CALL:
@@ -310,10 +321,13 @@ void engine_target_failed(struct engine *engine, size_t target, enum target_fail
     queue->retry_ns = engine_now(engine) + rest_ns;
     queue->failure = kinds[failure];
     queue->failing[0] = engine->calls.by_target[target][1].count;
-    queue->failing[1] = engine->calls.by_target[target][0].count;
+    /* What was not sent yet is for whoever is there next; when nobody is, that is told then. */
+    queue->failing[1] = failure == TARGET_DIED ? 0 : engine->calls.by_target[target][0].count;
     term_keep(&queue->reason, reason);
     if (!calls_out_fail_calls(engine, (uint32_t)target))
         calls_out_leave_for_next(engine, (uint32_t)target);
+    else if (engine_is_loading(engine) && calls_first(&engine->calls, (uint32_t)target, CALL_WAITING))
+        calls_out_send_later(engine, (uint32_t)target);
 }
 
 bool engine_has_missed(const struct engine *engine, size_t target)

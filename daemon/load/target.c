@@ -27,7 +27,8 @@ static void target_let_go(struct target *target)
 {
     node_cancel_drained(process_node(target->process), &target->drain);
     peer_wait_cancel(&target->wait);
-    monitor_stop(&target->monitor);
+    for (size_t i = 0; i < ARRAY_LENGTH(target->monitors); i++)
+        monitor_stop(&target->monitors[i]);
     monitor_stop(&target->fence);
     if (target->lookup)
         rpc_call_cancel(target->lookup);
@@ -101,6 +102,25 @@ static void target_confirm(struct target *target)
         target_fail(target, TARGET_NODEDOWN, (struct term){0});
 }
 
+static bool target_watch(struct target *target)
+{
+    target->is_fresh = true;
+    return monitor_start(&target->monitors[target->current], target->process, target->peer,
+                         target_address(target), target_on_down, target);
+}
+
+void target_look_again(struct target *target)
+{
+    struct monitor *old = &target->monitors[target->current];
+    if (target->state != TARGET_READY || target->is_fresh)
+        return;
+    target->current = !target->current;
+    if (target_watch(target))
+        monitor_stop(old);
+    else /* its node is going away, which the old one tells */
+        target->current = !target->current;
+}
+
 static void target_open(struct target *target)
 {
     struct control control = {.from = process_pid(target->process), .to = target_address(target)};
@@ -108,7 +128,7 @@ static void target_open(struct target *target)
     control.operation = term_type(control.to) == TERM_PID ? CONTROL_SEND : CONTROL_REG_SEND;
     term_build_reset(&target->control);
     if (!control_encode(&target->control, &control, peer_flags(target->peer), &inside) ||
-        !monitor_start(&target->monitor, target->process, target->peer, control.to, target_on_down, target)) {
+        !target_watch(target)) {
         target_fail(target, TARGET_NODEDOWN, (struct term){0});
         return;
     }
@@ -213,6 +233,7 @@ bool target_is_open(struct target *target)
 void target_send(struct target *target, struct term message)
 {
     struct term control;
+    target->is_fresh = false;
     bool built = term_build_done(&target->control, &control);
     assert(built);
     (void)peer_send_encoded(target->peer, process_sender(target->process), control, message);

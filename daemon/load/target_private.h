@@ -42,8 +42,10 @@ struct target {
     struct peer *peer;              /* held while not idle */
     struct peer_wait wait;
     struct rpc_call *lookup;
-    struct buffer found; /* the pid that a lookup gave */
-    struct monitor monitor;
+    struct buffer found;        /* the pid that a lookup gave */
+    struct monitor monitors[2]; /* one of them at a time, but while it is looked again */
+    size_t current;
+    bool is_fresh;        /* nothing was sent since it was looked */
     struct monitor fence; /* on nobody: its end comes behind that of a target that is not there */
     struct drain_wait drain;
     struct term_builder control; /* the control tuple of messages to it */
@@ -64,6 +66,10 @@ void target_reach(struct target *target);
 
 /* Whether a message may be sent now; when it is only congested, `drained` will tell. */
 MUST_CHECK bool target_is_open(struct target *target);
+
+/* Takes a monitor anew, the target being ready, unless nothing was sent since the last one. A server that has
+ * died meanwhile is not there for what is sent from now on, and its death, on its way, is told no more. */
+void target_look_again(struct target *target);
 
 /* Sends a message; the target is ready. Losing the connection over it is told by `failed`. */
 void target_send(struct target *target, struct term message);

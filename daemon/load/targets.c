@@ -110,6 +110,11 @@ static bool targets_way_is_open(void *owner, size_t target)
     return target_is_open(&targets->items[target]);
 }
 
+static void targets_way_look_again(void *owner, size_t target)
+{
+    target_look_again(&((const struct targets *)owner)->items[target]);
+}
+
 static bool targets_way_send(void *owner, size_t target, struct term message)
 {
     struct target *sent_to = &((const struct targets *)owner)->items[target];
@@ -125,5 +130,6 @@ static struct term targets_way_server(void *owner, size_t target)
 
 const struct target_way targets_way = {.reach = targets_way_reach,
                                        .is_open = targets_way_is_open,
+                                       .look_again = targets_way_look_again,
                                        .send = targets_way_send,
                                        .server = targets_way_server};

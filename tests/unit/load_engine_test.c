@@ -379,6 +379,24 @@ static void test_died_while_called(void **state)
     world_free(&world);
 }
 
+/* Before a call of a script that is alone with its target; a load has no time for that. */
+static void test_looking_again(void **state)
+{
+    (void)state;
+    world_make(&world, "#{target => c, threads => [[a, b, {'$cast', c}]]}");
+    world_run(&world, UINT64_MAX);
+    assert_int_equal(world.targets[0].looked, 2);
+    world_free(&world);
+    world_make(&world, "#{target => c, threads => [[a], [b]]}");
+    world_run(&world, UINT64_MAX);
+    assert_int_equal(world.targets[0].looked, 1);
+    world_free(&world);
+    world_make(&world, "#{target => c, operations => [a], load => #{threads => 1, iterations => 3}}");
+    world_run(&world, UINT64_MAX);
+    assert_int_equal(world.targets[0].looked, 0);
+    world_free(&world);
+}
+
 static void test_lost_with_a_cast(void **state)
 {
     (void)state;
@@ -695,6 +713,7 @@ int main(void)
         cmocka_unit_test(test_nobody_there),
         cmocka_unit_test(test_node_away),
         cmocka_unit_test(test_died_while_called),
+        cmocka_unit_test(test_looking_again),
         cmocka_unit_test(test_lost_with_a_cast),
         cmocka_unit_test(test_congestion),
         cmocka_unit_test(test_missing_sync),
