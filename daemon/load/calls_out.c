@@ -336,6 +336,13 @@ bool engine_has_missed(const struct engine *engine, size_t target)
     return queue->has_failed && !queue->was_there;
 }
 
+bool engine_take_missed(struct engine *engine, size_t target)
+{
+    bool is_new = engine_has_missed(engine, target) && !engine->queues[target].is_told;
+    engine->queues[target].is_told |= is_new;
+    return is_new;
+}
+
 void engine_target_open(struct engine *engine, size_t target)
 {
     calls_out_send_waiting(engine, (uint32_t)target);

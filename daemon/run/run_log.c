@@ -36,6 +36,17 @@ static struct log_field run_log_exception(struct term exception)
     return log_bytes("reason", text ? text : (const uint8_t *)"", size);
 }
 
+/* Who runs it by himself reads that in its report. */
+void run_log_missed(const struct run *run, size_t target, struct term reason)
+{
+    char name[REASON_BYTES], why[REASON_BYTES];
+    if (run->request.by)
+        log_warning(
+            "target cannot be reached", run_log_id(run),
+            log_string("target", term_text(targets_spec(run->targets, target)->server, name, sizeof(name))),
+            log_string("reason", term_text(reason, why, sizeof(why))));
+}
+
 void run_log_aborted(const struct run *run)
 {
     log_info("run aborted", run_log_id(run), run_log_exception(term_of(&run->verdict.abort_error)),

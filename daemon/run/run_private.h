@@ -189,6 +189,7 @@ const struct load_record *run_record(const struct run *run);
 /* --- run_log.c --- */
 
 void run_log_started(const struct run *run);
+void run_log_missed(const struct run *run, size_t target, struct term reason);
 void run_log_aborted(const struct run *run);
 void run_log_healed(const struct run *run);
 void run_log_finished(const struct run *run);

@@ -26,6 +26,7 @@ defmodule WarningsTest do
     [first, second | _] = harness |> Harness.call(:show, [report.run_id]) |> String.split("\n")
     assert first =~ ~r/^Run \d+: failed/
     assert second =~ ~r/^  WARNING  no operation has succeeded/
+    assert Harness.log(harness) =~ ~r/target cannot be reached run=#{report.run_id} target=\S+ reason=noproc/
     _ = Harness.wait_for_log(harness, ~r/run has a warning run=#{report.run_id} warning=target_never_reached/)
     page = Http.get_jq(Http.port(harness), "/runs/#{report.run_id}", ".report.warnings[].warning")
     assert page == ~s("nothing_succeeded"\n"target_never_reached")
