@@ -82,9 +82,9 @@ defmodule RunsFairnessTest do
   test "equal runs that flood one node do, too", %{harness: harness, other: other} do
     ids =
       for _ <- 1..2 do
-        target = Peer.start_server(other, Subject)
+        target = Peer.start_server(other, CastOnlySubject)
 
-        start(harness, target, %{threads: 50, duration_ms: 60_000}, [{:"$send", String.duplicate("x", 4_000)}])
+        start(harness, target, %{threads: 50, duration_ms: 60_000}, [{:"$cast", String.duplicate("x", 4_000)}])
       end
 
     for id <- ids, do: await_operations(harness, id, 1_000)
@@ -94,10 +94,10 @@ defmodule RunsFairnessTest do
   end
 
   test "a small run is not starved by a flood", %{harness: harness, target: target, other: other} do
-    sink = Peer.start_server(other, Subject)
+    sink = Peer.start_server(other, CastOnlySubject)
 
     assert_not_starved(harness, target, fn ->
-      start(harness, sink, %{threads: 1_000, duration_ms: 60_000}, [{:"$send", :a}])
+      start(harness, sink, %{threads: 1_000, duration_ms: 60_000}, [{:"$cast", :a}])
     end)
   end
 
