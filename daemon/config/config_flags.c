@@ -35,7 +35,11 @@ static const struct config_flag flags[] = {
                   .argument = "PATH=VALUE",
                   .whom = FOR_RUN,
                   .help = "instead of the file's value: load.duration_ms=5000; may be repeated"},
-    [FLAG_JSON] = {.name = "json", .whom = FOR_RUN, .help = "print the report as JSON, not as text"},
+    [FLAG_JSON] = {.name = "json",
+                   .argument = "[=FILE]",
+                   .is_optional = true,
+                   .whom = FOR_RUN,
+                   .help = "print what came of it as JSON, not as text; or write that to FILE"},
     [FLAG_JUNIT] = {.name = "junit",
                     .argument = "FILE",
                     .whom = FOR_RUN,
@@ -120,6 +124,7 @@ static void flags_finish_run(struct config_reading *reading, const struct config
     const char *problem = node ? node_name_problem(node) : NULL;
     one_shot->connect = node;
     one_shot->json = given->values[FLAG_JSON];
+    one_shot->json_file = one_shot->json && *given->values[FLAG_JSON] ? given->values[FLAG_JSON] : NULL;
     one_shot->junit = given->values[FLAG_JUNIT];
     if (!one_shot->scenario)
         config_problem(reading, "run", "needs the FILE of a scenario");
@@ -225,15 +230,16 @@ static int flags_read_flag(struct config_reading *reading, int argc, char **argv
     if (is_secret || index == FLAG_COUNT)
         return !value && next && *next != '-' && (is_secret || !of_run) ? 2 : 1;
 
+    bool needs_next = flags[index].argument && !flags[index].is_optional && !value;
     if (!flags[index].argument && value)
         config_problem(reading, text, "takes no value");
-    else if (!flags[index].argument || value)
+    else if (!needs_next)
         flags_take(reading, given, index, value ? value + 1 : "", of_run);
     else if (next)
         flags_take(reading, given, index, next, of_run);
     else
         config_problem(reading, text, "needs a value");
-    return flags[index].argument && !value && next ? 2 : 1;
+    return needs_next && next ? 2 : 1;
 }
 
 /* Reads what stands behind the program's name, or behind `run`. */
@@ -286,7 +292,8 @@ void config_flags_usage(FILE *output, bool of_run)
         const char *argument = flags[i].argument ? flags[i].argument : "";
         if (flags[i].whom == (of_run ? FOR_DAEMON : FOR_RUN))
             continue;
-        int width = fprintf(output, "  --%s%s%s", flags[i].name, *argument ? " " : "", argument);
+        int width = fprintf(output, "  --%s%s%s", flags[i].name,
+                            *argument && !flags[i].is_optional ? " " : "", argument);
         if (flags[i].letter)
             width += fprintf(output, ", -%c", flags[i].letter);
         fprintf(output, "%*s%s\n", width < CONFIG_USAGE_COLUMN ? CONFIG_USAGE_COLUMN - width : 1, "",

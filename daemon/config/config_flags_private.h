@@ -13,6 +13,7 @@ struct config_flag {
     const char *name;
     char letter;               /* short for it, or 0 */
     const char *argument;      /* NULL: takes none */
+    bool is_optional;          /* it may be left out, and stands behind `=` */
     const char *key;           /* the key that it sets, or NULL */
     const char *names;         /* what it makes of node.names, or NULL */
     enum config_action action; /* what it asks for, CONFIG_RUN for nothing else */

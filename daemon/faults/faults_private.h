@@ -56,6 +56,7 @@ struct faults {
     size_t planning;       /* plans whose targets are still looked for */
     bool has_started;      /* the schedule */
     bool stopped;          /* nothing more is injected */
+    bool drawn;            /* chance has not said no to all */
     bool told;             /* that the chaos is done */
     bool healing;          /* all that lasts is to be undone */
     struct buffer failure; /* of the chaos as a whole */

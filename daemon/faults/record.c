@@ -56,6 +56,15 @@ uint64_t faults_injected_count(const struct faults *faults)
     return faults->recorded.count + faults->dropped;
 }
 
+bool faults_none_drawn(const struct faults *faults)
+{
+    size_t count = faults->options.scenario->action_count;
+    bool all_due = count > 0;
+    for (size_t i = 0; i < count; i++)
+        all_due = all_due && faults->turns[i].occurrence;
+    return all_due && !faults->drawn;
+}
+
 uint64_t faults_injections_dropped(const struct faults *faults)
 {
     return faults->dropped;

@@ -30,6 +30,7 @@ static void turns_record(struct faults *faults, size_t index, uint64_t occurrenc
 static void turns_inject(struct faults *faults, size_t index, uint64_t occurrence, uint64_t due_ns)
 {
     const struct fault_action *action = turns_action_of(faults, index);
+    faults->drawn = true;
     if (action->kind->doing == FAULT_KILL_ROUNDS) {
         rounds_start(faults, action, (uint32_t)index, occurrence);
         return;

@@ -31,7 +31,11 @@ static void calls_out_complete_call(struct engine *engine, struct call *call, en
 {
     uint32_t thread = call->thread, target = call->target;
     struct load_start start = {call->intended_ns, call->sent_ns};
-    if (kind != RESULT_OK && call->state == CALL_SENT) /* a reply may still come */
+    struct target_queue *queue = &engine->queues[target];
+    bool sent = call->state == CALL_SENT;
+    queue->was_there |= kind == RESULT_OK || (kind == RESULT_TIMEOUT && sent);
+    queue->has_failed |= kind != RESULT_OK;
+    if (kind != RESULT_OK && sent) /* a reply may still come */
         calls_rest(&engine->calls, call);
     else
         calls_close(&engine->calls, call);
@@ -86,12 +90,23 @@ static bool calls_out_send_cast(struct engine *engine, uint32_t target, struct t
     return calls_out_send(engine, target, term_built(&engine->cast));
 }
 
+/* A call of a script that is the only one of its target is watched by a monitor of its own, as one of
+ * GenServer.call/3 is: the server may have stopped since it has answered the last. */
+static bool calls_out_is_watched_alone(struct engine *engine, const struct operation *operation,
+                                       uint32_t target)
+{
+    return engine->scenario->threads && operation_is_answered(operation->kind) &&
+           !calls_first(&engine->calls, target, CALL_SENT);
+}
+
 static void calls_out_send_operation(struct engine *engine, struct call *call)
 {
     const uint32_t target = call->target;
     const struct operation *operation = threads_operation(engine, call->thread);
     uint32_t tag = calls_tag(&engine->calls, call);
     struct term message = threads_message(engine, call->thread);
+    if (calls_out_is_watched_alone(engine, operation, target))
+        engine->options.way->look_again(engine->options.way_owner, target);
     calls_sent(&engine->calls, call, engine_now(engine));
     switch (operation->kind) {
     case OPERATION_CALL:
@@ -302,13 +317,30 @@ void engine_target_failed(struct engine *engine, size_t target, enum target_fail
     struct target_queue *queue = &engine->queues[target];
     if (engine->state == ENGINE_OVER)
         return;
+    queue->was_there |= failure == TARGET_DIED;
     queue->retry_ns = engine_now(engine) + rest_ns;
     queue->failure = kinds[failure];
     queue->failing[0] = engine->calls.by_target[target][1].count;
-    queue->failing[1] = engine->calls.by_target[target][0].count;
+    /* What was not sent yet is for whoever is there next; when nobody is, that is told then. */
+    queue->failing[1] = failure == TARGET_DIED ? 0 : engine->calls.by_target[target][0].count;
     term_keep(&queue->reason, reason);
     if (!calls_out_fail_calls(engine, (uint32_t)target))
         calls_out_leave_for_next(engine, (uint32_t)target);
+    else if (engine_is_loading(engine) && calls_first(&engine->calls, (uint32_t)target, CALL_WAITING))
+        calls_out_send_later(engine, (uint32_t)target);
+}
+
+bool engine_has_missed(const struct engine *engine, size_t target)
+{
+    const struct target_queue *queue = &engine->queues[target];
+    return queue->has_failed && !queue->was_there;
+}
+
+bool engine_take_missed(struct engine *engine, size_t target)
+{
+    bool is_new = engine_has_missed(engine, target) && !engine->queues[target].is_told;
+    engine->queues[target].is_told |= is_new;
+    return is_new;
 }
 
 void engine_target_open(struct engine *engine, size_t target)

@@ -45,6 +45,7 @@ void customs_drop_waiting(struct engine *engine)
         engine->custom_first = (engine->custom_first + 1) % engine->scenario->thread_count;
         engine->custom_waiting--;
         engine->customs[thread].intended_ns = 0;
+        engine->record.begun--; /* it has not, after all */
         threads_park(engine, thread);
     }
 }
@@ -71,38 +72,65 @@ bool customs_end_all(struct engine *engine)
     return false;
 }
 
-static void customs_fail_raised(struct engine *engine, uint32_t thread, const struct term raised[4])
+/* {Class, Reason}: an error of the operation. Its thread goes on in a load, and fails with `failure` in
+ * scripts. */
+static void customs_catch(struct engine *engine, uint32_t thread, struct load_start start, const char *class,
+                          struct term reason, struct term failure)
 {
-    struct term_builder reason = {0};
-    script_build_exit_reason(raised, &reason);
-    threads_fail(engine, thread, term_built(&reason));
-    term_build_free(&reason);
+    uint32_t target = threads_target(engine, thread);
+    struct term_builder caught = {0};
+    term_build_tuple(&caught, 2);
+    term_build_atom(&caught, class);
+    term_build_term(&caught, reason);
+    if (!engine->scenario->threads) {
+        threads_complete(engine, thread, target, start, RESULT_CAUGHT, term_built(&caught));
+    } else {
+        (void)threads_record(engine, thread, target, start, RESULT_CAUGHT, term_built(&caught));
+        threads_fail(engine, thread, failure);
+    }
+    term_build_free(&caught);
+}
+
+/* {raised, Class, Reason, Stack} */
+static void customs_raised(struct engine *engine, uint32_t thread, struct load_start start,
+                           const struct term raised[4])
+{
+    uint32_t target = threads_target(engine, thread);
+    bool is_custom = threads_operation(engine, thread)->kind == OPERATION_CUSTOM;
+    struct term_builder term = {0}, failure = {0};
+    script_build_exit_reason(raised, &failure);
+    if (is_custom && !term_is_atom(raised[1], "error")) {
+        customs_catch(engine, thread, start, term_is_atom(raised[1], "throw") ? "throw" : "exit", raised[2],
+                      term_built(&failure));
+    } else {
+        term_build_tuple(&term, 2);
+        term_build_term(&term, raised[2]);
+        term_build_term(&term, raised[3]);
+        if (is_custom) {
+            threads_complete(engine, thread, target, start, RESULT_RAISED, term_built(&term));
+        } else { /* a cast that is synchronised strictly */
+            (void)threads_record(engine, thread, target, start, RESULT_MISSING_SYNC, (struct term){0});
+            threads_fail(engine, thread, term_built(&failure));
+        }
+    }
+    term_build_free(&term);
+    term_build_free(&failure);
 }
 
 static void customs_outcome(struct engine *engine, uint32_t thread, struct term outcome)
 {
     struct term parts[4];
     size_t arity = 0;
-    bool custom = threads_operation(engine, thread)->kind == OPERATION_CUSTOM;
     struct load_start start = {engine->customs[thread].intended_ns, engine->customs[thread].started_ns};
-    uint32_t target = threads_target(engine, thread);
     engine->customs[thread].intended_ns = 0;
     if (!term_read_tuple(outcome, 4, parts, &arity) || arity < 2)
         return;
-    if (term_is_atom(parts[0], "returned")) {
-        threads_complete(engine, thread, target, start, RESULT_OK, parts[1]);
-    } else if (arity == 4 && custom && term_is_atom(parts[1], "error")) {
-        struct term_builder raised = {0};
-        term_build_tuple(&raised, 2);
-        term_build_term(&raised, parts[2]);
-        term_build_term(&raised, parts[3]);
-        threads_complete(engine, thread, target, start, RESULT_RAISED, term_built(&raised));
-        term_build_free(&raised);
-    } else if (arity == 4) {
-        customs_fail_raised(engine, thread, parts);
-    } else {
-        threads_fail(engine, thread, parts[1]); /* {exited, Reason}: something took its process along */
-    }
+    if (term_is_atom(parts[0], "returned"))
+        threads_complete(engine, thread, threads_target(engine, thread), start, RESULT_OK, parts[1]);
+    else if (arity == 4)
+        customs_raised(engine, thread, start, parts);
+    else /* {exited, Reason}: something took its process along */
+        customs_catch(engine, thread, start, "exit", parts[1], parts[1]);
 }
 
 /* A process may tell its outcome and be killed before it ends: only the first word of the operation that the

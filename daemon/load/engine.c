@@ -25,12 +25,28 @@ void engine_need_wake(struct engine *engine, uint64_t when_ns, uint64_t now_ns)
 
 /* --- The end --- */
 
+void engine_drop(struct engine *engine, uint64_t now, uint64_t count)
+{
+    engine->record.dropped += count;
+    engine->options.counters->dropped += count;
+    timeline_drop(&engine->record.timeline, now, count);
+}
+
+/* Arrivals that still wait for room never get any. */
+static void engine_drop_backlog(struct engine *engine, uint64_t now)
+{
+    engine_drop(engine, now, engine->backlog.count);
+    backlog_free(&engine->backlog);
+}
+
 void engine_stop(struct engine *engine)
 {
     loop_cancel(engine->options.loop, &engine->pump);
     loop_unwatch_lag(engine->options.loop, &engine->lag);
-    if (engine_is_loading(engine))
+    if (engine_is_loading(engine)) {
         engine->record.ended_ns = engine_now(engine);
+        engine_drop_backlog(engine, engine->record.ended_ns);
+    }
     engine->state = ENGINE_OVER;
 }
 
@@ -40,13 +56,6 @@ void engine_end(struct engine *engine)
         return;
     engine_stop(engine);
     engine->options.events->over(engine->options.owner);
-}
-
-void engine_drop(struct engine *engine, uint64_t now, uint64_t count)
-{
-    engine->record.dropped += count;
-    engine->options.counters->dropped += count;
-    timeline_drop(&engine->record.timeline, now, count);
 }
 
 /* --- Time --- */
@@ -63,8 +72,7 @@ static uint64_t engine_deadline_ns(const struct engine *engine)
 static bool engine_time_out(struct engine *engine, uint64_t now)
 {
     if (engine->scenario->load.model == LOAD_OPEN) {
-        engine_drop(engine, now, engine->backlog.count);
-        backlog_free(&engine->backlog);
+        engine_drop_backlog(engine, now);
         if (calls_out_end_all(engine) || threads_end_all_sleeps(engine) || customs_end_all(engine))
             return true;
     }
@@ -185,6 +193,7 @@ void engine_free(struct engine *engine)
     customs_free(engine);
     events_free(&engine->record.events);
     errors_free(&engine->record.errors);
+    error_samples_free(&engine->record.samples);
     latencies_free(&engine->record.latencies);
     timeline_free(&engine->record.timeline);
     buffer_free(&engine->record.thread_failure);

@@ -26,7 +26,7 @@ enum thread_state {
 /* A virtual thread. Threads of the open model do one arrival after the other, whichever come. */
 struct thread {
     uint64_t step;           /* of its operation; in the open model the number of the arrival */
-    uint64_t operations;     /* that have ended */
+    uint64_t operations;     /* that have ended; sleeps are none */
     uint32_t errors;         /* stays at the most that it can hold */
     uint32_t operation : 30; /* the number in the scenario of the one that it is at */
     uint32_t state : 2;
@@ -44,6 +44,9 @@ struct custom {
 /* What calls wait for at a target. */
 struct target_queue {
     bool is_dirty;     /* it is among those that the next pump is for */
+    bool was_there;    /* it has answered, has kept a call that it could have refused, or has died */
+    bool has_failed;   /* an operation that was made for it */
+    bool is_told;      /* that it never was there */
     uint64_t retry_ns; /* when it may be reached again after it has failed; 0: at any time */
 
     /* Its calls, as long as they are being ended after it has failed. */
@@ -131,7 +134,7 @@ static inline bool engine_may_work(struct engine *engine)
  * only when it is woken, or for what ends before all that was said. */
 void engine_need_wake(struct engine *engine, uint64_t when_ns, uint64_t now_ns);
 
-/* Arrivals that find no room. */
+/* Arrivals that find no room, or none any more. */
 void engine_drop(struct engine *engine, uint64_t now, uint64_t count);
 
 /* Tells that the load is over. */
@@ -170,7 +173,10 @@ uint32_t threads_target(struct engine *engine, uint32_t thread);
 /* The message of the operation that the thread is at; good until the next one is asked for. */
 struct term threads_message(struct engine *engine, uint32_t thread);
 
-/* The thread's operation has its result, with the result's term: it is recorded, and the thread goes on. */
+/* The thread's operation has its result, with the result's term: it is recorded, with the time that is
+ * returned. threads_complete() has the thread go on as well. */
+uint64_t threads_record(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start,
+                        enum result_kind kind, struct term term);
 void threads_complete(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start,
                       enum result_kind kind, struct term term);
 
@@ -180,7 +186,7 @@ void threads_fail(struct engine *engine, uint32_t thread, struct term reason);
 /* True when there are more, and the turn is over; as the next ones. */
 MUST_CHECK bool threads_wake_sleepers(struct engine *engine, uint64_t now);
 
-/* Ends all sleeps that are operations, for want of time. */
+/* Ends all sleeps that are steps, for want of time. */
 MUST_CHECK bool threads_end_all_sleeps(struct engine *engine);
 
 /* The thread has nothing to do now. */

@@ -22,6 +22,7 @@ void latencies_free(struct latencies *latencies)
         buffer_free(&latencies->items[i]->name);
         histogram_free(&latencies->items[i]->response);
         histogram_free(&latencies->items[i]->service);
+        histogram_free(&latencies->items[i]->failed);
         free(latencies->items[i]);
     }
     histogram_free(&latencies->start_delay);
@@ -35,6 +36,7 @@ static struct latency *new_latency(uint32_t operation, struct buffer name)
     latency->name = name;
     histogram_init(&latency->response, DIGITS);
     histogram_init(&latency->service, DIGITS);
+    histogram_init(&latency->failed, DIGITS);
     return latency;
 }
 
@@ -64,15 +66,25 @@ static size_t find(struct latencies *latencies, uint32_t operation)
     return number;
 }
 
-void latencies_record(struct latencies *latencies, uint32_t operation, uint64_t response_us,
-                      uint64_t service_us)
+static struct latency *latency_of(struct latencies *latencies, uint32_t operation)
 {
     if (!latencies->numbers[operation])
         latencies->numbers[operation] = (uint8_t)(find(latencies, operation) + 1);
-    struct latency *latency = latencies->items[latencies->numbers[operation] - 1];
+    return latencies->items[latencies->numbers[operation] - 1];
+}
+
+void latencies_record(struct latencies *latencies, uint32_t operation, uint64_t response_us,
+                      uint64_t service_us)
+{
+    struct latency *latency = latency_of(latencies, operation);
     histogram_record(&latency->response, response_us);
     histogram_record(&latency->service, service_us);
     histogram_record(&latencies->start_delay, response_us - service_us);
+}
+
+void latencies_record_failed(struct latencies *latencies, uint32_t operation, uint64_t response_us)
+{
+    histogram_record(&latency_of(latencies, operation)->failed, response_us);
 }
 
 static const struct histogram *response_of(const struct latency *latency)
@@ -83,6 +95,11 @@ static const struct histogram *response_of(const struct latency *latency)
 static const struct histogram *service_of(const struct latency *latency)
 {
     return &latency->service;
+}
+
+static const struct histogram *failed_of(const struct latency *latency)
+{
+    return &latency->failed;
 }
 
 typedef const struct histogram *histogram_of(const struct latency *latency);
@@ -110,14 +127,20 @@ static const struct quantile {
 static void build_stats(const struct histogram *histogram, struct term_builder *builder)
 {
     term_build_map(builder, ARRAY_LENGTH(quantiles) + 2);
-    term_build_key(builder, "count");
-    term_build_unsigned(builder, histogram->count);
+    term_build_key_unsigned(builder, "count", histogram->count);
     term_build_key(builder, "mean_us");
-    term_build_float(builder, histogram_mean(histogram));
-    for (size_t i = 0; i < ARRAY_LENGTH(quantiles); i++) {
-        term_build_key(builder, quantiles[i].key);
-        term_build_unsigned(builder, histogram_quantile(histogram, quantiles[i].quantile));
-    }
+    if (histogram->count)
+        term_build_float(builder, histogram_mean(histogram));
+    else
+        term_build_atom(builder, "nil");
+    for (size_t i = 0; i < ARRAY_LENGTH(quantiles); i++)
+        term_build_key_known(builder, quantiles[i].key, histogram->count > 0,
+                             histogram_quantile(histogram, quantiles[i].quantile));
+}
+
+static bool has_any(const struct latency *latency, histogram_of *of)
+{
+    return latency && of(latency)->count;
 }
 
 /* Keys `overall` and `operations`. */
@@ -131,12 +154,12 @@ static void build_view(const struct latencies *latencies, histogram_of *of, stru
     build_stats(&overall, builder);
     histogram_free(&overall);
     for (size_t i = 0; i < ARRAY_LENGTH(latencies->items); i++)
-        count += latencies->items[i] != NULL;
+        count += has_any(latencies->items[i], of);
     term_build_key(builder, "operations");
     term_build_map(builder, count);
     for (size_t i = 0; i < ARRAY_LENGTH(latencies->items); i++) {
         const struct latency *latency = latencies->items[i];
-        if (!latency)
+        if (!has_any(latency, of))
             continue;
         const struct operation *operation = &latencies->scenario->operations[latency->operation];
         if (i < LATENCIES_OPERATIONS)
@@ -149,11 +172,14 @@ static void build_view(const struct latencies *latencies, histogram_of *of, stru
 
 void latencies_build(const struct latencies *latencies, struct term_builder *builder)
 {
-    term_build_map(builder, 4);
+    term_build_map(builder, 5);
     build_view(latencies, response_of, builder);
     term_build_key(builder, "start_delay");
     build_stats(&latencies->start_delay, builder);
     term_build_key(builder, "service");
     term_build_map(builder, 2);
     build_view(latencies, service_of, builder);
+    term_build_key(builder, "failed");
+    term_build_map(builder, 2);
+    build_view(latencies, failed_of, builder);
 }

@@ -9,11 +9,13 @@
 
 static void target_connect(struct target *target, const char *node);
 
-void target_init(struct target *target, const struct target_spec *spec, size_t index, struct process *process,
-                 struct term group_leader, const struct target_events *events, void *owner)
+void target_init(struct target *target, const struct target_spec *spec, size_t index, bool is_confirmed,
+                 struct process *process, struct term group_leader, const struct target_events *events,
+                 void *owner)
 {
     *target = (struct target){.spec = spec,
                               .index = index,
+                              .is_confirmed = is_confirmed,
                               .process = process,
                               .group_leader = group_leader,
                               .events = events,
@@ -25,7 +27,9 @@ static void target_let_go(struct target *target)
 {
     node_cancel_drained(process_node(target->process), &target->drain);
     peer_wait_cancel(&target->wait);
-    monitor_stop(&target->monitor);
+    for (size_t i = 0; i < ARRAY_LENGTH(target->monitors); i++)
+        monitor_stop(&target->monitors[i]);
+    monitor_stop(&target->fence);
     if (target->lookup)
         rpc_call_cancel(target->lookup);
     if (target->peer)
@@ -77,6 +81,46 @@ static struct term target_address(const struct target *target)
     return target->spec->kind == TARGET_PID ? target->spec->server : target->spec->name;
 }
 
+static void target_be_ready(struct target *target)
+{
+    target->state = TARGET_READY;
+    target->events->ready(target->owner, target);
+}
+
+/* Had it not been there, the end of its own monitor would have come before: a node answers in order. */
+static void target_on_fence(void *owner, struct term reason)
+{
+    (void)reason;
+    target_be_ready(owner);
+}
+
+static void target_confirm(struct target *target)
+{
+    target->state = TARGET_CONFIRMING;
+    if (!monitor_start(&target->fence, target->process, target->peer, TERM_ATOM("harnessd nobody"),
+                       target_on_fence, target))
+        target_fail(target, TARGET_NODEDOWN, (struct term){0});
+}
+
+static bool target_watch(struct target *target)
+{
+    target->is_fresh = true;
+    return monitor_start(&target->monitors[target->current], target->process, target->peer,
+                         target_address(target), target_on_down, target);
+}
+
+void target_look_again(struct target *target)
+{
+    struct monitor *old = &target->monitors[target->current];
+    if (target->state != TARGET_READY || target->is_fresh)
+        return;
+    target->current = !target->current;
+    if (target_watch(target))
+        monitor_stop(old);
+    else /* its node is going away, which the old one tells */
+        target->current = !target->current;
+}
+
 static void target_open(struct target *target)
 {
     struct control control = {.from = process_pid(target->process), .to = target_address(target)};
@@ -84,12 +128,14 @@ static void target_open(struct target *target)
     control.operation = term_type(control.to) == TERM_PID ? CONTROL_SEND : CONTROL_REG_SEND;
     term_build_reset(&target->control);
     if (!control_encode(&target->control, &control, peer_flags(target->peer), &inside) ||
-        !monitor_start(&target->monitor, target->process, target->peer, control.to, target_on_down, target)) {
+        !target_watch(target)) {
         target_fail(target, TARGET_NODEDOWN, (struct term){0});
         return;
     }
-    target->state = TARGET_READY;
-    target->events->ready(target->owner, target);
+    if (target->is_confirmed)
+        target_confirm(target);
+    else
+        target_be_ready(target);
 }
 
 /* A process that has no name any more is `undefined`; a pid may be of another node than the one that was
@@ -187,6 +233,7 @@ bool target_is_open(struct target *target)
 void target_send(struct target *target, struct term message)
 {
     struct term control;
+    target->is_fresh = false;
     bool built = term_build_done(&target->control, &control);
     assert(built);
     (void)peer_send_encoded(target->peer, process_sender(target->process), control, message);

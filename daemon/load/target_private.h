@@ -12,6 +12,7 @@ enum target_state {
     TARGET_IDLE,       /* nobody asked for it, or it has failed */
     TARGET_CONNECTING, /* `wait` waits for its node */
     TARGET_RESOLVING,  /* `lookup` asks for the pid behind its name */
+    TARGET_CONFIRMING, /* monitored; `fence` tells when its node has seen that */
     TARGET_READY,      /* monitored; messages go to it */
 };
 
@@ -33,6 +34,7 @@ struct target {
     size_t index; /* in the scenario */
     struct process *process;
     struct term group_leader; /* for lookups */
+    bool is_confirmed;        /* before it is ready: what is not answered would be taken for done by nobody */
     const struct target_events *events;
     void *owner;
     enum target_state state;
@@ -40,14 +42,18 @@ struct target {
     struct peer *peer;              /* held while not idle */
     struct peer_wait wait;
     struct rpc_call *lookup;
-    struct buffer found; /* the pid that a lookup gave */
-    struct monitor monitor;
+    struct buffer found;        /* the pid that a lookup gave */
+    struct monitor monitors[2]; /* one of them at a time, but while it is looked again */
+    size_t current;
+    bool is_fresh;        /* nothing was sent since it was looked */
+    struct monitor fence; /* on nobody: its end comes behind that of a target that is not there */
     struct drain_wait drain;
     struct term_builder control; /* the control tuple of messages to it */
 };
 
-void target_init(struct target *target, const struct target_spec *spec, size_t index, struct process *process,
-                 struct term group_leader, const struct target_events *events, void *owner);
+void target_init(struct target *target, const struct target_spec *spec, size_t index, bool is_confirmed,
+                 struct process *process, struct term group_leader, const struct target_events *events,
+                 void *owner);
 
 /* Lets go of it; no event comes any more until it is reached again. What a lookup has found stays. */
 void target_close(struct target *target);
@@ -60,6 +66,10 @@ void target_reach(struct target *target);
 
 /* Whether a message may be sent now; when it is only congested, `drained` will tell. */
 MUST_CHECK bool target_is_open(struct target *target);
+
+/* Takes a monitor anew, the target being ready, unless nothing was sent since the last one. A server that has
+ * died meanwhile is not there for what is sent from now on, and its death, on its way, is told no more. */
+void target_look_again(struct target *target);
 
 /* Sends a message; the target is ready. Losing the connection over it is told by `failed`. */
 void target_send(struct target *target, struct term message);

@@ -37,6 +37,16 @@ static void targets_on_failed(void *owner, struct target *target, enum target_fa
 static const struct target_events targets_events = {
     .ready = targets_on_open, .failed = targets_on_failed, .drained = targets_on_open};
 
+/* Whether there are operations that nobody answers: they are done when they are sent to somebody. */
+static bool targets_are_to_be_confirmed(const struct scenario *scenario)
+{
+    for (size_t i = 0; i < scenario->operation_count; i++)
+        if (scenario->operations[i].kind == OPERATION_CAST_ONLY ||
+            scenario->operations[i].kind == OPERATION_SEND)
+            return true;
+    return false;
+}
+
 struct targets *targets_new(const struct scenario *scenario, const struct target_spec *subject,
                             struct process *process, struct term group_leader,
                             const struct targets_events *events, void *owner)
@@ -46,9 +56,10 @@ struct targets *targets_new(const struct scenario *scenario, const struct target
     targets->items = memory_zalloc(targets->count, sizeof(*targets->items));
     targets->events = events;
     targets->owner = owner;
+    bool is_confirmed = targets_are_to_be_confirmed(scenario);
     for (size_t i = 0; i < targets->count; i++)
-        target_init(&targets->items[i], scenario->setup.data ? subject : &scenario->targets[i], i, process,
-                    group_leader, &targets_events, targets);
+        target_init(&targets->items[i], scenario->setup.data ? subject : &scenario->targets[i], i,
+                    is_confirmed, process, group_leader, &targets_events, targets);
     return targets;
 }
 
@@ -99,6 +110,11 @@ static bool targets_way_is_open(void *owner, size_t target)
     return target_is_open(&targets->items[target]);
 }
 
+static void targets_way_look_again(void *owner, size_t target)
+{
+    target_look_again(&((const struct targets *)owner)->items[target]);
+}
+
 static bool targets_way_send(void *owner, size_t target, struct term message)
 {
     struct target *sent_to = &((const struct targets *)owner)->items[target];
@@ -114,5 +130,6 @@ static struct term targets_way_server(void *owner, size_t target)
 
 const struct target_way targets_way = {.reach = targets_way_reach,
                                        .is_open = targets_way_is_open,
+                                       .look_again = targets_way_look_again,
                                        .send = targets_way_send,
                                        .server = targets_way_server};

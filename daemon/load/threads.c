@@ -1,6 +1,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/compiler.h"
 #include "base/memory.h"
 #include "engine_private.h"
 #include "term/term_read.h"
@@ -173,14 +174,25 @@ void threads_fail(struct engine *engine, uint32_t thread, struct term reason)
         threads_end_one(engine, thread, THREAD_ENDED);
 }
 
-/* Under what an error is counted: of an exception and its stack trace only the exception. */
-static size_t threads_count_error(struct engine *engine, enum result_kind kind, struct term reason)
+static uint64_t threads_us_between(uint64_t from_ns, uint64_t to_ns)
+{
+    return to_ns > from_ns ? (to_ns - from_ns) / CLOCK_NS_PER_US : 0;
+}
+
+/* Under what an error is counted: of an exception and its stack trace only the exception. Its class has the
+ * stack as well. */
+static size_t threads_count_error(struct engine *engine, uint32_t thread, enum result_kind kind,
+                                  struct term reason, uint64_t now)
 {
     struct term parts[2], own = result_reason(kind);
+    struct term cause = own.data ? own : reason;
+    bool has_stack = kind == RESULT_RAISED && term_read_tuple_of(reason, 2, parts);
+    size_t number = errors_count(&engine->record.errors, has_stack ? parts[0] : cause);
     engine->record.operation_errors++;
-    if (kind == RESULT_RAISED && term_read_tuple_of(reason, 2, parts))
-        return errors_count(&engine->record.errors, parts[0]);
-    return errors_count(&engine->record.errors, own.data ? own : reason);
+    error_samples_count(&engine->record.samples, has_stack ? ERRORS_OTHER : number, cause,
+                        engine->threads[thread].operation,
+                        threads_us_between(engine->record.started_ns, now));
+    return number;
 }
 
 /* Of the terms that a report repeats with each event of the operation. */
@@ -194,13 +206,9 @@ static uint32_t threads_repeated_bytes(const struct engine *engine, uint32_t thr
     return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
 }
 
-static uint64_t threads_us_between(uint64_t from_ns, uint64_t to_ns)
-{
-    return to_ns > from_ns ? (to_ns - from_ns) / CLOCK_NS_PER_US : 0;
-}
-
-static void threads_record_event(struct engine *engine, uint32_t thread, uint32_t target,
-                                 uint64_t response_us, uint64_t now, enum result_kind kind, struct term term)
+static ALWAYS_INLINE void threads_record_event(struct engine *engine, uint32_t thread, uint32_t target,
+                                               uint64_t response_us, uint64_t now, enum result_kind kind,
+                                               struct term term)
 {
     const struct thread *state = &engine->threads[thread];
     struct event event = {.thread = thread,
@@ -214,35 +222,78 @@ static void threads_record_event(struct engine *engine, uint32_t thread, uint32_
     events_record(&engine->record.events, event, term);
 }
 
-void threads_complete(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start,
-                      enum result_kind kind, struct term term)
+static ALWAYS_INLINE uint64_t threads_record_latency(struct engine *engine, uint32_t operation,
+                                                     uint64_t response_us, uint64_t service_us)
+{
+    latencies_record(&engine->record.latencies, operation, response_us, service_us);
+    counters_add_latency(engine->options.counters, response_us, service_us);
+    if (engine->recent)
+        histogram_record(engine->recent, response_us);
+    return response_us;
+}
+
+/* What fails faster than an operation may take is no response time: it would make those of the others look
+ * good. One that was given up has waited at least as long as it may. */
+static uint64_t threads_record_failure(struct engine *engine, uint32_t operation, enum result_kind kind,
+                                       uint64_t response_us, uint64_t service_us)
+{
+    const uint64_t timeout_us = engine->scenario->call_timeout_ms * (CLOCK_NS_PER_MS / CLOCK_NS_PER_US);
+    const uint64_t missing_us = response_us < timeout_us ? timeout_us - response_us : 0;
+    if (missing_us && kind != RESULT_TIMEOUT) {
+        latencies_record_failed(&engine->record.latencies, operation, response_us);
+        return TIMELINE_NO_LATENCY;
+    }
+    return threads_record_latency(engine, operation, response_us + missing_us, service_us + missing_us);
+}
+
+/* In the path of every call: part of each of its callers. */
+static ALWAYS_INLINE uint64_t threads_note(struct engine *engine, uint32_t thread, uint32_t target,
+                                           struct load_start start, enum result_kind kind, struct term term)
 {
     struct thread *state = &engine->threads[thread];
     uint64_t now = engine_now(engine);
-    uint64_t response_us = threads_us_between(start.intended_ns, now);
+    uint64_t response_us = threads_us_between(start.intended_ns, now), latency_us = TIMELINE_NO_LATENCY;
     size_t reason = TIMELINE_NO_ERROR;
     bool answered = operation_is_answered(threads_operation(engine, thread)->kind);
     if (kind != RESULT_OK) {
         state->errors += state->errors < UINT32_MAX;
-        reason = threads_count_error(engine, kind, term);
+        reason = threads_count_error(engine, thread, kind, term, now);
     }
     counters_add_operation(engine->options.counters, kind, term);
-    if (answered) {
-        uint64_t service_us = threads_us_between(start.actual_ns, now);
-        latencies_record(&engine->record.latencies, state->operation, response_us, service_us);
-        counters_add_latency(engine->options.counters, response_us, service_us);
-        if (engine->recent)
-            histogram_record(engine->recent, response_us);
-    }
-    timeline_record(&engine->record.timeline, now, answered ? response_us : TIMELINE_NO_LATENCY, reason,
-                    engine_in_flight(engine));
+    uint64_t service_us = threads_us_between(start.actual_ns, now);
+    if (answered && kind == RESULT_OK)
+        latency_us = threads_record_latency(engine, state->operation, response_us, service_us);
+    else if (answered)
+        latency_us = threads_record_failure(engine, state->operation, kind, response_us, service_us);
+    timeline_record(&engine->record.timeline, now, latency_us, reason, engine_in_flight(engine));
     threads_record_event(engine, thread, target, response_us, now, kind, term);
     if (answered)
         engine->options.events->observed(engine->options.owner, target, kind == RESULT_OK, now);
     engine->record.operations++;
     state->operations++;
     state->step++;
-    threads_go_on(engine, thread, now);
+    return now;
+}
+
+uint64_t threads_record(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start,
+                        enum result_kind kind, struct term term)
+{
+    return threads_note(engine, thread, target, start, kind, term);
+}
+
+void threads_complete(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start,
+                      enum result_kind kind, struct term term)
+{
+    threads_go_on(engine, thread, threads_note(engine, thread, target, start, kind, term));
+}
+
+/* A sleep is a step with an event, and counts for nothing. */
+static void threads_end_sleep(struct engine *engine, const struct sleeper *sleeper, uint64_t now)
+{
+    threads_record_event(engine, sleeper->thread, threads_target(engine, sleeper->thread),
+                         threads_us_between(sleeper->start_ns, now), now, RESULT_OK, TERM_ATOM("ok"));
+    engine->threads[sleeper->thread].step++;
+    threads_go_on(engine, sleeper->thread, now);
 }
 
 /* --- What a thread does next --- */
@@ -253,6 +304,7 @@ static void threads_begin_operation(struct engine *engine, uint32_t thread, uint
     struct thread *state = &engine->threads[thread];
     state->operation = threads_choose_operation(engine, thread, state->step) & 0x3fffffff;
     const struct operation *operation = threads_operation(engine, thread);
+    engine->record.begun += operation->kind != OPERATION_SLEEP;
     if (operation->kind == OPERATION_CUSTOM) {
         customs_queue(engine, thread, intended_ns);
     } else if (operation->kind == OPERATION_SLEEP) {
@@ -324,10 +376,8 @@ bool threads_wake_sleepers(struct engine *engine, uint64_t now)
         if (!engine_may_work(engine))
             return true;
         struct sleeper sleeper = sleepers_take(&engine->sleepers);
-        struct load_start start = {sleeper.start_ns, sleeper.start_ns};
         if (!sleeper.is_thinking)
-            threads_complete(engine, sleeper.thread, threads_target(engine, sleeper.thread), start, RESULT_OK,
-                             TERM_ATOM("ok"));
+            threads_end_sleep(engine, &sleeper, now);
         else if (now >= engine->load_end_ns || sleeper.thread >= engine->level)
             threads_end_one(engine, sleeper.thread, THREAD_PARKED);
         else
@@ -443,9 +493,7 @@ bool threads_end_all_sleeps(struct engine *engine)
         if (!engine_may_work(engine))
             return true;
         struct sleeper sleeper = sleepers_take(&engine->sleepers);
-        struct load_start start = {sleeper.start_ns, sleeper.start_ns};
-        threads_complete(engine, sleeper.thread, threads_target(engine, sleeper.thread), start,
-                         RESULT_TIMEOUT, (struct term){0});
+        threads_go_on(engine, sleeper.thread, engine_now(engine));
     }
     return false;
 }

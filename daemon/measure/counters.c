@@ -50,11 +50,10 @@ static bool counters_is_nodedown(struct term reason)
 
 void counters_add_operation(struct counters *counters, enum result_kind kind, struct term reason)
 {
-    static const enum error_kind kinds[] = {[RESULT_TIMEOUT] = ERROR_TIMEOUT,
-                                            [RESULT_NOPROC] = ERROR_NOPROC,
-                                            [RESULT_EXIT] = ERROR_EXIT,
-                                            [RESULT_MISSING_SYNC] = ERROR_MISSING_SYNC,
-                                            [RESULT_RAISED] = ERROR_RAISED};
+    static const enum error_kind kinds[] = {
+        [RESULT_TIMEOUT] = ERROR_TIMEOUT, [RESULT_NOPROC] = ERROR_NOPROC,
+        [RESULT_EXIT] = ERROR_EXIT,       [RESULT_MISSING_SYNC] = ERROR_MISSING_SYNC,
+        [RESULT_RAISED] = ERROR_RAISED,   [RESULT_CAUGHT] = ERROR_RAISED};
     counters->operations++;
     if (kind == RESULT_EXIT && counters_is_nodedown(reason))
         counters->errors[ERROR_NODEDOWN]++;

@@ -2,6 +2,7 @@
 
 #include <stdint.h>
 
+#include "error_class_private.h"
 #include "term/term_read.h"
 #include "term/term_sort.h"
 
@@ -25,12 +26,12 @@ static size_t errors_number_of(struct errors *errors, struct term reason)
 
 size_t errors_count(struct errors *errors, struct term reason)
 {
-    size_t number = ERRORS_OTHER;
-    if (reason.size <= ERRORS_REASON_BYTES) {
-        buffer_truncate(&errors->sorted, 0);
+    buffer_truncate(&errors->sorted, 0);
+    if (reason.size <= ERRORS_REASON_BYTES)
         term_sort(reason, &errors->sorted);
-        number = errors_number_of(errors, term_of(&errors->sorted));
-    }
+    else
+        error_class(reason, &errors->sorted);
+    size_t number = errors_number_of(errors, term_of(&errors->sorted));
     errors->total++;
     errors->counts[number]++;
     return number;

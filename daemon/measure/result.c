@@ -14,7 +14,9 @@ static const struct result_row {
     [RESULT_TIMEOUT] = {TERM_CONSTANT_ATOM("timeout"),
                         {.name = "{error, timeout}", .text = "One that was not, in time."}},
     [RESULT_NOPROC] = {TERM_CONSTANT_ATOM("noproc"),
-                       {.name = "{error, noproc}", .text = "One of a process that is not there."}},
+                       {.name = "{error, noproc}",
+                        .text = "One of a process that is not there, or not any more when the call "
+                                "comes to it."}},
     [RESULT_EXIT] = {.help = {.name = "{error, {Reason, {'Elixir.GenServer', call, [Server, Message, "
                                       "Timeout]}}}",
                               .text = "One whose server died of something else, as `GenServer.call/3` would "
@@ -25,6 +27,11 @@ static const struct result_row {
                               .text = "A cast whose server died of not knowing the call that follows it."}},
     [RESULT_RAISED] = {.help = {.name = "{error, {Exception, Stacktrace}}",
                                 .text = "A custom operation whose hook has raised."}},
+    [RESULT_CAUGHT] = {.help = {.name = "{error, {exit, Reason}}",
+                                .text =
+                                    "One whose hook has exited, or, as `{error, {throw, Value}}`, thrown: "
+                                    "this fails its thread in `threads`; with `load` the thread goes "
+                                    "on."}},
 };
 
 const struct help_table *results_table(void)

@@ -16,9 +16,10 @@
 struct remote {
     struct node *node;
     struct peer *peer;
-    struct map monitors;  /* reference to struct monitor: ours on theirs */
-    struct map observers; /* reference to struct observer: theirs on ours */
-    struct map links;     /* both pids to struct link */
+    struct map monitors;                /* reference to struct monitor: ours on theirs */
+    struct list ordered[MONITOR_TURNS]; /* the same, in the order in which their ends are told when all end */
+    struct map observers;               /* reference to struct observer: theirs on ours */
+    struct map links;                   /* both pids to struct link */
 };
 
 /* A monitor of another node on a process of this one. */
@@ -70,11 +71,17 @@ void monitor_peer_up(struct node *node, struct peer *peer)
 
 /* --- Ours on theirs --- */
 
-static void monitor_forget(struct monitor *monitor)
+static void monitor_take_out(struct monitor *monitor)
 {
     struct term reference = term_of(&monitor->reference);
+    map_remove(&monitor->remote->monitors, reference.data, reference.size);
+    list_remove(&monitor->remote->ordered[monitor->turn], &monitor->link);
+}
+
+static void monitor_forget(struct monitor *monitor)
+{
     if (monitor->remote)
-        map_remove(&monitor->remote->monitors, reference.data, reference.size);
+        monitor_take_out(monitor);
     monitor->remote = NULL;
     buffer_free(&monitor->target);
     buffer_free(&monitor->reference);
@@ -102,6 +109,7 @@ static bool monitor_begin(struct monitor *monitor, struct peer *peer, struct con
         monitor->reference = builder.bytes;
         void *old = map_put(&remote->monitors, control->reference.data, control->reference.size, monitor);
         assert(!old);
+        list_append(&remote->ordered[monitor->turn], &monitor->link);
     } else {
         term_build_free(&builder);
     }
@@ -112,7 +120,7 @@ bool monitor_start(struct monitor *monitor, struct process *process, struct peer
                    void (*down)(void *owner, struct term reason), void *owner)
 {
     assert(!monitor->remote);
-    *monitor = (struct monitor){.process = process, .down = down, .owner = owner};
+    *monitor = (struct monitor){.process = process, .turn = MONITOR_IN_TURN, .down = down, .owner = owner};
     struct control control = {.operation = CONTROL_MONITOR, .to = target};
     if (!monitor_begin(monitor, peer, &control, (struct term){0}))
         return false;
@@ -152,13 +160,22 @@ bool monitor_spawn(struct monitor *monitor, struct process *process, struct peer
     return begun;
 }
 
+void monitor_tell_last(struct monitor *monitor)
+{
+    if (monitor->remote)
+        list_remove(&monitor->remote->ordered[monitor->turn], &monitor->link);
+    monitor->turn = MONITOR_LAST;
+    if (monitor->remote)
+        list_append(&monitor->remote->ordered[monitor->turn], &monitor->link);
+}
+
 void monitor_stop(struct monitor *monitor)
 {
     struct remote *remote = monitor->remote;
     if (!remote)
         return;
     struct term reference = term_of(&monitor->reference);
-    map_remove(&remote->monitors, reference.data, reference.size);
+    monitor_take_out(monitor);
     monitor->remote = NULL;
     /* A spawned process has no pid yet before it has started; it is then ended when it has
      * (monitor_end_unwanted()).
@@ -513,9 +530,9 @@ static void monitor_drop_links(struct remote *remote, struct term reason)
 
 static void monitor_drop_own(struct remote *remote, struct term reason)
 {
-    size_t hint = 0;
-    for (const struct map_entry *entry; (entry = map_any(&remote->monitors, &hint));)
-        monitor_end(entry->value, reason);
+    for (size_t turn = 0; turn < MONITOR_TURNS; turn++)
+        while (remote->ordered[turn].count)
+            monitor_end(LIST_FIRST(&remote->ordered[turn], struct monitor, link), reason);
     map_free(&remote->monitors);
 }
 

@@ -3,8 +3,8 @@
 %% many of them it says what it has seen, and IsFirst, whether it is the one that tells of its node. It is linked to the
 %% daemon and ends with it.
 %%
-%% A subject that is gone has no length; what counts then is the last that it had. It does not receive `after` a time,
-%% for the reason in session.erl.
+%% A subject that is gone has no length; what counts then is the last that it had, and of one that never was there
+%% nothing was seen, which is -1. It does not receive `after` a time, for the reason in session.erl.
 put('$harnessd', probe), % chaos.erl does nothing to those that bear this mark
 Length =
     fun(Last) ->
@@ -29,20 +29,21 @@ Look =
                 Final = Length(Last),
                 Report(max(MostUnreported, Final)),
                 Daemon ! {Key, Number,
-                          {returned, {Initial, Final, max(Most, Final), (Sum + Final) / (Count + 1)}}};
+                          {returned, {Initial, max(Final, 0), max(Most, Final),
+                                      (Sum + max(Final, 0)) / (Count + 1)}}};
             {Key, look} ->
                 erlang:send_after(Interval, self(), {Key, look}),
                 Now = Length(Last),
                 case Count rem ReportEvery of
                     0 ->
                         Report(max(MostUnreported, Now)),
-                        Look(Initial, Now, max(Most, Now), Sum + Now, Count + 1, 0);
+                        Look(Initial, Now, max(Most, Now), Sum + max(Now, 0), Count + 1, -1);
                     _ ->
-                        Look(Initial, Now, max(Most, Now), Sum + Now, Count + 1, max(MostUnreported, Now))
+                        Look(Initial, Now, max(Most, Now), Sum + max(Now, 0), Count + 1, max(MostUnreported, Now))
                 end
         end
     end,
-First = Length(0),
+First = Length(-1),
 Daemon ! {Key, Number, started},
 erlang:send_after(Interval, self(), {Key, look}),
-Look(First, First, First, First, 1, First).
+Look(max(First, 0), First, max(First, 0), max(First, 0), 1, First).

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "registry/runs.h"
-#include "report/reason.h"
+#include "report/run_result.h"
 #include "term/term_read.h"
 #include "term/term_text.h"
 
@@ -210,18 +210,14 @@ void run_summary_keep(struct buffer *buffer, struct term term, size_t most)
     term_build_free(&builder);
 }
 
-/* A cancelled run has its report for a reason, which is none for people. */
 void run_summary_keep_reason(struct run_summary *summary, struct term result)
 {
     char text[SUMMARY_REASON_BYTES];
-    struct term parts[3], reason[2];
-    size_t arity = 0;
+    struct term_builder reason = {0};
     buffer_free(&summary->reason);
-    if (!term_read_tuple(result, ARRAY_LENGTH(parts), parts, &arity) || arity < 2 ||
-        !term_is_atom(parts[0], "error"))
-        return;
-    if (term_read_tuple_of(parts[1], 2, reason) && reason_is(REASON_CANCELLED, reason[0]))
-        parts[1] = reason[0];
-    term_text(parts[1], text, sizeof(text));
-    buffer_append(&summary->reason, text, strlen(text));
+    if (run_result_reason(result, false, &reason)) {
+        term_text(term_built(&reason), text, sizeof(text));
+        buffer_append(&summary->reason, text, strlen(text));
+    }
+    term_build_free(&reason);
 }

@@ -139,6 +139,9 @@ static void runs_refuse_queued(struct run_entry *entry, const char *limit)
     reason_open(REASON_BUSY, 2, result);
     term_build_atom(result, limit);
     entry->summary.outcome = OUTCOME_NOT_RUN;
+    runner_count_refused(entry->runs->options.runner, OUTCOME_NOT_RUN);
+    log_info("run finished", log_integer("run", (int64_t)entry->summary.run_id),
+             log_string("outcome", outcome_name(OUTCOME_NOT_RUN)), log_string("reason", limit));
     runs_finish(entry, (struct term){0});
 }
 
@@ -247,6 +250,8 @@ static void runs_watch_caller(struct run_entry *entry)
     if (!peer ||
         (can_watch && !monitor_start(&entry->caller, runs->process, peer, caller, runs_caller_down, entry)))
         runs_cancel(runs, entry->summary.run_id);
+    else /* that its hooks were there, too, is the cause */
+        monitor_tell_last(&entry->caller);
 }
 
 bool runs_start(struct runs *runs, const struct runs_request *request, uint64_t *id, const char **busy)

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "report/run_result.h"
 #include "run_entry_private.h"
+#include "term/term_read.h"
 
 static void runs_store_build_summary(const struct run_entry *entry, struct term_builder *builder)
 {
@@ -246,12 +247,29 @@ void run_store_started(struct run_entry *entry)
     runs_plan_journal(entry->runs);
 }
 
+/* The store's thread has this done: it looks at nothing else. */
+static void runs_store_take_apart(enum store_state state, struct term summary, struct term content,
+                                  struct store_parts *parts)
+{
+    bool interrupted = state == STORE_INTERRUPTED;
+    if (interrupted)
+        parts->outcome = TERM_ATOM("interrupted");
+    else if (term_pairs_get(summary, "outcome", &parts->outcome) &&
+             outcome_read(parts->outcome) == OUTCOME_NONE)
+        parts->outcome = TERM_ATOM("nil"); /* not one of this version */
+    if (run_result_reason(content, interrupted, &parts->built))
+        parts->reason = term_built(&parts->built);
+    if (!run_result_report(content, interrupted, &parts->report))
+        parts->report = TERM_ATOM("nil");
+}
+
 void runs_open_store(struct runs *runs)
 {
     struct store_options options = {.loop = node_loop(runs->options.node),
                                     .folder = runs->options.folder,
                                     .limits = runs->options.limits.store,
                                     .written = runs_store_on_written,
+                                    .take_apart = runs_store_take_apart,
                                     .owner = runs};
     runs->store = store_open(&options);
     loop_timer_init(&runs->journal, options.loop, runs_store_journal_next, runs);

@@ -64,41 +64,34 @@ static void junit_open_case(const char *suite, const char *name, struct buffer *
     buffer_print(xml, "\"");
 }
 
-static void junit_close_case(bool passed, const char *kind, const char *message, struct buffer *xml)
+/* What a test case has come to. */
+enum junit_verdict { JUNIT_PASSED, JUNIT_FAILED, JUNIT_ERROR, JUNIT_SKIPPED, JUNIT_VERDICTS };
+
+struct junit_counts {
+    size_t tests;
+    size_t of[JUNIT_VERDICTS];
+};
+
+static void junit_close_case(enum junit_verdict verdict, const char *message, struct buffer *xml)
 {
-    if (passed) {
+    static const char *const elements[JUNIT_VERDICTS] = {
+        [JUNIT_FAILED] = "failure", [JUNIT_ERROR] = "error", [JUNIT_SKIPPED] = "skipped"};
+    if (verdict == JUNIT_PASSED) {
         buffer_print(xml, "/>\n");
         return;
     }
-    buffer_print(xml, ">\n      <%s message=\"", kind);
+    buffer_print(xml, ">\n      <%s message=\"", elements[verdict]);
     junit_write_text(message, xml);
     buffer_print(xml, "\"/>\n    </testcase>\n");
 }
 
-static bool junit_is_met(struct term expectation)
-{
-    struct term met = report_view_get(expectation, "met");
-    return met.data && term_is_atom(met, "true");
-}
+/* --- The run as such --- */
 
-static bool junit_has_unmet(const struct report_view *view)
+static enum junit_verdict junit_judge_outcome(const struct report_view *view)
 {
-    struct term_list list;
-    struct term expectation;
-    if (!view->keys[REPORT_EXPECTATIONS].data || !term_list_start(&list, view->keys[REPORT_EXPECTATIONS]))
-        return false;
-    while (term_list_next(&list, &expectation))
-        if (!junit_is_met(expectation))
-            return true;
-    return false;
-}
-
-/* The run as such: an expectation that was missed is a case of its own, unless it was met again at the end.
- */
-static bool junit_has_ended_well(const struct report_view *view)
-{
-    bool is_elsewhere = view->outcome == OUTCOME_MISSED && junit_has_unmet(view);
-    return (view->outcome == OUTCOME_COMPLETED || is_elsewhere) && !view->cleanup.data;
+    if (view->outcome == OUTCOME_NOT_RUN)
+        return JUNIT_ERROR;
+    return view->outcome == OUTCOME_COMPLETED ? JUNIT_PASSED : JUNIT_FAILED;
 }
 
 static void junit_write_outcome(const struct report_view *view, const char *suite, struct buffer *xml)
@@ -116,9 +109,38 @@ static void junit_write_outcome(const struct report_view *view, const char *suit
         buffer_print(&message, "; cleanup failed: %s", term_text(view->cleanup, term, sizeof(term)));
     buffer_append(&message, "", 1);
     junit_open_case(suite, "outcome", xml);
-    junit_close_case(junit_has_ended_well(view), view->outcome == OUTCOME_NOT_RUN ? "error" : "failure",
-                     (const char *)buffer_bytes(&message), xml);
+    junit_close_case(junit_judge_outcome(view), (const char *)buffer_bytes(&message), xml);
     buffer_free(&message);
+}
+
+/* --- Expectations --- */
+
+static bool junit_is(struct term expectation, const char *met)
+{
+    struct term value = {0};
+    return term_pairs_get(expectation, "met", &value) && term_is_atom(value, met);
+}
+
+static bool junit_has_missed(const struct report_view *view)
+{
+    struct term_list list;
+    struct term expectation;
+    if (!view->keys[REPORT_EXPECTATIONS].data || !term_list_start(&list, view->keys[REPORT_EXPECTATIONS]))
+        return false;
+    while (term_list_next(&list, &expectation))
+        if (junit_is(expectation, "false"))
+            return true;
+    return false;
+}
+
+/* What was not judged is skipped; what nothing was measured for is the failure when no other one is. */
+static enum junit_verdict junit_judge(const struct report_view *view, struct term expectation)
+{
+    if (junit_is(expectation, "true"))
+        return JUNIT_PASSED;
+    bool is_missed =
+        junit_is(expectation, "false") || (view->outcome == OUTCOME_MISSED && !junit_has_missed(view));
+    return is_missed ? JUNIT_FAILED : JUNIT_SKIPPED;
 }
 
 static void junit_write_figure(struct term value, struct buffer *message)
@@ -127,44 +149,42 @@ static void junit_write_figure(struct term value, struct buffer *message)
     buffer_print(message, "%s", value.data ? term_text(value, text, sizeof(text)) : "nothing");
 }
 
-static void junit_write_expectation(struct term expectation, const char *suite, struct buffer *xml)
+static void junit_write_expectation(const struct report_view *view, struct term expectation,
+                                    const char *suite, struct buffer *xml)
 {
+    enum junit_verdict verdict = junit_judge(view, expectation);
     struct buffer message = {0};
-    char name[TERM_ATOM_BYTES + 1];
+    char name[TERM_ATOM_BYTES + 1] = "?";
     struct term of = report_view_get(expectation, "expectation");
-    if (!of.data || !term_read_atom(of, name))
-        return;
-    buffer_print(&message, "measured ");
+    if (of.data && !term_read_atom(of, name))
+        name[0] = '\0';
+    buffer_print(&message, verdict == JUNIT_SKIPPED ? "not judged: measured " : "measured ");
     junit_write_figure(report_view_get(expectation, "measured"), &message);
     buffer_print(&message, ", limit ");
     junit_write_figure(report_view_get(expectation, "limit"), &message);
     buffer_append(&message, "", 1);
     junit_open_case(suite, name, xml);
-    junit_close_case(junit_is_met(expectation), "failure", (const char *)buffer_bytes(&message), xml);
+    junit_close_case(verdict, (const char *)buffer_bytes(&message), xml);
     buffer_free(&message);
 }
 
-struct counts {
-    size_t tests;
-    size_t failures;
-    size_t errors;
-};
+/* --- The whole --- */
 
-static struct counts junit_count(const struct report_view *view, struct term_list list)
+static struct junit_counts junit_count(const struct report_view *view, struct term_list list)
 {
-    struct counts counts = {.tests = 1 + list.count};
+    struct junit_counts counts = {.tests = 1 + list.count};
     struct term expectation;
-    counts.errors = view->outcome == OUTCOME_NOT_RUN;
-    counts.failures = !junit_has_ended_well(view) && !counts.errors;
+    counts.of[junit_judge_outcome(view)]++;
     while (term_list_next(&list, &expectation))
-        counts.failures += !junit_is_met(expectation);
+        counts.of[junit_judge(view, expectation)]++;
     return counts;
 }
 
-static void junit_write_counts(const struct counts *counts, double seconds, struct buffer *xml)
+static void junit_write_counts(const struct junit_counts *counts, double seconds, struct buffer *xml)
 {
-    buffer_print(xml, "tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" time=\"%.3f\"", counts->tests,
-                 counts->failures, counts->errors, seconds);
+    buffer_print(xml, "tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\" time=\"%.3f\"",
+                 counts->tests, counts->of[JUNIT_FAILED], counts->of[JUNIT_ERROR], counts->of[JUNIT_SKIPPED],
+                 seconds);
 }
 
 void junit_write(const struct report_view *view, const char *name, struct buffer *text, struct buffer *xml)
@@ -174,7 +194,7 @@ void junit_write(const struct report_view *view, const char *name, struct buffer
     double seconds = (double)report_view_count(view->keys[REPORT_METRICS], "overall_duration_ms", 0) / 1000;
     if (!view->keys[REPORT_EXPECTATIONS].data || !term_list_start(&list, view->keys[REPORT_EXPECTATIONS]))
         list = (struct term_list){0};
-    struct counts counts = junit_count(view, list);
+    struct junit_counts counts = junit_count(view, list);
     buffer_print(xml, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites ");
     junit_write_counts(&counts, seconds, xml);
     buffer_print(xml, ">\n  <testsuite name=\"");
@@ -184,7 +204,7 @@ void junit_write(const struct report_view *view, const char *name, struct buffer
     buffer_print(xml, ">\n");
     junit_write_outcome(view, name, xml);
     while (term_list_next(&list, &expectation))
-        junit_write_expectation(expectation, name, xml);
+        junit_write_expectation(view, expectation, name, xml);
     buffer_print(xml, "    <system-out>");
     junit_write_escaped(buffer_bytes(text), text->size, xml);
     buffer_print(xml, "</system-out>\n  </testsuite>\n</testsuites>\n");

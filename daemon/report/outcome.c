@@ -16,8 +16,8 @@ static const struct outcome_row {
                         "An expectation was not met, whatever else has failed."},
     [OUTCOME_FAILED] = {"failed", "failed", 1,
                         "Something else went wrong, in the run or in its cleanup; or no operation has "
-                        "succeeded, and there is no `max_error_rate` that allows it, though the caller is "
-                        "answered `{ok, Report}` then."},
+                        "succeeded, and no `max_error_rate` of 1.0 allows that, though the caller of "
+                        "`threads` is answered `{ok, Report}` then."},
     [OUTCOME_CANCELLED] = {"cancelled", "cancelled", 1, "It was asked to end."},
     [OUTCOME_INTERRUPTED] = {"interrupted", "interrupted", 1, "The daemon ended in the midst of it."},
     [OUTCOME_NOT_RUN] = {"not_run", "not run", 2,

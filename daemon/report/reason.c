@@ -31,16 +31,22 @@ static const struct reason_row {
                                              "it; as of an invariant."}},
     [REASON_PERFORMANCE_FAILED] = {"performance_failed",
                                    {.name = "{performance_failed, #{error => Exception, measurement => Map, "
-                                            "expectations => List}}",
-                                    .text = "An expectation was missed; hides the others; also when "
-                                            "`abort_when` has ended the run."}},
+                                            "expectations => List, run_id => Id}}",
+                                    .text =
+                                        "An expectation was missed, or nothing was measured for it; hides "
+                                        "the others; also when `abort_when` has ended the run."}},
+    [REASON_LOAD_FAILED] = {"load_failed",
+                            {.name = "{load_failed, nothing_succeeded}",
+                             .text = "No operation of a `load` has succeeded, and no `max_error_rate: 1.0` "
+                                     "allows that; of `threads` the answer is `{ok, Report}`, as the library "
+                                     "has it, and the outcome `failed`."}},
     [REASON_CLEANUP_FAILED] = {"cleanup_failed",
                                {.name = "{cleanup_failed, {cleanup_failed, Why}, ReportOrReason}",
                                 .text = "The cleanup has raised or took too long; wraps what came before "
                                         "it."}},
     [REASON_NOT_ALLOWED] = {"not_allowed",
                             {.name = "{not_allowed, #{rule => Key, kind => Kind, target => Whom, message => "
-                                     "Text}}",
+                                     "Text, run_id => Id}}",
                              .text = "The configuration's `access` forbids a fault; nothing was started, or "
                                      "only `setup` and `cleanup` when that had to show whom it would hit."}},
     [REASON_CANCELLED] = {"cancelled",
@@ -68,6 +74,14 @@ static const struct reason_row {
     [REASON_ABORTED] = {"aborted",
                         {.name = "aborted",
                          .text = "Of `validate`: the daemon ended before a file's texts were resolved."}},
+    [REASON_INVALID_CONFIGURATION] = {"invalid_configuration",
+                                      {.name = "{invalid_configuration, Text}",
+                                       .text = "Of `harnessd run`: its flags or its configuration are "
+                                               "wrong; nothing was run."}},
+    [REASON_NOT_TOLD] = {"not_told",
+                         {.name = "{not_told, nil}",
+                          .text = "Of `harnessd run`: a file that was to be written cannot be; nothing was "
+                                  "run."}},
 };
 
 const struct help_table *reasons_table(void)

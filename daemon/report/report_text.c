@@ -12,11 +12,11 @@
 #include "term/term_text.h"
 #include "text_table_private.h"
 
-#define ERRORS_SHOWN 20
 #define METADATA_SHOWN 10
 #define REASON_LINES 6
 #define REASON_LINE (TEXT_WIDTH - REPORT_TEXT_INDENT - 16)
 #define STACK_LINES 2
+#define WARNING_LINES 40
 
 void report_text_heading(struct buffer *text, const char *format, ...)
 {
@@ -88,18 +88,28 @@ static void report_text_add_operations(struct text_table *table, struct term met
                    rate);
 }
 
-/* Sleeps count as operations, of which they may well be the most, and so does what is sent without waiting
- * for an answer; none of these has a response time. */
+/* What is sent without waiting for an answer has no response time. */
 static void report_text_add_unanswered(struct text_table *table, struct term latency, uint64_t operations)
 {
     struct text_number number;
     struct term overall = report_view_get(latency, "overall");
-    uint64_t answered = report_view_count(overall, "count", operations);
+    struct term failed = report_view_get(report_view_get(latency, "failed"), "overall");
+    uint64_t answered =
+        report_view_count(overall, "count", operations) + report_view_count(failed, "count", 0);
     if (answered >= operations)
         return;
     text_table_add(table, "%s", "");
-    text_table_add(table, "%s of them without an answer to wait for ($sleep, $cast, $send)",
+    text_table_add(table, "%s of them without an answer to wait for ($cast, $send)",
                    text_count(&number, operations - answered));
+}
+
+static void report_text_add_unfinished(struct text_table *table, uint64_t unfinished)
+{
+    struct text_number number;
+    if (!unfinished)
+        return;
+    text_table_add(table, "unfinished");
+    text_table_add(table, "%s, under way when the load was cut short", text_count(&number, unfinished));
 }
 
 static void report_text_add_metrics(struct text_table *table, const struct report_view *view)
@@ -113,6 +123,7 @@ static void report_text_add_metrics(struct text_table *table, const struct repor
     report_text_add_unanswered(table, view->keys[REPORT_LATENCY], operations);
     report_text_add_share(table, report_view_count(metrics, "operation_errors", 0), operations,
                           report_view_count(metrics, "dropped", 0));
+    report_text_add_unfinished(table, report_view_count(metrics, "unfinished", 0));
     text_table_add(table, "time in all");
     text_table_add(table, "%s", report_text_ms(&all, report_view_count(metrics, "overall_duration_ms", 0)));
 }
@@ -232,6 +243,27 @@ static void report_text_add_recorded(struct text_table *table, const struct repo
     report_text_add_metadata(table, view->keys[REPORT_METADATA]);
 }
 
+/* What people have to know before they read on. */
+static void report_text_write_warnings(const struct report_view *view, struct buffer *text)
+{
+    static const struct text_column columns[] = {{.title = NULL}, {.title = NULL}};
+    char content[REASON_LINES * REASON_LINE];
+    struct text_table table;
+    struct term_list list;
+    struct term warning;
+    if (!view->keys[REPORT_WARNINGS].data || !term_list_start(&list, view->keys[REPORT_WARNINGS]) ||
+        !list.count)
+        return;
+    text_table_init(&table, columns, ARRAY_LENGTH(columns));
+    while (table.cell_count < 2 * WARNING_LINES && term_list_next(&list, &warning)) {
+        struct term message = report_view_get(warning, "message");
+        if (message.data)
+            report_text_add_wrapped(&table, "WARNING", report_text_term(message, content, sizeof(content)));
+    }
+    text_table_write(&table, REPORT_TEXT_INDENT, text);
+    text_table_free(&table);
+}
+
 static void report_text_write_head(const struct report_view *view, struct buffer *text)
 {
     static const struct text_column columns[] = {{.title = NULL}, {.title = NULL, .flexible = true}};
@@ -241,6 +273,7 @@ static void report_text_write_head(const struct report_view *view, struct buffer
     if (id)
         buffer_print(text, " %lld", (long long)id);
     buffer_print(text, ": %s\n", report_view_outcome(view));
+    report_text_write_warnings(view, text);
     text_table_init(&table, columns, ARRAY_LENGTH(columns));
     if (view->refusal.data)
         report_text_add_refusal(&table, view);
@@ -296,7 +329,7 @@ static void report_text_write_expectations(const struct report_view *view, struc
     text_table_free(&table);
 }
 
-/* --- Errors --- */
+/* --- Counts --- */
 
 static int report_text_by_count(const void *a, const void *b)
 {
@@ -329,40 +362,12 @@ size_t report_text_sort(struct term map, uint64_t (*count_of)(struct term value)
     return size;
 }
 
-static uint64_t report_text_count_of_error(struct term value)
-{
-    int64_t number;
-    return term_read_integer(value, &number) && number > 0 ? (uint64_t)number : 0;
-}
-
-static void report_text_write_errors(const struct report_view *view, struct buffer *text)
-{
-    static const struct text_column columns[] = {{.title = "count", .right = true},
-                                                 {.title = "reason", .flexible = true}};
-    struct report_text_counted errors[REPORT_TEXT_COUNTED];
-    struct text_table table;
-    struct text_number figure;
-    char content[REPORT_TEXT_TERM_BYTES];
-    size_t count = report_text_sort(view->keys[REPORT_ERRORS], report_text_count_of_error, errors);
-    if (!count)
-        return;
-    text_table_init(&table, columns, ARRAY_LENGTH(columns));
-    for (size_t i = 0; i < count && i < ERRORS_SHOWN; i++) {
-        text_table_add(&table, "%s", text_count(&figure, errors[i].count));
-        text_table_add(&table, "%s", term_text(errors[i].key, content, sizeof(content)));
-    }
-    report_text_heading(text, "Errors");
-    text_table_write(&table, REPORT_TEXT_INDENT, text);
-    text_table_free(&table);
-    report_text_more(text, count, ERRORS_SHOWN);
-}
-
 /* --- The whole --- */
 
 void report_text_write(const struct report_view *view, struct buffer *text)
 {
     static void (*const sections[])(const struct report_view *view, struct buffer *text) = {
-        report_text_write_head, report_text_write_expectations, report_text_write_errors,
+        report_text_write_head, report_text_write_expectations, report_text_errors,
         report_text_latency,    report_text_timeline,           report_text_faults,
         report_text_plans,
     };

@@ -72,10 +72,11 @@ static void text_latency_write_bars(struct term stats, struct buffer *text)
 void report_text_latency(const struct report_view *view, struct buffer *text)
 {
     struct term latency = view->keys[REPORT_LATENCY], overall = report_view_get(latency, "overall");
+    struct term failed = report_view_get(report_view_get(latency, "failed"), "overall");
     struct text_column columns[2 + ARRAY_LENGTH(quantiles)] = {{.title = "", .flexible = true},
                                                                {.title = "count", .right = true}};
     struct text_table table;
-    if (!text_latency_has_values(overall))
+    if (!text_latency_has_values(overall) && !text_latency_has_values(failed))
         return;
     for (size_t i = 0; i < ARRAY_LENGTH(quantiles); i++)
         columns[2 + i] = (struct text_column){.title = quantiles[i].title, .right = true};
@@ -85,10 +86,12 @@ void report_text_latency(const struct report_view *view, struct buffer *text)
     text_latency_add_stats(&table, "from their send",
                            report_view_get(report_view_get(latency, "service"), "overall"));
     text_latency_add_stats(&table, "sent late by", report_view_get(latency, "start_delay"));
+    text_latency_add_stats(&table, "failed", failed);
     report_text_heading(text, "Response times");
     text_table_write(&table, REPORT_TEXT_INDENT, text);
     text_table_free(&table);
-    text_latency_write_bars(overall, text);
+    if (text_latency_has_values(overall))
+        text_latency_write_bars(overall, text);
 }
 
 /* --- The course of the load --- */

@@ -1,6 +1,7 @@
 #include "report/report_view.h"
 
 #include "report/reason.h"
+#include "report/warnings.h"
 #include "term/term_read.h"
 #include "term/term_text.h"
 
@@ -20,6 +21,8 @@ static const char *const key_names[REPORT_KEYS] = {
     [REPORT_DRY_RUN] = "dry_run",
     [REPORT_CHAOS] = "chaos",
     [REPORT_TARGET] = "target",
+    [REPORT_WARNINGS] = "warnings",
+    [REPORT_ERROR_SAMPLES] = "error_samples",
 };
 
 struct term report_view_get(struct term map, const char *key)
@@ -136,16 +139,19 @@ bool report_view_expects(const struct report_view *view, const char *expectation
     return view_any_has(view->keys[REPORT_EXPECTATIONS], "expectation", expectation);
 }
 
+/* Though the caller is answered {ok, Report}. */
+static bool view_has_failed_silently(const struct report_view *view)
+{
+    return view_any_has(view->keys[REPORT_WARNINGS], "warning",
+                        warning_help(WARNING_NOTHING_SUCCEEDED)->name);
+}
+
 static void view_judge_report(struct report_view *view)
 {
-    struct term metrics = view->keys[REPORT_METRICS];
-    view->nothing_succeeded = outcome_nothing_succeeded(report_view_count(metrics, "total_operations", 0),
-                                                        report_view_count(metrics, "operation_errors", 0),
-                                                        report_view_expects(view, "max_error_rate"));
     if (view->keys[REPORT_DRY_RUN].data && view_any_has(view->keys[REPORT_CHAOS], "problem", NULL))
         view->outcome = OUTCOME_NOT_RUN;
     else
-        view->outcome = view->nothing_succeeded ? OUTCOME_FAILED : OUTCOME_COMPLETED;
+        view->outcome = view_has_failed_silently(view) ? OUTCOME_FAILED : OUTCOME_COMPLETED;
 }
 
 static bool view_read_result(const struct report_source *source, struct report_view *view)
@@ -173,8 +179,6 @@ bool report_view_read(const struct report_source *source, struct report_view *vi
     if (!view_read_result(source, view))
         return false;
     bool is_known = source->outcome != OUTCOME_NONE || source->is_under_way;
-    if (is_known && view->is_alone)
-        view_judge_report(view);
     if (is_known) {
         view->outcome = source->outcome;
         view->is_alone = false;
@@ -191,8 +195,9 @@ const char *report_view_outcome(const struct report_view *view)
         return "a dry run";
     if (is_dry_run && view->outcome == OUTCOME_NOT_RUN)
         return "a dry run with a problem";
-    if (view->nothing_succeeded && view->outcome == OUTCOME_FAILED)
-        return "failed: no operation has succeeded, and there is no max_error_rate that allows it";
+    if (view->outcome == OUTCOME_FAILED && !view->reason.data && !view->cleanup.data &&
+        view_has_failed_silently(view))
+        return "failed: no operation has succeeded, and no max_error_rate of 1.0 allows that";
     return outcome_text(view->outcome);
 }
 

@@ -84,6 +84,8 @@ void ending_measured(struct run *run, struct term detail)
     if (ending_is_report_begun(run))
         return;
     run->measurements.closing = run->measurements.newest;
+    if (run->request.expectations)
+        judge_whole_run(run);
     report_start(&run->report, run, REPORT_RESULT, run->request.result);
     run_arm(run, 0);
 }
@@ -102,10 +104,10 @@ void ending_write_report(struct run *run, struct term detail)
 
 void ending_enter_done(struct run *run)
 {
-    if (run->request.expectations)
-        judge_whole_run(run);
     judge_outcome(run);
     runner_leave(run);
+    if (run->request.by) /* else who runs it reads them in its report */
+        run_warnings_log(run);
     run_log_finished(run);
     telemetry_run_stopped(run);
     session_end(run);

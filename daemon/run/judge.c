@@ -14,9 +14,16 @@ static struct measured judge_measure(const struct run *run, const struct measure
         run_record(run)->ended_ns > run_record(run)->started_ns ? run_record(run)->ended_ns : clock_ns();
     histogram_init(response, 3);
     latencies_add_responses(&run_record(run)->latencies, response);
-    return (struct measured){.time_us = (last->at_ns - first->at_ns) / CLOCK_NS_PER_US,
-                             .memory_bytes = judge_grown(first->memory_bytes, last->memory_bytes),
-                             .reductions = judge_grown(first->reductions, last->reductions),
+    bool of_whole_run = first == &run->measurements.opening; /* whose time passes in any case */
+    bool was_tried = of_whole_run ? first->at_ns && last->at_ns : run_record(run)->timeline.start_ns != 0;
+    bool was_asked = first->memory_bytes && last->memory_bytes;
+    return (struct measured){.was_tried = was_tried,
+                             .has_asked_process = was_asked,
+                             .has_nothing_to_fix = run->faults && faults_none_drawn(run->faults),
+                             .time_us = (last->at_ns - first->at_ns) / CLOCK_NS_PER_US,
+                             .memory_bytes =
+                                 was_asked ? judge_grown(first->memory_bytes, last->memory_bytes) : 0,
+                             .reductions = was_asked ? judge_grown(first->reductions, last->reductions) : 0,
                              .response = response,
                              .operations = run_record(run)->operations,
                              .failed = run_record(run)->operation_errors,
@@ -35,29 +42,53 @@ void judge_build_measurement(const struct run *run, struct term_builder *builder
     histogram_free(&response);
 }
 
-void judge_build_expectations(const struct run *run, struct term_builder *builder)
+/* Of the run as it stands: at its end when it was judged, else now. */
+static struct measured judge_measure_so_far(const struct run *run, struct histogram *response)
 {
-    struct histogram response;
     struct measurement last = run->measurements.last;
     if (!last.at_ns) { /* they were not judged, or not yet */
         last = run->measurements.newest;
         last.at_ns = clock_ns();
     }
-    struct measured measured = judge_measure(
-        run, run->measurements.first.at_ns ? &run->measurements.first : &last, &last, &response);
-    expectations_build(&run->scenario->expectations, &measured, builder);
+    return judge_measure(run, run->measurements.first.at_ns ? &run->measurements.first : &last, &last,
+                         response);
+}
+
+void judge_build_expectations(const struct run *run, struct term_builder *builder)
+{
+    struct histogram response;
+    struct measured measured = judge_measure_so_far(run, &response);
+    expectations_build(&run->scenario->expectations, &measured,
+                       run->measurements.last.at_ns && !run->cancelled, builder);
+    histogram_free(&response);
+}
+
+void judge_warn(const struct run *run, struct warnings *warnings)
+{
+    const struct expectations *expectations = &run->scenario->expectations;
+    struct histogram response;
+    struct measured measured = judge_measure_so_far(run, &response);
+    for (size_t i = 0; i < expectations->count; i++) {
+        const char *name = expectation_name(expectations->items[i].kind);
+        if (expectation_judge(&expectations->items[i], &measured) != EXPECTATION_NOT_MEASURED)
+            continue;
+        struct term_builder *warning =
+            warnings_add(warnings, WARNING_NOT_MEASURED, 1, "nothing was measured for %s", name);
+        term_build_key(warning, "expectation");
+        term_build_atom(warning, name);
+    }
     histogram_free(&response);
 }
 
 /* Keeps the exception for the first one that is missed of these kinds. True when there is one. */
 static bool judge_find_missed(const struct run *run, const struct expectations *expectations, uint32_t kinds,
-                              const struct measurement *first, const struct measurement *last,
+                              const struct measurement *first, const struct measurement *last, bool is_over,
                               struct buffer *exception)
 {
     struct histogram response;
     struct term_builder error = {0};
     struct measured measured = judge_measure(run, first, last, &response);
-    const struct expectation *missed = expectations_missed(expectations, kinds, &measured);
+    const struct expectation *missed = expectations_missed(expectations, kinds, &measured, is_over);
     if (missed) {
         expectation_build_error(missed, &measured, run->has_elixir, &error);
         term_keep(exception, term_built(&error));
@@ -67,22 +98,34 @@ static bool judge_find_missed(const struct run *run, const struct expectations *
     return missed != NULL;
 }
 
-/* {performance_failed, %{error: exception, measurement: map, expectations: list}} hides what else has failed.
- */
-static void judge_fail_performance(struct run *run, const struct buffer *exception)
+/* {performance_failed, %{run_id:, error: exception, measurement: map, expectations: list}} */
+static void judge_fail_missed(struct run *run, const struct expectations *expectations,
+                              const struct measurement *first, const struct measurement *last,
+                              const struct buffer *exception)
 {
+    struct histogram response;
+    struct measured measured = judge_measure(run, first, last, &response);
     struct term_builder detail = {0};
-    term_build_map(&detail, 3);
+    term_build_map(&detail, 4);
+    term_build_key_unsigned(&detail, "run_id", run->id);
     term_build_key(&detail, "error");
     term_build_term(&detail, term_of(exception));
     term_build_key(&detail, "measurement");
-    judge_build_measurement(run, &detail);
+    measured_build(&measured, &detail);
     term_build_key(&detail, "expectations");
-    judge_build_expectations(run, &detail);
-    buffer_free(&run->verdict.failure);
-    run->verdict.missed = true;
+    expectations_build(expectations, &measured, !run->cancelled, &detail);
     run_fail(run, REASON_PERFORMANCE_FAILED, term_built(&detail));
     term_build_free(&detail);
+    histogram_free(&response);
+}
+
+/* Hides what else has failed. */
+static void judge_fail_performance(struct run *run, const struct buffer *exception)
+{
+    buffer_free(&run->verdict.failure);
+    run->verdict.missed = true;
+    judge_fail_missed(run, &run->scenario->expectations, &run->measurements.first, &run->measurements.last,
+                      exception);
 }
 
 static void judge_fail_thread(struct run *run)
@@ -95,31 +138,46 @@ static void judge_fail_thread(struct run *run)
     term_build_free(&detail);
 }
 
-/* When the session has not answered in time there is nothing to compare with. */
-static void judge_complete_first(struct run *run, const struct measurement *later)
-{
-    if (run->measurements.first.memory_bytes)
-        return;
-    run->measurements.first.memory_bytes = later->memory_bytes;
-    run->measurements.first.reductions = later->reductions;
-}
-
 static void judge_expectations(struct run *run)
 {
     struct buffer exception = {0};
     run->measurements.last = run->measurements.newest;
     run->measurements.last.at_ns = run->chaos.waited_ns;
-    judge_complete_first(run, &run->measurements.last);
     if (run->verdict.aborted) {
         judge_fail_performance(run, &run->verdict.abort_error);
     } else if (judge_find_missed(run, &run->scenario->expectations, EXPECTATIONS_ALL,
-                                 &run->measurements.first, &run->measurements.last, &exception)) {
+                                 &run->measurements.first, &run->measurements.last, true, &exception)) {
         judge_fail_performance(run, &exception);
     } else {
         run->verdict.judged = true;
         telemetry_performance(run);
     }
     buffer_free(&exception);
+}
+
+/* Whether scripts without an operation have something else to tell. */
+static bool judge_tests_otherwise(const struct scenario *scenario)
+{
+    return scenario->threads && (scenario->invariant.data || scenario->steady_state.data ||
+                                 scenario->chaos.data || scenario->action_count);
+}
+
+bool judge_nothing_succeeded(const struct run *run)
+{
+    const struct load_record *record = run_record(run);
+    const struct expectations *of_whole_run = run->request.expectations;
+    bool allows_errors = expectations_allow_all_errors(&run->scenario->expectations) ||
+                         (of_whole_run && expectations_allow_all_errors(of_whole_run));
+    return record->timeline.start_ns && run_state_group(run->state) > RUN_LOADING && !allows_errors &&
+           record->operations == record->operation_errors &&
+           (record->operations || !judge_tests_otherwise(run->scenario));
+}
+
+/* Scripts are answered as the library does. */
+static void judge_fail_load(struct run *run)
+{
+    if (!run->scenario->threads && judge_nothing_succeeded(run))
+        run_fail_atom(run, REASON_LOAD_FAILED, "nothing_succeeded");
 }
 
 /* A failed thread hides the failure of the chaos, which is then not awaited. */
@@ -133,20 +191,23 @@ void judge_load(struct run *run)
         judge_fail_thread(run);
     else if (run->chaos.failure.size)
         run_fail(run, REASON_CHAOS_FAILED, term_of(&run->chaos.failure));
+    judge_fail_load(run);
 }
 
 void judge_whole_run(struct run *run)
 {
     uint32_t kinds = EXPECTATIONS_ALL;
+    bool is_whole = !run->verdict.failure.size;
     if (run->cancelled || run->verdict.refused || run->scenario->dry_run)
-        return; /* there is no run to be judged */
-    if (!run->measurements.opening.at_ns || !run->measurements.closing.at_ns)
-        kinds &= ~(expectations_of_process() | 1u << EXPECT_TIME_MS);
+        return;                         /* there is no run to be judged */
     if (!run->measurements.first.at_ns) /* no load has begun */
         kinds &= ~(1u << EXPECT_OPS_PER_S);
-    run->verdict.missed |=
-        judge_find_missed(run, run->request.expectations, kinds, &run->measurements.opening,
-                          &run->measurements.closing, &run->verdict.raised);
+    if (!judge_find_missed(run, run->request.expectations, kinds, &run->measurements.opening,
+                           &run->measurements.closing, is_whole, &run->verdict.raised))
+        return;
+    run->verdict.missed = true;
+    judge_fail_missed(run, run->request.expectations, &run->measurements.opening, &run->measurements.closing,
+                      &run->verdict.raised);
 }
 
 /* True when one was, and the load is over. */
@@ -154,7 +215,7 @@ static bool judge_abort_when_missed(struct run *run, uint32_t kinds)
 {
     run->verdict.aborted =
         judge_find_missed(run, &run->scenario->expectations, kinds, &run->measurements.first,
-                          &run->measurements.newest, &run->verdict.abort_error);
+                          &run->measurements.newest, false, &run->verdict.abort_error);
     if (run->verdict.aborted) {
         run_log_aborted(run);
         run_event(run, RUN_EVENT_OVER, (struct term){0});
@@ -176,6 +237,15 @@ void judge_while_loading(struct run *run)
     }
 }
 
+/* When the session has not answered in time, what it says later is what there is to compare with. */
+static void judge_complete_first(struct run *run, const struct measurement *later)
+{
+    if (run->measurements.first.memory_bytes)
+        return;
+    run->measurements.first.memory_bytes = later->memory_bytes;
+    run->measurements.first.reductions = later->reductions;
+}
+
 void judge_measured(struct run *run)
 {
     if (!run->verdict.abort_asked) /* the answer to what was asked before the load, late */
@@ -186,15 +256,6 @@ void judge_measured(struct run *run)
 }
 
 /* --- The outcome --- */
-
-static bool judge_nothing_succeeded(const struct run *run)
-{
-    const struct load_record *record = run_record(run);
-    const struct expectations *of_whole_run = run->request.expectations;
-    bool allows_errors = expectations_have(&run->scenario->expectations, EXPECT_ERROR_RATE) ||
-                         (of_whole_run && expectations_have(of_whole_run, EXPECT_ERROR_RATE));
-    return outcome_nothing_succeeded(record->operations, record->operation_errors, allows_errors);
-}
 
 /* A dry run that has ended well, but for what it tells. */
 static bool judge_dry_run_has_problem(const struct run *run)

@@ -220,9 +220,11 @@ void run_timer_fired(void *owner)
     run_event(owner, RUN_EVENT_TIMER, (struct term){0});
 }
 
+/* With the node of its hooks it has lost what it was for, whoever is gone with it. */
 void run_cancel(struct run *run)
 {
-    if (!run->cancelled)
+    bool is_lost = run->hooks_node_lost && run->verdict.failure.size;
+    if (!run->cancelled && !is_lost)
         run_event(run, RUN_EVENT_CANCEL, (struct term){0});
 }
 

@@ -32,6 +32,7 @@ void opening_session_ready(struct run *run, struct term detail)
 void opening_session_lost(struct run *run, struct term reason)
 {
     if (run_needs_session(run) || run->cancelled) {
+        run->verdict.refused = true; /* nothing was started */
         (void)run_lose_session(run, reason);
         run_enter(run, RUN_CLEANUP);
     } else {
@@ -45,6 +46,7 @@ void opening_session_late(struct run *run, struct term detail)
     (void)detail;
     bool needed = run_needs_session(run);
     session_kill(run);
+    run->verdict.refused |= needed;
     if (needed)
         run_fail_atom(run, REASON_SESSION_FAILED, "timeout");
     run_enter(run, needed || run->cancelled ? RUN_REPORTING : RUN_SETUP);

@@ -16,12 +16,13 @@ static void parts_write_metrics(struct run *run, struct term_builder *builder)
 {
     static const char *const loads[] = {
         [LOAD_SCRIPTS] = "scripts", [LOAD_CLOSED] = "closed", [LOAD_OPEN] = "open"};
-    term_build_map(builder, 10);
+    term_build_map(builder, 11);
     term_build_key(builder, "load");
     term_build_atom(builder, loads[run->scenario->load.model]);
     term_build_key_unsigned(builder, "duration_ms",
                             (parts_load_end_ns(run) - run_record(run)->started_ns) / CLOCK_NS_PER_MS);
     term_build_key_unsigned(builder, "total_operations", run_record(run)->operations);
+    term_build_key_unsigned(builder, "unfinished", load_unfinished(run_record(run)));
     term_build_key_unsigned(builder, "thread_count", run->scenario->thread_count);
     term_build_key_unsigned(builder, "operation_errors", run_record(run)->operation_errors);
     term_build_key(builder, "mailbox_observed?");
@@ -124,6 +125,40 @@ static void parts_write_errors(struct run *run, struct term_builder *builder)
     errors_build(&run_record(run)->errors, builder);
 }
 
+static void parts_write_sample(const struct scenario *scenario, const struct error_sample *sample,
+                               struct term_builder *builder)
+{
+    const struct operation *operation = &scenario->operations[sample->operation];
+    term_build_map(builder, 6);
+    term_build_key(builder, "class");
+    term_build_term(builder, term_of(&sample->class));
+    term_build_key_unsigned(builder, "count", sample->count);
+    term_build_key_unsigned(builder, "first_at_ms", sample->first_us / 1000);
+    term_build_key_unsigned(builder, "last_at_ms", sample->last_us / 1000);
+    term_build_key(builder, "operation");
+    operation_build(operation, operation->message, builder);
+    term_build_key(builder, "sample");
+    term_build_term(builder, term_of(&sample->reason));
+}
+
+/* Those of classes that came too late are one more, without a sample. */
+static void parts_write_error_samples(struct run *run, struct term_builder *builder)
+{
+    const struct error_samples *samples = &run_record(run)->samples;
+    size_t count = samples->count + (samples->others > 0);
+    term_build_list(builder, count);
+    for (size_t i = 0; i < samples->count; i++)
+        parts_write_sample(run->scenario, &samples->items[i], builder);
+    if (samples->others) {
+        term_build_map(builder, 2);
+        term_build_key(builder, "class");
+        term_build_atom(builder, "other");
+        term_build_key_unsigned(builder, "count", samples->others);
+    }
+    if (count)
+        term_build_nil(builder);
+}
+
 static void parts_write_latency(struct run *run, struct term_builder *builder)
 {
     latencies_build(&run_record(run)->latencies, builder);
@@ -139,6 +174,11 @@ static void parts_write_timeline(struct run *run, struct term_builder *builder)
 static void parts_write_expectations(struct run *run, struct term_builder *builder)
 {
     judge_build_expectations(run, builder);
+}
+
+static void parts_write_warnings(struct run *run, struct term_builder *builder)
+{
+    run_warnings_build(run, builder);
 }
 
 static void parts_write_injections(struct run *run, struct term_builder *builder)
@@ -181,9 +221,12 @@ static const struct part {
     {{.name = "metadata", .text = "That of the scenario, with `scenario_id`."}, parts_write_metadata, true},
     {{.name = "context", .text = "What `setup` gave."}, parts_write_context, false},
     {{.name = "errors",
-      .text = "Reason to count: of the first 64 distinct reasons each its own, the rest under `other`."},
+      .text =
+          "Reason to count: of the first 64 distinct reasons each its own, the rest under `other`; in the "
+          "place of one of more than 4 KB its class."},
      parts_write_errors,
      false},
+    {{.name = "error_samples", .text = "One error of each class, whole."}, parts_write_error_samples, false},
     {{.name = "seed", .text = "With which all random choices are the same again."}, parts_write_seed, false},
     {{.name = "run_id", .text = "By which `await`, `show` and others know the run."},
      parts_write_run_id,
@@ -193,6 +236,7 @@ static const struct part {
      false},
     {{.name = "timeline", .text = "What went on in each interval."}, parts_write_timeline, false},
     {{.name = "expectations", .text = "One map for each expectation."}, parts_write_expectations, false},
+    {{.name = "warnings", .text = "What weakens the verdict."}, parts_write_warnings, false},
     {{.name = "injections", .text = "One map for each fault."}, parts_write_injections, false},
     {{.name = "healed",
       .text =

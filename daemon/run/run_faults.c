@@ -1,5 +1,8 @@
 /* The faults as a part of a run: what they are made with, and what they tell it. */
+#include <assert.h>
+
 #include "run_private.h"
+#include "term/term_read.h"
 
 static void run_faults_wake(void *owner, uint64_t when_ns)
 {
@@ -19,11 +22,24 @@ static void run_faults_planned(void *owner)
     run_event(owner, RUN_EVENT_PLANNED, (struct term){0});
 }
 
+/* With the run's id beside what it says. */
 static void run_faults_refused(void *owner, struct term what)
 {
     struct run *run = owner;
+    struct term_builder detail = {0};
+    struct term_pairs pairs;
+    struct term key, value;
+    bool is_map = term_pairs_start(&pairs, what);
+    assert(is_map);
+    term_build_map(&detail, 1 + pairs.count);
+    term_build_key_unsigned(&detail, "run_id", run->id);
+    while (term_pairs_next(&pairs, &key, &value)) {
+        term_build_term(&detail, key);
+        term_build_term(&detail, value);
+    }
     run->verdict.refused |= run_state_group(run->state) == RUN_BEFORE;
-    run_fail(run, REASON_NOT_ALLOWED, what);
+    run_fail(run, REASON_NOT_ALLOWED, term_built(&detail));
+    term_build_free(&detail);
 }
 
 static void run_faults_over(void *owner, struct term result, struct term failure)

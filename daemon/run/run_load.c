@@ -17,6 +17,8 @@ static void run_load_on_failed(void *owner, size_t target, enum target_failure f
     struct run *run = owner;
     probes_target_failed(run, target);
     engine_target_failed(run->engine, target, failure, reason);
+    if (engine_take_missed(run->engine, target))
+        run_log_missed(run, target, failure == TARGET_NOPROC ? TERM_ATOM("noproc") : reason);
 }
 
 static const struct targets_events run_load_targets_events = {.open = run_load_on_open,

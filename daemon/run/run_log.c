@@ -40,6 +40,17 @@ static struct log_field run_log_exception(struct term exception)
     return log_bytes("reason", text ? text : (const uint8_t *)"", size);
 }
 
+/* Who runs it by himself reads that in its report. */
+void run_log_missed(const struct run *run, size_t target, struct term reason)
+{
+    char name[REASON_BYTES], why[REASON_BYTES];
+    if (run->request.by)
+        log_warning(
+            "target cannot be reached", run_log_id(run),
+            log_string("target", term_text(targets_spec(run->targets, target)->server, name, sizeof(name))),
+            log_string("reason", term_text(reason, why, sizeof(why))));
+}
+
 void run_log_aborted(const struct run *run)
 {
     log_info("run aborted", run_log_id(run), run_log_exception(term_of(&run->verdict.abort_error)),
@@ -68,50 +79,67 @@ static uint64_t run_log_p99_us(const struct run *run)
     return p99;
 }
 
-/* What went wrong with the cleanup comes after what did before. */
-static struct term run_log_reason_of(const struct run *run)
+/* The first expectation of the load that is so far met: false when there is none. */
+static bool run_log_find_met(struct term expectations, const char *met, struct term parts[3])
 {
-    return term_of(run->verdict.failure.size ? &run->verdict.failure : &run->verdict.cleanup_failure);
+    static const char *const keys[] = {"expectation", "measured", "limit"};
+    struct term_list list;
+    struct term one, found;
+    if (!term_list_start(&list, expectations))
+        return false;
+    while (term_list_next(&list, &one)) {
+        bool complete = term_pairs_get(one, "met", &found) && term_is_atom(found, met);
+        for (size_t i = 0; complete && i < ARRAY_LENGTH(keys); i++)
+            complete = term_pairs_get(one, keys[i], &parts[i]);
+        if (complete)
+            return true;
+    }
+    return false;
 }
 
-/* "max_p99_us 971520, limit 50000" of the first expectation of the load that was missed; false when none is:
- * then it is one of the whole run. */
-static bool run_log_write_missed(const struct run *run, char *text, size_t size)
+/* "max_p99_us 971520, limit 50000" of the first expectation of the load that was missed, or else of the first
+ * that nothing was measured for; false when there is neither: then it is one of the whole run. */
+static bool run_log_write_missed(const struct run *run, char text[REASON_BYTES])
 {
     struct term_builder builder = {0};
-    struct term_list list;
-    struct term one, parts[4] = {{0}};
-    static const char *const keys[] = {"met", "expectation", "measured", "limit"};
+    struct term parts[3];
     char words[3][64];
-    bool found = false;
     judge_build_expectations(run, &builder);
-    if (!term_list_start(&list, term_built(&builder)))
-        list.count = 0;
-    while (!found && list.count && term_list_next(&list, &one)) {
-        found = true;
-        for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
-            found = term_pairs_get(one, keys[i], &parts[i]) && found;
-        found = found && term_is_atom(parts[0], "false");
-    }
+    bool is_missed = run_log_find_met(term_built(&builder), "false", parts);
+    bool found = is_missed || run_log_find_met(term_built(&builder), "nil", parts);
     if (found)
-        snprintf(text, size, "%s %s, limit %s", term_text(parts[1], words[0], sizeof(words[0])),
-                 term_text(parts[2], words[1], sizeof(words[1])),
-                 term_text(parts[3], words[2], sizeof(words[2])));
+        snprintf(text, REASON_BYTES, "%s %s, limit %s", term_text(parts[0], words[0], sizeof(words[0])),
+                 is_missed ? term_text(parts[1], words[1], sizeof(words[1])) : "not measured",
+                 term_text(parts[2], words[2], sizeof(words[2])));
     term_build_free(&builder);
     return found;
 }
 
+/* What went wrong with the cleanup comes after what did before. Callers are not told all of it as an error.
+ */
+static const char *run_log_reason(const struct run *run, char reason[REASON_BYTES])
+{
+    const struct run_verdict *verdict = &run->verdict;
+    if (run->cancelled)
+        return "cancelled";
+    if (verdict->outcome == OUTCOME_MISSED && run_log_write_missed(run, reason))
+        return reason;
+    if (verdict->failure.size || verdict->cleanup_failure.size)
+        return term_text(term_of(verdict->failure.size ? &verdict->failure : &verdict->cleanup_failure),
+                         reason, REASON_BYTES);
+    if (verdict->outcome == OUTCOME_COMPLETED)
+        return "";
+    return run->scenario->dry_run ? "problem" : "nothing_succeeded";
+}
+
 void run_log_finished(const struct run *run)
 {
-    char reason[REASON_BYTES] = "";
+    char reason[REASON_BYTES];
     if (!log_enabled(LOG_LEVEL_INFO))
         return;
-    bool is_missed =
-        run->verdict.outcome == OUTCOME_MISSED && run_log_write_missed(run, reason, sizeof(reason));
-    if (!is_missed && run_log_reason_of(run).data)
-        term_text(run_log_reason_of(run), reason, sizeof(reason));
     log_info("run finished", run_log_id(run), log_string("outcome", outcome_name(run->verdict.outcome)),
-             log_string("reason", reason), log_integer("operations", (int64_t)run_record(run)->operations),
+             log_string("reason", run_log_reason(run, reason)),
+             log_integer("operations", (int64_t)run_record(run)->operations),
              log_integer("errors", (int64_t)run_record(run)->operation_errors),
              log_integer("dropped", (int64_t)run_record(run)->dropped),
              log_integer("faults", (int64_t)faults_injected_count(run->faults)),

@@ -14,6 +14,7 @@
 #include "node/script.h"
 #include "probes_private.h"
 #include "report/reason.h"
+#include "report/warnings.h"
 #include "report_build_private.h"
 #include "run/runner.h"
 #include "session_private.h"
@@ -190,9 +191,16 @@ const struct load_record *run_record(const struct run *run);
 /* --- run_log.c --- */
 
 void run_log_started(const struct run *run);
+void run_log_missed(const struct run *run, size_t target, struct term reason);
 void run_log_aborted(const struct run *run);
 void run_log_healed(const struct run *run);
 void run_log_finished(const struct run *run);
+
+/* --- run_warnings.c: what weakens the verdict, as of now --- */
+
+void run_warnings_find(const struct run *run, struct warnings *warnings);
+void run_warnings_build(const struct run *run, struct term_builder *builder);
+void run_warnings_log(const struct run *run);
 
 /* --- telemetry.c: the events of the library, with its measurements and metadata --- */
 

@@ -258,6 +258,11 @@ const struct counters *runner_counters(const struct runner *runner)
     return &runner->counters;
 }
 
+void runner_count_refused(struct runner *runner, enum outcome outcome)
+{
+    runner->counters.finished[outcome]++;
+}
+
 struct counters *run_counters(const struct run *run)
 {
     return &run->runner->counters;

@@ -20,14 +20,14 @@ static bool expectations_measure_memory(const struct measured *measured, double 
 {
     (void)unused;
     *figure = (double)measured->memory_bytes;
-    return true;
+    return measured->has_asked_process;
 }
 
 static bool expectations_measure_reductions(const struct measured *measured, double unused, double *figure)
 {
     (void)unused;
     *figure = (double)measured->reductions;
-    return true;
+    return measured->has_asked_process;
 }
 
 static bool expectations_measure_quantile(const struct measured *measured, double quantile, double *figure)
@@ -206,15 +206,21 @@ uint32_t expectations_of_process(void)
 
 bool expectation_measure(enum expectation_kind kind, const struct measured *measured, double *figure)
 {
-    return kinds[kind].measure(measured, kinds[kind].parameter, figure);
+    *figure = 0;
+    return measured->was_tried && kinds[kind].measure(measured, kinds[kind].parameter, figure);
 }
 
-bool expectation_is_met(const struct expectation *expectation, const struct measured *measured)
+enum expectation_verdict expectation_judge(const struct expectation *expectation,
+                                           const struct measured *measured)
 {
+    const struct kind *kind = &kinds[expectation->kind];
     double figure;
     if (!expectation_measure(expectation->kind, measured, &figure))
-        return true;
-    return kinds[expectation->kind].is_minimum ? figure >= expectation->limit : figure <= expectation->limit;
+        return expectation->kind == EXPECT_RECOVERY_MS && measured->has_nothing_to_fix
+                   ? EXPECTATION_MET
+                   : EXPECTATION_NOT_MEASURED;
+    bool is_met = kind->is_minimum ? figure >= expectation->limit : figure <= expectation->limit;
+    return is_met ? EXPECTATION_MET : EXPECTATION_MISSED;
 }
 
 bool expectations_have(const struct expectations *expectations, enum expectation_kind kind)
@@ -225,12 +231,22 @@ bool expectations_have(const struct expectations *expectations, enum expectation
     return false;
 }
 
+bool expectations_allow_all_errors(const struct expectations *expectations)
+{
+    for (size_t i = 0; i < expectations->count; i++)
+        if (expectations->items[i].kind == EXPECT_ERROR_RATE && expectations->items[i].limit >= 1)
+            return true;
+    return false;
+}
+
 const struct expectation *expectations_missed(const struct expectations *expectations, uint32_t mask,
-                                              const struct measured *measured)
+                                              const struct measured *measured, bool is_over)
 {
     for (size_t i = 0; i < expectations->count; i++) {
         const struct expectation *expectation = &expectations->items[i];
-        if ((mask & 1u << expectation->kind) && !expectation_is_met(expectation, measured))
+        enum expectation_verdict verdict = expectation_judge(expectation, measured);
+        if ((mask & 1u << expectation->kind) &&
+            (verdict == EXPECTATION_MISSED || (is_over && verdict == EXPECTATION_NOT_MEASURED)))
             return expectation;
     }
     return NULL;
@@ -252,12 +268,16 @@ void expectation_build_error(const struct expectation *expectation, const struct
 {
     const struct kind *kind = &kinds[expectation->kind];
     char figure_text[400], limit_text[64], message[600];
-    double figure = 0;
-    (void)kind->measure(measured, kind->parameter, &figure);
-    expectations_print_figure(figure, kind->decimals, figure_text, sizeof(figure_text));
+    double figure;
     term_text(expectation->value, limit_text, sizeof(limit_text));
-    snprintf(message, sizeof(message), "%s %s%s %s of %s%s", kind->what, figure_text, kind->suffix,
-             kind->is_minimum ? "below minimum" : "exceeded maximum", limit_text, kind->suffix);
+    if (expectation_measure(expectation->kind, measured, &figure)) {
+        expectations_print_figure(figure, kind->decimals, figure_text, sizeof(figure_text));
+        snprintf(message, sizeof(message), "%s %s%s %s of %s%s", kind->what, figure_text, kind->suffix,
+                 kind->is_minimum ? "below minimum" : "exceeded maximum", limit_text, kind->suffix);
+    } else {
+        snprintf(message, sizeof(message), "%s was not measured, %s of %s%s", kind->what,
+                 kind->is_minimum ? "minimum" : "maximum", limit_text, kind->suffix);
+    }
     if (!elixir) {
         term_build_text(builder, message);
         return;
@@ -291,8 +311,10 @@ static void expectations_build_figure(double figure, int decimals, struct term_b
 }
 
 void expectations_build(const struct expectations *expectations, const struct measured *measured,
-                        struct term_builder *builder)
+                        bool is_judged, struct term_builder *builder)
 {
+    static const char *const met[] = {
+        [EXPECTATION_MET] = "true", [EXPECTATION_MISSED] = "false", [EXPECTATION_NOT_MEASURED] = "nil"};
     term_build_list(builder, expectations->count);
     for (size_t i = 0; i < expectations->count; i++) {
         const struct expectation *expectation = &expectations->items[i];
@@ -308,7 +330,7 @@ void expectations_build(const struct expectations *expectations, const struct me
         else
             term_build_atom(builder, "nil");
         term_build_key(builder, "met");
-        term_build_boolean(builder, expectation_is_met(expectation, measured));
+        term_build_atom(builder, is_judged ? met[expectation_judge(expectation, measured)] : "nil");
     }
     if (expectations->count)
         term_build_nil(builder);

@@ -31,7 +31,9 @@ static const struct {
     [OPERATION_CAST_ONLY] = {{.name = "{'$cast', Message}",
                               .text = "A cast without the call that follows it: nobody answers."},
                              "$cast"},
-    [OPERATION_SLEEP] = {{.name = "{'$sleep', Milliseconds}", .text = "Nothing for so long."}, "$sleep"},
+    [OPERATION_SLEEP] = {{.name = "{'$sleep', Milliseconds}",
+                          .text = "Nothing for so long. It is no operation, and counts for nothing."},
+                         "$sleep"},
     {{.name = "Fun", .text = "A fun of one argument is the same as `{custom, Fun}`."}, NULL},
     {{.name = "Message", .text = "Any other term is what `default_operation` says, a call or a cast."}, NULL},
 };

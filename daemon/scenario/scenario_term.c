@@ -147,7 +147,7 @@ static const struct reader_key keys[] = {
     {.help = {.name = "performance_expectations",
               .type = "[{expectation(), number()}]",
               .fallback = TERM_CONSTANT_EMPTY_LIST,
-              .text = "What the run has to stay within. One that nothing was measured for is met."},
+              .text = "What the run has to stay within. One that nothing was measured for is missed."},
      .read = read_expectations,
      .build = build_expectations},
     {.help = {.name = "abort_when",

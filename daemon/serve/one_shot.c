@@ -1,23 +1,16 @@
 #include "serve/one_shot.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "report/junit.h"
+#include "one_shot_private.h"
 #include "report/reason.h"
-#include "report/report_text.h"
-#include "report/report_view.h"
-#include "report/run_result.h"
 #include "report/text_number.h"
 #include "scenario/scenario_file.h"
-#include "term/term_json.h"
-#include "term/term_read.h"
 
 /* How often progress is told: on a terminal one line that changes, elsewhere a new line each time. */
 #define TERMINAL_NS (200 * CLOCK_NS_PER_MS)
@@ -26,12 +19,14 @@
 struct one_shot {
     const struct config *config;
     struct scenario *scenario; /* until it runs */
-    FILE *junit;
+    struct one_shot_outputs outputs;
+    bool is_known; /* standard error has it: it is not told as text */
     bool on_terminal;
     struct runner *runner;
     struct peer *peer;
     struct peer_wait wait;
     struct run *run; /* while it goes on */
+    uint64_t run_id; /* 0: it never began */
     struct term_builder result;
     uint64_t started_ns;
     uint64_t planned_ns; /* the length of its load; 0 when that is not known */
@@ -42,26 +37,11 @@ struct one_shot {
     void *owner;
 };
 
-/* --- What is wrong --- */
-
-/* One line for each problem of {error, {invalid_scenario, Problems}}. */
-static void one_shot_print_problems(const struct one_shot *one_shot, struct term problems)
-{
-    struct buffer text = {0};
-    char *prefix = memory_format("%s: ", one_shot->config->one_shot.scenario);
-    report_view_write_problems(problems, prefix, &text);
-    fwrite(buffer_bytes(&text), 1, text.size, stderr);
-    buffer_free(&text);
-    free(prefix);
-}
-
 void one_shot_free(struct one_shot *one_shot)
 {
     scenario_free(one_shot->scenario);
     term_build_free(&one_shot->result);
     loop_timer_free(&one_shot->progress);
-    if (one_shot->junit)
-        fclose(one_shot->junit);
     free(one_shot);
 }
 
@@ -83,85 +63,14 @@ static void one_shot_finish(struct one_shot *one_shot, int exit_status)
     one_shot->done(one_shot->owner, exit_status);
 }
 
-static void one_shot_build_part(struct term_builder *builder, const char *key, struct term part)
-{
-    term_build_key(builder, key);
-    if (part.data)
-        term_build_term(builder, part);
-    else
-        term_build_atom(builder, "nil");
-}
-
-/* %{outcome:, reason:, report:}, the report being what the run has recorded, however it has ended. */
-static void one_shot_print_json(const struct one_shot *one_shot, const struct report_view *view)
-{
-    struct term_builder builder = {0};
-    struct buffer json = {0};
-    term_build_map(&builder, 3);
-    term_build_key(&builder, "outcome");
-    term_build_text(&builder, outcome_name(view->outcome));
-    one_shot_build_part(&builder, "reason", view->cleanup.data ? view->cleanup : view->reason);
-    one_shot_build_part(&builder, "report", view->report);
-    term_json_write(term_built(&builder), &json);
-    buffer_append(&json, "\n", 1);
-    fwrite(buffer_bytes(&json), 1, json.size, stdout);
-    if (view->problems.data)
-        one_shot_print_problems(one_shot, view->problems);
-    buffer_free(&json);
-    term_build_free(&builder);
-}
-
-static bool one_shot_write_junit(struct one_shot *one_shot, const struct report_view *view,
-                                 struct buffer *text)
-{
-    const struct config_one_shot *given = &one_shot->config->one_shot;
-    struct buffer xml = {0};
-    junit_write(view, given->scenario, text, &xml);
-    size_t written = fwrite(buffer_bytes(&xml), 1, xml.size, one_shot->junit);
-    bool done = written == xml.size && fclose(one_shot->junit) == 0;
-    one_shot->junit = NULL;
-    if (!done)
-        fprintf(stderr, "--junit: cannot write %s: %s\n", given->junit, strerror(errno));
-    buffer_free(&xml);
-    return done;
-}
-
-/* What is wrong with a scenario is told as when the program finds it, on standard error. */
-static void one_shot_print_text(const struct one_shot *one_shot, const struct report_view *view,
-                                struct buffer *text)
-{
-    if (view->problems.data)
-        one_shot_print_problems(one_shot, view->problems);
-    else
-        fwrite(buffer_bytes(text), 1, text->size, view->outcome == OUTCOME_NOT_RUN ? stderr : stdout);
-}
-
 /* Tells what has come of it, in each way that was asked for: what the program is to end with. */
 static int one_shot_tell(struct one_shot *one_shot, enum outcome outcome)
 {
-    struct term stored = term_built(&one_shot->result);
-    struct term_builder result = {0};
-    struct report_view view;
-    struct buffer text = {0};
-    run_result_build(stored, false, &result);
-    struct report_source source = {.result = term_built(&result), .outcome = outcome};
-    if (!run_result_report(stored, false, &source.partial))
-        source.partial = (struct term){0};
-    bool told = report_view_read(&source, &view);
-    assert(told);
-    report_text_write(&view, &text);
-    if (one_shot->config->one_shot.json)
-        one_shot_print_json(one_shot, &view);
-    else
-        one_shot_print_text(one_shot, &view, &text);
-    told = fflush(stdout) == 0 && !ferror(stdout);
-    if (one_shot->junit)
-        told = one_shot_write_junit(one_shot, &view, &text) && told;
-    if (view.nothing_succeeded && outcome == OUTCOME_FAILED)
-        fprintf(stderr, "%s\n", report_view_outcome(&view));
-    buffer_free(&text);
-    term_build_free(&result);
-    return outcome_exit_status(told || outcome != OUTCOME_COMPLETED ? outcome : OUTCOME_FAILED);
+    const struct one_shot_story story = {.run_id = one_shot->run_id,
+                                         .outcome = outcome,
+                                         .result = term_built(&one_shot->result),
+                                         .is_known = one_shot->is_known};
+    return outcome_exit_status(one_shot_outputs_tell(&one_shot->outputs, &story));
 }
 
 static void one_shot_on_done(void *owner, const struct run *run, struct term raised)
@@ -176,6 +85,15 @@ static void one_shot_on_done(void *owner, const struct run *run, struct term rai
 }
 
 /* --- Before anything is connected --- */
+
+/* {error, {Reason, Detail}} */
+static void one_shot_build_refusal(struct one_shot *one_shot, enum reason reason, const char *detail)
+{
+    term_build_tuple(&one_shot->result, 2);
+    term_build_atom(&one_shot->result, "error");
+    reason_open(reason, 2, &one_shot->result);
+    term_build_atom(&one_shot->result, detail);
+}
 
 /* NULL, with what is wrong as the result, when it is none. */
 static struct scenario *one_shot_read_scenario(struct one_shot *one_shot)
@@ -196,31 +114,33 @@ static struct scenario *one_shot_read_scenario(struct one_shot *one_shot)
     return scenario;
 }
 
-/* Opened before anything is run: an hour later it would be too late. */
-static bool one_shot_open_junit(struct one_shot *one_shot)
-{
-    const char *file = one_shot->config->one_shot.junit;
-    if (!file)
-        return true;
-    one_shot->junit = fopen(file, "we");
-    if (!one_shot->junit)
-        fprintf(stderr, "--junit: cannot write %s: %s\n", file, strerror(errno));
-    return one_shot->junit != NULL;
-}
-
 struct one_shot *one_shot_new(const struct config *config)
 {
     struct one_shot *one_shot = memory_zalloc(1, sizeof(*one_shot));
     one_shot->config = config;
     one_shot->on_terminal = isatty(STDERR_FILENO);
-    bool can_tell = one_shot_open_junit(one_shot);
+    bool can_tell = one_shot_outputs_open(&one_shot->outputs, &config->one_shot);
     one_shot->scenario = one_shot_read_scenario(one_shot);
     if (one_shot->scenario && can_tell)
         return one_shot;
-    if (!one_shot->scenario)
-        (void)one_shot_tell(one_shot, OUTCOME_NOT_RUN);
+    if (one_shot->scenario)
+        one_shot_build_refusal(one_shot, REASON_NOT_TOLD, "nil");
+    (void)one_shot_tell(one_shot, OUTCOME_NOT_RUN);
     one_shot_free(one_shot);
     return NULL;
+}
+
+void one_shot_misconfigured(const struct config *config, const char *problems)
+{
+    struct one_shot one_shot = {.config = config, .is_known = true};
+    term_build_tuple(&one_shot.result, 2);
+    term_build_atom(&one_shot.result, "error");
+    reason_open(REASON_INVALID_CONFIGURATION, 2, &one_shot.result);
+    term_build_text(&one_shot.result, problems);
+    bool opened = one_shot_outputs_open(&one_shot.outputs, &config->one_shot);
+    if (opened || config->one_shot.json) /* what cannot be opened was told of */
+        (void)one_shot_tell(&one_shot, OUTCOME_NOT_RUN);
+    term_build_free(&one_shot.result);
 }
 
 /* --- Progress --- */
@@ -259,7 +179,8 @@ static void one_shot_on_progress(void *owner)
 
 static void one_shot_run(struct one_shot *one_shot)
 {
-    struct run_request request = {.id = clock_wall_us(),
+    one_shot->run_id = clock_wall_us();
+    struct run_request request = {.id = one_shot->run_id,
                                   .scenario = one_shot->scenario,
                                   .result = &one_shot->result,
                                   .done = one_shot_on_done,
@@ -271,16 +192,13 @@ static void one_shot_run(struct one_shot *one_shot)
     loop_timer_set(&one_shot->progress, one_shot->on_terminal ? TERMINAL_NS : LINES_NS);
 }
 
-/* Ends with {error, {Reason, Detail}} what has not begun. */
+/* Ends what has not begun. */
 static void one_shot_refuse(struct one_shot *one_shot, enum outcome outcome, enum reason reason,
                             const char *detail)
 {
     int exit_status = outcome_exit_status(outcome);
-    term_build_tuple(&one_shot->result, 2);
-    term_build_atom(&one_shot->result, "error");
-    reason_open(reason, 2, &one_shot->result);
-    term_build_atom(&one_shot->result, detail);
-    if (one_shot->config->one_shot.json || one_shot->junit)
+    one_shot_build_refusal(one_shot, reason, detail);
+    if (one_shot->config->one_shot.json || one_shot->outputs.junit)
         exit_status = one_shot_tell(one_shot, outcome);
     one_shot_finish(one_shot, exit_status);
 }

@@ -144,7 +144,10 @@ static const struct http_page pages_served[] = {
               "that one."}},
     {"/runs/",
      serve_run,
-     {.name = "/runs/ID", .text = "A run as in its `ID.json`, with its report when it has ended."}},
+     {.name = "/runs/ID",
+      .text = "A run as in its `ID.json`, with its report when it has ended, and with `state` and `summary` "
+              "(as `status` "
+              "shows it)."}},
 };
 
 const struct help_table *pages_table(void)

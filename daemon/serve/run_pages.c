@@ -75,13 +75,11 @@ static void run_pages_reply_status(const struct runs *runs, struct http_request 
         http_reply_text(request, 404, "There is no such run.\n");
         return;
     }
-    char *head = memory_format("{\"id\":%" PRIu64 ",\"state\":", id);
-    buffer_append(&json, head, strlen(head));
-    free(head);
+    buffer_print(&json, "{\"outcome\":null,\"run_id\":%" PRIu64 ",\"reason\":null,\"state\":", id);
     term_json_write(state, &json);
-    buffer_append(&json, ",\"summary\":", strlen(",\"summary\":"));
+    buffer_print(&json, ",\"summary\":");
     term_json_write(term_built(&status), &json);
-    buffer_append(&json, "}\n", 2);
+    buffer_print(&json, ",\"report\":null}\n");
     term_build_free(&status);
     http_reply(request, 200, HTTP_JSON, &json);
 }

@@ -162,35 +162,32 @@ static void file_write_member(struct json_output *output, const char *name, stru
     file_write_term(output, value);
 }
 
-/* Of {ok, Report}, {error, Reason} and {error, Reason, Report} their parts. */
-static void file_write_content(struct json_output *output, const struct store_file *file)
-{
-    struct term parts[3];
-    size_t arity = 0;
-    bool is_tuple = term_read_tuple(file->content, ARRAY_LENGTH(parts), parts, &arity) && arity >= 2;
-    if (file->state != STORE_FINISHED) {
-        file_write_member(output, "partial", file->content);
-    } else if (is_tuple && arity == 2 && term_is_atom(parts[0], "ok")) {
-        file_write_member(output, "ok", parts[1]);
-    } else if (is_tuple && term_is_atom(parts[0], "error")) {
-        file_write_member(output, "error", parts[1]);
-        if (arity == 3)
-            file_write_member(output, "partial", parts[2]);
-    } else {
-        file_write_member(output, "result", file->content);
-    }
-}
-
-void store_file_write_json(const struct store_file *file, store_file_take *take, void *owner)
+void store_file_write_json(const struct store_file *file, const struct store_json *json,
+                           store_file_take *take, void *owner)
 {
     struct json_output output = {.take = take, .owner = owner};
-    char text[80];
-    snprintf(text, sizeof(text), "{\"id\":%" PRIu64 ",\"state\":\"%s\",\"summary\":", file->id,
-             state_names[file->state]);
-    file_write_text(&output, text);
-    file_write_term(&output, file->summary);
-    file_write_content(&output, file);
+    struct store_parts parts = {
+        .outcome = TERM_ATOM("nil"), .reason = TERM_ATOM("nil"), .report = TERM_ATOM("nil")};
+    char id[40];
+    if (!json->take_apart)
+        parts.report = file->content;
+    else
+        json->take_apart(file->state == STORE_FINISHED ? STORE_FINISHED : STORE_INTERRUPTED, file->summary,
+                         file->content, &parts);
+    file_write_text(&output, "{\"outcome\":");
+    file_write_term(&output, parts.outcome);
+    snprintf(id, sizeof(id), ",\"run_id\":%" PRIu64, file->id);
+    file_write_text(&output, id);
+    file_write_member(&output, "reason", parts.reason);
+    if (json->has_summary) {
+        file_write_text(&output, ",\"state\":\"");
+        file_write_text(&output, state_names[file->state]);
+        file_write_text(&output, "\"");
+        file_write_member(&output, "summary", file->summary);
+    }
+    file_write_member(&output, "report", parts.report);
     file_write_text(&output, "}\n");
     file_give(&output);
     buffer_free(&output.piece);
+    term_build_free(&parts.built);
 }

@@ -55,11 +55,14 @@ MUST_CHECK const char *store_file_read_head(const uint8_t *bytes, const struct s
 /* Reads a whole file, from which the terms borrow. */
 MUST_CHECK const char *store_file_read(const uint8_t *bytes, size_t size, struct store_file *file);
 
-/* Writes the JSON of a run piece by piece, to somebody who takes it: an object with "id", "state", "summary"
- * and the content, which is "partial" for a run that did not finish, "ok" for what is in {ok, Report},
- * "error" for what is in {error, Reason}, with "partial" beside it in {error, Reason, Report}, and "result"
- * for anything else. */
+/* Writes the JSON of a run piece by piece, to somebody who takes it: an object with "outcome", "run_id",
+ * "reason" and "report", and with "state" and "summary" where they are wanted. */
+struct store_json {
+    store_take_apart *take_apart; /* NULL: the content is the report */
+    bool has_summary;
+};
 typedef void store_file_take(void *owner, const void *json, size_t size);
-void store_file_write_json(const struct store_file *file, store_file_take *take, void *owner);
+void store_file_write_json(const struct store_file *file, const struct store_json *json,
+                           store_file_take *take, void *owner);
 
 #endif

@@ -109,12 +109,13 @@ static void job_take_json(void *owner, const void *json, size_t size)
 
 static void job_write_json(struct store_job *job, const struct store_file *stored)
 {
+    const struct store_json json = {.take_apart = job->take_apart};
     struct json_file output = {0};
     char name[STORE_NAME_BYTES];
     store_name(job->id, STORE_KIND_JSON, name);
     atomic_file_begin(&output.file, job->calls, job->folder, name);
     if (!output.file.failed)
-        store_file_write_json(stored, job_take_json, &output);
+        store_file_write_json(stored, &json, job_take_json, &output);
     job_commit(job, &output.file, output.bytes);
 }
 
@@ -327,11 +328,12 @@ static void job_take_text(void *owner, const void *json, size_t size)
 
 static void job_make_json(struct store_job *job, struct store_file *stored)
 {
-    struct buffer json = {0};
+    const struct store_json json = {.take_apart = job->take_apart, .has_summary = true};
+    struct buffer text = {0};
     stored->state = job->state; /* a file of a running run is that of an interrupted one by now */
-    store_file_write_json(stored, job_take_text, &json);
+    store_file_write_json(stored, &json, job_take_text, &text);
     buffer_free(&job->output);
-    job->output = json;
+    job->output = text;
 }
 
 void store_job_read(struct worker_job *worker_job)

@@ -25,6 +25,7 @@ MUST_CHECK bool store_name_parse(const char *name, uint64_t *id, enum store_kind
 struct store_job {
     struct worker_job job;
     const struct file_calls *calls;
+    store_take_apart *take_apart;
     int folder;  /* -1: there is none, and all but what is in memory fails */
     void *owner; /* for `job.done` */
 

@@ -63,6 +63,7 @@ struct store_job *store_new_job(struct store *store, void (*work)(struct worker_
     job->job.work = work;
     job->job.done = done;
     job->calls = store->options.calls;
+    job->take_apart = store->options.take_apart;
     job->folder = store->folder.runs;
     job->owner = store;
     return job;

@@ -313,11 +313,60 @@ static void text_write_tuple(struct writer *writer, struct term term)
     text_write_string(writer, "}");
 }
 
+/* Elixir's modules have a prefix that people do not write. */
+static void text_write_module(struct writer *writer, struct term module)
+{
+    static const char prefix[] = "Elixir.";
+    char name[TERM_ATOM_BYTES + 1];
+    bool is_atom = term_read_atom(module, name);
+    bool is_elixir = is_atom && strncmp(name, prefix, strlen(prefix)) == 0;
+    text_write_string(writer, is_elixir ? name + strlen(prefix) : name);
+}
+
+/* ** (ArgumentError) message, or without one its other fields. False when the map is no exception of
+ * Elixir's. */
+static bool text_write_exception(struct writer *writer, struct term term)
+{
+    static const char *const bookkeeping[] = {"__struct__", "__exception__", "message"};
+    struct term name, mark, message, key, value;
+    struct term_pairs pairs;
+    const uint8_t *bytes = NULL;
+    size_t size = 0;
+    if (!term_pairs_get(term, "__exception__", &mark) || !term_pairs_get(term, "__struct__", &name) ||
+        term_type(name) != TERM_ATOM || !term_pairs_start(&pairs, term))
+        return false;
+    text_write_string(writer, "** (");
+    text_write_module(writer, name);
+    text_write_string(writer, ")");
+    if (term_pairs_get(term, "message", &message) && term_read_binary(message, &bytes, &size)) {
+        text_write_string(writer, " ");
+        if (text_is_printable_bytes(bytes, size))
+            text_write_characters(writer, bytes, size, '\0');
+        else
+            text_write_term(writer, message);
+        return true;
+    }
+    while (!writer->cut && term_pairs_next(&pairs, &key, &value)) {
+        bool is_field = true;
+        for (size_t i = 0; i < ARRAY_LENGTH(bookkeeping); i++)
+            is_field = is_field && !term_is_atom(key, bookkeeping[i]);
+        if (!is_field)
+            continue;
+        text_write_string(writer, " ");
+        text_write_term(writer, key);
+        text_write_string(writer, ": ");
+        text_write_term(writer, value);
+    }
+    return true;
+}
+
 static void text_write_map(struct writer *writer, struct term term)
 {
     struct term_pairs pairs;
     struct term key, value;
     const char *comma = "";
+    if (text_write_exception(writer, term))
+        return;
     text_write_string(writer, "#{");
     if (!term_pairs_start(&pairs, term))
         return;

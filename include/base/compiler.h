@@ -10,6 +10,9 @@
 
 #define NO_RETURN __attribute__((noreturn))
 
+/* Part of each of its callers, whatever the compiler thinks of that: in the path of every call. */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
 #define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The value of a macro as a literal. */

@@ -45,8 +45,9 @@ struct config_one_shot {
     const char *connect;  /* a node */
     const char *settings[CONFIG_SETTINGS_MOST];
     size_t setting_count;
-    bool json;         /* the report as JSON on standard output */
-    const char *junit; /* the file that it is written to as JUnit XML, or NULL */
+    bool json;             /* what came of it as JSON: on standard output, or in a file */
+    const char *json_file; /* that one, or NULL */
+    const char *junit;     /* the file that it is written to as JUnit XML, or NULL */
 };
 
 /* All strings belong to the configuration; those that were not given are NULL. */

@@ -123,6 +123,9 @@ MUST_CHECK bool faults_message(struct faults *faults, struct term message);
  * to recover from. */
 int64_t faults_longest_recovery_ms(const struct faults *faults, uint64_t end_ns);
 
+/* Whether chance has said no to all that was to be done, each at least once. */
+bool faults_none_drawn(const struct faults *faults);
+
 uint64_t faults_injected_count(const struct faults *faults);
 uint64_t faults_injections_dropped(const struct faults *faults); /* that are not recorded any more */
 

@@ -18,6 +18,7 @@ struct latency {
     struct buffer name; /* its message as term_sort() has it: equal ones are one, whatever node sent them */
     struct histogram response;
     struct histogram service;
+    struct histogram failed; /* of those that failed before they could be given up */
 };
 
 struct latencies {
@@ -31,15 +32,19 @@ struct latencies {
 void latencies_init(struct latencies *latencies, const struct scenario *scenario);
 void latencies_free(struct latencies *latencies);
 
-/* An operation of this number in the scenario was answered, or could not be. Times in us. */
+/* An operation of this number in the scenario was answered, or given up. Times in us. */
 void latencies_record(struct latencies *latencies, uint32_t operation, uint64_t response_us,
                       uint64_t service_us);
+
+/* One has failed before it could be given up: it is in no other figure, which it would make better. */
+void latencies_record_failed(struct latencies *latencies, uint32_t operation, uint64_t response_us);
 
 /* The response times of all operations, added to `histogram`. */
 void latencies_add_responses(const struct latencies *latencies, struct histogram *histogram);
 
 /* %{overall: stats, operations: %{operation => stats}, start_delay: stats, service: %{overall:,
- * operations:}}; the README has what stats are. */
+ * operations:}, failed: %{overall:, operations:}}. Stats have a `count` and what the reference says; that is
+ * nil where there is nothing, and operations are left out that have nothing. */
 void latencies_build(const struct latencies *latencies, struct term_builder *builder);
 
 #endif

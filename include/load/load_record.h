@@ -3,6 +3,7 @@
 #define HARNESSD_LOAD_LOAD_RECORD_H
 
 #include "load/latencies.h"
+#include "measure/error_samples.h"
 #include "measure/errors.h"
 #include "measure/events.h"
 #include "measure/timeline.h"
@@ -10,19 +11,27 @@
 struct load_record {
     struct events events;
     struct errors errors;
+    struct error_samples samples;
     struct latencies latencies;
     struct timeline timeline; /* its `start_ns` is 0 before the load has begun */
-    uint64_t operations;      /* that have ended */
+    uint64_t begun;           /* operations; sleeps are none, here and below */
+    uint64_t operations; /* of them, that have ended: the others are under way, or never came to an end */
     uint64_t operation_errors;
-    uint64_t dropped;             /* arrivals that found no room */
+    uint64_t dropped;             /* arrivals that found no room, or waited for it when the load was over */
     uint64_t started_ns;          /* the first thread; when the engine was made, before */
     uint64_t ended_ns;            /* the load; as `started_ns` before */
     struct buffer thread_failure; /* of the first thread of those that have failed; empty when none has */
 };
 
+/* Operations that have begun and not ended. */
+static inline uint64_t load_unfinished(const struct load_record *record)
+{
+    return record->begun - record->operations;
+}
+
 /* What a virtual thread has come to. */
 struct load_thread {
-    uint64_t operations; /* that have ended */
+    uint64_t operations; /* that have ended; sleeps are none */
     uint32_t errors;     /* of them; stays at the most that it can hold */
 };
 

@@ -20,6 +20,10 @@ struct target_way {
      * engine_target_open() will tell. */
     bool (*is_open)(void *owner, size_t target);
 
+    /* Looks anew whether one that is open is there, as far as that is not known from now: what follows is
+     * answered by who is there now, or finds nobody. */
+    void (*look_again)(void *owner, size_t target);
+
     /* Sends a message to one that is open, or was until the last message. False when it is reached no longer,
      * which engine_target_failed() has told or will tell. */
     bool (*send)(void *owner, size_t target, struct term message);

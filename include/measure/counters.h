@@ -13,7 +13,7 @@ enum error_kind {
     ERROR_NODEDOWN,     /* the target's node has gone while it was called */
     ERROR_EXIT,         /* the call has ended in another reason */
     ERROR_MISSING_SYNC, /* the server died of the call that follows a cast */
-    ERROR_RAISED,       /* a custom operation has */
+    ERROR_RAISED,       /* a custom operation has, or has exited or thrown */
     ERROR_KINDS
 };
 

@@ -1,5 +1,5 @@
-/* Counts of errors by reason: of the first ERRORS_REASONS distinct ones of at most ERRORS_REASON_BYTES each
- * its own, of all others together. */
+/* Counts of errors by reason: of the first ERRORS_REASONS distinct ones each its own, of all others together.
+ * In the place of a reason of more than ERRORS_REASON_BYTES stands its class (error_class_private.h). */
 #ifndef HARNESSD_MEASURE_ERRORS_H
 #define HARNESSD_MEASURE_ERRORS_H
 

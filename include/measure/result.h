@@ -11,6 +11,7 @@ enum result_kind {
     RESULT_EXIT,         /* {error, {term, {'Elixir.GenServer', call, [server, message, timeout]}}} */
     RESULT_MISSING_SYNC, /* {error, missing_sync_handler} */
     RESULT_RAISED,       /* {error, term}, the exception and the stack trace of a custom operation */
+    RESULT_CAUGHT,       /* {error, term}, {exit, reason} or {throw, value} of one */
     RESULT_KINDS
 };
 

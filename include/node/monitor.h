@@ -2,17 +2,26 @@
  *
  * A monitor of ours tells once how its target ended: with the target's reason, `noproc` when there was none,
  * or `noconnection` when the node went away. Spawning a process on another node is a monitor as well: it
- * tells first whether the process was started. */
+ * tells first whether the process was started.
+ *
+ * When a node goes away all that is monitored there ends at once, and is told in an order that does not
+ * depend on chance: processes that were spawned there, then others, then those of monitor_tell_last(), each
+ * in the order in which the monitors were started. */
 #ifndef HARNESSD_NODE_MONITOR_H
 #define HARNESSD_NODE_MONITOR_H
 
+#include "base/list.h"
 #include "node/process.h"
+
+enum monitor_turn { MONITOR_FIRST, MONITOR_IN_TURN, MONITOR_LAST, MONITOR_TURNS };
 
 /* A monitor of ours, embedded in its owner; all zero is one that was not started. */
 struct monitor {
     struct process *process;
     struct remote *remote; /* NULL when it is not active */
-    struct buffer target;  /* pid or name, as it was given */
+    struct list_link link; /* of the remote's */
+    enum monitor_turn turn;
+    struct buffer target; /* pid or name, as it was given */
     struct buffer reference;
     void (*down)(void *owner, struct term reason);
     void (*spawned)(void *owner, struct term pid); /* NULL but for a spawn */
@@ -36,6 +45,9 @@ struct spawn {
 MUST_CHECK bool monitor_spawn(struct monitor *monitor, struct process *process, struct peer *peer,
                               const struct spawn *spawn, void (*spawned)(void *owner, struct term pid),
                               void (*down)(void *owner, struct term reason), void *owner);
+
+/* Of all that end with their node this is told after the others. */
+void monitor_tell_last(struct monitor *monitor);
 
 /* Takes it off; nothing is told any more. Harmless when it is not active. */
 void monitor_stop(struct monitor *monitor);

@@ -1,5 +1,5 @@
-/* What came of a run as JUnit XML, which test servers read: a test case for how it has ended, and one for
- * each expectation. */
+/* What came of a run as JUnit XML, which test servers read: a test case for how it has ended, which passes
+ * only when the run has completed, and one for each expectation, skipped when it was not judged. */
 #ifndef HARNESSD_REPORT_JUNIT_H
 #define HARNESSD_REPORT_JUNIT_H
 

@@ -30,11 +30,4 @@ int outcome_exit_status(enum outcome outcome);
 /* Reads the atom of a name; OUTCOME_NONE when it is no outcome's. */
 enum outcome outcome_read(struct term name);
 
-/* Whether nothing of a load has succeeded that nobody has allowed to fail: `allows_errors` when there is an
- * expectation of the rate of errors. Otherwise a target whose name is mistyped would not be noticed. */
-static inline bool outcome_nothing_succeeded(uint64_t operations, uint64_t errors, bool allows_errors)
-{
-    return operations && errors == operations && !allows_errors;
-}
-
 #endif

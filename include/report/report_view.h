@@ -23,18 +23,19 @@ enum report_key {
     REPORT_DRY_RUN,
     REPORT_CHAOS,
     REPORT_TARGET,
+    REPORT_WARNINGS,
+    REPORT_ERROR_SAMPLES,
     REPORT_KEYS
 };
 
 struct report_view {
     enum outcome outcome;
-    bool is_alone;          /* a report of which nothing is said of how its run has ended */
-    bool nothing_succeeded; /* which is all that has failed */
-    struct term reason;     /* of {error, Reason}, without what it wraps; without data when there is none */
-    struct term problems;   /* of {invalid_scenario, Problems} */
-    struct term refusal;    /* of {not_allowed, Refusal} its message */
-    struct term cleanup;    /* what went wrong with the cleanup */
-    struct term report;     /* what the run has recorded */
+    bool is_alone;        /* a report of which nothing is said of how its run has ended */
+    struct term reason;   /* of {error, Reason}, without what it wraps; without data when there is none */
+    struct term problems; /* of {invalid_scenario, Problems} */
+    struct term refusal;  /* of {not_allowed, Refusal} its message */
+    struct term cleanup;  /* what went wrong with the cleanup */
+    struct term report;   /* what the run has recorded */
     struct term keys[REPORT_KEYS]; /* without data where there is none, or nil */
 };
 

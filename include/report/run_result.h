@@ -17,4 +17,9 @@ void run_result_build(struct term stored, bool interrupted, struct term_builder 
 /* The report in it, whatever became of the run. False when there is none. */
 MUST_CHECK bool run_result_report(struct term stored, bool interrupted, struct term *report);
 
+/* Appends why the run is not what it should be, the whole reason without the report that may be in it:
+ * `cancelled`, {cleanup_failed, Why, {performance_failed, ...}}, ... Of {ok, Report} it is what a caller is
+ * not told of as an error: `nothing_succeeded`, or the problem of a dry run. False when there is none. */
+MUST_CHECK bool run_result_reason(struct term stored, bool interrupted, struct term_builder *builder);
+
 #endif

@@ -109,6 +109,9 @@ void run_figures(const struct run *run, struct run_figures *figures);
 
 const struct counters *runner_counters(const struct runner *runner);
 
+/* A run that was accepted and never started counts among those that have ended so. */
+void runner_count_refused(struct runner *runner, enum outcome outcome);
+
 /* Keeps response times from now on, or no longer; and tells of those since this was last asked for. */
 void run_observe(struct run *run, bool observed);
 void run_take_recent(struct run *run, struct load_recent *recent);

@@ -37,40 +37,55 @@ struct expectations {
     size_t count;
 };
 
-/* What there is to judge by. */
+/* What there is to judge by; all zero when nothing was tried. */
 struct measured {
+    bool was_tried;          /* the load has begun */
+    bool has_asked_process;  /* `memory_bytes` and `reductions` are known */
+    bool has_nothing_to_fix; /* chance has said no to all faults: a recovery is not asked for */
     uint64_t time_us;
     int64_t memory_bytes;
     int64_t reductions;
     const struct histogram *response; /* us; NULL or empty: no operation was answered */
     uint64_t operations;              /* that have ended */
-    uint64_t failed;                  /* of them; and arrivals that were dropped */
-    uint64_t dropped;
-    uint64_t load_us;    /* the time of the load alone */
-    int64_t mailbox;     /* the longest; -1 when none was observed */
-    int64_t recovery_ms; /* the longest; -1 when there was nothing to recover from */
+    uint64_t failed;                  /* of them */
+    uint64_t dropped;                 /* arrivals */
+    uint64_t load_us;                 /* the time of the load alone */
+    int64_t mailbox;                  /* the longest; -1 when none was observed */
+    int64_t recovery_ms;              /* the longest; -1 when there was nothing to recover from */
 };
 
 /* What is to be said of a kind; its name is how it is written. */
 const struct help *expectation_help(enum expectation_kind kind);
 const char *expectation_name(enum expectation_kind kind);
 
-/* The figure that an expectation is about. False when there is none, as for latencies without an operation:
- * such an expectation is met. */
+/* The figure that an expectation is about. False when there is none, as for latencies without an operation.
+ */
 MUST_CHECK bool expectation_measure(enum expectation_kind kind, const struct measured *measured,
                                     double *figure);
 
-bool expectation_is_met(const struct expectation *expectation, const struct measured *measured);
+enum expectation_verdict {
+    EXPECTATION_MET,
+    EXPECTATION_MISSED,
+    EXPECTATION_NOT_MEASURED, /* in the end as good as missed */
+};
+
+enum expectation_verdict expectation_judge(const struct expectation *expectation,
+                                           const struct measured *measured);
 
 /* Those of memory and reductions, a bit each, which a process on the node has to be asked for. */
 uint32_t expectations_of_process(void);
 
 bool expectations_have(const struct expectations *expectations, enum expectation_kind kind);
 
-/* The first of them that is missed, or NULL; of the kinds in the mask only. */
+/* Whether one of them allows that all operations fail. */
+bool expectations_allow_all_errors(const struct expectations *expectations);
+
+/* The first of them that is missed, or NULL; of the kinds in the mask only. While a run goes on, what nothing
+ * was measured for waits for that; in the end (`is_over`) it is missed. */
 #define EXPECTATIONS_ALL UINT32_MAX
 MUST_CHECK const struct expectation *expectations_missed(const struct expectations *expectations,
-                                                         uint32_t kinds, const struct measured *measured);
+                                                         uint32_t kinds, const struct measured *measured,
+                                                         bool is_over);
 
 /* The exception for a missed one: a RuntimeError, or on nodes without Elixir its text. */
 void expectation_build_error(const struct expectation *expectation, const struct measured *measured,
@@ -79,8 +94,9 @@ void expectation_build_error(const struct expectation *expectation, const struct
 /* %{time_us:, memory_bytes:, reductions:} */
 void measured_build(const struct measured *measured, struct term_builder *builder);
 
-/* A list of %{expectation:, limit:, measured:, met:}. */
+/* A list of %{expectation:, limit:, measured:, met:}, the last being nil for what nothing was measured for,
+ * and for all when nobody has judged them (`is_judged`). */
 void expectations_build(const struct expectations *expectations, const struct measured *measured,
-                        struct term_builder *builder);
+                        bool is_judged, struct term_builder *builder);
 
 #endif

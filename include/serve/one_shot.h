@@ -11,6 +11,10 @@ struct one_shot;
  * to standard error on a line of its own. */
 MUST_CHECK struct one_shot *one_shot_new(const struct config *config);
 
+/* The program was started with flags or a configuration that are wrong in the way that `problems` says, of
+ * which standard error was told: those who read what was to be written are told so as well. */
+void one_shot_misconfigured(const struct config *config, const char *problems);
+
 /* Connects to the node, runs the scenario, and tells what came of it; `done` is called once, never from
  * within one_shot_start(), with what the program is to end with: that of the run's outcome (outcome.h), and
  * of OUTCOME_FAILED when a run that has completed could not be told of. */

@@ -3,7 +3,7 @@
  *
  *     ID.running  what a run that is under way has so far, replaced at each store_journal()
  *     ID.term     the result of a run (store_file_private.h): external term format, binary_to_term() reads it
- *     ID.json     the same for people and jq
+ *     ID.json     the same for people and jq: {"outcome", "run_id", "reason", "report"}
  *     last_id     the highest id that was given, once its run is not there any more
  *     *.damaged   what could not be read, set aside; the newest STORE_DAMAGED_MOST of them are kept
  *
@@ -25,7 +25,7 @@
 #include "base/atomic_file.h"
 #include "base/blob.h"
 #include "base/loop.h"
-#include "term/term.h"
+#include "term/term_build.h"
 
 #define STORE_DAMAGED_MOST 16
 
@@ -65,6 +65,20 @@ struct store_clock {
     uint64_t (*wall_us)(void);
 };
 
+/* What the JSON of a run says of it, terms; nil where there is none. Borrowed from the content, or from what
+ * is `built`. */
+struct store_parts {
+    struct term outcome;
+    struct term reason;
+    struct term report;
+    struct term_builder built;
+};
+
+/* Finds them in a run's summary and content; those that are not there it leaves alone. The store's thread
+ * calls it: it looks at nothing else. `state` is STORE_FINISHED or STORE_INTERRUPTED. */
+typedef void store_take_apart(enum store_state state, struct term summary, struct term content,
+                              struct store_parts *parts);
+
 struct store_options {
     struct loop *loop;
     const char *folder; /* made (mode 0700) when it is not there. NULL: runs are kept in memory only */
@@ -76,6 +90,8 @@ struct store_options {
      * written and is in memory only. */
     void (*written)(void *owner, uint64_t id, enum store_state state, bool durable);
     void *owner;
+
+    store_take_apart *take_apart; /* for JSON; NULL: it has the content as the report */
 
     const struct file_calls *calls;  /* how files are touched; NULL: file_calls_system */
     const struct store_clock *clock; /* NULL: the system's */
@@ -139,7 +155,7 @@ bool store_delete(struct store *store, uint64_t id);
 
 enum store_part {
     STORE_TERM, /* what was given to store_finish(), or to the last store_journal() of an interrupted run */
-    STORE_JSON, /* an object for people: "id", "state", "summary", and "ok", "error" or "partial" */
+    STORE_JSON, /* what is in ID.json, with "state" and "summary" */
 };
 
 /* What was read. Borrowed: hold the blob to keep it. */

@@ -1,4 +1,5 @@
-/* Terms as text for people, in Erlang's syntax: `{add,1}`, `#{key => <<"text">>}`, `<app@host.8.0>`. */
+/* Terms as text for people, in Erlang's syntax: `{add,1}`, `#{key => <<"text">>}`, `<app@host.8.0>`;
+ * exceptions of Elixir's as they are printed there: `** (ArgumentError) no such key`. */
 #ifndef HARNESSD_TERM_TERM_TEXT_H
 #define HARNESSD_TERM_TERM_TEXT_H
 

@@ -367,7 +367,7 @@ defmodule ChaosCrashTest do
 
         scenario = %{target: for(name <- names, do: {name, peer.node}), threads: threads, chaos: [action]}
         report = report(harness, scenario)
-        assert report.metrics.total_operations == 6 * 600
+        assert report.metrics.total_operations == 6 * 300
         assert [%{killed: killed}] = report.chaos.result
         assert killed >= 6
 

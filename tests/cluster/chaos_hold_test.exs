@@ -112,7 +112,7 @@ defmodule ChaosHoldTest do
     run = start_run(harness, scenario(subject, chaos, threads: [script]))
     await_there(peer, :ports, subject, before)
     assert {:ok, report} = Task.await(run, 30_000)
-    assert report.metrics.total_operations == 200
+    assert report.metrics.total_operations == 100
     assert [%{outcome: :ok, undone: true, duration_ms: held}] = report.injections
     assert held in 300..10_000
     assert Faults.gone?(:ports, before, look(peer, :ports, subject))
@@ -203,7 +203,7 @@ defmodule ChaosHoldTest do
     await_there(other, :ports, there, before_there)
     Peer.stop(other)
     assert {:ok, report} = Task.await(run, 30_000)
-    assert report.metrics.total_operations == 400
+    assert report.metrics.total_operations == 200
     assert [%{undone: false, target: [_, _]}] = report.injections
     assert [%{reason: {:nodedown, _}}] = report.healed
     assert Faults.gone?(:ports, before, look(peer, :ports, subject))
@@ -252,7 +252,7 @@ defmodule ChaosHoldTest do
       assert {:ok, report} =
                Harness.run(harness, scenario(subject, chaos, threads: threads, call_timeout_ms: 10_000))
 
-      assert report.metrics.total_operations == 3_200
+      assert report.metrics.total_operations == 1_600
       assert report.errors == %{}, inspect(kind)
 
       for %{thread: thread, operation: {:call, _}, result: result} <- report.events,

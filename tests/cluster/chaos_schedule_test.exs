@@ -269,8 +269,12 @@ defmodule ChaosScheduleTest do
       assert measured >= 195
       assert error.message =~ ~r/recovery time/i
 
-      # Without a fault there is nothing to recover from.
-      assert {:ok, report} = Harness.run(harness, Map.delete(scenario.(0, %{}), :chaos))
+      # Where nothing was done there is no recovery to be had.
+      result = Harness.run(harness, Map.delete(scenario.(0, %{}), :chaos))
+      assert {:error, {:performance_failed, %{expectations: [%{measured: nil, met: nil}]}}} = result
+      never = %{action: {:suspend, 200}, probability: 0.0, after_ms: 100}
+      assert {:ok, report} = Harness.run(harness, scenario.(0, %{chaos: [never]}))
+      assert [%{outcome: :not_drawn}] = report.injections
       assert [%{met: true, measured: nil}] = report.expectations
     end
 

@@ -36,7 +36,7 @@ defmodule ExampleScenariosTest do
 
   test "smoke" do
     assert {0, output, ""} = Once.run(path("smoke"), @node)
-    assert output =~ ~r/^  operations +9 by 3 threads/m
+    assert output =~ ~r/^  operations +8 by 3 threads/m
     assert output =~ ~r/^  errors +0$/m
   end
 

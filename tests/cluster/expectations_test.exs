@@ -71,7 +71,7 @@ defmodule ExpectationsTest do
       # The first that is missed is the error, whatever comes behind it.
       expectations = [{:max_error_rate, 1}, {kind, met}, {kind, missed}, {:max_time_ms, 0.001}]
       assert {:error, {:performance_failed, failure}} = run(harness, target, expectations)
-      assert Enum.sort(Map.keys(failure)) == [:error, :expectations, :measurement]
+      assert Enum.sort(Map.keys(failure)) == [:error, :expectations, :measurement, :run_id]
       assert %RuntimeError{message: message} = failure.error
       assert message =~ pattern
       assert Enum.map(failure.expectations, &{&1.expectation, &1.limit}) == expectations
@@ -82,12 +82,20 @@ defmodule ExpectationsTest do
     end
   end
 
-  test "without operations there are no latencies to miss", %{harness: harness, target: target} do
-    expectations = [max_p50_us: 0, max_p999_us: 0, max_error_rate: 0]
-    options = %{performance_expectations: expectations}
-    report = Loads.run(harness, target, %{threads: 1, iterations: 3}, [{:"$sleep", 1}], options)
-    assert [%{measured: nil, met: true}, %{measured: nil, met: true}, %{met: true}] = report.expectations
-    assert List.last(report.expectations).measured == 0.0
+  test "that nothing is measured for are missed", %{harness: harness, target: target} do
+    for {operation, rate} <- [{{:"$sleep", 1}, nil}, {{:"$cast", 1}, true}] do
+      options = %{performance_expectations: [max_p50_us: 0, max_p999_us: 0, max_error_rate: 0]}
+      result = Loads.result(harness, target, %{threads: 1, iterations: 3}, [operation], options)
+      assert {:error, {:performance_failed, failure}} = result
+      assert [%{measured: nil, met: nil}, %{measured: nil, met: nil}, %{met: ^rate}] = failure.expectations
+      assert failure.error.message == "Latency p50 was not measured, maximum of 0us"
+      {:ok, partial} = Harness.call(harness, :partial, [failure.run_id])
+
+      assert %{warning: :not_measured, expectation: :max_p50_us} in Enum.map(
+               partial.warnings,
+               &Map.take(&1, [:warning, :expectation])
+             )
+    end
   end
 
   test "of scripts are the same", %{harness: harness, target: target} do

@@ -56,10 +56,10 @@ defmodule HttpRunsTest do
       assert Http.get_jq(port, "/runs", "map([.run_id,.state])") ==
                ~s([[#{second},"queued"],[#{first},"load"]])
 
-      assert Http.get_jq(port, "/runs/#{second}", "[.id,.state,.summary.waits_for]") ==
+      assert Http.get_jq(port, "/runs/#{second}", "[.run_id,.state,.summary.waits_for]") ==
                ~s([#{second},"queued","runs"])
 
-      assert Http.get_jq(port, "/runs/#{first}", "[.id,.state,.summary.in_flight]") == ~s([#{first},"load",1])
+      assert Http.get_jq(port, "/runs/#{first}", "[.run_id,.state,.summary.in_flight]") == ~s([#{first},"load",1])
       metrics = Http.metrics(port)
       assert metrics[~s(harnessd_runs{state="queued"})] == 1
       assert metrics[~s(harnessd_runs{state="load"})] == 1
@@ -75,9 +75,9 @@ defmodule HttpRunsTest do
       {harness, port} = start(unquote(kind))
       id = run(harness, %{target: target, threads: [[:get, {:echo, "grüße"}]], metadata: %{what: "this"}})
       path = "/runs/#{id}"
-      assert Http.get_jq(port, path, "[.id,.state,.summary.outcome]") == ~s([#{id},"finished","completed"])
-      assert Http.get_jq(port, path, "[.ok.metrics.total_operations,.ok.metadata.what]") == ~s([2,"this"])
-      assert Http.get_jq(port, path, ".ok.events[1].result") == ~s(["ok","grüße"])
+      assert Http.get_jq(port, path, "[.run_id,.state,.summary.outcome]") == ~s([#{id},"finished","completed"])
+      assert Http.get_jq(port, path, "[.report.metrics.total_operations,.report.metadata.what]") == ~s([2,"this"])
+      assert Http.get_jq(port, path, ".report.events[1].result") == ~s(["ok","grüße"])
       {200, %{"content-length" => size}, json} = Http.get(port, path)
       assert String.to_integer(size) == byte_size(json)
       assert {200, %{"content-length" => ^size}, ""} = Http.request(port, "HEAD", path)
@@ -86,7 +86,7 @@ defmodule HttpRunsTest do
       failed =
         run(harness, %{target: target, threads: [[:get]], invariant: fn _, _ -> false end, hooks_node: node()})
 
-      assert Http.get_jq(port, "/runs/#{failed}", "[.summary.outcome,.error]") ==
+      assert Http.get_jq(port, "/runs/#{failed}", "[.outcome,.reason]") ==
                ~s(["failed",["invariant_failed","returned_false"]])
 
       assert Harness.call(harness, :delete, [id]) == :ok
@@ -116,7 +116,8 @@ defmodule HttpRunsTest do
     Harness.kill(harness)
     harness = Harness.restart(harness)
     port = Http.port(harness)
-    assert Http.get_jq(port, "/runs/#{id}", "[.id,.state,has(\"partial\")]") == ~s([#{id},"interrupted",true])
+    assert Http.get_jq(port, "/runs/#{id}", "[.run_id,.state,.outcome,.reason]") ==
+             ~s([#{id},"interrupted","interrupted","interrupted"])
   end
 
   test "a damaged file is told of once, and is no run any more", %{target: target} do
@@ -164,7 +165,7 @@ defmodule HttpRunsTest do
       answers = ask_until_done(harness, port, slow, [])
       assert Task.await(slow, 120_000) == {"", 0}
 
-      assert Http.jq(File.read!(file), "[.ok.metrics.total_operations,(.ok.events|length)]") ==
+      assert Http.jq(File.read!(file), "[.report.metrics.total_operations,(.report.events|length)]") ==
                "[40000,40000]"
 
       assert length(answers) > 10

@@ -352,7 +352,7 @@ defmodule JudgingTest do
       options = [performance_expectations: expectations]
       assert {:error, {:performance_failed, failure}} = run(harness, target, threads, options)
       assert %{error: %RuntimeError{message: message}, measurement: measurement} = failure
-      assert Enum.sort(Map.keys(failure)) == [:error, :expectations, :measurement]
+      assert Enum.sort(Map.keys(failure)) == [:error, :expectations, :measurement, :run_id]
       assert_measurement(measurement)
       {message, measurement}
     end

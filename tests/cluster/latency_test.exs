@@ -11,7 +11,7 @@ defmodule LatencyTest do
 
   # What has to hold of the latencies of any report.
   defp assert_latency(latency) do
-    assert Enum.sort(Map.keys(latency)) == [:operations, :overall, :service, :start_delay]
+    assert Enum.sort(Map.keys(latency)) == [:failed, :operations, :overall, :service, :start_delay]
     assert Enum.sort(Map.keys(latency.service)) == [:operations, :overall]
     assert Map.keys(latency.operations) == Map.keys(latency.service.operations)
     pairs = [{latency.overall, latency.service.overall}]
@@ -25,12 +25,13 @@ defmodule LatencyTest do
 
       # Within the precision of a bucket.
       for {key, _} <- [{:mean_us, 0} | @quantiles],
+          response.count > 0,
           do: assert(service[key] <= response[key] * 1.001 + 1, "#{key}: #{inspect({service, response})}")
 
       for statistics <- [response, service] do
         values = for {key, _} <- @quantiles, do: statistics[key]
         assert values == Enum.sort(values)
-        assert is_float(statistics.mean_us)
+        assert if(statistics.count == 0, do: Enum.uniq(values) == [nil], else: is_float(statistics.mean_us))
       end
     end
 
@@ -43,7 +44,8 @@ defmodule LatencyTest do
     custom = fn server -> GenServer.call(server, :custom) end
     script = [:a, {:call, :b}, {:cast, :c}, {:"$cast", :d}, {:"$send", :e}, {:"$sleep", 1}, {:custom, custom}]
     report = Loads.run(harness, target, %{threads: 4, iterations: 25}, script)
-    assert report.metrics.total_operations == 700 and report.metrics.operation_errors == 0
+    # Sleeps are no operations.
+    assert report.metrics.total_operations == 600 and report.metrics.operation_errors == 0
     latency = assert_latency(report.latency)
 
     assert Map.new(latency.operations, fn {name, statistics} -> {name, statistics.count} end) == %{
@@ -101,10 +103,14 @@ defmodule LatencyTest do
     assert {:ok, report} = Harness.run(harness, %{target: target, threads: [[{:"$send", :a}]]})
     latency = assert_latency(report.latency)
     assert latency.operations == %{}
-    assert %{count: 0, mean_us: 0.0, p99_us: 0, min_us: 0, max_us: 0} = latency.overall
+    assert %{count: 0, mean_us: nil, p99_us: nil, min_us: nil, max_us: nil} = latency.overall
   end
 
-  test "counts what fails with the time that it took", %{harness: harness, target: target, peer: peer} do
+  test "has what was given up, and by itself what has failed fast", %{
+    harness: harness,
+    target: target,
+    peer: peer
+  } do
     options = %{call_timeout_ms: 200}
     report = Loads.run(harness, target, %{threads: 3, iterations: 1}, [:never, :a], options)
     latency = assert_latency(report.latency)
@@ -113,9 +119,15 @@ defmodule LatencyTest do
     assert latency.service.operations[{:call, :never}].min_us >= 190_000
 
     nobody = {:nobody_here, peer.node}
-    report = Loads.run(harness, nobody, %{threads: 2, iterations: 3}, [:a, {:cast, :b}])
+    allowed = %{performance_expectations: [max_error_rate: 1.0]}
+    report = Loads.run(harness, nobody, %{threads: 2, iterations: 3}, [:a, {:cast, :b}], allowed)
     assert report.errors == %{noproc: 12}
-    assert assert_latency(report.latency).overall.count == 12
+    latency = assert_latency(report.latency)
+    assert latency.overall.count == 0 and latency.operations == %{}
+    assert latency.failed.overall.count == 12
+
+    assert Map.new(latency.failed.operations, fn {name, %{count: count}} -> {name, count} end) ==
+             %{{:call, :a} => 6, {:cast, :b} => 6}
   end
 
   test "of custom operations goes on while they wait for room", %{target: target} do

@@ -48,15 +48,36 @@ defmodule LoadRunTest do
       assert Harness.run(harness, failing) == {:error, :not_today}
     end
 
-    test "a custom operation may fail its thread", %{harness: harness, target: target} do
-      script = [{:custom, fn _ -> exit(:bang) end}]
-      result = Loads.result(harness, target, %{threads: 3, iterations: 5}, script)
-      assert result == {:error, {:thread_failure, {:error, :bang}}}
-      # One that raises is an error like others.
-      script = [{:custom, fn _ -> raise "boom" end}, :a]
-      report = Loads.run(harness, target, %{threads: 3, iterations: 5}, script)
-      assert report.errors == %{%RuntimeError{message: "boom"} => 15}
-      assert length(Recorder.messages(target)) == 15
+    test "a custom operation that raises, exits or throws is an error", %{harness: harness, target: target} do
+      for {fun, reason} <- [
+            {fn _ -> raise "boom" end, %RuntimeError{message: "boom"}},
+            {fn _ -> exit(:bang) end, {:exit, :bang}},
+            {fn _ -> throw(:ball) end, {:throw, :ball}},
+            {fn _ -> Process.exit(self(), :kill) end, {:exit, :killed}},
+            {fn _ -> exit({:timeout, {GenServer, :call, [:a]}}) end,
+             {:exit, {:timeout, {GenServer, :call, [:a]}}}}
+          ] do
+        before = length(Recorder.messages(target))
+        report = Loads.run(harness, target, %{threads: 3, iterations: 5}, [{:custom, fun}, :a])
+        assert report.errors == %{reason => 15}
+        assert %{total_operations: 30, operation_errors: 15, unfinished: 0} = report.metrics
+        assert length(Recorder.messages(target)) == before + 15
+        assert report.latency.failed.overall.count + report.latency.overall.count == 30
+      end
+
+      # All that it does counts for what the run is held to.
+      options = %{performance_expectations: [max_error_rate: 0.1]}
+
+      result =
+        Loads.result(
+          harness,
+          target,
+          %{threads: 1, iterations: 5},
+          [{:custom, fn _ -> exit(:bang) end}, :a],
+          options
+        )
+
+      assert {:error, {:performance_failed, %{expectations: [%{measured: 0.5, met: false}]}}} = result
     end
   end
 
@@ -93,7 +114,11 @@ defmodule LoadRunTest do
 
     test "that crashes at each call is what the load finds", %{harness: harness, peer: peer} do
       target = Recorder.start(peer)
-      report = Loads.run(harness, target, %{rate: 100, duration_ms: 300}, [{:crash, :bang}])
+      load = %{rate: 100, duration_ms: 300}
+      result = Loads.result(harness, target, load, [{:crash, :bang}])
+      assert result == {:error, {:load_failed, :nothing_succeeded}}
+      target = Recorder.start(peer)
+      report = Loads.run(harness, target, load, [{:crash, :bang}], Loads.allow_failure())
       assert report.metrics.total_operations == 30 and report.metrics.operation_errors == 30
       assert report.errors[:bang] >= 1 and report.errors[:noproc] >= 1
 
@@ -128,7 +153,8 @@ defmodule LoadRunTest do
         setup: fn -> {:ok, here} end,
         cleanup: fn _, _ -> :ok end,
         load: %{threads: 50, duration_ms: 1_000},
-        operations: [:a]
+        operations: [:a],
+        performance_expectations: [max_error_rate: 1.0]
       }
 
       run = start_run(harness, scenario)
@@ -141,7 +167,16 @@ defmodule LoadRunTest do
 
     test "is dialled again, but not all the time", %{harness: harness} do
       load = %{threads: 1, duration_ms: 500}
-      report = Loads.run(harness, {:nobody, :"nobody@127.0.0.1"}, load, [:a], %{events: :none})
+
+      report =
+        Loads.run(
+          harness,
+          {:nobody, :"nobody@127.0.0.1"},
+          load,
+          [:a],
+          Map.put(Loads.allow_failure(), :events, :none)
+        )
+
       assert report.errors == %{{:nodedown, :"nobody@127.0.0.1"} => report.metrics.total_operations}
       assert report.metrics.total_operations in 2..501
     end

@@ -122,7 +122,7 @@ defmodule OutcomeTest do
     end
 
     test "not succeeded in anything, which its caller is told as the library does" do
-      show = "failed: no operation has succeeded, and there is no max_error_rate that allows it"
+      show = "failed: no operation has succeeded, and no max_error_rate of 1.0 allows that"
 
       assert_outcome(:failed, show, fn harness ->
         assert {:ok, _} = Harness.run(harness, %{target: :nobody_of_that_name, threads: [[:get]]})

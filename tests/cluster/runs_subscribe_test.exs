@@ -191,9 +191,9 @@ defmodule RunsSubscribeTest do
     assert subscribe(harness, [:all, collector]) == :ok
     # What the node does not take of these makes it one that has too much waiting.
     flood = %{
-      target: Peer.start_server(deaf, Subject),
+      target: Peer.start_server(deaf, CastOnlySubject),
       load: %{threads: 50, duration_ms: 60_000},
-      operations: [{:"$send", {:"$bytes", 4_096}}],
+      operations: [{:"$cast", {:"$bytes", 4_096}}],
       events: :none,
       hooks_node: node()
     }

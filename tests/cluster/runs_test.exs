@@ -190,7 +190,9 @@ defmodule RunsTest do
       call = fn -> Harness.call(harness, :run_with_performance, [scenario, [max_time_ms: 0]]) end
       assert {:error, {:exception, %RuntimeError{}, _}} = raised(call)
       [%{run_id: id, by: :run_with_performance} | _] = Harness.call(harness, :runs)
-      assert {:ok, %{run_id: ^id}} = Harness.call(harness, :report, [id])
+      assert {:error, {:performance_failed, %{run_id: ^id}}} = Harness.call(harness, :report, [id])
+      assert {:ok, %{run_id: ^id}} = Harness.call(harness, :partial, [id])
+      assert %{outcome: :missed, reason: "{performance_failed" <> _} = Runs.status(harness, id)
     end
   end
 

@@ -57,7 +57,7 @@ defmodule SigkillTest do
       for _ <- 1..@at_once do
         scenario = %{
           target: subject,
-          load: %{threads: 3, duration_ms: :rand.uniform(200), think_ms: 1},
+          load: %{threads: 3, duration_ms: 20 + :rand.uniform(180), think_ms: 1},
           operations: [{:add, {:"$int", 1, 6}}, {:echo, {:"$bytes", 100}}],
           events: :all
         }

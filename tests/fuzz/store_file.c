@@ -20,7 +20,7 @@ static void check_json(const struct store_file *file)
 {
     struct buffer json = {0};
     json_error_t error;
-    store_file_write_json(file, take, &json);
+    store_file_write_json(file, &(struct store_json){.has_summary = true}, take, &json);
     json_t *read = json_loadb((char *)buffer_bytes(&json), json.size,
                               JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
     if (!read) {

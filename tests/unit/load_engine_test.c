@@ -57,8 +57,8 @@ static void test_casts_and_messages(void **state)
     assert_true(world.sent[1].tag >= 0);
     expect_message(2, "b");
     expect_message(3, "c");
-    assert_int_equal(world_record(&world)->operations, 4);
-    assert_int_equal(world.succeeded, 1); /* nobody answers the others */
+    assert_int_equal(world_record(&world)->operations, 3); /* a sleep is none */
+    assert_int_equal(world.succeeded, 1);                  /* nobody answers the others */
     assert_int_equal(world_record(&world)->ended_ns - world.begun_ns, 6 * MS);
     world_free(&world);
 }
@@ -261,8 +261,10 @@ static void test_sleeps_out_of_time(void **state)
                "#{target => c, operations => [{'$sleep', 5000}], load => #{rate => 100, duration_ms => 50, "
                "max_in_flight => 1}, timeout_ms => 5050}");
     world_run(&world, UINT64_MAX);
-    assert_int_equal(world_record(&world)->operations, 2);
-    assert_int_equal(world_errors(&world, "timeout"), 1);
+    assert_int_equal(world_record(&world)->begun, 0); /* sleeps are no operations */
+    assert_int_equal(world_record(&world)->operations, 0);
+    assert_int_equal(world_record(&world)->operation_errors, 0);
+    assert_int_equal(EVENTS, 1); /* of the one that came to its end */
     assert_int_equal(world_record(&world)->dropped, 3);
     assert_int_equal(world_record(&world)->ended_ns - world.begun_ns, 5050 * MS);
     world_free(&world);
@@ -377,6 +379,24 @@ static void test_died_while_called(void **state)
     world_free(&world);
 }
 
+/* Before a call of a script that is alone with its target; a load has no time for that. */
+static void test_looking_again(void **state)
+{
+    (void)state;
+    world_make(&world, "#{target => c, threads => [[a, b, {'$cast', c}]]}");
+    world_run(&world, UINT64_MAX);
+    assert_int_equal(world.targets[0].looked, 2);
+    world_free(&world);
+    world_make(&world, "#{target => c, threads => [[a], [b]]}");
+    world_run(&world, UINT64_MAX);
+    assert_int_equal(world.targets[0].looked, 1);
+    world_free(&world);
+    world_make(&world, "#{target => c, operations => [a], load => #{threads => 1, iterations => 3}}");
+    world_run(&world, UINT64_MAX);
+    assert_int_equal(world.targets[0].looked, 0);
+    world_free(&world);
+}
+
 static void test_lost_with_a_cast(void **state)
 {
     (void)state;
@@ -484,11 +504,40 @@ static void test_customs(void **state)
     tell(3, 0, "{exited, killed}");
     assert_int_equal(world.over, 1);
     assert_int_equal(world_errors(&world, "badarg"), 1);
-    assert_int_equal(world_record(&world)->operations, 2); /* who throws or exits fails its thread */
+    assert_int_equal(world_record(&world)->operations, 4);
+    assert_int_equal(world_errors(&world, "{throw, ball}"), 1); /* which fails its thread as well */
+    assert_int_equal(world_errors(&world, "{exit, killed}"), 1);
+    assert_int_equal(load_unfinished(world_record(&world)), 0);
     struct term_builder reason = {0};
     assert_true(term_same(term_of(&world_record(&world)->thread_failure),
                           term_from_text(&reason, "{{nocatch, ball}, []}")));
     term_build_free(&reason);
+    world_free(&world);
+}
+
+/* In a load the thread goes on. */
+static void test_customs_of_a_load(void **state)
+{
+    (void)state;
+    static const char *const outcomes[] = {"{raised, exit, {timeout, call}, []}", "{raised, throw, ball, []}",
+                                           "{exited, killed}", "{raised, error, badarg, []}",
+                                           "{returned, ok}"};
+    world_make_with(&world, "#{target => c, operations => [$1], load => #{threads => 1, iterations => 5}}",
+                    2);
+    world_begin(&world);
+    for (size_t i = 0; i < ARRAY_LENGTH(outcomes); i++) {
+        world_run(&world, world.begun_ns + (i + 1) * MS);
+        assert_int_equal(world.applied_count, i + 1);
+        tell(0, i, outcomes[i]);
+    }
+    assert_int_equal(world.over, 1);
+    assert_int_equal(world_record(&world)->thread_failure.size, 0);
+    assert_int_equal(world_record(&world)->operations, 5);
+    assert_int_equal(world_record(&world)->operation_errors, 4);
+    assert_int_equal(world_errors(&world, "{exit, {timeout, call}}"), 1);
+    assert_int_equal(world_errors(&world, "{throw, ball}"), 1);
+    assert_int_equal(world_errors(&world, "{exit, killed}"), 1);
+    assert_int_equal(world.counters.errors[ERROR_RAISED], 4);
     world_free(&world);
 }
 
@@ -664,12 +713,14 @@ int main(void)
         cmocka_unit_test(test_nobody_there),
         cmocka_unit_test(test_node_away),
         cmocka_unit_test(test_died_while_called),
+        cmocka_unit_test(test_looking_again),
         cmocka_unit_test(test_lost_with_a_cast),
         cmocka_unit_test(test_congestion),
         cmocka_unit_test(test_missing_sync),
         cmocka_unit_test(test_turns),
         cmocka_unit_test(test_failures_take_turns),
         cmocka_unit_test(test_customs),
+        cmocka_unit_test(test_customs_of_a_load),
         cmocka_unit_test(test_session_down),
         cmocka_unit_test(test_customs_out_of_time),
         cmocka_unit_test(test_customs_that_wait),

@@ -23,6 +23,7 @@ struct world_target {
     uint64_t free_ns;     /* it does one after the other when it is busy: when it is done with all so far */
     bool is_busy;
     size_t reached; /* how often it was set out for */
+    size_t looked;  /* and looked at again */
 };
 
 /* A message that was sent to a target. */
@@ -123,6 +124,13 @@ static inline bool world_send(void *owner, size_t target, struct term message)
     return to->is_open;
 }
 
+static inline void world_look_again(void *owner, size_t target)
+{
+    struct world *world = owner;
+    assert_true(world->targets[target].is_open);
+    world->targets[target].looked++;
+}
+
 static inline struct term world_server(void *owner, size_t target)
 {
     (void)owner;
@@ -130,8 +138,11 @@ static inline struct term world_server(void *owner, size_t target)
     return TERM_ATOM("server");
 }
 
-static const struct target_way world_way = {
-    .reach = world_reach, .is_open = world_is_open, .send = world_send, .server = world_server};
+static const struct target_way world_way = {.reach = world_reach,
+                                            .is_open = world_is_open,
+                                            .look_again = world_look_again,
+                                            .send = world_send,
+                                            .server = world_server};
 
 /* --- What the engine tells --- */
 

@@ -177,6 +177,11 @@ bool monitor_start(struct monitor *monitor, struct process *process, struct peer
     return true;
 }
 
+void monitor_tell_last(struct monitor *monitor)
+{
+    (void)monitor;
+}
+
 void monitor_stop(struct monitor *monitor)
 {
     struct node *node = monitor->process ? monitor->process->node : NULL;

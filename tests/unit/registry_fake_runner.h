@@ -24,6 +24,7 @@ struct run {
 struct runner {
     struct run *runs; /* the last one that was started is the first */
     size_t started;
+    size_t refused;
     bool is_closed;
 };
 
@@ -47,6 +48,11 @@ static inline enum outcome runner_outcome(const char *name)
     while (strcmp(outcome_name(outcome), name) != 0)
         assert_true(++outcome < OUTCOME_COUNT);
     return outcome;
+}
+
+void runner_count_refused(struct runner *runner, enum outcome outcome)
+{
+    runner->refused += outcome == OUTCOME_NOT_RUN;
 }
 
 /* It ends so: with its outcome, its result, and what is raised instead, NULL being nothing. */

@@ -221,6 +221,7 @@ static void test_other_limits(void **state)
     world_expect_answer(&wait, "{error, {busy, threads}}");
     world_expect_status(&world, third, "outcome", "not_run");
     world_expect_status(&world, third, "reason", "<<\"{busy,threads}\">>");
+    assert_int_equal(world.runner.refused, 1);
     world.limits.room.amounts[ROOM_THREADS] = 100;
     runs_set_limits(world.runs, &world.limits);
     world_expect_phase(&world, fourth, RUN_PHASE_RUNNING);

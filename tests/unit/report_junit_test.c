@@ -26,8 +26,9 @@ static void test_completed(void **state)
                  "max_time_ms, limit => 5, measured => 4.5, met => true}]}}",
                  "smoke.json", "all well\n"),
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-        "<testsuites tests=\"2\" failures=\"0\" errors=\"0\" time=\"1.500\">\n"
-        "  <testsuite name=\"smoke.json\" tests=\"2\" failures=\"0\" errors=\"0\" time=\"1.500\">\n"
+        "<testsuites tests=\"2\" failures=\"0\" errors=\"0\" skipped=\"0\" time=\"1.500\">\n"
+        "  <testsuite name=\"smoke.json\" tests=\"2\" failures=\"0\" errors=\"0\" skipped=\"0\" "
+        "time=\"1.500\">\n"
         "    <testcase classname=\"smoke.json\" name=\"outcome\"/>\n"
         "    <testcase classname=\"smoke.json\" name=\"max_time_ms\"/>\n"
         "    <system-out>all well\n"
@@ -48,13 +49,26 @@ static void test_outcomes(void **state)
     (void)state;
     expect(
         "{error, {performance_failed, #{expectations => [#{expectation => max_time_ms, limit => 5, measured "
-        "=> 7, met => false}, #{expectation => max_mailbox, limit => 5, measured => nil, met => true}]}}}",
-        "tests=\"3\" failures=\"1\" errors=\"0\"",
-        "name=\"outcome\"/>\n"
+        "=> 7, met => false}, #{expectation => max_mailbox, limit => 5, measured => nil, met => nil}, "
+        "#{expectation => max_p99_us, limit => 5, measured => 3, met => true}]}}}",
+        "tests=\"4\" failures=\"2\" errors=\"0\" skipped=\"1\"",
+        "    </testcase>\n"
         "    <testcase classname=\"f\" name=\"max_time_ms\">\n"
         "      <failure message=\"measured 7, limit 5\"/>\n"
         "    </testcase>\n"
-        "    <testcase classname=\"f\" name=\"max_mailbox\"/>\n");
+        "    <testcase classname=\"f\" name=\"max_mailbox\">\n"
+        "      <skipped message=\"not judged: measured nothing, limit 5\"/>\n"
+        "    </testcase>\n"
+        "    <testcase classname=\"f\" name=\"max_p99_us\"/>\n");
+    /* What nothing was measured for is the failure where nothing else is. */
+    expect(
+        "{error, {performance_failed, #{expectations => [#{expectation => max_p99_us, limit => 5, measured "
+        "=> nil, met => nil}]}}}",
+        "tests=\"2\" failures=\"2\" errors=\"0\" skipped=\"0\"",
+        "<failure message=\"measured nothing, limit 5\"/>");
+    expect("{error, {cancelled, #{expectations => [#{expectation => max_p99_us, limit => 5, measured => 3, "
+           "met => nil}]}}}",
+           "tests=\"2\" failures=\"1\" errors=\"0\" skipped=\"1\"", "<skipped message=");
     /* It was missed while the load went on, and met again at its end. */
     expect(
         "{error, {performance_failed, #{expectations => [#{expectation => max_time_ms, limit => 5, measured "

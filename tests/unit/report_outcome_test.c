@@ -30,7 +30,7 @@ static void test_words_and_exit_statuses(void **state)
     assert_int_equal(outcome_read(TERM_EMPTY_MAP), OUTCOME_NONE);
 }
 
-#define ALL_FAILED "metrics => #{total_operations => 9, operation_errors => 9}"
+#define ALL_FAILED "warnings => [#{warning => nothing_succeeded}]"
 
 /* What the result alone tells. */
 static void test_outcomes_of_results(void **state)
@@ -41,16 +41,12 @@ static void test_outcomes_of_results(void **state)
         enum outcome outcome;
         const char *text;
     } rows[] = {
-        {"{ok, #{metrics => #{total_operations => 9, operation_errors => 8}}}", OUTCOME_COMPLETED,
-         "completed"},
+        {"{ok, #{warnings => []}}", OUTCOME_COMPLETED, "completed"},
+        {"{ok, #{warnings => [#{warning => events_dropped}]}}", OUTCOME_COMPLETED, "completed"},
         {"{ok, #{" ALL_FAILED "}}", OUTCOME_FAILED,
-         "failed: no operation has succeeded, and there is no max_error_rate that allows it"},
-        {"{ok, #{" ALL_FAILED ", expectations => [#{expectation => max_error_rate, met => true}]}}",
-         OUTCOME_COMPLETED, "completed"},
-        {"{ok, #{" ALL_FAILED ", expectations => [#{expectation => max_p99_us, met => true}]}}",
-         OUTCOME_FAILED, "failed: no operation has succeeded, and there is no max_error_rate that allows it"},
-        {"{ok, #{metrics => #{total_operations => 0, operation_errors => 0}}}", OUTCOME_COMPLETED,
-         "completed"},
+         "failed: no operation has succeeded, and no max_error_rate of 1.0 allows that"},
+        {"{error, {load_failed, nothing_succeeded}}", OUTCOME_FAILED, "failed"},
+        {"{error, {cleanup_failed, {cleanup_failed, x}, #{" ALL_FAILED "}}}", OUTCOME_FAILED, "failed"},
         {"{ok, #{dry_run => true, chaos => [#{problem => nil}]}}", OUTCOME_COMPLETED, "a dry run"},
         {"{ok, #{dry_run => true, chaos => [#{problem => nil}, #{problem => noproc}]}}", OUTCOME_NOT_RUN,
          "a dry run with a problem"},

@@ -88,7 +88,7 @@ static void test_completed(void **state)
     (void)state;
     const char *shown = show("{ok, " REPORT "}", NULL);
     EXPECT_LINES(shown, "Run 42: completed\n", "  operations   12,345 by 8 threads in 2.00 s, 6,173/s\n",
-                 "               345 of them without an answer to wait for ($sleep, $cast, $send)\n",
+                 "               345 of them without an answer to wait for ($cast, $send)\n",
                  "  errors       617 (5 %), and 3 arrivals dropped\n", "  time in all  2.50 s\n",
                  "  mailbox      1,234 at most, 1 at the end\n", "  seed         7\n",
                  "  metadata     team: core\n",
@@ -134,8 +134,8 @@ static void test_outcome_is_known(void **state)
                 {"#{run_id => 1}", OUTCOME_COMPLETED, "completed"},
                 {"#{run_id => 1}", OUTCOME_NONE, "under way"},
                 {"{ok, #{run_id => 1}}", OUTCOME_NONE, "under way"},
-                {"#{metrics => #{total_operations => 2, operation_errors => 2}}", OUTCOME_FAILED,
-                 "failed: no operation has succeeded, and there is no max_error_rate that allows it"}};
+                {"#{warnings => [#{warning => nothing_succeeded}]}", OUTCOME_FAILED,
+                 "failed: no operation has succeeded, and no max_error_rate of 1.0 allows that"}};
     struct term_builder builder = {0};
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct report_source source = {.result = term_from_text(&builder, rows[i].result),
@@ -269,6 +269,36 @@ static void test_outcomes(void **state)
 }
 
 /* What was recorded of a run that has no report. */
+/* Before all else that is told. */
+static void test_warnings(void **state)
+{
+    (void)state;
+    const char *shown =
+        show("{ok, #{run_id => 7, metrics => #{total_operations => 5, duration_ms => 10}, warnings => "
+             "[#{warning => not_measured, message => <<\"nothing was measured for max_p99_us\">>}, "
+             "#{warning => a, message => <<\"b\">>}, #{warning => without_message}]}}",
+             NULL);
+    EXPECT_LINES(
+        shown,
+        "Run 7: completed\n  WARNING  nothing was measured for max_p99_us\n  WARNING  b\n  operations");
+}
+
+static void test_error_samples(void **state)
+{
+    (void)state;
+    const char *shown =
+        show("{ok, #{errors => #{{boom, [{shop, sell, 2, []}]} => 2, timeout => 1}, error_samples => ["
+             "#{class => timeout, count => 1, sample => timeout, operation => {call, a}}, "
+             "#{class => boom, count => 2, first_at_ms => 5, last_at_ms => 1500, operation => {call, b}, "
+             "sample => {boom, [{shop, sell, [1, 2], [{line, 17}]}, {gen_server, loop, 7, []}]}}]}}",
+             NULL);
+    EXPECT_LINES(shown, "\nErrors, one of each class\n"
+                        "  2, the first of {call,b}, from 5.00 ms to 1.50 s\n"
+                        "      boom\n"
+                        "      in shop:sell/2 line 17\n"
+                        "      in gen_server:loop/7\n");
+}
+
 static void test_partial(void **state)
 {
     (void)state;
@@ -393,6 +423,7 @@ int main(void)
         cmocka_unit_test(test_completed),  cmocka_unit_test(test_outcome_is_known),
         cmocka_unit_test(test_forms),      cmocka_unit_test(test_hooks_node),
         cmocka_unit_test(test_refusal),    cmocka_unit_test(test_cleanup_that_raises),
+        cmocka_unit_test(test_warnings),   cmocka_unit_test(test_error_samples),
         cmocka_unit_test(test_operations), cmocka_unit_test(test_outcomes),
         cmocka_unit_test(test_partial),    cmocka_unit_test(test_dry_run),
         cmocka_unit_test(test_not_undone), cmocka_unit_test(test_marks),

@@ -205,15 +205,15 @@ static void expect_all_to_end(void)
     world.report_pieces = 2;
     tell(RUN_EVENT_OBSERVED, NULL);
     assert_int_equal(world.run.measurements.closing.memory_bytes, 9);
-    EXPECT_ASKED("report_start");
+    EXPECT_ASKED("judge_whole_run", "report_start");
     tell(RUN_EVENT_OBSERVED, NULL); /* it is begun once */
     assert_false(world_was_asked("report_start"));
     tell(RUN_EVENT_TIMER, NULL);
     expect_state(RUN_REPORTING);
     tell(RUN_EVENT_TIMER, NULL);
     expect_state(RUN_DONE);
-    EXPECT_ASKED("judge_whole_run", "judge_outcome", "runner_leave", "run_log_finished",
-                 "telemetry_run_stopped", "session_end", "faults_leave", "process_exit_atom");
+    EXPECT_ASKED("judge_outcome", "runner_leave", "run_log_finished", "telemetry_run_stopped", "session_end",
+                 "faults_leave", "process_exit_atom");
     assert_int_equal(world.done, 1);
 }
 

@@ -19,7 +19,9 @@ static struct measured sample(struct histogram *response)
     histogram_init(response, 3);
     for (uint64_t i = 1; i <= 1000; i++)
         histogram_record(response, i);
-    return (struct measured){.time_us = 1234567,
+    return (struct measured){.was_tried = true,
+                             .has_asked_process = true,
+                             .time_us = 1234567,
                              .memory_bytes = 5000,
                              .reductions = 600,
                              .response = response,
@@ -67,9 +69,11 @@ static void test_limits(void **state)
         struct expectation at = {.kind = kind, .limit = figure};
         struct expectation above = {.kind = kind, .limit = figure * 1.01};
         struct expectation below = {.kind = kind, .limit = figure * 0.99};
-        assert_true(expectation_is_met(&at, &measured));
-        assert_int_equal(expectation_is_met(&above, &measured), !minimum);
-        assert_int_equal(expectation_is_met(&below, &measured), minimum);
+        assert_int_equal(expectation_judge(&at, &measured), EXPECTATION_MET);
+        assert_int_equal(expectation_judge(&above, &measured),
+                         minimum ? EXPECTATION_MISSED : EXPECTATION_MET);
+        assert_int_equal(expectation_judge(&below, &measured),
+                         minimum ? EXPECTATION_MET : EXPECTATION_MISSED);
     }
     histogram_free(&response);
 }
@@ -78,19 +82,25 @@ static void test_limits(void **state)
 static void test_drops(void **state)
 {
     (void)state;
-    struct measured measured = {.operations = 50, .failed = 10, .dropped = 50, .load_us = 1000000};
+    struct measured measured = {.was_tried = true,
+                                .has_asked_process = true,
+                                .operations = 50,
+                                .failed = 10,
+                                .dropped = 50,
+                                .load_us = 1000000};
     assert_true(figure_of(EXPECT_ERROR_RATE, &measured) == 0.6);
     assert_true(figure_of(EXPECT_OPS_PER_S, &measured) == 50);
-    measured = (struct measured){.dropped = 3};
+    measured = (struct measured){.was_tried = true, .has_asked_process = true, .dropped = 3};
     assert_true(figure_of(EXPECT_ERROR_RATE, &measured) == 1);
 }
 
-/* What was not observed cannot be missed. */
+/* What was not observed is neither met nor missed, while it may still be. */
 static void test_nothing_measured(void **state)
 {
     (void)state;
     struct histogram empty;
-    struct measured measured = {.mailbox = -1, .recovery_ms = -1};
+    struct measured measured = {
+        .was_tried = true, .has_asked_process = true, .mailbox = -1, .recovery_ms = -1};
     static const enum expectation_kind unknown[] = {EXPECT_P50_US,    EXPECT_P90_US,  EXPECT_P95_US,
                                                     EXPECT_P99_US,    EXPECT_P999_US, EXPECT_ERROR_RATE,
                                                     EXPECT_OPS_PER_S, EXPECT_MAILBOX, EXPECT_RECOVERY_MS};
@@ -100,9 +110,27 @@ static void test_nothing_measured(void **state)
         struct expectation expectation = {.kind = unknown[i], .limit = 0};
         measured.response = i % 2 ? &empty : NULL;
         assert_false(expectation_measure(unknown[i], &measured, &figure));
-        assert_true(expectation_is_met(&expectation, &measured));
+        assert_int_equal(expectation_judge(&expectation, &measured), EXPECTATION_NOT_MEASURED);
     }
     histogram_free(&empty);
+}
+
+/* Of a load that never began there is nothing, of faults that chance said no to no recovery. */
+static void test_nothing_tried(void **state)
+{
+    (void)state;
+    struct measured measured = {.time_us = 5};
+    struct expectation time = {.kind = EXPECT_TIME_MS, .limit = 10};
+    struct expectation recovery = {.kind = EXPECT_RECOVERY_MS, .limit = 10};
+    assert_int_equal(expectation_judge(&time, &measured), EXPECTATION_NOT_MEASURED);
+    measured =
+        (struct measured){.was_tried = true, .has_asked_process = true, .time_us = 5, .recovery_ms = -1};
+    assert_int_equal(expectation_judge(&time, &measured), EXPECTATION_MET);
+    assert_int_equal(expectation_judge(&recovery, &measured), EXPECTATION_NOT_MEASURED);
+    measured.has_nothing_to_fix = true;
+    assert_int_equal(expectation_judge(&recovery, &measured), EXPECTATION_MET);
+    measured.recovery_ms = 11;
+    assert_int_equal(expectation_judge(&recovery, &measured), EXPECTATION_MISSED);
 }
 
 /* --- Several of them --- */
@@ -136,17 +164,23 @@ static void test_first_missed(void **state)
     struct measured measured = sample(&response);
     struct list list = {0};
     const struct expectations *all = &list.expectations;
-    assert_null(expectations_missed(all, EXPECTATIONS_ALL, &measured));
+    assert_null(expectations_missed(all, EXPECTATIONS_ALL, &measured, false));
     expect(&list, EXPECT_TIME_MS, 2000);
     expect(&list, EXPECT_P99_US, 10);
     expect(&list, EXPECT_ERROR_RATE, 0.01);
     expect(&list, EXPECT_P99_US, 5);
-    assert_ptr_equal(expectations_missed(all, EXPECTATIONS_ALL, &measured), &all->items[1]);
-    assert_ptr_equal(expectations_missed(all, 1u << EXPECT_ERROR_RATE, &measured), &all->items[2]);
-    assert_null(expectations_missed(all, 1u << EXPECT_TIME_MS | 1u << EXPECT_MAILBOX, &measured));
-    assert_null(expectations_missed(all, 0, &measured));
+    assert_ptr_equal(expectations_missed(all, EXPECTATIONS_ALL, &measured, false), &all->items[1]);
+    assert_ptr_equal(expectations_missed(all, 1u << EXPECT_ERROR_RATE, &measured, false), &all->items[2]);
+    assert_null(expectations_missed(all, 1u << EXPECT_TIME_MS | 1u << EXPECT_MAILBOX, &measured, false));
+    assert_null(expectations_missed(all, 0, &measured, false));
     assert_true(expectations_have(all, EXPECT_ERROR_RATE));
     assert_false(expectations_have(all, EXPECT_MAILBOX));
+    assert_false(expectations_allow_all_errors(all));
+    list.expectations.items[2].limit = 1;
+    assert_true(expectations_allow_all_errors(all));
+    measured.response = NULL;
+    assert_null(expectations_missed(all, 1u << EXPECT_P99_US, &measured, false));
+    assert_non_null(expectations_missed(all, 1u << EXPECT_P99_US, &measured, true));
     assert_int_equal(expectations_of_process(), 1u << EXPECT_MEMORY_BYTES | 1u << EXPECT_REDUCTIONS);
     free_list(&list);
     histogram_free(&response);
@@ -212,7 +246,8 @@ static void test_messages(void **state)
 static void test_huge_figures(void **state)
 {
     (void)state;
-    struct measured measured = {.time_us = UINT64_MAX, .memory_bytes = INT64_MAX};
+    struct measured measured = {
+        .was_tried = true, .has_asked_process = true, .time_us = UINT64_MAX, .memory_bytes = INT64_MAX};
     struct list list = {0};
     struct term_builder error = {0};
     expect(&list, EXPECT_TIME_MS, 1);
@@ -223,11 +258,11 @@ static void test_huge_figures(void **state)
 }
 
 static void expect_built(const struct expectations *expectations, const struct measured *measured,
-                         const char *expected)
+                         bool is_judged, const char *expected)
 {
     struct term_builder builder = {0};
     char text[1000];
-    expectations_build(expectations, measured, &builder);
+    expectations_build(expectations, measured, is_judged, &builder);
     assert_string_equal(term_text(term_built(&builder), text, sizeof(text)), expected);
     term_build_free(&builder);
 }
@@ -238,18 +273,21 @@ static void test_report(void **state)
     struct histogram response;
     struct measured measured = sample(&response);
     struct list list = {0};
-    expect_built(&list.expectations, &measured, "[]");
+    expect_built(&list.expectations, &measured, true, "[]");
     expect(&list, EXPECT_P99_US, 100);
     expect(&list, EXPECT_TIME_MS, 2000);
     expect(&list, EXPECT_OPS_PER_S, 1);
-    expect_built(&list.expectations, &measured,
+    expect_built(&list.expectations, &measured, true,
                  "[#{expectation => max_p99_us,limit => 100,measured => 990,met => false},"
                  "#{expectation => max_time_ms,limit => 2000,measured => 1234.567,met => true},"
                  "#{expectation => min_ops_per_s,limit => 1,measured => 2000.0,met => true}]");
     measured.response = NULL;
     list.expectations.count = 1;
-    expect_built(&list.expectations, &measured,
-                 "[#{expectation => max_p99_us,limit => 100,measured => nil,met => true}]");
+    expect_built(&list.expectations, &measured, true,
+                 "[#{expectation => max_p99_us,limit => 100,measured => nil,met => nil}]");
+    list.expectations.items[0].kind = EXPECT_TIME_MS;
+    expect_built(&list.expectations, &measured, false,
+                 "[#{expectation => max_time_ms,limit => 100,measured => 1234.567,met => nil}]");
     list.expectations.count = 3;
     free_list(&list);
     struct term_builder builder = {0};
@@ -264,10 +302,11 @@ static void test_report(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_figures),      cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_drops),        cmocka_unit_test(test_nothing_measured),
-        cmocka_unit_test(test_first_missed), cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_huge_figures), cmocka_unit_test(test_report),
+        cmocka_unit_test(test_figures),       cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_drops),         cmocka_unit_test(test_nothing_measured),
+        cmocka_unit_test(test_nothing_tried), cmocka_unit_test(test_first_missed),
+        cmocka_unit_test(test_messages),      cmocka_unit_test(test_huge_figures),
+        cmocka_unit_test(test_report),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

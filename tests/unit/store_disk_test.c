@@ -370,7 +370,9 @@ static void test_full(void **state)
     assert_string_equal(store_problem(fixture->store), "write: No space left on device");
     expect_run(fixture, 7, STORE_FINISHED, false);
     expect_result(fixture, 7, 2);
-    expect_json(fixture, 7, "{\"id\":7,\"state\":\"finished\",\"summary\":{\"name\":\"run 7\"},\"ok\":2}\n");
+    expect_json(fixture, 7,
+                "{\"outcome\":null,\"run_id\":7,\"reason\":null,\"state\":\"finished\",\"summary\":{\"name\":"
+                "\"run 7\"},\"report\":[\"ok\",2]}\n");
     expect_files(fixture, "7.running last_id"); /* what it had, and nothing half */
     begin(fixture, 8);
     expect_told(fixture, 8, STORE_RUNNING, false);

@@ -207,36 +207,41 @@ static void take(void *owner, const void *json, size_t size)
     buffer_append(&bytes, json, size);
 }
 
-static void expect_json(const struct store_file *file, const char *expected)
+static void expect_json(const struct store_file *file, const struct store_json *json, const char *expected)
 {
     buffer_truncate(&bytes, 0);
-    store_file_write_json(file, take, NULL);
+    store_file_write_json(file, json, take, NULL);
     buffer_append(&bytes, "", 1);
     assert_string_equal((char *)buffer_bytes(&bytes), expected);
+}
+
+static void take_apart(enum store_state state, struct term summary, struct term content,
+                       struct store_parts *parts)
+{
+    assert_int_equal(summary.data[0], 116);
+    parts->outcome = state == STORE_FINISHED ? TERM_ATOM("failed") : TERM_ATOM("interrupted");
+    term_build_text(&parts->built, "why");
+    parts->reason = term_built(&parts->built);
+    parts->report = content;
 }
 
 static void test_json(void **state)
 {
     (void)state;
-    static const uint8_t error[] = {104, 2, 119, 5, 'e', 'r', 'r', 'o', 'r', 119, 1, 'x'},
-                         partial[] = {104, 3, 119, 5, 'e', 'r', 'r', 'o', 'r', 119, 1, 'x', 116, 0, 0, 0, 0},
-                         other[] = {104, 3, 119, 2, 'o', 'k', 97, 1, 97, 2}, nil[] = {119, 3, 'n', 'i', 'l'};
     struct store_file file = build_file(STORE_FINISHED);
+    struct store_json json = {.take_apart = NULL};
     file.id = 5;
-    expect_json(&file, "{\"id\":5,\"state\":\"finished\",\"summary\":{\"a\":1},\"ok\":[7]}\n");
-    file.content = (struct term){error, sizeof(error)};
-    expect_json(&file, "{\"id\":5,\"state\":\"finished\",\"summary\":{\"a\":1},\"error\":\"x\"}\n");
-    file.content = (struct term){partial, sizeof(partial)};
-    expect_json(&file,
-                "{\"id\":5,\"state\":\"finished\",\"summary\":{\"a\":1},\"error\":\"x\",\"partial\":{}}\n");
-    file.content = (struct term){other, sizeof(other)};
-    expect_json(&file, "{\"id\":5,\"state\":\"finished\",\"summary\":{\"a\":1},\"result\":[\"ok\",1,2]}\n");
-    file.state = STORE_INTERRUPTED;
-    file.content = (struct term){error, sizeof(error)};
-    expect_json(&file,
-                "{\"id\":5,\"state\":\"interrupted\",\"summary\":{\"a\":1},\"partial\":[\"error\",\"x\"]}\n");
-    file.content = (struct term){nil, sizeof(nil)};
-    expect_json(&file, "{\"id\":5,\"state\":\"interrupted\",\"summary\":{\"a\":1},\"partial\":null}\n");
+    file.content = TERM_ATOM("x");
+    expect_json(&file, &json, "{\"outcome\":null,\"run_id\":5,\"reason\":null,\"report\":\"x\"}\n");
+    json.take_apart = take_apart;
+    expect_json(&file, &json, "{\"outcome\":\"failed\",\"run_id\":5,\"reason\":\"why\",\"report\":\"x\"}\n");
+    file.state = STORE_RUNNING;
+    expect_json(&file, &json,
+                "{\"outcome\":\"interrupted\",\"run_id\":5,\"reason\":\"why\",\"report\":\"x\"}\n");
+    json.has_summary = true;
+    expect_json(&file, &json,
+                "{\"outcome\":\"interrupted\",\"run_id\":5,\"reason\":\"why\",\"state\":\"running\","
+                "\"summary\":{\"a\":1},\"report\":\"x\"}\n");
 }
 
 int main(void)

@@ -140,11 +140,55 @@ static void test_shortened(void **state)
     term_build_free(&builder);
 }
 
+static void expect_exception(size_t pairs, void (*build)(struct term_builder *builder), const char *expected)
+{
+    struct term_builder builder = {0};
+    char text[300];
+    term_build_map(&builder, 2 + pairs);
+    term_build_key(&builder, "__struct__");
+    term_build_atom(&builder, "Elixir.My.Error");
+    term_build_key(&builder, "__exception__");
+    term_build_boolean(&builder, true);
+    build(&builder);
+    assert_string_equal(term_text(term_built(&builder), text, sizeof(text)), expected);
+    term_build_free(&builder);
+}
+
+static void build_message(struct term_builder *builder)
+{
+    term_build_key(builder, "message");
+    term_build_text(builder, "no\nway");
+}
+
+static void build_bytes(struct term_builder *builder)
+{
+    term_build_key(builder, "message");
+    term_build_binary(builder, "\xff", 1);
+}
+
+static void build_fields(struct term_builder *builder)
+{
+    term_build_key(builder, "message");
+    term_build_atom(builder, "nil");
+    term_build_key(builder, "term");
+    term_build_integer(builder, 7);
+}
+
+/* As Elixir prints them. */
+static void test_exceptions(void **state)
+{
+    (void)state;
+    expect_exception(1, build_message, "** (My.Error) no\\nway");
+    expect_exception(1, build_bytes, "** (My.Error) <<255>>");
+    expect_exception(2, build_fields, "** (My.Error) term: 7");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_cut_character),
+        cmocka_unit_test(test_exceptions),
         cmocka_unit_test(test_shortened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

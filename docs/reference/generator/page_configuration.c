@@ -45,7 +45,8 @@ static void configuration_page_append_flags_for(struct buffer *page, const char 
         struct buffer name = {0}, text = {0};
         if ((int)flags[i].whom != whom)
             continue;
-        markdown_print(&name, "`--%s%s%s`", flags[i].name, flags[i].argument ? " " : "",
+        markdown_print(&name, "`--%s%s%s`", flags[i].name,
+                       flags[i].argument && !flags[i].is_optional ? " " : "",
                        flags[i].argument ? flags[i].argument : "");
         if (flags[i].letter)
             markdown_print(&name, ", `-%c`", flags[i].letter);

@@ -10,7 +10,8 @@ void page_expectations(struct buffer *page)
               "has ended; of several that it has missed the first is its error. Those that "
               "`abort_when` names are judged each second as well, from the end of `warmup_ms` "
               "on, and end the run as soon as one is missed. One that nothing was measured for "
-              "is met.");
+              "is neither met nor missed while the run goes on, and missed in the end, but for "
+              "`max_recovery_ms` when chance has said no to every fault.");
     for (size_t kind = 0; kind < EXPECTATION_KINDS; kind++)
         markdown_item(page, expectation_help((enum expectation_kind)kind));
     markdown_append(page, "\n");

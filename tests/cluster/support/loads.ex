@@ -14,6 +14,9 @@ defmodule Loads do
     Harness.run(harness, scenario(target, load, operations, options), 120_000)
   end
 
+  @doc "An option for a load of which nothing may succeed."
+  def allow_failure, do: %{performance_expectations: [max_error_rate: 1.0]}
+
   def scenario(target, load, operations, options \\ %{}) do
     scenario = %{target: target, load: load, operations: operations, events: :all}
     scenario = Map.merge(scenario, Map.new(options))
@@ -28,8 +31,24 @@ defmodule Loads do
     assert sum.(report.timeline, :operations) == metrics.total_operations
     assert sum.(report.timeline, :dropped) == metrics.dropped
     assert report.errors |> Map.values() |> Enum.sum() == metrics.operation_errors
+    assert_latency_counts(report)
     assert length(report.threads) == metrics.thread_count
     assert Enum.map(report.threads, & &1.thread) == Enum.to_list(0..(metrics.thread_count - 1))
+  end
+
+  # Whatever is answered has one response time, among the good or among those that failed fast; each kept event
+  # but those of sleeps is an operation.
+  defp assert_latency_counts(%{latency: latency, metrics: metrics, events: events}) do
+    times = latency.overall.count + latency.failed.overall.count
+    assert times <= metrics.total_operations
+    assert latency.service.overall.count == latency.overall.count
+
+    for %{overall: overall, operations: operations} <- [latency, latency.service, latency.failed],
+        do: assert(operations |> Map.values() |> Enum.map(& &1.count) |> Enum.sum() == overall.count)
+
+    counted = Enum.reject(events, &match?({:"$sleep", _}, &1.operation))
+    answered = Enum.reject(counted, &match?({kind, _} when kind in [:"$cast", :"$send"], &1.operation))
+    if length(counted) == metrics.total_operations, do: assert(length(answered) == times)
   end
 
   @doc "When the operation of an event was to start, in us since the load began."
