@@ -31,7 +31,11 @@ static void calls_out_complete_call(struct engine *engine, struct call *call, en
 {
     uint32_t thread = call->thread, target = call->target;
     struct load_start start = {call->intended_ns, call->sent_ns};
-    if (kind != RESULT_OK && call->state == CALL_SENT) /* a reply may still come */
+    struct target_queue *queue = &engine->queues[target];
+    bool sent = call->state == CALL_SENT;
+    queue->was_there |= kind == RESULT_OK || (kind == RESULT_TIMEOUT && sent);
+    queue->has_failed |= kind != RESULT_OK;
+    if (kind != RESULT_OK && sent) /* a reply may still come */
         calls_rest(&engine->calls, call);
     else
         calls_close(&engine->calls, call);
@@ -302,6 +306,7 @@ void engine_target_failed(struct engine *engine, size_t target, enum target_fail
     struct target_queue *queue = &engine->queues[target];
     if (engine->state == ENGINE_OVER)
         return;
+    queue->was_there |= failure == TARGET_DIED;
     queue->retry_ns = engine_now(engine) + rest_ns;
     queue->failure = kinds[failure];
     queue->failing[0] = engine->calls.by_target[target][1].count;
@@ -309,6 +314,12 @@ void engine_target_failed(struct engine *engine, size_t target, enum target_fail
     term_keep(&queue->reason, reason);
     if (!calls_out_fail_calls(engine, (uint32_t)target))
         calls_out_leave_for_next(engine, (uint32_t)target);
+}
+
+bool engine_has_missed(const struct engine *engine, size_t target)
+{
+    const struct target_queue *queue = &engine->queues[target];
+    return queue->has_failed && !queue->was_there;
 }
 
 void engine_target_open(struct engine *engine, size_t target)

@@ -44,6 +44,8 @@ struct custom {
 /* What calls wait for at a target. */
 struct target_queue {
     bool is_dirty;     /* it is among those that the next pump is for */
+    bool was_there;    /* it has answered, has kept a call that it could have refused, or has died */
+    bool has_failed;   /* an operation that was made for it */
     uint64_t retry_ns; /* when it may be reached again after it has failed; 0: at any time */
 
     /* Its calls, as long as they are being ended after it has failed. */

@@ -15,6 +15,7 @@
 #define ERRORS_SHOWN 20
 #define METADATA_SHOWN 10
 #define REASON_LINES 6
+#define WARNING_LINES 40
 
 void report_text_heading(struct buffer *text, const char *format, ...)
 {
@@ -166,14 +167,13 @@ static void report_text_add_metadata(struct text_table *table, struct term metad
     }
 }
 
+enum { WRAPPED_LINE = TEXT_WIDTH - REPORT_TEXT_INDENT - 16 };
+
 /* A long text, on lines of its own. */
-static void report_text_add_wrapped(struct text_table *table, const char *label, struct term term)
+static void report_text_wrap(struct text_table *table, const char *label, const char *at)
 {
-    enum { LINE = TEXT_WIDTH - REPORT_TEXT_INDENT - 16 };
-    char content[REASON_LINES * LINE];
-    const char *at = term_text(term, content, sizeof(content));
     for (bool first = true; first || *at; first = false) {
-        size_t size = strnlen(at, LINE);
+        size_t size = strnlen(at, WRAPPED_LINE);
         /* A character of several bytes stays whole. */
         while (size && at[size] && ((unsigned char)at[size] & 0xc0) == 0x80)
             size--;
@@ -181,6 +181,41 @@ static void report_text_add_wrapped(struct text_table *table, const char *label,
         text_table_add(table, "%.*s", (int)size, at);
         at += size;
     }
+}
+
+static void report_text_add_wrapped(struct text_table *table, const char *label, struct term term)
+{
+    char content[REASON_LINES * WRAPPED_LINE];
+    report_text_wrap(table, label, term_text(term, content, sizeof(content)));
+}
+
+/* Of a binary that is text, without the quotes of a term. */
+static void report_text_add_wrapped_text(struct text_table *table, const char *label, struct term binary)
+{
+    char content[REASON_LINES * WRAPPED_LINE];
+    const uint8_t *bytes = NULL;
+    size_t size = 0;
+    if (!binary.data || !term_read_binary(binary, &bytes, &size))
+        return;
+    snprintf(content, sizeof(content), "%.*s", (int)size, (const char *)bytes);
+    report_text_wrap(table, label, content);
+}
+
+/* What people have to know before they read on. */
+static void report_text_write_warnings(const struct report_view *view, struct buffer *text)
+{
+    static const struct text_column columns[] = {{.title = NULL}, {.title = NULL}};
+    struct text_table table;
+    struct term_list list;
+    struct term warning;
+    if (!view->keys[REPORT_WARNINGS].data || !term_list_start(&list, view->keys[REPORT_WARNINGS]) ||
+        !list.count)
+        return;
+    text_table_init(&table, columns, ARRAY_LENGTH(columns));
+    while (table.cell_count < 2 * WARNING_LINES && term_list_next(&list, &warning))
+        report_text_add_wrapped_text(&table, "WARNING", report_view_get(warning, "message"));
+    text_table_write(&table, REPORT_TEXT_INDENT, text);
+    text_table_free(&table);
 }
 
 static void report_text_write_head(const struct report_view *view, struct buffer *text)
@@ -192,6 +227,7 @@ static void report_text_write_head(const struct report_view *view, struct buffer
     if (id)
         buffer_print(text, " %lld", (long long)id);
     buffer_print(text, ": %s\n", report_view_outcome(view));
+    report_text_write_warnings(view, text);
     text_table_init(&table, columns, ARRAY_LENGTH(columns));
     if (view->reason.data && view->outcome != OUTCOME_MISSED && !view->problems.data)
         report_text_add_wrapped(&table, "reason", view->reason);

@@ -19,6 +19,7 @@ static const char *const key_names[REPORT_KEYS] = {
     [REPORT_DRY_RUN] = "dry_run",
     [REPORT_CHAOS] = "chaos",
     [REPORT_TARGET] = "target",
+    [REPORT_WARNINGS] = "warnings",
 };
 
 struct term report_view_get(struct term map, const char *key)

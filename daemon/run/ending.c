@@ -106,6 +106,7 @@ void ending_enter_done(struct run *run)
         judge_whole_run(run);
     judge_outcome(run);
     runner_leave(run);
+    run_warnings_log(run);
     run_log_finished(run);
     telemetry_run_stopped(run);
     session_end(run);

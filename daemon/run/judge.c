@@ -35,17 +35,41 @@ void judge_build_measurement(const struct run *run, struct term_builder *builder
     histogram_free(&response);
 }
 
-void judge_build_expectations(const struct run *run, struct term_builder *builder)
+/* Of the run as it stands: at its end when it was judged, else now. */
+static struct measured judge_measure_so_far(const struct run *run, struct histogram *response)
 {
-    struct histogram response;
     struct measurement last = run->measurements.last;
     if (!last.at_ns) { /* they were not judged, or not yet */
         last = run->measurements.newest;
         last.at_ns = clock_ns();
     }
-    struct measured measured = judge_measure(
-        run, run->measurements.first.at_ns ? &run->measurements.first : &last, &last, &response);
+    return judge_measure(run, run->measurements.first.at_ns ? &run->measurements.first : &last, &last,
+                         response);
+}
+
+void judge_build_expectations(const struct run *run, struct term_builder *builder)
+{
+    struct histogram response;
+    struct measured measured = judge_measure_so_far(run, &response);
     expectations_build(&run->scenario->expectations, &measured, builder);
+    histogram_free(&response);
+}
+
+void judge_warn(const struct run *run, struct warnings *warnings)
+{
+    const struct expectations *expectations = &run->scenario->expectations;
+    struct histogram response;
+    struct measured measured = judge_measure_so_far(run, &response);
+    double unused;
+    for (size_t i = 0; i < expectations->count; i++) {
+        const char *name = expectation_name(expectations->items[i].kind);
+        if (expectation_measure(expectations->items[i].kind, &measured, &unused))
+            continue;
+        struct term_builder *warning =
+            warnings_add(warnings, WARNING_NOT_MEASURED, 1, "nothing was measured for %s", name);
+        term_build_key(warning, "expectation");
+        term_build_atom(warning, name);
+    }
     histogram_free(&response);
 }
 
@@ -187,7 +211,7 @@ void judge_measured(struct run *run)
 
 /* --- The outcome --- */
 
-static bool judge_nothing_succeeded(const struct run *run)
+bool judge_nothing_succeeded(const struct run *run)
 {
     const struct load_record *record = run_record(run);
     const struct expectations *of_whole_run = run->request.expectations;

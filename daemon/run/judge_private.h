@@ -6,6 +6,7 @@
 #include "term/term_build.h"
 
 struct run;
+struct warnings;
 
 /* What a node says of itself and the session before and after. */
 struct measurement {
@@ -41,6 +42,12 @@ struct run_verdict {
 
 /* Once, when all else is known: how the run stands, in the one word that is told of it everywhere. */
 void judge_outcome(struct run *run);
+
+/* Whether nothing of the load has succeeded that nobody has allowed to fail. */
+bool judge_nothing_succeeded(const struct run *run);
+
+/* Warns of expectations that nothing was measured for. */
+void judge_warn(const struct run *run, struct warnings *warnings);
 
 /* What the load has come to, its failures among them. */
 void judge_load(struct run *run);

@@ -140,6 +140,11 @@ static void parts_write_expectations(struct run *run, struct term_builder *build
     judge_build_expectations(run, builder);
 }
 
+static void parts_write_warnings(struct run *run, struct term_builder *builder)
+{
+    run_warnings_build(run, builder);
+}
+
 static void parts_write_injections(struct run *run, struct term_builder *builder)
 {
     faults_build_injections(run->faults, builder);
@@ -166,19 +171,13 @@ static const struct part {
     void (*write)(struct run *run, struct term_builder *builder);
     bool for_invariant;
 } parts[] = {
-    {"metrics", parts_write_metrics, true},
-    {"mailbox", parts_write_mailbox, true},
-    {"chaos", parts_write_chaos, true},
-    {"performance", parts_write_performance, true},
-    {"metadata", parts_write_metadata, true},
-    {"context", parts_write_context, false},
-    {"errors", parts_write_errors, false},
-    {"seed", parts_write_seed, false},
-    {"run_id", parts_write_run_id, false},
-    {"latency", parts_write_latency, false},
-    {"timeline", parts_write_timeline, false},
-    {"expectations", parts_write_expectations, false},
-    {"injections", parts_write_injections, false},
+    {"metrics", parts_write_metrics, true},    {"mailbox", parts_write_mailbox, true},
+    {"chaos", parts_write_chaos, true},        {"performance", parts_write_performance, true},
+    {"metadata", parts_write_metadata, true},  {"context", parts_write_context, false},
+    {"errors", parts_write_errors, false},     {"seed", parts_write_seed, false},
+    {"run_id", parts_write_run_id, false},     {"latency", parts_write_latency, false},
+    {"timeline", parts_write_timeline, false}, {"expectations", parts_write_expectations, false},
+    {"warnings", parts_write_warnings, false}, {"injections", parts_write_injections, false},
     {"healed", parts_write_healed, false},
 };
 

@@ -13,6 +13,7 @@
 #include "load/targets.h"
 #include "node/script.h"
 #include "probes_private.h"
+#include "report/warnings.h"
 #include "report_build_private.h"
 #include "run/runner.h"
 #include "session_private.h"
@@ -191,6 +192,12 @@ void run_log_started(const struct run *run);
 void run_log_aborted(const struct run *run);
 void run_log_healed(const struct run *run);
 void run_log_finished(const struct run *run);
+
+/* --- run_warnings.c: what weakens the verdict, as of now --- */
+
+void run_warnings_find(const struct run *run, struct warnings *warnings);
+void run_warnings_build(const struct run *run, struct term_builder *builder);
+void run_warnings_log(const struct run *run);
 
 /* --- telemetry.c: the events of the library, with its measurements and metadata --- */
 

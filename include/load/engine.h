@@ -103,6 +103,9 @@ void engine_take_recent(struct engine *engine, struct load_recent *recent);
 const struct load_record *engine_record(const struct engine *engine);
 struct load_thread engine_thread(const struct engine *engine, size_t thread);
 
+/* Whether operations were made for a target that never was there. */
+bool engine_has_missed(const struct engine *engine, size_t target);
+
 /* Appends the timeline until then, see timeline_build(); an empty one before the load has begun. */
 void engine_build_timeline(struct engine *engine, uint64_t now_ns, struct term_builder *builder);
 

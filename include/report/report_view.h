@@ -23,6 +23,7 @@ enum report_key {
     REPORT_DRY_RUN,
     REPORT_CHAOS,
     REPORT_TARGET,
+    REPORT_WARNINGS,
     REPORT_KEYS
 };
 

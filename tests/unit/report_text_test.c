@@ -209,6 +209,20 @@ static void test_outcomes(void **state)
 }
 
 /* What was recorded of a run that has no report. */
+/* Before all else that is told. */
+static void test_warnings(void **state)
+{
+    (void)state;
+    const char *shown =
+        show("{ok, #{run_id => 7, metrics => #{total_operations => 5, duration_ms => 10}, warnings => "
+             "[#{warning => not_measured, message => <<\"nothing was measured for max_p99_us\">>}, "
+             "#{warning => a, message => <<\"b\">>}, #{warning => without_message}]}}",
+             NULL);
+    EXPECT_LINES(
+        shown,
+        "Run 7: completed\n  WARNING  nothing was measured for max_p99_us\n  WARNING  b\n  operations");
+}
+
 static void test_partial(void **state)
 {
     (void)state;
@@ -330,10 +344,12 @@ static void test_long_reason(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_completed),   cmocka_unit_test(test_forms),   cmocka_unit_test(test_operations),
-        cmocka_unit_test(test_outcomes),    cmocka_unit_test(test_partial), cmocka_unit_test(test_dry_run),
-        cmocka_unit_test(test_not_undone),  cmocka_unit_test(test_marks),   cmocka_unit_test(test_many),
-        cmocka_unit_test(test_long_reason),
+        cmocka_unit_test(test_completed),  cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_operations), cmocka_unit_test(test_outcomes),
+        cmocka_unit_test(test_partial),    cmocka_unit_test(test_dry_run),
+        cmocka_unit_test(test_not_undone), cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_many),       cmocka_unit_test(test_long_reason),
+        cmocka_unit_test(test_warnings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,6 +19,7 @@ static const struct page {
     {"faults", "Faults", "what chaos can be made of, whom it is done to, and how it is undone", page_faults},
     {"expectations", "Expectations", "what a run can be held to", page_expectations},
     {"outcomes", "Outcomes", "the word that says how a run stands", page_outcomes},
+    {"warnings", "Warnings", "what weakens the verdict on a run", page_warnings},
     {"api", "Functions", "what other nodes call", page_api},
     {"configuration", "Configuration", "keys of the file, flags, environment", page_configuration},
     {"metrics", "Metrics", "what Prometheus is told", page_metrics},

@@ -12,5 +12,6 @@ void page_faults(struct buffer *page);
 void page_metrics(struct buffer *page);
 void page_outcomes(struct buffer *page);
 void page_scenario(struct buffer *page);
+void page_warnings(struct buffer *page);
 
 #endif

@@ -1,0 +1,68 @@
+#include "report/warnings.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Texts name what users have named, which may be long: they are cut off, and whole in the pairs. */
+#define MESSAGE_BYTES 600
+
+static const struct warning_row {
+    struct help help;
+} warning_rows[] = {
+    [WARNING_NOTHING_SUCCEEDED] = {{.name = "nothing_succeeded",
+                                    .text = "All `operations` have failed: nothing was tested."}},
+    [WARNING_TARGET_NEVER_REACHED] = {{.name = "target_never_reached",
+                                       .text = "Operations were made for targets, `count` of them, that "
+                                               "never were there; `targets` are the first."}},
+    [WARNING_NOT_MEASURED] = {{.name = "not_measured",
+                               .text = "There is nothing that this `expectation` could be judged by."}},
+    [WARNING_EVENTS_DROPPED] = {{.name = "events_dropped",
+                                 .text = "So many events (`count`) had no room and are not in the report; "
+                                         "counts and latencies have all."}},
+    [WARNING_FAULTS_DROPPED] = {{.name = "faults_dropped",
+                                 .text = "So many injections (`count`) had no room and are not in the "
+                                         "report."}},
+};
+
+_Static_assert(ARRAY_LENGTH(warning_rows) == WARNING_KINDS, "a kind has no row");
+
+const struct help_table warnings_table = HELP_TABLE("warnings", "Warnings", warning_rows);
+
+const struct help *warning_help(enum warning_kind kind)
+{
+    return &warning_rows[kind].help;
+}
+
+struct term_builder *warnings_add(struct warnings *warnings, enum warning_kind kind, size_t pairs,
+                                  const char *format, ...)
+{
+    struct term_builder *items = &warnings->items;
+    char message[MESSAGE_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof(message), format, arguments);
+    va_end(arguments);
+    term_build_map(items, 2 + pairs);
+    term_build_key(items, "warning");
+    term_build_atom(items, warning_help(kind)->name);
+    term_build_key(items, "message");
+    term_build_text(items, message);
+    warnings->count++;
+    return items;
+}
+
+void warnings_build(const struct warnings *warnings, struct term_builder *builder)
+{
+    struct term items = {buffer_bytes(&warnings->items.bytes), warnings->items.bytes.size};
+    term_build_list(builder, warnings->count);
+    if (!warnings->count)
+        return;
+    term_build_term(builder, items);
+    term_build_nil(builder);
+}
+
+void warnings_free(struct warnings *warnings)
+{
+    term_build_free(&warnings->items);
+    warnings->count = 0;
+}

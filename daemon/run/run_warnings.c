@@ -1,0 +1,121 @@
+/* What weakens the verdict on a run, as far as the run itself can tell. */
+#include "report/warnings.h"
+
+#include "base/log.h"
+#include "run_private.h"
+#include "term/term_read.h"
+#include "term/term_text.h"
+
+#define NAME_BYTES 200
+#define TARGETS_NAMED 10
+
+/* --- What there is to warn of --- */
+
+static void warnings_find_nothing_succeeded(const struct run *run, struct warnings *warnings)
+{
+    if (judge_nothing_succeeded(run))
+        term_build_key_unsigned(warnings_add(warnings, WARNING_NOTHING_SUCCEEDED, 1,
+                                             "no operation has succeeded, and there is no max_error_rate "
+                                             "that allows it"),
+                                "operations", run_record(run)->operations);
+}
+
+static void warnings_build_targets(const struct run *run, size_t count, struct term_builder *builder)
+{
+    size_t named = count < TARGETS_NAMED ? count : TARGETS_NAMED;
+    term_build_key_unsigned(builder, "count", count);
+    term_build_key(builder, "targets");
+    term_build_list(builder, named);
+    for (size_t i = 0; named; i++) {
+        if (!engine_has_missed(run->engine, i))
+            continue;
+        term_build_term(builder, targets_spec(run->targets, i)->server);
+        named--;
+    }
+    term_build_nil(builder);
+}
+
+static void warnings_find_never_reached(const struct run *run, struct warnings *warnings)
+{
+    char name[NAME_BYTES];
+    size_t count = 0, first = 0;
+    for (size_t i = run->scenario->target_count; run->engine && i; i--) {
+        if (!engine_has_missed(run->engine, i - 1))
+            continue;
+        count++;
+        first = i - 1;
+    }
+    if (!count)
+        return;
+    term_text(targets_spec(run->targets, first)->server, name, sizeof(name));
+    warnings_build_targets(
+        run, count,
+        count == 1 ? warnings_add(warnings, WARNING_TARGET_NEVER_REACHED, 2, "%s was never reached", name)
+                   : warnings_add(warnings, WARNING_TARGET_NEVER_REACHED, 2,
+                                  "%s and %zu more were never reached", name, count - 1));
+}
+
+static void warnings_find_not_measured(const struct run *run, struct warnings *warnings)
+{
+    if (run_record(run)->timeline.start_ns && run_state_group(run->state) > RUN_LOADING)
+        judge_warn(run, warnings);
+}
+
+static void warnings_find_dropped(const struct run *run, struct warnings *warnings)
+{
+    uint64_t events = run_record(run)->events.dropped;
+    uint64_t faults = run->faults ? faults_injections_dropped(run->faults) : 0;
+    if (events)
+        term_build_key_unsigned(warnings_add(warnings, WARNING_EVENTS_DROPPED, 1,
+                                             "%llu events had no room and are not in the report",
+                                             (unsigned long long)events),
+                                "count", events);
+    if (faults)
+        term_build_key_unsigned(warnings_add(warnings, WARNING_FAULTS_DROPPED, 1,
+                                             "%llu injections had no room and are not in the report",
+                                             (unsigned long long)faults),
+                                "count", faults);
+}
+
+void run_warnings_find(const struct run *run, struct warnings *warnings)
+{
+    static void (*const finders[])(const struct run *run, struct warnings *warnings) = {
+        warnings_find_nothing_succeeded, warnings_find_never_reached, warnings_find_not_measured,
+        warnings_find_dropped};
+    for (size_t i = 0; i < ARRAY_LENGTH(finders); i++)
+        finders[i](run, warnings);
+}
+
+/* --- Telling of it --- */
+
+void run_warnings_build(const struct run *run, struct term_builder *builder)
+{
+    struct warnings warnings = {.count = 0};
+    run_warnings_find(run, &warnings);
+    warnings_build(&warnings, builder);
+    warnings_free(&warnings);
+}
+
+static void warnings_log(const struct run *run, struct term warning)
+{
+    struct term kind, message;
+    const uint8_t *text;
+    size_t size;
+    char name[TERM_ATOM_BYTES + 1];
+    if (term_pairs_get(warning, "warning", &kind) && term_read_atom(kind, name) &&
+        term_pairs_get(warning, "message", &message) && term_read_binary(message, &text, &size))
+        log_warning("run has a warning", log_integer("run", (int64_t)run->id), log_string("warning", name),
+                    log_bytes("message", text, size));
+}
+
+void run_warnings_log(const struct run *run)
+{
+    struct term_builder built = {0};
+    struct term_list list;
+    struct term warning;
+    run_warnings_build(run, &built);
+    if (term_list_start(&list, term_built(&built)))
+        while (term_list_next(&list, &warning))
+            warnings_log(run, warning);
+    term_build_free(&built);
+}
