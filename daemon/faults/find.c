@@ -151,10 +151,42 @@ static bool find_is_asked(const struct fault_action *action, const struct target
     return action->kind->victim != FAULT_TARGET_NODE || (!names_nodes && !find_names_node(spec));
 }
 
-static void find_ask_all(struct faults *faults, struct injection *injection)
+/* {find, {exported, Module, Function, Arity}} of a function that is to be applied, else what is answered by
+ * any node that is there. */
+static void find_build_check(const struct fault_action *action, struct term_builder *builder)
+{
+    const struct fault_value *values = action->values;
+    struct term_list arguments;
+    term_build_tuple(builder, 2);
+    term_build_atom(builder, "find");
+    if (values[FAULT_FUNCTION].term.data && term_list_start(&arguments, values[FAULT_ARGUMENTS].term)) {
+        term_build_tuple(builder, 4);
+        term_build_atom(builder, "exported");
+        term_build_term(builder, values[FAULT_MODULE].term);
+        term_build_term(builder, values[FAULT_FUNCTION].term);
+        term_build_unsigned(builder, arguments.count);
+        return;
+    }
+    term_build_tuple(builder, 2);
+    term_build_atom(builder, "facts");
+    term_build_list(builder, 0);
+}
+
+/* A dry run has no other way to know whether the nodes are there that it names. */
+static void find_check_nodes(struct faults *faults, struct injection *injection, size_t first)
+{
+    const char *node = injection_nodes(injection);
+    struct term_builder request = {0};
+    find_build_check(injection->action, &request);
+    for (size_t i = first; i < injection->part_count; i++, node += strlen(node) + 1)
+        find_ask(faults, injection, i, node, term_built(&request));
+    term_build_free(&request);
+}
+
+static void find_ask_all(struct faults *faults, struct injection *injection, size_t count)
 {
     const struct fault_action *action = injection->action;
-    for (size_t i = 0; i < injection->part_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         const struct target_spec *spec = find_spec_of(faults, action, i);
         struct term_builder request = {0};
         if (find_is_asked(action, spec)) {
@@ -178,10 +210,13 @@ bool find_start(struct faults *faults, struct injection *injection)
     injection->state = INJECTION_FINDING;
     if (action->kind->victim == FAULT_TARGET_NODE)
         find_nodes(faults, injection);
-    faults_expect(faults, injection, count);
-    injection->answers = memory_zalloc(count, sizeof(*injection->answers));
-    injection->answer_count = count;
-    find_ask_all(faults, injection);
+    bool checks = injection->is_plan && faults->options.scenario->dry_run;
+    size_t nodes = checks ? injection->node_count : 0;
+    faults_expect(faults, injection, count + nodes);
+    injection->answers = memory_zalloc(count + nodes, sizeof(*injection->answers));
+    injection->answer_count = count + nodes;
+    find_ask_all(faults, injection, count);
+    find_check_nodes(faults, injection, count);
     return injection->parts_left > 0;
 }
 

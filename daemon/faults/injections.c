@@ -27,7 +27,6 @@ struct injection *injection_new(const struct fault_action *action, uint32_t inde
     injection->action = action;
     injection->index = index;
     injection->occurrence = occurrence;
-    injection->target = TARGET_ANY;
     return injection;
 }
 
@@ -36,6 +35,7 @@ void injection_free(struct injection *injection)
     struct buffer *const kept[] = {&injection->failure, &injection->pids, &injection->outcome,
                                    &injection->undone, &injection->nodes};
     injection_forget_search(injection);
+    recovery_free_all(injection);
     for (size_t i = 0; i < ARRAY_LENGTH(kept); i++)
         buffer_free(kept[i]);
     assert(!injection->waiters);
@@ -124,11 +124,6 @@ void injection_outcome_term(struct injection *injection, const char *tag, struct
     term_build_free(&builder);
 }
 
-uint64_t injection_errors(const struct injection *injection)
-{
-    return injection->observed ? *injection->errors_seen - injection->errors_before : injection->errors;
-}
-
 bool injection_is_left(const struct injection *injection)
 {
     return injection->was_held && (injection->state != INJECTION_ENDED || injection->undone.size);
@@ -158,8 +153,7 @@ void injection_build_what(const struct injection *injection, struct term_builder
     injection_build_target(injection, builder);
 }
 
-/* nil when there is no such time. */
-static void injection_build_ms(struct term_builder *builder, const char *key, bool is_there, uint64_t ns)
+void injection_build_ms(struct term_builder *builder, const char *key, bool is_there, uint64_t ns)
 {
     term_build_key_known(builder, key, is_there, ns / CLOCK_NS_PER_MS);
 }
@@ -176,7 +170,6 @@ static void injection_build_undone(const struct injection *injection, struct ter
 void injection_build(const struct injection *injection, uint64_t started_ns, struct term_builder *builder)
 {
     uint64_t at = injection->at_ns ? injection->at_ns : injection->due_ns;
-    term_build_map(builder, 10);
     injection_build_ms(builder, "at_ms", true, at > started_ns ? at - started_ns : 0);
     injection_build_what(injection, builder);
     term_build_key(builder, "outcome");
@@ -189,10 +182,6 @@ void injection_build(const struct injection *injection, uint64_t started_ns, str
     injection_build_ms(builder, "duration_ms", injection->was_held && injection->ended_ns,
                        injection->ended_ns - injection->at_ns);
     injection_build_undone(injection, builder);
-    injection_build_ms(builder, "recovery_ms", injection->recovered_ns,
-                       injection->recovered_ns - injection->at_ns);
-    term_build_key(builder, "errors");
-    term_build_unsigned(builder, injection_errors(injection));
 }
 
 void injection_build_left(const struct injection *injection, struct term_builder *builder)

@@ -2,6 +2,7 @@
 
 #include "faults_private.h"
 #include "measure/timeline.h"
+#include "term/term_read.h"
 
 static void record_build_mark(const struct injection *injection, const char *event, bool with_target,
                               struct term_builder *builder)
@@ -31,7 +32,6 @@ void record_mark(struct faults *faults, const struct injection *injection, const
 void record_injected(struct faults *faults, struct injection *injection)
 {
     faults->options.events->injected(faults->options.owner, injection->action->kind);
-    recovery_watch(faults, injection);
     record_mark(faults, injection, "injected");
 }
 
@@ -40,13 +40,21 @@ static const struct injection *record_next_recorded(const struct injection *inje
     return injection->links[INJECTIONS_RECORDED].next;
 }
 
+static void record_build_injection(const struct faults *faults, const struct injection *injection,
+                                   struct term_builder *builder)
+{
+    term_build_map(builder, INJECTION_PAIRS + RECOVERY_PAIRS);
+    injection_build(injection, faults->started_ns, builder);
+    recovery_build(faults, injection, builder);
+}
+
 void faults_build_injections(const struct faults *faults, struct term_builder *builder)
 {
     size_t count = faults->recorded.count;
     term_build_list(builder, count);
     for (const struct injection *injection = faults->recorded.first; injection;
          injection = record_next_recorded(injection))
-        injection_build(injection, faults->started_ns, builder);
+        record_build_injection(faults, injection, builder);
     if (count)
         term_build_nil(builder);
 }
@@ -59,6 +67,17 @@ uint64_t faults_injected_count(const struct faults *faults)
 uint64_t faults_injections_dropped(const struct faults *faults)
 {
     return faults->dropped;
+}
+
+struct term faults_also_cut(const struct faults *faults)
+{
+    struct term parts[2];
+    for (const struct injection *injection = faults->recorded.first; injection;
+         injection = record_next_recorded(injection))
+        if (injection->outcome.size && term_read_tuple_of(term_of(&injection->outcome), 2, parts) &&
+            term_is_atom(parts[0], "also_cut"))
+            return parts[1];
+    return (struct term){0};
 }
 
 void faults_build_healed(const struct faults *faults, struct term_builder *builder)

@@ -220,6 +220,14 @@ static void threads_record_event(struct engine *engine, uint32_t thread, uint32_
     events_record(&engine->record.events, event, term);
 }
 
+static void threads_observe(struct engine *engine, uint32_t thread, struct observation seen)
+{
+    enum operation_kind kind = threads_operation(engine, thread)->kind;
+    seen.is_answered = operation_is_answered(kind);
+    if (kind != OPERATION_SLEEP)
+        engine->options.events->observed(engine->options.owner, &seen);
+}
+
 void threads_complete(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start,
                       enum result_kind kind, struct term term)
 {
@@ -243,8 +251,11 @@ void threads_complete(struct engine *engine, uint32_t thread, uint32_t target, s
     timeline_record(&engine->record.timeline, now, answered ? response_us : TIMELINE_NO_LATENCY, reason,
                     engine_in_flight(engine));
     threads_record_event(engine, thread, target, response_us, now, kind, term);
-    if (answered)
-        engine->options.events->observed(engine->options.owner, target, kind == RESULT_OK, now);
+    if (engine->options.has_observer)
+        threads_observe(
+            engine, thread,
+            (struct observation){
+                .target = target, .sent_ns = start.actual_ns, .now_ns = now, .is_ok = kind == RESULT_OK});
     engine->record.operations++;
     state->operations++;
     state->step++;

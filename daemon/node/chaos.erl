@@ -2,7 +2,8 @@
 %% process of the run on the daemon, Key, a term that marks the messages between the two, Serial, its own number, and
 %% KeeperSource and GuardianSource, the texts of keeper.erl and guardian.erl. It is linked to the daemon and ends with it.
 %%
-%% A request is {Key, Number, Request}; what comes of it is told as {Key, Number, Answer}. Whatever may take its time is
+%% A request is {Key, Number, Request}; what comes of it is told as {Key, Number, Answer, {Node, Clock}}, which says when it
+%% was told by the clock of this node, by which {effect, Clock} says when a fault took effect. Whatever may take its time is
 %% done by a process that is linked to the agent, which outlives it: a worker, or of what lasts a keeper. Nothing receives
 %% `after` a time, for the reason in session.erl.
 %%
@@ -11,7 +12,8 @@ put('$harnessd', agent),
 process_flag(trap_exit, true),
 Agent = self(),
 DaemonMonitor = monitor(process, Daemon),
-Tell = fun(Number, Answer) -> Daemon ! {Key, Number, Answer} end,
+Clock = fun() -> erlang:monotonic_time(nanosecond) end,
+Tell = fun(Number, Answer) -> Daemon ! {Key, Number, Answer, {node(), Clock()}} end,
 
 %% --- Who there is ---
 
@@ -151,6 +153,12 @@ Find =
             end;
        ({children, Supervisor}) ->
             Children(Supervisor);
+       ({exported, Module, Function, Arity}) ->
+            code:ensure_loaded(Module),
+            case erlang:function_exported(Module, Function, Arity) of
+                true -> Known([]);
+                false -> {failed, {error, undef}} % as applying it does
+            end;
        ({facts, Pids}) ->
             Known([Pid || Pid <- Pids, is_process_alive(Pid), not IsOurs(Pid)]);
        ({application, Name}) ->
@@ -161,42 +169,53 @@ Find =
 
 %% --- What is done at once ---
 
-%% {Crashed, Survived, Gone}
+%% {Crashed, Survived, Gone}. It is in effect from the signals on, which is told when the first has died of them.
 Crash =
-    fun(Pids, Reason) ->
-        Monitors = [monitor(process, Pid) || Pid <- Pids],
+    fun(Effect, Pids, Reason) ->
+        Monitors = maps:from_list([{monitor(process, Pid), true} || Pid <- Pids]),
+        At = Clock(),
         [exit(Pid, Reason) || Pid <- Pids],
         Timer = erlang:start_timer(500, self(), crash),
-        lists:foldl(
-            fun(Monitor, {Crashed, Survived, Gone}) ->
-                receive
-                    {'DOWN', Monitor, process, _, noproc} -> {Crashed, Survived, Gone + 1};
-                    {'DOWN', Monitor, process, _, _} -> {Crashed + 1, Survived, Gone};
-                    {timeout, Timer, crash} = Over ->
-                        self() ! Over, % for all that follow
-                        demonitor(Monitor, [flush]),
-                        {Crashed, Survived + 1, Gone}
-                end
-            end, {0, 0, 0}, Monitors)
+        Await =
+            fun Await(Left, Crashed, Gone) when map_size(Left) =:= 0 ->
+                    {Crashed, 0, Gone};
+                Await(Left, Crashed, Gone) ->
+                    receive
+                        {'DOWN', Monitor, process, _, noproc} when is_map_key(Monitor, Left) ->
+                            Await(maps:remove(Monitor, Left), Crashed, Gone + 1);
+                        {'DOWN', Monitor, process, _, _} when is_map_key(Monitor, Left) ->
+                            Crashed =:= 0 andalso Effect(At),
+                            Await(maps:remove(Monitor, Left), Crashed + 1, Gone);
+                        {timeout, Timer, crash} ->
+                            [demonitor(Monitor, [flush]) || Monitor <- maps:keys(Left)],
+                            {Crashed, map_size(Left), Gone}
+                    end
+            end,
+        Await(Monitors, 0, 0)
     end,
 
 Act =
-    fun({crash, Pids, Reason}) ->
-            {crashed, Crash(Pids, Reason)};
-       ({flood, Pids, Count, Message}) ->
+    fun(Effect, {crash, Pids, Reason}) ->
+            {crashed, Crash(Effect, Pids, Reason)};
+       (Effect, {flood, Pids, Count, Message}) ->
             Send = fun Send(_, 0) -> ok;
                        Send(Pid, Left) -> Pid ! Message, Send(Pid, Left - 1)
                    end,
+            Effect(Clock()),
             [Send(Pid, Count) || Pid <- Pids],
             done;
-       ({garbage_collect, Pids}) ->
+       (Effect, {garbage_collect, Pids}) ->
+            Effect(Clock()),
             [garbage_collect(Pid) || Pid <- Pids],
             done;
-       ({apply, Module, Function, Arguments}) ->
+       (Effect, {apply, Module, Function, Arguments}) ->
+            Effect(Clock()),
             {returned, apply(Module, Function, Arguments)};
-       ({find, What}) ->
+       (_, {find, What}) ->
             Find(What);
-       ({halt}) ->
+       (Effect, {halt}) ->
+            Effect(Clock()),
+            timer:sleep(1), % that this be told: what is not sent by then is lost
             erlang:halt(0, [{flush, false}])
     end,
 
@@ -204,7 +223,7 @@ Work =
     fun(Number, Request) ->
         put('$harnessd', worker),
         Tell(Number,
-             try Act(Request)
+             try Act(fun(At) -> Tell(Number, {effect, At}) end, Request)
              catch Class:Reason -> {failed, {Class, Reason}}
              end)
     end,

@@ -17,6 +17,7 @@ void ending_healed(struct run *run, struct term detail)
 {
     (void)detail;
     run_log_healed(run);
+    run_faults_judge_undone(run);
     if (run->verdict.failure.size || run->cancelled)
         run_enter(run, RUN_CLEANUP);
     else if (run->scenario->steady_state.data)

@@ -71,6 +71,7 @@ void loading_measured(struct run *run, struct term detail)
 void loading_enter_chaos_wait(struct run *run)
 {
     run_load_stop(run);
+    faults_load_over(run->faults, run_record(run)->ended_ns);
     if (!run->chaos.running) {
         run_enter(run, RUN_JUDGING);
     } else if (run_record(run)->thread_failure.size || run->cancelled || run->verdict.aborted) {

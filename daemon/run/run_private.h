@@ -172,6 +172,10 @@ void run_chaos_done(struct run *run, struct term outcome);
 void run_faults_init(struct run *run);
 void run_faults_free(struct run *run);
 
+/* The chaos has failed if a fault was not injected; of what lasts that may be known only when it is undone. */
+void run_faults_judge(struct run *run);
+void run_faults_judge_undone(struct run *run);
+
 /* --- run_load.c: the engine and the targets, as parts of the run --- */
 
 void run_load_init(struct run *run);
