@@ -126,7 +126,7 @@ void injection_outcome_term(struct injection *injection, const char *tag, struct
 
 bool injection_is_left(const struct injection *injection)
 {
-    return injection->was_held && (injection->state != INJECTION_ENDED || injection->undone.size);
+    return injection->was_held && injection->state == INJECTION_ENDED && injection->undone.size;
 }
 
 void injection_build_target(const struct injection *injection, struct term_builder *builder)
@@ -189,8 +189,5 @@ void injection_build_left(const struct injection *injection, struct term_builder
     term_build_map(builder, 4);
     injection_build_what(injection, builder);
     term_build_key(builder, "reason");
-    if (injection->undone.size)
-        term_build_term(builder, term_of(&injection->undone));
-    else
-        term_build_atom(builder, injection->state == INJECTION_ENDED ? "timeout" : "under_way");
+    term_build_term(builder, term_of(&injection->undone));
 }

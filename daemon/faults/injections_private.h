@@ -135,7 +135,7 @@ const char *injection_nodes(const struct injection *injection);
 void injection_outcome(struct injection *injection, const char *atom);
 void injection_outcome_term(struct injection *injection, const char *tag, struct term detail);
 
-/* Whether it lasted and is not undone. */
+/* Whether it lasted, is over, and is not undone as far as is known. */
 bool injection_is_left(const struct injection *injection);
 
 /* Appends the pairs of a map of the report's `injections` but those of its recovery; times are from

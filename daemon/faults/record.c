@@ -80,12 +80,31 @@ struct term faults_also_cut(const struct faults *faults)
     return (struct term){0};
 }
 
+/* Whether something is held, or may yet be. Nobody can say of that what has become of it when the daemon
+ * dies. */
+static bool record_may_hold(const struct faults *faults)
+{
+    const struct scenario *scenario = faults->options.scenario;
+    bool comes = false;
+    for (const struct injection *injection = faults->active.first; injection;
+         injection = injection->links[INJECTIONS_ACTIVE].next)
+        if (injection_lasts(injection))
+            return true;
+    for (size_t i = 0; i < scenario->action_count; i++)
+        comes |= scenario->actions[i].kind->lasts && !faults->turns[i].done;
+    return comes && faults->has_started;
+}
+
 void faults_build_healed(const struct faults *faults, struct term_builder *builder)
 {
     const struct injection *first = faults->recorded.first;
     size_t left = 0;
     for (const struct injection *injection = first; injection; injection = record_next_recorded(injection))
         left += injection_is_left(injection);
+    if (!left && record_may_hold(faults)) {
+        term_build_atom(builder, "nil");
+        return;
+    }
     if (!left) {
         term_build_boolean(builder, true);
         return;

@@ -24,6 +24,14 @@ static void text_faults_add_ms(struct text_table *table, struct term fault, cons
                    value.data ? text_duration(&number, report_view_count(fault, key, 0) * 1000) : "-");
 }
 
+/* The daemon has ended before it could look. */
+static void text_faults_write_unknown(const struct report_view *view, struct buffer *text)
+{
+    if (view->outcome == OUTCOME_INTERRUPTED && !view->keys[REPORT_HEALED].data)
+        buffer_print(text, "%*sNOT KNOWN  whether what was held when the daemon ended is undone\n",
+                     REPORT_TEXT_INDENT, "");
+}
+
 static void text_faults_write_left(struct term healed, struct buffer *text)
 {
     static const struct text_column columns[] = {{.title = NULL}, {.title = NULL, .flexible = true}};
@@ -74,6 +82,7 @@ void report_text_faults(const struct report_view *view, struct buffer *text)
     text_table_free(&table);
     report_text_more(text, list.count, FAULTS_SHOWN);
     text_faults_write_left(view->keys[REPORT_HEALED], text);
+    text_faults_write_unknown(view, text);
 }
 
 /* --- Dry runs --- */

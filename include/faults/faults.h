@@ -153,7 +153,8 @@ MUST_CHECK bool faults_missed(const struct faults *faults, struct term_builder *
 /* Whether a dry run has found something that cannot be done. */
 bool faults_have_problem(const struct faults *faults);
 
-/* Append what was injected; true or what is not undone; what a dry run tells. */
+/* Append what was injected; true, or what is not undone, or nil while something is held or may yet be; what a
+ * dry run tells. */
 void faults_build_injections(const struct faults *faults, struct term_builder *builder);
 void faults_build_healed(const struct faults *faults, struct term_builder *builder);
 void faults_build_dry_run(const struct faults *faults, struct term_builder *builder);

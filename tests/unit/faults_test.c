@@ -73,6 +73,29 @@ static void test_healing(void **state)
     world_free(&world);
 }
 
+/* Nobody claims that it is undone, or that it is not. */
+static void test_not_over_yet(void **state)
+{
+    (void)state;
+    struct term_builder built = {0};
+    make_held();
+    faults_build_healed(world.faults, &built);
+    expect_term(term_built(&built), "nil");
+    world_expect_injection(&world, 0, "undone", "nil");
+    term_build_reset(&built);
+    world_answer(&world, 1, "{undone, true, true}");
+    faults_build_healed(world.faults, &built);
+    expect_term(term_built(&built), "true");
+    term_build_free(&built);
+    world_free(&world);
+    world_make(&world, "[#{action => {suspend, 5}, after_ms => 1000}]", "");
+    world_begin(&world);
+    world_expect_healed(&world, false); /* it may yet be held */
+    faults_stop(world.faults);
+    world_expect_healed(&world, true);
+    world_free(&world);
+}
+
 static void test_giving_up(void **state)
 {
     (void)state;
@@ -711,6 +734,7 @@ int main(void)
         cmocka_unit_test(test_hold),
         cmocka_unit_test(test_what_is_left),
         cmocka_unit_test(test_healing),
+        cmocka_unit_test(test_not_over_yet),
         cmocka_unit_test(test_giving_up),
         cmocka_unit_test(test_abandoning_while_it_is_looked_for),
         cmocka_unit_test(test_healing_now),
