@@ -142,6 +142,8 @@ static bool recovery_fails_at_end(const struct recovery *recovery, uint64_t end_
 
 void faults_load_over(struct faults *faults, uint64_t end_ns)
 {
+    if (faults->is_load_over)
+        return;
     faults->is_load_over = true;
     for (size_t i = 0; i < faults->options.scenario->target_count; i++) {
         struct recovery *recovery = &faults->recoveries[i];

@@ -488,6 +488,9 @@ void threads_init(struct engine *engine)
     engine->failed_thread = THREAD_NONE;
     engine->step_limit = is_limited ? scenario->load.iterations * script : UINT64_MAX;
     engine->arrival_ns = UINT64_MAX;
+    engine->arrivals_begun = engine->options.first_step;
+    for (size_t i = 0; !scenario->threads && i < scenario->thread_count; i++)
+        engine->threads[i].step = engine->options.first_step;
     if (scenario->load.model == LOAD_OPEN)
         threads_init_pool(engine);
 }

@@ -66,6 +66,7 @@ void ending_write_context(struct run *run, struct term detail)
 void ending_enter_reporting(struct run *run)
 {
     run_load_stop(run);
+    run_tail_stop(run);
     probes_end(run);
     if (run->request.expectations)
         session_measure(run);

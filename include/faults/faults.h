@@ -93,8 +93,8 @@ void faults_abandon(struct faults *faults);
 /* An operation on a target of the scenario has ended. For a scenario without actions it need not be told. */
 void faults_observed(struct faults *faults, const struct observation *seen);
 
-/* The load is over: whoever has failed in its last second has not recovered. Operations that are made after
- * it, to see who recovers, may still be told. */
+/* The load is over, which counts once: whoever has failed in its last second has not recovered. Operations
+ * that are made after it, to see who recovers, may still be told. */
 void faults_load_over(struct faults *faults, uint64_t end_ns);
 
 /* --- After it --- */

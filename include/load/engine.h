@@ -44,6 +44,7 @@ struct engine_events {
 struct engine_options {
     const struct scenario *scenario; /* outlives the engine, as all that is pointed to here */
     uint64_t seed;
+    uint64_t first_step;     /* of each thread and of the arrivals; not of scripts */
     struct term pid;         /* of the process that replies come to */
     size_t customs_most;     /* custom operations at once */
     size_t events_most;      /* that are kept */
@@ -53,7 +54,7 @@ struct engine_options {
     const struct target_way *way; /* to the targets */
     void *way_owner;
     struct counters *counters; /* of all loads together */
-    bool has_observer; /* `observed` is wanted */
+    bool has_observer;         /* `observed` is wanted */
     const struct engine_events *events;
     void *owner;
 };

@@ -98,6 +98,66 @@ defmodule RecoveryTest do
     assert {:error, {:performance_failed, _}} = Harness.run(harness, scenario(b.target, 2_000, chaos, options))
   end
 
+  describe "with recovery_wait_ms" do
+    test "the load goes on until all have recovered", %{harness: harness, a: a, b: b} do
+      chaos = [%{action: {:halt_node, b.peer.node}, after_ms: 500}]
+      options = [recovery_wait_ms: 30_000, performance_expectations: [max_recovery_ms: 20_000]]
+      run = start_run(harness, scenario([a.target, b.target], 1_000, chaos, options))
+      Harness.wait_for_log(harness, ~r/state=recovering/, 20_000)
+      [%{run_id: id, state: :recovering} | _] = Harness.call(harness, :runs)
+      Process.sleep(1_000)
+      again = start_again(b)
+      assert {:ok, report} = Task.await(run, 60_000)
+      assert report.run_id == id
+      truth = first(again) - Timekeeper.last_alive(b.file)
+      assert [injection] = report.injections
+      assert_in_delta recovery_of(injection, b.target).recovery_ms, div(truth, 1_000), 20
+      # Nothing else is told of its operations.
+      assert report.metrics.total_operations <= 400
+      assert report.metrics.duration_ms in 990..1_500
+      assert Enum.sum(Enum.map(report.timeline, & &1.operations)) == report.metrics.total_operations
+      assert report.latency.overall.count <= report.metrics.total_operations
+    end
+
+    test "no longer than that", %{harness: harness, b: b} do
+      chaos = [%{action: {:halt_node, b.peer.node}, after_ms: 200}]
+      options = [recovery_wait_ms: 1_000, performance_expectations: [max_recovery_ms: 20_000]]
+      {time, result} = timed(fn -> Harness.run(harness, scenario(b.target, 500, chaos, options)) end)
+      assert {:error, {:performance_failed, %{expectations: [%{measured: nil, met: false}]}}} = result
+      assert time in 1_400..10_000
+    end
+
+    test "not at all when there is nothing to wait for", %{harness: harness, a: a} do
+      chaos = [%{action: {:suspend, 50}, after_ms: 100}]
+      options = [recovery_wait_ms: 60_000]
+      {time, {:ok, _}} = timed(fn -> Harness.run(harness, scenario(a.target, 500, chaos, options)) end)
+      assert time < 10_000
+    end
+
+    test "of scripts, and of custom operations", %{harness: harness, a: a} do
+      ask = fn subject -> :gen_server.call(subject, :work) end
+      chaos = [%{action: {:suspend, 1_500}, after_ms: 50}]
+
+      for script <- [[:work, {:"$sleep", 100}, :work], [:work, {:"$sleep", 100}, ask]] do
+        options = %{target: a.target, threads: [script], chaos: chaos, call_timeout_ms: 300}
+        options = Map.merge(options, %{recovery_wait_ms: 20_000, hooks_node: node()})
+        assert {:ok, report} = Harness.run(harness, options)
+        assert [%{recovery: [%{recovery_ms: recovery}]}] = report.injections
+        assert recovery in 1_400..6_500
+        assert report.metrics.total_operations == 3
+      end
+    end
+
+    test "a run can be cancelled meanwhile", %{harness: harness, b: b} do
+      chaos = [%{action: {:halt_node, b.peer.node}, after_ms: 100}]
+      run = start_run(harness, scenario(b.target, 500, chaos, recovery_wait_ms: 600_000))
+      Harness.wait_for_log(harness, ~r/state=recovering/, 20_000)
+      [%{run_id: id} | _] = Harness.call(harness, :runs)
+      assert :ok = Harness.call(harness, :cancel, [id])
+      assert {:error, {:cancelled, %{run_id: ^id}}} = Task.await(run, 20_000)
+    end
+  end
+
   test "of a suspension is its whole length, for each of those suspended", %{harness: harness, a: a} do
     targets =
       for i <- 1..4 do
