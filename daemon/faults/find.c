@@ -266,6 +266,7 @@ static void find_read_found(struct injection *injection, const struct buffer *an
         injection->supervisor_pid = supervisor.pid;
         injection->supervisor_name = supervisor.name;
         injection->supervisor_application = supervisor.application;
+        injection->supervisor_ends = supervisor.id;
     }
     injection->candidates = memory_resize(injection->candidates, injection->candidate_count + list.count,
                                           sizeof(*injection->candidates));

@@ -18,7 +18,7 @@ void injection_forget_search(struct injection *injection)
     injection->candidates = NULL;
     injection->parts = NULL;
     injection->answer_count = injection->candidate_count = injection->part_count = 0;
-    injection->supervisor_pid = (struct term){0};
+    injection->supervisor_pid = injection->supervisor_ends = (struct term){0};
 }
 
 struct injection *injection_new(const struct fault_action *action, uint32_t index, uint64_t occurrence)

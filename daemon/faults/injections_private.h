@@ -87,7 +87,9 @@ struct injection {
     struct term supervisor_pid; /* in an answer; without data when none was looked for */
     struct term supervisor_name;
     struct term supervisor_application;
-    struct buffer failure;     /* why nobody was found */
+    struct term
+        supervisor_ends;   /* {application, Name} whose fall, with its, would end the node; else no tuple */
+    struct buffer failure; /* why nobody was found */
     bool is_looking_elsewhere; /* for the names of candidates that are on other nodes */
     size_t first_elsewhere;    /* of the answers to that */
     struct buffer nodes; /* whose names it is for, each ending in NUL; of kinds that are done to nodes */

@@ -169,16 +169,33 @@ static void record_build_candidates(const struct injection *plan, struct term_bu
         term_build_nil(builder);
 }
 
+/* {ends_node, Application}: the supervisor falls when its children have to be restarted too often, with it a
+ * permanent application, and with that the node. */
+static void record_build_warning(const struct injection *plan, struct term_builder *builder)
+{
+    struct term parts[2];
+    bool kills = plan->action->kind->doing == FAULT_KILL_ROUNDS || plan->action->kind->doing == FAULT_CRASH;
+    if (!kills || !plan->supervisor_ends.data || !term_read_tuple_of(plan->supervisor_ends, 2, parts)) {
+        term_build_atom(builder, "nil");
+        return;
+    }
+    term_build_tuple(builder, 2);
+    term_build_atom(builder, "ends_node");
+    term_build_term(builder, parts[1]);
+}
+
 static void record_build_plans(const struct faults *faults, struct term_builder *builder)
 {
     size_t count = faults->plans.count;
     term_build_list(builder, count);
     for (const struct injection *plan = faults->plans.first; plan; plan = record_next_recorded(plan)) {
-        term_build_map(builder, 5);
+        term_build_map(builder, 6);
         term_build_key(builder, "kind");
         term_build_atom(builder, plan->action->kind->name);
         term_build_key(builder, "action");
         term_build_term(builder, plan->action->term);
+        term_build_key(builder, "warning");
+        record_build_warning(plan, builder);
         term_build_key(builder, "at_ms");
         record_build_occurrences(faults, plan, builder);
         term_build_key(builder, "target");

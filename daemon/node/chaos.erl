@@ -118,21 +118,115 @@ Facts =
     end,
 Known = fun(Pids) -> {found, none, [Facts('', Pid) || Pid <- lists:sublist(Pids, 10000)]} end,
 
+%% --- Supervisors ---
+
+%% A server may die of a call that it does not know. So nobody is asked for its children but
+%% - one of OTP, or what says by its initial call that it is one (DynamicSupervisor of Elixir does), by a call;
+%% - one whose module is a server with the functions of `supervisor` for others to call (supervisor2 of RabbitMQ and
+%%   other forks), by its own which_children/1, whatever that sends;
+%% - one that such a supervisor has as a child of type `supervisor` (those of connections and pools), by a call: OTP
+%%   itself asks these when it upgrades a release.
+%% What a call gives is believed only if it is a list of children.
+Within =
+    fun(Milliseconds, Ask) ->
+        Self = self(),
+        {Asker, Monitor} = spawn_monitor(fun() -> put('$harnessd', worker), exit({answer, Self, Ask()}) end),
+        Timer = erlang:start_timer(Milliseconds, self(), asked),
+        receive
+            {'DOWN', Monitor, process, _, {answer, Self, Answer}} -> erlang:cancel_timer(Timer), {ok, Answer};
+            {'DOWN', Monitor, process, _, {noproc, _}} -> erlang:cancel_timer(Timer), {failed, noproc};
+            {'DOWN', Monitor, process, _, Reason} -> erlang:cancel_timer(Timer), {failed, Reason};
+            {timeout, Timer, asked} -> demonitor(Monitor, [flush]), exit(Asker, kill), {failed, timeout}
+        end
+    end,
+IsFork =
+    fun(Module) ->
+        lists:all(fun({Function, Arity}) -> erlang:function_exported(Module, Function, Arity) end,
+                  [{init, 1}, {handle_call, 3}, {which_children, 1}, {start_child, 2}, {terminate_child, 2}])
+    end,
+ParentOf =
+    fun(Pid) ->
+        case process_info(Pid, dictionary) of
+            {dictionary, Dictionary} ->
+                case proplists:get_value('$ancestors', Dictionary, []) of
+                    [Parent | _] when is_pid(Parent), node(Parent) =:= node() -> Parent;
+                    [Parent | _] when is_atom(Parent) -> whereis(Parent);
+                    _ -> undefined
+                end;
+            undefined ->
+                undefined
+        end
+    end,
+%% How it is asked for its children: call, {fork, Module}, or none.
+AsItSays = fun(Pid) -> case Origin(Pid) of {_, true} -> call; {Module, false} -> {IsFork(Module), Module} end end,
+AskChildren =
+    fun(Pid, How, Milliseconds) ->
+        Ask = case How of
+                  call -> fun() -> gen_server:call(Pid, which_children, infinity) end;
+                  {true, Module} -> fun() -> Module:which_children(Pid) end
+              end,
+        case Within(Milliseconds, Ask) of
+            {ok, List} when is_list(List) -> {ok, [Child || {_, _, _, _} = Child <- List]};
+            {ok, _} -> {failed, not_a_supervisor};
+            {failed, Reason} -> {failed, Reason}
+        end
+    end,
+HowAsked =
+    fun(Pid) ->
+        case AsItSays(Pid) of
+            {false, _} ->
+                Parent = ParentOf(Pid),
+                case is_pid(Parent) andalso is_process_alive(Parent) andalso AsItSays(Parent) of
+                    How when How =:= call; element(1, How) =:= true ->
+                        case AskChildren(Parent, How, 2000) of
+                            {ok, Siblings} -> case [1 || {_, Child, supervisor, _} <- Siblings, Child =:= Pid] of
+                                                  [_ | _] -> call;
+                                                  [] -> none
+                                              end;
+                            _ -> none
+                        end;
+                    _ -> none
+                end;
+            How ->
+                How
+        end
+    end,
+
+%% {application, Name} of a supervisor whose fall would end the node: it is the one that the application master of a
+%% permanent application has started. '' of any other.
+EndedWith =
+    fun(Pid) ->
+        try
+            {ok, Name} = application:get_application(Pid),
+            permanent = proplists:get_value(Name, proplists:get_value(started, application:info())),
+            Master = application_controller:get_master(Name),
+            {ok, {Pid, _}} = Within(1000, fun() -> application_master:get_child(Master) end),
+            {application, Name}
+        catch
+            _:_ -> ''
+        end
+    end,
+
 Children =
     fun(Supervisor) ->
         case Whereis(Supervisor) of
             Pid when is_pid(Pid), node(Pid) =/= node() ->
                 {elsewhere, Pid};
             Pid when is_pid(Pid) ->
-                case is_process_alive(Pid) andalso Origin(Pid) of
+                case is_process_alive(Pid) andalso HowAsked(Pid) of
                     false ->
                         {failed, noproc};
-                    {_, false} ->
+                    none ->
                         {failed, not_a_supervisor};
-                    {_, true} ->
-                        {found, Facts('', Pid),
-                         [Facts(Id, Child) || {Id, Child, _, _} <- gen_server:call(Pid, which_children, 4000),
-                                              not (is_pid(Child) andalso IsOurs(Child))]}
+                    How ->
+                        case AskChildren(Pid, How, 4000) of
+                            {ok, All} ->
+                                {found, Facts(EndedWith(Pid), Pid),
+                                 [Facts(Id, Child) || {Id, Child, _, _} <- All,
+                                                      not (is_pid(Child) andalso IsOurs(Child))]};
+                            Failed ->
+                                Failed
+                        end
                 end;
             _ ->
                 {failed, noproc}

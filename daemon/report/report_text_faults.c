@@ -111,8 +111,11 @@ static void text_faults_add_times(struct text_table *table, struct term times)
 
 void report_text_plans(const struct report_view *view, struct buffer *text)
 {
-    static const struct text_column columns[] = {
-        {.title = "at"}, {.title = "kind"}, {.title = "target", .flexible = true}, {.title = "problem"}};
+    static const struct text_column columns[] = {{.title = "at"},
+                                                 {.title = "kind"},
+                                                 {.title = "target", .flexible = true},
+                                                 {.title = "problem"},
+                                                 {.title = "warning"}};
     struct text_table table;
     struct term_list list;
     struct term plan;
@@ -126,6 +129,8 @@ void report_text_plans(const struct report_view *view, struct buffer *text)
         text_faults_add_times(&table, report_view_get(plan, "at_ms"));
         text_faults_add_term(&table, report_view_get(plan, "kind"));
         text_faults_add_term(&table, report_view_get(plan, "target"));
+        text_table_add(&table, "%s", wrong.data ? term_text(wrong, problem, sizeof(problem)) : "");
+        wrong = report_view_get(plan, "warning");
         text_table_add(&table, "%s", wrong.data ? term_text(wrong, problem, sizeof(problem)) : "");
     }
     report_text_heading(text, "Faults that would be injected");

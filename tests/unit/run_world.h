@@ -110,7 +110,7 @@ static inline const char *world_failure(void)
     "setup => {m, f, []}, cleanup => {m, f, []}, invariant => {m, f, []}, steady_state => {m, f, []}"
 #define ALL                                                                                                  \
     "#{" HOOKS ", chaos => {suspend, 50}, performance_expectations => [{max_time_ms, 1}], recovery_wait_ms " \
-               "=> 9, threads => [[a]]}"
+    "=> 9, threads => [[a]]}"
 /* Nothing of it needs a session. */
 #define PLAIN "#{target => c, threads => [[a]], recovery_wait_ms => 9}"
 
