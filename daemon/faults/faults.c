@@ -64,6 +64,7 @@ void faults_free(struct faults *faults)
     for (size_t i = 0; i < faults->options.scenario->action_count; i++) {
         buffer_free(&faults->turns[i].result);
         buffer_free(&faults->turns[i].miss);
+        buffer_free(&faults->turns[i].miss_names);
     }
     buffer_free(&faults->failure);
     free(faults->turns);
@@ -255,6 +256,8 @@ static void faults_draw_one(const struct faults *faults, struct injection *injec
 void faults_found(struct faults *faults, struct injection *injection)
 {
     struct term_builder refusal = {0};
+    if (!injection->campaign)
+        injection_keep_names(injection);
     if (injection->is_plan) {
         plans_found(faults, injection);
         return;

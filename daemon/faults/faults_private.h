@@ -15,6 +15,7 @@ struct turn {
     struct buffer result; /* of the last one */
     uint64_t amount;      /* of all its injections */
     struct buffer miss;   /* why a round of it has killed nobody */
+    struct buffer miss_names;
 };
 
 /* Children of a supervisor are killed in rounds until the time is over. */
@@ -40,6 +41,7 @@ struct campaign {
 struct miss {
     uint32_t index; /* of the action */
     struct buffer outcome;
+    struct buffer names; /* what processes are called that it is about */
 };
 
 struct recovery;
@@ -179,6 +181,10 @@ void record_mark(struct faults *faults, const struct injection *injection, const
 /* It has ended: is it one that was to be injected and was not? */
 void misses_take(struct faults *faults, const struct injection *injection);
 void misses_free(struct faults *faults);
+
+/* Appends whom an action is to be done to, as the user has named that. */
+void misses_build_target(const struct faults *faults, const struct fault_action *action,
+                         struct term_builder *builder);
 
 /* Whether an action is one that the library knows, given as it takes it. */
 bool misses_is_library_term(const struct faults *faults, const struct fault_action *action);

@@ -239,17 +239,18 @@ static void find_follow(struct faults *faults, struct injection *injection, size
     term_build_free(&request);
 }
 
-/* {Id, Pid, Name, Application}, or {Id, Pid} of one that is on another node. */
+/* {Id, Pid, Name, Application, Called}, or {Id, Pid} of one that is on another node. */
 static bool find_read_candidate(struct term term, struct candidate *candidate)
 {
-    struct term parts[4];
+    struct term parts[5];
     size_t arity = 0;
-    if (!term_read_tuple(term, 4, parts, &arity) || (arity != 2 && arity != 4))
+    if (!term_read_tuple(term, 5, parts, &arity) || (arity != 2 && arity != 5))
         return false;
     *candidate = (struct candidate){.id = parts[0], .pid = parts[1], .is_elsewhere = arity == 2};
-    if (arity == 4) {
+    if (arity == 5) {
         candidate->name = parts[2];
         candidate->application = parts[3];
+        candidate->called = parts[4];
     }
     return true;
 }
@@ -267,6 +268,7 @@ static void find_read_found(struct injection *injection, const struct buffer *an
         injection->supervisor_name = supervisor.name;
         injection->supervisor_application = supervisor.application;
         injection->supervisor_ends = supervisor.id;
+        injection->supervisor_called = supervisor.called;
     }
     injection->candidates = memory_resize(injection->candidates, injection->candidate_count + list.count,
                                           sizeof(*injection->candidates));
@@ -359,6 +361,7 @@ static void find_take_facts(struct injection *injection, const struct candidate 
             continue;
         candidate->name = facts->name;
         candidate->application = facts->application;
+        candidate->called = facts->called;
         candidate->is_elsewhere = false;
         return;
     }
@@ -415,6 +418,25 @@ static void find_one_less(struct faults *faults, struct injection *injection)
     faults_found(faults, injection);
 }
 
+/* {failed, Why, {Pid, Called}}: of whom that is said, and what people know them by. */
+static bool find_read_failure(struct injection *injection, struct term answer)
+{
+    struct term parts[3], who[2];
+    struct term_builder names = {0};
+    if (!term_read_tuple_of(answer, 3, parts) || !term_is_atom(parts[0], "failed") ||
+        !term_read_tuple_of(parts[2], 2, who))
+        return false;
+    term_keep(&injection->failure, parts[1]);
+    term_build_map(&names, !term_is_atom(who[1], ""));
+    if (!term_is_atom(who[1], "")) {
+        term_build_term(&names, who[0]);
+        term_build_term(&names, who[1]);
+    }
+    term_keep(&injection->names, term_built(&names));
+    term_build_free(&names);
+    return true;
+}
+
 void find_answered(struct faults *faults, struct injection *injection, size_t part, struct term answer)
 {
     struct term parts[2];
@@ -427,7 +449,7 @@ void find_answered(struct faults *faults, struct injection *injection, size_t pa
         injection->parts_left++; /* counted just below */
     } else if (is_pair && term_is_atom(parts[0], "failed")) {
         term_keep(&injection->failure, parts[1]);
-    } else {
+    } else if (!find_read_failure(injection, answer)) {
         size_t first = injection->is_looking_elsewhere ? injection->first_elsewhere : 0;
         term_keep(&injection->answers[first + part], answer);
     }

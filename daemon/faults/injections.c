@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "term/term_read.h"
 
 void injection_forget_search(struct injection *injection)
 {
@@ -18,7 +19,7 @@ void injection_forget_search(struct injection *injection)
     injection->candidates = NULL;
     injection->parts = NULL;
     injection->answer_count = injection->candidate_count = injection->part_count = 0;
-    injection->supervisor_pid = injection->supervisor_ends = (struct term){0};
+    injection->supervisor_pid = injection->supervisor_ends = injection->supervisor_called = (struct term){0};
 }
 
 struct injection *injection_new(const struct fault_action *action, uint32_t index, uint64_t occurrence)
@@ -32,8 +33,8 @@ struct injection *injection_new(const struct fault_action *action, uint32_t inde
 
 void injection_free(struct injection *injection)
 {
-    struct buffer *const kept[] = {&injection->failure, &injection->pids, &injection->outcome,
-                                   &injection->undone, &injection->nodes};
+    struct buffer *const kept[] = {&injection->failure, &injection->pids,  &injection->outcome,
+                                   &injection->undone,  &injection->nodes, &injection->names};
     injection_forget_search(injection);
     recovery_free_all(injection);
     for (size_t i = 0; i < ARRAY_LENGTH(kept); i++)
@@ -143,6 +144,51 @@ void injection_build_target(const struct injection *injection, struct term_build
         term_build_nil(builder);
 }
 
+/* --- What processes are called --- */
+
+static size_t injection_add_name(struct term pid, struct term called, struct term_builder *pairs)
+{
+    if (term_type(pid) != TERM_PID || !called.data || term_is_atom(called, ""))
+        return 0;
+    term_build_term(pairs, pid);
+    term_build_term(pairs, called);
+    return 1;
+}
+
+/* A map has each key once, but a process may be found twice. */
+static bool injection_is_repeated(const struct injection *injection, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (term_same(injection->candidates[i].pid, injection->candidates[index].pid))
+            return true;
+    return false;
+}
+
+void injection_keep_names(struct injection *injection)
+{
+    struct term_builder pairs = {0}, map = {0};
+    size_t count = 0;
+    if (injection->names.size)
+        return;
+    for (size_t i = 0; i < injection->candidate_count && i < INJECTION_PIDS_MOST; i++)
+        if (!injection_is_repeated(injection, i))
+            count +=
+                injection_add_name(injection->candidates[i].pid, injection->candidates[i].called, &pairs);
+    if (!injection->candidate_count && injection->supervisor_pid.data)
+        count += injection_add_name(injection->supervisor_pid, injection->supervisor_called, &pairs);
+    term_build_map(&map, count);
+    buffer_append(&map.bytes, buffer_bytes(&pairs.bytes), pairs.bytes.size);
+    term_keep(&injection->names, term_built(&map));
+    term_build_free(&pairs);
+    term_build_free(&map);
+}
+
+void injection_build_names(const struct injection *injection, struct term_builder *builder)
+{
+    term_build_key(builder, "names");
+    term_build_term(builder, injection->names.size ? term_of(&injection->names) : TERM_EMPTY_MAP);
+}
+
 void injection_build_what(const struct injection *injection, struct term_builder *builder)
 {
     term_build_key(builder, "kind");
@@ -182,6 +228,7 @@ void injection_build(const struct injection *injection, uint64_t started_ns, str
     injection_build_ms(builder, "duration_ms", injection->was_held && injection->ended_ns,
                        injection->ended_ns - injection->at_ns);
     injection_build_undone(injection, builder);
+    injection_build_names(injection, builder);
 }
 
 void injection_build_left(const struct injection *injection, struct term_builder *builder)

@@ -33,7 +33,8 @@ struct candidate {
     struct term pid;
     struct term name;
     struct term application;
-    bool is_elsewhere; /* on another node than the one that named it, which does not know the last two */
+    struct term called; /* its name, or {Ancestor, ChildId}; '' when it is called nothing */
+    bool is_elsewhere;  /* on another node than the one that named it, which does not know the last two */
 };
 
 #define TARGET_ANY SIZE_MAX
@@ -87,9 +88,10 @@ struct injection {
     struct term supervisor_pid; /* in an answer; without data when none was looked for */
     struct term supervisor_name;
     struct term supervisor_application;
-    struct term
-        supervisor_ends;   /* {application, Name} whose fall, with its, would end the node; else no tuple */
-    struct buffer failure; /* why nobody was found */
+    struct term supervisor_called;
+    struct term supervisor_ends; /* {application, Name}: its fall would end the node; else no tuple */
+    struct buffer failure;       /* why nobody was found */
+    struct buffer names; /* a map of pids to what they are called, of those that it is or was to be done to */
     bool is_looking_elsewhere; /* for the names of candidates that are on other nodes */
     size_t first_elsewhere;    /* of the answers to that */
     struct buffer nodes; /* whose names it is for, each ending in NUL; of kinds that are done to nodes */
@@ -142,7 +144,7 @@ bool injection_is_left(const struct injection *injection);
 
 /* Appends the pairs of a map of the report's `injections` but those of its recovery; times are from
  * `started_ns`. */
-#define INJECTION_PAIRS 8
+#define INJECTION_PAIRS 9
 void injection_build(const struct injection *injection, uint64_t started_ns, struct term_builder *builder);
 
 /* Appends a time in ms; nil when there is none. */
@@ -156,6 +158,12 @@ void injection_build_left(const struct injection *injection, struct term_builder
 
 /* Appends the pairs kind, action and target of a map. */
 void injection_build_what(const struct injection *injection, struct term_builder *builder);
+
+/* Keeps what the candidates, or its supervisor, are called. */
+void injection_keep_names(struct injection *injection);
+
+/* Appends the pair `names`. */
+void injection_build_names(const struct injection *injection, struct term_builder *builder);
 
 /* Appends whom it is done to: pids, or names of nodes. */
 void injection_build_target(const struct injection *injection, struct term_builder *builder);

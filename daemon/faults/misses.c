@@ -29,7 +29,7 @@ static bool misses_is_miss(const struct fault_action *action, struct term outcom
            (term_is_atom(parts[0], "error") || term_is_atom(parts[0], "not_allowed"));
 }
 
-static void misses_add(struct faults *faults, uint32_t index, struct term outcome)
+static void misses_add(struct faults *faults, uint32_t index, struct term outcome, struct term names)
 {
     for (size_t i = 0; i < faults->miss_count; i++)
         if (faults->misses[i].index == index && term_same(term_of(&faults->misses[i].outcome), outcome))
@@ -40,6 +40,7 @@ static void misses_add(struct faults *faults, uint32_t index, struct term outcom
     struct miss *miss = &faults->misses[faults->miss_count++];
     *miss = (struct miss){.index = index};
     term_keep(&miss->outcome, outcome);
+    term_keep(&miss->names, names);
 }
 
 /* Children come and go: that a round has killed nobody counts only when none has killed anybody. */
@@ -57,24 +58,29 @@ void misses_take(struct faults *faults, const struct injection *injection)
     turn->amount += injection->amount;
     if (misses_is_library_term(faults, action) || !misses_is_miss(action, outcome))
         return;
-    if (misses_is_undecided(action, outcome))
+    struct term names = injection->names.size ? term_of(&injection->names) : TERM_EMPTY_MAP;
+    if (misses_is_undecided(action, outcome)) {
         term_keep(&turn->miss, outcome);
-    else
-        misses_add(faults, injection->index, outcome);
+        term_keep(&turn->miss_names, names);
+    } else {
+        misses_add(faults, injection->index, outcome, names);
+    }
 }
 
 void misses_free(struct faults *faults)
 {
-    for (size_t i = 0; i < faults->miss_count; i++)
+    for (size_t i = 0; i < faults->miss_count; i++) {
         buffer_free(&faults->misses[i].outcome);
+        buffer_free(&faults->misses[i].names);
+    }
     free(faults->misses);
 }
 
 /* --- Telling of them --- */
 
 /* Whom it was to be done to, as the user has named that. */
-static void misses_build_target(const struct faults *faults, const struct fault_action *action,
-                                struct term_builder *builder)
+void misses_build_target(const struct faults *faults, const struct fault_action *action,
+                         struct term_builder *builder)
 {
     const struct scenario *scenario = faults->options.scenario;
     if (action->kind->doing == FAULT_HALT)
@@ -92,16 +98,18 @@ static void misses_build_target(const struct faults *faults, const struct fault_
 }
 
 static void misses_build_one(const struct faults *faults, uint32_t index, struct term outcome,
-                             struct term_builder *builder)
+                             struct term names, struct term_builder *builder)
 {
     const struct fault_action *action = &faults->options.scenario->actions[index];
-    term_build_map(builder, 3);
+    term_build_map(builder, 4);
     term_build_key(builder, "action");
     term_build_term(builder, action->term);
     term_build_key(builder, "target");
     misses_build_target(faults, action, builder);
     term_build_key(builder, "outcome");
     term_build_term(builder, outcome);
+    term_build_key(builder, "names");
+    term_build_term(builder, names);
 }
 
 /* Whether all rounds of an action have killed nobody. */
@@ -121,10 +129,12 @@ bool faults_missed(const struct faults *faults, struct term_builder *builder)
     term_build_atom(builder, "not_injected");
     term_build_list(builder, count);
     for (size_t i = 0; i < faults->miss_count; i++)
-        misses_build_one(faults, faults->misses[i].index, term_of(&faults->misses[i].outcome), builder);
+        misses_build_one(faults, faults->misses[i].index, term_of(&faults->misses[i].outcome),
+                         term_of(&faults->misses[i].names), builder);
     for (uint32_t i = 0; i < actions; i++)
         if (misses_is_idle(&faults->turns[i]))
-            misses_build_one(faults, i, term_of(&faults->turns[i].miss), builder);
+            misses_build_one(faults, i, term_of(&faults->turns[i].miss),
+                             term_of(&faults->turns[i].miss_names), builder);
     term_build_nil(builder);
     return true;
 }

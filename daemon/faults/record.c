@@ -189,7 +189,8 @@ static void record_build_plans(const struct faults *faults, struct term_builder 
     size_t count = faults->plans.count;
     term_build_list(builder, count);
     for (const struct injection *plan = faults->plans.first; plan; plan = record_next_recorded(plan)) {
-        term_build_map(builder, 6);
+        term_build_map(builder, 7);
+        injection_build_names(plan, builder);
         term_build_key(builder, "kind");
         term_build_atom(builder, plan->action->kind->name);
         term_build_key(builder, "action");

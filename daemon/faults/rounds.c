@@ -270,6 +270,7 @@ void rounds_found(struct faults *faults, struct injection *injection)
     campaign->killed += injection->candidate_count;
     if (!injection->candidate_count)
         buffer_free(&campaign->children);
+    injection_keep_names(injection);
     if (injection->candidate_count)
         act_start(faults, injection);
     else

@@ -102,22 +102,6 @@ IsOurs =
             false
     end,
 
-%% {Id, Pid, Name, Application}; {Id, Pid} of a process of another node, which has to be looked at there.
-Facts =
-    fun(Id, Pid) when is_pid(Pid), node(Pid) =:= node() ->
-            Name =
-                case process_info(Pid, registered_name) of
-                    {registered_name, Registered} -> Registered;
-                    _ -> ''
-                end,
-            {Id, Pid, Name, Application(Pid)};
-       (Id, Pid) when is_pid(Pid) ->
-            {Id, Pid};
-       (Id, None) ->
-            {Id, None, '', ''}
-    end,
-Known = fun(Pids) -> {found, none, [Facts('', Pid) || Pid <- lists:sublist(Pids, 10000)]} end,
-
 %% --- Supervisors ---
 
 %% A server may die of a call that it does not know. So nobody is asked for its children but
@@ -192,6 +176,71 @@ HowAsked =
         end
     end,
 
+%% --- What a process is called, and whose it is ---
+
+NameOf =
+    fun(Pid) ->
+        case process_info(Pid, registered_name) of
+            {registered_name, Name} -> Name;
+            _ -> ''
+        end
+    end,
+
+%% '' when none of them has a name.
+Ancestor =
+    fun(Pid) ->
+        Named = fun Named([Name | _]) when is_atom(Name) -> Name;
+                    Named([Other | Left]) when is_pid(Other), node(Other) =:= node() ->
+                        case NameOf(Other) of '' -> Named(Left); Name -> Name end;
+                    Named([_ | Left]) -> Named(Left);
+                    Named(_) -> ''
+                end,
+        case process_info(Pid, dictionary) of
+            {dictionary, Dictionary} -> Named(proplists:get_value('$ancestors', Dictionary, []));
+            _ -> ''
+        end
+    end,
+
+%% [{Pid, Id}] of a supervisor's children. It is for people only: so a supervisor that has very many is not asked, and
+%% none any more when one has not answered at once.
+ChildIds =
+    fun(Supervisor) ->
+        case is_pid(Supervisor) andalso {process_info(Supervisor, memory), AsItSays(Supervisor), get(is_late)} of
+            {{memory, Bytes}, How, undefined} when Bytes < 1 bsl 20, How =:= call; Bytes < 1 bsl 20, element(1, How) ->
+                case AskChildren(Supervisor, How, 200) of
+                    {ok, Siblings} -> [{Child, Id} || {Id, Child, _, _} <- Siblings];
+                    _ -> put(is_late, true), []
+                end;
+            _ ->
+                []
+        end
+    end,
+
+%% The registered name, or {Ancestor, ChildId}, the nearest ancestor that has one and the id in its own supervisor; of
+%% so many processes as are told of.
+Called =
+    fun(_, Pid, Count) when Count > 100; not is_pid(Pid) -> '';
+       (Id, Pid, _) ->
+            case {NameOf(Pid), Ancestor(Pid)} of
+                {'', ''} -> '';
+                {'', Above} when Id =/= '' -> {Above, Id};
+                {'', Above} -> {Above, proplists:get_value(Pid, Once(children, ChildIds, ParentOf(Pid)), undefined)};
+                {Name, _} -> Name
+            end
+    end,
+
+%% {Id, Pid, Name, Application, Called}; {Id, Pid} of a process of another node, which has to be looked at there.
+Facts =
+    fun(Id, Pid, Count) when is_pid(Pid), node(Pid) =:= node() ->
+            {Id, Pid, NameOf(Pid), Application(Pid), Called(Id, Pid, Count)};
+       (Id, Pid, _) when is_pid(Pid) ->
+            {Id, Pid};
+       (Id, None, _) ->
+            {Id, None, '', '', ''}
+    end,
+Numbered = fun(List) -> lists:zip(List, lists:seq(1, length(List))) end,
+Known = fun(Pids) -> {found, none, [Facts('', Pid, N) || {Pid, N} <- Numbered(lists:sublist(Pids, 10000))]} end,
+
 %% {application, Name} of a supervisor whose fall would end the node: it is the one that the application master of a
 %% permanent application has started. '' of any other.
 EndedWith =
@@ -217,13 +266,13 @@ Children =
                     false ->
                         {failed, noproc};
                     none ->
-                        {failed, not_a_supervisor};
+                        {failed, not_a_supervisor, {Pid, Called('', Pid, 1)}};
                     How ->
                         case AskChildren(Pid, How, 4000) of
                             {ok, All} ->
-                                {found, Facts(EndedWith(Pid), Pid),
-                                 [Facts(Id, Child) || {Id, Child, _, _} <- All,
-                                                      not (is_pid(Child) andalso IsOurs(Child))]};
+                                {found, setelement(1, Facts('', Pid, 1), EndedWith(Pid)),
+                                 [Facts(Id, Child, N) || {{Id, Child, _, _}, N} <- Numbered(All),
+                                                         not (is_pid(Child) andalso IsOurs(Child))]};
                             Failed ->
                                 Failed
                         end
@@ -240,7 +289,7 @@ Find =
                 Pid when is_pid(Pid) ->
                     case {is_process_alive(Pid), IsOurs(Pid)} of
                         {false, _} -> {failed, noproc};
-                        {true, true} -> {failed, own_process};
+                        {true, true} -> {failed, own_process, {Pid, ''}};
                         {true, false} -> Known([Pid])
                     end;
                 _ -> {failed, noproc}

@@ -146,7 +146,7 @@ bool faults_are_recovering(const struct faults *faults);
 uint64_t faults_injected_count(const struct faults *faults);
 uint64_t faults_injections_dropped(const struct faults *faults); /* that are not recorded any more */
 
-/* Whether faults were not injected that were to be: appends {not_injected, [%{action:, target:, outcome:}]},
+/* Whether faults were not injected that were to be: appends {not_injected, [%{action:, target:, outcome:, names:}]},
  * of very many the first. What lasts may yet turn out to be one until it is undone. */
 MUST_CHECK bool faults_missed(const struct faults *faults, struct term_builder *builder);
 

@@ -6,7 +6,7 @@ defmodule ChaosMissedTest do
   use ClusterCase, shared: true
 
   setup_all %{peer: peer} do
-    for module <- [Trees, Trees.Supervisor, Trees.Worker, TrappingSubject], do: Peer.load(peer, module)
+    for module <- [Trees, Trees.Supervisor, Trees.Worker, Trees.Application, TrappingSubject], do: Peer.load(peer, module)
     harness = Harness.start(config: %{"access" => %{"chaos" => %{"allow" => ["*"]}}})
     {:ok, harness: harness}
   end
@@ -105,5 +105,48 @@ defmodule ChaosMissedTest do
     nobody = {:nobody_there, peer.node}
     scenario = %{target: nobody, threads: [[]], chaos: {:inject_crash, :immediate}}
     assert {:ok, %{chaos: %{result: :noproc}, injections: [%{outcome: :noproc}]}} = Harness.run(harness, scenario)
+  end
+
+  describe "a process is named for people" do
+    test "by what it is registered as, or by its ancestor and its id there", %{harness: harness, peer: peer} do
+      name = String.to_atom(Peer.unique("named"))
+      named = Peer.start_named(peer, Subject, name)
+      # Its children have no names; the one of the application's supervisor has.
+      {supervisor, [first, second]} = Peer.call(peer, Trees, :start_application, [:naming])
+      nameless = Peer.start_server(peer, Subject)
+      ids = Map.new(Peer.call(peer, Trees, :children, [supervisor]), fn {id, pid} -> {pid, id} end)
+
+      for {pid, target, called} <- [
+            {named, named, name},
+            {first, first, {:trees_application, ids[first]}},
+            {second, second, {:trees_application, ids[second]}},
+            {supervisor, :trees_application, :trees_application}
+          ] do
+        target = if is_atom(target), do: {target, peer.node}, else: target
+        assert {:ok, report} = Harness.run(harness, scenario(named, [%{action: {:suspend, 1}, target: target}]))
+        assert [%{target: [^pid], names: names}] = report.injections
+        assert names == %{pid => called}
+        shown = Harness.call(harness, :show, [report.run_id])
+        assert shown =~ if(is_atom(called), do: " #{called} [<", else: " {trees_application,#{elem(called, 1)}} [<")
+        # Not a supervisor, which the error says of whom.
+        action = %{action: {:suspend, 1}, target: {:children, pid}}
+        if pid != supervisor, do: assert([%{names: ^names}] = missed(harness, scenario(named, [action])))
+      end
+
+      assert {:ok, report} = Harness.run(harness, scenario(nameless, [{:suspend, 1}]))
+      assert [%{target: [^nameless], names: %{}}] = report.injections
+      Peer.call(peer, :application, :stop, [:naming])
+    end
+
+    test "and by what was asked for, when it is refused", %{peer: peer} do
+      config = %{"access" => %{"names" => %{"deny" => ["holy_*"]}}}
+      harness = Harness.start(config: config)
+      name = String.to_atom(Peer.unique("holy"))
+      pid = Peer.start_named(peer, Subject, name)
+      asked = {name, peer.node}
+      assert {:error, {:not_allowed, what}} = Harness.run(harness, scenario(asked, [{:suspend, 1}]))
+      assert %{target: ^pid, name: ^name, asked: ^asked, message: message} = what
+      assert message =~ "suspend of {#{name},"
+    end
   end
 end

@@ -62,7 +62,7 @@ static void make_asked_for(const char *target, const char *action)
     answers(0, 0, 100);
     move_to(100);
     world_agent_starts(&world, 0);
-    world_answer(&world, 0, "{found, none, [{undefined, $q, c, app}]}");
+    world_answer(&world, 0, "{found, none, [{undefined, $q, c, app, c}]}");
     assert_int_equal(world.asked_count, 2);
 }
 
@@ -158,7 +158,7 @@ static void test_slow_server(void **state)
         answered(0, ms, ms + 200);
     move_to(10000);
     world_agent_starts(&world, 0);
-    world_answer(&world, 0, "{found, none, [{undefined, $q, c, app}]}");
+    world_answer(&world, 0, "{found, none, [{undefined, $q, c, app, c}]}");
     takes_effect(CRASHED, 10000);
     answered(0, 9900, 10100);
     answered(0, 10100, 10300);

@@ -2,7 +2,7 @@
 
 static struct world world;
 
-#define FOUND "{found, none, [{undefined, $p, c, app}]}"
+#define FOUND "{found, none, [{undefined, $p, c, app, c}]}"
 
 /* A fault of one process that is on app@target: its agent has been told what to do. */
 static void make_acting(const char *chaos)
@@ -412,15 +412,16 @@ static void test_rounds(void **state)
     world_begin(&world);
     world_agent_starts(&world, 0);
     world_expect_asked(&world, 0, "{find, {children, c}}");
-    world_answer(&world, 0, "{found, {undefined, $o, c, app}, [{one, $p, one, app}]}");
+    world_answer(&world, 0, "{found, {undefined, $o, c, app, c}, [{one, $p, one, app, one}]}");
     world_agent_starts(&world, 1);
     world_expect_asked(&world, 1, "{crash, [$p], kill}");
     world_answer(&world, 1, "{crashed, {1, 0, 0}}");
     world_run(&world, 40);
-    world_answer_last(&world, "{found, {undefined, $o, c, app}, [{one, $o, one, app}]}"); /* another one */
+    world_answer_last(&world,
+                      "{found, {undefined, $o, c, app, c}, [{one, $o, one, app, one}]}"); /* another one */
     world_run(&world, 200);
     for (size_t i = 0; i < 4 && !world.over; i++) {
-        world_answer_last(&world, "{found, {undefined, $o, c, app}, []}");
+        world_answer_last(&world, "{found, {undefined, $o, c, app, c}, []}");
         world_run(&world, 400 + i * 100);
     }
     assert_int_equal(world.over, 1);
@@ -441,11 +442,11 @@ static void test_rounds_that_are_forbidden_midway(void **state)
                "");
     world_begin(&world);
     world_agent_starts(&world, 0);
-    world_answer(&world, 0, "{found, {undefined, $o, c, app}, [{one, $p, one, app}]}");
+    world_answer(&world, 0, "{found, {undefined, $o, c, app, c}, [{one, $p, one, app, one}]}");
     world_agent_starts(&world, 1);
     world_answer(&world, 1, "{crashed, {1, 0, 0}}");
     world_run(&world, 40);
-    world_answer_last(&world, "{found, {undefined, $o, c, kernel}, [{one, $p, one, kernel}]}");
+    world_answer_last(&world, "{found, {undefined, $o, c, kernel, c}, [{one, $p, one, kernel, one}]}");
     assert_int_equal(world.over, 0);
     world_run(&world, 41);
     assert_int_equal(world.over, 1);
@@ -483,24 +484,27 @@ static void test_what_is_missed(void **state)
 {
     (void)state;
     static const char nobody[] = "{found, none, []}";
-    expect_missed_by("{suspend, 50}", nobody,
-                     "{not_injected, [#{action => {suspend, 50}, target => c, outcome => noproc}]}");
-    expect_missed_by("#{action => {suspend, 50}, target => d}", "{failed, noproc}",
-                     "{not_injected, [#{action => {suspend, 50}, target => d, outcome => noproc}]}");
+    expect_missed_by(
+        "{suspend, 50}", nobody,
+        "{not_injected, [#{action => {suspend, 50}, target => c, outcome => noproc, names => #{}}]}");
+    expect_missed_by(
+        "#{action => {suspend, 50}, target => d}", "{failed, noproc}",
+        "{not_injected, [#{action => {suspend, 50}, target => d, outcome => noproc, names => #{}}]}");
     expect_missed_by("#{action => {suspend, 50}, allow_missing => true}", nobody, "none");
     expect_missed_by("#{action => {suspend, 50}, allow_missing => true}", "{failed, own_process}",
                      "{not_injected, [#{action => {suspend, 50}, target => c, "
-                     "outcome => {error, own_process}}]}");
+                     "outcome => {error, own_process}, names => #{}}]}");
     expect_missed_by("{inject_crash, immediate}", nobody, "none"); /* the library's results */
     expect_missed_by("{kill_children, []}", "{failed, not_a_supervisor}", "none");
     expect_missed_by("[{inject_crash, immediate}]", nobody,
                      "{not_injected, [#{action => {inject_crash, immediate}, target => c, "
-                     "outcome => noproc}]}");
-    expect_missed_by("[{kill_children, []}]", "{failed, noproc}",
-                     "{not_injected, [#{action => {kill_children, []}, target => c, outcome => noproc}]}");
+                     "outcome => noproc, names => #{}}]}");
+    expect_missed_by(
+        "[{kill_children, []}]", "{failed, noproc}",
+        "{not_injected, [#{action => {kill_children, []}, target => c, outcome => noproc, names => #{}}]}");
     expect_missed_by("#{action => {kill_children, []}}", "{failed, not_a_supervisor}",
                      "{not_injected, [#{action => {kill_children, []}, target => c, "
-                     "outcome => {error, not_a_supervisor}}]}");
+                     "outcome => {error, not_a_supervisor}, names => #{}}]}");
 }
 
 static void expect_crash_missed(const char *counts, const char *missed)
@@ -518,7 +522,7 @@ static void test_crashes_that_are_missed(void **state)
     expect_crash_missed("{crashed, {1, 2, 3}}", "none");
     expect_crash_missed("{crashed, {0, 1, 1}}",
                         "{not_injected, [#{action => {inject_crash, immediate}, target => c, "
-                        "outcome => survived}]}");
+                        "outcome => survived, names => #{$p => c}}]}");
 }
 
 /* However often it was to be, it is told once. */
@@ -529,8 +533,8 @@ static void test_missed_again_and_again(void **state)
     world.takes_no_agents = true;
     world_begin(&world);
     world_run(&world, 1000);
-    world_expect_missed(&world,
-                        "{not_injected, [#{action => {suspend, 1}, target => c, outcome => noproc}]}");
+    world_expect_missed(
+        &world, "{not_injected, [#{action => {suspend, 1}, target => c, outcome => noproc, names => #{}}]}");
     world_free(&world);
     world_make(&world, "[{inject_crash, {random, 0.0}}, #{action => {suspend, 1}, after_ms => 50}]", "");
     world_begin(&world);
@@ -546,8 +550,9 @@ static void test_nothing_is_held(void **state)
     make_acting("{suspend, 50}");
     world_answer(&world, 1, "{holding, 0, now}");
     world_answer(&world, 1, "{undone, true, true}");
-    world_expect_missed(&world,
-                        "{not_injected, [#{action => {suspend, 50}, target => c, outcome => noproc}]}");
+    world_expect_missed(
+        &world,
+        "{not_injected, [#{action => {suspend, 50}, target => c, outcome => noproc, names => #{$p => c}}]}");
     world_free(&world);
     world_make(&world, "{exhaust, ports, []}", "");
     world_begin(&world);
@@ -556,7 +561,7 @@ static void test_nothing_is_held(void **state)
     world_expect_missed(&world, "none"); /* it is under way */
     world_answer(&world, 0, "{undone, true, true}");
     world_expect_missed(&world, "{not_injected, [#{action => {exhaust, ports, []}, target => c, "
-                                "outcome => {error, nothing_held}}]}");
+                                "outcome => {error, nothing_held}, names => #{}}]}");
     world_free(&world);
 }
 
@@ -566,7 +571,7 @@ static void test_rounds_that_are_missed(void **state)
     (void)state;
     static const char chaos[] =
         "[{kill_children, [{kill_rate, 1.0}, {duration_ms, 50}, {kill_interval_ms, 40}]}]";
-    static const char one[] = "{found, {undefined, $o, c, app}, [{one, $p, one, app}]}";
+    static const char one[] = "{found, {undefined, $o, c, app, c}, [{one, $p, one, app, one}]}";
     static const char *const counts[] = {"{crashed, {0, 1, 0}}", "{crashed, {1, 0, 0}}"};
     for (size_t i = 0; i < ARRAY_LENGTH(counts); i++) {
         world_make(&world, chaos, "");
@@ -585,14 +590,14 @@ static void test_rounds_that_are_missed(void **state)
         world_expect_missed(&world, i ? "none"
                                       : "{not_injected, [#{action => {kill_children, [{kill_rate, 1.0}, "
                                         "{duration_ms, 50}, {kill_interval_ms, 40}]}, target => c, "
-                                        "outcome => survived}]}");
+                                        "outcome => survived, names => #{$p => one}}]}");
         world_free(&world);
     }
     world_make(&world, chaos, ""); /* without children */
     world_begin(&world);
     world_agent_starts(&world, 0);
     for (size_t i = 0; i < 3; i++) {
-        world_answer_last(&world, "{found, {undefined, $o, c, app}, []}");
+        world_answer_last(&world, "{found, {undefined, $o, c, app, c}, []}");
         world_run(&world, 40 * (i + 1));
     }
     assert_int_equal(world.over, 1);
@@ -620,7 +625,7 @@ static void test_refusals(void **state)
     assert_false(faults_refused(world.faults));
     assert_true(faults_plan(world.faults));
     world_agent_starts(&world, 0);
-    world_answer(&world, 0, "{found, none, [{undefined, $p, holy, app}]}");
+    world_answer(&world, 0, "{found, none, [{undefined, $p, holy, app, holy}]}");
     assert_int_equal(world.planned, 1);
     assert_true(term_pairs_get(term_of(&world.refusal), "rule", &rule));
     expect_term(rule, "<<\"access.names.deny\">>");
@@ -635,7 +640,7 @@ static void test_refused_at_last(void **state)
     world_make(&world, "{suspend, 5}", "");
     world_begin(&world);
     world_agent_starts(&world, 0);
-    world_answer(&world, 0, "{found, none, [{undefined, $p, c, kernel}]}");
+    world_answer(&world, 0, "{found, none, [{undefined, $p, c, kernel, c}]}");
     struct term_builder built = {0};
     struct term_list list;
     struct term injection, parts[2];
@@ -707,8 +712,8 @@ static void test_problems_of_a_dry_run(void **state)
     expect_problem("#{action => {suspend, 5}, allow_missing => true}", "{failed, own_process}",
                    "own_process");
     expect_problem("{kill_children, []}", "{failed, not_a_supervisor}", "not_a_supervisor");
-    expect_problem("{kill_children, []}", "{found, {undefined, $o, c, app}, [{one, undefined, '', ''}]}",
-                   "noproc");
+    expect_problem("{kill_children, []}",
+                   "{found, {undefined, $o, c, app, c}, [{one, undefined, '', '', ''}]}", "noproc");
     expect_problem("{disconnect, [a@x, [b@x, c@x]], 5}", nobody, "nil");
     expect_problem("{apply, lists, nope, [1]}", "{failed, {error, undef}}", "{error, undef}");
 }
