@@ -267,7 +267,22 @@ static void act_on_ready(struct faults *faults, struct injection *injection, siz
             agent_ask_atom(injection->parts[i].agent, faults_number(injection, i), "cut");
 }
 
-/* {undone, true | Why, true | not_kept_apart | {also_cut, Nodes}}; the last says how nodes were apart. */
+/* It was let go then, and looked at after that. Nodes that were kept apart have yet to find each other. */
+static void act_on_end(const struct faults *faults, struct injection *injection, size_t part,
+                       struct term time)
+{
+    uint64_t now = faults_now(faults), at_ns = now;
+    int64_t its_ns;
+    if (term_read_integer(time, &its_ns) && injection->action->kind->doing != FAULT_SPLIT)
+        at_ns = agent_time(injection->parts[part].agent, its_ns);
+    if (at_ns > now || at_ns < injection->at_ns)
+        at_ns = now;
+    if (at_ns > injection->let_go_ns)
+        injection->let_go_ns = at_ns;
+}
+
+/* {undone, true | Why, true | not_kept_apart | {also_cut, Nodes}, Clock}; the last says how nodes were apart.
+ */
 static void act_on_undone(struct faults *faults, struct injection *injection, size_t part,
                           const struct term *parts)
 {
@@ -326,7 +341,8 @@ void act_answered(struct faults *faults, struct injection *injection, size_t par
         act_on_holding(faults, injection, part, parts[1]);
     } else if (term_is_atom(parts[0], "ready")) {
         act_on_ready(faults, injection, part);
-    } else if (term_is_atom(parts[0], "undone") && arity == 3) {
+    } else if (term_is_atom(parts[0], "undone") && arity == 4) {
+        act_on_end(faults, injection, part, parts[3]);
         act_on_undone(faults, injection, part, parts);
     } else if (term_is_atom(parts[0], "crashed") && arity == 2) {
         act_on_crashed(faults, injection, part, parts[1]);

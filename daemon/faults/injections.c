@@ -213,6 +213,14 @@ static void injection_build_undone(const struct injection *injection, struct ter
         term_build_boolean(builder, !injection_is_left(injection));
 }
 
+/* From when it took effect until it was let go, as far as that is known. */
+static uint64_t injection_held_ns(const struct injection *injection)
+{
+    uint64_t from_ns = injection->effect_ns ? injection->effect_ns : injection->at_ns;
+    uint64_t to_ns = injection->let_go_ns ? injection->let_go_ns : injection->ended_ns;
+    return to_ns > from_ns ? to_ns - from_ns : 0;
+}
+
 void injection_build(const struct injection *injection, uint64_t started_ns, struct term_builder *builder)
 {
     uint64_t at = injection->at_ns ? injection->at_ns : injection->due_ns;
@@ -226,7 +234,7 @@ void injection_build(const struct injection *injection, uint64_t started_ns, str
     term_build_key(builder, "amount");
     term_build_unsigned(builder, injection->amount);
     injection_build_ms(builder, "duration_ms", injection->was_held && injection->ended_ns,
-                       injection->ended_ns - injection->at_ns);
+                       injection_held_ns(injection));
     injection_build_undone(injection, builder);
     injection_build_names(injection, builder);
 }

@@ -100,6 +100,7 @@ struct injection {
     uint64_t due_ns;    /* all times as the clock's; 0: not yet */
     uint64_t at_ns;     /* the agents were told */
     uint64_t effect_ns; /* of the first part */
+    uint64_t let_go_ns; /* by the last part; 0: it was not, or nobody has said so */
     uint64_t ended_ns;
     uint64_t amount;   /* of processes that crashed, things that are held */
     uint64_t survived; /* processes that were to crash */

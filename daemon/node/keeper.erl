@@ -290,7 +290,8 @@ Watch =
             {'EXIT', Holder, {failed, Reason}} when State =:= seizing ->
                 Tell({failed, Reason});
             {'EXIT', Holder, _} ->
-                Tell(Undone(Holder, State));
+                At = Clock(),
+                Tell(erlang:append_element(Undone(Holder, State), At));
             {'EXIT', Agent, _} ->
                 exit(Holder, kill),
                 exit(shutdown)

@@ -35,7 +35,7 @@ static void test_hold(void **state)
     make_held();
     world_run(&world, 50);
     assert_int_equal(world.over, 0);
-    world_answer(&world, 1, "{undone, true, true}");
+    world_answer(&world, 1, "{undone, true, true, now}");
     world_run(&world, 50);
     assert_int_equal(world.over, 1);
     world_expect_term(&world.result, "ok");
@@ -53,7 +53,7 @@ static void test_what_is_left(void **state)
 {
     (void)state;
     make_held();
-    world_answer(&world, 1, "{undone, still_suspended, true}");
+    world_answer(&world, 1, "{undone, still_suspended, true, now}");
     world_run(&world, 50);
     world_expect_injection(&world, 0, "undone", "false");
     world_expect_left(&world, "still_suspended");
@@ -67,7 +67,7 @@ static void test_healing(void **state)
     assert_true(faults_heal(world.faults));
     world_expect_asked(&world, 2, "heal");
     assert_int_equal(world.healed, 0);
-    world_answer(&world, 1, "{undone, true, true}");
+    world_answer(&world, 1, "{undone, true, true, now}");
     assert_int_equal(world.healed, 1);
     world_expect_healed(&world, true);
     world_free(&world);
@@ -83,7 +83,7 @@ static void test_not_over_yet(void **state)
     expect_term(term_built(&built), "nil");
     world_expect_injection(&world, 0, "undone", "nil");
     term_build_reset(&built);
-    world_answer(&world, 1, "{undone, true, true}");
+    world_answer(&world, 1, "{undone, true, true, now}");
     faults_build_healed(world.faults, &built);
     expect_term(term_built(&built), "true");
     term_build_free(&built);
@@ -143,7 +143,7 @@ static void test_healing_now(void **state)
     assert_int_equal(faults_heal_now(world.faults, on_undone, &expected), 1);
     world_expect_asked(&world, 2, "heal");
     assert_int_equal(world.undone, 0);
-    world_answer(&world, 1, "{undone, true, true}");
+    world_answer(&world, 1, "{undone, true, true, now}");
     assert_int_equal(world.undone, 1);
     assert_int_equal(faults_heal_now(world.faults, on_undone, &expected), 0);
     world_free(&world);
@@ -310,8 +310,8 @@ static void test_split(void **state)
     world_expect_asked(&world, 3, "cut");
     world_answer(&world, 0, "{holding, 1, now}");
     world_answer(&world, 1, "{holding, 1, now}");
-    world_answer(&world, 0, "{undone, true, true}");
-    world_answer(&world, 1, "{undone, true, {also_cut, [c@x]}}");
+    world_answer(&world, 0, "{undone, true, true, now}");
+    world_answer(&world, 1, "{undone, true, {also_cut, [c@x]}, now}");
     world_run(&world, 30);
     world_expect_injection(&world, 0, "outcome", "{also_cut, [c@x]}");
     world_expect_healed(&world, true);
@@ -326,7 +326,7 @@ static void test_split_that_fails(void **state)
     make_split();
     world_answer(&world, 0, "{failed, no_guardian}");
     world_expect_asked(&world, 2, "heal");
-    world_answer(&world, 1, "{undone, true, true}");
+    world_answer(&world, 1, "{undone, true, true, now}");
     world_expect_injection(&world, 0, "outcome", "{error, no_guardian}");
     world_free(&world);
 }
@@ -549,7 +549,7 @@ static void test_nothing_is_held(void **state)
     (void)state;
     make_acting("{suspend, 50}");
     world_answer(&world, 1, "{holding, 0, now}");
-    world_answer(&world, 1, "{undone, true, true}");
+    world_answer(&world, 1, "{undone, true, true, now}");
     world_expect_missed(
         &world,
         "{not_injected, [#{action => {suspend, 50}, target => c, outcome => noproc, names => #{$p => c}}]}");
@@ -559,7 +559,7 @@ static void test_nothing_is_held(void **state)
     world_agent_starts(&world, 0);
     world_answer(&world, 0, "{holding, 0, now}");
     world_expect_missed(&world, "none"); /* it is under way */
-    world_answer(&world, 0, "{undone, true, true}");
+    world_answer(&world, 0, "{undone, true, true, now}");
     world_expect_missed(&world, "{not_injected, [#{action => {exhaust, ports, []}, target => c, "
                                 "outcome => {error, nothing_held}, names => #{}}]}");
     world_free(&world);
