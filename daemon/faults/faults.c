@@ -256,8 +256,6 @@ static void faults_draw_one(const struct faults *faults, struct injection *injec
 void faults_found(struct faults *faults, struct injection *injection)
 {
     struct term_builder refusal = {0};
-    if (!injection->campaign)
-        injection_keep_names(injection);
     if (injection->is_plan) {
         plans_found(faults, injection);
         return;
@@ -270,6 +268,7 @@ void faults_found(struct faults *faults, struct injection *injection)
     bool is_forbidden = refusals_of(faults, injection, &refusal);
     if (injection->action->target.kind == FAULT_TARGET_CHILD)
         faults_draw_one(faults, injection);
+    injection_keep_names(injection);
     if (faults->stopped) {
         injection_outcome(injection, "cancelled");
         faults_end(faults, injection);

@@ -29,7 +29,9 @@ static void plans_settle(struct faults *faults, struct injection *plan)
         plans_find_problem(plan);
     if (refusals_of(faults, plan, &refusal))
         plans_refuse(faults, term_built(&refusal));
-    if (!faults->options.scenario->dry_run)
+    if (faults->options.scenario->dry_run)
+        injection_keep_names(plan);
+    else
         injection_forget_search(plan);
     term_build_free(&refusal);
 }
