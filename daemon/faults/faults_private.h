@@ -64,6 +64,7 @@ struct faults {
     uint64_t latest_effect_ns;
     uint64_t effects; /* so many there were */
     bool is_load_over;
+    uint64_t load_over_ns;
     uint64_t longest_recovery_ns; /* of those that have recovered */
     bool has_recovered;           /* one of them */
     struct miss *misses;

@@ -145,6 +145,7 @@ void faults_load_over(struct faults *faults, uint64_t end_ns)
     if (faults->is_load_over)
         return;
     faults->is_load_over = true;
+    faults->load_over_ns = end_ns;
     for (size_t i = 0; i < faults->options.scenario->target_count; i++) {
         struct recovery *recovery = &faults->recoveries[i];
         if (!recovery_fails_at_end(recovery, end_ns))
@@ -180,8 +181,20 @@ struct faults_recovery faults_recovery(const struct faults *faults, uint64_t now
     return answer;
 }
 
+/* One that was due before the end of the load, and is still being set up. */
+static bool recovery_is_coming(const struct faults *faults)
+{
+    for (const struct injection *injection = faults->active.first; injection;
+         injection = injection->links[INJECTIONS_ACTIVE].next)
+        if (!injection->effect_ns && injection->due_ns <= faults->load_over_ns)
+            return true;
+    return false;
+}
+
 bool faults_are_recovering(const struct faults *faults)
 {
+    if (recovery_is_coming(faults))
+        return true;
     for (size_t i = 0; i + 1 < faults->recovery_count; i++)
         LIST_EACH(const struct recovery_watch, watch, &faults->recoveries[i].waiting, waiting)
             if (watch->effect_ns)

@@ -140,14 +140,15 @@ size_t faults_build_untested(const struct faults *faults, struct term_builder *b
 /* The nodes that OTP has cut beside those of the first fault of which that is known; without data: none. */
 struct term faults_also_cut(const struct faults *faults);
 
-/* Whether there is a target that has not answered since a fault. */
+/* Whether there is a target that has not answered since a fault, or may be: a fault that was due before the
+ * end of the load is still being set up. */
 bool faults_are_recovering(const struct faults *faults);
 
 uint64_t faults_injected_count(const struct faults *faults);
 uint64_t faults_injections_dropped(const struct faults *faults); /* that are not recorded any more */
 
-/* Whether faults were not injected that were to be: appends {not_injected, [%{action:, target:, outcome:, names:}]},
- * of very many the first. What lasts may yet turn out to be one until it is undone. */
+/* Whether faults were not injected that were to be: appends {not_injected, [%{action:, target:, outcome:,
+ * names:}]}, of very many the first. What lasts may yet turn out to be one until it is undone. */
 MUST_CHECK bool faults_missed(const struct faults *faults, struct term_builder *builder);
 
 /* Whether a dry run has found something that cannot be done. */

@@ -358,6 +358,22 @@ static void test_failing_at_the_end(void **state)
     world_free(&world);
 }
 
+/* A fault may take longer to set up than the load goes on. */
+static void test_set_up_too_late(void **state)
+{
+    (void)state;
+    make_asked_for("{c, app@target}", "{suspend, 10}");
+    load_ends(200);
+    assert_true(faults_are_recovering(world.faults));
+    move_to(300);
+    takes_effect(HELD, 299);
+    assert_true(faults_are_recovering(world.faults));
+    answered(0, 300, 301);
+    assert_false(faults_are_recovering(world.faults));
+    expect("recovery_ms", "0");
+    world_free(&world);
+}
+
 /* The failures of the last second have to be this fault's, and no others. */
 static void test_short_load(void **state)
 {
@@ -424,6 +440,7 @@ int main(void)
         cmocka_unit_test(test_nobody_is_touched),
         cmocka_unit_test(test_nothing_sent),
         cmocka_unit_test(test_failing_at_the_end),
+        cmocka_unit_test(test_set_up_too_late),
         cmocka_unit_test(test_short_load),
         cmocka_unit_test(test_still_waited_for),
         cmocka_unit_test(test_not_recorded),
