@@ -273,8 +273,13 @@ static ALWAYS_INLINE uint64_t threads_note(struct engine *engine, uint32_t threa
         latency_us = threads_record_failure(engine, state->operation, kind, response_us, service_us);
     timeline_record(&engine->record.timeline, now, latency_us, reason, engine_in_flight(engine));
     threads_record_event(engine, thread, target, response_us, now, kind, term);
-    if (answered)
-        engine->options.events->observed(engine->options.owner, target, kind == RESULT_OK, now);
+    if (engine->options.has_observer)
+        engine->options.events->observed(engine->options.owner,
+                                         &(struct observation){.target = target,
+                                                               .sent_ns = start.actual_ns,
+                                                               .now_ns = now,
+                                                               .is_ok = kind == RESULT_OK,
+                                                               .is_answered = answered});
     engine->record.operations++;
     state->operations++;
     state->step++;
@@ -525,6 +530,9 @@ void threads_init(struct engine *engine)
     engine->failed_thread = THREAD_NONE;
     engine->step_limit = is_limited ? scenario->load.iterations * script : UINT64_MAX;
     engine->arrival_ns = UINT64_MAX;
+    engine->arrivals_begun = engine->options.first_step;
+    for (size_t i = 0; !scenario->threads && i < scenario->thread_count; i++)
+        engine->threads[i].step = engine->options.first_step;
     if (scenario->load.model == LOAD_OPEN)
         threads_init_pool(engine);
 }

@@ -84,6 +84,7 @@ void observing_judging_done(struct run *run, struct term detail)
     bool has_chaos = run->scenario->chaos.data || run->scenario->action_count;
     bool chaos_awaited =
         has_chaos && !run_record(run)->thread_failure.size && !run->cancelled && !run->verdict.aborted;
+    run_faults_judge(run);
     run->chaos.ms = (run->chaos.waited_ns - run->chaos.started_ns) / CLOCK_NS_PER_MS;
     if (chaos_awaited)
         telemetry_chaos(run, "stop", term_of(&run->chaos.failure));

@@ -44,9 +44,9 @@ static void run_load_over(void *owner)
     run_event(owner, RUN_EVENT_OVER, (struct term){0});
 }
 
-static void run_load_observed(void *owner, size_t target, bool ok, uint64_t now_ns)
+static void run_load_observed(void *owner, const struct observation *seen)
 {
-    faults_observed(((struct run *)owner)->faults, target, ok, now_ns);
+    faults_observed(((struct run *)owner)->faults, seen);
 }
 
 static void run_load_apply(void *owner, uint32_t thread, uint64_t step, struct term hook,
@@ -83,6 +83,7 @@ void run_load_init(struct run *run)
                                      .way = &targets_way,
                                      .way_owner = run->targets,
                                      .counters = run_counters(run),
+                                     .has_observer = run->scenario->action_count > 0,
                                      .events = &run_load_engine_events,
                                      .owner = run};
     run->engine = engine_new(&options);

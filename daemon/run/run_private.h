@@ -35,6 +35,8 @@ struct run_chaos {
     struct buffer failure; /* with what it has failed */
 };
 
+struct run_tail;
+
 struct run {
     struct runner *runner;
     struct list_link link;
@@ -57,6 +59,7 @@ struct run {
     struct target_spec subject_spec; /* of the process that the setup gave */
     struct targets *targets;         /* NULL before the scenario is known as a whole, as the engine */
     struct engine *engine;
+    struct run_tail *tail; /* that goes on after it; NULL: there is none */
 
     uint64_t seed;
     struct run_measurements measurements;
@@ -172,6 +175,11 @@ void run_chaos_done(struct run *run, struct term outcome);
 void run_faults_init(struct run *run);
 void run_faults_free(struct run *run);
 
+/* The chaos has failed if a fault was not injected; of what lasts that may be known only when it is undone.
+ */
+void run_faults_judge(struct run *run);
+void run_faults_judge_undone(struct run *run);
+
 /* --- run_load.c: the engine and the targets, as parts of the run --- */
 
 void run_load_init(struct run *run);
@@ -185,6 +193,20 @@ void run_load_stop(struct run *run);
 
 /* What was recorded so far; of a run that has not begun nothing. */
 const struct load_record *run_record(const struct run *run);
+
+/* --- run_tail.c: the load that goes on until targets have recovered --- */
+
+void run_tail_start(struct run *run);
+
+/* What is due; false when its time is over. */
+MUST_CHECK bool run_tail_work(struct run *run);
+
+/* Harmless when there is none. */
+void run_tail_stop(struct run *run);
+void run_tail_free(struct run *run);
+
+/* The engine that is at work, whichever load it is. */
+struct engine *run_engine(const struct run *run);
 
 /* --- run_log.c --- */
 

@@ -135,6 +135,7 @@ static void runner_reap(void *owner)
     run_faults_free(run);
     loop_timer_free(&run->timer);
     report_free(&run->report);
+    run_tail_free(run);
     run_load_free(run);
     term_build_free(&run->group_leader);
     term_build_free(&run->written);
@@ -236,6 +237,7 @@ void runner_close(struct runner *runner)
         struct run *run = LIST_FIRST(&runner->runs, struct run, link);
         list_remove(&runner->runs, &run->link);
         run_load_stop(run);
+        run_tail_stop(run);
         runner_give_up(run);
         if (run->faults)
             faults_leave(run->faults);

@@ -352,7 +352,7 @@ bool session_message(struct run *run, struct term message)
         return session_teller_message(run, message);
     if (term_read_tuple_of(parts[1], 2, work) && term_read_integer(work[0], &number) &&
         term_read_integer(work[1], &step))
-        engine_custom_done(run->engine, number, step, parts[2]);
+        engine_custom_done(run_engine(run), number, step, parts[2]);
     else if (term_read_integer(parts[1], &number) && number == run->measurements.asked)
         session_on_measured(run, parts[2]);
     else if (term_is_atom(parts[1], HOOK_OUTCOME))

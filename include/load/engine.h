@@ -13,6 +13,7 @@
 #include "load/load_record.h"
 #include "load/target_way.h"
 #include "measure/counters.h"
+#include "measure/observation.h"
 #include "scenario/scenario.h"
 
 struct engine;
@@ -27,8 +28,8 @@ struct engine_events {
     /* Nothing is under way any more and nothing comes. Not called for engine_stop(). */
     void (*over)(void *owner);
 
-    /* An operation that somebody answers has ended. */
-    void (*observed)(void *owner, size_t target, bool ok, uint64_t now_ns);
+    /* An operation has ended, when that is wanted; a sleep is none. */
+    void (*observed)(void *owner, const struct observation *seen);
 
     /* A custom operation is to be applied to a list of arguments, or the atom `strict` as the hook: the
      * exception of a cast without its handler is to be made of [Server, Message]. engine_custom_done() tells
@@ -43,6 +44,7 @@ struct engine_events {
 struct engine_options {
     const struct scenario *scenario; /* outlives the engine, as all that is pointed to here */
     uint64_t seed;
+    uint64_t first_step;     /* of each thread and of the arrivals; not of scripts */
     struct term pid;         /* of the process that replies come to */
     size_t customs_most;     /* custom operations at once */
     size_t events_most;      /* that are kept */
@@ -52,6 +54,7 @@ struct engine_options {
     const struct target_way *way; /* to the targets */
     void *way_owner;
     struct counters *counters; /* of all loads together */
+    bool has_observer;         /* `observed` is wanted */
     const struct engine_events *events;
     void *owner;
 };

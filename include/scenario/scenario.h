@@ -94,8 +94,9 @@ struct scenario {
     bool has_custom_operations;
     uint64_t mailbox_interval_ms; /* 0: the mailbox is not observed */
     struct expectations expectations;
-    uint32_t abort_when; /* kinds of expectations, a bit each, that are judged while the load goes on */
-    uint64_t warmup_ms;  /* before they are */
+    uint32_t abort_when;       /* kinds of expectations, a bit each, that are judged while the load goes on */
+    uint64_t warmup_ms;        /* before they are */
+    uint64_t recovery_wait_ms; /* the load goes on after its end until all have recovered, at most so long */
     bool has_seed;
     uint64_t seed;
     enum operation_kind default_operation;

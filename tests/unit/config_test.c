@@ -350,6 +350,11 @@ static void test_peer_problems(void **state)
 {
     (void)state;
     expect_problems("{\"node\": {\"name\": \"a@b\"}, \"peers\": {}}", "peers: is not a list of nodes\n");
+    expect_problems(
+        "{\"node\": {\"name\": \"a@b\"}, \"access\": {\"chaos\": {\"allow\": [\"*\", \"supend\"], "
+        "\"deny\": [\"halt*\", \"apply\", \"nuke_*\"]}}}",
+        "access.chaos.allow[1]: supend is no kind of fault (nearest: suspend)\n"
+        "access.chaos.deny[2]: nuke_* is no kind of fault\n");
     expect_problems("{\"node\": {\"name\": \"a@b\"}, \"peers\": [1, \"x\", {\"node\": \"p@q\", \"prot\": 1},"
                     " {\"node\": \"r@s\", \"port\": 65536}, \"t@u@v\", {}, \"t@u\", \"t@u\", \"a@b\","
                     " {\"//\": \"comment\", \"node\": \"w@x\", \"port\": null}]}",

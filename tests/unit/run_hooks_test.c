@@ -177,6 +177,7 @@ static void test_when_the_chaos_is_awaited(void **state)
     (void)state;
     make(ALL);
     put(RUN_LOAD);
+    world.recovers = false; /* that would be awaited first */
     tell(RUN_EVENT_OVER, NULL);
     expect_state(RUN_CHAOS_WAIT);
     assert_int_equal(world.armed_ns, world.scenario->timeout_ms * CLOCK_NS_PER_MS);
@@ -210,6 +211,7 @@ static void test_when_the_chaos_is_awaited(void **state)
     run_chaos_over(&world.run, TERM_ATOM("done"), (struct term){0});
     run_chaos_over(&world.run, TERM_ATOM("again"), TERM_ATOM("failed"));
     expect_state(RUN_LOAD);
+    world.recovers = false;
     tell(RUN_EVENT_OVER, NULL);
     expect_state(RUN_JUDGING);
     assert_true(world_was_asked("faults_stop"));

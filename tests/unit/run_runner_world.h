@@ -170,6 +170,16 @@ void engine_take_recent(struct engine *engine, struct load_recent *recent)
     recent->count = engine ? 5 : 0;
 }
 
+void run_tail_stop(struct run *run)
+{
+    assert_null(run->tail);
+}
+
+void run_tail_free(struct run *run)
+{
+    assert_null(run->tail);
+}
+
 void run_load_free(struct run *run)
 {
     run->engine = NULL;

@@ -60,7 +60,7 @@ static void test_shapes(void **state)
                     " 'strict_cast_sync?' => false, invariant => nil, cleanup => nil, mailbox => nil,"
                     " steady_state => nil, chaos => nil, dry_run => false, performance_expectations => [], "
                     "abort_when => [],"
-                    " warmup_ms => 1000, metadata => #{}, events => all, seed => nil,"
+                    " warmup_ms => 1000, recovery_wait_ms => 0, metadata => #{}, events => all, seed => nil,"
                     " hooks_node => app@caller}");
         term_build_free(&builder);
         scenario_free(scenario);
