@@ -103,11 +103,13 @@ void read_operation(struct reader *reader, struct term value)
     operations_add(reader, (struct operation){.kind = reader->scenario->default_operation, .message = value});
 }
 
-/* A script that is not a list is one operation, as in the library. */
+/* A script that is not a list is one operation, and nil is an empty one, as in the library. */
 static void operations_read_script(struct reader *reader, struct term value)
 {
     struct term_list list;
     struct term element;
+    if (term_is_atom(value, "nil"))
+        return;
     if (!term_list_start(&list, value)) {
         read_operation(reader, value);
         return;

@@ -212,14 +212,17 @@ static void test_operations(void **state)
     (void)state;
     struct scenario *scenario =
         read_good("#{target => c, threads => [[{call, a}, {cast, {b, 1}}, bare, {call, x, y}, {other, z}, 5,"
-                  " <<\"bytes\">>, #{}, {call, {cast, q}}, [list], []], one, [], [{cast, {custom, $1}}]]}");
-    assert_int_equal(scenario->thread_count, 4);
+                  " <<\"bytes\">>, #{}, {call, {cast, q}}, [list], []], one, [], [{cast, {custom, $1}}], nil,"
+                  " [nil]]}");
+    assert_int_equal(scenario->thread_count, 6);
     EXPECT_SCRIPT(scenario, 0, "{call, a}", "{cast, {b, 1}}", "{call, bare}", "{call, {call, x, y}}",
                   "{call, {other, z}}", "{call, 5}", "{call, <<\"bytes\">>}", "{call, #{}}",
                   "{call, {cast, q}}", "{call, [list]}", "{call, []}");
     EXPECT_SCRIPT(scenario, 1, "{call, one}"); /* a script that is no list is one operation */
     assert_int_equal(scenario->threads[2].count, 0);
     EXPECT_SCRIPT(scenario, 3, "{cast, {custom, $1}}");
+    assert_int_equal(scenario->threads[4].count, 0); /* as none at all */
+    EXPECT_SCRIPT(scenario, 5, "{call, nil}");
     scenario_free(scenario);
 }
 
