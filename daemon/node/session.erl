@@ -1,7 +1,8 @@
 %% What a session does: the process on a user's node in which the hooks of a run are applied. It is evaluated there,
 %% expression by expression, by erl_eval:exprs/2, so that nothing has to be installed. Bound beforehand: Daemon, the
 %% process of the run on the daemon, Key, a term that marks the messages between the two, Caller, who asked for the run,
-%% or none, and LeaderWanted, whether the session has yet to take the caller's group leader.
+%% or none, LeaderWanted, whether the session has yet to take the caller's group leader, and Looks, whether it is to know
+%% what was there before setup.
 %%
 %% It traps exits, holds what the hooks start and link to it, and takes that along when it ends. It looks only at
 %% messages with the Key and at exits of its workers: all others stay for the hooks.
@@ -12,10 +13,39 @@
 put('$harnessd', session), % chaos.erl does nothing to those that bear this mark
 process_flag(trap_exit, true),
 Session = self(),
-case LeaderWanted andalso node(Caller) =:= node() andalso process_info(Caller, group_leader) of
+IsCallerHere = is_pid(Caller) andalso node(Caller) =:= node(),
+case LeaderWanted andalso IsCallerHere andalso process_info(Caller, group_leader) of
     {group_leader, Leader} -> group_leader(Leader, Session);
     _ -> true
 end,
+
+%% Whom hooks act for, as tasks say it: mocks and sandboxes of databases look for their owner there.
+Dictionary =
+    case IsCallerHere andalso process_info(Caller, dictionary) of
+        {dictionary, Pairs} -> Pairs;
+        _ -> []
+    end,
+Lineage =
+    fun(Name) ->
+        Older = case lists:keyfind(Name, 1, Dictionary) of
+                    {_, List} when is_list(List) -> List;
+                    _ -> []
+                end,
+        case IsCallerHere of
+            true -> [Caller | Older];
+            false -> []
+        end
+    end,
+Callers = Lineage('$callers'),
+Ancestors = Lineage('$ancestors'),
+put('$callers', Callers),
+put('$ancestors', Ancestors),
+Descend =
+    fun() ->
+        put('$harnessd', worker),
+        put('$callers', [Session | Callers]),
+        put('$ancestors', [Session | Ancestors])
+    end,
 {HasElixir, Normalize} =
     case code:ensure_loaded('Elixir.Exception') of
         {module, _} ->
@@ -27,11 +57,37 @@ end,
     end,
 HasTelemetry = erlang:function_exported(telemetry, execute, 3),
 
+%% --- What is there before setup ---
+
+%% The processes of this node, and those that have a name on another one. What another node does not tell in time counts
+%% for nothing.
+Named =
+    fun() ->
+        {ok, Tokens, _} = erl_scan:string("[erlang:whereis(Name) || Name <- erlang:registered()]."),
+        {ok, Forms} = erl_parse:parse_exprs(Tokens),
+        Others = nodes(connected) -- [node(Daemon)],
+        Local = [Pid || {ok, {value, Pids, _}} <- erpc:multicall(Others, erl_eval, exprs, [Forms, []], 1000),
+                        Pid <- Pids],
+        [global:whereis_name(Name) || Name <- global:registered_names()] ++ Local
+    end,
+Looks andalso put('$harnessd_before', {processes(), Named()}),
+
+%% Whether the cleanup of those who name none has nothing to end: what was there before is not setup's, nor is what the
+%% caller is linked to, who would end with it.
+IsSpared =
+    fun(_, undefined) -> false;
+       (Subject, _) when Subject =:= Session; Subject =:= Caller -> true;
+       (Subject, {Here, There}) ->
+            lists:member(Subject, case node(Subject) =:= node() of true -> Here; false -> There end) orelse
+                case IsCallerHere andalso process_info(Caller, links) of
+                    {links, Links} -> lists:member(Subject, Links);
+                    _ -> false
+                end
+    end,
+
 %% The cleanup of those who name none: ends what setup has made, by force after a second.
 Stop =
-    fun(Subject) when Subject =:= Session; Subject =:= Caller ->
-        ok; % a setup that gave one of these has made nothing
-       (Subject) ->
+    fun(Subject) ->
         Monitor = monitor(process, Subject),
         unlink(Subject),
         exit(Subject, shutdown),
@@ -90,7 +146,7 @@ Janitor =
                     Timer = erlang:start_timer(Timeout, self(), cleaning),
                     receive {Key, cleaned} -> ok; {timeout, Timer, cleaning} -> ok end;
                ({Hook, Arguments, Timeout}) ->
-                    {Cleaner, CleanerMonitor} = spawn_monitor(fun() -> put('$harnessd', worker), Apply(Hook, Arguments) end),
+                    {Cleaner, CleanerMonitor} = spawn_monitor(fun() -> Descend(), Apply(Hook, Arguments) end),
                     Timer = erlang:start_timer(Timeout, self(), cleaning),
                     receive
                         {'DOWN', CleanerMonitor, process, _, _} -> ok;
@@ -140,14 +196,20 @@ Serve =
     fun Serve(Workers) ->
         receive
             {Key, setup, Of, Hook, Cleanup, Timeout} ->
+                Was = erase('$harnessd_before'),
                 Outcome = Apply(Hook, []),
-                Arm = fun(Arguments) -> Janitor ! {Key, cleanup, Cleanup, Arguments, Timeout} end,
-                case Outcome of
-                    {returned, {ok, Pid}} when is_pid(Pid) -> Arm([Pid, #{}]);
-                    {returned, {ok, Pid, Context}} when is_pid(Pid), is_map(Context) -> Arm([Pid, Context]);
-                    _ -> none
-                end,
-                Daemon ! {Key, Of, Outcome},
+                Arm =
+                    fun(Pid, Context) ->
+                        Spared = IsSpared(Pid, Was),
+                        Spared andalso unlink(Pid),
+                        Spared orelse (Janitor ! {Key, cleanup, Cleanup, [Pid, Context], Timeout}),
+                        {returned, element(2, Outcome), Spared}
+                    end,
+                Daemon ! {Key, Of, case Outcome of
+                                       {returned, {ok, Pid}} when is_pid(Pid) -> Arm(Pid, #{});
+                                       {returned, {ok, Pid, Context}} when is_pid(Pid), is_map(Context) -> Arm(Pid, Context);
+                                       _ -> Outcome
+                                   end},
                 Serve(Workers);
             {Key, hook, Of, Hook, Arguments} ->
                 Daemon ! {Key, Of, Apply(Hook, Arguments)},
@@ -159,7 +221,7 @@ Serve =
                 Daemon ! {Key, Of, Outcome},
                 Serve(Workers);
             {Key, work, Of, Hook, Arguments} ->
-                Worker = spawn_link(fun() -> put('$harnessd', worker), Daemon ! {Key, Of, Apply(Hook, Arguments)} end),
+                Worker = spawn_link(fun() -> Descend(), Daemon ! {Key, Of, Apply(Hook, Arguments)} end),
                 Janitor ! {Key, worker, Worker},
                 Serve(Workers#{Worker => Of});
             {'EXIT', Worker, Reason} when is_map_key(Worker, Workers) ->

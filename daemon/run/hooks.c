@@ -29,6 +29,8 @@ void run_hook_done(struct run *run, struct term outcome)
     size_t arity = 0;
     if (!term_read_tuple(outcome, 4, parts, &arity) || arity < 2)
         return;
+    if (arity == 3 && !term_read_boolean(parts[2], &run->is_subject_spared))
+        return;
     if (arity == 4)
         hooks_raised(run, parts);
     else

@@ -267,13 +267,14 @@ bool run_needs_session(const struct run *run)
 
 bool run_has_cleanup(const struct run *run)
 {
-    return run->set_up && (run->scenario->setup.data || run->scenario->cleanup.data);
+    bool made = run->scenario->setup.data && !run->is_subject_spared;
+    return run->set_up && (made || run->scenario->cleanup.data);
 }
 
 bool run_can_stop_subject(const struct run *run)
 {
     const char *node = run->subject_spec.node;
-    return run->scenario->setup.data && !run->scenario->cleanup.data &&
+    return run->scenario->setup.data && !run->is_subject_spared && !run->scenario->cleanup.data &&
            strcmp(node, run->scenario->hooks_node) != 0 &&
            strcmp(node, node_name(runner_node(run->runner))) != 0;
 }

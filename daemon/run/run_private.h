@@ -71,7 +71,8 @@ struct run {
     char caller_node[NODE_NAME_BYTES + 1]; /* "" when nobody waits for the run */
     char requester[NODE_NAME_BYTES + 1];   /* the node of who has asked for it, or "nobody" */
     bool hooks_node_lost;
-    bool set_up;           /* there is something to clean up */
+    bool set_up;            /* there is something to clean up */
+    bool is_subject_spared; /* the setup has not made it, so that only a cleanup of its own touches it */
     struct buffer subject; /* what hooks are given: the setup's pid, or the target as it was given */
     struct buffer context; /* of the setup, a map */
 
@@ -154,8 +155,8 @@ void resolving_free(struct run *run);
 
 /* --- hooks.c --- */
 
-/* What the session tells of the hook of the run's state: {returned, Value} or {raised, Class, Exception,
- * Stack}. */
+/* What the session tells of the hook of the run's state: {returned, Value}, of a setup {returned, Value,
+ * IsSubjectSpared}, or {raised, Class, Exception, Stack}. */
 void run_hook_done(struct run *run, struct term outcome);
 
 /* --- loading.c --- */

@@ -57,12 +57,20 @@ static void session_build_teller_key(const struct run *run, struct term_builder 
     term_build_atom(builder, "teller");
 }
 
+/* What was there before the setup matters to the cleanup of those who name none. */
+static bool session_looks(const struct run *run, const struct script *script)
+{
+    const struct scenario *scenario = run->scenario;
+    return script == &run->session && run->state == RUN_SESSION && scenario->setup.data &&
+           !scenario->cleanup.data;
+}
+
 static void session_start_script(struct run *run, struct script *script, const char *node,
                                  void (*build_its_key)(const struct run *run, struct term_builder *builder),
                                  void (*down)(void *owner, struct term reason))
 {
     struct term_builder bindings = {0};
-    term_build_list(&bindings, 4);
+    term_build_list(&bindings, 5);
     script_build_binding(&bindings, "Caller");
     if (run->caller_pid.size)
         term_build_term(&bindings, term_of(&run->caller_pid));
@@ -74,6 +82,8 @@ static void session_start_script(struct run *run, struct script *script, const c
     build_its_key(run, &bindings);
     script_build_binding(&bindings, "LeaderWanted");
     term_build_boolean(&bindings, run->caller_pid.size && !run->has_group_leader);
+    script_build_binding(&bindings, "Looks");
+    term_build_boolean(&bindings, session_looks(run, script));
     term_build_nil(&bindings);
     struct script_request request = {.name = SCRIPT_SESSION,
                                      .node = node,

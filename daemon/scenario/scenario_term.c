@@ -112,8 +112,9 @@ static const struct reader_key keys[] = {
     {.help = {.name = "cleanup",
               .type = "fun((pid(), Context) -> term()) | {Module, Function, ExtraArguments}",
               .fallback_text = "one that stops what `setup` has made",
-              .text = "Applied to the subject and the setup's context, whatever has become of the run. With "
-                      "a `target` there is none unless given."},
+              .text = "Applied to the subject and the setup's context, whatever has become of the run. "
+                      "Without one nothing is stopped that was there before `setup` began, on another node "
+                      "if it had a name there, nor what the caller is linked to; and no `target`."},
      .read = read_cleanup,
      .build = build_cleanup},
     {.help = {.name = "mailbox",
