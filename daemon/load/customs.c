@@ -5,17 +5,33 @@
 #include "node/script.h"
 #include "term/term_read.h"
 
+/* #{thread =>, step =>, state =>, seed =>}; the state is put in where the hook is applied. */
+static void customs_build_place(const struct engine *engine, uint32_t thread, struct term_builder *builder)
+{
+    term_build_map(builder, 4);
+    term_build_key_unsigned(builder, "thread", thread);
+    term_build_key_unsigned(builder, "step", engine->threads[thread].step);
+    term_build_key(builder, "state");
+    term_build_atom(builder, "nil");
+    term_build_key_unsigned(builder, "seed", engine->options.seed);
+}
+
+/* A fun says by its arity whether it is to know its place; a function of a module is asked where it is. */
 static void customs_start(struct engine *engine, uint32_t thread)
 {
+    const struct operation *operation = threads_operation(engine, thread);
+    bool placed = !operation->is_alone;
     struct term_builder arguments = {0};
-    term_build_list(&arguments, 1);
+    term_build_list(&arguments, placed ? 2 : 1);
     term_build_term(&arguments, calls_out_server(engine, threads_target(engine, thread)));
+    if (placed)
+        customs_build_place(engine, thread, &arguments);
     term_build_nil(&arguments);
     engine->custom_running++;
     engine->customs[thread].is_running = true;
     engine->customs[thread].started_ns = engine_now(engine);
     engine->options.events->apply(engine->options.owner, thread, engine->threads[thread].step,
-                                  threads_operation(engine, thread)->message, term_built(&arguments));
+                                  operation->message, term_built(&arguments));
     term_build_free(&arguments);
 }
 
@@ -71,6 +87,25 @@ bool customs_end_all(struct engine *engine)
     return false;
 }
 
+/* An error with a stack trace: {Exception, Stack}, or of what has failed before the operation could be
+ * applied
+ * {{Failed, Exception}, Stack}. */
+static void customs_complete_raised(struct engine *engine, uint32_t thread, struct load_start start,
+                                    const char *failed, struct term exception, struct term stack)
+{
+    struct term_builder raised = {0};
+    term_build_tuple(&raised, 2);
+    if (failed) {
+        term_build_tuple(&raised, 2);
+        term_build_atom(&raised, failed);
+    }
+    term_build_term(&raised, exception);
+    term_build_term(&raised, stack);
+    threads_complete(engine, thread, threads_target(engine, thread), start, RESULT_RAISED,
+                     term_built(&raised));
+    term_build_free(&raised);
+}
+
 static void customs_fail_raised(struct engine *engine, uint32_t thread, const struct term raised[4])
 {
     struct term_builder reason = {0};
@@ -91,18 +126,24 @@ static void customs_outcome(struct engine *engine, uint32_t thread, struct term 
         return;
     if (term_is_atom(parts[0], "returned")) {
         threads_complete(engine, thread, target, start, RESULT_OK, parts[1]);
+    } else if (arity == 3) { /* {thread_setup_failed, Exception, Stack} */
+        customs_complete_raised(engine, thread, start, "thread_setup_failed", parts[1], parts[2]);
     } else if (arity == 4 && custom && term_is_atom(parts[1], "error")) {
-        struct term_builder raised = {0};
-        term_build_tuple(&raised, 2);
-        term_build_term(&raised, parts[2]);
-        term_build_term(&raised, parts[3]);
-        threads_complete(engine, thread, target, start, RESULT_RAISED, term_built(&raised));
-        term_build_free(&raised);
+        customs_complete_raised(engine, thread, start, NULL, parts[2], parts[3]);
     } else if (arity == 4) {
         customs_fail_raised(engine, thread, parts);
     } else {
         threads_fail(engine, thread, parts[1]); /* {exited, Reason}: something took its process along */
     }
+}
+
+/* Its thread has been set up, and the operation begins now. Only an arrival has waited for that. */
+static void customs_begin_again(struct engine *engine, uint32_t thread)
+{
+    struct custom *custom = &engine->customs[thread];
+    custom->started_ns = engine_now(engine);
+    if (engine->scenario->load.model != LOAD_OPEN)
+        custom->intended_ns = custom->started_ns;
 }
 
 /* A process may tell its outcome and be killed before it ends: only the first word of the operation that the
@@ -113,6 +154,10 @@ void engine_custom_done(struct engine *engine, int64_t thread, int64_t step, str
         (uint64_t)thread >= engine->scenario->thread_count || !engine->customs[thread].is_running ||
         engine->threads[thread].step != (uint64_t)step)
         return;
+    if (term_is_atom(outcome, "set_up")) {
+        customs_begin_again(engine, (uint32_t)thread);
+        return;
+    }
     engine->customs[thread].is_running = false;
     engine->custom_running--;
     customs_outcome(engine, (uint32_t)thread, outcome);

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "engine_private.h"
+#include "term/term_match.h"
 #include "term/term_read.h"
 
 /* What random choices of a thread's step are for: each has a generator of its own. */
@@ -181,7 +182,8 @@ static size_t threads_count_error(struct engine *engine, enum result_kind kind, 
                                    [RESULT_NOPROC] = TERM_ATOM("noproc"),
                                    [RESULT_EXIT] = reason,
                                    [RESULT_MISSING_SYNC] = TERM_ATOM("missing_sync_handler"),
-                                   [RESULT_RAISED] = reason};
+                                   [RESULT_RAISED] = reason,
+                                   [RESULT_UNEXPECTED] = reason};
     struct term parts[2];
     engine->record.operation_errors++;
     if (kind == RESULT_RAISED && term_read_tuple_of(reason, 2, parts))
@@ -220,14 +222,31 @@ static void threads_record_event(struct engine *engine, uint32_t thread, uint32_
     events_record(&engine->record.events, event, term);
 }
 
+/* {unexpected, Reply} */
+static void threads_complete_unexpected(struct engine *engine, uint32_t thread, uint32_t target,
+                                        struct load_start start, struct term reply)
+{
+    struct term_builder unexpected = {0};
+    term_build_tuple(&unexpected, 2);
+    term_build_atom(&unexpected, "unexpected");
+    term_build_term(&unexpected, reply);
+    threads_complete(engine, thread, target, start, RESULT_UNEXPECTED, term_built(&unexpected));
+    term_build_free(&unexpected);
+}
+
 void threads_complete(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start,
                       enum result_kind kind, struct term term)
 {
+    const struct operation *operation = threads_operation(engine, thread);
+    if (kind == RESULT_OK && operation->expect.data && !term_matches(operation->expect, term)) {
+        threads_complete_unexpected(engine, thread, target, start, term);
+        return;
+    }
     struct thread *state = &engine->threads[thread];
     uint64_t now = engine_now(engine);
     uint64_t response_us = threads_us_between(start.intended_ns, now);
     size_t reason = TIMELINE_NO_ERROR;
-    bool answered = operation_is_answered(threads_operation(engine, thread)->kind);
+    bool answered = operation_is_answered(operation->kind);
     if (kind != RESULT_OK) {
         state->errors += state->errors < UINT32_MAX;
         reason = threads_count_error(engine, kind, term);

@@ -117,6 +117,7 @@ Apply =
     fun(Hook, Arguments) ->
         try
             case Hook of
+                none -> ok;
                 stop -> Stop(hd(Arguments));
                 strict -> apply(Strict, Arguments);
                 {Module, Function, Extra} -> apply(Module, Function, Arguments ++ Extra);
@@ -128,6 +129,48 @@ Apply =
             Class:Reason:Stack -> {raised, Class, Normalize(Class, Reason, Stack), Stack}
         end
     end,
+
+%% A function of a module takes the place of its operation, as a second argument, if it does not take the subject alone.
+Fit =
+    fun({Module, Function, Extra}, [Subject, _] = Both) ->
+            code:ensure_loaded(Module),
+            Arity = length(Extra),
+            case erlang:function_exported(Module, Function, Arity + 2) andalso
+                not erlang:function_exported(Module, Function, Arity + 1)
+            of
+                true -> Both;
+                false -> [Subject]
+            end;
+       (_, Arguments) ->
+            Arguments
+    end,
+
+%% --- Threads that are set up ---
+
+%% What crew.erl does, linked to the session.
+StartCrew =
+    fun(Source, Setup, Cleanup, Timeout) ->
+        {ok, Tokens, _} = erl_scan:string(binary_to_list(Source)),
+        {ok, Forms} = erl_parse:parse_exprs(Tokens),
+        Bindings = [{'Apply', Apply}, {'Cleanup', Cleanup}, {'Daemon', Daemon}, {'Descend', Descend}, {'Fit', Fit},
+                    {'Key', Key}, {'Session', Session}, {'Setup', Setup}, {'Timeout', Timeout}],
+        spawn_link(fun() -> erl_eval:exprs(Forms, Bindings) end)
+    end,
+ReleaseThreads =
+    fun(undefined, _) ->
+            none;
+       (Crew, Timeout) ->
+            Monitor = monitor(process, Crew),
+            Crew ! {Key, release, self()},
+            Timer = erlang:start_timer(Timeout, self(), {Key, release}),
+            receive
+                {Key, released, Failure} -> demonitor(Monitor, [flush]), Failure;
+                {'DOWN', Monitor, process, _, _} -> none;
+                {timeout, Timer, {Key, release}} -> none
+            end
+    end,
+
+%% --- The session ---
 
 %% Stands beside the session, which may be busy with a hook that never ends. When the session is gone it ends the workers
 %% that have outlived it; when the daemon or the link to it is gone, it cleans up, as nobody else does, and takes the
@@ -156,6 +199,9 @@ Janitor =
         Watch =
             fun Watch(Cleanup, Workers) ->
                 receive
+                    {Key, crew, Crew, Timeout} ->
+                        put(crew, {Crew, Timeout}),
+                        Watch(Cleanup, Workers);
                     {Key, cleanup, Hook, Arguments, Timeout} ->
                         Watch({Hook, Arguments, Timeout}, Workers);
                     {Key, cleaning, Timeout} ->
@@ -178,6 +224,10 @@ Janitor =
                         Kill(Workers);
                     {'DOWN', DaemonMonitor, process, _, _} ->
                         Kill(Workers),
+                        case get(crew) of
+                            undefined -> none;
+                            {Crew, Timeout} -> ReleaseThreads(Crew, Timeout)
+                        end,
                         Clean(Cleanup),
                         exit(Session, kill)
                 end
@@ -216,12 +266,25 @@ Serve =
                 Serve(Workers);
             {Key, clean, Of, Hook, Arguments, Timeout} ->
                 Janitor ! {Key, cleaning, Timeout},
+                Released = ReleaseThreads(erase('$harnessd_crew'), Timeout),
                 Outcome = Apply(Hook, Arguments),
                 Janitor ! {Key, cleaned},
-                Daemon ! {Key, Of, Outcome},
+                Daemon ! {Key, Of, case Outcome of
+                                       {returned, _} when Released =/= none -> Released;
+                                       _ -> Outcome
+                                   end},
+                Serve(Workers);
+            {Key, threads, Source, Setup, Cleanup, Timeout} ->
+                Crew = StartCrew(Source, Setup, Cleanup, Timeout),
+                put('$harnessd_crew', Crew),
+                Janitor ! {Key, crew, Crew, Timeout + 1000},
+                Serve(Workers);
+            {Key, thread, _, _, _} = Order ->
+                get('$harnessd_crew') ! Order,
                 Serve(Workers);
             {Key, work, Of, Hook, Arguments} ->
-                Worker = spawn_link(fun() -> Descend(), Daemon ! {Key, Of, Apply(Hook, Arguments)} end),
+                Fitting = case is_tuple(Of) of true -> Fit(Hook, Arguments); false -> Arguments end,
+                Worker = spawn_link(fun() -> Descend(), Daemon ! {Key, Of, Apply(Hook, Fitting)} end),
                 Janitor ! {Key, worker, Worker},
                 Serve(Workers#{Worker => Of});
             {'EXIT', Worker, Reason} when is_map_key(Worker, Workers) ->
@@ -231,7 +294,8 @@ Serve =
             {Key, cleanup, Hook, Arguments, Timeout} ->
                 Janitor ! {Key, cleanup, Hook, Arguments, Timeout},
                 Serve(Workers);
-            {Key, stop_work} ->
+            {Key, stop_work} = Order ->
+                is_pid(get('$harnessd_crew')) andalso (get('$harnessd_crew') ! Order),
                 [begin
                      unlink(Worker),
                      exit(Worker, kill),

@@ -38,8 +38,7 @@ static void json_convert_load(struct json_reader *reader, const json_t *value)
 
 static void json_convert_choice(struct json_reader *reader, const json_t *value)
 {
-    static const struct json_key keys[] = {{"op", json_convert_operation}};
-    json_convert_object(reader, value, keys, ARRAY_LENGTH(keys));
+    json_convert_named_operation(reader, value);
 }
 
 static void json_convert_mix(struct json_reader *reader, const json_t *value)
@@ -85,6 +84,8 @@ static const struct json_key keys[] = {
     {"invariant", json_convert_hook},
     {"cleanup", json_convert_hook},
     {"steady_state", json_convert_hook},
+    {"thread_setup", json_convert_hook},
+    {"thread_cleanup", json_convert_hook},
     {"chaos", json_convert_chaos},
     {"performance_expectations", json_convert_expectations},
     {"abort_when", json_convert_words},

@@ -37,6 +37,9 @@ void json_convert_name(struct json_reader *reader, const json_t *value);
 void json_convert_hook(struct json_reader *reader, const json_t *value);
 void json_convert_target(struct json_reader *reader, const json_t *value);
 void json_convert_operation(struct json_reader *reader, const json_t *value);
+
+/* {"op": operation}, with `name`, `expect` and what else there is beside it as it is. */
+void json_convert_named_operation(struct json_reader *reader, const json_t *value);
 void json_convert_script(struct json_reader *reader, const json_t *value);
 void json_convert_chaos(struct json_reader *reader, const json_t *value);
 

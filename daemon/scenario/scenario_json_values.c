@@ -404,6 +404,13 @@ static const struct json_key operations[] = {
     {"$send", json_convert_term}, {"$cast", json_convert_term}, {"$sleep", json_convert_data},
 };
 
+void json_convert_named_operation(struct json_reader *reader, const json_t *value)
+{
+    static const struct json_key keys[] = {
+        {"op", json_convert_operation}, {"name", json_convert_name}, {"expect", json_convert_term}};
+    json_convert_object(reader, value, keys, ARRAY_LENGTH(keys));
+}
+
 void json_convert_operation(struct json_reader *reader, const json_t *value)
 {
     const char *names[ARRAY_LENGTH(operations)];
@@ -411,6 +418,10 @@ void json_convert_operation(struct json_reader *reader, const json_t *value)
     const char *only = json_only_key(value, &inner);
     if (!json_is_object(value) || json_is_text(value)) {
         json_convert_term(reader, value);
+        return;
+    }
+    if (json_object_get(value, "op")) {
+        json_convert_named_operation(reader, value);
         return;
     }
     for (size_t i = 0; i < ARRAY_LENGTH(operations); i++) {
@@ -426,8 +437,10 @@ void json_convert_operation(struct json_reader *reader, const json_t *value)
     if (only)
         problems_add_unknown(reader->problems, only, names, ARRAY_LENGTH(operations), "operations");
     else
-        problems_add(reader->problems, "invalid_operation",
-                     "must have one of call, cast, custom, $send, $cast, $sleep, and nothing beside it");
+        problems_add(
+            reader->problems, "invalid_operation",
+            "must have one of call, cast, custom, $send, $cast, $sleep, and nothing beside it, or op, "
+            "and perhaps a name and what to expect");
 }
 
 void json_convert_script(struct json_reader *reader, const json_t *value)

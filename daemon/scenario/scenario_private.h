@@ -11,9 +11,10 @@ struct reader {
     struct problems *problems;
     const struct scenario_origin *origin;
     size_t operation_capacity;
-    bool is_default;  /* what is read was not given but is the default */
-    bool has_setup;   /* that it was given, whether it could be read or not */
-    bool has_threads; /* that they were given, whether they could be read or not */
+    size_t operations_before; /* how many there were before the one that is read */
+    bool is_default;          /* what is read was not given but is the default */
+    bool has_setup;           /* that it was given, whether it could be read or not */
+    bool has_threads;         /* that they were given, whether they could be read or not */
     bool has_operations;
     bool has_mix;
     size_t mix_count; /* choices of `mix` read so far */
@@ -99,7 +100,8 @@ void build_hook(struct term hook, struct term_builder *builder);
 
 /* For scenario_tables(). */
 extern const struct help_table help_of_load, help_of_load_forms, help_of_thread_stages, help_of_rate_stages;
-extern const struct help_table help_of_mix, help_of_operations, help_of_placeholders;
+extern const struct help_table help_of_mix, help_of_operations, help_of_named_operations;
+extern const struct help_table help_of_placeholders;
 extern const struct help_table help_of_targets, help_of_policies;
 extern const struct help_table help_of_actions, help_of_fault_targets;
 
@@ -122,6 +124,10 @@ READER(hook_timeout);
 WRITER(hook_timeout);
 READER(hooks_node);
 WRITER(hooks_node);
+READER(thread_setup);
+WRITER(thread_setup);
+READER(thread_cleanup);
+WRITER(thread_cleanup);
 READER(steady_state);
 WRITER(steady_state);
 READER(dry_run);

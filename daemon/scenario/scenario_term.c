@@ -117,6 +117,25 @@ static const struct reader_key keys[] = {
                       "if it had a name there, nor what the caller is linked to; and no `target`."},
      .read = read_cleanup,
      .build = build_cleanup},
+    {.help = {.name = "thread_setup",
+              .type = "fun((#{thread => N}) -> State) | {Module, Function, ExtraArguments}",
+              .fallback = TERM_CONSTANT_ATOM("nil"),
+              .text =
+                  "What each thread with custom operations has done before its first: it and they are "
+                  "applied in one process, which lives as long as the thread and is made anew after its "
+                  "death or a timeout, and what it returns is their `state`. When it fails, the operation "
+                  "is the error `{{thread_setup_failed, Exception}, Stack}`. Its time is no operation's, "
+                  "but for arrivals of an open load, which wait for it."},
+     .read = read_thread_setup,
+     .build = build_thread_setup},
+    {.help = {.name = "thread_cleanup",
+              .type = "fun((State) -> term()) | {Module, Function, ExtraArguments}",
+              .fallback = TERM_CONSTANT_ATOM("nil"),
+              .text =
+                  "Applied to each such state at the end, before `cleanup`, or when its process has died. "
+                  "What it raises at the end fails the run as `cleanup` does."},
+     .read = read_thread_cleanup,
+     .build = build_thread_cleanup},
     {.help = {.name = "mailbox",
               .type = "[{sampling_interval, pos_integer()}]",
               .unit = "ms",
@@ -197,9 +216,10 @@ static const struct help_table help_of_scenarios = HELP_TABLE("scenario", "Keys 
 const struct help_table *const *scenario_tables(size_t *count)
 {
     static const struct help_table *const tables[] = {
-        &help_of_scenarios,   &help_of_targets,    &help_of_operations, &help_of_placeholders,
-        &help_of_policies,    &help_of_load_forms, &help_of_load,       &help_of_thread_stages,
-        &help_of_rate_stages, &help_of_mix,        &help_of_actions,    &help_of_fault_targets,
+        &help_of_scenarios,     &help_of_targets,     &help_of_operations, &help_of_named_operations,
+        &help_of_placeholders,  &help_of_policies,    &help_of_load_forms, &help_of_load,
+        &help_of_thread_stages, &help_of_rate_stages, &help_of_mix,        &help_of_actions,
+        &help_of_fault_targets,
     };
     *count = ARRAY_LENGTH(tables);
     return tables;

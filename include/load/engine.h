@@ -82,8 +82,8 @@ void engine_target_open(struct engine *engine, size_t target);
 void engine_target_failed(struct engine *engine, size_t target, enum target_failure failure,
                           struct term reason);
 
-/* What became of a thread's custom operation: {returned, Value}, {raised, Class, Reason, Stack} or {exited,
- * Reason}.
+/* What became of a thread's custom operation: {returned, Value}, {raised, Class, Reason, Stack}, {exited,
+ * Reason}, or {thread_setup_failed, Exception, Stack}. Before it there may be `set_up`: it begins only now.
  */
 void engine_custom_done(struct engine *engine, int64_t thread, int64_t step, struct term outcome);
 

@@ -13,6 +13,7 @@ enum result_kind {
     RESULT_EXIT,         /* {:error, {term, {GenServer, :call, [server, message, timeout]}}} */
     RESULT_MISSING_SYNC, /* {:error, :missing_sync_handler} */
     RESULT_RAISED,       /* {:error, term}, the exception and the stack trace of a custom operation */
+    RESULT_UNEXPECTED,   /* {:error, term}, which is {unexpected, Reply} */
 };
 
 struct event {

@@ -12,7 +12,7 @@
 enum operation_kind {
     OPERATION_CALL,
     OPERATION_CAST,      /* followed by the sync call */
-    OPERATION_CUSTOM,    /* `message` is a hook of one argument */
+    OPERATION_CUSTOM,    /* `message` is a hook of the subject, and perhaps of its place in the load */
     OPERATION_SEND,      /* a plain message, {'$send', Message} */
     OPERATION_CAST_ONLY, /* {'$cast', Message} */
     OPERATION_SLEEP,     /* {'$sleep', Milliseconds}; `message` is their number */
@@ -23,6 +23,9 @@ struct operation {
     uint32_t sleep_ms;
     struct term message;
     struct template *template; /* of a message with placeholders */
+    struct term name;          /* under which it is measured; without data when it has none of its own */
+    bool is_alone;             /* a custom one whose hook is given the subject and nothing else */
+    struct term expect;        /* a pattern (term_match.h) for its reply; without data when any will do */
 };
 
 /* The operations of one virtual thread: `count` of them from operations[first]. */
@@ -81,6 +84,8 @@ struct scenario {
     struct term invariant;
     struct term steady_state;
     struct term chaos;
+    struct term thread_setup; /* of threads with custom operations */
+    struct term thread_cleanup;
     uint64_t hook_timeout_ms;
     char hooks_node[NODE_NAME_BYTES + 1];
 
@@ -110,8 +115,11 @@ struct scenario {
 void scenario_free(struct scenario *scenario);
 
 /* Appends an operation as events show it: {call, Message}, {cast, Message}, custom, {'$send', Message} and
- * so on. With the operation's own message it is the name under which it is measured. */
+ * so on. */
 void operation_build(const struct operation *operation, struct term message, struct term_builder *builder);
+
+/* Appends what it is measured under: its name, or itself with its own message. */
+void operation_build_name(const struct operation *operation, struct term_builder *builder);
 
 /* Whether somebody answers it, so that it has a latency. */
 static inline bool operation_is_answered(enum operation_kind kind)

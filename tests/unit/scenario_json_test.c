@@ -156,6 +156,17 @@ static void test_operations(void **state)
          "1}]",
          "threads => [[{custom, {m, f, []}}], [], {call, 1}]"},
         {"\"threads\": [[[1, true]], null]", "threads => [[[1, true]], nil]"},
+        {"\"threads\": [[{\"op\": {\"call\": 1}, \"name\": \"look\", \"expect\": [1, true]}, {\"op\": 2}]]",
+         "threads => [[#{op => {call, 1}, name => look, expect => [1, true]}, #{op => 2}]]"},
+        {"\"thread_setup\": {\"module\": \"m\", \"function\": \"f\"}, \"thread_cleanup\": {\"module\": "
+         "\"m\", "
+         "\"function\": \"g\"}, \"threads\": [[1]]",
+         "thread_setup => {m, f, []}, thread_cleanup => {m, g, []}, threads => [[1]]"},
+        {"\"load\": {\"threads\": 1, \"iterations\": 1}, \"mix\": [{\"weight\": 1, \"op\": 2, \"name\": "
+         "\"n\", "
+         "\"expect\": 3}]",
+         "load => #{threads => 1, iterations => 1}, mix => [#{weight => 1, op => 2, name => n, expect => "
+         "3}]"},
         {"\"load\": {\"threads\": 2, \"iterations\": 3}, \"operations\": [{\"call\": 1}]",
          "load => #{threads => 2, iterations => 3}, operations => [{call, 1}]"},
         {"\"load\": {\"threads\": 2, \"duration_ms\": 3, \"think_ms\": [4, 5]}, \"operations\": 7",
