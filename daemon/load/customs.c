@@ -22,8 +22,9 @@ static void customs_start(struct engine *engine, uint32_t thread)
     const struct operation *operation = threads_operation(engine, thread);
     bool placed = !operation->is_alone;
     struct term_builder arguments = {0};
+    engine->customs[thread].target = threads_target(engine, thread);
     term_build_list(&arguments, placed ? 2 : 1);
-    term_build_term(&arguments, calls_out_server(engine, threads_target(engine, thread)));
+    term_build_term(&arguments, calls_out_server(engine, engine->customs[thread].target));
     if (placed)
         customs_build_place(engine, thread, &arguments);
     term_build_nil(&arguments);
@@ -81,8 +82,7 @@ bool customs_end_all(struct engine *engine)
         if (!engine_may_work(engine))
             return true;
         engine->customs[thread] = (struct custom){0};
-        threads_complete(engine, thread, threads_target(engine, thread), start, RESULT_TIMEOUT,
-                         (struct term){0});
+        threads_complete(engine, thread, custom.target, start, RESULT_TIMEOUT, (struct term){0});
     }
     return false;
 }
@@ -101,7 +101,7 @@ static void customs_complete_raised(struct engine *engine, uint32_t thread, stru
     }
     term_build_term(&raised, exception);
     term_build_term(&raised, stack);
-    threads_complete(engine, thread, threads_target(engine, thread), start, RESULT_RAISED,
+    threads_complete(engine, thread, engine->customs[thread].target, start, RESULT_RAISED,
                      term_built(&raised));
     term_build_free(&raised);
 }
@@ -120,7 +120,7 @@ static void customs_outcome(struct engine *engine, uint32_t thread, struct term 
     size_t arity = 0;
     bool custom = threads_operation(engine, thread)->kind == OPERATION_CUSTOM;
     struct load_start start = {engine->customs[thread].intended_ns, engine->customs[thread].started_ns};
-    uint32_t target = threads_target(engine, thread);
+    uint32_t target = engine->customs[thread].target;
     engine->customs[thread].intended_ns = 0;
     if (!term_read_tuple(outcome, 4, parts, &arity) || arity < 2)
         return;
@@ -181,8 +181,10 @@ void engine_session_down(struct engine *engine, struct term reason)
 void customs_miss_strictly(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start)
 {
     struct term_builder arguments = {0};
-    engine->customs[thread] =
-        (struct custom){.intended_ns = start.intended_ns, .started_ns = start.actual_ns, .is_running = true};
+    engine->customs[thread] = (struct custom){.intended_ns = start.intended_ns,
+                                              .started_ns = start.actual_ns,
+                                              .target = target,
+                                              .is_running = true};
     engine->custom_running++;
     term_build_list(&arguments, 2);
     term_build_term(&arguments, calls_out_server(engine, target));

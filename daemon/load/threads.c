@@ -105,25 +105,29 @@ static struct term threads_key_of(struct term message, uint32_t position)
     return term_read_element(message, position - 1, &element) ? element : message;
 }
 
-uint32_t threads_target(struct engine *engine, uint32_t thread)
+/* Which of those that operations are for now. */
+static size_t threads_spread(struct engine *engine, uint32_t thread)
 {
     const struct scenario *scenario = engine->scenario;
     uint64_t step = engine->threads[thread].step;
     struct random random;
-    if (scenario->target_count == 1)
-        return 0;
     switch (scenario->spread) {
     case SPREAD_ROUND_ROBIN:
-        return (uint32_t)((threads_drawing_number(engine, thread) + step) % scenario->target_count);
+        return (threads_drawing_number(engine, thread) + step) % engine->spread_count;
     case SPREAD_RANDOM:
         random = threads_draw(engine, thread, step, PURPOSE_TARGET);
-        return (uint32_t)random_below(&random, scenario->target_count);
+        return random_below(&random, engine->spread_count);
     case SPREAD_KEY:
-        return (
-            uint32_t)(threads_hash(threads_key_of(threads_message(engine, thread), scenario->key_position)) %
-                      scenario->target_count);
+        return threads_hash(threads_key_of(threads_message(engine, thread), scenario->key_position)) %
+               engine->spread_count;
     }
     return 0;
+}
+
+uint32_t threads_target(struct engine *engine, uint32_t thread)
+{
+    size_t place = engine->spread_count == 1 ? 0 : threads_spread(engine, thread);
+    return engine->spread ? engine->spread[place] : (uint32_t)place;
 }
 
 /* --- The end of operations and threads --- */

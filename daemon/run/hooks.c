@@ -193,6 +193,7 @@ void hooks_enter_cleanup(struct run *run)
 {
     run_load_stop(run);
     probes_end(run);
+    finders_end(run);
     bool releases = run->scenario->thread_cleanup.data && session_is_there(run);
     /* With the node of the hooks what they made there is gone, or its janitor cleans up. */
     if ((!run_has_cleanup(run) && !releases) || (run->hooks_node_lost && !run_can_stop_subject(run))) {

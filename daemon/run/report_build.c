@@ -20,8 +20,9 @@ static void report_build_exit(struct run *run, const struct event *event, struct
     term_build_atom(builder, "Elixir.GenServer");
     term_build_atom(builder, "call");
     term_build_list(builder, 3);
-    term_build_term(builder,
-                    scenario->setup.data ? term_of(&run->subject) : scenario->targets[event->target].server);
+    term_build_term(builder, scenario->setup.data
+                                 ? term_of(&run->subject)
+                                 : scenario->targets[targets_source(run->targets, event->target)].server);
     term_build_term(builder, operation->kind == OPERATION_CAST ? scenario->cast_sync_message : message);
     term_build_unsigned(builder, scenario->call_timeout_ms);
     term_build_nil(builder);

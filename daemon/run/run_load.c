@@ -16,11 +16,24 @@ static void run_load_on_failed(void *owner, size_t target, enum target_failure f
 {
     struct run *run = owner;
     probes_target_failed(run, target);
+    finders_target_failed(run, target, failure);
     engine_target_failed(run->engine, target, failure, reason);
 }
 
+static void run_load_on_spread(void *owner, const uint32_t *targets, size_t count, size_t most)
+{
+    engine_spread(((struct run *)owner)->engine, targets, count, most);
+}
+
+static bool run_load_is_unused(void *owner, size_t target)
+{
+    return engine_is_unused(((const struct run *)owner)->engine, target);
+}
+
 static const struct targets_events run_load_targets_events = {.open = run_load_on_open,
-                                                              .failed = run_load_on_failed};
+                                                              .failed = run_load_on_failed,
+                                                              .spread = run_load_on_spread,
+                                                              .is_unused = run_load_is_unused};
 
 /* --- What the engine tells --- */
 
@@ -44,7 +57,8 @@ static void run_load_over(void *owner)
 
 static void run_load_observed(void *owner, size_t target, bool ok, uint64_t now_ns)
 {
-    faults_observed(((struct run *)owner)->faults, target, ok, now_ns);
+    struct run *run = owner;
+    faults_observed(run->faults, targets_source(run->targets, target), ok, now_ns);
 }
 
 static void run_load_apply(void *owner, uint32_t thread, uint64_t step, struct term hook,

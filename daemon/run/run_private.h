@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "faults/agent_scripts.h"
 #include "faults/faults.h"
+#include "finders_private.h"
 #include "judge_private.h"
 #include "load/engine.h"
 #include "load/targets.h"
@@ -22,6 +23,12 @@ struct run_probes {
     size_t count;
     size_t awaited;
     int64_t most; /* messages; -1 when none was observed */
+};
+
+struct run_finders {
+    struct finder *items; /* of the targets that give several */
+    size_t count;
+    size_t awaited;
 };
 
 /* The chaos fun, or the actions. */
@@ -60,6 +67,7 @@ struct run {
     uint64_t seed;
     struct run_measurements measurements;
     struct run_probes probes;
+    struct run_finders finders;
     bool told_start; /* by telemetry */
 
     /* The session and its hooks. */
@@ -73,8 +81,8 @@ struct run {
     bool hooks_node_lost;
     bool set_up;            /* there is something to clean up */
     bool is_subject_spared; /* the setup has not made it, so that only a cleanup of its own touches it */
-    struct buffer subject; /* what hooks are given: the setup's pid, or the target as it was given */
-    struct buffer context; /* of the setup, a map */
+    struct buffer subject;  /* what hooks are given: the setup's pid, or the target as it was given */
+    struct buffer context;  /* of the setup, a map */
 
     /* Faults. */
     struct run_chaos chaos;

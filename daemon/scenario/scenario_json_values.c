@@ -338,6 +338,10 @@ static const struct target_form {
     {NULL, {"name", "node"}, {json_convert_name, json_value_convert_node}},
     {"global", {"global"}, {json_convert_term}},
     {"via", {"via", "name"}, {json_convert_name, json_convert_term}},
+    {"pg", {"pg"}, {json_convert_term}},
+    {"pg", {"scope", "pg"}, {json_convert_name, json_convert_term}},
+    {"find", {"find"}, {json_convert_hook}},
+    {"children", {"children"}, {json_convert_target}},
 };
 
 /* A form has all its keys, and no other. */
@@ -387,8 +391,9 @@ static void json_value_convert_one_target(struct json_reader *reader, const json
         return;
     }
     problems_add(reader->problems, "invalid_target",
-                 "must be a name, {\"name\": name, \"node\": \"app@host\"}, {\"global\": term}, or "
-                 "{\"via\": module, \"name\": term}");
+                 "must be a name, {\"name\": name, \"node\": \"app@host\"}, {\"global\": term}, "
+                 "{\"via\": module, \"name\": term}, {\"children\": supervisor}, {\"pg\": group}, or "
+                 "{\"find\": hook}");
     json_value_build_stand_in(reader);
 }
 

@@ -94,6 +94,10 @@ void read_caller_node(struct reader *reader, char node[NODE_NAME_BYTES + 1]);
 /* One target: a pid, a name, {Name, Node}, {global, Term} or {via, Module, Term}. */
 void read_target_spec(struct reader *reader, struct term value, struct target_spec *target);
 
+/* The same, or one that gives several: {children, Supervisor}, {pg, Group}, {pg, Scope, Group}, {find, Hook}.
+ */
+void read_target_source(struct reader *reader, struct term value, struct target_spec *target);
+
 /* A hook of that arity, or {Module, Function, ExtraArguments}. */
 void read_hook(struct reader *reader, struct term value, int arity, struct term *hook);
 void build_hook(struct term hook, struct term_builder *builder);

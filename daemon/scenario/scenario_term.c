@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "scenario/fault_kinds.h"
 #include "term/term_check.h"
 #include "term/term_constant.h"
 #include "term/term_notation.h"
@@ -31,7 +32,9 @@ static const struct reader_key keys[] = {
     {.help = {.name = "target",
               .type = "target() | [target()]",
               .text = "What is tested, if there is no `setup`. Of several a thread's operations take one "
-                      "after the other, unless `spread` says otherwise."},
+                      "after the other, unless `spread` says otherwise. Those that give several are looked "
+                      "up each second, and after a death until there are as many as before, so that the "
+                      "load follows what there is; nothing that was found is stopped at the end."},
      .read = read_target,
      .build = build_target},
     {.help = {.name = "default_operation",
@@ -349,6 +352,17 @@ static void scenario_find_hooks_node(struct reader *reader)
         problem_at(reader, "hooks_node", "required", "is required where nobody calls");
 }
 
+/* That is where hooks find targets. */
+static void scenario_place_finders(struct scenario *scenario)
+{
+    for (size_t i = 0; i < scenario->target_count; i++)
+        if (scenario->targets[i].kind == TARGET_FIND)
+            memcpy(scenario->targets[i].node, scenario->hooks_node, sizeof(scenario->hooks_node));
+    for (size_t i = 0; i < scenario->action_count; i++)
+        if (scenario->actions[i].target.spec.kind == TARGET_FIND)
+            memcpy(scenario->actions[i].target.spec.node, scenario->hooks_node, sizeof(scenario->hooks_node));
+}
+
 struct scenario *scenario_term_read(struct term term, const struct scenario_origin *origin,
                                     struct problems *problems)
 {
@@ -362,6 +376,7 @@ struct scenario *scenario_term_read(struct term term, const struct scenario_orig
         reader_read(&reader, keys, ARRAY_LENGTH(keys), values);
         scenario_check_subject(&reader);
         scenario_find_hooks_node(&reader);
+        scenario_place_finders(scenario);
         finish_load(&reader);
     } else {
         problems_add(problems, "wrong_type", "a scenario is a map, a keyword list or a struct, got %s",

@@ -82,6 +82,12 @@ void engine_target_open(struct engine *engine, size_t target);
 void engine_target_failed(struct engine *engine, size_t target, enum target_failure failure,
                           struct term reason);
 
+/* Operations are for these targets from now on, all below `most`; for those of the scenario until then. */
+void engine_spread(struct engine *engine, const uint32_t *targets, size_t count, size_t most);
+
+/* Whether nothing of what was begun is for this target any more. */
+MUST_CHECK bool engine_is_unused(const struct engine *engine, size_t target);
+
 /* What became of a thread's custom operation: {returned, Value}, {raised, Class, Reason, Stack}, {exited,
  * Reason}, or {thread_setup_failed, Exception, Stack}. Before it there may be `set_up`: it begins only now.
  */

@@ -46,14 +46,24 @@ enum target_kind {
     TARGET_NAME,   /* registered on `node` */
     TARGET_GLOBAL, /* whereis_name of the module `global` */
     TARGET_VIA,    /* whereis_name of `module` */
+
+    /* Those that give several processes, others as time goes by. */
+    TARGET_CHILDREN, /* of the supervisor `name` */
+    TARGET_PG,       /* members of the group `name` of the scope `module` */
+    TARGET_FIND,     /* what the hook `name` gives, on the hooks' node */
 };
+
+static inline bool target_is_several(enum target_kind kind)
+{
+    return kind >= TARGET_CHILDREN;
+}
 
 struct target_spec {
     enum target_kind kind;
     struct term server;               /* as the user gave it, for the exit reasons of calls */
     struct term name;                 /* the registered name, or what whereis_name is asked for */
     char module[TERM_ATOM_BYTES + 1]; /* of whereis_name */
-    char node[NODE_NAME_BYTES + 1];   /* where the process or its name server is */
+    char node[NODE_NAME_BYTES + 1];   /* where the process or its name server is, or the several are known */
 };
 
 struct fault_action;
@@ -76,7 +86,8 @@ struct scenario {
     struct target_spec *targets;
     size_t target_count; /* 1 with a setup: the process that it will give */
     bool target_is_list;
-    struct term target; /* as it was given; without data with a setup */
+    bool has_several_targets; /* some of them give several */
+    struct term target;       /* as it was given; without data with a setup */
 
     /* Hooks, funs or {Module, Function, ExtraArguments}; without data when there are none. */
     struct term setup;

@@ -329,6 +329,32 @@ static void test_spreads(void **state)
 
 /* --- Targets that fail --- */
 
+/* Targets that come and go have numbers behind the scenario's own. */
+static void test_another_spread(void **state)
+{
+    (void)state;
+    static const uint32_t some[] = {3, 1}, none[] = {0};
+    world_make(&world,
+               "#{target => [a, b, c, d], operations => [x], load => #{threads => 1, iterations => 6}}");
+    engine_spread(world.engine, some, 2, 6);
+    world.targets[1].is_silent = true;
+    world_run(&world, world.begun_ns + 20 * MS);
+    assert_int_equal(world.sent_count, 2);
+    assert_int_equal(world.sent[0].target, 3);
+    assert_int_equal(world.sent[1].target, 1);
+    assert_true(engine_is_unused(world.engine, 3));
+    assert_false(engine_is_unused(world.engine, 1));
+    engine_spread(world.engine, none, 1, 6);
+    engine_target_failed(world.engine, 1, TARGET_DIED, TERM_ATOM("killed"));
+    world_run(&world, UINT64_MAX);
+    assert_true(engine_is_unused(world.engine, 1));
+    for (size_t i = 2; i < world.sent_count; i++)
+        assert_int_equal(world.sent[i].target, 0);
+    assert_int_equal(world_record(&world)->operations, 6);
+    assert_int_equal(world_record(&world)->operation_errors, 1);
+    world_free(&world);
+}
+
 static void test_nobody_there(void **state)
 {
     (void)state;
@@ -734,6 +760,7 @@ int main(void)
         cmocka_unit_test(test_sleeps_out_of_time),
         cmocka_unit_test(test_mix_is_repeatable),
         cmocka_unit_test(test_spreads),
+        cmocka_unit_test(test_another_spread),
         cmocka_unit_test(test_nobody_there),
         cmocka_unit_test(test_node_away),
         cmocka_unit_test(test_died_while_called),

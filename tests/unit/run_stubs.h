@@ -88,7 +88,11 @@ void session_measure(struct run *run)
     run->measurements.awaited = world.measures;
 }
 
-/* The probes. */
+/* The finders and the probes. */
+WORLD_NOTES(finders_start, (struct run * run))
+WORLD_NOTES(finders_await_no_longer, (struct run * run))
+WORLD_NOTES(finders_end, (struct run * run))
+
 bool probes_start(struct run *run)
 {
     world_note("probes_start");

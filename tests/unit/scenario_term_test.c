@@ -102,6 +102,16 @@ static void test_targets(void **state)
         {"{global, name}", TARGET_GLOBAL, CALLER, "name", "global"},
         {"{global, {a, 1}}", TARGET_GLOBAL, CALLER, "{a, 1}", "global"},
         {"{via, 'Elixir.Registry', {reg, 7}}", TARGET_VIA, CALLER, "{reg, 7}", "Elixir.Registry"},
+        {"{children, sup}", TARGET_CHILDREN, CALLER, "sup", ""},
+        {"{children, {sup, app@x}}", TARGET_CHILDREN, "app@x", "sup", ""},
+        {"{children, $p}", TARGET_CHILDREN, "app@target", "$p", ""},
+        {"{children, {global, a}}", TARGET_CHILDREN, CALLER, "{global, a}", "global"},
+        {"{children, app@x}", TARGET_NAME, "app@x", "children", ""},
+        {"{pg, group}", TARGET_PG, CALLER, "group", "pg"},
+        {"{pg, scope, {a, 1}}", TARGET_PG, CALLER, "{a, 1}", "scope"},
+        {"{pg, app@x}", TARGET_NAME, "app@x", "pg", ""},
+        {"{find, $0}", TARGET_FIND, CALLER, "$0", ""},
+        {"{find, {m, f, []}}", TARGET_FIND, CALLER, "{m, f, []}", ""},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         for (int listed = 0; listed < 2; listed++) {
