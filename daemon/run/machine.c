@@ -292,10 +292,21 @@ bool run_is_nodedown(struct term reason)
     return term_is_atom(reason, "noconnection");
 }
 
+/* Whether hooks or targets are where the session was. */
+static bool run_needs_node(const struct run *run, const char *node)
+{
+    for (size_t i = 0; run->targets && i < run->scenario->target_count; i++) {
+        const char *found = targets_node(run->targets, i);
+        if (strcmp(*found ? found : targets_spec(run->targets, i)->node, node) == 0)
+            return true;
+    }
+    return run_needs_session(run);
+}
+
 bool run_lose_session(struct run *run, struct term reason)
 {
     bool nodedown = run_is_nodedown(reason);
-    if (!nodedown && !run_needs_session(run))
+    if (nodedown ? !run_needs_node(run, run->scenario->hooks_node) : !run_needs_session(run))
         return false;
     run->measurements.awaited = false;
     run->chaos.running = false;

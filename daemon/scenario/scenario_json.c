@@ -176,11 +176,14 @@ struct scenario *scenario_json_read(const char *json, size_t size, const struct 
     }
     struct term_builder builder = {0};
     struct scenario_texts *texts = scenario_texts_new();
-    struct json_reader reader = {.builder = &builder, .problems = problems, .texts = texts};
+    struct json_reader reader = {
+        .builder = &builder, .problems = problems, .texts = texts, .folder = origin->folder};
     json_convert_object(&reader, root, keys, ARRAY_LENGTH(keys));
-    struct scenario *scenario = scenario_term_read(term_built(&builder), origin, problems);
     json_decref(root);
     texts->term = builder.bytes;
+    if (settings && settings->overrides.data)
+        json_override(texts, settings->overrides, problems);
+    struct scenario *scenario = scenario_term_read(term_of(&texts->term), origin, problems);
     json_keep_origin(texts, origin);
     if (scenario && problems->count) {
         scenario_free(scenario);

@@ -206,10 +206,14 @@ static const struct reader_key keys[] = {
               .text = "Makes every random choice of the run repeatable."},
      .read = read_seed,
      .build = build_seed},
-    {.help = {.name = "hooks_node",
-              .type = "node()",
-              .fallback_text = "the caller's; the target's where a run outlives its caller",
-              .text = "Where the hooks are applied. Losing it ends the run in `{error, {nodedown, Node}}`."},
+    {.help =
+         {.name = "hooks_node",
+          .type =
+              "node()",
+          .fallback_text = "the caller's; the target's where a run outlives its caller",
+          .text =
+              "Where the hooks are applied. Losing it ends the run in `{error, {nodedown, Node}}`, unless "
+              "there are neither hooks nor targets there."},
      .read = read_hooks_node,
      .build = build_hooks_node},
 };
