@@ -247,4 +247,38 @@ defmodule HooksOwnerTest do
       assert result(report) == {:ok, true}
     end
   end
+
+  describe "a hook is not the test process" do
+    test "and has what the guide says instead", %{harness: harness} do
+      test = self()
+      Process.put(:of_the_test, true)
+      table = :ets.new(:of_the_test, [:public])
+
+      scenario = %{
+        setup: fn ->
+          :ets.insert(table, {:setup, Process.get(:of_the_test)})
+          mine = :ets.new(:of_the_session, [:public])
+          {:ok, server} = GenServer.start_link(Subject, [])
+          send(test, {:from_setup, mine})
+          {:ok, server, %{table: mine}}
+        end,
+        threads: [[fn _ -> :ets.insert(table, {:custom, self() != test}) end]],
+        chaos: fn _, %{setup_context: %{table: mine}} -> :ets.insert(mine, {:chaos, 1}) end,
+        invariant: fn _, %{table: mine} -> :ets.lookup(mine, :chaos) == [chaos: 1] end
+      }
+
+      assert {:ok, %{context: %{table: mine}}} = Harness.run(harness, scenario)
+      assert_receive {:from_setup, ^mine}
+      assert Enum.sort(:ets.tab2list(table)) == [custom: true, setup: nil]
+      # It has gone with the session.
+      Wait.until("the end of the session", fn -> :ets.info(mine) == :undefined end)
+    end
+
+    test "so that what is for that alone raises", %{harness: harness} do
+      for setup <- [fn -> start_supervised!(Subject) end, fn -> on_exit(fn -> :ok end) end] do
+        assert {:error, {:setup_failed, {%{__exception__: true}, [_ | _]}}} =
+                 Harness.run(harness, %{setup: setup, threads: [[]]})
+      end
+    end
+  end
 end
