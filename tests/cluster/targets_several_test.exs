@@ -280,6 +280,38 @@ defmodule TargetsSeveralTest do
     GenServer.stop(single)
   end
 
+  test "in a file, on a node that has no Elixir, threads being set up", %{harness: _} do
+    plain = Peer.start(elixir: false)
+    Peer.load(plain, :plain_subject)
+    {harness, folder} = Files.start()
+    {:ok, _} = Peer.call(plain, :pg, :start, [:pg])
+    pids = for _ <- 1..2, do: elem(Peer.call(plain, :gen_server, :start, [:plain_subject, [], []]), 1)
+    for pid <- pids, do: Peer.call(plain, :pg, :join, [:plain_group, pid])
+    find = %{"find" => Files.erlang(["fun() ->", "  pg:get_members(plain_group)", "end"])}
+
+    for target <- [%{"pg" => Files.erlang("plain_group")}, find, [find, %{"scope" => "pg", "pg" => Files.erlang("plain_group")}]] do
+      {:file, name} =
+        Files.write(folder, %{
+          "target" => target,
+          "load" => %{"threads" => 2, "iterations" => 10},
+          "thread_setup" => Files.erlang("fun(\#{thread := N}) -> {thread, N} end"),
+          "thread_cleanup" => Files.erlang("fun({thread, _}) -> ok end"),
+          "operations" => [
+            %{
+              "op" => %{"custom" => Files.erlang("fun(Pid, \#{state := {thread, N}, thread := N}) -> is_process_alive(Pid) end")},
+              "name" => "alive",
+              "expect" => true
+            }
+          ]
+        })
+
+      assert {:ok, report} = Harness.run(harness, {:file, name, %{node: plain.node}})
+      assert %{alive: %{count: 20}} = report.latency.operations
+      assert report.metrics.operation_errors == 0
+      assert {0, _, _} = Once.run(Path.join(folder, name <> ".json"), plain.node)
+    end
+  end
+
   test "they are checked and read back as they are", %{harness: harness} do
     hook = fn -> [] end
 
