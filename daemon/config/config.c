@@ -32,7 +32,7 @@ static bool config_is_given(const struct config_reading *reading, const char *pa
 static void config_make_up_name(struct config_reading *reading)
 {
     struct config *config = reading->config;
-    const char *node = config->one_shot.connect;
+    const char *node = config->one_shot.connect_count ? config->one_shot.connects[0].node : NULL;
     const char *host = node ? strchr(node, '@') : NULL;
     uint32_t unique;
     bool is_here = host && (strcmp(host, "@127.0.0.1") == 0 || strcmp(host, "@localhost") == 0);

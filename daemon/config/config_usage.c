@@ -39,7 +39,7 @@ void config_usage(FILE *output)
     const struct config_key *keys = config_keys(&key_count);
     fputs("usage: harnessd [--config FILE] [--name NAME[@HOST] | --sname NAME[@HOST]] [flags]\n"
           "       harnessd --check-config FILE\n"
-          "       harnessd run FILE --connect NODE [flags]\n\n"
+          "       harnessd run FILE --connect NODE[:PORT] [flags]\n\n"
           "Joins an Erlang cluster as a hidden node and runs load, concurrency and chaos scenarios on "
           "request.\n\n"
           "flags (they override the file):\n",
@@ -60,7 +60,7 @@ void config_usage(FILE *output)
 
 void config_usage_of_run(FILE *output)
 {
-    fputs("usage: harnessd run FILE --connect NODE [flags]\n\n"
+    fputs("usage: harnessd run FILE --connect NODE[:PORT] [flags]\n\n"
           "Runs the scenario of the JSON file FILE once, without a daemon, and prints what came of it. Ends\n"
           "with status 0 when all was met, 1 when something was missed or has failed, 2 when it could not\n"
           "be run.\n\n"

@@ -77,7 +77,7 @@ static void find_nodes(struct faults *faults, struct injection *injection)
 
 /* --- Looking for processes --- */
 
-/* {find, {process | children, Server}}; the server as the node itself would call it. */
+/* {find, {process | children | pg | hook, What}}; a server as the node itself would call it. */
 static void find_build_server(const char *what, const struct target_spec *spec, struct term_builder *builder)
 {
     term_build_tuple(builder, 2);
@@ -89,6 +89,13 @@ static void find_build_server(const char *what, const struct target_spec *spec, 
         term_build_term(builder, spec->server);
         break;
     case TARGET_NAME:
+    case TARGET_CHILDREN:
+    case TARGET_FIND:
+        term_build_term(builder, spec->name);
+        break;
+    case TARGET_PG:
+        term_build_tuple(builder, 2);
+        term_build_atom(builder, spec->module);
         term_build_term(builder, spec->name);
         break;
     case TARGET_GLOBAL:
@@ -105,8 +112,14 @@ static void find_build_server(const char *what, const struct target_spec *spec, 
 static void find_build_request(const struct fault_action *action, const struct target_spec *spec,
                                struct term_builder *builder)
 {
+    static const char *const several[] = {
+        [TARGET_CHILDREN] = "children", [TARGET_PG] = "pg", [TARGET_FIND] = "hook"};
     enum fault_target_kind kind = action->target.kind;
     bool has_children = kind == FAULT_TARGET_CHILDREN || kind == FAULT_TARGET_CHILD;
+    if (target_is_several(spec->kind)) {
+        find_build_server(several[spec->kind], spec, builder);
+        return;
+    }
     if (action->kind->victim == FAULT_TARGET_NODE) { /* where it is */
         find_build_server("process", spec, builder);
         return;
@@ -226,7 +239,9 @@ static void find_follow(struct faults *faults, struct injection *injection, size
     struct term node;
     char name[TERM_ATOM_BYTES + 1] = "";
     const struct fault_action *action = injection->action;
-    struct target_spec spec = {.kind = TARGET_PID, .server = pid};
+    bool is_several =
+        part < find_spec_count(faults, action) && target_is_several(find_spec_of(faults, action, part)->kind);
+    struct target_spec spec = {.kind = is_several ? TARGET_CHILDREN : TARGET_PID, .server = pid, .name = pid};
     if (!term_read_node(pid, &node) || !term_read_atom(node, name) ||
         !node_name_is_valid(name, strlen(name))) {
         find_keep_failure(injection, "noproc");

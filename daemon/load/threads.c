@@ -4,6 +4,7 @@
 #include "base/compiler.h"
 #include "base/memory.h"
 #include "engine_private.h"
+#include "term/term_match.h"
 #include "term/term_read.h"
 
 /* What random choices of a thread's step are for: each has a generator of its own. */
@@ -105,25 +106,29 @@ static struct term threads_key_of(struct term message, uint32_t position)
     return term_read_element(message, position - 1, &element) ? element : message;
 }
 
-uint32_t threads_target(struct engine *engine, uint32_t thread)
+/* Which of those that operations are for now. */
+static size_t threads_spread(struct engine *engine, uint32_t thread)
 {
     const struct scenario *scenario = engine->scenario;
     uint64_t step = engine->threads[thread].step;
     struct random random;
-    if (scenario->target_count == 1)
-        return 0;
     switch (scenario->spread) {
     case SPREAD_ROUND_ROBIN:
-        return (uint32_t)((threads_drawing_number(engine, thread) + step) % scenario->target_count);
+        return (threads_drawing_number(engine, thread) + step) % engine->spread_count;
     case SPREAD_RANDOM:
         random = threads_draw(engine, thread, step, PURPOSE_TARGET);
-        return (uint32_t)random_below(&random, scenario->target_count);
+        return random_below(&random, engine->spread_count);
     case SPREAD_KEY:
-        return (
-            uint32_t)(threads_hash(threads_key_of(threads_message(engine, thread), scenario->key_position)) %
-                      scenario->target_count);
+        return threads_hash(threads_key_of(threads_message(engine, thread), scenario->key_position)) %
+               engine->spread_count;
     }
     return 0;
+}
+
+uint32_t threads_target(struct engine *engine, uint32_t thread)
+{
+    size_t place = engine->spread_count == 1 ? 0 : threads_spread(engine, thread);
+    return engine->spread ? engine->spread[place] : (uint32_t)place;
 }
 
 /* --- The end of operations and threads --- */
@@ -190,7 +195,8 @@ static size_t threads_count_error(struct engine *engine, uint32_t thread, enum r
                                    [RESULT_EXIT] = reason,
                                    [RESULT_MISSING_SYNC] = TERM_ATOM("missing_sync_handler"),
                                    [RESULT_RAISED] = reason,
-                                   [RESULT_CAUGHT] = reason};
+                                   [RESULT_CAUGHT] = reason,
+                                   [RESULT_UNEXPECTED] = reason};
     struct term parts[2];
     bool has_stack = kind == RESULT_RAISED && term_read_tuple_of(reason, 2, parts);
     size_t number = errors_count(&engine->record.errors, has_stack ? parts[0] : reasons[kind]);
@@ -292,9 +298,26 @@ uint64_t threads_record(struct engine *engine, uint32_t thread, uint32_t target,
     return threads_note(engine, thread, target, start, kind, term);
 }
 
+/* {unexpected, Reply} */
+static void threads_complete_unexpected(struct engine *engine, uint32_t thread, uint32_t target,
+                                        struct load_start start, struct term reply)
+{
+    struct term_builder unexpected = {0};
+    term_build_tuple(&unexpected, 2);
+    term_build_atom(&unexpected, "unexpected");
+    term_build_term(&unexpected, reply);
+    threads_complete(engine, thread, target, start, RESULT_UNEXPECTED, term_built(&unexpected));
+    term_build_free(&unexpected);
+}
+
 void threads_complete(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start,
                       enum result_kind kind, struct term term)
 {
+    struct term expect = threads_operation(engine, thread)->expect;
+    if (kind == RESULT_OK && expect.data && !term_matches(expect, term)) {
+        threads_complete_unexpected(engine, thread, target, start, term);
+        return;
+    }
     threads_go_on(engine, thread, threads_note(engine, thread, target, start, kind, term));
 }
 

@@ -282,6 +282,9 @@ Children =
         end
     end,
 
+%% What is alive and not ours; of a process of another node that is to be asked there.
+Mine = fun(Pids) -> [Pid || Pid <- Pids, is_pid(Pid), node(Pid) =/= node() orelse (is_process_alive(Pid) andalso not IsOurs(Pid))] end,
+
 Find =
     fun({process, Server}) ->
             case Whereis(Server) of
@@ -302,6 +305,16 @@ Find =
                 true -> Known([]);
                 false -> {failed, {error, undef}} % as applying it does
             end;
+       ({pg, {Scope, Group}}) ->
+            Known(Mine(try pg:get_members(Scope, Group) catch error:badarg -> [] end));
+       ({hook, Hook}) ->
+            Given = case Hook of {Module, Function, Extra} -> apply(Module, Function, Extra); _ -> Hook() end,
+            Known(Mine([case One of
+                            {Name, Node} when is_atom(Name), is_atom(Node), Name =/= global ->
+                                erpc:call(Node, erlang, whereis, [Name], 4000);
+                            _ ->
+                                Whereis(One)
+                        end || One <- case is_list(Given) of true -> Given; false -> [Given] end]));
        ({facts, Pids}) ->
             Known([Pid || Pid <- Pids, is_process_alive(Pid), not IsOurs(Pid)]);
        ({application, Name}) ->

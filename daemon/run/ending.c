@@ -68,6 +68,7 @@ void ending_enter_reporting(struct run *run)
     run_load_stop(run);
     run_tail_stop(run);
     probes_end(run);
+    finders_end(run);
     if (run->request.expectations)
         session_measure(run);
     run_arm(run, RUN_OBSERVE_NS);

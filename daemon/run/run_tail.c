@@ -30,11 +30,28 @@ static void run_tail_on_open(void *owner, size_t target)
 static void run_tail_on_failed(void *owner, size_t target, enum target_failure failure, struct term reason)
 {
     struct run_tail *tail = owner;
+    finders_target_failed(tail->run, targets_source(tail->targets, target), failure);
     engine_target_failed(tail->engine, target, failure, reason);
 }
 
+/* The first are told before there is an engine, which each one is told anew. */
+static void run_tail_on_spread(void *owner, const uint32_t *targets, size_t count, size_t most)
+{
+    struct run_tail *tail = owner;
+    if (tail->engine)
+        engine_spread(tail->engine, targets, count, most);
+}
+
+static bool run_tail_is_unused(void *owner, size_t target)
+{
+    const struct run_tail *tail = owner;
+    return !tail->engine || engine_is_unused(tail->engine, target);
+}
+
 static const struct targets_events run_tail_targets_events = {.open = run_tail_on_open,
-                                                              .failed = run_tail_on_failed};
+                                                              .failed = run_tail_on_failed,
+                                                              .spread = run_tail_on_spread,
+                                                              .is_unused = run_tail_is_unused};
 
 /* Scripts without operations are not begun again at once. */
 #define RUN_TAIL_REST_NS CLOCK_NS_PER_MS
@@ -64,7 +81,9 @@ static void run_tail_over(void *owner)
 static void run_tail_observed(void *owner, const struct observation *seen)
 {
     struct run_tail *tail = owner;
-    faults_observed(tail->run->faults, seen);
+    struct observation of_source = *seen;
+    of_source.target = targets_source(tail->targets, seen->target);
+    faults_observed(tail->run->faults, &of_source);
     if (seen->is_ok && !faults_are_recovering(tail->run->faults))
         run_tail_arm(tail, 0);
 }
@@ -151,7 +170,21 @@ static void run_tail_start_engine(struct run_tail *tail)
                                      .owner = tail};
     tail->is_load_over = false;
     tail->engine = engine_new(&options);
+    targets_spread_again(tail->targets);
     engine_begin(tail->engine);
+}
+
+static void run_tail_copy_members(struct run_tail *tail)
+{
+    const struct scenario *scenario = tail->run->scenario;
+    for (size_t i = 0; i < scenario->target_count; i++) {
+        struct term_builder pids = {0};
+        if (!target_is_several(scenario->targets[i].kind))
+            continue;
+        targets_build_members(tail->run->targets, i, &pids);
+        targets_set_members(tail->targets, i, term_built(&pids));
+        term_build_free(&pids);
+    }
 }
 
 void run_tail_start(struct run *run)
@@ -165,6 +198,7 @@ void run_tail_start(struct run *run)
     tail->process = process_spawn(runner_node(run->runner), &run_tail_process_events, tail);
     tail->targets = targets_new(&tail->scenario, &run->subject_spec, tail->process,
                                 term_built(&run->group_leader), &run_tail_targets_events, tail);
+    run_tail_copy_members(tail);
     run_tail_start_engine(tail);
 }
 
@@ -202,6 +236,12 @@ void run_tail_free(struct run *run)
     targets_free(tail->targets);
     counters_free(&tail->counters);
     free(tail);
+}
+
+void run_tail_set_members(struct run *run, size_t target, struct term pids)
+{
+    if (run->tail && run->tail->process)
+        targets_set_members(run->tail->targets, target, pids);
 }
 
 struct engine *run_engine(const struct run *run)

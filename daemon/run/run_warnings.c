@@ -27,7 +27,7 @@ static void warnings_build_targets(const struct run *run, size_t count, struct t
     term_build_key(builder, "targets");
     term_build_list(builder, named);
     for (size_t i = 0; named; i++) {
-        if (!engine_has_missed(run->engine, i))
+        if (!run_has_missed(run, i))
             continue;
         term_build_term(builder, targets_spec(run->targets, i)->server);
         named--;
@@ -40,7 +40,7 @@ static void warnings_find_never_reached(const struct run *run, struct warnings *
     char name[NAME_BYTES];
     size_t count = 0, first = 0;
     for (size_t i = run->scenario->target_count; run->engine && i; i--) {
-        if (!engine_has_missed(run->engine, i - 1))
+        if (!run_has_missed(run, i - 1))
             continue;
         count++;
         first = i - 1;

@@ -120,7 +120,7 @@ static void runner_on_message(void *owner, struct process *process, const struct
         run_load_reply(run, tag, reply[1]);
     else if (!session_message(run, incoming->body) &&
              !(run->faults && faults_message(run->faults, incoming->body)))
-        (void)probes_message(run, incoming->body);
+        (void)(probes_message(run, incoming->body) || finders_message(run, incoming->body));
 }
 
 static const struct process_events process_events = {.message = runner_on_message};
@@ -132,6 +132,7 @@ static void runner_reap(void *owner)
     script_leave(&run->session);
     script_leave(&run->teller);
     probes_end(run);
+    finders_end(run);
     run_faults_free(run);
     loop_timer_free(&run->timer);
     report_free(&run->report);

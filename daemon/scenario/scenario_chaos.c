@@ -77,7 +77,7 @@ static void chaos_read_target(struct reader *reader, struct fault_target *target
         return;
     }
     target->kind = FAULT_TARGET_PROCESS;
-    read_target_spec(reader, value, &target->spec);
+    read_target_source(reader, value, &target->spec);
 }
 
 /* Whom a kind can be done to. */

@@ -85,8 +85,14 @@ void engine_target_open(struct engine *engine, size_t target);
 void engine_target_failed(struct engine *engine, size_t target, enum target_failure failure,
                           struct term reason);
 
-/* What became of a thread's custom operation: {returned, Value}, {raised, Class, Reason, Stack} or {exited,
- * Reason}.
+/* Operations are for these targets from now on, all below `most`; for those of the scenario until then. */
+void engine_spread(struct engine *engine, const uint32_t *targets, size_t count, size_t most);
+
+/* Whether nothing of what was begun is for this target any more. */
+MUST_CHECK bool engine_is_unused(const struct engine *engine, size_t target);
+
+/* What became of a thread's custom operation: {returned, Value}, {raised, Class, Reason, Stack}, {exited,
+ * Reason}, or {thread_setup_failed, Exception, Stack}. Before it there may be `set_up`: it begins only now.
  */
 void engine_custom_done(struct engine *engine, int64_t thread, int64_t step, struct term outcome);
 
@@ -110,6 +116,9 @@ struct load_thread engine_thread(const struct engine *engine, size_t thread);
  * it is asked. */
 bool engine_has_missed(const struct engine *engine, size_t target);
 bool engine_take_missed(struct engine *engine, size_t target);
+
+/* Whether it ever was there. */
+bool engine_has_met(const struct engine *engine, size_t target);
 
 /* Appends the timeline until then, see timeline_build(); an empty one before the load has begun. */
 void engine_build_timeline(struct engine *engine, uint64_t now_ns, struct term_builder *builder);

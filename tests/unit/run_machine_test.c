@@ -364,7 +364,7 @@ static void test_a_session_that_nobody_needs(void **state)
     }
 }
 
-/* Its node is another matter: that is where the run is at home. */
+/* Its node is another matter, when hooks or targets are there. */
 static void test_a_node_that_is_lost_is_a_failure(void **state)
 {
     (void)state;
@@ -376,6 +376,23 @@ static void test_a_node_that_is_lost_is_a_failure(void **state)
         assert_non_null(strstr(world_failure(), world.scenario->hooks_node));
         assert_true(world.run.hooks_node_lost);
         assert_false(world.run.chaos.running);
+        world_free();
+    }
+}
+
+/* But where neither hooks nor targets are. */
+static void test_a_node_that_nothing_needs(void **state)
+{
+    (void)state;
+    for (enum run_state at = RUN_PLANNING; at < RUN_CLEANUP; at++) {
+        if (at == RUN_STEADY_BEFORE || at >= RUN_STEADY_AFTER)
+            continue;
+        world_make("#{target => {c, app@elsewhere}, threads => [[a]], recovery_wait_ms => 9}");
+        world.recovers = true;
+        put(at);
+        tell(RUN_EVENT_LOST, "noconnection");
+        expect_state(at);
+        assert_string_equal(world_failure(), "");
         world_free();
     }
 }
@@ -425,6 +442,7 @@ int main(void)
         cmocka_unit_test(test_resolving),
         cmocka_unit_test(test_a_session_that_nobody_needs),
         cmocka_unit_test(test_a_node_that_is_lost_is_a_failure),
+        cmocka_unit_test(test_a_node_that_nothing_needs),
         cmocka_unit_test(test_a_session_that_does_not_start),
         cmocka_unit_test(test_the_teller_comes_first),
     };

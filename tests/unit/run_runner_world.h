@@ -200,6 +200,18 @@ void script_leave(struct script *script)
     assert_non_null(script);
 }
 
+bool finders_message(struct run *run, struct term message)
+{
+    (void)run;
+    (void)message;
+    return false;
+}
+
+void finders_end(struct run *run)
+{
+    (void)run;
+}
+
 void probes_end(struct run *run)
 {
     world.reaped += run != NULL;

@@ -94,7 +94,19 @@ void session_measure(struct run *run)
     run->measurements.awaited = world.measures;
 }
 
-/* The probes. */
+/* The targets. */
+WORLD_ANSWERS(const char *, targets_node, (const struct targets *targets, size_t target), "")
+
+const struct target_spec *targets_spec(const struct targets *targets, size_t target)
+{
+    return &world.scenario->targets[target];
+}
+
+/* The finders and the probes. */
+WORLD_NOTES(finders_start, (struct run * run))
+WORLD_NOTES(finders_await_no_longer, (struct run * run))
+WORLD_NOTES(finders_end, (struct run * run))
+
 bool probes_start(struct run *run)
 {
     world_note("probes_start");
