@@ -1,16 +1,20 @@
 #include "config/config.h"
 
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/nearest.h"
 #include "base/random.h"
 #include "config/config_key.h"
 #include "config_file_private.h"
 #include "config_flags_private.h"
 #include "cookie_private.h"
 #include "dist/node_name.h"
+#include "measure/counters.h"
+#include "scenario/fault_kinds.h"
 
 static size_t config_position(const char *path)
 {
@@ -28,7 +32,7 @@ static bool config_is_given(const struct config_reading *reading, const char *pa
 static void config_make_up_name(struct config_reading *reading)
 {
     struct config *config = reading->config;
-    const char *node = config->one_shot.connect;
+    const char *node = config->one_shot.connect_count ? config->one_shot.connects[0].node : NULL;
     uint32_t unique;
     if (!node || node_name_problem(node))
         node = "node@localhost";
@@ -76,6 +80,32 @@ static void config_check_peers(struct config_reading *reading)
     for (size_t i = 0; config->node_name && i < config->peer_count; i++)
         if (strcmp(config->peers[i].node, config->node_name) == 0)
             config_problem(reading, "peers", "%s is this node itself", config->node_name);
+}
+
+/* One that matches no kind allows or forbids nothing, which its author did not mean. */
+static void config_check_kinds(struct config_reading *reading, const char *key,
+                               const struct config_list *patterns)
+{
+    const char *names[COUNTERS_FAULTS];
+    size_t count;
+    const struct fault_kind *kinds = fault_kinds(&count);
+    for (size_t i = 0; i < count; i++)
+        names[i] = kinds[i].name;
+    for (size_t i = 0; i < patterns->count; i++) {
+        const char *pattern = patterns->items[i],
+                   *nearest = nearest_word(pattern, strlen(pattern), names, count);
+        size_t kind = 0;
+        while (kind < count && fnmatch(pattern, names[kind], 0) != 0)
+            kind++;
+        if (kind < count)
+            continue;
+        char *where = memory_format("%s[%zu]", key, i);
+        if (nearest)
+            config_problem(reading, where, "%s is no kind of fault (nearest: %s)", pattern, nearest);
+        else
+            config_problem(reading, where, "%s is no kind of fault", pattern);
+        free(where);
+    }
 }
 
 static void config_find_epmd_port(struct config_reading *reading)
@@ -137,6 +167,8 @@ enum config_action config_load(int argc, char **argv, struct config *config, FIL
     config_find_epmd_port(&reading);
     config_check_name(&reading, &given, all_read);
     config_check_peers(&reading);
+    config_check_kinds(&reading, "access.chaos.allow", &reading.config->allowed_chaos);
+    config_check_kinds(&reading, "access.chaos.deny", &reading.config->denied_chaos);
     if (config->schedules.count && !config->scenario_dir)
         config_problem(&reading, "schedules", "need a scenario_dir");
     config_find_cookie(&reading, &given);

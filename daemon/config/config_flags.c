@@ -28,9 +28,9 @@ static const struct config_flag flags[] = {
                     .names = "short",
                     .help = "be this node, with short names"},
     [FLAG_CONNECT] = {.name = "connect",
-                      .argument = "NODE",
+                      .argument = "NODE[:PORT]",
                       .whom = FOR_RUN,
-                      .help = "connect to this node first; names without a node are there"},
+                      .help = "connect to this node first, with PORT without epmd; may be repeated"},
     [FLAG_SET] = {.name = "set",
                   .argument = "PATH=VALUE",
                   .whom = FOR_RUN,
@@ -116,22 +116,61 @@ static void flags_finish(struct config_reading *reading, struct config_flags *gi
         given->name_source = values[FLAG_NAME] ? "--name" : "--sname";
 }
 
+/* The port at the end of NAME@HOST:PORT or NAME@[ADDRESS]:PORT, an address being one of IPv6, whose colons
+ * are none. */
+static const char *flags_find_port(const char *value)
+{
+    const char *bracket = strstr(value, "@[");
+    const char *end = bracket ? strchr(bracket, ']') : NULL;
+    const char *colon = end ? end + 1 : strchr(value, ':');
+    if (!colon || *colon != ':' || (!end && strchr(colon + 1, ':')))
+        return NULL;
+    return colon + 1;
+}
+
+static bool flags_read_port(const char *text, uint16_t *port)
+{
+    char *end;
+    unsigned long number = strtoul(text, &end, 10);
+    bool valid = *text >= '0' && *text <= '9' && !*end && number && number <= UINT16_MAX;
+    *port = valid ? (uint16_t)number : 0;
+    return valid;
+}
+
+static void flags_take_connect(struct config_reading *reading, const char *value)
+{
+    struct config_one_shot *one_shot = &reading->config->one_shot;
+    struct config_connect connect = {.port = 0};
+    const char *port = flags_find_port(value);
+    size_t size = port ? (size_t)(port - 1 - value) : strlen(value);
+    if (one_shot->connect_count == CONFIG_CONNECTS_MOST) {
+        config_problem(reading, "--connect", "was given more than %d times", CONFIG_CONNECTS_MOST);
+        return;
+    }
+    size_t used = 0;
+    for (size_t i = 0; i < size && used < NODE_NAME_BYTES; i++)
+        if (value[i] != '[' && value[i] != ']')
+            connect.node[used++] = value[i];
+    const char *problem = node_name_problem(connect.node);
+    if (problem)
+        config_problem(reading, "--connect", "%s %s", connect.node, problem);
+    else if (port && !flags_read_port(port, &connect.port))
+        config_problem(reading, "--connect", "%s is no port: it must be in 1 to 65535", port);
+    else
+        one_shot->connects[one_shot->connect_count++] = connect;
+}
+
 /* What `run` is told beside the keys of the configuration. */
 static void flags_finish_run(struct config_reading *reading, const struct config_flags *given)
 {
     struct config_one_shot *one_shot = &reading->config->one_shot;
-    const char *node = given->values[FLAG_CONNECT];
-    const char *problem = node ? node_name_problem(node) : NULL;
-    one_shot->connect = node;
     one_shot->json = given->values[FLAG_JSON];
     one_shot->json_file = one_shot->json && *given->values[FLAG_JSON] ? given->values[FLAG_JSON] : NULL;
     one_shot->junit = given->values[FLAG_JUNIT];
     if (!one_shot->scenario)
         config_problem(reading, "run", "needs the FILE of a scenario");
-    if (!node)
+    if (!given->values[FLAG_CONNECT])
         config_problem(reading, "--connect", "required");
-    else if (problem)
-        config_problem(reading, "--connect", "%s %s", node, problem);
 }
 
 /* Help and its like are flags, and asked for as commands by who knows other programs. */
@@ -180,6 +219,8 @@ static void flags_take(struct config_reading *reading, struct config_flags *give
         config_problem(reading, where, "was given more than %d times", CONFIG_SETTINGS_MOST);
     else if (index == FLAG_SET)
         one_shot->settings[one_shot->setting_count++] = value;
+    if (index == FLAG_CONNECT && of_run)
+        flags_take_connect(reading, value);
     given->values[index] = value;
     if (flags[index].action == CONFIG_HELP && of_run)
         given->action = CONFIG_HELP_ON_RUN;

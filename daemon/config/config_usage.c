@@ -65,7 +65,7 @@ void config_usage(FILE *output)
 {
     fputs("usage: harnessd --name NAME[@HOST] [flags]\n"
           "       harnessd --config FILE [flags]\n"
-          "       harnessd run FILE --connect NODE [flags]\n\n"
+          "       harnessd run FILE --connect NODE[:PORT] [flags]\n\n"
           "Joins an Erlang cluster as a hidden node and runs load, concurrency and chaos scenarios on\n"
           "request.\n\n"
           "flags (they override the file):\n",
@@ -103,10 +103,10 @@ void config_usage_of_keys(FILE *output)
 
 void config_usage_of_run(FILE *output)
 {
-    fputs("usage: harnessd run FILE --connect NODE [flags]\n\n"
+    fputs("usage: harnessd run FILE --connect NODE[:PORT] [flags]\n\n"
           "Runs the scenario of the JSON file FILE once, without a daemon, and prints what came of it. Ends\n"
           "with status 0 when all was met, 1 when something was missed or has failed, 2 when it could not\n"
-          "be run.\n\n"
+          "be run. Names without a node are at the first node of --connect.\n\n"
           "flags:\n",
           output);
     config_flags_usage(output, true);

@@ -13,30 +13,6 @@ static bool act_read_node_of(struct term pid, char name[TERM_ATOM_BYTES + 1])
     return term_type(pid) == TERM_PID && term_read_node(pid, &node) && term_read_atom(node, name);
 }
 
-/* --- Whom recovery is about --- */
-
-static bool act_is_target(const struct faults *faults, size_t index, const struct candidate *candidate)
-{
-    const struct target_spec *spec = find_target_spec(faults, index);
-    struct term found = faults->options.events->found(faults->options.owner, index);
-    char node[TERM_ATOM_BYTES + 1];
-    if (spec->kind == TARGET_PID)
-        return term_same(spec->server, candidate->pid);
-    if (found.data)
-        return term_same(found, candidate->pid);
-    return spec->kind == TARGET_NAME && term_same(spec->name, candidate->name) &&
-           act_read_node_of(candidate->pid, node) && strcmp(node, spec->node) == 0;
-}
-
-/* A fault of one target of the run is about that; any other about whatever the run's operations meet. */
-static void act_find_observed_target(const struct faults *faults, struct injection *injection)
-{
-    injection->target = TARGET_ANY;
-    for (size_t i = 0; injection->candidate_count == 1 && i < faults->options.scenario->target_count; i++)
-        if (act_is_target(faults, i, &injection->candidates[0]))
-            injection->target = i;
-}
-
 /* --- Doing it --- */
 
 static void act_log_injection(const struct faults *faults, const struct injection *injection)
@@ -69,12 +45,16 @@ static void act_ask(struct faults *faults, struct injection *injection, const ch
     size_t part = injection->part_count++;
     struct agent *agent = agents_of(&faults->agents, node);
     injection->parts[part] = (struct injection_part){.agent = agent};
-    if (agent) {
-        injection->parts_left++;
-        agent_ask(agent, faults_number(injection, part), request);
-    } else {
+    if (!agent) {
         injection_outcome(injection, FAULT_NOPROC);
+        return;
     }
+    if (injection->action->kind->victim == FAULT_TARGET_NODE)
+        recovery_watch_node(faults, injection, part, node);
+    else
+        recovery_watch_processes(faults, injection, part, node);
+    injection->parts_left++;
+    agent_ask(agent, faults_number(injection, part), request);
 }
 
 /* Of very many the first. */
@@ -186,7 +166,6 @@ void act_start(struct faults *faults, struct injection *injection)
     faults_expect(faults, injection, to_nodes ? injection->node_count : injection->candidate_count);
     injection->part_count = injection->parts_left = 0; /* as many as there are nodes */
     injection->state = INJECTION_ACTING;
-    act_find_observed_target(faults, injection);
     if (!to_nodes)
         act_keep_pids(injection);
     act_log_injection(faults, injection);
@@ -210,14 +189,47 @@ static void act_part_ended(struct faults *faults, struct injection *injection, s
         faults_end(faults, injection);
 }
 
-/* All parts are in effect. */
-static void act_on_effect(const struct faults *faults, struct injection *injection)
+/* `percentage: 0` and the like. */
+static bool act_asks_for_nothing(const struct fault_action *action)
 {
-    bool has_effect = true;
+    const struct fault_value *percentage = &action->values[FAULT_PERCENTAGE];
+    return percentage->given && percentage->number == 0 && !action->values[FAULT_SPAWN_COUNT].given;
+}
+
+/* What is held is nothing: processes have ended meanwhile, or a node has no more of it. */
+static void act_note_nothing_held(struct injection *injection)
+{
+    if (injection->amount || act_asks_for_nothing(injection->action))
+        return;
+    if (injection->action->kind->victim == FAULT_PROCESSES)
+        injection_outcome(injection, FAULT_NOPROC);
+    else if (injection->action->kind->doing == FAULT_HOLD)
+        injection_outcome_term(injection, FAULT_ERROR, TERM_ATOM("nothing_held"));
+}
+
+static bool act_is_held(const struct injection *injection)
+{
+    bool is_held = true;
     for (size_t i = 0; i < injection->part_count; i++)
-        has_effect &= injection->parts[i].holding || !injection->parts[i].agent;
-    if (has_effect && !injection->effect_ns)
-        injection->effect_ns = faults_now(faults);
+        is_held &= injection->parts[i].holding || !injection->parts[i].agent;
+    return is_held;
+}
+
+/* When it was in effect there, by the clock here. It was not before it was asked for. */
+static void act_on_effect(struct faults *faults, struct injection *injection, size_t part, struct term time)
+{
+    uint64_t now = faults_now(faults), effect_ns = now;
+    int64_t at_ns;
+    if (term_read_integer(time, &at_ns))
+        effect_ns = agent_time(injection->parts[part].agent, at_ns);
+    if (effect_ns < injection->at_ns)
+        effect_ns = injection->at_ns;
+    if (effect_ns > now)
+        effect_ns = now;
+    if (injection->action->kind->doing == FAULT_HALT)
+        injection->parts[part].halts_ns = effect_ns; /* it has halted when it is gone */
+    else
+        recovery_effect(faults, injection, part, effect_ns);
 }
 
 static void act_on_holding(struct faults *faults, struct injection *injection, size_t part, struct term count)
@@ -230,10 +242,9 @@ static void act_on_holding(struct faults *faults, struct injection *injection, s
     injection->amount += (uint64_t)amount;
     injection->state = INJECTION_HOLDING;
     injection->was_held = true;
-    if (amount == 0 && injection->action->kind->victim == FAULT_PROCESSES)
-        injection_outcome(injection, FAULT_NOPROC);
-    act_on_effect(faults, injection);
-    if (injection->effect_ns && is_open) { /* it is held as long as the load goes on, and not waited for */
+    if (act_is_held(injection))
+        act_note_nothing_held(injection);
+    if (act_is_held(injection) && is_open) { /* as long as the load goes on: it is not waited for */
         injection->released = true;
         injection_outcome(injection, FAULT_OK);
         faults_release(faults, injection->index, term_of(&injection->outcome));
@@ -256,7 +267,22 @@ static void act_on_ready(struct faults *faults, struct injection *injection, siz
             agent_ask_atom(injection->parts[i].agent, faults_number(injection, i), "cut");
 }
 
-/* {undone, true | Why, true | not_kept_apart | {also_cut, Nodes}}; the last says how nodes were apart. */
+/* It was let go then, and looked at after that. Nodes that were kept apart have yet to find each other. */
+static void act_on_end(const struct faults *faults, struct injection *injection, size_t part,
+                       struct term time)
+{
+    uint64_t now = faults_now(faults), at_ns = now;
+    int64_t its_ns;
+    if (term_read_integer(time, &its_ns) && injection->action->kind->doing != FAULT_SPLIT)
+        at_ns = agent_time(injection->parts[part].agent, its_ns);
+    if (at_ns > now || at_ns < injection->at_ns)
+        at_ns = now;
+    if (at_ns > injection->let_go_ns)
+        injection->let_go_ns = at_ns;
+}
+
+/* {undone, true | Why, true | not_kept_apart | {also_cut, Nodes}, Clock}; the last says how nodes were apart.
+ */
 static void act_on_undone(struct faults *faults, struct injection *injection, size_t part,
                           const struct term *parts)
 {
@@ -275,6 +301,8 @@ static void act_on_undone(struct faults *faults, struct injection *injection, si
 static void act_on_failed(struct faults *faults, struct injection *injection, size_t part, struct term reason)
 {
     injection_outcome_term(injection, FAULT_ERROR, reason);
+    if (injection->action->kind->doing == FAULT_ACT) /* it has not come to what it said was under way */
+        recovery_call_off(faults, injection);
     if (injection->parts[part].holding) /* nobody has looked */
         term_keep(&injection->undone, reason);
     injection->parts[part].agent = NULL;
@@ -292,12 +320,9 @@ static void act_on_crashed(struct faults *faults, struct injection *injection, s
         !term_read_integer(parts[1], &survived))
         return;
     injection->amount += (uint64_t)crashed;
-    if (crashed)
-        injection->effect_ns = faults_now(faults);
-    if (!crashed && injection->parts_left == 1 && !injection->amount) {
-        recovery_unwatch(faults, injection); /* there is nothing to recover from */
-        injection_outcome(injection, survived ? FAULT_SURVIVED : FAULT_NOPROC);
-    }
+    injection->survived += (uint64_t)survived;
+    if (injection->parts_left == 1 && !injection->amount)
+        injection_outcome(injection, injection->survived ? FAULT_SURVIVED : FAULT_NOPROC);
     act_part_ended(faults, injection, part);
 }
 
@@ -308,18 +333,20 @@ void act_answered(struct faults *faults, struct injection *injection, size_t par
     if (!injection->parts[part].agent)
         return;
     if (!term_read_tuple(answer, 4, parts, &arity) || !arity) {
-        injection->effect_ns = faults_now(faults); /* done */
-        act_part_ended(faults, injection, part);
-    } else if (term_is_atom(parts[0], "holding") && arity == 2) {
+        act_part_ended(faults, injection, part); /* done */
+    } else if (term_is_atom(parts[0], "effect") && arity == 2) {
+        act_on_effect(faults, injection, part, parts[1]);
+    } else if (term_is_atom(parts[0], "holding") && arity == 3) {
+        act_on_effect(faults, injection, part, parts[2]);
         act_on_holding(faults, injection, part, parts[1]);
     } else if (term_is_atom(parts[0], "ready")) {
         act_on_ready(faults, injection, part);
-    } else if (term_is_atom(parts[0], "undone") && arity == 3) {
+    } else if (term_is_atom(parts[0], "undone") && arity == 4) {
+        act_on_end(faults, injection, part, parts[3]);
         act_on_undone(faults, injection, part, parts);
     } else if (term_is_atom(parts[0], "crashed") && arity == 2) {
         act_on_crashed(faults, injection, part, parts[1]);
     } else if (term_is_atom(parts[0], "returned") && arity == 2) {
-        injection->effect_ns = faults_now(faults);
         injection_outcome_term(injection, FAULT_GAVE, parts[1]);
         act_part_ended(faults, injection, part);
     } else if (term_is_atom(parts[0], "cancelled")) {
@@ -351,12 +378,13 @@ void act_lost(struct faults *faults, struct injection *injection, size_t part, s
     const struct agent *agent = injection->parts[part].agent;
     if (injection->action->kind->doing == FAULT_HALT && agent->started &&
         term_is_atom(reason, "noconnection")) {
-        injection->effect_ns = faults_now(faults);
+        uint64_t halts_ns = injection->parts[part].halts_ns;
+        recovery_effect(faults, injection, part, halts_ns ? halts_ns : faults_now(faults));
         injection->amount = 1;
     } else {
         act_build_loss(agent, reason, &loss);
         if (agent->started && !injection->effect_ns) /* it may have had one */
-            injection->effect_ns = faults_now(faults);
+            recovery_effect(faults, injection, part, faults_now(faults));
         injection_outcome_term(injection, FAULT_ERROR, term_built(&loss));
         if (injection->action->kind->lasts && agent->started) { /* it may hold without having said so */
             injection->was_held = true;

@@ -94,6 +94,29 @@ void agent_ask_atom(struct agent *agent, uint64_t number, const char *request)
     term_build_free(&atom);
 }
 
+/* --- Clocks --- */
+
+/* What two clocks may differ in a second: more than those of computers do. */
+#define AGENTS_DRIFT_PARTS 5000
+
+/* A message was under way for some time, so that its node's clock is behind by no more than it seems: the
+ * quickest message says most. What an old one has said is held for less and less, as clocks drift. */
+static void agents_compare_clocks(const struct agents *agents, struct agent *agent, int64_t its_ns)
+{
+    uint64_t now = clock_read(agents->clock);
+    int64_t behind_ns = (int64_t)now - its_ns;
+    int64_t before_ns = agent->behind_ns + (int64_t)((now - agent->compared_ns) / AGENTS_DRIFT_PARTS);
+    agent->behind_ns = agent->compared_ns && before_ns < behind_ns ? before_ns : behind_ns;
+    agent->compared_ns = now;
+}
+
+uint64_t agent_time(const struct agent *agent, int64_t its_ns)
+{
+    return (uint64_t)(its_ns + agent->behind_ns);
+}
+
+/* --- What agents say --- */
+
 static void agents_on_started(struct agents *agents, int64_t serial)
 {
     LIST_EACH(struct agent, agent, &agents->items, link) {
@@ -106,17 +129,30 @@ static void agents_on_started(struct agents *agents, int64_t serial)
     }
 }
 
+/* {Key, Node, Clock}: all agents of a node have its clock. */
+static void agents_on_clock(struct agents *agents, struct term node, int64_t its_ns)
+{
+    char name[TERM_ATOM_BYTES + 1];
+    if (!term_read_atom(node, name))
+        return;
+    LIST_EACH(struct agent, agent, &agents->items, link)
+        if (strcmp(agent->node, name) == 0)
+            agents_compare_clocks(agents, agent, its_ns);
+}
+
 bool agents_message(struct agents *agents, struct term message, uint64_t *number, struct term *answer)
 {
-    struct term parts[3], started[2];
+    struct term parts[4], started[2];
     int64_t integer;
     struct term_builder key = {0};
     agents_build_key(agents, &key);
-    bool ours = term_read_tuple_of(message, 3, parts) && term_same(parts[0], term_built(&key));
+    bool ours = term_read_tuple_of(message, 4, parts) && term_same(parts[0], term_built(&key));
     term_build_free(&key);
     *answer = (struct term){0};
     if (!ours)
         return false;
+    if (term_read_tuple_of(parts[3], 2, started) && term_read_integer(started[1], &integer))
+        agents_on_clock(agents, started[0], integer);
     if (term_read_integer(parts[1], &integer)) {
         *number = (uint64_t)integer;
         *answer = parts[2];

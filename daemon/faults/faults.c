@@ -18,6 +18,7 @@ struct faults *faults_new(const struct faults_options *options)
     faults->turns = memory_zalloc(options->scenario->action_count, sizeof(*faults->turns));
     faults->agents = (struct agents){.run_id = options->run_id,
                                      .way = options->way,
+                                     .clock = options->clock,
                                      .way_owner = options->way_owner,
                                      .lost = faults_on_lost,
                                      .owner = faults};
@@ -59,8 +60,12 @@ void faults_free(struct faults *faults)
     faults_free_list(faults, &faults->recorded);
     faults_free_list(faults, &faults->plans);
     recovery_free(faults);
-    for (size_t i = 0; i < faults->options.scenario->action_count; i++)
+    misses_free(faults);
+    for (size_t i = 0; i < faults->options.scenario->action_count; i++) {
         buffer_free(&faults->turns[i].result);
+        buffer_free(&faults->turns[i].miss);
+        buffer_free(&faults->turns[i].miss_names);
+    }
     buffer_free(&faults->failure);
     free(faults->turns);
     free(faults);
@@ -124,8 +129,8 @@ void faults_close(struct faults *faults, struct injection *injection)
     injection->state = INJECTION_ENDED;
     injection_list_remove(&faults->active, injection);
     injection_forget_search(injection);
-    if (!injection->effect_ns)
-        recovery_unwatch(faults, injection);
+    recovery_unwatch(faults, injection);
+    misses_take(faults, injection);
     injection->campaign = NULL;
     injection_tell_waiters(injection, faults, NULL);
 }
@@ -228,7 +233,7 @@ static void faults_on_lost(void *owner, struct agent *agent, struct term reason)
 
 /* --- What is done with whom was found --- */
 
-static void faults_keep_alive_ones(struct injection *injection)
+void faults_keep_alive_ones(struct injection *injection)
 {
     size_t kept = 0;
     for (size_t i = 0; i < injection->candidate_count; i++)
@@ -263,6 +268,7 @@ void faults_found(struct faults *faults, struct injection *injection)
     bool is_forbidden = refusals_of(faults, injection, &refusal);
     if (injection->action->target.kind == FAULT_TARGET_CHILD)
         faults_draw_one(faults, injection);
+    injection_keep_names(injection);
     if (faults->stopped) {
         injection_outcome(injection, FAULT_CANCELLED);
         faults_end(faults, injection);

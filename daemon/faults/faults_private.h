@@ -1,6 +1,6 @@
 /* The faults of one run. faults.c works through the schedule, find.c finds out who the target of an
  * injection is, refusals.c whether it may be, act.c has the agents do it, hold it and undo it,
- * rounds.c kills children again and again. */
+ * rounds.c kills children again and again, misses.c keeps what was not injected. */
 #ifndef HARNESSD_FAULTS_FAULTS_PRIVATE_H
 #define HARNESSD_FAULTS_FAULTS_PRIVATE_H
 
@@ -13,6 +13,9 @@ struct turn {
     bool done;            /* nothing more is to come */
     size_t running;       /* injections and campaigns that the chaos waits for */
     struct buffer result; /* of the last one */
+    uint64_t amount;      /* of all its injections */
+    struct buffer miss;   /* why a round of it has killed nobody */
+    struct buffer miss_names;
 };
 
 /* Children of a supervisor are killed in rounds until the time is over. */
@@ -34,6 +37,13 @@ struct campaign {
         children; /* {Id, Pid} of those alive when the last round killed some; empty: none were killed */
 };
 
+/* Why an action's fault was not injected. */
+struct miss {
+    uint32_t index; /* of the action */
+    struct buffer outcome;
+    struct buffer names; /* what processes are called that it is about */
+};
+
 struct recovery;
 
 struct faults {
@@ -50,8 +60,15 @@ struct faults {
     bool overflows;              /* more are active than are recorded */
     struct recovery *recoveries; /* for each target, and any */
     size_t recovery_count;
+    struct injection *latest; /* that took effect; NULL: it is not recorded any more */
+    uint64_t latest_effect_ns;
+    uint64_t effects; /* so many there were */
+    bool is_load_over;
+    uint64_t load_over_ns;
     uint64_t longest_recovery_ns; /* of those that have recovered */
     bool has_recovered;           /* one of them */
+    struct miss *misses;
+    size_t miss_count;
     struct injection_list plans;
     size_t planning;       /* plans whose targets are still looked for */
     bool has_started;      /* the schedule */
@@ -96,6 +113,9 @@ uint64_t faults_number(const struct injection *injection, size_t index);
 
 /* Forgets what was asked before and makes room for `count` answers. */
 void faults_expect(struct faults *faults, struct injection *injection, size_t count);
+
+/* Leaves those of the candidates that are there. */
+void faults_keep_alive_ones(struct injection *injection);
 
 /* --- plans.c --- */
 
@@ -158,17 +178,46 @@ void record_injected(struct faults *faults, struct injection *injection);
 /* Marks it in the timeline as %{fault: kind, event: event, target: whom}, until the run is judged. */
 void record_mark(struct faults *faults, const struct injection *injection, const char *event);
 
+/* --- misses.c --- */
+
+/* It has ended: is it one that was to be injected and was not? */
+void misses_take(struct faults *faults, const struct injection *injection);
+void misses_free(struct faults *faults);
+
+/* Appends whom an action is to be done to, as the user has named that. */
+void misses_build_target(const struct faults *faults, const struct fault_action *action,
+                         struct term_builder *builder);
+
+/* Whether an action is one that the library knows, given as it takes it. */
+bool misses_is_library_term(const struct faults *faults, const struct fault_action *action);
+
 /* --- recovery.c --- */
 
 void recovery_init(struct faults *faults);
 void recovery_free(struct faults *faults);
 
-/* Recovery from it is awaited from now on, or no longer. */
-void recovery_watch(struct faults *faults, struct injection *injection);
+/* A part of it is asked for: done to the candidates that are on a node, or to the node. Targets that these
+ * are, or that are there, may have to recover from it. */
+void recovery_watch_processes(struct faults *faults, struct injection *injection, size_t part,
+                              const char *node);
+void recovery_watch_node(struct faults *faults, struct injection *injection, size_t part, const char *node);
+
+/* A part of it took effect. */
+void recovery_effect(struct faults *faults, struct injection *injection, size_t part, uint64_t effect_ns);
+
+/* What has not taken effect by now never will; nor has what was thought to have. */
 void recovery_unwatch(struct faults *faults, struct injection *injection);
+void recovery_call_off(struct faults *faults, struct injection *injection);
 
 /* It is no longer recorded; how long its recovery takes counts nevertheless. */
 void recovery_drop(struct faults *faults, struct injection *injection);
+
+/* --- recovery_record.c --- */
+
+/* Appends the pairs effect_ms, recovery, recovery_ms and errors of a map. */
+#define RECOVERY_PAIRS 4
+void recovery_build(const struct faults *faults, const struct injection *injection,
+                    struct term_builder *builder);
 
 /* --- rounds.c --- */
 

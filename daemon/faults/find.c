@@ -77,7 +77,7 @@ static void find_nodes(struct faults *faults, struct injection *injection)
 
 /* --- Looking for processes --- */
 
-/* {find, {process | children, Server}}; the server as the node itself would call it. */
+/* {find, {process | children | pg | hook, What}}; a server as the node itself would call it. */
 static void find_build_server(const char *what, const struct target_spec *spec, struct term_builder *builder)
 {
     term_build_tuple(builder, 2);
@@ -89,6 +89,13 @@ static void find_build_server(const char *what, const struct target_spec *spec, 
         term_build_term(builder, spec->server);
         break;
     case TARGET_NAME:
+    case TARGET_CHILDREN:
+    case TARGET_FIND:
+        term_build_term(builder, spec->name);
+        break;
+    case TARGET_PG:
+        term_build_tuple(builder, 2);
+        term_build_atom(builder, spec->module);
         term_build_term(builder, spec->name);
         break;
     case TARGET_GLOBAL:
@@ -105,8 +112,14 @@ static void find_build_server(const char *what, const struct target_spec *spec, 
 static void find_build_request(const struct fault_action *action, const struct target_spec *spec,
                                struct term_builder *builder)
 {
+    static const char *const several[] = {
+        [TARGET_CHILDREN] = "children", [TARGET_PG] = "pg", [TARGET_FIND] = "hook"};
     enum fault_target_kind kind = action->target.kind;
     bool has_children = kind == FAULT_TARGET_CHILDREN || kind == FAULT_TARGET_CHILD;
+    if (target_is_several(spec->kind)) {
+        find_build_server(several[spec->kind], spec, builder);
+        return;
+    }
     if (action->kind->victim == FAULT_TARGET_NODE) { /* where it is */
         find_build_server("process", spec, builder);
         return;
@@ -151,10 +164,42 @@ static bool find_is_asked(const struct fault_action *action, const struct target
     return action->kind->victim != FAULT_TARGET_NODE || (!names_nodes && !find_names_node(spec));
 }
 
-static void find_ask_all(struct faults *faults, struct injection *injection)
+/* {find, {exported, Module, Function, Arity}} of a function that is to be applied, else what is answered by
+ * any node that is there. */
+static void find_build_check(const struct fault_action *action, struct term_builder *builder)
+{
+    const struct fault_value *values = action->values;
+    struct term_list arguments;
+    term_build_tuple(builder, 2);
+    term_build_atom(builder, "find");
+    if (values[FAULT_FUNCTION].term.data && term_list_start(&arguments, values[FAULT_ARGUMENTS].term)) {
+        term_build_tuple(builder, 4);
+        term_build_atom(builder, "exported");
+        term_build_term(builder, values[FAULT_MODULE].term);
+        term_build_term(builder, values[FAULT_FUNCTION].term);
+        term_build_unsigned(builder, arguments.count);
+        return;
+    }
+    term_build_tuple(builder, 2);
+    term_build_atom(builder, "facts");
+    term_build_list(builder, 0);
+}
+
+/* A dry run has no other way to know whether the nodes are there that it names. */
+static void find_check_nodes(struct faults *faults, struct injection *injection, size_t first)
+{
+    const char *node = injection_nodes(injection);
+    struct term_builder request = {0};
+    find_build_check(injection->action, &request);
+    for (size_t i = first; i < injection->part_count; i++, node += strlen(node) + 1)
+        find_ask(faults, injection, i, node, term_built(&request));
+    term_build_free(&request);
+}
+
+static void find_ask_all(struct faults *faults, struct injection *injection, size_t count)
 {
     const struct fault_action *action = injection->action;
-    for (size_t i = 0; i < injection->part_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         const struct target_spec *spec = find_spec_of(faults, action, i);
         struct term_builder request = {0};
         if (find_is_asked(action, spec)) {
@@ -178,10 +223,13 @@ bool find_start(struct faults *faults, struct injection *injection)
     injection->state = INJECTION_FINDING;
     if (action->kind->victim == FAULT_TARGET_NODE)
         find_nodes(faults, injection);
-    faults_expect(faults, injection, count);
-    injection->answers = memory_zalloc(count, sizeof(*injection->answers));
-    injection->answer_count = count;
-    find_ask_all(faults, injection);
+    bool checks = injection->is_plan && faults->options.scenario->dry_run;
+    size_t nodes = checks ? injection->node_count : 0;
+    faults_expect(faults, injection, count + nodes);
+    injection->answers = memory_zalloc(count + nodes, sizeof(*injection->answers));
+    injection->answer_count = count + nodes;
+    find_ask_all(faults, injection, count);
+    find_check_nodes(faults, injection, count);
     return injection->parts_left > 0;
 }
 
@@ -191,7 +239,9 @@ static void find_follow(struct faults *faults, struct injection *injection, size
     struct term node;
     char name[TERM_ATOM_BYTES + 1] = "";
     const struct fault_action *action = injection->action;
-    struct target_spec spec = {.kind = TARGET_PID, .server = pid};
+    bool is_several =
+        part < find_spec_count(faults, action) && target_is_several(find_spec_of(faults, action, part)->kind);
+    struct target_spec spec = {.kind = is_several ? TARGET_CHILDREN : TARGET_PID, .server = pid, .name = pid};
     if (!term_read_node(pid, &node) || !term_read_atom(node, name) ||
         !node_name_is_valid(name, strlen(name))) {
         find_keep_failure(injection, "noproc");
@@ -204,17 +254,18 @@ static void find_follow(struct faults *faults, struct injection *injection, size
     term_build_free(&request);
 }
 
-/* {Id, Pid, Name, Application}, or {Id, Pid} of one that is on another node. */
+/* {Id, Pid, Name, Application, Called}, or {Id, Pid} of one that is on another node. */
 static bool find_read_candidate(struct term term, struct candidate *candidate)
 {
-    struct term parts[4];
+    struct term parts[5];
     size_t arity = 0;
-    if (!term_read_tuple(term, 4, parts, &arity) || (arity != 2 && arity != 4))
+    if (!term_read_tuple(term, 5, parts, &arity) || (arity != 2 && arity != 5))
         return false;
     *candidate = (struct candidate){.id = parts[0], .pid = parts[1], .is_elsewhere = arity == 2};
-    if (arity == 4) {
+    if (arity == 5) {
         candidate->name = parts[2];
         candidate->application = parts[3];
+        candidate->called = parts[4];
     }
     return true;
 }
@@ -231,6 +282,8 @@ static void find_read_found(struct injection *injection, const struct buffer *an
         injection->supervisor_pid = supervisor.pid;
         injection->supervisor_name = supervisor.name;
         injection->supervisor_application = supervisor.application;
+        injection->supervisor_ends = supervisor.id;
+        injection->supervisor_called = supervisor.called;
     }
     injection->candidates = memory_resize(injection->candidates, injection->candidate_count + list.count,
                                           sizeof(*injection->candidates));
@@ -323,6 +376,7 @@ static void find_take_facts(struct injection *injection, const struct candidate 
             continue;
         candidate->name = facts->name;
         candidate->application = facts->application;
+        candidate->called = facts->called;
         candidate->is_elsewhere = false;
         return;
     }
@@ -379,6 +433,25 @@ static void find_one_less(struct faults *faults, struct injection *injection)
     faults_found(faults, injection);
 }
 
+/* {failed, Why, {Pid, Called}}: of whom that is said, and what people know them by. */
+static bool find_read_failure(struct injection *injection, struct term answer)
+{
+    struct term parts[3], who[2];
+    struct term_builder names = {0};
+    if (!term_read_tuple_of(answer, 3, parts) || !term_is_atom(parts[0], "failed") ||
+        !term_read_tuple_of(parts[2], 2, who))
+        return false;
+    term_keep(&injection->failure, parts[1]);
+    term_build_map(&names, !term_is_atom(who[1], ""));
+    if (!term_is_atom(who[1], "")) {
+        term_build_term(&names, who[0]);
+        term_build_term(&names, who[1]);
+    }
+    term_keep(&injection->names, term_built(&names));
+    term_build_free(&names);
+    return true;
+}
+
 void find_answered(struct faults *faults, struct injection *injection, size_t part, struct term answer)
 {
     struct term parts[2];
@@ -391,7 +464,7 @@ void find_answered(struct faults *faults, struct injection *injection, size_t pa
         injection->parts_left++; /* counted just below */
     } else if (is_pair && term_is_atom(parts[0], "failed")) {
         term_keep(&injection->failure, parts[1]);
-    } else {
+    } else if (!find_read_failure(injection, answer)) {
         size_t first = injection->is_looking_elsewhere ? injection->first_elsewhere : 0;
         term_keep(&injection->answers[first + part], answer);
     }

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "term/term_read.h"
 
 void injection_forget_search(struct injection *injection)
 {
@@ -18,7 +19,7 @@ void injection_forget_search(struct injection *injection)
     injection->candidates = NULL;
     injection->parts = NULL;
     injection->answer_count = injection->candidate_count = injection->part_count = 0;
-    injection->supervisor_pid = (struct term){0};
+    injection->supervisor_pid = injection->supervisor_ends = injection->supervisor_called = (struct term){0};
 }
 
 struct injection *injection_new(const struct fault_action *action, uint32_t index, uint64_t occurrence)
@@ -27,15 +28,15 @@ struct injection *injection_new(const struct fault_action *action, uint32_t inde
     injection->action = action;
     injection->index = index;
     injection->occurrence = occurrence;
-    injection->target = TARGET_ANY;
     return injection;
 }
 
 void injection_free(struct injection *injection)
 {
-    struct buffer *const kept[] = {&injection->failure, &injection->pids, &injection->outcome,
-                                   &injection->undone, &injection->nodes};
+    struct buffer *const kept[] = {&injection->failure, &injection->pids,  &injection->outcome,
+                                   &injection->undone,  &injection->nodes, &injection->names};
     injection_forget_search(injection);
+    recovery_free_all(injection);
     for (size_t i = 0; i < ARRAY_LENGTH(kept); i++)
         buffer_free(kept[i]);
     assert(!injection->waiters);
@@ -124,14 +125,9 @@ void injection_outcome_term(struct injection *injection, enum fault_outcome outc
     term_build_free(&builder);
 }
 
-uint64_t injection_errors(const struct injection *injection)
-{
-    return injection->observed ? *injection->errors_seen - injection->errors_before : injection->errors;
-}
-
 bool injection_is_left(const struct injection *injection)
 {
-    return injection->was_held && (injection->state != INJECTION_ENDED || injection->undone.size);
+    return injection->was_held && injection->state == INJECTION_ENDED && injection->undone.size;
 }
 
 void injection_build_target(const struct injection *injection, struct term_builder *builder)
@@ -148,6 +144,51 @@ void injection_build_target(const struct injection *injection, struct term_build
         term_build_nil(builder);
 }
 
+/* --- What processes are called --- */
+
+static size_t injection_add_name(struct term pid, struct term called, struct term_builder *pairs)
+{
+    if (term_type(pid) != TERM_PID || !called.data || term_is_atom(called, ""))
+        return 0;
+    term_build_term(pairs, pid);
+    term_build_term(pairs, called);
+    return 1;
+}
+
+/* A map has each key once, but a process may be found twice. */
+static bool injection_is_repeated(const struct injection *injection, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (term_same(injection->candidates[i].pid, injection->candidates[index].pid))
+            return true;
+    return false;
+}
+
+void injection_keep_names(struct injection *injection)
+{
+    struct term_builder pairs = {0}, map = {0};
+    size_t count = 0;
+    if (injection->names.size)
+        return;
+    for (size_t i = 0; i < injection->candidate_count && i < INJECTION_PIDS_MOST; i++)
+        if (!injection_is_repeated(injection, i))
+            count +=
+                injection_add_name(injection->candidates[i].pid, injection->candidates[i].called, &pairs);
+    if (!injection->candidate_count && injection->supervisor_pid.data)
+        count += injection_add_name(injection->supervisor_pid, injection->supervisor_called, &pairs);
+    term_build_map(&map, count);
+    buffer_append(&map.bytes, buffer_bytes(&pairs.bytes), pairs.bytes.size);
+    term_keep(&injection->names, term_built(&map));
+    term_build_free(&pairs);
+    term_build_free(&map);
+}
+
+void injection_build_names(const struct injection *injection, struct term_builder *builder)
+{
+    term_build_key(builder, "names");
+    term_build_term(builder, injection->names.size ? term_of(&injection->names) : TERM_EMPTY_MAP);
+}
+
 void injection_build_what(const struct injection *injection, struct term_builder *builder)
 {
     term_build_key(builder, "kind");
@@ -158,8 +199,7 @@ void injection_build_what(const struct injection *injection, struct term_builder
     injection_build_target(injection, builder);
 }
 
-/* nil when there is no such time. */
-static void injection_build_ms(struct term_builder *builder, const char *key, bool is_there, uint64_t ns)
+void injection_build_ms(struct term_builder *builder, const char *key, bool is_there, uint64_t ns)
 {
     term_build_key_known(builder, key, is_there, ns / CLOCK_NS_PER_MS);
 }
@@ -173,10 +213,17 @@ static void injection_build_undone(const struct injection *injection, struct ter
         term_build_boolean(builder, !injection_is_left(injection));
 }
 
+/* From when it took effect until it was let go, as far as that is known. */
+static uint64_t injection_held_ns(const struct injection *injection)
+{
+    uint64_t from_ns = injection->effect_ns ? injection->effect_ns : injection->at_ns;
+    uint64_t to_ns = injection->let_go_ns ? injection->let_go_ns : injection->ended_ns;
+    return to_ns > from_ns ? to_ns - from_ns : 0;
+}
+
 void injection_build(const struct injection *injection, uint64_t started_ns, struct term_builder *builder)
 {
     uint64_t at = injection->at_ns ? injection->at_ns : injection->due_ns;
-    term_build_map(builder, 10);
     injection_build_ms(builder, "at_ms", true, at > started_ns ? at - started_ns : 0);
     injection_build_what(injection, builder);
     term_build_key(builder, "outcome");
@@ -187,12 +234,9 @@ void injection_build(const struct injection *injection, uint64_t started_ns, str
     term_build_key(builder, "amount");
     term_build_unsigned(builder, injection->amount);
     injection_build_ms(builder, "duration_ms", injection->was_held && injection->ended_ns,
-                       injection->ended_ns - injection->at_ns);
+                       injection_held_ns(injection));
     injection_build_undone(injection, builder);
-    injection_build_ms(builder, "recovery_ms", injection->recovered_ns,
-                       injection->recovered_ns - injection->at_ns);
-    term_build_key(builder, "errors");
-    term_build_unsigned(builder, injection_errors(injection));
+    injection_build_names(injection, builder);
 }
 
 void injection_build_left(const struct injection *injection, struct term_builder *builder)
@@ -200,8 +244,5 @@ void injection_build_left(const struct injection *injection, struct term_builder
     term_build_map(builder, 4);
     injection_build_what(injection, builder);
     term_build_key(builder, "reason");
-    if (injection->undone.size)
-        term_build_term(builder, term_of(&injection->undone));
-    else
-        term_build_atom(builder, injection->state == INJECTION_ENDED ? "timeout" : "under_way");
+    term_build_term(builder, term_of(&injection->undone));
 }

@@ -25,6 +25,7 @@ struct injection_part {
     struct agent *agent; /* NULL: it has ended, or its agent is lost */
     bool ready;          /* to be told to go ahead, with all the others */
     bool holding;
+    uint64_t halts_ns; /* when its node was about to halt; 0: it has not said so */
 };
 
 /* A process that an injection may be done to; the terms are those of an answer that is kept with it. */
@@ -33,18 +34,19 @@ struct candidate {
     struct term pid;
     struct term name;
     struct term application;
-    bool is_elsewhere; /* on another node than the one that named it, which does not know the last two */
+    struct term called; /* its name, or {Ancestor, ChildId}; '' when it is called nothing */
+    bool is_elsewhere;  /* on another node than the one that named it, which does not know the last two */
 };
 
 #define TARGET_ANY SIZE_MAX
 
 struct campaign;
 struct injection;
+struct recovery_watch;
 
 enum injection_list_kind {
     INJECTIONS_RECORDED, /* or planned, in order */
     INJECTIONS_ACTIVE,   /* those that have not ended */
-    INJECTIONS_WATCHED,  /* whose recovery is awaited, of one target */
     INJECTION_LIST_KINDS
 };
 
@@ -72,7 +74,8 @@ struct injection {
     uint32_t index;            /* of the action in the scenario */
     uint64_t occurrence;
     enum injection_state state;
-    bool is_plan; /* it only looks for its target, and is checked */
+    bool is_plan;    /* it only looks for its target, and is checked */
+    bool has_looked; /* a plan without a target that is known yet does not */
 
     uint64_t serial; /* marks the answers to what was asked last */
     struct injection_part *parts;
@@ -86,18 +89,23 @@ struct injection {
     struct term supervisor_pid; /* in an answer; without data when none was looked for */
     struct term supervisor_name;
     struct term supervisor_application;
-    struct buffer failure;     /* why nobody was found */
+    struct term supervisor_called;
+    struct term supervisor_ends; /* {application, Name}: its fall would end the node; else no tuple */
+    struct buffer failure;       /* why nobody was found */
+    struct buffer names; /* a map of pids to what they are called, of those that it is or was to be done to */
     bool is_looking_elsewhere; /* for the names of candidates that are on other nodes */
     size_t first_elsewhere;    /* of the answers to that */
     struct buffer nodes; /* whose names it is for, each ending in NUL; of kinds that are done to nodes */
     size_t node_count;
 
-    uint64_t due_ns; /* all times as the clock's; 0: not yet */
-    uint64_t at_ns;  /* the agents were told */
-    uint64_t effect_ns;
+    uint64_t due_ns;    /* all times as the clock's; 0: not yet */
+    uint64_t at_ns;     /* the agents were told */
+    uint64_t effect_ns; /* of the first part */
+    uint64_t let_go_ns; /* by the last part; 0: it was not, or nobody has said so */
     uint64_t ended_ns;
-    uint64_t amount; /* of processes that crashed, things that are held */
-    bool has_pids;   /* `pids` is whom it was done to */
+    uint64_t amount;   /* of processes that crashed, things that are held */
+    uint64_t survived; /* processes that were to crash */
+    bool has_pids;     /* `pids` is whom it was done to */
     struct buffer pids;
     struct buffer outcome;
     struct buffer undone; /* why it is not; empty: it is, or does not last */
@@ -105,12 +113,8 @@ struct injection {
     bool released; /* the chaos does not wait for it any more */
 
     /* Recovery. */
-    size_t target; /* of the run, that it is about */
-    bool observed; /* recovery is still awaited */
-    uint64_t recovered_ns;
-    uint64_t errors;             /* until then, once it is no longer awaited */
-    const uint64_t *errors_seen; /* of all operations that it is about so far */
-    uint64_t errors_before;      /* of these, before the fault */
+    struct recovery_watch *watches; /* of each target that it has touched */
+    size_t watch_count;
 
     struct injection_waiter *waiters;
 };
@@ -130,9 +134,6 @@ void injection_await(struct injection *injection, faults_undone *undone, void *o
 /* Calls them, those of an owner or, with NULL, all. */
 void injection_tell_waiters(struct injection *injection, const struct faults *faults, const void *owner);
 
-/* Of operations that it is about, until it has recovered. */
-uint64_t injection_errors(const struct injection *injection);
-
 /* The first of the names of its nodes, which follow one another. */
 const char *injection_nodes(const struct injection *injection);
 
@@ -140,17 +141,31 @@ const char *injection_nodes(const struct injection *injection);
 void injection_outcome(struct injection *injection, enum fault_outcome outcome);
 void injection_outcome_term(struct injection *injection, enum fault_outcome outcome, struct term detail);
 
-/* Whether it lasted and is not undone. */
+/* Whether it lasted, is over, and is not undone as far as is known. */
 bool injection_is_left(const struct injection *injection);
 
-/* Appends a map of the report's `injections`; times are from `started_ns`. */
+/* Appends the pairs of a map of the report's `injections` but those of its recovery; times are from
+ * `started_ns`. */
+#define INJECTION_PAIRS 9
 void injection_build(const struct injection *injection, uint64_t started_ns, struct term_builder *builder);
+
+/* Appends a time in ms; nil when there is none. */
+void injection_build_ms(struct term_builder *builder, const char *key, bool is_there, uint64_t ns);
+
+/* Frees what it knows of its targets' recovery, which nobody watches any more. */
+void recovery_free_all(struct injection *injection);
 
 /* Appends %{kind:, action:, target:, reason:} of one that is not undone, for `healed`. */
 void injection_build_left(const struct injection *injection, struct term_builder *builder);
 
 /* Appends the pairs kind, action and target of a map. */
 void injection_build_what(const struct injection *injection, struct term_builder *builder);
+
+/* Keeps what the candidates, or its supervisor, are called. */
+void injection_keep_names(struct injection *injection);
+
+/* Appends the pair `names`. */
+void injection_build_names(const struct injection *injection, struct term_builder *builder);
 
 /* Appends whom it is done to: pids, or names of nodes. */
 void injection_build_target(const struct injection *injection, struct term_builder *builder);

@@ -2,6 +2,7 @@
  * when it is injected. */
 #include "base/log.h"
 #include "faults_private.h"
+#include "term/term_read.h"
 
 static void plans_refuse(struct faults *faults, struct term what)
 {
@@ -10,13 +11,27 @@ static void plans_refuse(struct faults *faults, struct term what)
     faults->options.events->refused(faults->options.owner, what);
 }
 
+/* What would come of it, as it is told of one that is injected. */
+static void plans_find_problem(struct injection *plan)
+{
+    if (!plan->failure.size && plan->candidate_count + plan->node_count == 0)
+        term_keep(&plan->failure, TERM_ATOM("noproc"));
+    if (plan->action->allow_missing && term_is_atom(term_of(&plan->failure), "noproc"))
+        buffer_free(&plan->failure);
+}
+
 static void plans_settle(struct faults *faults, struct injection *plan)
 {
     struct term_builder refusal = {0};
     plan->state = INJECTION_ENDED;
+    faults_keep_alive_ones(plan);
+    if (plan->has_looked)
+        plans_find_problem(plan);
     if (refusals_of(faults, plan, &refusal))
         plans_refuse(faults, term_built(&refusal));
-    if (!faults->options.scenario->dry_run)
+    if (faults->options.scenario->dry_run)
+        injection_keep_names(plan);
+    else
         injection_forget_search(plan);
     term_build_free(&refusal);
 }
@@ -56,7 +71,8 @@ bool faults_plan(struct faults *faults)
         struct injection *plan = injection_new(action, (uint32_t)i, 0);
         plan->is_plan = true;
         injection_list_add(&faults->plans, plan);
-        if (plans_has_target(faults, action) && find_start(faults, plan))
+        plan->has_looked = plans_has_target(faults, action);
+        if (plan->has_looked && find_start(faults, plan))
             asked++;
         else
             plans_settle(faults, plan);

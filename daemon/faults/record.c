@@ -2,6 +2,7 @@
 
 #include "faults_private.h"
 #include "measure/timeline.h"
+#include "term/term_read.h"
 
 static void record_build_mark(const struct injection *injection, const char *event, bool with_target,
                               struct term_builder *builder)
@@ -31,7 +32,6 @@ void record_mark(struct faults *faults, const struct injection *injection, const
 void record_injected(struct faults *faults, struct injection *injection)
 {
     faults->options.events->injected(faults->options.owner, injection->action->kind);
-    recovery_watch(faults, injection);
     record_mark(faults, injection, "injected");
 }
 
@@ -40,13 +40,21 @@ static const struct injection *record_next_recorded(const struct injection *inje
     return injection->links[INJECTIONS_RECORDED].next;
 }
 
+static void record_build_injection(const struct faults *faults, const struct injection *injection,
+                                   struct term_builder *builder)
+{
+    term_build_map(builder, INJECTION_PAIRS + RECOVERY_PAIRS);
+    injection_build(injection, faults->started_ns, builder);
+    recovery_build(faults, injection, builder);
+}
+
 void faults_build_injections(const struct faults *faults, struct term_builder *builder)
 {
     size_t count = faults->recorded.count;
     term_build_list(builder, count);
     for (const struct injection *injection = faults->recorded.first; injection;
          injection = record_next_recorded(injection))
-        injection_build(injection, faults->started_ns, builder);
+        record_build_injection(faults, injection, builder);
     if (count)
         term_build_nil(builder);
 }
@@ -70,12 +78,42 @@ uint64_t faults_injections_dropped(const struct faults *faults)
     return faults->dropped;
 }
 
+struct term faults_also_cut(const struct faults *faults)
+{
+    struct term parts[2];
+    for (const struct injection *injection = faults->recorded.first; injection;
+         injection = record_next_recorded(injection))
+        if (injection->outcome.size && term_read_tuple_of(term_of(&injection->outcome), 2, parts) &&
+            term_is_atom(parts[0], "also_cut"))
+            return parts[1];
+    return (struct term){0};
+}
+
+/* Whether something is held, or may yet be. Nobody can say of that what has become of it when the daemon
+ * dies. */
+static bool record_may_hold(const struct faults *faults)
+{
+    const struct scenario *scenario = faults->options.scenario;
+    bool comes = false;
+    for (const struct injection *injection = faults->active.first; injection;
+         injection = injection->links[INJECTIONS_ACTIVE].next)
+        if (injection_lasts(injection))
+            return true;
+    for (size_t i = 0; i < scenario->action_count; i++)
+        comes |= scenario->actions[i].kind->lasts && !faults->turns[i].done;
+    return comes && faults->has_started;
+}
+
 void faults_build_healed(const struct faults *faults, struct term_builder *builder)
 {
     const struct injection *first = faults->recorded.first;
     size_t left = 0;
     for (const struct injection *injection = first; injection; injection = record_next_recorded(injection))
         left += injection_is_left(injection);
+    if (!left && record_may_hold(faults)) {
+        term_build_atom(builder, "nil");
+        return;
+    }
     if (!left) {
         term_build_boolean(builder, true);
         return;
@@ -140,16 +178,34 @@ static void record_build_candidates(const struct injection *plan, struct term_bu
         term_build_nil(builder);
 }
 
+/* {ends_node, Application}: the supervisor falls when its children have to be restarted too often, with it a
+ * permanent application, and with that the node. */
+static void record_build_warning(const struct injection *plan, struct term_builder *builder)
+{
+    struct term parts[2];
+    bool kills = plan->action->kind->doing == FAULT_KILL_ROUNDS || plan->action->kind->doing == FAULT_CRASH;
+    if (!kills || !plan->supervisor_ends.data || !term_read_tuple_of(plan->supervisor_ends, 2, parts)) {
+        term_build_atom(builder, "nil");
+        return;
+    }
+    term_build_tuple(builder, 2);
+    term_build_atom(builder, "ends_node");
+    term_build_term(builder, parts[1]);
+}
+
 static void record_build_plans(const struct faults *faults, struct term_builder *builder)
 {
     size_t count = faults->plans.count;
     term_build_list(builder, count);
     for (const struct injection *plan = faults->plans.first; plan; plan = record_next_recorded(plan)) {
-        term_build_map(builder, 5);
+        term_build_map(builder, 7);
+        injection_build_names(plan, builder);
         term_build_key(builder, "kind");
         term_build_atom(builder, plan->action->kind->name);
         term_build_key(builder, "action");
         term_build_term(builder, plan->action->term);
+        term_build_key(builder, "warning");
+        record_build_warning(plan, builder);
         term_build_key(builder, "at_ms");
         record_build_occurrences(faults, plan, builder);
         term_build_key(builder, "target");

@@ -1,125 +1,203 @@
-#include <stdlib.h>
+/* What operations tell of recovery. */
+#include "recovery_private.h"
 
-#include "base/memory.h"
 #include "faults_private.h"
 
-/* Each operation on a target is seen by those who wait for that one, and by those who wait for any. */
-struct recovery {
-    struct injection_list waiting;
-    uint64_t errors; /* of operations so far */
+/* An answer that is later than usual by more than that was waited for: less is not told from chance. */
+#define RECOVERY_SLACK_NS (10 * CLOCK_NS_PER_MS)
 
-    /* The oldest fault of those that were still awaited and are no longer recorded; 0: none. */
-    uint64_t dropped_at_ns;
-    uint64_t dropped_errors_before;
-};
+/* A target that fails in so much time before the end of the load has not recovered. */
+#define RECOVERY_END_NS CLOCK_NS_PER_S
 
-void recovery_init(struct faults *faults)
-{
-    faults->recovery_count = faults->options.scenario->target_count + 1;
-    faults->recoveries = memory_zalloc(faults->recovery_count, sizeof(*faults->recoveries));
-    for (size_t i = 0; i < faults->recovery_count; i++)
-        faults->recoveries[i].waiting.kind = INJECTIONS_WATCHED;
-}
-
-void recovery_free(struct faults *faults)
-{
-    free(faults->recoveries);
-}
-
-/* The last is for any target. */
-static struct recovery *recovery_of(struct faults *faults, size_t target)
+struct recovery *recovery_of(const struct faults *faults, size_t target)
 {
     return &faults->recoveries[target < faults->recovery_count ? target : faults->recovery_count - 1];
 }
 
-void recovery_watch(struct faults *faults, struct injection *injection)
+/* As TCP judges how late an answer may be (RFC 6298): the mean, and four times the mean deviation. */
+bool recovery_is_wait(const struct recovery *recovery, uint64_t waited_ns)
 {
-    struct recovery *recovery = recovery_of(faults, injection->target);
-    if (injection->observed)
-        return;
-    injection->observed = true;
-    injection->errors_seen = &recovery->errors;
-    injection->errors_before = recovery->errors;
-    injection_list_add(&recovery->waiting, injection);
+    return waited_ns > recovery->usual_ns + 4 * recovery->spread_ns + RECOVERY_SLACK_NS;
 }
 
-void recovery_unwatch(struct faults *faults, struct injection *injection)
+static void recovery_learn(struct recovery *recovery, uint64_t service_ns)
 {
-    if (!injection->observed)
-        return;
-    injection->errors = injection_errors(injection);
-    injection->observed = false;
-    injection_list_remove(&recovery_of(faults, injection->target)->waiting, injection);
+    int64_t difference = (int64_t)(service_ns - recovery->usual_ns);
+    uint64_t distance = (uint64_t)(difference < 0 ? -difference : difference);
+    recovery->usual_ns = (uint64_t)((int64_t)recovery->usual_ns + difference / 8);
+    recovery->spread_ns =
+        (uint64_t)((int64_t)recovery->spread_ns + ((int64_t)distance - (int64_t)recovery->spread_ns) / 4);
 }
 
-void recovery_drop(struct faults *faults, struct injection *injection)
-{
-    struct recovery *recovery = recovery_of(faults, injection->target);
-    if (injection->observed && (!recovery->dropped_at_ns || injection->at_ns < recovery->dropped_at_ns)) {
-        recovery->dropped_at_ns = injection->at_ns;
-        recovery->dropped_errors_before = injection->errors_before;
-    }
-    recovery_unwatch(faults, injection);
-}
+/* --- Recovering --- */
 
-static void recovery_count_recovery(struct faults *faults, uint64_t recovery_ns)
+static void recovery_count(struct faults *faults, uint64_t recovery_ns)
 {
     faults->has_recovered = true;
     if (recovery_ns > faults->longest_recovery_ns)
         faults->longest_recovery_ns = recovery_ns;
 }
 
-/* A success counts once the fault is known to have had its effect: what was answered before it comes before
- * the word of it, as both are sent by the same node. */
-static void recovery_succeeded(struct faults *faults, struct recovery *recovery, uint64_t now_ns)
+/* What neither failed nor waited was never away: that the next operation came only later says nothing. */
+void recovery_settle(struct faults *faults, struct recovery_watch *watch, uint64_t sent_ns, uint64_t now_ns)
 {
-    struct injection *injection = recovery->waiting.first, *next;
-    for (; injection; injection = next) {
-        next = injection->links[INJECTIONS_WATCHED].next;
-        if (!injection->effect_ns)
-            continue;
-        injection->recovered_ns = now_ns;
-        recovery_count_recovery(faults, now_ns - injection->at_ns);
-        recovery_unwatch(faults, injection);
-    }
-    if (recovery->dropped_at_ns)
-        recovery_count_recovery(faults, now_ns - recovery->dropped_at_ns);
-    recovery->dropped_at_ns = 0;
+    struct recovery *recovery = recovery_of(faults, watch->target);
+    watch->errors = recovery->errors - watch->errors_before;
+    watch->waited |= recovery_is_wait(recovery, now_ns - sent_ns);
+    watch->recovered_ns = now_ns;
+    watch->recovery_ns = 0;
+    if (watch->target != TARGET_ANY && (watch->errors || watch->waited))
+        watch->recovery_ns = now_ns - watch->effect_ns;
+    list_remove(&recovery->waiting, &watch->waiting);
+    recovery_count(faults, watch->recovery_ns);
+    if (!watch->injection)
+        recovery_free_watch(faults, watch);
 }
 
-void faults_observed(struct faults *faults, size_t target, bool ok, uint64_t now_ns)
+/* A message without an answer is taken for a success as long as nobody knows better. */
+static bool recovery_is_success(const struct recovery_watch *watch, const struct observation *seen)
 {
-    if (!faults->options.scenario->action_count) /* in the path of every call */
+    return seen->sent_ns >= watch->from_ns && (seen->is_answered || seen->sent_ns >= watch->known_ns);
+}
+
+static void recovery_take_success(struct faults *faults, struct recovery *recovery,
+                                  const struct observation *seen)
+{
+    LIST_EACH(struct recovery_watch, watch, &recovery->waiting, waiting) {
+        if (!watch->effect_ns && seen->is_answered) {
+            watch->early_sent_ns = seen->sent_ns;
+            watch->early_ended_ns = seen->now_ns;
+        } else if (watch->effect_ns && recovery_is_success(watch, seen)) {
+            recovery_settle(faults, watch, seen->sent_ns, seen->now_ns);
+        } else if (watch->effect_ns && seen->now_ns > watch->effect_ns && watch->target != TARGET_ANY) {
+            watch->waited |= recovery_is_wait(recovery, seen->now_ns - watch->effect_ns);
+        }
+    }
+}
+
+static void recovery_succeeded(struct faults *faults, const struct observation *seen)
+{
+    struct recovery *recovery = recovery_of(faults, seen->target), *any = recovery_of(faults, TARGET_ANY);
+    if (recovery->waiting.count)
+        recovery_take_success(faults, recovery, seen);
+    else if (seen->is_answered)
+        recovery_learn(recovery, seen->now_ns - seen->sent_ns);
+    if (any->waiting.count)
+        recovery_take_success(faults, any, seen);
+    if (recovery->answered_effects != faults->effects && seen->sent_ns >= faults->latest_effect_ns) {
+        recovery->answered_effects = faults->effects;
+        recovery->answered_ns = seen->now_ns;
+    }
+}
+
+/* --- Failing --- */
+
+/* Whoever fails from a fault on is touched by it as well, whomever it was done to. */
+static void recovery_touch(struct faults *faults, struct recovery *recovery, size_t target)
+{
+    struct injection *injection = faults->latest;
+    recovery->looked_effects = faults->effects;
+    if (!injection || recovery_find(injection, target))
         return;
-    struct recovery *both[] = {recovery_of(faults, target), recovery_of(faults, TARGET_ANY)};
-    for (size_t i = both[0] == both[1]; i < ARRAY_LENGTH(both); i++) {
-        if (ok)
-            recovery_succeeded(faults, both[i], now_ns);
-        else
-            both[i]->errors++;
+    struct recovery_watch *watch = recovery_add(faults, injection, target, injection->part_count);
+    if (!watch)
+        return;
+    watch->errors_before = recovery->errors - 1; /* this one is its first */
+    watch->effect_ns = watch->known_ns = watch->from_ns = faults->latest_effect_ns;
+    recovery->latest = watch;
+    if (recovery->answered_effects == faults->effects)
+        recovery_settle(faults, watch, recovery->answered_ns, recovery->answered_ns);
+}
+
+static void recovery_failed(struct faults *faults, const struct observation *seen)
+{
+    struct recovery *recovery = recovery_of(faults, seen->target);
+    recovery->errors++;
+    recovery->last_error_ns = seen->now_ns;
+    if (faults->effects && recovery->looked_effects != faults->effects)
+        recovery_touch(faults, recovery, seen->target);
+    if (recovery->latest)
+        recovery->latest->last_error_ns = seen->now_ns;
+}
+
+void faults_observed(struct faults *faults, const struct observation *seen)
+{
+    if (seen->is_ok)
+        recovery_succeeded(faults, seen);
+    else
+        recovery_failed(faults, seen);
+}
+
+/* --- The end of the load --- */
+
+/* One success between failures is no recovery. The last second has to lie behind the fault, or every short
+ * load would end without one. */
+static bool recovery_fails_at_end(const struct recovery *recovery, uint64_t end_ns)
+{
+    const struct recovery_watch *latest = recovery->latest;
+    if (!latest || !latest->recovered_ns || latest->last_error_ns + RECOVERY_END_NS < end_ns)
+        return false;
+    return latest->effect_ns + RECOVERY_END_NS < end_ns || latest->last_error_ns > latest->recovered_ns;
+}
+
+void faults_load_over(struct faults *faults, uint64_t end_ns)
+{
+    if (faults->is_load_over)
+        return;
+    faults->is_load_over = true;
+    faults->load_over_ns = end_ns;
+    for (size_t i = 0; i < faults->options.scenario->target_count; i++) {
+        struct recovery *recovery = &faults->recoveries[i];
+        if (!recovery_fails_at_end(recovery, end_ns))
+            continue;
+        recovery->latest->recovered_ns = 0;
+        recovery->latest->known_ns = end_ns;
+        list_append(&recovery->waiting, &recovery->latest->waiting);
     }
 }
 
-/* Of those that have not recovered the oldest has waited longest, and seen every error that the others have.
- */
-int64_t faults_longest_recovery_ms(const struct faults *faults, uint64_t end_ns)
+/* --- What it comes to --- */
+
+bool recovery_is_owed(const struct faults *faults, const struct recovery_watch *watch)
 {
-    uint64_t longest = faults->longest_recovery_ns;
-    bool found = faults->has_recovered;
-    for (size_t i = 0; i < faults->recovery_count; i++) {
-        const struct recovery *recovery = &faults->recoveries[i];
-        const struct injection *oldest = recovery->waiting.first;
-        uint64_t at_ns = UINT64_MAX;
-        if (oldest && injection_errors(oldest))
-            at_ns = oldest->at_ns;
-        if (recovery->dropped_at_ns && recovery->errors > recovery->dropped_errors_before &&
-            recovery->dropped_at_ns < at_ns)
-            at_ns = recovery->dropped_at_ns;
-        if (at_ns == UINT64_MAX)
-            continue;
-        found = true;
-        if (end_ns > at_ns && end_ns - at_ns > longest)
-            longest = end_ns - at_ns;
+    return watch->effect_ns && !watch->recovered_ns && (watch->waited || recovery_errors(faults, watch));
+}
+
+struct faults_recovery faults_recovery(const struct faults *faults, uint64_t now_ns)
+{
+    struct faults_recovery answer = {.is_known = faults->has_recovered};
+    uint64_t longest_ns = faults->longest_recovery_ns;
+    for (size_t i = 0; i + 1 < faults->recovery_count; i++) {
+        LIST_EACH(const struct recovery_watch, watch, &faults->recoveries[i].waiting, waiting) {
+            if (!recovery_is_owed(faults, watch))
+                continue;
+            answer.is_known = true;
+            answer.is_missing |= faults->is_load_over;
+            if (now_ns > watch->effect_ns && now_ns - watch->effect_ns > longest_ns)
+                longest_ns = now_ns - watch->effect_ns;
+        }
     }
-    return found ? (int64_t)(longest / CLOCK_NS_PER_MS) : -1;
+    answer.longest_ms = (int64_t)(longest_ns / CLOCK_NS_PER_MS);
+    return answer;
+}
+
+/* One that was due before the end of the load, and is still being set up. */
+static bool recovery_is_coming(const struct faults *faults)
+{
+    for (const struct injection *injection = faults->active.first; injection;
+         injection = injection->links[INJECTIONS_ACTIVE].next)
+        if (!injection->effect_ns && injection->due_ns <= faults->load_over_ns)
+            return true;
+    return false;
+}
+
+bool faults_are_recovering(const struct faults *faults)
+{
+    if (recovery_is_coming(faults))
+        return true;
+    for (size_t i = 0; i + 1 < faults->recovery_count; i++)
+        LIST_EACH(const struct recovery_watch, watch, &faults->recoveries[i].waiting, waiting)
+            if (watch->effect_ns)
+                return true;
+    return false;
 }

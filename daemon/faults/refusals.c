@@ -54,7 +54,39 @@ static bool refusals_forbids_node(const struct faults *faults, const struct faul
     return true;
 }
 
-static bool refusals_forbids_process(const struct faults *faults, const struct fault_kind *kind,
+/* %{rule:, kind:, target:, name:, asked:, message:} of a process: what it is called, and whom the fault was
+ * to be done to as the user has named that. */
+static void refusals_build_process(const struct faults *faults, const char *rule,
+                                   const struct fault_action *action, const struct candidate *candidate,
+                                   struct term_builder *builder)
+{
+    char pid[300], name[300] = "", asked[300], text[1000];
+    struct term_builder target = {0};
+    bool is_called = candidate->called.data && !term_is_atom(candidate->called, "");
+    misses_build_target(faults, action, &target);
+    if (is_called)
+        term_text(candidate->called, name, sizeof(name));
+    term_text(candidate->pid, pid, sizeof(pid));
+    term_text(term_built(&target), asked, sizeof(asked));
+    snprintf(text, sizeof(text), "%s of %s (%s%s%s) is not allowed by %s", action->kind->name, asked, pid,
+             is_called ? ", " : "", name, rule);
+    term_build_map(builder, 6);
+    term_build_key(builder, "rule");
+    term_build_text(builder, rule);
+    term_build_key(builder, "kind");
+    term_build_atom(builder, action->kind->name);
+    term_build_key(builder, "target");
+    term_build_term(builder, candidate->pid);
+    term_build_key(builder, "name");
+    term_build_term(builder, is_called ? candidate->called : TERM_ATOM("nil"));
+    term_build_key(builder, "asked");
+    term_build_term(builder, term_built(&target));
+    term_build_key(builder, "message");
+    term_build_text(builder, text);
+    term_build_free(&target);
+}
+
+static bool refusals_forbids_process(const struct faults *faults, const struct fault_action *action,
                                      const struct candidate *candidate, struct term_builder *builder)
 {
     const struct blast_radius *radius = faults->options.radius;
@@ -65,14 +97,14 @@ static bool refusals_forbids_process(const struct faults *faults, const struct f
     if (!term_read_atom(candidate->name, name) || !term_read_atom(candidate->application, application) ||
         !term_read_node(candidate->pid, &owner) || !term_read_atom(owner, node)) {
         /* nobody knows whether it may be */
-        refusals_build_one("access.names.allow", kind->name, candidate->pid, builder);
+        refusals_build_process(faults, "access.names.allow", action, candidate, builder);
         return true;
     }
     const char *rule = radius->forbids_node(radius->owner, node);
     if (!rule)
         rule = radius->forbids_process(radius->owner, name, application);
     if (rule)
-        refusals_build_one(rule, kind->name, candidate->pid, builder);
+        refusals_build_process(faults, rule, action, candidate, builder);
     return rule != NULL;
 }
 
@@ -127,13 +159,14 @@ bool refusals_of(const struct faults *faults, const struct injection *injection,
     const char *node = injection_nodes(injection);
     struct candidate supervisor = {.pid = injection->supervisor_pid,
                                    .name = injection->supervisor_name,
-                                   .application = injection->supervisor_application};
+                                   .application = injection->supervisor_application,
+                                   .called = injection->supervisor_called};
     if (refusals_forbids_kind(faults, kind, builder))
         return true;
-    if (supervisor.pid.data && refusals_forbids_process(faults, kind, &supervisor, builder))
+    if (supervisor.pid.data && refusals_forbids_process(faults, injection->action, &supervisor, builder))
         return true;
     for (size_t i = 0; i < injection->candidate_count; i++)
-        if (refusals_forbids_process(faults, kind, &injection->candidates[i], builder))
+        if (refusals_forbids_process(faults, injection->action, &injection->candidates[i], builder))
             return true;
     for (size_t i = 0; i < injection->node_count; i++, node += strlen(node) + 1)
         if (refusals_forbids_node(faults, kind, node, builder))

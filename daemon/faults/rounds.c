@@ -203,6 +203,29 @@ static void rounds_draw_victims(struct campaign *campaign, struct injection *inj
     injection->candidate_count = kept;
 }
 
+/* The campaign is over with this look at the children, whose outcome stays on record. */
+static void rounds_end(struct faults *faults, struct campaign *campaign, struct injection *injection)
+{
+    injection->campaign = NULL;
+    injection->released = true; /* the chaos waits for the campaign */
+    faults_end(faults, injection);
+    rounds_finish(faults, campaign);
+}
+
+/* Its time is over, or the run's. */
+static void rounds_end_in_time(struct faults *faults, struct campaign *campaign, struct injection *injection)
+{
+    bool was_to_kill = campaign->ends_ns > campaign->started_ns &&
+                       campaign->action->values[FAULT_KILL_RATE].number > 0 && !faults->stopped;
+    if (was_to_kill && !campaign->killed) {
+        injection_outcome(injection, FAULT_NOPROC); /* there never were any */
+        rounds_end(faults, campaign, injection);
+        return;
+    }
+    faults_drop(faults, injection);
+    rounds_finish(faults, campaign);
+}
+
 /* The first look tells whether there is a supervisor at all. */
 static bool rounds_fails_at_once(struct faults *faults, struct campaign *campaign,
                                  struct injection *injection)
@@ -211,11 +234,12 @@ static bool rounds_fails_at_once(struct faults *faults, struct campaign *campaig
     campaign->is_alive = !failed;
     if (campaign->rounds++ || !failed)
         return false;
-    injection_outcome_term(injection, FAULT_ERROR, term_of(&injection->failure));
-    faults_fail(faults, term_of(&injection->failure));
-    injection->campaign = NULL;
-    faults_end(faults, injection);
-    rounds_finish(faults, campaign);
+    if (!term_is_atom(term_of(&injection->failure), "noproc"))
+        injection_outcome_term(injection, FAULT_ERROR, term_of(&injection->failure));
+    if (misses_is_library_term(faults, campaign->action))
+        faults_fail(faults, term_of(&injection->failure));
+    injection_outcome(injection, FAULT_NOPROC);
+    rounds_end(faults, campaign, injection);
     return true;
 }
 
@@ -230,17 +254,14 @@ void rounds_found(struct faults *faults, struct injection *injection)
         campaign->was_alive = true;
     rounds_count_restarted(campaign, injection);
     if (injection->due_ns >= campaign->ends_ns || faults->stopped) {
-        faults_drop(faults, injection);
-        rounds_finish(faults, campaign);
+        rounds_end_in_time(faults, campaign, injection);
         return;
     }
     campaign->due_ns =
         now + (uint64_t)campaign->action->values[FAULT_KILL_INTERVAL_MS].integer * CLOCK_NS_PER_MS;
     if (refusals_of(faults, injection, &refusal)) {
         injection_outcome_term(injection, FAULT_NOT_ALLOWED, term_built(&refusal));
-        injection->campaign = NULL;
-        faults_end(faults, injection);
-        rounds_finish(faults, campaign); /* which is worked on at once, before whatever is due later */
+        rounds_end(faults, campaign, injection); /* worked on at once, before whatever is due later */
         term_build_free(&refusal);
         return;
     }
@@ -249,6 +270,7 @@ void rounds_found(struct faults *faults, struct injection *injection)
     campaign->killed += injection->candidate_count;
     if (!injection->candidate_count)
         buffer_free(&campaign->children);
+    injection_keep_names(injection);
     if (injection->candidate_count)
         act_start(faults, injection);
     else

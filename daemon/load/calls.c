@@ -14,8 +14,13 @@ static const struct call_list empty = {CALLS_NONE, CALLS_NONE, 0};
 void calls_init(struct calls *calls, size_t target_count)
 {
     *calls = (struct calls){.free = empty, .resting = empty, .deadlines = empty};
-    calls->by_target = memory_alloc(target_count * sizeof(*calls->by_target));
-    for (size_t i = 0; i < target_count; i++)
+    calls_add_targets(calls, 0, target_count);
+}
+
+void calls_add_targets(struct calls *calls, size_t before, size_t count)
+{
+    calls->by_target = memory_resize(calls->by_target, count, sizeof(*calls->by_target));
+    for (size_t i = before; i < count; i++)
         calls->by_target[i][0] = calls->by_target[i][1] = empty;
 }
 

@@ -136,7 +136,7 @@ static void calls_out_put_dirty(struct engine *engine, uint32_t target)
     if (engine->queues[target].is_dirty)
         return;
     engine->queues[target].is_dirty = true;
-    engine->dirty[(engine->dirty_first + engine->dirty_count++) % engine->scenario->target_count] = target;
+    engine->dirty[(engine->dirty_first + engine->dirty_count++) % engine->target_count] = target;
 }
 
 /* What is left of its turn comes in the next pass. */
@@ -164,7 +164,7 @@ static void calls_out_send_waiting(struct engine *engine, uint32_t target)
 static uint32_t calls_out_take_dirty(struct engine *engine)
 {
     uint32_t target = engine->dirty[engine->dirty_first];
-    engine->dirty_first = (engine->dirty_first + 1) % engine->scenario->target_count;
+    engine->dirty_first = (engine->dirty_first + 1) % engine->target_count;
     engine->dirty_count--;
     engine->queues[target].is_dirty = false;
     return target;
@@ -336,6 +336,11 @@ bool engine_has_missed(const struct engine *engine, size_t target)
     return queue->has_failed && !queue->was_there;
 }
 
+bool engine_has_met(const struct engine *engine, size_t target)
+{
+    return target < engine->target_count && engine->queues[target].was_there;
+}
+
 bool engine_take_missed(struct engine *engine, size_t target)
 {
     bool is_new = engine_has_missed(engine, target) && !engine->queues[target].is_told;
@@ -346,6 +351,41 @@ bool engine_take_missed(struct engine *engine, size_t target)
 void engine_target_open(struct engine *engine, size_t target)
 {
     calls_out_send_waiting(engine, (uint32_t)target);
+}
+
+/* --- Targets that come and go --- */
+
+static void calls_out_grow(struct engine *engine, size_t count)
+{
+    size_t before = engine->target_count;
+    uint32_t *dirty = memory_zalloc(count, sizeof(*dirty));
+    for (size_t i = 0; i < engine->dirty_count; i++)
+        dirty[i] = engine->dirty[(engine->dirty_first + i) % before];
+    free(engine->dirty);
+    engine->dirty = dirty;
+    engine->dirty_first = 0;
+    engine->queues = memory_resize(engine->queues, count, sizeof(*engine->queues));
+    memset(engine->queues + before, 0, (count - before) * sizeof(*engine->queues));
+    calls_add_targets(&engine->calls, before, count);
+    engine->target_count = count;
+}
+
+void engine_spread(struct engine *engine, const uint32_t *targets, size_t count, size_t most)
+{
+    if (most > engine->target_count)
+        calls_out_grow(engine, most);
+    engine->spread = memory_resize(engine->spread, count, sizeof(*engine->spread));
+    memcpy(engine->spread, targets, count * sizeof(*targets));
+    engine->spread_count = count;
+}
+
+bool engine_is_unused(const struct engine *engine, size_t target)
+{
+    if (target >= engine->target_count)
+        return true;
+    const struct target_queue *queue = &engine->queues[target];
+    return !queue->is_dirty && !queue->failing[0] && !queue->failing[1] &&
+           !engine->calls.by_target[target][0].count && !engine->calls.by_target[target][1].count;
 }
 
 /* --- The beginning --- */
@@ -367,6 +407,7 @@ static void calls_out_build_call_prefix(struct engine *engine)
 void calls_out_init(struct engine *engine)
 {
     size_t count = engine->scenario->target_count;
+    engine->target_count = engine->spread_count = count;
     engine->queues = memory_zalloc(count, sizeof(*engine->queues));
     engine->dirty = memory_zalloc(count, sizeof(*engine->dirty));
     engine->retry_due_ns = UINT64_MAX;
@@ -377,10 +418,11 @@ void calls_out_init(struct engine *engine)
 
 void calls_out_free(struct engine *engine)
 {
-    for (size_t i = 0; i < engine->scenario->target_count; i++)
+    for (size_t i = 0; i < engine->target_count; i++)
         buffer_free(&engine->queues[i].reason);
     free(engine->queues);
     free(engine->dirty);
+    free(engine->spread);
     calls_free(&engine->calls);
     buffer_free(&engine->call);
     term_build_free(&engine->cast);

@@ -65,6 +65,9 @@ struct calls {
 void calls_init(struct calls *calls, size_t target_count);
 void calls_free(struct calls *calls);
 
+/* There are `count` targets from now on, more than the `before` that there were. */
+void calls_add_targets(struct calls *calls, size_t before, size_t count);
+
 /* Opens a waiting call that was to start at `intended_ns`. The pointer is good until the next call is opened.
  */
 struct call *calls_open(struct calls *calls, uint32_t thread, uint32_t target, uint64_t intended_ns,

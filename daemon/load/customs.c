@@ -5,17 +5,34 @@
 #include "node/script.h"
 #include "term/term_read.h"
 
+/* #{thread =>, step =>, state =>, seed =>}; the state is put in where the hook is applied. */
+static void customs_build_place(const struct engine *engine, uint32_t thread, struct term_builder *builder)
+{
+    term_build_map(builder, 4);
+    term_build_key_unsigned(builder, "thread", thread);
+    term_build_key_unsigned(builder, "step", engine->threads[thread].step);
+    term_build_key(builder, "state");
+    term_build_atom(builder, "nil");
+    term_build_key_unsigned(builder, "seed", engine->options.seed);
+}
+
+/* A fun says by its arity whether it is to know its place; a function of a module is asked where it is. */
 static void customs_start(struct engine *engine, uint32_t thread)
 {
+    const struct operation *operation = threads_operation(engine, thread);
+    bool placed = !operation->is_alone;
     struct term_builder arguments = {0};
-    term_build_list(&arguments, 1);
-    term_build_term(&arguments, calls_out_server(engine, threads_target(engine, thread)));
+    engine->customs[thread].target = threads_target(engine, thread);
+    term_build_list(&arguments, placed ? 2 : 1);
+    term_build_term(&arguments, calls_out_server(engine, engine->customs[thread].target));
+    if (placed)
+        customs_build_place(engine, thread, &arguments);
     term_build_nil(&arguments);
     engine->custom_running++;
     engine->customs[thread].is_running = true;
     engine->customs[thread].started_ns = engine_now(engine);
     engine->options.events->apply(engine->options.owner, thread, engine->threads[thread].step,
-                                  threads_operation(engine, thread)->message, term_built(&arguments));
+                                  operation->message, term_built(&arguments));
     term_build_free(&arguments);
 }
 
@@ -66,8 +83,8 @@ bool customs_end_all(struct engine *engine)
         if (!engine_may_work(engine))
             return true;
         engine->customs[thread] = (struct custom){0};
-        threads_complete(engine, thread, threads_target(engine, thread), start, RESULT_TIMEOUT,
-                         (struct term){0});
+        uint32_t target = custom.is_running ? custom.target : threads_target(engine, thread);
+        threads_complete(engine, thread, target, start, RESULT_TIMEOUT, (struct term){0});
     }
     return false;
 }
@@ -77,7 +94,7 @@ bool customs_end_all(struct engine *engine)
 static void customs_catch(struct engine *engine, uint32_t thread, struct load_start start, const char *class,
                           struct term reason, struct term failure)
 {
-    uint32_t target = threads_target(engine, thread);
+    uint32_t target = engine->customs[thread].target;
     struct term_builder caught = {0};
     term_build_tuple(&caught, 2);
     term_build_atom(&caught, class);
@@ -95,7 +112,7 @@ static void customs_catch(struct engine *engine, uint32_t thread, struct load_st
 static void customs_raised(struct engine *engine, uint32_t thread, struct load_start start,
                            const struct term raised[4])
 {
-    uint32_t target = threads_target(engine, thread);
+    uint32_t target = engine->customs[thread].target;
     bool is_custom = threads_operation(engine, thread)->kind == OPERATION_CUSTOM;
     struct term_builder term = {0}, failure = {0};
     script_build_exit_reason(raised, &failure);
@@ -117,6 +134,21 @@ static void customs_raised(struct engine *engine, uint32_t thread, struct load_s
     term_build_free(&failure);
 }
 
+/* {thread_setup_failed, Exception, Stack} is {{thread_setup_failed, Exception}, Stack}: the operation was not
+ * applied. */
+static void customs_not_set_up(struct engine *engine, uint32_t thread, struct load_start start,
+                               const struct term failed[3])
+{
+    struct term_builder term = {0};
+    term_build_tuple(&term, 2);
+    term_build_tuple(&term, 2);
+    term_build_term(&term, failed[0]);
+    term_build_term(&term, failed[1]);
+    term_build_term(&term, failed[2]);
+    threads_complete(engine, thread, engine->customs[thread].target, start, RESULT_RAISED, term_built(&term));
+    term_build_free(&term);
+}
+
 static void customs_outcome(struct engine *engine, uint32_t thread, struct term outcome)
 {
     struct term parts[4];
@@ -126,11 +158,22 @@ static void customs_outcome(struct engine *engine, uint32_t thread, struct term 
     if (!term_read_tuple(outcome, 4, parts, &arity) || arity < 2)
         return;
     if (term_is_atom(parts[0], "returned"))
-        threads_complete(engine, thread, threads_target(engine, thread), start, RESULT_OK, parts[1]);
+        threads_complete(engine, thread, engine->customs[thread].target, start, RESULT_OK, parts[1]);
+    else if (arity == 3)
+        customs_not_set_up(engine, thread, start, parts);
     else if (arity == 4)
         customs_raised(engine, thread, start, parts);
     else /* {exited, Reason}: something took its process along */
         customs_catch(engine, thread, start, "exit", parts[1], parts[1]);
+}
+
+/* Its thread has been set up, and the operation begins now. Only an arrival has waited for that. */
+static void customs_begin_again(struct engine *engine, uint32_t thread)
+{
+    struct custom *custom = &engine->customs[thread];
+    custom->started_ns = engine_now(engine);
+    if (engine->scenario->load.model != LOAD_OPEN)
+        custom->intended_ns = custom->started_ns;
 }
 
 /* A process may tell its outcome and be killed before it ends: only the first word of the operation that the
@@ -141,6 +184,10 @@ void engine_custom_done(struct engine *engine, int64_t thread, int64_t step, str
         (uint64_t)thread >= engine->scenario->thread_count || !engine->customs[thread].is_running ||
         engine->threads[thread].step != (uint64_t)step)
         return;
+    if (term_is_atom(outcome, "set_up")) {
+        customs_begin_again(engine, (uint32_t)thread);
+        return;
+    }
     engine->customs[thread].is_running = false;
     engine->custom_running--;
     customs_outcome(engine, (uint32_t)thread, outcome);
@@ -164,8 +211,10 @@ void engine_session_down(struct engine *engine, struct term reason)
 void customs_miss_strictly(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start)
 {
     struct term_builder arguments = {0};
-    engine->customs[thread] =
-        (struct custom){.intended_ns = start.intended_ns, .started_ns = start.actual_ns, .is_running = true};
+    engine->customs[thread] = (struct custom){.intended_ns = start.intended_ns,
+                                              .started_ns = start.actual_ns,
+                                              .target = target,
+                                              .is_running = true};
     engine->custom_running++;
     term_build_list(&arguments, 2);
     term_build_term(&arguments, calls_out_server(engine, target));

@@ -38,6 +38,7 @@ struct thread {
 struct custom {
     uint64_t intended_ns; /* 0: it is at none */
     uint64_t started_ns;
+    uint32_t target;
     bool is_running;
 };
 
@@ -91,8 +92,11 @@ struct engine {
     /* calls_out.c */
     struct calls calls;
     struct target_queue *queues; /* of each target */
-    struct loop_task pump;       /* sends what this pass has added */
-    uint32_t *dirty;             /* targets that it was added to, a ring */
+    size_t target_count;         /* numbers of targets are below */
+    uint32_t *spread;            /* those that operations are for; NULL: the scenario's own */
+    size_t spread_count;
+    struct loop_task pump; /* sends what this pass has added */
+    uint32_t *dirty;       /* targets that it was added to, a ring */
     size_t dirty_first;
     size_t dirty_count;
     uint64_t retry_due_ns;    /* the first of the targets that are waited for; UINT64_MAX: none is */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "term/term_read.h"
 #include "term/term_sort.h"
 
 #define DIGITS 3
@@ -29,10 +30,9 @@ void latencies_free(struct latencies *latencies)
     free(latencies->numbers);
 }
 
-static struct latency *new_latency(uint32_t operation, struct buffer name)
+static struct latency *new_latency(struct buffer name)
 {
     struct latency *latency = memory_zalloc(1, sizeof(*latency));
-    latency->operation = operation;
     latency->name = name;
     histogram_init(&latency->response, DIGITS);
     histogram_init(&latency->service, DIGITS);
@@ -40,28 +40,36 @@ static struct latency *new_latency(uint32_t operation, struct buffer name)
     return latency;
 }
 
-/* Custom operations have one name, whatever their hook. */
-static bool is_named(const struct latencies *latencies, const struct latency *latency,
-                     const struct operation *operation, const struct buffer *name)
+/* As it stands in reports, sorted; empty when it is too long to have a row of its own, or that of the others.
+ */
+static struct buffer name_of(const struct operation *operation)
 {
-    return latencies->scenario->operations[latency->operation].kind == operation->kind &&
-           (operation->kind == OPERATION_CUSTOM || term_same(term_of(&latency->name), term_of(name)));
+    struct term_builder builder = {0};
+    struct buffer name = {0};
+    size_t size = operation->name.data                  ? operation->name.size
+                  : operation->kind == OPERATION_CUSTOM ? 0 /* all of them are one */
+                                                        : operation->message.size;
+    if (size <= LATENCIES_NAME_BYTES) {
+        operation_build_name(operation, &builder);
+        term_sort(term_built(&builder), &name);
+        term_build_free(&builder);
+    }
+    if (term_is_atom(term_of(&name), "other"))
+        buffer_free(&name);
+    return name;
 }
 
 static size_t find(struct latencies *latencies, uint32_t operation)
 {
-    const struct operation *searched = &latencies->scenario->operations[operation];
-    struct buffer name = {0};
-    size_t number = searched->message.size > LATENCIES_NAME_BYTES ? LATENCIES_OPERATIONS : 0;
-    if (!number)
-        term_sort(searched->message, &name);
-    while (number < latencies->count && !is_named(latencies, latencies->items[number], searched, &name))
+    struct buffer name = name_of(&latencies->scenario->operations[operation]);
+    size_t number = name.size ? 0 : LATENCIES_OPERATIONS;
+    while (number < latencies->count && !term_same(term_of(&latencies->items[number]->name), term_of(&name)))
         number++;
     if (latencies->items[number]) {
         buffer_free(&name);
         return number;
     }
-    latencies->items[number] = new_latency(operation, name);
+    latencies->items[number] = new_latency(name);
     latencies->count += number < LATENCIES_OPERATIONS;
     return number;
 }
@@ -161,9 +169,8 @@ static void build_view(const struct latencies *latencies, histogram_of *of, stru
         const struct latency *latency = latencies->items[i];
         if (!has_any(latency, of))
             continue;
-        const struct operation *operation = &latencies->scenario->operations[latency->operation];
         if (i < LATENCIES_OPERATIONS)
-            operation_build(operation, operation->message, builder);
+            term_build_term(builder, term_of(&latency->name));
         else
             term_build_atom(builder, "other");
         build_stats(of(latency), builder);

@@ -208,6 +208,11 @@ void target_reach(struct target *target)
 {
     if (target->state != TARGET_IDLE)
         return;
+    if (target_is_several(
+            target->spec->kind)) { /* its members are reached instead, as long as there are some */
+        target_fail(target, TARGET_NOPROC, (struct term){0});
+        return;
+    }
     buffer_free(&target->found);
     target_connect(target, target->spec->node);
 }

@@ -1,17 +1,47 @@
 #include "load/targets.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/map.h"
 #include "base/memory.h"
 #include "target_private.h"
 #include "term/term_build.h"
+#include "term/term_read.h"
+
+/* One of a target that gives several. */
+struct member {
+    struct target target; /* its index is its number */
+    struct target_spec spec;
+    struct buffer pid;
+    size_t source;
+    bool is_there;     /* it was given last, and has not failed since */
+    uint64_t given_at; /* the change that it was given with last */
+};
 
 struct targets {
-    struct target *items;
+    const struct scenario *scenario;
+    struct target *items; /* of the scenario */
     size_t count;
+    struct member **members; /* numbers from `count` on; they stay where they are */
+    size_t member_count;
+    struct map by_pid; /* those that are there, by source and pid */
+    struct buffer key; /* scratch */
+    uint32_t *spread;  /* likewise */
+    uint64_t changes;
+    bool is_confirmed; /* as each target is */
+    struct process *process;
+    struct term group_leader;
     const struct targets_events *events;
     void *owner;
 };
+
+static struct target *targets_at(const struct targets *targets, size_t target)
+{
+    return target < targets->count ? &targets->items[target]
+                                   : &targets->members[target - targets->count]->target;
+}
 
 static void targets_on_open(void *owner, struct target *target)
 {
@@ -19,11 +49,55 @@ static void targets_on_open(void *owner, struct target *target)
     targets->events->open(targets->owner, target->index);
 }
 
+/* Those that are there, in the scenario's order and that of their numbers; in the place of none the target
+ * itself, whose operations fail. */
+static void targets_tell_spread(struct targets *targets)
+{
+    size_t count = 0;
+    targets->spread =
+        memory_resize(targets->spread, targets->count + targets->member_count, sizeof(*targets->spread));
+    for (size_t source = 0; source < targets->count; source++) {
+        size_t before = count;
+        for (size_t i = 0; target_is_several(targets->items[source].spec->kind) && i < targets->member_count;
+             i++)
+            if (targets->members[i]->is_there && targets->members[i]->source == source)
+                targets->spread[count++] = (uint32_t)(targets->count + i);
+        if (count == before)
+            targets->spread[count++] = (uint32_t)source;
+    }
+    targets->events->spread(targets->owner, targets->spread, count, targets->count + targets->member_count);
+}
+
+static const struct buffer *targets_key(struct targets *targets, size_t source, struct term pid)
+{
+    buffer_truncate(&targets->key, 0);
+    buffer_append(&targets->key, &source, sizeof(source));
+    buffer_append(&targets->key, pid.data, pid.size);
+    return &targets->key;
+}
+
+static void targets_drop_member(struct targets *targets, struct member *member)
+{
+    const struct buffer *key = targets_key(targets, member->source, term_of(&member->pid));
+    (void)map_remove(&targets->by_pid, buffer_bytes(key), key->size);
+    member->is_there = false;
+}
+
+/* Nothing more is for a member that is gone. */
+static void targets_lose_member(struct targets *targets, size_t target)
+{
+    if (target < targets->count || !targets->members[target - targets->count]->is_there)
+        return;
+    targets_drop_member(targets, targets->members[target - targets->count]);
+    targets_tell_spread(targets);
+}
+
 static void targets_on_failed(void *owner, struct target *target, enum target_failure failure,
                               struct term reason)
 {
     struct targets *targets = owner;
     struct term_builder nodedown = {0};
+    targets_lose_member(targets, target->index);
     if (failure == TARGET_NODEDOWN) {
         term_build_tuple(&nodedown, 2);
         term_build_atom(&nodedown, "nodedown");
@@ -52,49 +126,170 @@ struct targets *targets_new(const struct scenario *scenario, const struct target
                             const struct targets_events *events, void *owner)
 {
     struct targets *targets = memory_zalloc(1, sizeof(*targets));
+    targets->scenario = scenario;
+    targets->process = process;
+    targets->group_leader = group_leader;
     targets->count = scenario->target_count;
     targets->items = memory_zalloc(targets->count, sizeof(*targets->items));
     targets->events = events;
     targets->owner = owner;
-    bool is_confirmed = targets_are_to_be_confirmed(scenario);
+    targets->is_confirmed = targets_are_to_be_confirmed(scenario);
     for (size_t i = 0; i < targets->count; i++)
         target_init(&targets->items[i], scenario->setup.data ? subject : &scenario->targets[i], i,
-                    is_confirmed, process, group_leader, &targets_events, targets);
+                    targets->is_confirmed, process, group_leader, &targets_events, targets);
     return targets;
 }
 
 void targets_close(struct targets *targets)
 {
-    for (size_t i = 0; i < targets->count; i++)
-        target_close(&targets->items[i]);
+    for (size_t i = 0; i < targets->count + targets->member_count; i++)
+        target_close(targets_at(targets, i));
 }
 
 void targets_free(struct targets *targets)
 {
-    for (size_t i = 0; i < targets->count; i++)
-        target_free(&targets->items[i]);
+    for (size_t i = 0; i < targets->count + targets->member_count; i++)
+        target_free(targets_at(targets, i));
+    for (size_t i = 0; i < targets->member_count; i++) {
+        buffer_free(&targets->members[i]->pid);
+        free(targets->members[i]);
+    }
+    map_free(&targets->by_pid);
+    buffer_free(&targets->key);
+    free(targets->members);
+    free(targets->spread);
     free(targets->items);
     free(targets);
 }
 
+/* --- Members --- */
+
+/* One that is gone, and that nothing is to be done for any more; NULL: there is none. */
+static struct member *targets_reuse_member(const struct targets *targets, size_t source)
+{
+    for (size_t i = 0; i < targets->member_count; i++) {
+        struct member *member = targets->members[i];
+        if (member->source != source || member->is_there ||
+            !targets->events->is_unused(targets->owner, member->target.index))
+            continue;
+        target_close(&member->target);
+        target_free(&member->target);
+        return member;
+    }
+    return NULL;
+}
+
+static struct member *targets_new_member(struct targets *targets, size_t source)
+{
+    struct member *member = memory_zalloc(1, sizeof(*member));
+    targets->members = memory_resize(targets->members, targets->member_count + 1, sizeof(struct member *));
+    targets->members[targets->member_count++] = member;
+    member->source = source;
+    member->target.index = targets->count + targets->member_count - 1;
+    return member;
+}
+
+static void targets_add_member(struct targets *targets, size_t source, struct term pid)
+{
+    struct term_pid parts;
+    if (term_type(pid) != TERM_PID || !term_read_pid(pid, &parts) || strlen(parts.node) > NODE_NAME_BYTES)
+        return;
+    struct member *member = targets_reuse_member(targets, source);
+    if (!member)
+        member = targets_new_member(targets, source);
+    size_t number = member->target.index;
+    term_keep(&member->pid, pid);
+    member->spec = (struct target_spec){.kind = TARGET_PID, .server = term_of(&member->pid)};
+    snprintf(member->spec.node, sizeof(member->spec.node), "%s", parts.node);
+    member->is_there = true;
+    member->given_at = targets->changes;
+    const struct buffer *key = targets_key(targets, source, pid);
+    (void)map_put(&targets->by_pid, buffer_bytes(key), key->size, member);
+    target_init(&member->target, &member->spec, number, targets->is_confirmed, targets->process,
+                targets->group_leader, &targets_events, targets);
+}
+
+void targets_set_members(struct targets *targets, size_t target, struct term pids)
+{
+    struct term_list list;
+    struct term pid;
+    bool changed = false;
+    targets->changes++;
+    for (bool more = term_list_start(&list, pids); more && (more = term_list_next(&list, &pid));) {
+        const struct buffer *key = targets_key(targets, target, pid);
+        struct member *member = map_get(&targets->by_pid, buffer_bytes(key), key->size);
+        changed |= !member;
+        if (member)
+            member->given_at = targets->changes;
+        else
+            targets_add_member(targets, target, pid);
+    }
+    for (size_t i = 0; i < targets->member_count; i++) {
+        struct member *member = targets->members[i];
+        if (member->source != target || !member->is_there || member->given_at == targets->changes)
+            continue;
+        targets_drop_member(targets, member);
+        changed = true;
+    }
+    if (changed)
+        targets_tell_spread(targets);
+}
+
+size_t targets_member_count(const struct targets *targets, size_t target)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < targets->member_count; i++)
+        count += targets->members[i]->source == target && targets->members[i]->is_there;
+    return count;
+}
+
+void targets_build_members(const struct targets *targets, size_t target, struct term_builder *builder)
+{
+    size_t count = targets_member_count(targets, target);
+    term_build_list(builder, count);
+    for (size_t i = 0; i < targets->member_count; i++)
+        if (targets->members[i]->source == target && targets->members[i]->is_there)
+            term_build_term(builder, term_of(&targets->members[i]->pid));
+    if (count)
+        term_build_nil(builder);
+}
+
+void targets_spread_again(struct targets *targets)
+{
+    if (targets->member_count)
+        targets_tell_spread(targets);
+}
+
+size_t targets_count(const struct targets *targets)
+{
+    return targets->count + targets->member_count;
+}
+
+size_t targets_source(const struct targets *targets, size_t target)
+{
+    return target < targets->count ? target : targets->members[target - targets->count]->source;
+}
+
+/* --- Looking at them --- */
+
 void targets_reach(struct targets *targets, size_t target)
 {
-    target_reach(&targets->items[target]);
+    target_reach(targets_at(targets, target));
 }
 
 const struct target_spec *targets_spec(const struct targets *targets, size_t target)
 {
-    return targets->items[target].spec;
+    return targets_at(targets, target)->spec;
 }
 
 struct term targets_found(const struct targets *targets, size_t target)
 {
-    return term_of(&targets->items[target].found);
+    return term_of(&targets_at(targets, target)->found);
 }
 
 const char *targets_node(const struct targets *targets, size_t target)
 {
-    return targets->items[target].node;
+    return targets_at(targets, target)->node;
 }
 
 /* --- For the engine --- */
@@ -107,17 +302,17 @@ static void targets_way_reach(void *owner, size_t target)
 static bool targets_way_is_open(void *owner, size_t target)
 {
     const struct targets *targets = owner;
-    return target_is_open(&targets->items[target]);
+    return target_is_open(targets_at(targets, target));
 }
 
 static void targets_way_look_again(void *owner, size_t target)
 {
-    target_look_again(&((const struct targets *)owner)->items[target]);
+    target_look_again(targets_at(owner, target));
 }
 
 static bool targets_way_send(void *owner, size_t target, struct term message)
 {
-    struct target *sent_to = &((const struct targets *)owner)->items[target];
+    struct target *sent_to = targets_at(owner, target);
     if (sent_to->state == TARGET_READY)
         target_send(sent_to, message);
     return sent_to->state == TARGET_READY;

@@ -4,6 +4,7 @@
 #include "base/compiler.h"
 #include "base/memory.h"
 #include "engine_private.h"
+#include "term/term_match.h"
 #include "term/term_read.h"
 
 /* What random choices of a thread's step are for: each has a generator of its own. */
@@ -105,25 +106,29 @@ static struct term threads_key_of(struct term message, uint32_t position)
     return term_read_element(message, position - 1, &element) ? element : message;
 }
 
-uint32_t threads_target(struct engine *engine, uint32_t thread)
+/* Which of those that operations are for now. */
+static size_t threads_spread(struct engine *engine, uint32_t thread)
 {
     const struct scenario *scenario = engine->scenario;
     uint64_t step = engine->threads[thread].step;
     struct random random;
-    if (scenario->target_count == 1)
-        return 0;
     switch (scenario->spread) {
     case SPREAD_ROUND_ROBIN:
-        return (uint32_t)((threads_drawing_number(engine, thread) + step) % scenario->target_count);
+        return (threads_drawing_number(engine, thread) + step) % engine->spread_count;
     case SPREAD_RANDOM:
         random = threads_draw(engine, thread, step, PURPOSE_TARGET);
-        return (uint32_t)random_below(&random, scenario->target_count);
+        return random_below(&random, engine->spread_count);
     case SPREAD_KEY:
-        return (
-            uint32_t)(threads_hash(threads_key_of(threads_message(engine, thread), scenario->key_position)) %
-                      scenario->target_count);
+        return threads_hash(threads_key_of(threads_message(engine, thread), scenario->key_position)) %
+               engine->spread_count;
     }
     return 0;
+}
+
+uint32_t threads_target(struct engine *engine, uint32_t thread)
+{
+    size_t place = engine->spread_count == 1 ? 0 : threads_spread(engine, thread);
+    return engine->spread ? engine->spread[place] : (uint32_t)place;
 }
 
 /* --- The end of operations and threads --- */
@@ -267,8 +272,13 @@ static ALWAYS_INLINE uint64_t threads_note(struct engine *engine, uint32_t threa
         latency_us = threads_record_failure(engine, state->operation, kind, response_us, service_us);
     timeline_record(&engine->record.timeline, now, latency_us, reason, engine_in_flight(engine));
     threads_record_event(engine, thread, target, response_us, now, kind, term);
-    if (answered)
-        engine->options.events->observed(engine->options.owner, target, kind == RESULT_OK, now);
+    if (engine->options.has_observer)
+        engine->options.events->observed(engine->options.owner,
+                                         &(struct observation){.target = target,
+                                                               .sent_ns = start.actual_ns,
+                                                               .now_ns = now,
+                                                               .is_ok = kind == RESULT_OK,
+                                                               .is_answered = answered});
     engine->record.operations++;
     state->operations++;
     state->step++;
@@ -281,9 +291,26 @@ uint64_t threads_record(struct engine *engine, uint32_t thread, uint32_t target,
     return threads_note(engine, thread, target, start, kind, term);
 }
 
+/* {unexpected, Reply} */
+static void threads_complete_unexpected(struct engine *engine, uint32_t thread, uint32_t target,
+                                        struct load_start start, struct term reply)
+{
+    struct term_builder unexpected = {0};
+    term_build_tuple(&unexpected, 2);
+    term_build_atom(&unexpected, "unexpected");
+    term_build_term(&unexpected, reply);
+    threads_complete(engine, thread, target, start, RESULT_UNEXPECTED, term_built(&unexpected));
+    term_build_free(&unexpected);
+}
+
 void threads_complete(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start,
                       enum result_kind kind, struct term term)
 {
+    struct term expect = threads_operation(engine, thread)->expect;
+    if (kind == RESULT_OK && expect.data && !term_matches(expect, term)) {
+        threads_complete_unexpected(engine, thread, target, start, term);
+        return;
+    }
     threads_go_on(engine, thread, threads_note(engine, thread, target, start, kind, term));
 }
 
@@ -519,6 +546,9 @@ void threads_init(struct engine *engine)
     engine->failed_thread = THREAD_NONE;
     engine->step_limit = is_limited ? scenario->load.iterations * script : UINT64_MAX;
     engine->arrival_ns = UINT64_MAX;
+    engine->arrivals_begun = engine->options.first_step;
+    for (size_t i = 0; !scenario->threads && i < scenario->thread_count; i++)
+        engine->threads[i].step = engine->options.first_step;
     if (scenario->load.model == LOAD_OPEN)
         threads_init_pool(engine);
 }

@@ -7,8 +7,10 @@
 #define DIGITS 3
 
 const char *const error_kind_names[ERROR_KINDS] = {
-    [ERROR_TIMEOUT] = "timeout", [ERROR_NOPROC] = "noproc", [ERROR_NODEDOWN] = "nodedown",
-    [ERROR_EXIT] = "exit",       [ERROR_RAISED] = "raised", [ERROR_MISSING_SYNC] = "missing_sync_handler",
+    [ERROR_TIMEOUT] = "timeout",       [ERROR_NOPROC] = "noproc",
+    [ERROR_NODEDOWN] = "nodedown",     [ERROR_EXIT] = "exit",
+    [ERROR_RAISED] = "raised",         [ERROR_MISSING_SYNC] = "missing_sync_handler",
+    [ERROR_UNEXPECTED] = "unexpected",
 };
 
 void counters_init(struct counters *counters)
@@ -50,10 +52,13 @@ static bool counters_is_nodedown(struct term reason)
 
 void counters_add_operation(struct counters *counters, enum result_kind kind, struct term reason)
 {
-    static const enum error_kind kinds[] = {
-        [RESULT_TIMEOUT] = ERROR_TIMEOUT, [RESULT_NOPROC] = ERROR_NOPROC,
-        [RESULT_EXIT] = ERROR_EXIT,       [RESULT_MISSING_SYNC] = ERROR_MISSING_SYNC,
-        [RESULT_RAISED] = ERROR_RAISED,   [RESULT_CAUGHT] = ERROR_RAISED};
+    static const enum error_kind kinds[] = {[RESULT_TIMEOUT] = ERROR_TIMEOUT,
+                                            [RESULT_NOPROC] = ERROR_NOPROC,
+                                            [RESULT_EXIT] = ERROR_EXIT,
+                                            [RESULT_MISSING_SYNC] = ERROR_MISSING_SYNC,
+                                            [RESULT_RAISED] = ERROR_RAISED,
+                                            [RESULT_CAUGHT] = ERROR_RAISED,
+                                            [RESULT_UNEXPECTED] = ERROR_UNEXPECTED};
     counters->operations++;
     if (kind == RESULT_EXIT && counters_is_nodedown(reason))
         counters->errors[ERROR_NODEDOWN]++;

@@ -26,12 +26,19 @@ static const struct result_row {
                              {.name = "{error, missing_sync_handler}",
                               .text = "A cast whose server died of not knowing the call that follows it."}},
     [RESULT_RAISED] = {.help = {.name = "{error, {Exception, Stacktrace}}",
-                                .text = "A custom operation whose hook has raised."}},
+                                .text =
+                                    "A custom operation whose hook has raised; `{error, "
+                                    "{{thread_setup_failed, Exception}, Stacktrace}}` is one whose thread "
+                                    "could not be set up."}},
     [RESULT_CAUGHT] = {.help = {.name = "{error, {exit, Reason}}",
                                 .text =
                                     "One whose hook has exited, or, as `{error, {throw, Value}}`, thrown: "
                                     "this fails its thread in `threads`; with `load` the thread goes "
                                     "on."}},
+    [RESULT_UNEXPECTED] = {.help = {.name = "{error, {unexpected, Reply}}",
+                                    .text = "One that was answered, but not as the operation's `expect` "
+                                            "says; without `expect` every reply is a success, `{error, "
+                                            "timeout}` too."}},
 };
 
 const struct help_table *results_table(void)

@@ -2,7 +2,8 @@
 %% process of the run on the daemon, Key, a term that marks the messages between the two, Serial, its own number, and
 %% KeeperSource and GuardianSource, the texts of keeper.erl and guardian.erl. It is linked to the daemon and ends with it.
 %%
-%% A request is {Key, Number, Request}; what comes of it is told as {Key, Number, Answer}. Whatever may take its time is
+%% A request is {Key, Number, Request}; what comes of it is told as {Key, Number, Answer, {Node, Clock}}, which says when it
+%% was told by the clock of this node, by which {effect, Clock} says when a fault took effect. Whatever may take its time is
 %% done by a process that is linked to the agent, which outlives it: a worker, or of what lasts a keeper. Nothing receives
 %% `after` a time, for the reason in session.erl.
 %%
@@ -11,7 +12,8 @@ put('$harnessd', agent),
 process_flag(trap_exit, true),
 Agent = self(),
 DaemonMonitor = monitor(process, Daemon),
-Tell = fun(Number, Answer) -> Daemon ! {Key, Number, Answer} end,
+Clock = fun() -> erlang:monotonic_time(nanosecond) end,
+Tell = fun(Number, Answer) -> Daemon ! {Key, Number, Answer, {node(), Clock()}} end,
 
 %% --- Who there is ---
 
@@ -100,21 +102,159 @@ IsOurs =
             false
     end,
 
-%% {Id, Pid, Name, Application}; {Id, Pid} of a process of another node, which has to be looked at there.
-Facts =
-    fun(Id, Pid) when is_pid(Pid), node(Pid) =:= node() ->
-            Name =
-                case process_info(Pid, registered_name) of
-                    {registered_name, Registered} -> Registered;
-                    _ -> ''
-                end,
-            {Id, Pid, Name, Application(Pid)};
-       (Id, Pid) when is_pid(Pid) ->
-            {Id, Pid};
-       (Id, None) ->
-            {Id, None, '', ''}
+%% --- Supervisors ---
+
+%% A server may die of a call that it does not know. So nobody is asked for its children but
+%% - one of OTP, or what says by its initial call that it is one (DynamicSupervisor of Elixir does), by a call;
+%% - one whose module is a server with the functions of `supervisor` for others to call (supervisor2 of RabbitMQ and
+%%   other forks), by its own which_children/1, whatever that sends;
+%% - one that such a supervisor has as a child of type `supervisor` (those of connections and pools), by a call: OTP
+%%   itself asks these when it upgrades a release.
+%% What a call gives is believed only if it is a list of children.
+Within =
+    fun(Milliseconds, Ask) ->
+        Self = self(),
+        {Asker, Monitor} = spawn_monitor(fun() -> put('$harnessd', worker), exit({answer, Self, Ask()}) end),
+        Timer = erlang:start_timer(Milliseconds, self(), asked),
+        receive
+            {'DOWN', Monitor, process, _, {answer, Self, Answer}} -> erlang:cancel_timer(Timer), {ok, Answer};
+            {'DOWN', Monitor, process, _, {noproc, _}} -> erlang:cancel_timer(Timer), {failed, noproc};
+            {'DOWN', Monitor, process, _, Reason} -> erlang:cancel_timer(Timer), {failed, Reason};
+            {timeout, Timer, asked} -> demonitor(Monitor, [flush]), exit(Asker, kill), {failed, timeout}
+        end
     end,
-Known = fun(Pids) -> {found, none, [Facts('', Pid) || Pid <- lists:sublist(Pids, 10000)]} end,
+IsFork =
+    fun(Module) ->
+        lists:all(fun({Function, Arity}) -> erlang:function_exported(Module, Function, Arity) end,
+                  [{init, 1}, {handle_call, 3}, {which_children, 1}, {start_child, 2}, {terminate_child, 2}])
+    end,
+ParentOf =
+    fun(Pid) ->
+        case process_info(Pid, dictionary) of
+            {dictionary, Dictionary} ->
+                case proplists:get_value('$ancestors', Dictionary, []) of
+                    [Parent | _] when is_pid(Parent), node(Parent) =:= node() -> Parent;
+                    [Parent | _] when is_atom(Parent) -> whereis(Parent);
+                    _ -> undefined
+                end;
+            undefined ->
+                undefined
+        end
+    end,
+%% How it is asked for its children: call, {fork, Module}, or none.
+AsItSays = fun(Pid) -> case Origin(Pid) of {_, true} -> call; {Module, false} -> {IsFork(Module), Module} end end,
+AskChildren =
+    fun(Pid, How, Milliseconds) ->
+        Ask = case How of
+                  call -> fun() -> gen_server:call(Pid, which_children, infinity) end;
+                  {true, Module} -> fun() -> Module:which_children(Pid) end
+              end,
+        case Within(Milliseconds, Ask) of
+            {ok, List} when is_list(List) -> {ok, [Child || {_, _, _, _} = Child <- List]};
+            {ok, _} -> {failed, not_a_supervisor};
+            {failed, Reason} -> {failed, Reason}
+        end
+    end,
+HowAsked =
+    fun(Pid) ->
+        case AsItSays(Pid) of
+            {false, _} ->
+                Parent = ParentOf(Pid),
+                case is_pid(Parent) andalso is_process_alive(Parent) andalso AsItSays(Parent) of
+                    How when How =:= call; element(1, How) =:= true ->
+                        case AskChildren(Parent, How, 2000) of
+                            {ok, Siblings} -> case [1 || {_, Child, supervisor, _} <- Siblings, Child =:= Pid] of
+                                                  [_ | _] -> call;
+                                                  [] -> none
+                                              end;
+                            _ -> none
+                        end;
+                    _ -> none
+                end;
+            How ->
+                How
+        end
+    end,
+
+%% --- What a process is called, and whose it is ---
+
+NameOf =
+    fun(Pid) ->
+        case process_info(Pid, registered_name) of
+            {registered_name, Name} -> Name;
+            _ -> ''
+        end
+    end,
+
+%% '' when none of them has a name.
+Ancestor =
+    fun(Pid) ->
+        Named = fun Named([Name | _]) when is_atom(Name) -> Name;
+                    Named([Other | Left]) when is_pid(Other), node(Other) =:= node() ->
+                        case NameOf(Other) of '' -> Named(Left); Name -> Name end;
+                    Named([_ | Left]) -> Named(Left);
+                    Named(_) -> ''
+                end,
+        case process_info(Pid, dictionary) of
+            {dictionary, Dictionary} -> Named(proplists:get_value('$ancestors', Dictionary, []));
+            _ -> ''
+        end
+    end,
+
+%% [{Pid, Id}] of a supervisor's children. It is for people only: so a supervisor that has very many is not asked, and
+%% none any more when one has not answered at once.
+ChildIds =
+    fun(Supervisor) ->
+        case is_pid(Supervisor) andalso {process_info(Supervisor, memory), AsItSays(Supervisor), get(is_late)} of
+            {{memory, Bytes}, How, undefined} when Bytes < 1 bsl 20, How =:= call; Bytes < 1 bsl 20, element(1, How) ->
+                case AskChildren(Supervisor, How, 200) of
+                    {ok, Siblings} -> [{Child, Id} || {Id, Child, _, _} <- Siblings];
+                    _ -> put(is_late, true), []
+                end;
+            _ ->
+                []
+        end
+    end,
+
+%% The registered name, or {Ancestor, ChildId}, the nearest ancestor that has one and the id in its own supervisor; of
+%% so many processes as are told of.
+Called =
+    fun(_, Pid, Count) when Count > 100; not is_pid(Pid) -> '';
+       (Id, Pid, _) ->
+            case {NameOf(Pid), Ancestor(Pid)} of
+                {'', ''} -> '';
+                {'', Above} when Id =/= '' -> {Above, Id};
+                {'', Above} -> {Above, proplists:get_value(Pid, Once(children, ChildIds, ParentOf(Pid)), undefined)};
+                {Name, _} -> Name
+            end
+    end,
+
+%% {Id, Pid, Name, Application, Called}; {Id, Pid} of a process of another node, which has to be looked at there.
+Facts =
+    fun(Id, Pid, Count) when is_pid(Pid), node(Pid) =:= node() ->
+            {Id, Pid, NameOf(Pid), Application(Pid), Called(Id, Pid, Count)};
+       (Id, Pid, _) when is_pid(Pid) ->
+            {Id, Pid};
+       (Id, None, _) ->
+            {Id, None, '', '', ''}
+    end,
+Numbered = fun(List) -> lists:zip(List, lists:seq(1, length(List))) end,
+Known = fun(Pids) -> {found, none, [Facts('', Pid, N) || {Pid, N} <- Numbered(lists:sublist(Pids, 10000))]} end,
+
+%% {application, Name} of a supervisor whose fall would end the node: it is the one that the application master of a
+%% permanent application has started. '' of any other.
+EndedWith =
+    fun(Pid) ->
+        try
+            {ok, Name} = application:get_application(Pid),
+            permanent = proplists:get_value(Name, proplists:get_value(started, application:info())),
+            Master = application_controller:get_master(Name),
+            {ok, {Pid, _}} = Within(1000, fun() -> application_master:get_child(Master) end),
+            {application, Name}
+        catch
+            _:_ -> ''
+        end
+    end,
 
 Children =
     fun(Supervisor) ->
@@ -122,20 +262,28 @@ Children =
             Pid when is_pid(Pid), node(Pid) =/= node() ->
                 {elsewhere, Pid};
             Pid when is_pid(Pid) ->
-                case is_process_alive(Pid) andalso Origin(Pid) of
+                case is_process_alive(Pid) andalso HowAsked(Pid) of
                     false ->
                         {failed, noproc};
-                    {_, false} ->
-                        {failed, not_a_supervisor};
-                    {_, true} ->
-                        {found, Facts('', Pid),
-                         [Facts(Id, Child) || {Id, Child, _, _} <- gen_server:call(Pid, which_children, 4000),
-                                              not (is_pid(Child) andalso IsOurs(Child))]}
+                    none ->
+                        {failed, not_a_supervisor, {Pid, Called('', Pid, 1)}};
+                    How ->
+                        case AskChildren(Pid, How, 4000) of
+                            {ok, All} ->
+                                {found, setelement(1, Facts('', Pid, 1), EndedWith(Pid)),
+                                 [Facts(Id, Child, N) || {{Id, Child, _, _}, N} <- Numbered(All),
+                                                         not (is_pid(Child) andalso IsOurs(Child))]};
+                            Failed ->
+                                Failed
+                        end
                 end;
             _ ->
                 {failed, noproc}
         end
     end,
+
+%% What is alive and not ours; of a process of another node that is to be asked there.
+Mine = fun(Pids) -> [Pid || Pid <- Pids, is_pid(Pid), node(Pid) =/= node() orelse (is_process_alive(Pid) andalso not IsOurs(Pid))] end,
 
 Find =
     fun({process, Server}) ->
@@ -144,13 +292,29 @@ Find =
                 Pid when is_pid(Pid) ->
                     case {is_process_alive(Pid), IsOurs(Pid)} of
                         {false, _} -> {failed, noproc};
-                        {true, true} -> {failed, own_process};
+                        {true, true} -> {failed, own_process, {Pid, ''}};
                         {true, false} -> Known([Pid])
                     end;
                 _ -> {failed, noproc}
             end;
        ({children, Supervisor}) ->
             Children(Supervisor);
+       ({exported, Module, Function, Arity}) ->
+            code:ensure_loaded(Module),
+            case erlang:function_exported(Module, Function, Arity) of
+                true -> Known([]);
+                false -> {failed, {error, undef}} % as applying it does
+            end;
+       ({pg, {Scope, Group}}) ->
+            Known(Mine(try pg:get_members(Scope, Group) catch error:badarg -> [] end));
+       ({hook, Hook}) ->
+            Given = case Hook of {Module, Function, Extra} -> apply(Module, Function, Extra); _ -> Hook() end,
+            Known(Mine([case One of
+                            {Name, Node} when is_atom(Name), is_atom(Node), Name =/= global ->
+                                erpc:call(Node, erlang, whereis, [Name], 4000);
+                            _ ->
+                                Whereis(One)
+                        end || One <- case is_list(Given) of true -> Given; false -> [Given] end]));
        ({facts, Pids}) ->
             Known([Pid || Pid <- Pids, is_process_alive(Pid), not IsOurs(Pid)]);
        ({application, Name}) ->
@@ -161,42 +325,53 @@ Find =
 
 %% --- What is done at once ---
 
-%% {Crashed, Survived, Gone}
+%% {Crashed, Survived, Gone}. It is in effect from the signals on, which is told when the first has died of them.
 Crash =
-    fun(Pids, Reason) ->
-        Monitors = [monitor(process, Pid) || Pid <- Pids],
+    fun(Effect, Pids, Reason) ->
+        Monitors = maps:from_list([{monitor(process, Pid), true} || Pid <- Pids]),
+        At = Clock(),
         [exit(Pid, Reason) || Pid <- Pids],
         Timer = erlang:start_timer(500, self(), crash),
-        lists:foldl(
-            fun(Monitor, {Crashed, Survived, Gone}) ->
-                receive
-                    {'DOWN', Monitor, process, _, noproc} -> {Crashed, Survived, Gone + 1};
-                    {'DOWN', Monitor, process, _, _} -> {Crashed + 1, Survived, Gone};
-                    {timeout, Timer, crash} = Over ->
-                        self() ! Over, % for all that follow
-                        demonitor(Monitor, [flush]),
-                        {Crashed, Survived + 1, Gone}
-                end
-            end, {0, 0, 0}, Monitors)
+        Await =
+            fun Await(Left, Crashed, Gone) when map_size(Left) =:= 0 ->
+                    {Crashed, 0, Gone};
+                Await(Left, Crashed, Gone) ->
+                    receive
+                        {'DOWN', Monitor, process, _, noproc} when is_map_key(Monitor, Left) ->
+                            Await(maps:remove(Monitor, Left), Crashed, Gone + 1);
+                        {'DOWN', Monitor, process, _, _} when is_map_key(Monitor, Left) ->
+                            Crashed =:= 0 andalso Effect(At),
+                            Await(maps:remove(Monitor, Left), Crashed + 1, Gone);
+                        {timeout, Timer, crash} ->
+                            [demonitor(Monitor, [flush]) || Monitor <- maps:keys(Left)],
+                            {Crashed, map_size(Left), Gone}
+                    end
+            end,
+        Await(Monitors, 0, 0)
     end,
 
 Act =
-    fun({crash, Pids, Reason}) ->
-            {crashed, Crash(Pids, Reason)};
-       ({flood, Pids, Count, Message}) ->
+    fun(Effect, {crash, Pids, Reason}) ->
+            {crashed, Crash(Effect, Pids, Reason)};
+       (Effect, {flood, Pids, Count, Message}) ->
             Send = fun Send(_, 0) -> ok;
                        Send(Pid, Left) -> Pid ! Message, Send(Pid, Left - 1)
                    end,
+            Effect(Clock()),
             [Send(Pid, Count) || Pid <- Pids],
             done;
-       ({garbage_collect, Pids}) ->
+       (Effect, {garbage_collect, Pids}) ->
+            Effect(Clock()),
             [garbage_collect(Pid) || Pid <- Pids],
             done;
-       ({apply, Module, Function, Arguments}) ->
+       (Effect, {apply, Module, Function, Arguments}) ->
+            Effect(Clock()),
             {returned, apply(Module, Function, Arguments)};
-       ({find, What}) ->
+       (_, {find, What}) ->
             Find(What);
-       ({halt}) ->
+       (Effect, {halt}) ->
+            Effect(Clock()),
+            timer:sleep(1), % that this be told: what is not sent by then is lost
             erlang:halt(0, [{flush, false}])
     end,
 
@@ -204,7 +379,7 @@ Work =
     fun(Number, Request) ->
         put('$harnessd', worker),
         Tell(Number,
-             try Act(Request)
+             try Act(fun(At) -> Tell(Number, {effect, At}) end, Request)
              catch Class:Reason -> {failed, {Class, Reason}}
              end)
     end,

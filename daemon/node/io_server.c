@@ -1,163 +1,334 @@
 #include "node/io_server.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/utf8.h"
+#include "io_text_private.h"
+#include "node/rpc_out.h"
 #include "term/term_read.h"
 #include "term/term_text.h"
+
+/* A node has so long to format something. */
+#define IO_FORMAT_NS (5 * CLOCK_NS_PER_S)
+
+/* Characters that a node formats something in, as far as it can: about what a value of the log may have. */
+#define IO_FORMAT_CHARACTERS 1000
+
+/* Reports that nodes are formatting; those beyond them are shown as the terms that they are. Of output there
+ * is never more than one of each process, as it waits for the answer. */
+#define IO_REPORTS_MOST 64
 
 struct io_server {
     struct process *leader;
     struct process *logger;
+    struct list jobs; /* that wait for a node */
+    size_t reports;   /* of them */
 };
 
-/* Appends a leaf of chardata, as unicode:chardata() is. False when it is none. */
-static bool io_server_append_characters(struct term leaf, struct buffer *text)
+/* A request of a process that prints, or a report. */
+struct io_job {
+    struct io_server *server;
+    struct list_link link;
+    struct rpc_call *call;
+    char peer[NODE_NAME_BYTES + 1];
+    struct buffer message;
+    bool is_report;
+
+    /* Of a request. */
+    struct term from;
+    struct term reply_as;
+    struct term request; /* one; without data when there are several, or none any more */
+    struct term_list several;
+    const char *problem;
+};
+
+static void io_job_free(struct io_job *job)
 {
-    const uint8_t *data;
-    size_t size;
-    int64_t character;
-    uint8_t bytes[4];
-    struct term_list string;
-    struct term element;
-    if (term_read_binary(leaf, &data, &size)) {
-        buffer_append(text, data, size);
-    } else if (term_read_integer(leaf, &character)) {
-        if (character < 0 || character > 0x10ffff)
-            return false;
-        buffer_append(text, bytes, utf8_encode((uint32_t)character, bytes));
-    } else {
-        if (!term_list_start(&string, leaf))
-            return false;
-        while (term_list_next(&string, &element))
-            if (!io_server_append_characters(element, text))
-                return false;
-    }
-    return true;
+    if (job->call)
+        rpc_call_cancel(job->call);
+    list_remove(&job->server->jobs, &job->link);
+    job->server->reports -= job->is_report;
+    buffer_free(&job->message);
+    free(job);
 }
 
-/* What a list has inside follows it, so that one walk over its bytes meets all leaves in their order. */
-static bool io_server_append_chardata(struct term chardata, struct buffer *text)
+static struct io_job *io_job_new(struct io_server *server, const struct incoming *incoming)
 {
-    const uint8_t *at = chardata.data, *end = chardata.data + chardata.size;
-    while (at < end) {
-        struct term_head head = term_read_head(at);
-        bool is_list = *at == TERM_TAG_LIST;
-        if (!is_list && (head.values || !io_server_append_characters((struct term){at, head.size}, text)))
-            return false;
-        at += head.size;
-    }
-    return true;
+    struct io_job *job = memory_zalloc(1, sizeof(*job));
+    job->server = server;
+    snprintf(job->peer, sizeof(job->peer), "%s", peer_name(incoming->peer));
+    term_keep(&job->message, incoming->body);
+    list_append(&server->jobs, &job->link);
+    return job;
 }
 
-static void io_server_log_output(const struct incoming *incoming, struct term output)
+/* Has the node of who has sent it apply a function. False when there is none that could. */
+static bool io_job_ask(struct io_job *job, const char *module, const char *function, struct term arguments,
+                       rpc_done *done)
+{
+    const struct rpc_request request = {.node = job->peer,
+                                        .module = module,
+                                        .function = function,
+                                        .arguments = arguments,
+                                        .group_leader = process_pid(job->server->leader),
+                                        .timeout_ns = IO_FORMAT_NS};
+    job->call = rpc_call_start(job->server->leader, &request, done, job);
+    return job->call != NULL;
+}
+
+/* The text that a term is, or that stands for it. */
+static void io_job_write_text(struct term term, struct buffer *text)
+{
+    char words[1024];
+    if (io_text_append(term, text))
+        return;
+    buffer_truncate(text, 0);
+    term_text(term, words, sizeof(words));
+    buffer_append(text, words, strlen(words));
+}
+
+static void io_job_log(const struct io_job *job, struct term term)
 {
     struct buffer text = {0};
-    char words[1024];
-    if (!io_server_append_chardata(output, &text)) {
-        term_text(output, words, sizeof(words));
-        buffer_free(&text);
-        buffer_append(&text, words, strlen(words));
-    }
+    io_job_write_text(term, &text);
     const uint8_t *bytes = buffer_bytes(&text);
     size_t size = text.size;
     while (size && bytes[size - 1] == '\n')
         size--;
-    log_info("output", log_string("peer", peer_name(incoming->peer)), log_bytes("text", bytes, size));
+    if (job->is_report)
+        log_info("report of a process", log_string("peer", job->peer), log_bytes("report", bytes, size));
+    else
+        log_info("output", log_string("peer", job->peer), log_bytes("text", bytes, size));
     buffer_free(&text);
 }
 
-/* Puts out one request; false when it is none that puts something out. */
-static bool io_server_put(const struct incoming *incoming, struct term request)
+/* --- Output --- */
+
+/* {io_reply, ReplyAs, ok | {error, Reason}} */
+static void io_request_answer(const struct io_job *job)
+{
+    struct process *leader = job->server->leader;
+    struct term_builder reply = {0};
+    struct term message;
+    term_build_tuple(&reply, 3);
+    term_build_atom(&reply, "io_reply");
+    term_build_term(&reply, job->reply_as);
+    if (job->problem) {
+        term_build_tuple(&reply, 2);
+        term_build_atom(&reply, "error");
+    }
+    term_build_atom(&reply, job->problem ? job->problem : "ok");
+    if (term_build_done(&reply, &message))
+        (void)node_send(process_node(leader), leader, job->from, message);
+    term_build_free(&reply);
+}
+
+/* The next request of the job; false when there is none. */
+static bool io_request_next(struct io_job *job, struct term *request)
+{
+    *request = job->request;
+    job->request = (struct term){0};
+    return request->data || term_list_next(&job->several, request);
+}
+
+static void io_request_go_on(struct io_job *job);
+
+static void io_request_formatted(void *owner, enum rpc_outcome outcome, struct term value)
+{
+    struct io_job *job = owner;
+    job->call = NULL;
+    if (outcome == RPC_RETURNED)
+        io_job_log(job, value);
+    else
+        job->problem = outcome == RPC_RAISED ? "format" : "terminated";
+    io_request_go_on(job);
+}
+
+/* What is printed as a function to apply is formatted where it was printed. io_lib:format/2 is asked for no
+ * more than is shown. True when the node does so. */
+static bool io_request_format(struct io_job *job, const struct term parts[3])
+{
+    char module[TERM_ATOM_BYTES + 1], function[TERM_ATOM_BYTES + 1];
+    struct term_builder arguments = {0};
+    struct term_list list;
+    struct term argument, last = TERM_ATOM("nil");
+    bool asked = term_read_atom(parts[0], module) && term_read_atom(parts[1], function) &&
+                 term_list_start(&list, parts[2]);
+    if (asked && strcmp(module, "io_lib") == 0 && strcmp(function, "format") == 0 && list.count == 2) {
+        term_build_list(&arguments, 3);
+        while (term_list_next(&list, &argument))
+            term_build_term(&arguments, argument);
+        term_build_list(&arguments, 1);
+        term_build_tuple(&arguments, 2);
+        term_build_atom(&arguments, "chars_limit");
+        term_build_unsigned(&arguments, IO_FORMAT_CHARACTERS);
+        term_build_nil(&arguments);
+        term_build_nil(&arguments);
+        last = term_built(&arguments);
+    } else {
+        last = parts[2];
+    }
+    asked = asked && io_job_ask(job, module, function, last, io_request_formatted);
+    term_build_free(&arguments);
+    return asked;
+}
+
+/* {put_chars, Encoding, Chars} | {put_chars, Encoding, Module, Function, Arguments}, and both without an
+ * encoding. True when it waits for a node. */
+static bool io_request_put(struct io_job *job, struct term request)
 {
     struct term parts[5];
     size_t arity;
     if (!term_read_tuple(request, ARRAY_LENGTH(parts), parts, &arity) || arity < 2 ||
-        !term_is_atom(parts[0], "put_chars"))
-        return false;
-    /* {put_chars, Encoding, Chars} | {put_chars, Encoding, Module, Function, Arguments} | {put_chars, Chars}
-     */
-    if (arity == 5)
-        io_server_log_output(incoming, parts[4]);
-    else
-        io_server_log_output(incoming, parts[arity - 1]);
-    return true;
+        !term_is_atom(parts[0], "put_chars")) {
+        job->problem = "enotsup";
+    } else if (arity >= 4) {
+        if (io_request_format(job, &parts[arity - 3]))
+            return true;
+        job->problem = "format";
+    } else {
+        io_job_log(job, parts[arity - 1]);
+    }
+    return false;
 }
 
-static bool io_server_put_all(const struct incoming *incoming, struct term request)
+static void io_request_go_on(struct io_job *job)
 {
-    struct term parts[2], one;
-    struct term_list list;
-    if (!term_read_tuple_of(request, 2, parts) || !term_is_atom(parts[0], "requests") ||
-        !term_list_start(&list, parts[1]))
-        return io_server_put(incoming, request);
-    bool all = true;
-    while (term_list_next(&list, &one))
-        all = io_server_put(incoming, one) && all;
-    return all;
+    struct term request;
+    while (io_request_next(job, &request))
+        if (io_request_put(job, request))
+            return;
+    io_request_answer(job);
+    io_job_free(job);
 }
 
 /* {io_request, From, ReplyAs, Request} */
 static void io_server_on_io_request(void *owner, struct process *process, const struct incoming *incoming)
 {
-    (void)owner;
-    struct term parts[4];
+    (void)process;
+    struct term parts[4], several[2];
     if (!term_read_tuple_of(incoming->body, 4, parts) || !term_is_atom(parts[0], "io_request") ||
         term_type(parts[1]) != TERM_PID)
         return;
-    struct term_builder reply = {0};
-    struct term message;
-    term_build_tuple(&reply, 3);
-    term_build_atom(&reply, "io_reply");
-    term_build_term(&reply, parts[2]);
-    if (io_server_put_all(incoming, parts[3])) {
-        term_build_atom(&reply, "ok");
-    } else {
-        term_build_tuple(&reply, 2);
-        term_build_atom(&reply, "error");
-        term_build_atom(&reply, "enotsup");
-    }
-    if (term_build_done(&reply, &message))
-        (void)node_send(process_node(process), process, parts[1], message);
-    term_build_free(&reply);
+    struct io_job *job = io_job_new(owner, incoming);
+    bool kept = term_read_tuple_of(term_of(&job->message), 4, parts);
+    assert(kept);
+    job->from = parts[1];
+    job->reply_as = parts[2];
+    if (!term_read_tuple_of(parts[3], 2, several) || !term_is_atom(several[0], "requests") ||
+        !term_list_start(&job->several, several[1]))
+        job->request = parts[3];
+    io_request_go_on(job);
 }
 
-/* {log, Level, Format, Arguments, Metadata} | {log, Level, Report, Metadata} */
+/* --- Reports --- */
+
+/* A report is a map or a list of tuples; what is neither is a text. */
+static bool io_report_is_text(struct term message)
+{
+    struct term_list list;
+    struct term first;
+    if (term_type(message) == TERM_MAP)
+        return false;
+    return !term_list_start(&list, message) || !term_list_next(&list, &first) ||
+           term_type(first) != TERM_TUPLE;
+}
+
+/* As the event of a log has it: {Format, Arguments}, {report, Report} or {string, Text}. */
+static void io_report_build_message(const struct term *parts, size_t arity, struct term_builder *builder)
+{
+    term_build_tuple(builder, 2);
+    if (arity == 5)
+        term_build_term(builder, parts[2]);
+    else
+        term_build_atom(builder, io_report_is_text(parts[2]) ? "string" : "report");
+    term_build_term(builder, parts[arity - 2]);
+}
+
+static void io_report_formatted(void *owner, enum rpc_outcome outcome, struct term value)
+{
+    struct io_job *job = owner;
+    struct term parts[5];
+    size_t arity = 0;
+    job->call = NULL;
+    if (outcome == RPC_RETURNED)
+        io_job_log(job, value);
+    else if (term_read_tuple(term_of(&job->message), ARRAY_LENGTH(parts), parts, &arity))
+        io_job_log(job, parts[arity - 2]);
+    io_job_free(job);
+}
+
+/* As the node's own log has it: logger_formatter:format(Event, Configuration). */
+static bool io_report_ask(struct io_job *job, const struct term *parts, size_t arity)
+{
+    struct term_builder arguments = {0};
+    term_build_list(&arguments, 2);
+    term_build_map(&arguments, 3);
+    term_build_key(&arguments, "level");
+    term_build_term(&arguments, parts[1]);
+    term_build_key(&arguments, "meta");
+    term_build_term(&arguments, parts[arity - 1]);
+    term_build_key(&arguments, "msg");
+    io_report_build_message(parts, arity, &arguments);
+    term_build_map(&arguments, 3);
+    term_build_key(&arguments, "chars_limit");
+    term_build_unsigned(&arguments, IO_FORMAT_CHARACTERS);
+    term_build_key(&arguments, "single_line");
+    term_build_boolean(&arguments, true);
+    term_build_key(&arguments, "template");
+    term_build_list(&arguments, 1);
+    term_build_atom(&arguments, "msg");
+    term_build_nil(&arguments);
+    term_build_nil(&arguments);
+    bool asked = io_job_ask(job, "logger_formatter", "format", term_built(&arguments), io_report_formatted);
+    term_build_free(&arguments);
+    return asked;
+}
+
+/* {log, Level, Format, Arguments, Metadata} | {log, Level, ReportOrText, Metadata} */
 static void io_server_on_log(void *owner, struct process *process, const struct incoming *incoming)
 {
-    (void)owner;
     (void)process;
+    struct io_server *server = owner;
     struct term parts[5];
     size_t arity;
-    char text[1024];
     if (!term_read_tuple(incoming->body, ARRAY_LENGTH(parts), parts, &arity) || arity < 4 ||
         !term_is_atom(parts[0], "log"))
         return;
-    term_text(parts[arity - 2], text, sizeof(text));
-    log_info("report of a process", log_string("peer", peer_name(incoming->peer)),
-             log_string("report", text));
+    struct io_job *job = io_job_new(server, incoming);
+    job->is_report = true;
+    if (server->reports++ < IO_REPORTS_MOST && io_report_ask(job, parts, arity))
+        return;
+    io_job_log(job, parts[arity - 2]);
+    io_job_free(job);
 }
+
+/* --- The two processes --- */
 
 static const struct process_events leader_events = {.message = io_server_on_io_request};
 static const struct process_events logger_events = {.message = io_server_on_log};
 
 struct io_server *io_server_new(struct node *node)
 {
-    struct io_server *io_server = memory_zalloc(1, sizeof(*io_server));
-    io_server->leader = process_spawn(node, &leader_events, io_server);
-    io_server->logger = process_spawn(node, &logger_events, io_server);
-    process_register(io_server->logger, "logger_proxy");
-    return io_server;
+    struct io_server *server = memory_zalloc(1, sizeof(*server));
+    server->leader = process_spawn(node, &leader_events, server);
+    server->logger = process_spawn(node, &logger_events, server);
+    process_register(server->logger, "logger_proxy");
+    return server;
 }
 
-void io_server_free(struct io_server *io_server)
+void io_server_free(struct io_server *server)
 {
-    process_exit_atom(io_server->leader, "shutdown");
-    process_exit_atom(io_server->logger, "shutdown");
-    free(io_server);
+    while (server->jobs.count)
+        io_job_free(LIST_FIRST(&server->jobs, struct io_job, link));
+    process_exit_atom(server->leader, "shutdown");
+    process_exit_atom(server->logger, "shutdown");
+    free(server);
 }
 
 struct term io_server_pid(const struct io_server *io_server)

@@ -7,7 +7,8 @@
 put('$harnessd', keeper),
 process_flag(trap_exit, true),
 Keeper = self(),
-Tell = fun(Answer) -> Daemon ! {Key, Number, Answer} end,
+Clock = fun() -> erlang:monotonic_time(nanosecond) end,
+Tell = fun(Answer) -> Daemon ! {Key, Number, Answer, {node(), Clock()}} end,
 
 %% --- What is held ---
 
@@ -160,6 +161,7 @@ Split =
         {Monitor, Before} = Take(Others, 100),
         Keeper ! {Key, ready},
         receive {Key, cut} -> ok end,
+        At = Clock(),
         [erlang:disconnect_node(Other) || Other <- Others],
         Await =
             fun Await(0) -> ok;
@@ -167,7 +169,7 @@ Split =
             end,
         Await(500),
         IsHeld andalso erlang:resume_process(Global),
-        Keeper ! {Key, holding, {Before, Others -- Connected(Others)}},
+        Keeper ! {Key, holding, {Before, Others -- Connected(Others)}, At},
         Stay =
             fun Stay(M) ->
                 receive {'DOWN', M, process, _, _} -> {Next, _} = Take(Others, 100), Stay(Next) end
@@ -235,7 +237,7 @@ Hold =
             Split(Others);
        (_) ->
             {Held, Things} = Seize(Fault),
-            Keeper ! {Key, holding, Things},
+            Keeper ! {Key, holding, Things, Clock()},
             receive {Key, never} -> Held end
     end,
 Amount =
@@ -267,8 +269,8 @@ Watch =
             {Key, cut} ->
                 Holder ! {Key, cut},
                 Watch(Holder, State, Timer, IsOver);
-            {Key, holding, Things} ->
-                Tell({holding, Amount(Things)}),
+            {Key, holding, Things, At} ->
+                Tell({holding, Amount(Things), At}),
                 IsOver andalso exit(Holder, kill),
                 Watch(Holder, {held, Things}, erlang:start_timer(Milliseconds, Keeper, over), IsOver);
             {timeout, Timer, over} ->
@@ -288,7 +290,8 @@ Watch =
             {'EXIT', Holder, {failed, Reason}} when State =:= seizing ->
                 Tell({failed, Reason});
             {'EXIT', Holder, _} ->
-                Tell(Undone(Holder, State));
+                At = Clock(),
+                Tell(erlang:append_element(Undone(Holder, State), At));
             {'EXIT', Agent, _} ->
                 exit(Holder, kill),
                 exit(shutdown)

@@ -21,11 +21,14 @@ extern const char script_source_chaos[];
 extern const char script_source_keeper[];
 extern const char script_source_guardian[];
 extern const char script_source_resolve[];
+extern const char script_source_crew[];
+extern const char script_source_members[];
 
 static const char *const sources[SCRIPT_COUNT] = {
     [SCRIPT_SESSION] = script_source_session,   [SCRIPT_PROBE] = script_source_probe,
     [SCRIPT_CHAOS] = script_source_chaos,       [SCRIPT_KEEPER] = script_source_keeper,
     [SCRIPT_GUARDIAN] = script_source_guardian, [SCRIPT_RESOLVE] = script_source_resolve,
+    [SCRIPT_CREW] = script_source_crew,         [SCRIPT_MEMBERS] = script_source_members,
 };
 
 struct forms {

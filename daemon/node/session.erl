@@ -1,7 +1,8 @@
 %% What a session does: the process on a user's node in which the hooks of a run are applied. It is evaluated there,
 %% expression by expression, by erl_eval:exprs/2, so that nothing has to be installed. Bound beforehand: Daemon, the
 %% process of the run on the daemon, Key, a term that marks the messages between the two, Caller, who asked for the run,
-%% or none, and LeaderWanted, whether the session has yet to take the caller's group leader.
+%% or none, LeaderWanted, whether the session has yet to take the caller's group leader, and Looks, whether it is to know
+%% what was there before setup.
 %%
 %% It traps exits, holds what the hooks start and link to it, and takes that along when it ends. It looks only at
 %% messages with the Key and at exits of its workers: all others stay for the hooks.
@@ -12,10 +13,39 @@
 put('$harnessd', session), % chaos.erl does nothing to those that bear this mark
 process_flag(trap_exit, true),
 Session = self(),
-case LeaderWanted andalso node(Caller) =:= node() andalso process_info(Caller, group_leader) of
+IsCallerHere = is_pid(Caller) andalso node(Caller) =:= node(),
+case LeaderWanted andalso IsCallerHere andalso process_info(Caller, group_leader) of
     {group_leader, Leader} -> group_leader(Leader, Session);
     _ -> true
 end,
+
+%% Whom hooks act for, as tasks say it: mocks and sandboxes of databases look for their owner there.
+Dictionary =
+    case IsCallerHere andalso process_info(Caller, dictionary) of
+        {dictionary, Pairs} -> Pairs;
+        _ -> []
+    end,
+Lineage =
+    fun(Name) ->
+        Older = case lists:keyfind(Name, 1, Dictionary) of
+                    {_, List} when is_list(List) -> List;
+                    _ -> []
+                end,
+        case IsCallerHere of
+            true -> [Caller | Older];
+            false -> []
+        end
+    end,
+Callers = Lineage('$callers'),
+Ancestors = Lineage('$ancestors'),
+put('$callers', Callers),
+put('$ancestors', Ancestors),
+Descend =
+    fun() ->
+        put('$harnessd', worker),
+        put('$callers', [Session | Callers]),
+        put('$ancestors', [Session | Ancestors])
+    end,
 {HasElixir, Normalize} =
     case code:ensure_loaded('Elixir.Exception') of
         {module, _} ->
@@ -27,11 +57,37 @@ end,
     end,
 HasTelemetry = erlang:function_exported(telemetry, execute, 3),
 
+%% --- What is there before setup ---
+
+%% The processes of this node, and those that have a name on another one. What another node does not tell in time counts
+%% for nothing.
+Named =
+    fun() ->
+        {ok, Tokens, _} = erl_scan:string("[erlang:whereis(Name) || Name <- erlang:registered()]."),
+        {ok, Forms} = erl_parse:parse_exprs(Tokens),
+        Others = nodes(connected) -- [node(Daemon)],
+        Local = [Pid || {ok, {value, Pids, _}} <- erpc:multicall(Others, erl_eval, exprs, [Forms, []], 1000),
+                        Pid <- Pids],
+        [global:whereis_name(Name) || Name <- global:registered_names()] ++ Local
+    end,
+Looks andalso put('$harnessd_before', {processes(), Named()}),
+
+%% Whether the cleanup of those who name none has nothing to end: what was there before is not setup's, nor is what the
+%% caller is linked to, who would end with it.
+IsSpared =
+    fun(_, undefined) -> false;
+       (Subject, _) when Subject =:= Session; Subject =:= Caller -> true;
+       (Subject, {Here, There}) ->
+            lists:member(Subject, case node(Subject) =:= node() of true -> Here; false -> There end) orelse
+                case IsCallerHere andalso process_info(Caller, links) of
+                    {links, Links} -> lists:member(Subject, Links);
+                    _ -> false
+                end
+    end,
+
 %% The cleanup of those who name none: ends what setup has made, by force after a second.
 Stop =
-    fun(Subject) when Subject =:= Session; Subject =:= Caller ->
-        ok; % a setup that gave one of these has made nothing
-       (Subject) ->
+    fun(Subject) ->
         Monitor = monitor(process, Subject),
         unlink(Subject),
         exit(Subject, shutdown),
@@ -61,6 +117,7 @@ Apply =
     fun(Hook, Arguments) ->
         try
             case Hook of
+                none -> ok;
                 stop -> Stop(hd(Arguments));
                 strict -> apply(Strict, Arguments);
                 {Module, Function, Extra} -> apply(Module, Function, Arguments ++ Extra);
@@ -72,6 +129,48 @@ Apply =
             Class:Reason:Stack -> {raised, Class, Normalize(Class, Reason, Stack), Stack}
         end
     end,
+
+%% A function of a module takes the place of its operation, as a second argument, if it does not take the subject alone.
+Fit =
+    fun({Module, Function, Extra}, [Subject, _] = Both) ->
+            code:ensure_loaded(Module),
+            Arity = length(Extra),
+            case erlang:function_exported(Module, Function, Arity + 2) andalso
+                not erlang:function_exported(Module, Function, Arity + 1)
+            of
+                true -> Both;
+                false -> [Subject]
+            end;
+       (_, Arguments) ->
+            Arguments
+    end,
+
+%% --- Threads that are set up ---
+
+%% What crew.erl does, linked to the session.
+StartCrew =
+    fun(Source, Setup, Cleanup, Timeout) ->
+        {ok, Tokens, _} = erl_scan:string(binary_to_list(Source)),
+        {ok, Forms} = erl_parse:parse_exprs(Tokens),
+        Bindings = [{'Apply', Apply}, {'Cleanup', Cleanup}, {'Daemon', Daemon}, {'Descend', Descend}, {'Fit', Fit},
+                    {'Key', Key}, {'Session', Session}, {'Setup', Setup}, {'Timeout', Timeout}],
+        spawn_link(fun() -> erl_eval:exprs(Forms, Bindings) end)
+    end,
+ReleaseThreads =
+    fun(undefined, _) ->
+            none;
+       (Crew, Timeout) ->
+            Monitor = monitor(process, Crew),
+            Crew ! {Key, release, self()},
+            Timer = erlang:start_timer(Timeout, self(), {Key, release}),
+            receive
+                {Key, released, Failure} -> demonitor(Monitor, [flush]), Failure;
+                {'DOWN', Monitor, process, _, _} -> none;
+                {timeout, Timer, {Key, release}} -> none
+            end
+    end,
+
+%% --- The session ---
 
 %% Stands beside the session, which may be busy with a hook that never ends. When the session is gone it ends the workers
 %% that have outlived it; when the daemon or the link to it is gone, it cleans up, as nobody else does, and takes the
@@ -90,7 +189,7 @@ Janitor =
                     Timer = erlang:start_timer(Timeout, self(), cleaning),
                     receive {Key, cleaned} -> ok; {timeout, Timer, cleaning} -> ok end;
                ({Hook, Arguments, Timeout}) ->
-                    {Cleaner, CleanerMonitor} = spawn_monitor(fun() -> put('$harnessd', worker), Apply(Hook, Arguments) end),
+                    {Cleaner, CleanerMonitor} = spawn_monitor(fun() -> Descend(), Apply(Hook, Arguments) end),
                     Timer = erlang:start_timer(Timeout, self(), cleaning),
                     receive
                         {'DOWN', CleanerMonitor, process, _, _} -> ok;
@@ -100,6 +199,9 @@ Janitor =
         Watch =
             fun Watch(Cleanup, Workers) ->
                 receive
+                    {Key, crew, Crew, Timeout} ->
+                        put(crew, {Crew, Timeout}),
+                        Watch(Cleanup, Workers);
                     {Key, cleanup, Hook, Arguments, Timeout} ->
                         Watch({Hook, Arguments, Timeout}, Workers);
                     {Key, cleaning, Timeout} ->
@@ -122,6 +224,10 @@ Janitor =
                         Kill(Workers);
                     {'DOWN', DaemonMonitor, process, _, _} ->
                         Kill(Workers),
+                        case get(crew) of
+                            undefined -> none;
+                            {Crew, Timeout} -> ReleaseThreads(Crew, Timeout)
+                        end,
                         Clean(Cleanup),
                         exit(Session, kill)
                 end
@@ -140,26 +246,45 @@ Serve =
     fun Serve(Workers) ->
         receive
             {Key, setup, Of, Hook, Cleanup, Timeout} ->
+                Was = erase('$harnessd_before'),
                 Outcome = Apply(Hook, []),
-                Arm = fun(Arguments) -> Janitor ! {Key, cleanup, Cleanup, Arguments, Timeout} end,
-                case Outcome of
-                    {returned, {ok, Pid}} when is_pid(Pid) -> Arm([Pid, #{}]);
-                    {returned, {ok, Pid, Context}} when is_pid(Pid), is_map(Context) -> Arm([Pid, Context]);
-                    _ -> none
-                end,
-                Daemon ! {Key, Of, Outcome},
+                Arm =
+                    fun(Pid, Context) ->
+                        Spared = IsSpared(Pid, Was),
+                        Spared andalso unlink(Pid),
+                        Spared orelse (Janitor ! {Key, cleanup, Cleanup, [Pid, Context], Timeout}),
+                        {returned, element(2, Outcome), Spared}
+                    end,
+                Daemon ! {Key, Of, case Outcome of
+                                       {returned, {ok, Pid}} when is_pid(Pid) -> Arm(Pid, #{});
+                                       {returned, {ok, Pid, Context}} when is_pid(Pid), is_map(Context) -> Arm(Pid, Context);
+                                       _ -> Outcome
+                                   end},
                 Serve(Workers);
             {Key, hook, Of, Hook, Arguments} ->
                 Daemon ! {Key, Of, Apply(Hook, Arguments)},
                 Serve(Workers);
             {Key, clean, Of, Hook, Arguments, Timeout} ->
                 Janitor ! {Key, cleaning, Timeout},
+                Released = ReleaseThreads(erase('$harnessd_crew'), Timeout),
                 Outcome = Apply(Hook, Arguments),
                 Janitor ! {Key, cleaned},
-                Daemon ! {Key, Of, Outcome},
+                Daemon ! {Key, Of, case Outcome of
+                                       {returned, _} when Released =/= none -> Released;
+                                       _ -> Outcome
+                                   end},
+                Serve(Workers);
+            {Key, threads, Source, Setup, Cleanup, Timeout} ->
+                Crew = StartCrew(Source, Setup, Cleanup, Timeout),
+                put('$harnessd_crew', Crew),
+                Janitor ! {Key, crew, Crew, Timeout + 1000},
+                Serve(Workers);
+            {Key, thread, _, _, _} = Order ->
+                get('$harnessd_crew') ! Order,
                 Serve(Workers);
             {Key, work, Of, Hook, Arguments} ->
-                Worker = spawn_link(fun() -> put('$harnessd', worker), Daemon ! {Key, Of, Apply(Hook, Arguments)} end),
+                Fitting = case is_tuple(Of) of true -> Fit(Hook, Arguments); false -> Arguments end,
+                Worker = spawn_link(fun() -> Descend(), Daemon ! {Key, Of, Apply(Hook, Fitting)} end),
                 Janitor ! {Key, worker, Worker},
                 Serve(Workers#{Worker => Of});
             {'EXIT', Worker, Reason} when is_map_key(Worker, Workers) ->
@@ -169,7 +294,8 @@ Serve =
             {Key, cleanup, Hook, Arguments, Timeout} ->
                 Janitor ! {Key, cleanup, Hook, Arguments, Timeout},
                 Serve(Workers);
-            {Key, stop_work} ->
+            {Key, stop_work} = Order ->
+                is_pid(get('$harnessd_crew')) andalso (get('$harnessd_crew') ! Order),
                 [begin
                      unlink(Worker),
                      exit(Worker, kill),

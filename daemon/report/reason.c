@@ -17,10 +17,12 @@ static const struct reason_row {
                                         "end in time (`timeout`)."}},
     [REASON_CHAOS_FAILED] = {"chaos_failed",
                              {.name = "{chaos_failed, Reason}",
-                              .text = "The chaos failed, or did not end in time (`timeout`). `noproc` and "
-                                      "`not_a_supervisor` are `kill_children` of a process that is dead, or "
-                                      "no supervisor; `too_many_injections` are 10,000 faults at the same "
-                                      "time."}},
+                              .text = "The chaos failed, or did not end in time (`timeout`). `{not_injected, "
+                                      "Faults}` are those that were to be injected and were not, each of an "
+                                      "action once, a map of `action`, `target`, `outcome` and `names`. "
+                                      "`noproc` and `not_a_supervisor` are `kill_children`, given alone as "
+                                      "the library takes it, of a process that is dead, or no supervisor; "
+                                      "`too_many_injections` are 10,000 faults at the same time."}},
     [REASON_INVARIANT_FAILED] = {"invariant_failed",
                                  {.name = "{invariant_failed, Why}",
                                   .text = "The invariant did not hold: `returned_false`, the reason that it "
@@ -47,8 +49,10 @@ static const struct reason_row {
     [REASON_NOT_ALLOWED] = {"not_allowed",
                             {.name = "{not_allowed, #{rule => Key, kind => Kind, target => Whom, message => "
                                      "Text, run_id => Id}}",
-                             .text = "The configuration's `access` forbids a fault; nothing was started, or "
-                                     "only `setup` and `cleanup` when that had to show whom it would hit."}},
+                             .text =
+                                 "The configuration's `access` forbids a fault; nothing was started, or "
+                                 "only `setup` and `cleanup` when that had to show whom it would hit. Of a "
+                                 "process also its `name`, and whom was `asked` for."}},
     [REASON_CANCELLED] = {"cancelled",
                           {.name = "{cancelled, Report}",
                            .text = "It was cancelled, the caller died, or the daemon is asked to stop; "

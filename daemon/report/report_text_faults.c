@@ -16,12 +16,38 @@ static void text_faults_add_term(struct text_table *table, struct term term)
     text_table_add(table, "%s", term.data ? term_text(term, content, sizeof(content)) : "-");
 }
 
+/* What processes are called, as it may be cut off behind that, and their pids: "bank, {bank,account}
+ * [<a@x.88.0>, ...]". */
+static void text_faults_add_target(struct text_table *table, struct term fault)
+{
+    char content[REPORT_TEXT_TERM_BYTES], name[100];
+    struct term target = report_view_get(fault, "target"), names = report_view_get(fault, "names"), pid,
+                called;
+    struct term_pairs pairs;
+    struct buffer text = {0};
+    if (names.data && term_pairs_start(&pairs, names))
+        while (text.size < sizeof(content) && term_pairs_next(&pairs, &pid, &called))
+            buffer_print(&text, "%s%s", text.size ? ", " : "", term_text(called, name, sizeof(name)));
+    buffer_print(&text, "%s%s", text.size ? " " : "",
+                 target.data ? term_text(target, content, sizeof(content)) : "-");
+    text_table_add(table, "%.*s", (int)text.size, (const char *)buffer_bytes(&text));
+    buffer_free(&text);
+}
+
 static void text_faults_add_ms(struct text_table *table, struct term fault, const char *key)
 {
     struct text_number number;
     struct term value = report_view_get(fault, key);
     text_table_add(table, "%s",
                    value.data ? text_duration(&number, report_view_count(fault, key, 0) * 1000) : "-");
+}
+
+/* The daemon has ended before it could look. */
+static void text_faults_write_unknown(const struct report_view *view, struct buffer *text)
+{
+    if (view->outcome == OUTCOME_INTERRUPTED && !view->keys[REPORT_HEALED].data)
+        buffer_print(text, "%*sNOT KNOWN  whether what was held when the daemon ended is undone\n",
+                     REPORT_TEXT_INDENT, "");
 }
 
 static void text_faults_write_left(struct term healed, struct buffer *text)
@@ -63,7 +89,7 @@ void report_text_faults(const struct report_view *view, struct buffer *text)
         struct term came_of_it = report_view_get(fault, "outcome");
         text_faults_add_ms(&table, fault, "at_ms");
         text_faults_add_term(&table, report_view_get(fault, "kind"));
-        text_faults_add_term(&table, report_view_get(fault, "target"));
+        text_faults_add_target(&table, fault);
         text_table_add(&table, "%s", came_of_it.data ? term_text(came_of_it, outcome, sizeof(outcome)) : "-");
         text_faults_add_ms(&table, fault, "duration_ms");
         text_faults_add_ms(&table, fault, "recovery_ms");
@@ -74,6 +100,7 @@ void report_text_faults(const struct report_view *view, struct buffer *text)
     text_table_free(&table);
     report_text_more(text, list.count, FAULTS_SHOWN);
     text_faults_write_left(view->keys[REPORT_HEALED], text);
+    text_faults_write_unknown(view, text);
 }
 
 /* --- Dry runs --- */
@@ -102,8 +129,11 @@ static void text_faults_add_times(struct text_table *table, struct term times)
 
 void report_text_plans(const struct report_view *view, struct buffer *text)
 {
-    static const struct text_column columns[] = {
-        {.title = "at"}, {.title = "kind"}, {.title = "target", .flexible = true}, {.title = "problem"}};
+    static const struct text_column columns[] = {{.title = "at"},
+                                                 {.title = "kind"},
+                                                 {.title = "target", .flexible = true},
+                                                 {.title = "problem"},
+                                                 {.title = "warning"}};
     struct text_table table;
     struct term_list list;
     struct term plan;
@@ -116,7 +146,9 @@ void report_text_plans(const struct report_view *view, struct buffer *text)
         struct term wrong = report_view_get(plan, "problem");
         text_faults_add_times(&table, report_view_get(plan, "at_ms"));
         text_faults_add_term(&table, report_view_get(plan, "kind"));
-        text_faults_add_term(&table, report_view_get(plan, "target"));
+        text_faults_add_target(&table, plan);
+        text_table_add(&table, "%s", wrong.data ? term_text(wrong, problem, sizeof(problem)) : "");
+        wrong = report_view_get(plan, "warning");
         text_table_add(&table, "%s", wrong.data ? term_text(wrong, problem, sizeof(problem)) : "");
     }
     report_text_heading(text, "Faults that would be injected");

@@ -22,6 +22,12 @@ static const struct warning_row {
     [WARNING_FAULTS_DROPPED] = {{.name = "faults_dropped",
                                  .text = "So many injections (`count`) had no room and are not in the "
                                          "report."}},
+    [WARNING_RECOVERY_UNKNOWN] = {{.name = "recovery_unknown",
+                                   .text = "Nothing was sent to targets, `count` of them, since a fault has "
+                                           "touched them: it is not known whether they have recovered. "
+                                           "`targets` are the first."}},
+    [WARNING_ALSO_CUT] = {{.name = "also_cut",
+                           .text = "OTP has kept apart other `nodes` than a fault was to."}},
 };
 
 _Static_assert(ARRAY_LENGTH(warning_rows) == WARNING_KINDS, "a kind has no row");

@@ -17,6 +17,7 @@ void ending_healed(struct run *run, struct term detail)
 {
     (void)detail;
     run_log_healed(run);
+    run_faults_judge_undone(run);
     if (run->verdict.failure.size || run->cancelled)
         run_enter(run, RUN_CLEANUP);
     else if (run->scenario->steady_state.data)
@@ -65,7 +66,9 @@ void ending_write_context(struct run *run, struct term detail)
 void ending_enter_reporting(struct run *run)
 {
     run_load_stop(run);
+    run_tail_stop(run);
     probes_end(run);
+    finders_end(run);
     if (run->request.expectations)
         session_measure(run);
     run_arm(run, RUN_OBSERVE_NS);

@@ -29,6 +29,8 @@ void run_hook_done(struct run *run, struct term outcome)
     size_t arity = 0;
     if (!term_read_tuple(outcome, 4, parts, &arity) || arity < 2)
         return;
+    if (arity == 3 && !term_read_boolean(parts[2], &run->is_subject_spared))
+        return;
     if (arity == 4)
         hooks_raised(run, parts);
     else
@@ -190,8 +192,10 @@ void hooks_enter_cleanup(struct run *run)
 {
     run_load_stop(run);
     probes_end(run);
+    finders_end(run);
+    bool releases = run->scenario->thread_cleanup.data && session_is_there(run);
     /* With the node of the hooks what they made there is gone, or its janitor cleans up. */
-    if (!run_has_cleanup(run) || (run->hooks_node_lost && !run_can_stop_subject(run))) {
+    if ((!run_has_cleanup(run) && !releases) || (run->hooks_node_lost && !run_can_stop_subject(run))) {
         run_enter(run, RUN_REPORTING);
         return;
     }

@@ -12,6 +12,7 @@ static struct measured judge_measure(const struct run *run, const struct measure
 {
     uint64_t load_end_ns =
         run_record(run)->ended_ns > run_record(run)->started_ns ? run_record(run)->ended_ns : clock_ns();
+    struct faults_recovery recovery = faults_recovery(run->faults, load_end_ns);
     histogram_init(response, 3);
     latencies_add_responses(&run_record(run)->latencies, response);
     bool of_whole_run = first == &run->measurements.opening; /* whose time passes in any case */
@@ -30,7 +31,8 @@ static struct measured judge_measure(const struct run *run, const struct measure
                              .dropped = run_record(run)->dropped,
                              .load_us = (load_end_ns - run_record(run)->started_ns) / CLOCK_NS_PER_US,
                              .mailbox = run->probes.most,
-                             .recovery_ms = faults_longest_recovery_ms(run->faults, load_end_ns)};
+                             .recovery_ms = recovery.is_known ? recovery.longest_ms : -1,
+                             .is_recovery_missing = recovery.is_missing};
 }
 
 void judge_build_measurement(const struct run *run, struct term_builder *builder)

@@ -39,7 +39,7 @@ void loading_started(struct run *run, struct term detail)
 void loading_over(struct run *run, struct term detail)
 {
     (void)detail;
-    run_enter(run, RUN_CHAOS_WAIT);
+    run_enter(run, RUN_RECOVERING);
 }
 
 void loading_cancel(struct run *run, struct term detail)
@@ -71,6 +71,8 @@ void loading_measured(struct run *run, struct term detail)
 void loading_enter_chaos_wait(struct run *run)
 {
     run_load_stop(run);
+    run_tail_stop(run);
+    faults_load_over(run->faults, run_record(run)->ended_ns);
     if (!run->chaos.running) {
         run_enter(run, RUN_JUDGING);
     } else if (run_record(run)->thread_failure.size || run->cancelled || run->verdict.aborted) {

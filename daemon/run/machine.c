@@ -93,6 +93,14 @@ static const struct machine_row {
                       [RUN_EVENT_OBSERVED] = loading_measured,
                       [RUN_EVENT_OVER] = loading_over,
                   }},
+    [RUN_RECOVERING] = {"recovering",
+                        RUN_AFTER,
+                        recovering_enter,
+                        {
+                            [RUN_EVENT_TIMER] = recovering_work,
+                            [RUN_EVENT_CANCEL] = loading_cancel,
+                            [RUN_EVENT_LOST] = recovering_lost,
+                        }},
     [RUN_CHAOS_WAIT] = {"chaos_wait",
                         RUN_AFTER,
                         loading_enter_chaos_wait,
@@ -270,13 +278,14 @@ bool run_needs_session(const struct run *run)
 
 bool run_has_cleanup(const struct run *run)
 {
-    return run->set_up && (run->scenario->setup.data || run->scenario->cleanup.data);
+    bool made = run->scenario->setup.data && !run->is_subject_spared;
+    return run->set_up && (made || run->scenario->cleanup.data);
 }
 
 bool run_can_stop_subject(const struct run *run)
 {
     const char *node = run->subject_spec.node;
-    return run->scenario->setup.data && !run->scenario->cleanup.data &&
+    return run->scenario->setup.data && !run->is_subject_spared && !run->scenario->cleanup.data &&
            strcmp(node, run->scenario->hooks_node) != 0 &&
            strcmp(node, node_name(runner_node(run->runner))) != 0;
 }
@@ -294,10 +303,21 @@ bool run_is_nodedown(struct term reason)
     return term_is_atom(reason, "noconnection");
 }
 
+/* Whether hooks or targets are where the session was. */
+static bool run_needs_node(const struct run *run, const char *node)
+{
+    for (size_t i = 0; run->targets && i < run->scenario->target_count; i++) {
+        const char *found = targets_node(run->targets, i);
+        if (strcmp(*found ? found : targets_spec(run->targets, i)->node, node) == 0)
+            return true;
+    }
+    return run_needs_session(run);
+}
+
 bool run_lose_session(struct run *run, struct term reason)
 {
     bool nodedown = run_is_nodedown(reason);
-    if (!nodedown && !run_needs_session(run))
+    if (nodedown ? !run_needs_node(run, run->scenario->hooks_node) : !run_needs_session(run))
         return false;
     run->measurements.awaited = false;
     run->chaos.running = false;

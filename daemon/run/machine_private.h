@@ -69,6 +69,11 @@ state_entry loading_enter_starting, loading_enter_load, loading_enter_chaos_wait
 state_handler loading_work, loading_started, loading_over, loading_cancel, loading_lost, loading_measured;
 state_handler loading_chaos_over, loading_chaos_late, loading_chaos_cancel, loading_chaos_lost;
 
+/* --- recovering.c: RECOVERING --- */
+
+state_entry recovering_enter;
+state_handler recovering_work, recovering_lost;
+
 /* --- ending.c: HEALING, CONTEXT, REPORTING, DONE --- */
 
 state_entry ending_enter_healing, ending_enter_context, ending_enter_reporting, ending_enter_done;

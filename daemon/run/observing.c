@@ -3,7 +3,7 @@
 
 void run_observed(struct run *run)
 {
-    if (!run->measurements.awaited && !run->probes.awaited)
+    if (!run->measurements.awaited && !run->probes.awaited && !run->finders.awaited)
         run_event(run, RUN_EVENT_OBSERVED, (struct term){0});
 }
 
@@ -13,6 +13,7 @@ void observing_late(struct run *run, struct term detail)
     (void)detail;
     run->measurements.awaited = false;
     probes_await_no_longer(run);
+    finders_await_no_longer(run);
     run_observed(run);
 }
 
@@ -29,6 +30,7 @@ void observing_enter(struct run *run)
     run_arm(run, RUN_OBSERVE_NS);
     if (run_has_cleanup(run) && !run->scenario->setup.data)
         session_guard_cleanup(run);
+    finders_start(run);
     (void)probes_start(run);
     run_observed(run);
 }
@@ -84,10 +86,12 @@ void observing_judging_done(struct run *run, struct term detail)
     bool has_chaos = run->scenario->chaos.data || run->scenario->action_count;
     bool chaos_awaited =
         has_chaos && !run_record(run)->thread_failure.size && !run->cancelled && !run->verdict.aborted;
+    run_faults_judge(run);
     run->chaos.ms = (run->chaos.waited_ns - run->chaos.started_ns) / CLOCK_NS_PER_MS;
     if (chaos_awaited)
         telemetry_chaos(run, "stop", term_of(&run->chaos.failure));
     probes_end(run);
+    finders_end(run);
     if (run->scenario->mailbox_interval_ms)
         telemetry_mailbox(run);
     judge_load(run);

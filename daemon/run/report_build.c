@@ -20,8 +20,9 @@ static void report_build_exit(struct run *run, const struct event *event, struct
     term_build_atom(builder, "Elixir.GenServer");
     term_build_atom(builder, "call");
     term_build_list(builder, 3);
-    term_build_term(builder,
-                    scenario->setup.data ? term_of(&run->subject) : scenario->targets[event->target].server);
+    term_build_term(builder, scenario->setup.data
+                                 ? term_of(&run->subject)
+                                 : scenario->targets[targets_source(run->targets, event->target)].server);
     term_build_term(builder, operation->kind == OPERATION_CAST ? scenario->cast_sync_message : message);
     term_build_unsigned(builder, scenario->call_timeout_ms);
     term_build_nil(builder);
@@ -46,13 +47,18 @@ static void report_build_event(struct report *report, const struct event *event)
     struct run *run = report->run;
     struct term_builder *builder = report->output;
     buffer_truncate(&report->message, 0);
+    const struct operation *operation = &run->scenario->operations[event->operation];
     struct term message =
         engine_message_at(run->engine, event->operation, event->thread, event->step, &report->message);
-    term_build_map(builder, 8);
+    term_build_map(builder, operation->name.data ? 9 : 8);
+    if (operation->name.data) {
+        term_build_key(builder, "name");
+        term_build_term(builder, operation->name);
+    }
     term_build_key_unsigned(builder, "thread", event->thread);
     term_build_key_unsigned(builder, "step", event->step);
     term_build_key(builder, "operation");
-    operation_build(&run->scenario->operations[event->operation], message, builder);
+    operation_build(operation, message, builder);
     term_build_key(builder, "result");
     report_build_result(run, event, message, builder);
     term_build_key_unsigned(builder, "duration_ms", event->duration_us / 1000);

@@ -100,6 +100,22 @@ void run_faults_init(struct run *run)
     loop_timer_init(&run->faults_timer, node_loop(process_node(run->process)), run_faults_fired, run);
 }
 
+void run_faults_judge(struct run *run)
+{
+    struct term_builder misses = {0};
+    if (!run->chaos.failure.size && faults_missed(run->faults, &misses))
+        term_keep(&run->chaos.failure, term_built(&misses));
+    term_build_free(&misses);
+}
+
+void run_faults_judge_undone(struct run *run)
+{
+    struct term_builder misses = {0};
+    if (!run->verdict.failure.size && faults_missed(run->faults, &misses))
+        run_fail(run, REASON_CHAOS_FAILED, term_built(&misses));
+    term_build_free(&misses);
+}
+
 void run_faults_free(struct run *run)
 {
     if (!run->faults)

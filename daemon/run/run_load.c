@@ -5,6 +5,17 @@
 
 /* --- What the targets tell --- */
 
+/* One that gives several was there when one of them was. */
+bool run_has_missed(const struct run *run, size_t target)
+{
+    if (target >= run->scenario->target_count || !engine_has_missed(run->engine, target))
+        return false;
+    for (size_t i = run->scenario->target_count; i < targets_count(run->targets); i++)
+        if (targets_source(run->targets, i) == target && engine_has_met(run->engine, i))
+            return false;
+    return true;
+}
+
 static void run_load_on_open(void *owner, size_t target)
 {
     struct run *run = owner;
@@ -16,13 +27,26 @@ static void run_load_on_failed(void *owner, size_t target, enum target_failure f
 {
     struct run *run = owner;
     probes_target_failed(run, target);
+    finders_target_failed(run, targets_source(run->targets, target), failure);
     engine_target_failed(run->engine, target, failure, reason);
-    if (engine_take_missed(run->engine, target))
+    if (run_has_missed(run, target) && engine_take_missed(run->engine, target))
         run_log_missed(run, target, failure == TARGET_NOPROC ? TERM_ATOM("noproc") : reason);
 }
 
+static void run_load_on_spread(void *owner, const uint32_t *targets, size_t count, size_t most)
+{
+    engine_spread(((struct run *)owner)->engine, targets, count, most);
+}
+
+static bool run_load_is_unused(void *owner, size_t target)
+{
+    return engine_is_unused(((const struct run *)owner)->engine, target);
+}
+
 static const struct targets_events run_load_targets_events = {.open = run_load_on_open,
-                                                              .failed = run_load_on_failed};
+                                                              .failed = run_load_on_failed,
+                                                              .spread = run_load_on_spread,
+                                                              .is_unused = run_load_is_unused};
 
 /* --- What the engine tells --- */
 
@@ -44,9 +68,12 @@ static void run_load_over(void *owner)
     run_event(owner, RUN_EVENT_OVER, (struct term){0});
 }
 
-static void run_load_observed(void *owner, size_t target, bool ok, uint64_t now_ns)
+static void run_load_observed(void *owner, const struct observation *seen)
 {
-    faults_observed(((struct run *)owner)->faults, target, ok, now_ns);
+    struct run *run = owner;
+    struct observation of_source = *seen;
+    of_source.target = targets_source(run->targets, seen->target);
+    faults_observed(run->faults, &of_source);
 }
 
 static void run_load_apply(void *owner, uint32_t thread, uint64_t step, struct term hook,
@@ -83,6 +110,7 @@ void run_load_init(struct run *run)
                                      .way = &targets_way,
                                      .way_owner = run->targets,
                                      .counters = run_counters(run),
+                                     .has_observer = run->scenario->action_count > 0,
                                      .events = &run_load_engine_events,
                                      .owner = run};
     run->engine = engine_new(&options);

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "faults/agent_scripts.h"
 #include "faults/faults.h"
+#include "finders_private.h"
 #include "judge_private.h"
 #include "load/engine.h"
 #include "load/targets.h"
@@ -26,6 +27,12 @@ struct run_probes {
     int64_t most; /* messages; -1 when none was observed */
 };
 
+struct run_finders {
+    struct finder *items; /* of the targets that give several */
+    size_t count;
+    size_t awaited;
+};
+
 /* The chaos fun, or the actions. */
 struct run_chaos {
     bool running;
@@ -35,6 +42,8 @@ struct run_chaos {
     struct buffer result;  /* what the fun returned; empty when there was none or it failed */
     struct buffer failure; /* with what it has failed */
 };
+
+struct run_tail;
 
 struct run {
     struct runner *runner;
@@ -58,10 +67,12 @@ struct run {
     struct target_spec subject_spec; /* of the process that the setup gave */
     struct targets *targets;         /* NULL before the scenario is known as a whole, as the engine */
     struct engine *engine;
+    struct run_tail *tail; /* that goes on after it; NULL: there is none */
 
     uint64_t seed;
     struct run_measurements measurements;
     struct run_probes probes;
+    struct run_finders finders;
     bool told_start; /* by telemetry */
 
     /* The session and its hooks. */
@@ -73,9 +84,10 @@ struct run {
     char caller_node[NODE_NAME_BYTES + 1]; /* "" when nobody waits for the run */
     char requester[NODE_NAME_BYTES + 1];   /* the node of who has asked for it, or "nobody" */
     bool hooks_node_lost;
-    bool set_up;           /* there is something to clean up */
-    struct buffer subject; /* what hooks are given: the setup's pid, or the target as it was given */
-    struct buffer context; /* of the setup, a map */
+    bool set_up;            /* there is something to clean up */
+    bool is_subject_spared; /* the setup has not made it, so that only a cleanup of its own touches it */
+    struct buffer subject;  /* what hooks are given: the setup's pid, or the target as it was given */
+    struct buffer context;  /* of the setup, a map */
 
     /* Faults. */
     struct run_chaos chaos;
@@ -157,8 +169,8 @@ void resolving_free(struct run *run);
 
 /* --- hooks.c --- */
 
-/* What the session tells of the hook of the run's state: {returned, Value} or {raised, Class, Exception,
- * Stack}. */
+/* What the session tells of the hook of the run's state: {returned, Value}, of a setup {returned, Value,
+ * IsSubjectSpared}, or {raised, Class, Exception, Stack}. */
 void run_hook_done(struct run *run, struct term outcome);
 
 /* --- loading.c --- */
@@ -174,6 +186,11 @@ void run_chaos_done(struct run *run, struct term outcome);
 void run_faults_init(struct run *run);
 void run_faults_free(struct run *run);
 
+/* The chaos has failed if a fault was not injected; of what lasts that may be known only when it is undone.
+ */
+void run_faults_judge(struct run *run);
+void run_faults_judge_undone(struct run *run);
+
 /* --- run_load.c: the engine and the targets, as parts of the run --- */
 
 void run_load_init(struct run *run);
@@ -185,8 +202,28 @@ void run_load_reply(struct run *run, int64_t tag, struct term reply);
 /* Nothing more is sent, answered or awaited. */
 void run_load_stop(struct run *run);
 
+/* Whether operations were made for a target of the scenario that never was there, as far as is known. */
+bool run_has_missed(const struct run *run, size_t target);
+
 /* What was recorded so far; of a run that has not begun nothing. */
 const struct load_record *run_record(const struct run *run);
+
+/* --- run_tail.c: the load that goes on until targets have recovered --- */
+
+void run_tail_start(struct run *run);
+
+/* What is due; false when its time is over. */
+MUST_CHECK bool run_tail_work(struct run *run);
+
+/* Harmless when there is none. */
+void run_tail_stop(struct run *run);
+void run_tail_free(struct run *run);
+
+/* Whom a target that gives several gives now. Harmless when there is none. */
+void run_tail_set_members(struct run *run, size_t target, struct term pids);
+
+/* The engine that is at work, whichever load it is. */
+struct engine *run_engine(const struct run *run);
 
 /* --- run_log.c --- */
 

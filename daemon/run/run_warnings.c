@@ -27,7 +27,7 @@ static void warnings_build_targets(const struct run *run, size_t count, struct t
     term_build_key(builder, "targets");
     term_build_list(builder, named);
     for (size_t i = 0; named; i++) {
-        if (!engine_has_missed(run->engine, i))
+        if (!run_has_missed(run, i))
             continue;
         term_build_term(builder, targets_spec(run->targets, i)->server);
         named--;
@@ -40,7 +40,7 @@ static void warnings_find_never_reached(const struct run *run, struct warnings *
     char name[NAME_BYTES];
     size_t count = 0, first = 0;
     for (size_t i = run->scenario->target_count; run->engine && i; i--) {
-        if (!engine_has_missed(run->engine, i - 1))
+        if (!run_has_missed(run, i - 1))
             continue;
         count++;
         first = i - 1;
@@ -77,11 +77,44 @@ static void warnings_find_dropped(const struct run *run, struct warnings *warnin
                                 "count", faults);
 }
 
+static void warnings_find_unknown_recovery(const struct run *run, struct warnings *warnings)
+{
+    struct term_builder targets = {0};
+    char text[NAME_BYTES];
+    size_t count = 0;
+    if (run->faults && run_state_group(run->state) > RUN_LOADING)
+        count = faults_build_untested(run->faults, &targets);
+    if (count) {
+        struct term_builder *warning = warnings_add(
+            warnings, WARNING_RECOVERY_UNKNOWN, 2,
+            "nothing was sent since a fault to %zu of the targets that it has touched, so that it is not "
+            "known whether they have recovered: %s",
+            count, term_text(term_built(&targets), text, sizeof(text)));
+        term_build_key_unsigned(warning, "count", count);
+        term_build_key(warning, "targets");
+        term_build_term(warning, term_built(&targets));
+    }
+    term_build_free(&targets);
+}
+
+static void warnings_find_also_cut(const struct run *run, struct warnings *warnings)
+{
+    char text[NAME_BYTES];
+    struct term nodes = run->faults ? faults_also_cut(run->faults) : (struct term){0};
+    if (!nodes.data)
+        return;
+    struct term_builder *warning =
+        warnings_add(warnings, WARNING_ALSO_CUT, 1, "OTP has kept apart other nodes than a fault was to: %s",
+                     term_text(nodes, text, sizeof(text)));
+    term_build_key(warning, "nodes");
+    term_build_term(warning, nodes);
+}
+
 void run_warnings_find(const struct run *run, struct warnings *warnings)
 {
     static void (*const finders[])(const struct run *run, struct warnings *warnings) = {
-        warnings_find_nothing_succeeded, warnings_find_never_reached, warnings_find_not_measured,
-        warnings_find_dropped};
+        warnings_find_nothing_succeeded, warnings_find_never_reached,    warnings_find_not_measured,
+        warnings_find_dropped,           warnings_find_unknown_recovery, warnings_find_also_cut};
     for (size_t i = 0; i < ARRAY_LENGTH(finders); i++)
         finders[i](run, warnings);
 }

@@ -120,7 +120,7 @@ static void runner_on_message(void *owner, struct process *process, const struct
         run_load_reply(run, tag, reply[1]);
     else if (!session_message(run, incoming->body) &&
              !(run->faults && faults_message(run->faults, incoming->body)))
-        (void)probes_message(run, incoming->body);
+        (void)(probes_message(run, incoming->body) || finders_message(run, incoming->body));
 }
 
 static const struct process_events process_events = {.message = runner_on_message};
@@ -132,9 +132,11 @@ static void runner_reap(void *owner)
     script_leave(&run->session);
     script_leave(&run->teller);
     probes_end(run);
+    finders_end(run);
     run_faults_free(run);
     loop_timer_free(&run->timer);
     report_free(&run->report);
+    run_tail_free(run);
     run_load_free(run);
     term_build_free(&run->group_leader);
     term_build_free(&run->written);
@@ -236,6 +238,7 @@ void runner_close(struct runner *runner)
         struct run *run = LIST_FIRST(&runner->runs, struct run, link);
         list_remove(&runner->runs, &run->link);
         run_load_stop(run);
+        run_tail_stop(run);
         runner_give_up(run);
         if (run->faults)
             faults_leave(run->faults);

@@ -57,12 +57,20 @@ static void session_build_teller_key(const struct run *run, struct term_builder 
     term_build_atom(builder, "teller");
 }
 
+/* What was there before the setup matters to the cleanup of those who name none. */
+static bool session_looks(const struct run *run, const struct script *script)
+{
+    const struct scenario *scenario = run->scenario;
+    return script == &run->session && run->state == RUN_SESSION && scenario->setup.data &&
+           !scenario->cleanup.data;
+}
+
 static void session_start_script(struct run *run, struct script *script, const char *node,
                                  void (*build_its_key)(const struct run *run, struct term_builder *builder),
                                  void (*down)(void *owner, struct term reason))
 {
     struct term_builder bindings = {0};
-    term_build_list(&bindings, 4);
+    term_build_list(&bindings, 5);
     script_build_binding(&bindings, "Caller");
     if (run->caller_pid.size)
         term_build_term(&bindings, term_of(&run->caller_pid));
@@ -74,6 +82,8 @@ static void session_start_script(struct run *run, struct script *script, const c
     build_its_key(run, &bindings);
     script_build_binding(&bindings, "LeaderWanted");
     term_build_boolean(&bindings, run->caller_pid.size && !run->has_group_leader);
+    script_build_binding(&bindings, "Looks");
+    term_build_boolean(&bindings, session_looks(run, script));
     term_build_nil(&bindings);
     struct script_request request = {.name = SCRIPT_SESSION,
                                      .node = node,
@@ -143,13 +153,20 @@ static void session_end_teller(struct run *run)
 
 /* --- Commands --- */
 
+/* Appends a hook, or the atom that stands for the one that is applied where none is given. */
+static void session_build_hook(struct term hook, const char *otherwise, struct term_builder *command)
+{
+    if (hook.data)
+        term_build_term(command, hook);
+    else
+        term_build_atom(command, otherwise);
+}
+
 /* Appends the hook that cleans up. */
 static void session_build_cleanup_hook(const struct run *run, struct term_builder *command)
 {
-    if (run->scenario->cleanup.data)
-        term_build_term(command, run->scenario->cleanup);
-    else
-        term_build_atom(command, "stop");
+    session_build_hook(run->scenario->cleanup,
+                       run->scenario->setup.data && !run->is_subject_spared ? "stop" : "none", command);
 }
 
 /* Appends the arguments of the invariant or the cleanup: the subject and a context. */
@@ -163,8 +180,10 @@ static void session_build_arguments(const struct run *run, struct term context, 
 
 uint64_t session_cleanup_ms(const struct run *run)
 {
+    const struct scenario *scenario = run->scenario;
+    uint64_t threads_ms = scenario->thread_cleanup.data ? scenario->hook_timeout_ms + 500 : 0;
     /* The default cleanup takes up to a second on its own. */
-    return run->scenario->hook_timeout_ms + (run->scenario->cleanup.data ? 0 : 1500);
+    return threads_ms + scenario->hook_timeout_ms + (scenario->cleanup.data ? 0 : 1500);
 }
 
 void session_setup(struct run *run)
@@ -219,10 +238,25 @@ void session_guard_cleanup(struct run *run)
     (void)session_send_command(run, &command);
 }
 
+/* The threads are set up when they come to their first custom operation. */
+static void session_take_threads(struct run *run)
+{
+    struct term_builder command = {0};
+    if (!run->scenario->thread_setup.data)
+        return;
+    session_open_command(run, &command, 6, "threads");
+    term_build_text(&command, script_source(SCRIPT_CREW));
+    session_build_hook(run->scenario->thread_setup, "none", &command);
+    session_build_hook(run->scenario->thread_cleanup, "none", &command);
+    term_build_unsigned(&command, run->scenario->hook_timeout_ms);
+    (void)session_send_command(run, &command);
+}
+
 void session_work(struct run *run, uint32_t thread, uint64_t step, struct term hook, struct term arguments)
 {
     struct term_builder command = {0};
-    session_open_command(run, &command, 5, "work");
+    bool threaded = run->scenario->thread_setup.data && term_type(hook) != TERM_ATOM;
+    session_open_command(run, &command, 5, threaded ? "thread" : "work");
     term_build_tuple(&command, 2);
     term_build_unsigned(&command, thread);
     term_build_unsigned(&command, step);
@@ -324,6 +358,7 @@ static void session_on_started(struct run *run, struct term outcome)
         return;
     if (!session_has_teller(run))
         run->has_telemetry = telemetry;
+    session_take_threads(run);
     run_event(run, RUN_EVENT_READY, (struct term){0});
 }
 
@@ -352,7 +387,7 @@ bool session_message(struct run *run, struct term message)
         return session_teller_message(run, message);
     if (term_read_tuple_of(parts[1], 2, work) && term_read_integer(work[0], &number) &&
         term_read_integer(work[1], &step))
-        engine_custom_done(run->engine, number, step, parts[2]);
+        engine_custom_done(run_engine(run), number, step, parts[2]);
     else if (term_read_integer(parts[1], &number) && number == run->measurements.asked)
         session_on_measured(run, parts[2]);
     else if (term_is_atom(parts[1], HOOK_OUTCOME))

@@ -1,6 +1,7 @@
 #include "scenario/expectations.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -63,7 +64,7 @@ static bool expectations_measure_mailbox(const struct measured *measured, double
 static bool expectations_measure_recovery(const struct measured *measured, double unused, double *figure)
 {
     (void)unused;
-    *figure = (double)measured->recovery_ms;
+    *figure = measured->is_recovery_missing ? INFINITY : (double)measured->recovery_ms;
     return measured->recovery_ms >= 0;
 }
 
@@ -179,8 +180,8 @@ static const struct kind {
         {.help = {.name = "max_recovery_ms",
                   .type = "number()",
                   .unit = "ms",
-                  .text = "The longest time from a fault to the first success of the target that it was done "
-                          "to. One that never recovers counts up to the end of the load."},
+                  .text = "The longest time from when a fault took effect to the first success of a target "
+                          "that it has touched. One that never recovers misses every limit."},
          .measure = expectations_measure_recovery,
          .what = "Recovery time",
          .suffix = "ms"},
@@ -270,13 +271,16 @@ void expectation_build_error(const struct expectation *expectation, const struct
     char figure_text[400], limit_text[64], message[600];
     double figure;
     term_text(expectation->value, limit_text, sizeof(limit_text));
-    if (expectation_measure(expectation->kind, measured, &figure)) {
+    if (!expectation_measure(expectation->kind, measured, &figure)) {
+        snprintf(message, sizeof(message), "%s was not measured, %s of %s%s", kind->what,
+                 kind->is_minimum ? "minimum" : "maximum", limit_text, kind->suffix);
+    } else if (isinf(figure)) {
+        snprintf(message, sizeof(message), "%s has no end, and exceeded maximum of %s%s", kind->what,
+                 limit_text, kind->suffix);
+    } else {
         expectations_print_figure(figure, kind->decimals, figure_text, sizeof(figure_text));
         snprintf(message, sizeof(message), "%s %s%s %s of %s%s", kind->what, figure_text, kind->suffix,
                  kind->is_minimum ? "below minimum" : "exceeded maximum", limit_text, kind->suffix);
-    } else {
-        snprintf(message, sizeof(message), "%s was not measured, %s of %s%s", kind->what,
-                 kind->is_minimum ? "minimum" : "maximum", limit_text, kind->suffix);
     }
     if (!elixir) {
         term_build_text(builder, message);
@@ -325,7 +329,7 @@ void expectations_build(const struct expectations *expectations, const struct me
         term_build_key(builder, "limit");
         term_build_term(builder, expectation->value);
         term_build_key(builder, "measured");
-        if (expectation_measure(expectation->kind, measured, &figure))
+        if (expectation_measure(expectation->kind, measured, &figure) && !isinf(figure))
             expectations_build_figure(figure, kinds[expectation->kind].decimals, builder);
         else
             term_build_atom(builder, "nil");

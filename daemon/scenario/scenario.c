@@ -33,3 +33,11 @@ void operation_build(const struct operation *operation, struct term message, str
     term_build_atom(builder, operation_tag(operation->kind));
     term_build_term(builder, message);
 }
+
+void operation_build_name(const struct operation *operation, struct term_builder *builder)
+{
+    if (operation->name.data)
+        term_build_term(builder, operation->name);
+    else
+        operation_build(operation, operation->message, builder);
+}

@@ -77,7 +77,7 @@ static void chaos_read_target(struct reader *reader, struct fault_target *target
         return;
     }
     target->kind = FAULT_TARGET_PROCESS;
-    read_target_spec(reader, value, &target->spec);
+    read_target_source(reader, value, &target->spec);
 }
 
 /* Whom a kind can be done to. */
@@ -109,6 +109,7 @@ enum action_key {
     KEY_JITTER,
     KEY_PROBABILITY,
     KEY_TARGET,
+    KEY_ALLOW_MISSING,
     KEYS
 };
 
@@ -144,6 +145,11 @@ static const struct reader_key action_keys[KEYS] = {
                              .type = "fault_target()",
                              .fallback_text = "the scenario's",
                              .text = "Whom it is done to."}},
+    [KEY_ALLOW_MISSING] = {.help = {.name = "allow_missing",
+                                    .type = "boolean()",
+                                    .fallback = TERM_CONSTANT_ATOM("false"),
+                                    .text = "Whether a run may go well in which there is nobody to do it "
+                                            "to, which fails it otherwise."}},
 };
 
 const struct help_table help_of_actions = HELP_TABLE("action", "Keys of a scheduled action", action_keys);
@@ -152,6 +158,7 @@ static void chaos_read_action_key(struct reader *reader, struct fault_action *ac
                                   struct term value)
 {
     struct schedule *schedule = &action->schedule;
+    struct excerpt text;
     problems_enter_key(reader->problems, action_keys[key].help.name);
     switch (key) {
     case KEY_AFTER:
@@ -174,6 +181,11 @@ static void chaos_read_action_key(struct reader *reader, struct fault_action *ac
     case KEY_TARGET:
         chaos_read_target(reader, &action->target, value);
         chaos_check_target(reader, action);
+        break;
+    case KEY_ALLOW_MISSING:
+        if (!term_read_boolean(value, &action->allow_missing))
+            problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be true or false, got %s",
+                         excerpt(&text, value));
         break;
     case KEY_ACTION:
     case KEYS:
@@ -319,6 +331,8 @@ static void chaos_build_action(const struct fault_action *action, struct term_bu
     term_build_float(builder, action->map_probability);
     term_build_key(builder, action_keys[KEY_TARGET].help.name);
     build_hook(action->target.term, builder);
+    term_build_key(builder, action_keys[KEY_ALLOW_MISSING].help.name);
+    term_build_boolean(builder, action->allow_missing);
 }
 
 void build_chaos(const struct scenario *scenario, struct term_builder *builder)

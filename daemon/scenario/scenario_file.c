@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "scenario/scenario_json.h"
+#include "scenario_json_private.h"
 #include "term/term_read.h"
 
 #define SUFFIX ".json"
@@ -30,9 +31,8 @@ static bool scenario_file_read_all(int descriptor, struct buffer *content)
     return true;
 }
 
-/* `subject` is what problems begin with: the path and a space, or nothing where that stands before them. */
-static bool scenario_file_load(const char *path, const char *subject, struct buffer *content,
-                               struct problems *problems)
+bool scenario_file_load(const char *path, const char *subject, struct buffer *content,
+                        struct problems *problems)
 {
     struct stat status;
     /* A pipe or a device would keep everybody waiting. */
@@ -55,10 +55,16 @@ static struct scenario *scenario_file_read_as(const char *path, const char *subj
 {
     struct buffer content = {0};
     struct scenario *scenario = NULL;
+    struct scenario_origin its = *origin;
+    const char *slash = strrchr(path, '/');
+    char *folder =
+        slash ? memory_format("%.*s", (int)(slash - path) + (slash == path), path) : memory_string(".");
+    its.folder = folder;
     if (scenario_file_load(path, subject, &content, problems))
-        scenario = scenario_json_read((const char *)buffer_bytes(&content), content.size, settings, origin,
-                                      problems);
+        scenario =
+            scenario_json_read((const char *)buffer_bytes(&content), content.size, settings, &its, problems);
     buffer_free(&content);
+    free(folder);
     return scenario;
 }
 
@@ -78,6 +84,7 @@ const char *scenario_file_name_problem(const char *name)
 }
 
 struct scenario *scenario_file_find(const char *folder, const char *name,
+                                    const struct scenario_settings *settings,
                                     const struct scenario_origin *origin, struct problems *problems)
 {
     const char *problem =
@@ -90,10 +97,26 @@ struct scenario *scenario_file_find(const char *folder, const char *name,
     bool complete = size > suffix && strcmp(name + size - suffix, SUFFIX) == 0;
     char *path = memory_format("%s/%s%s", folder, name, complete ? "" : SUFFIX);
     char *subject = memory_format("%s ", path);
-    struct scenario *scenario = scenario_file_read_as(path, subject, NULL, origin, problems);
+    struct scenario *scenario = scenario_file_read_as(path, subject, settings, origin, problems);
     free(subject);
     free(path);
     return scenario;
+}
+
+bool scenario_file_take_node(struct term overrides, char node[NODE_NAME_BYTES + 1], struct problems *problems)
+{
+    struct term value;
+    char text[TERM_ATOM_BYTES + 1];
+    if (!term_pairs_get(overrides, "node", &value) || term_is_atom(value, "nil"))
+        return true;
+    if (term_read_atom(value, text) && node_name_is_valid(text, strlen(text))) {
+        memcpy(node, text, strlen(text) + 1);
+        return true;
+    }
+    problems_enter_key(problems, "node");
+    problems_add(problems, PROBLEM_WRONG_TYPE, "must be the name of a node");
+    problems_leave(problems);
+    return false;
 }
 
 /* A list of characters, those of ASCII. */
@@ -114,15 +137,18 @@ static bool scenario_file_read_characters(struct term term, char *name, size_t r
     return term_list_proper(&list);
 }
 
-bool scenario_file_is_named(struct term term, char name[SCENARIO_FILE_NAME_BYTES + 1])
+bool scenario_file_is_named(struct term term, char name[SCENARIO_FILE_NAME_BYTES + 1], struct term *overrides)
 {
-    struct term parts[2];
+    struct term parts[3] = {0};
+    size_t arity = 0;
     char atom[TERM_ATOM_BYTES + 1];
     const uint8_t *bytes;
     size_t size;
     name[0] = '\0';
-    if (!term_read_tuple_of(term, 2, parts) || !term_is_atom(parts[0], "file"))
+    if (!term_read_tuple(term, ARRAY_LENGTH(parts), parts, &arity) || arity < 2 ||
+        !term_is_atom(parts[0], "file"))
         return false;
+    *overrides = parts[2];
     if (term_read_binary(parts[1], &bytes, &size) && size <= SCENARIO_FILE_NAME_BYTES &&
         !memchr(bytes, '\0', size)) {
         memcpy(name, bytes, size);

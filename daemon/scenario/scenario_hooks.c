@@ -75,6 +75,19 @@ void read_steady_state(struct reader *reader, struct term value)
     read_hook(reader, value, 2, &reader->scenario->steady_state);
 }
 
+void read_thread_setup(struct reader *reader, struct term value)
+{
+    read_hook(reader, value, 1, &reader->scenario->thread_setup);
+}
+
+/* After the setup, whose state it is for. */
+void read_thread_cleanup(struct reader *reader, struct term value)
+{
+    read_hook(reader, value, 1, &reader->scenario->thread_cleanup);
+    if (reader->scenario->thread_cleanup.data && !reader->scenario->thread_setup.data)
+        problems_add(reader->problems, PROBLEM_CONFLICT, "needs thread_setup, whose state it is given");
+}
+
 void read_hooks_node(struct reader *reader, struct term value)
 {
     char text[TERM_ATOM_BYTES + 1];
@@ -121,6 +134,16 @@ void build_invariant(const struct scenario *scenario, struct term_builder *build
 void build_steady_state(const struct scenario *scenario, struct term_builder *builder)
 {
     build_hook(scenario->steady_state, builder);
+}
+
+void build_thread_setup(const struct scenario *scenario, struct term_builder *builder)
+{
+    build_hook(scenario->thread_setup, builder);
+}
+
+void build_thread_cleanup(const struct scenario *scenario, struct term_builder *builder)
+{
+    build_hook(scenario->thread_cleanup, builder);
 }
 
 void build_hook_timeout(const struct scenario *scenario, struct term_builder *builder)

@@ -38,8 +38,7 @@ static void json_convert_load(struct json_reader *reader, const json_t *value)
 
 static void json_convert_choice(struct json_reader *reader, const json_t *value)
 {
-    static const struct json_key keys[] = {{"op", json_convert_operation}};
-    json_convert_object(reader, value, keys, ARRAY_LENGTH(keys));
+    json_convert_named_operation(reader, value);
 }
 
 static void json_convert_mix(struct json_reader *reader, const json_t *value)
@@ -85,6 +84,8 @@ static const struct json_key keys[] = {
     {"invariant", json_convert_hook},
     {"cleanup", json_convert_hook},
     {"steady_state", json_convert_hook},
+    {"thread_setup", json_convert_hook},
+    {"thread_cleanup", json_convert_hook},
     {"chaos", json_convert_chaos},
     {"performance_expectations", json_convert_expectations},
     {"abort_when", json_convert_words},
@@ -177,11 +178,14 @@ struct scenario *scenario_json_read(const char *json, size_t size, const struct 
     }
     struct term_builder builder = {0};
     struct scenario_texts *texts = scenario_texts_new();
-    struct json_reader reader = {.builder = &builder, .problems = problems, .texts = texts};
+    struct json_reader reader = {
+        .builder = &builder, .problems = problems, .texts = texts, .folder = origin->folder};
     json_convert_object(&reader, root, keys, ARRAY_LENGTH(keys));
-    struct scenario *scenario = scenario_term_read(term_built(&builder), origin, problems);
     json_decref(root);
     texts->term = builder.bytes;
+    if (settings && settings->overrides.data)
+        json_override(texts, settings->overrides, problems);
+    struct scenario *scenario = scenario_term_read(term_of(&texts->term), origin, problems);
     json_keep_origin(texts, origin);
     if (scenario && problems->count) {
         scenario_free(scenario);

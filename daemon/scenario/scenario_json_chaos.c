@@ -211,7 +211,7 @@ static void json_chaos_convert_action(struct json_reader *reader, const json_t *
 
 void json_convert_chaos(struct json_reader *reader, const json_t *value)
 {
-    bool is_hook = json_is_null(value) || json_is_text(value) || json_object_get(value, "function");
+    bool is_hook = json_is_null(value) || json_is_hook_text(value) || json_object_get(value, "function");
     bool is_action = json_object_get(value, "kind") || json_object_get(value, "action");
     if (json_is_array(value))
         json_convert_each(reader, value, json_chaos_convert_action);

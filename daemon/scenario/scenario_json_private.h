@@ -13,6 +13,7 @@ struct json_reader {
     struct term_builder *builder;
     struct problems *problems;
     struct scenario_texts *texts;
+    const char *folder; /* of the file, NULL when it is none */
 };
 
 typedef void json_convert(struct json_reader *reader, const json_t *value);
@@ -37,6 +38,9 @@ void json_convert_name(struct json_reader *reader, const json_t *value);
 void json_convert_hook(struct json_reader *reader, const json_t *value);
 void json_convert_target(struct json_reader *reader, const json_t *value);
 void json_convert_operation(struct json_reader *reader, const json_t *value);
+
+/* {"op": operation}, with `name`, `expect` and what else there is beside it as it is. */
+void json_convert_named_operation(struct json_reader *reader, const json_t *value);
 void json_convert_script(struct json_reader *reader, const json_t *value);
 void json_convert_chaos(struct json_reader *reader, const json_t *value);
 
@@ -56,8 +60,25 @@ bool json_is_comment(const char *key);
 /* The only key of an object that is no comment, NULL when it has none or several, and its value. */
 const char *json_only_key(const json_t *object, const json_t **value);
 
-/* Whether a value is a text in one of the languages. */
+/* Whether a value is a text in one of the languages; or, of hooks, the name of a file with one. */
 bool json_is_text(const json_t *value);
+bool json_is_hook_text(const json_t *value);
+
+/* Such a value as a stand-in, and what it stands for among the texts. */
+void json_convert_text(struct json_reader *reader, const json_t *value, bool is_hook);
+
+/* What stands in for a message, a name or a word, and for a hook. */
+void json_build_stand_in(struct json_reader *reader);
+void json_build_hook_stand_in(struct json_reader *reader);
+
+/* Reads a regular file of at most SCENARIO_JSON_BYTES_MOST bytes, and one more where it has more; false with
+ * a problem, which begins with `subject`: the path and a space, or nothing where that stands before it. */
+MUST_CHECK bool scenario_file_load(const char *path, const char *subject, struct buffer *content,
+                                   struct problems *problems);
+
+/* Puts what the overrides have, a map, in the place of what the file's term has at the same
+ * keys: maps key by key, all else as a whole. Texts that are no longer there are forgotten. */
+void json_override(struct scenario_texts *texts, struct term overrides, struct problems *problems);
 
 /* Sets what `setting`, PATH=VALUE, says, in a file that is an object; a problem when there is no such place.
  */

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "scenario/scenario_json.h"
 #include "scenario_json_private.h"
+#include "term/term_read.h"
 
 /* One step of a path: a key, or the index of an element when `key` is empty. */
 struct step {
@@ -98,4 +99,103 @@ void json_set(json_t *root, const char *setting, struct problems *problems)
     else if (!setting_set_path(root, path, value))
         problems_add(problems, PROBLEM_NO_PLACE, "there is no %s in the file to be set", path);
     free(path);
+}
+
+/* --- Terms over a file's --- */
+
+/* What is copied of the file's term, and the texts in it, in their order. */
+struct override {
+    struct scenario_texts *texts;
+    const uint8_t *start; /* of the file's term */
+    struct term_builder merged;
+    size_t next; /* the first text that is not behind */
+    size_t kept;
+};
+
+/* Texts before this place are not in what is copied; `shift` is how far those in it move. */
+static void override_pass_texts(struct override *override, size_t end, bool is_kept, size_t shift)
+{
+    struct scenario_texts *texts = override->texts;
+    for (; override->next < texts->count && texts->items[override->next].start < end; override->next++) {
+        struct scenario_text *text = &texts->items[override->next];
+        if (is_kept) {
+            text->start += shift;
+            struct scenario_text other = texts->items[override->kept];
+            texts->items[override->kept++] = *text;
+            *text = other; /* to be freed with the others */
+        }
+    }
+}
+
+static void override_copy(struct override *override, struct term part)
+{
+    size_t at = (size_t)(part.data - override->start);
+    size_t shift = override->merged.bytes.size - at; /* may well be negative: it wraps as the sum does */
+    override_pass_texts(override, at, false, 0);
+    override_pass_texts(override, at + part.size, true, shift);
+    term_build_term(&override->merged, part);
+}
+
+/* The overrides' value of a key; without data when they have none. */
+static struct term override_of(struct term overrides, struct term key)
+{
+    char name[TERM_ATOM_BYTES + 1];
+    struct term value;
+    return term_read_atom(key, name) && term_pairs_get(overrides, name, &value) ? value : (struct term){0};
+}
+
+static bool override_has_key(struct term map, struct term key)
+{
+    return override_of(map, key).data != NULL;
+}
+
+static bool override_is_node(struct term key, bool is_whole)
+{
+    return is_whole && term_is_atom(key, "node");
+}
+
+/* `is_whole` is the scenario, of which `node` is no key. */
+static void override_merge(struct override *override, struct term map, struct term overrides, bool is_whole)
+{
+    struct term_pairs pairs;
+    struct term key, value;
+    size_t added = 0;
+    bool started = term_pairs_start(&pairs, overrides);
+    while (started && term_pairs_next(&pairs, &key, &value))
+        added += !override_is_node(key, is_whole) && !override_has_key(map, key);
+    started = started && term_pairs_start(&pairs, map);
+    term_build_map(&override->merged, (started ? pairs.count : 0) + added);
+    while (started && term_pairs_next(&pairs, &key, &value)) {
+        struct term other = override_of(overrides, key);
+        override_copy(override, key);
+        if (!other.data)
+            override_copy(override, value);
+        else if (term_type(value) == TERM_MAP && term_type(other) == TERM_MAP)
+            override_merge(override, value, other, false);
+        else
+            term_build_term(&override->merged, other);
+    }
+    if (!term_pairs_start(&pairs, overrides))
+        return;
+    while (term_pairs_next(&pairs, &key, &value)) {
+        if (override_is_node(key, is_whole) || override_has_key(map, key))
+            continue;
+        term_build_term(&override->merged, key);
+        term_build_term(&override->merged, value);
+    }
+}
+
+void json_override(struct scenario_texts *texts, struct term overrides, struct problems *problems)
+{
+    struct term file = term_of(&texts->term);
+    struct override override = {.texts = texts, .start = file.data};
+    if (term_type(overrides) != TERM_MAP) {
+        problems_add(problems, PROBLEM_WRONG_TYPE, "what is to be merged over a file must be a map");
+        return;
+    }
+    override_merge(&override, file, overrides, true);
+    override_pass_texts(&override, SIZE_MAX, false, 0);
+    scenario_texts_truncate(texts, override.kept);
+    buffer_free(&texts->term);
+    texts->term = override.merged.bytes;
 }

@@ -5,30 +5,9 @@
 #include "scenario_json_private.h"
 
 /* What stands in for a message, a name or a word, and for a hook. */
-static void json_value_build_stand_in(struct json_reader *reader)
+void json_build_stand_in(struct json_reader *reader)
 {
     term_build_atom(reader->builder, "text");
-}
-
-/* Until it is known what a text means it is shown as it is. */
-static void json_value_build_text_stand_in(struct json_reader *reader, const char *text)
-{
-    struct term_builder atom = {0};
-    struct term term;
-    term_build_atom(&atom, text);
-    if (term_build_done(&atom, &term))
-        term_build_term(reader->builder, term);
-    else
-        json_value_build_stand_in(reader);
-    term_build_free(&atom);
-}
-
-static void json_value_build_hook_stand_in(struct json_reader *reader)
-{
-    term_build_tuple(reader->builder, 3);
-    term_build_atom(reader->builder, "harnessd");
-    term_build_atom(reader->builder, "text");
-    term_build_list(reader->builder, 0);
 }
 
 /* --- Objects and arrays --- */
@@ -179,7 +158,7 @@ static void json_value_convert_atom(struct json_reader *reader, const char *text
         term_build_term(reader->builder, term);
     } else {
         problems_add(reader->problems, PROBLEM_OUT_OF_RANGE, "is too long for an atom");
-        json_value_build_stand_in(reader);
+        json_build_stand_in(reader);
     }
     term_build_free(&atom);
 }
@@ -201,64 +180,19 @@ void json_convert_words(struct json_reader *reader, const json_t *value)
     }
 }
 
-/* --- Texts --- */
-
-static bool json_value_find_language(const char *name, enum scenario_language *language)
-{
-    for (size_t i = 0; name && i < LANGUAGE_COUNT; i++) {
-        if (strcmp(scenario_language_names[i], name) != 0)
-            continue;
-        *language = (enum scenario_language)i;
-        return true;
-    }
-    return false;
-}
-
-bool json_is_text(const json_t *value)
-{
-    const json_t *text = NULL;
-    enum scenario_language language;
-    return json_value_find_language(json_only_key(value, &text), &language);
-}
-
-/* Appends the stand-in, and remembers what for. */
-static void json_value_convert_text(struct json_reader *reader, const json_t *value, bool is_hook)
-{
-    const json_t *text = NULL;
-    enum scenario_language language = LANGUAGE_ERLANG;
-    const char *name = json_only_key(value, &text);
-    size_t start = reader->builder->bytes.size;
-    (void)json_value_find_language(name, &language);
-    if (is_hook)
-        json_value_build_hook_stand_in(reader);
-    else if (json_is_string(text))
-        json_value_build_text_stand_in(reader, json_string_value(text));
-    else
-        json_value_build_stand_in(reader);
-    if (!json_is_string(text)) {
-        problems_enter_key(reader->problems, name);
-        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a text in %s",
-                     language == LANGUAGE_ERLANG ? "Erlang" : "Elixir");
-        problems_leave(reader->problems);
-        return;
-    }
-    struct scenario_text *item =
-        scenario_texts_add(reader->texts, language, is_hook, json_string_value(text), reader->problems);
-    item->start = start;
-    item->size = reader->builder->bytes.size - start;
-}
+/* --- Terms --- */
 
 void json_convert_term(struct json_reader *reader, const json_t *value)
 {
     if (json_is_text(value)) {
-        json_value_convert_text(reader, value, false);
+        json_convert_text(reader, value, false);
     } else if (json_is_array(value)) {
         json_convert_each(reader, value, json_convert_term);
     } else if (json_is_string(value) || json_is_object(value)) {
         problems_add(reader->problems, PROBLEM_WRONG_TYPE,
                      "must be a term: {\"erlang\": \"...\"} or {\"elixir\": \"...\"}, a number, true, false, "
                      "null, or a list of terms");
-        json_value_build_stand_in(reader);
+        json_build_stand_in(reader);
     } else {
         json_value_convert_scalar(reader, value);
     }
@@ -269,11 +203,11 @@ void json_convert_name(struct json_reader *reader, const json_t *value)
     if (json_is_string(value)) {
         json_value_convert_atom(reader, json_string_value(value));
     } else if (json_is_text(value)) {
-        json_value_convert_text(reader, value, false);
+        json_convert_text(reader, value, false);
     } else {
         problems_add(reader->problems, PROBLEM_WRONG_TYPE,
                      "must be a name, a string, or {\"elixir\": \"My.Name\"}");
-        json_value_build_stand_in(reader);
+        json_build_stand_in(reader);
     }
 }
 
@@ -306,15 +240,16 @@ void json_convert_hook(struct json_reader *reader, const json_t *value)
 {
     if (json_is_null(value)) {
         term_build_atom(reader->builder, "nil");
-    } else if (json_is_text(value)) {
-        json_value_convert_text(reader, value, true);
+    } else if (json_is_hook_text(value)) {
+        json_convert_text(reader, value, true);
     } else if (json_object_get(value, "module") || json_object_get(value, "function")) {
         json_value_convert_function(reader, value);
     } else {
-        problems_add(reader->problems, PROBLEM_WRONG_TYPE,
-                     "must be a hook: {\"erlang\": \"fun...\"}, {\"elixir\": \"fn...\"}, or "
-                     "{\"module\": \"m\", \"function\": \"f\", \"extra_args\": []}");
-        json_value_build_hook_stand_in(reader);
+        problems_add(
+            reader->problems, PROBLEM_WRONG_TYPE,
+            "must be a hook: {\"erlang\": \"fun...\"}, {\"elixir\": \"fn...\"}, {\"file\": \"hook.exs\"}, or "
+            "{\"module\": \"m\", \"function\": \"f\", \"extra_args\": []}");
+        json_build_hook_stand_in(reader);
     }
 }
 
@@ -347,6 +282,16 @@ static const struct target_form {
      {"via", "name"},
      {json_convert_name, json_convert_term},
      {.name = "{\"via\": name, \"name\": term}", .text = "`{via, Module, Term}`."}},
+    {"pg", {"pg"}, {json_convert_term}, {.name = "{\"pg\": term}", .text = "`{pg, Group}`."}},
+    {"pg",
+     {"scope", "pg"},
+     {json_convert_name, json_convert_term},
+     {.name = "{\"scope\": name, \"pg\": term}", .text = "`{pg, Scope, Group}`."}},
+    {"find", {"find"}, {json_convert_hook}, {.name = "{\"find\": hook}", .text = "`{find, Fun}`."}},
+    {"children",
+     {"children"},
+     {json_convert_target},
+     {.name = "{\"children\": target}", .text = "`{children, Supervisor}`."}},
 };
 
 const struct help_table *json_targets_table(void)
@@ -402,9 +347,10 @@ static void json_value_convert_one_target(struct json_reader *reader, const json
         return;
     }
     problems_add(reader->problems, PROBLEM_INVALID_TARGET,
-                 "must be a name, {\"name\": name, \"node\": \"app@host\"}, {\"global\": term}, or "
-                 "{\"via\": module, \"name\": term}");
-    json_value_build_stand_in(reader);
+                 "must be a name, {\"name\": name, \"node\": \"app@host\"}, {\"global\": term}, "
+                 "{\"via\": module, \"name\": term}, {\"children\": supervisor}, {\"pg\": group}, or "
+                 "{\"find\": hook}");
+    json_build_stand_in(reader);
 }
 
 void json_convert_target(struct json_reader *reader, const json_t *value)
@@ -432,6 +378,13 @@ const struct help_table *json_operations_table(void)
     return &table;
 }
 
+void json_convert_named_operation(struct json_reader *reader, const json_t *value)
+{
+    static const struct json_key keys[] = {
+        {"op", json_convert_operation}, {"name", json_convert_name}, {"expect", json_convert_term}};
+    json_convert_object(reader, value, keys, ARRAY_LENGTH(keys));
+}
+
 void json_convert_operation(struct json_reader *reader, const json_t *value)
 {
     const char *names[ARRAY_LENGTH(operations)];
@@ -439,6 +392,10 @@ void json_convert_operation(struct json_reader *reader, const json_t *value)
     const char *only = json_only_key(value, &inner);
     if (!json_is_object(value) || json_is_text(value)) {
         json_convert_term(reader, value);
+        return;
+    }
+    if (json_object_get(value, "op")) {
+        json_convert_named_operation(reader, value);
         return;
     }
     for (size_t i = 0; i < ARRAY_LENGTH(operations); i++) {
@@ -450,12 +407,14 @@ void json_convert_operation(struct json_reader *reader, const json_t *value)
         json_convert_at(reader, only, inner, operations[i].key.convert);
         return;
     }
-    json_value_build_stand_in(reader);
+    json_build_stand_in(reader);
     if (only)
         problems_add_unknown(reader->problems, only, names, ARRAY_LENGTH(operations), "operations");
     else
-        problems_add(reader->problems, PROBLEM_INVALID_OPERATION,
-                     "must have one of call, cast, custom, $send, $cast, $sleep, and nothing beside it");
+        problems_add(
+            reader->problems, PROBLEM_INVALID_OPERATION,
+            "must have one of call, cast, custom, $send, $cast, $sleep, and nothing beside it, or op, "
+            "and perhaps a name and what to expect");
 }
 
 void json_convert_script(struct json_reader *reader, const json_t *value)

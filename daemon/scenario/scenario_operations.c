@@ -24,7 +24,10 @@ static const struct {
                                  "the cast was handled."},
                         "cast"},
     [OPERATION_CUSTOM] = {{.name = "{custom, Fun}",
-                           .text = "A hook of one argument, the subject, applied in a process of its own; "
+                           .text = "A hook of the subject, or of the subject and "
+                                   "`#{thread => N, step => N, state => Term, seed => N}`, applied in a "
+                                   "process of its own, or with `thread_setup` in that of its thread, whose "
+                                   "`state` it has; the seed is the run's. "
                                    "`{Module, Function, ExtraArguments}` is one as well."},
                           "custom"},
     [OPERATION_SEND] = {{.name = "{'$send', Message}", .text = "A plain message."}, "$send"},
@@ -34,7 +37,11 @@ static const struct {
     [OPERATION_SLEEP] = {{.name = "{'$sleep', Milliseconds}",
                           .text = "Nothing for so long. It is no operation, and counts for nothing."},
                          "$sleep"},
-    {{.name = "Fun", .text = "A fun of one argument is the same as `{custom, Fun}`."}, NULL},
+    {{.name = "Fun", .text = "A fun of one or two arguments is the same as `{custom, Fun}`."}, NULL},
+    {{.name = "#{op => Operation}",
+      .text = "One of these, with a `name` of its own or what is to come of it. A message that is such a map "
+              "is written `{call, Map}`."},
+     NULL},
     {{.name = "Message", .text = "Any other term is what `default_operation` says, a call or a cast."}, NULL},
 };
 
@@ -64,6 +71,12 @@ static void operations_add(struct reader *reader, struct operation operation)
     scenario->operations[scenario->operation_count++] = operation;
 }
 
+static bool operations_is_custom_fun(struct term value)
+{
+    int arity = fun_arity(value);
+    return arity == 1 || arity == 2;
+}
+
 static bool operations_is_zero(struct term value)
 {
     int64_t number;
@@ -75,23 +88,24 @@ static void operations_read_tagged(struct reader *reader, enum operation_kind ki
     struct operation operation = {.kind = kind, .message = value};
     uint64_t sleep_ms = 0;
     struct excerpt text;
-    if (kind == OPERATION_CUSTOM && fun_arity(value) != 1 && !is_module_function_extra(value)) {
+    if (kind == OPERATION_CUSTOM && !operations_is_custom_fun(value) && !is_module_function_extra(value)) {
         problems_add(reader->problems, PROBLEM_INVALID_OPERATION,
-                     "{:custom, _} needs a fun of arity 1 or {module, function, extra_args}, got %s",
+                     "{:custom, _} needs a fun of arity 1 or 2 or {module, function, extra_args}, got %s",
                      excerpt(&text, value));
         return;
     }
     if (kind == OPERATION_SLEEP && !operations_is_zero(value))
         read_milliseconds(reader, value, &sleep_ms);
     operation.sleep_ms = (uint32_t)sleep_ms;
+    operation.is_alone = kind == OPERATION_CUSTOM && fun_arity(value) == 1;
     reader->scenario->has_custom_operations |= kind == OPERATION_CUSTOM;
     operations_add(reader, operation);
 }
 
-void read_operation(struct reader *reader, struct term value)
+static void operations_read_plain(struct reader *reader, struct term value)
 {
     struct term pair[2];
-    if (fun_arity(value) == 1) {
+    if (operations_is_custom_fun(value)) {
         operations_read_tagged(reader, OPERATION_CUSTOM, value);
         return;
     }
@@ -106,11 +120,102 @@ void read_operation(struct reader *reader, struct term value)
     operations_add(reader, (struct operation){.kind = reader->scenario->default_operation, .message = value});
 }
 
-/* A script that is not a list is one operation, as in the library. */
+/* --- Named operations --- */
+
+/* The operation that a name or a pattern is for; NULL when it could not be read. */
+static struct operation *operations_read_last(struct reader *reader)
+{
+    struct scenario *scenario = reader->scenario;
+    return scenario->operation_count > reader->operations_before
+               ? &scenario->operations[scenario->operation_count - 1]
+               : NULL;
+}
+
+static bool operations_is_map(struct term value)
+{
+    struct term operation;
+    return term_type(value) == TERM_MAP && term_pairs_get(value, "op", &operation);
+}
+
+static void operations_read_inner(struct reader *reader, struct term value)
+{
+    if (operations_is_map(value))
+        problems_add(reader->problems, PROBLEM_INVALID_OPERATION, "must be an operation that is no such map");
+    else
+        operations_read_plain(reader, value);
+}
+
+static void operations_read_name(struct reader *reader, struct term value)
+{
+    struct operation *operation = operations_read_last(reader);
+    if (operation && !term_is_atom(value, "nil"))
+        operation->name = value;
+}
+
+static void operations_read_expect(struct reader *reader, struct term value)
+{
+    struct operation *operation = operations_read_last(reader);
+    if (term_is_atom(value, "_"))
+        return;
+    if (operation && !operation_is_answered(operation->kind))
+        problems_add(reader->problems, PROBLEM_CONFLICT, "has no reply to look at: nobody answers it");
+    else if (operation)
+        operation->expect = value;
+}
+
+static const struct reader_key named_keys[] = {
+    {.help = {.name = "op",
+              .type = "operation()",
+              .is_required = true,
+              .text = "What is done: any operation but another such map."},
+     .read = operations_read_inner},
+    {.help = {.name = "name",
+              .type = "term()",
+              .fallback_text = "the operation, with its message as it is written",
+              .text = "What it is called where operations are counted and timed. Those of one name are "
+                      "counted together."},
+     .read = operations_read_name},
+    {.help = {.name = "expect",
+              .type = "pattern()",
+              .fallback_text = "`'_'`, anything",
+              .text =
+                  "What its reply, or what a custom operation returns, must match: `'_'` matches anything, "
+                  "a map each that has its keys with values that match. Otherwise it is the error "
+                  "`{unexpected, Reply}`."},
+     .read = operations_read_expect},
+};
+
+const struct help_table help_of_named_operations =
+    HELP_TABLE("named", "Operations with a name or an expectation", named_keys);
+
+/* False when it is no map and no keyword list. */
+static bool operations_read_keys(struct reader *reader, struct term value, const struct reader_key *keys,
+                                 size_t count, const char *what)
+{
+    struct term values[READER_KEYS];
+    reader->operations_before = reader->scenario->operation_count;
+    if (!reader_find(reader, value, keys, count, what, values))
+        return false;
+    reader_read(reader, keys, count, values);
+    return true;
+}
+
+void read_operation(struct reader *reader, struct term value)
+{
+    if (operations_is_map(value))
+        (void)operations_read_keys(reader, value, named_keys, ARRAY_LENGTH(named_keys),
+                                   "operations with a name; a message that is such a map is {:call, map}");
+    else
+        operations_read_plain(reader, value);
+}
+
+/* A script that is not a list is one operation, and nil is an empty one, as in the library. */
 static void operations_read_script(struct reader *reader, struct term value)
 {
     struct term_list list;
     struct term element;
+    if (term_is_atom(value, "nil"))
+        return;
     if (!term_list_start(&list, value)) {
         read_operation(reader, value);
         return;
@@ -180,7 +285,7 @@ void build_operations(const struct scenario *scenario, struct term_builder *buil
 }
 
 /* An operation that reads back the same: events show custom ones without their hook. */
-void build_operation(const struct operation *operation, struct term_builder *builder)
+static void operations_build_plain(const struct operation *operation, struct term_builder *builder)
 {
     if (operation->kind != OPERATION_CUSTOM) {
         operation_build(operation, operation->message, builder);
@@ -189,6 +294,24 @@ void build_operation(const struct operation *operation, struct term_builder *bui
     term_build_tuple(builder, 2);
     term_build_atom(builder, "custom");
     term_build_term(builder, operation->message);
+}
+
+void build_operation(const struct operation *operation, struct term_builder *builder)
+{
+    size_t given = (operation->name.data != NULL) + (operation->expect.data != NULL);
+    if (given) {
+        term_build_map(builder, given + 1);
+        term_build_key(builder, "op");
+    }
+    operations_build_plain(operation, builder);
+    if (operation->name.data) {
+        term_build_key(builder, "name");
+        term_build_term(builder, operation->name);
+    }
+    if (operation->expect.data) {
+        term_build_key(builder, "expect");
+        term_build_term(builder, operation->expect);
+    }
 }
 
 void build_threads(const struct scenario *scenario, struct term_builder *builder)
@@ -229,18 +352,18 @@ static const struct reader_key mix_keys[] = {
      .read = operations_read_weight},
     {.help = {.name = "op", .type = "operation()", .is_required = true, .text = "What is drawn."},
      .read = read_operation},
+    {.help = {.name = "name", .type = "term()", .text = "As of an operation."}, .read = operations_read_name},
+    {.help = {.name = "expect", .type = "pattern()", .text = "As of an operation."},
+     .read = operations_read_expect},
 };
 
 const struct help_table help_of_mix = HELP_TABLE("mix", "Choices of a mix", mix_keys);
 
 static void operations_read_choice(struct reader *reader, struct term value)
 {
-    struct term values[READER_KEYS];
     struct excerpt text;
     reader->mix_count++;
-    if (reader_find(reader, value, mix_keys, ARRAY_LENGTH(mix_keys), "choices of a mix", values))
-        reader_read(reader, mix_keys, ARRAY_LENGTH(mix_keys), values);
-    else
+    if (!operations_read_keys(reader, value, mix_keys, ARRAY_LENGTH(mix_keys), "choices of a mix"))
         problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a map of weight and op, got %s",
                      excerpt(&text, value));
 }

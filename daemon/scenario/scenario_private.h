@@ -11,9 +11,10 @@ struct reader {
     struct problems *problems;
     const struct scenario_origin *origin;
     size_t operation_capacity;
-    bool is_default;  /* what is read was not given but is the default */
-    bool has_setup;   /* that it was given, whether it could be read or not */
-    bool has_threads; /* that they were given, whether they could be read or not */
+    size_t operations_before; /* how many there were before the one that is read */
+    bool is_default;          /* what is read was not given but is the default */
+    bool has_setup;           /* that it was given, whether it could be read or not */
+    bool has_threads;         /* that they were given, whether they could be read or not */
     bool has_operations;
     bool has_mix;
     size_t mix_count; /* choices of `mix` read so far */
@@ -93,13 +94,18 @@ void read_caller_node(struct reader *reader, char node[NODE_NAME_BYTES + 1]);
 /* One target: a pid, a name, {Name, Node}, {global, Term} or {via, Module, Term}. */
 void read_target_spec(struct reader *reader, struct term value, struct target_spec *target);
 
+/* The same, or one that gives several: {children, Supervisor}, {pg, Group}, {pg, Scope, Group}, {find, Hook}.
+ */
+void read_target_source(struct reader *reader, struct term value, struct target_spec *target);
+
 /* A hook of that arity, or {Module, Function, ExtraArguments}. */
 void read_hook(struct reader *reader, struct term value, int arity, struct term *hook);
 void build_hook(struct term hook, struct term_builder *builder);
 
 /* For scenario_tables(). */
 extern const struct help_table help_of_load, help_of_load_forms, help_of_thread_stages, help_of_rate_stages;
-extern const struct help_table help_of_mix, help_of_operations, help_of_placeholders;
+extern const struct help_table help_of_mix, help_of_operations, help_of_named_operations;
+extern const struct help_table help_of_placeholders;
 extern const struct help_table help_of_targets, help_of_policies;
 extern const struct help_table help_of_actions, help_of_fault_targets;
 
@@ -122,6 +128,10 @@ READER(hook_timeout);
 WRITER(hook_timeout);
 READER(hooks_node);
 WRITER(hooks_node);
+READER(thread_setup);
+WRITER(thread_setup);
+READER(thread_cleanup);
+WRITER(thread_cleanup);
 READER(steady_state);
 WRITER(steady_state);
 READER(dry_run);
@@ -141,7 +151,9 @@ WRITER(spread);
 READER(timeout);
 WRITER(timeout);
 READER(warmup);
+READER(recovery_wait);
 WRITER(warmup);
+WRITER(recovery_wait);
 READER(seed);
 WRITER(seed);
 READER(call_timeout);

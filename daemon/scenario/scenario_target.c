@@ -53,7 +53,28 @@ static const struct {
      TARGET_VIA,
      "via",
      3},
+    {{.name = "{children, Supervisor}",
+      .text =
+          "All children of a supervisor, which is one of the above. It is not asked: they are the processes "
+          "that it has started and is linked to."},
+     TARGET_CHILDREN,
+     "children",
+     2},
+    {{.name = "{pg, Group}", .text = "The members of a group, as `pg` of the caller's node knows them."},
+     TARGET_PG,
+     "pg",
+     2},
+    {{.name = "{pg, Scope, Group}", .text = "Those of a group of another scope."}, TARGET_PG, "pg", 3},
+    {{.name = "{find, Hook}",
+      .text = "What a hook without arguments gives on the hooks' node: one of the above but for these, or a "
+              "list of them."},
+     TARGET_FIND,
+     "find",
+     2},
 };
+
+/* The rows of those that give one process. */
+#define TARGETS_SINGLE 5
 
 const struct help_table help_of_targets = HELP_TABLE("target", "Targets", targets);
 
@@ -61,7 +82,7 @@ const struct help_table help_of_targets = HELP_TABLE("target", "Targets", target
 static bool target_read_looked_up(struct reader *reader, const struct term *parts, size_t arity,
                                   struct target_spec *target)
 {
-    for (size_t i = 0; i < ARRAY_LENGTH(targets); i++) {
+    for (size_t i = 0; i < TARGETS_SINGLE; i++) {
         if (!targets[i].tag || targets[i].arity != arity || !term_is_atom(parts[0], targets[i].tag))
             continue;
         if (!term_read_atom(parts[arity - 2], target->module))
@@ -107,11 +128,82 @@ void read_target_spec(struct reader *reader, struct term value, struct target_sp
         read_caller_node(reader, target->node);
     } else if (!target_read_tuple(reader, value, target)) {
         struct buffer shapes = {0};
-        build_alternatives(&help_of_targets, 2, help_of_targets.count, &shapes);
+        build_alternatives(&help_of_targets, 2, TARGETS_SINGLE, &shapes);
         problems_add(reader->problems, PROBLEM_INVALID_TARGET, "must be a pid, a name, %s, got %s",
                      (const char *)buffer_bytes(&shapes), excerpt(&text, value));
         buffer_free(&shapes);
     }
+}
+
+/* --- Those that give several --- */
+
+/* As it is called on its own node. */
+static void target_read_children(struct reader *reader, struct term supervisor, struct target_spec *target)
+{
+    struct term server = target->server;
+    problems_enter_key(reader->problems, "children");
+    read_target_spec(reader, supervisor, target);
+    problems_leave(reader->problems);
+    if (target->kind != TARGET_NAME)
+        target->name = target->server;
+    target->server = server;
+    target->kind = TARGET_CHILDREN;
+}
+
+static void target_read_find(struct reader *reader, struct term hook, struct target_spec *target)
+{
+    problems_enter_key(reader->problems, "find");
+    read_hook(reader, hook, 0, &target->name);
+    if (term_is_atom(hook, "nil"))
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE,
+                     "must be a fun of arity 0 or {module, function, extra_args}");
+    problems_leave(reader->problems);
+    target->kind = TARGET_FIND; /* its node is known when all has been read */
+}
+
+static void target_read_group(struct reader *reader, const struct term *parts, size_t arity,
+                              struct target_spec *target)
+{
+    struct excerpt text;
+    target->kind = TARGET_PG;
+    target->name = parts[arity - 1];
+    read_caller_node(reader, target->node);
+    snprintf(target->module, sizeof(target->module), "pg");
+    if (arity == 3 && !term_read_atom(parts[1], target->module))
+        problems_add(reader->problems, PROBLEM_INVALID_TARGET, "must have an atom as its scope, got %s",
+                     excerpt(&text, parts[1]));
+}
+
+/* {pg, 'app@host'} is what it always was, the process `pg` there. */
+static bool target_names_node(struct term term)
+{
+    char name[TERM_ATOM_BYTES + 1];
+    return term_read_atom(term, name) && node_name_is_valid(name, strlen(name));
+}
+
+void read_target_source(struct reader *reader, struct term value, struct target_spec *target)
+{
+    struct term parts[3];
+    size_t arity = 0;
+    bool is_tuple = term_read_tuple(value, ARRAY_LENGTH(parts), parts, &arity) && arity >= 2;
+    *target = (struct target_spec){.server = value};
+    if (is_tuple && arity == 2 && target_names_node(parts[1]))
+        read_target_spec(reader, value, target);
+    else if (is_tuple && arity == 2 && term_is_atom(parts[0], "children"))
+        target_read_children(reader, parts[1], target);
+    else if (is_tuple && arity == 2 && term_is_atom(parts[0], "find"))
+        target_read_find(reader, parts[1], target);
+    else if (is_tuple && term_is_atom(parts[0], "pg"))
+        target_read_group(reader, parts, arity, target);
+    else
+        read_target_spec(reader, value, target);
+}
+
+static void target_read_one(struct reader *reader, struct term value, size_t index)
+{
+    struct target_spec *target = &reader->scenario->targets[index];
+    read_target_source(reader, value, target);
+    reader->scenario->has_several_targets |= target_is_several(target->kind);
 }
 
 void read_target(struct reader *reader, struct term value)
@@ -134,12 +226,12 @@ void read_target(struct reader *reader, struct term value)
     scenario->target_count = scenario->target_is_list ? list.count : 1;
     scenario->targets = memory_zalloc(scenario->target_count, sizeof(*scenario->targets));
     if (!scenario->target_is_list) {
-        read_target_spec(reader, value, &scenario->targets[0]);
+        target_read_one(reader, value, 0);
         return;
     }
     for (size_t i = 0; term_list_next(&list, &element); i++) {
         problems_enter_index(reader->problems, i);
-        read_target_spec(reader, element, &scenario->targets[i]);
+        target_read_one(reader, element, i);
         problems_leave(reader->problems);
     }
     if (!term_list_proper(&list))
@@ -156,11 +248,18 @@ void build_target(const struct scenario *scenario, struct term_builder *builder)
         term_build_list(builder, scenario->target_count);
     for (size_t i = 0; i < scenario->target_count; i++) {
         const struct target_spec *target = &scenario->targets[i];
+        bool is_named_supervisor = target->kind == TARGET_CHILDREN && term_type(target->name) == TERM_ATOM;
+        if (is_named_supervisor) {
+            term_build_tuple(builder, 2);
+            term_build_atom(builder, "children");
+        }
         /* A process may well be registered as `global`; with its node it would read as something else. */
-        if (target->kind == TARGET_NAME && !term_is_atom(target->name, "global")) {
+        if ((target->kind == TARGET_NAME || is_named_supervisor) && !term_is_atom(target->name, "global")) {
             term_build_tuple(builder, 2);
             term_build_term(builder, target->name);
             term_build_atom(builder, target->node);
+        } else if (is_named_supervisor) {
+            term_build_term(builder, target->name);
         } else {
             term_build_term(builder, target->server);
         }

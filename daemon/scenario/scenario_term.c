@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "scenario/fault_kinds.h"
 #include "term/term_check.h"
 #include "term/term_constant.h"
 #include "term/term_notation.h"
@@ -31,7 +32,9 @@ static const struct reader_key keys[] = {
     {.help = {.name = "target",
               .type = "target() | [target()]",
               .text = "What is tested, if there is no `setup`. Of several a thread's operations take one "
-                      "after the other, unless `spread` says otherwise."},
+                      "after the other, unless `spread` says otherwise. Those that give several are looked "
+                      "up each second, and after a death until there are as many as before, so that the "
+                      "load follows what there is; nothing that was found is stopped at the end."},
      .read = read_target,
      .build = build_target},
     {.help = {.name = "default_operation",
@@ -112,10 +115,30 @@ static const struct reader_key keys[] = {
     {.help = {.name = "cleanup",
               .type = "fun((pid(), Context) -> term()) | {Module, Function, ExtraArguments}",
               .fallback_text = "one that stops what `setup` has made",
-              .text = "Applied to the subject and the setup's context, whatever has become of the run. With "
-                      "a `target` there is none unless given."},
+              .text = "Applied to the subject and the setup's context, whatever has become of the run. "
+                      "Without one nothing is stopped that was there before `setup` began, on another node "
+                      "if it had a name there, nor what the caller is linked to; and no `target`."},
      .read = read_cleanup,
      .build = build_cleanup},
+    {.help = {.name = "thread_setup",
+              .type = "fun((#{thread => N}) -> State) | {Module, Function, ExtraArguments}",
+              .fallback = TERM_CONSTANT_ATOM("nil"),
+              .text =
+                  "What each thread with custom operations has done before its first: it and they are "
+                  "applied in one process, which lives as long as the thread and is made anew after its "
+                  "death or a timeout, and what it returns is their `state`. When it fails, the operation "
+                  "is the error `{{thread_setup_failed, Exception}, Stack}`. Its time is no operation's, "
+                  "but for arrivals of an open load, which wait for it."},
+     .read = read_thread_setup,
+     .build = build_thread_setup},
+    {.help = {.name = "thread_cleanup",
+              .type = "fun((State) -> term()) | {Module, Function, ExtraArguments}",
+              .fallback = TERM_CONSTANT_ATOM("nil"),
+              .text =
+                  "Applied to each such state at the end, before `cleanup`, or when its process has died. "
+                  "What it raises at the end fails the run as `cleanup` does."},
+     .read = read_thread_cleanup,
+     .build = build_thread_cleanup},
     {.help = {.name = "mailbox",
               .type = "[{sampling_interval, pos_integer()}]",
               .unit = "ms",
@@ -164,6 +187,14 @@ static const struct reader_key keys[] = {
               .text = "Time before they are judged."},
      .read = read_warmup,
      .build = build_warmup},
+    {.help = {.name = "recovery_wait_ms",
+              .type = "non_neg_integer()",
+              .unit = "ms",
+              .fallback = TERM_CONSTANT_INTEGER(0),
+              .text = "How long the load may go on after its end until all targets that faults have touched "
+                      "have recovered. Its operations count for nothing else."},
+     .read = read_recovery_wait,
+     .build = build_recovery_wait},
     {.help = {.name = "metadata",
               .type = "map()",
               .fallback = TERM_CONSTANT_EMPTY_MAP,
@@ -183,10 +214,14 @@ static const struct reader_key keys[] = {
               .text = "Makes every random choice of the run repeatable."},
      .read = read_seed,
      .build = build_seed},
-    {.help = {.name = "hooks_node",
-              .type = "node()",
-              .fallback_text = "the caller's; the target's where a run outlives its caller",
-              .text = "Where the hooks are applied. Losing it ends the run in `{error, {nodedown, Node}}`."},
+    {.help =
+         {.name = "hooks_node",
+          .type =
+              "node()",
+          .fallback_text = "the caller's; the target's where a run outlives its caller",
+          .text =
+              "Where the hooks are applied. Losing it ends the run in `{error, {nodedown, Node}}`, unless "
+              "there are neither hooks nor targets there."},
      .read = read_hooks_node,
      .build = build_hooks_node},
 };
@@ -196,9 +231,10 @@ static const struct help_table help_of_scenarios = HELP_TABLE("scenario", "Keys 
 const struct help_table *const *scenario_tables(size_t *count)
 {
     static const struct help_table *const tables[] = {
-        &help_of_scenarios,   &help_of_targets,    &help_of_operations, &help_of_placeholders,
-        &help_of_policies,    &help_of_load_forms, &help_of_load,       &help_of_thread_stages,
-        &help_of_rate_stages, &help_of_mix,        &help_of_actions,    &help_of_fault_targets,
+        &help_of_scenarios,     &help_of_targets,     &help_of_operations, &help_of_named_operations,
+        &help_of_placeholders,  &help_of_policies,    &help_of_load_forms, &help_of_load,
+        &help_of_thread_stages, &help_of_rate_stages, &help_of_mix,        &help_of_actions,
+        &help_of_fault_targets,
     };
     *count = ARRAY_LENGTH(tables);
     return tables;
@@ -329,6 +365,17 @@ static void scenario_find_hooks_node(struct reader *reader)
         problem_at(reader, "hooks_node", PROBLEM_REQUIRED, "is required where nobody calls");
 }
 
+/* That is where hooks find targets. */
+static void scenario_place_finders(struct scenario *scenario)
+{
+    for (size_t i = 0; i < scenario->target_count; i++)
+        if (scenario->targets[i].kind == TARGET_FIND)
+            memcpy(scenario->targets[i].node, scenario->hooks_node, sizeof(scenario->hooks_node));
+    for (size_t i = 0; i < scenario->action_count; i++)
+        if (scenario->actions[i].target.spec.kind == TARGET_FIND)
+            memcpy(scenario->actions[i].target.spec.node, scenario->hooks_node, sizeof(scenario->hooks_node));
+}
+
 struct scenario *scenario_term_read(struct term term, const struct scenario_origin *origin,
                                     struct problems *problems)
 {
@@ -342,6 +389,7 @@ struct scenario *scenario_term_read(struct term term, const struct scenario_orig
         reader_read(&reader, keys, ARRAY_LENGTH(keys), values);
         scenario_check_subject(&reader);
         scenario_find_hooks_node(&reader);
+        scenario_place_finders(scenario);
         finish_load(&reader);
     } else {
         problems_add(problems, PROBLEM_WRONG_TYPE, "a scenario is a map, a keyword list or a struct, got %s",

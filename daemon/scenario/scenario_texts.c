@@ -63,6 +63,21 @@ struct scenario_text *scenario_texts_add(struct scenario_texts *texts, enum scen
     return item;
 }
 
+void scenario_texts_truncate(struct scenario_texts *texts, size_t count)
+{
+    for (size_t i = count; i < texts->count; i++) {
+        free(texts->items[i].text);
+        buffer_free(&texts->items[i].path);
+    }
+    map_free(&texts->by_text);
+    texts->count = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct scenario_text *item = &texts->items[i];
+        item->first = texts_find_first(texts, item->language, item->is_hook, item->text);
+        texts->count++;
+    }
+}
+
 const char *scenario_text_node(const struct scenario_text *text, const struct scenario *scenario)
 {
     const char *target = scenario->target_count ? scenario->targets[0].node : "";

@@ -37,6 +37,11 @@ void read_warmup(struct reader *reader, struct term value)
     (void)read_whole(reader, value, 0, READER_MOST_MS, "milliseconds", &reader->scenario->warmup_ms);
 }
 
+void read_recovery_wait(struct reader *reader, struct term value)
+{
+    (void)read_whole(reader, value, 0, READER_MOST_MS, "milliseconds", &reader->scenario->recovery_wait_ms);
+}
+
 void read_seed(struct reader *reader, struct term value)
 {
     int64_t number;
@@ -208,6 +213,11 @@ void build_cast_sync_message(const struct scenario *scenario, struct term_builde
 void build_warmup(const struct scenario *scenario, struct term_builder *builder)
 {
     term_build_unsigned(builder, scenario->warmup_ms);
+}
+
+void build_recovery_wait(const struct scenario *scenario, struct term_builder *builder)
+{
+    term_build_unsigned(builder, scenario->recovery_wait_ms);
 }
 
 /* One that is drawn is not known yet. */

@@ -1,5 +1,5 @@
 /* The program of a template: template.c compiles it, with what template_placeholders.c makes of placeholders,
- * and template_expand.c walks it.
+ * and template_placeholders.c walks it.
  *
  * A pick is a list of branches, each of which goes on behind the pick. The one thing that does not come out
  * by appending is a list whose tail is a pick of lists: [a | {'$pick', [[b], [c, d]]}]. One list has one

@@ -74,9 +74,11 @@ static const struct api_function functions[] = {
      .arity = 1,
      .serve = serve_run,
      .usage = "run(Scenario) -> {ok, Report} | {error, Reason}",
-     .help = "Runs a scenario and answers when it has ended. A scenario is a map, a keyword list or a "
-             "struct; `{file, Name}` stands for that of a JSON file in the configuration's `scenario_dir`, "
-             "here and for `start` and `validate`. When its caller dies, the run is cancelled.",
+     .help =
+         "Runs a scenario and answers when it has ended. A scenario is a map, a keyword list or a "
+         "struct; `{file, Name}` stands for that of a JSON file in the configuration's `scenario_dir`, "
+         "here and for `start` and `validate`, and `{file, Name, Overrides}` has a map merged over it, in "
+         "which `node` says where names without a node are. When its caller dies, the run is cancelled.",
      .example = "{:ok, report} = :erpc.call(h, :harness, :run, [\n"
                 "  %{target: {:account, :\"app@127.0.0.1\"}, threads: [[:balance, {:cast, {:deposit, 1}}]]}\n"
                 "]); report.metrics.total_operations\n"},

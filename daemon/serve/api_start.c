@@ -1,5 +1,8 @@
+#include <stdio.h>
+
 #include "api_private.h"
 #include "scenario/scenario_file.h"
+#include "scenario/scenario_json.h"
 #include "validation_private.h"
 
 static void api_start_answer_problems(struct request *request, const struct problems *problems)
@@ -19,11 +22,16 @@ static struct scenario *api_start_read_scenario(struct api *api, struct request 
 {
     struct problems problems = {0};
     struct scenario_origin origin = {.caller_node = request->peer, .own_node = node_name(api->node)};
-    struct scenario *scenario;
-    bool is_file = scenario_file_is_named(request->arguments[0], name);
+    struct scenario *scenario = NULL;
+    struct scenario_settings settings = {0};
+    char node[NODE_NAME_BYTES + 1];
+    bool is_file = scenario_file_is_named(request->arguments[0], name, &settings.overrides);
     origin.hooks_at_target = is_file || hooks_at_target;
+    snprintf(node, sizeof(node), "%s", request->peer);
     if (is_file) {
-        scenario = scenario_file_find(api->config->scenario_dir, name, &origin, &problems);
+        origin.caller_node = node;
+        if (!settings.overrides.data || scenario_file_take_node(settings.overrides, node, &problems))
+            scenario = scenario_file_find(api->config->scenario_dir, name, &settings, &origin, &problems);
     } else {
         *name = '\0';
         scenario = scenario_term_read(request->arguments[0], &origin, &problems);

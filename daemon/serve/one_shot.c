@@ -23,8 +23,10 @@ struct one_shot {
     bool is_known; /* standard error has it: it is not told as text */
     bool on_terminal;
     struct runner *runner;
-    struct peer *peer;
-    struct peer_wait wait;
+    struct peer *peers[CONFIG_CONNECTS_MOST]; /* those that are connected to, held until the end */
+    size_t peer_count;
+    struct peer_wait wait; /* for the last of them */
+    struct node *node;
     struct run *run; /* while it goes on */
     uint64_t run_id; /* 0: it never began */
     struct term_builder result;
@@ -56,9 +58,8 @@ static void one_shot_leave_line(const struct one_shot *one_shot)
 static void one_shot_finish(struct one_shot *one_shot, int exit_status)
 {
     peer_wait_cancel(&one_shot->wait);
-    if (one_shot->peer)
-        peer_release(one_shot->peer);
-    one_shot->peer = NULL;
+    while (one_shot->peer_count)
+        peer_release(one_shot->peers[--one_shot->peer_count]);
     loop_timer_stop(&one_shot->progress);
     one_shot->done(one_shot->owner, exit_status);
 }
@@ -100,9 +101,9 @@ static struct scenario *one_shot_read_scenario(struct one_shot *one_shot)
 {
     const struct config *config = one_shot->config;
     const struct config_one_shot *given = &config->one_shot;
-    const struct scenario_settings settings = {given->settings, given->setting_count};
+    const struct scenario_settings settings = {.items = given->settings, .count = given->setting_count};
     const struct scenario_origin origin = {
-        .caller_node = given->connect, .own_node = config->node_name, .hooks_at_target = true};
+        .caller_node = given->connects[0].node, .own_node = config->node_name, .hooks_at_target = true};
     struct problems problems = {0};
     struct scenario *scenario = scenario_file_read(given->scenario, &settings, &origin, &problems);
     if (!scenario) {
@@ -203,16 +204,36 @@ static void one_shot_refuse(struct one_shot *one_shot, enum outcome outcome, enu
     one_shot_finish(one_shot, exit_status);
 }
 
-static void one_shot_on_connected(void *owner, struct peer *peer, const char *problem)
+static void one_shot_on_connected(void *owner, struct peer *peer, const char *problem);
+
+/* One after the other; the run begins when all are connected. */
+static void one_shot_connect_next(struct one_shot *one_shot)
 {
-    struct one_shot *one_shot = owner;
-    (void)peer;
-    const char *node = one_shot->config->one_shot.connect;
-    log_configure(one_shot->config->log_level, one_shot->config->log_format, stderr);
-    if (!problem) {
+    const struct config_one_shot *given = &one_shot->config->one_shot;
+    const struct config_connect *connect = &given->connects[one_shot->peer_count];
+    if (one_shot->peer_count == given->connect_count) {
+        log_configure(one_shot->config->log_level, one_shot->config->log_format, stderr);
         one_shot_run(one_shot);
         return;
     }
+    if (connect->port)
+        peers_keep(node_peers(one_shot->node), connect->node, connect->port);
+    struct peer *peer = peer_hold(node_peers(one_shot->node), connect->node);
+    assert(peer); /* its name is a node's */
+    one_shot->peers[one_shot->peer_count++] = peer;
+    one_shot->wait = (struct peer_wait){.done = one_shot_on_connected, .owner = one_shot};
+    peer_connect(peer, &one_shot->wait);
+}
+
+static void one_shot_on_connected(void *owner, struct peer *peer, const char *problem)
+{
+    struct one_shot *one_shot = owner;
+    if (!problem) {
+        one_shot_connect_next(one_shot);
+        return;
+    }
+    const char *node = peer_name(peer);
+    log_configure(one_shot->config->log_level, one_shot->config->log_format, stderr);
     fprintf(stderr, "--connect: cannot connect to %s: %s\n", node, problem);
     one_shot_refuse(one_shot, OUTCOME_NOT_RUN, REASON_NODEDOWN, node);
 }
@@ -223,20 +244,18 @@ void one_shot_start(struct one_shot *one_shot, struct node *node, struct runner 
     /* Why it cannot connect is told as what it comes to, and as a warning it would be told twice. */
     if (one_shot->config->log_level == LOG_LEVEL_WARNING)
         log_configure(LOG_LEVEL_ERROR, one_shot->config->log_format, stderr);
+    one_shot->node = node;
     one_shot->runner = runner;
     one_shot->done = done;
     one_shot->owner = owner;
     loop_timer_init(&one_shot->progress, node_loop(node), one_shot_on_progress, one_shot);
-    one_shot->peer = peer_hold(node_peers(node), one_shot->config->one_shot.connect);
-    assert(one_shot->peer); /* its name is a node's */
-    one_shot->wait = (struct peer_wait){.done = one_shot_on_connected, .owner = one_shot};
-    peer_connect(one_shot->peer, &one_shot->wait);
+    one_shot_connect_next(one_shot);
 }
 
 void one_shot_cancel(struct one_shot *one_shot)
 {
     if (one_shot->run)
         run_cancel(one_shot->run);
-    else if (one_shot->peer)
+    else if (one_shot->peer_count)
         one_shot_refuse(one_shot, OUTCOME_CANCELLED, REASON_CANCELLED, "nil");
 }

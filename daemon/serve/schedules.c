@@ -90,7 +90,7 @@ static struct scenario *schedules_read_file(const struct schedules *schedules, c
                                            .hooks_at_target = true};
     struct problems problems = {0};
     struct scenario *scenario =
-        scenario_file_find(schedules->config->scenario_dir, entry->spec.file, &origin, &problems);
+        scenario_file_find(schedules->config->scenario_dir, entry->spec.file, NULL, &origin, &problems);
     if (!scenario)
         schedules_log_problems(entry, &problems, event);
     problems_free(&problems);

@@ -11,6 +11,7 @@
 
 #include "base/compiler.h"
 #include "base/log.h"
+#include "dist/handshake.h"
 
 struct config_peer {
     char *node;
@@ -40,9 +41,18 @@ struct config_schedules {
 #define CONFIG_SETTINGS_MOST 64
 
 /* What `harnessd run FILE` is to run, and how it tells what came of it; borrowed from the command line. */
+#define CONFIG_CONNECTS_MOST 64
+
+/* A node that is connected to before a run. */
+struct config_connect {
+    char node[NODE_NAME_BYTES + 1];
+    uint16_t port; /* 0: ask epmd */
+};
+
 struct config_one_shot {
-    const char *scenario; /* FILE; NULL: this is the daemon */
-    const char *connect;  /* a node */
+    const char *scenario;                                 /* FILE; NULL: this is the daemon */
+    struct config_connect connects[CONFIG_CONNECTS_MOST]; /* names without a node are at the first */
+    size_t connect_count;
     const char *settings[CONFIG_SETTINGS_MOST];
     size_t setting_count;
     bool json;             /* what came of it as JSON: on standard output, or in a file */

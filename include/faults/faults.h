@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "faults/agent_way.h"
 #include "faults/blast_radius.h"
+#include "measure/observation.h"
 #include "scenario/fault_kinds.h"
 
 struct faults;
@@ -89,8 +90,12 @@ void faults_stop(struct faults *faults);
 /* The same, and all that lasts is undone. */
 void faults_abandon(struct faults *faults);
 
-/* An operation on a target of the scenario has ended. */
-void faults_observed(struct faults *faults, size_t target, bool ok, uint64_t now_ns);
+/* An operation on a target of the scenario has ended. For a scenario without actions it need not be told. */
+void faults_observed(struct faults *faults, const struct observation *seen);
+
+/* The load is over, which counts once: whoever has failed in its last second has not recovered. Operations
+ * that are made after it, to see who recovers, may still be told. */
+void faults_load_over(struct faults *faults, uint64_t end_ns);
 
 /* --- After it --- */
 
@@ -119,9 +124,25 @@ MUST_CHECK bool faults_message(struct faults *faults, struct term message);
 
 /* --- What came of them --- */
 
-/* The longest recovery from a fault, one that did not come counting up to `end_ns`; -1 when there was nothing
- * to recover from. */
-int64_t faults_longest_recovery_ms(const struct faults *faults, uint64_t end_ns);
+/* The longest recovery of a target from a fault. */
+struct faults_recovery {
+    bool is_known;      /* one has recovered, or is to */
+    bool is_missing;    /* the load is over, and one has not */
+    int64_t longest_ms; /* one that is to come counts up to now */
+};
+
+struct faults_recovery faults_recovery(const struct faults *faults, uint64_t now_ns);
+
+/* Appends a list of targets, of many the first, to which nothing was sent since a fault has touched them: it
+ * is not known whether they have recovered. Answers how many there are. */
+size_t faults_build_untested(const struct faults *faults, struct term_builder *builder);
+
+/* The nodes that OTP has cut beside those of the first fault of which that is known; without data: none. */
+struct term faults_also_cut(const struct faults *faults);
+
+/* Whether there is a target that has not answered since a fault, or may be: a fault that was due before the
+ * end of the load is still being set up. */
+bool faults_are_recovering(const struct faults *faults);
 
 /* Whether chance has said no to all that was to be done, each at least once. */
 bool faults_none_drawn(const struct faults *faults);
@@ -129,10 +150,15 @@ bool faults_none_drawn(const struct faults *faults);
 uint64_t faults_injected_count(const struct faults *faults);
 uint64_t faults_injections_dropped(const struct faults *faults); /* that are not recorded any more */
 
+/* Whether faults were not injected that were to be: appends {not_injected, [%{action:, target:, outcome:,
+ * names:}]}, of very many the first. What lasts may yet turn out to be one until it is undone. */
+MUST_CHECK bool faults_missed(const struct faults *faults, struct term_builder *builder);
+
 /* Whether a dry run has found something that cannot be done. */
 bool faults_have_problem(const struct faults *faults);
 
-/* Append what was injected; true or what is not undone; what a dry run tells. */
+/* Append what was injected; true, or what is not undone, or nil while something is held or may yet be; what a
+ * dry run tells. */
 void faults_build_injections(const struct faults *faults, struct term_builder *builder);
 void faults_build_healed(const struct faults *faults, struct term_builder *builder);
 void faults_build_dry_run(const struct faults *faults, struct term_builder *builder);

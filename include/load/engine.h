@@ -13,6 +13,7 @@
 #include "load/load_record.h"
 #include "load/target_way.h"
 #include "measure/counters.h"
+#include "measure/observation.h"
 #include "scenario/scenario.h"
 
 struct engine;
@@ -27,8 +28,8 @@ struct engine_events {
     /* Nothing is under way any more and nothing comes. Not called for engine_stop(). */
     void (*over)(void *owner);
 
-    /* An operation that somebody answers has ended. */
-    void (*observed)(void *owner, size_t target, bool ok, uint64_t now_ns);
+    /* An operation has ended, when that is wanted; a sleep is none. */
+    void (*observed)(void *owner, const struct observation *seen);
 
     /* A custom operation is to be applied to a list of arguments, or the atom `strict` as the hook: the
      * exception of a cast without its handler is to be made of [Server, Message]. engine_custom_done() tells
@@ -43,6 +44,7 @@ struct engine_events {
 struct engine_options {
     const struct scenario *scenario; /* outlives the engine, as all that is pointed to here */
     uint64_t seed;
+    uint64_t first_step;     /* of each thread and of the arrivals; not of scripts */
     struct term pid;         /* of the process that replies come to */
     size_t customs_most;     /* custom operations at once */
     size_t events_most;      /* that are kept */
@@ -52,6 +54,7 @@ struct engine_options {
     const struct target_way *way; /* to the targets */
     void *way_owner;
     struct counters *counters; /* of all loads together */
+    bool has_observer;         /* `observed` is wanted */
     const struct engine_events *events;
     void *owner;
 };
@@ -82,8 +85,14 @@ void engine_target_open(struct engine *engine, size_t target);
 void engine_target_failed(struct engine *engine, size_t target, enum target_failure failure,
                           struct term reason);
 
-/* What became of a thread's custom operation: {returned, Value}, {raised, Class, Reason, Stack} or {exited,
- * Reason}.
+/* Operations are for these targets from now on, all below `most`; for those of the scenario until then. */
+void engine_spread(struct engine *engine, const uint32_t *targets, size_t count, size_t most);
+
+/* Whether nothing of what was begun is for this target any more. */
+MUST_CHECK bool engine_is_unused(const struct engine *engine, size_t target);
+
+/* What became of a thread's custom operation: {returned, Value}, {raised, Class, Reason, Stack}, {exited,
+ * Reason}, or {thread_setup_failed, Exception, Stack}. Before it there may be `set_up`: it begins only now.
  */
 void engine_custom_done(struct engine *engine, int64_t thread, int64_t step, struct term outcome);
 
@@ -107,6 +116,9 @@ struct load_thread engine_thread(const struct engine *engine, size_t thread);
  * it is asked. */
 bool engine_has_missed(const struct engine *engine, size_t target);
 bool engine_take_missed(struct engine *engine, size_t target);
+
+/* Whether it ever was there. */
+bool engine_has_met(const struct engine *engine, size_t target);
 
 /* Appends the timeline until then, see timeline_build(); an empty one before the load has begun. */
 void engine_build_timeline(struct engine *engine, uint64_t now_ns, struct term_builder *builder);

@@ -14,8 +14,7 @@
 #define LATENCIES_NAME_BYTES 4096 /* of a message; operations with longer ones are among the others */
 
 struct latency {
-    uint32_t operation; /* the first of this name */
-    struct buffer name; /* its message as term_sort() has it: equal ones are one, whatever node sent them */
+    struct buffer name; /* as term_sort() has it: equal ones are one, whatever node sent them */
     struct histogram response;
     struct histogram service;
     struct histogram failed; /* of those that failed before they could be given up */

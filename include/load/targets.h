@@ -1,4 +1,6 @@
-/* The targets of a scenario, by their numbers: how they are reached on real nodes. */
+/* The targets of a load, by their numbers, on real nodes. The first are those of the scenario, in its order.
+ * One of them that gives several processes is there for the time that it gives none; its members have numbers
+ * behind all of these. A member's number is not given to another target's. */
 #ifndef HARNESSD_LOAD_TARGETS_H
 #define HARNESSD_LOAD_TARGETS_H
 
@@ -14,6 +16,13 @@ struct targets_events {
 
     /* What was asked of it has no answer any more: `reason` is {nodedown, Node}, or that of TARGET_DIED. */
     void (*failed)(void *owner, size_t target, enum target_failure failure, struct term reason);
+
+    /* The load is for these from now on, all below `most`; not told as long as they are the scenario's own.
+     */
+    void (*spread)(void *owner, const uint32_t *targets, size_t count, size_t most);
+
+    /* Whether a member that is gone has nothing to be done for any more, so that its number is free. */
+    bool (*is_unused)(void *owner, size_t target);
 };
 
 /* `subject` is the one target of a scenario with a setup, known before it is reached; the scenario's own
@@ -33,6 +42,22 @@ extern const struct target_way targets_way;
 
 /* Sets out to reach one unless it is reached or on the way. */
 void targets_reach(struct targets *targets, size_t target);
+
+/* Whom a target of the scenario that gives several gives now, a list of pids. */
+void targets_set_members(struct targets *targets, size_t target, struct term pids);
+
+/* How many it gives; and appends them, a list of pids. */
+size_t targets_member_count(const struct targets *targets, size_t target);
+void targets_build_members(const struct targets *targets, size_t target, struct term_builder *builder);
+
+/* Tells whom the load is for once more, who may be another one. */
+void targets_spread_again(struct targets *targets);
+
+/* Numbers of targets are below. */
+size_t targets_count(const struct targets *targets);
+
+/* The target of the scenario that one is a member of, or is. */
+size_t targets_source(const struct targets *targets, size_t target);
 
 const struct target_spec *targets_spec(const struct targets *targets, size_t target);
 

@@ -12,6 +12,7 @@ enum result_kind {
     RESULT_MISSING_SYNC, /* {error, missing_sync_handler} */
     RESULT_RAISED,       /* {error, term}, the exception and the stack trace of a custom operation */
     RESULT_CAUGHT,       /* {error, term}, {exit, reason} or {throw, value} of one */
+    RESULT_UNEXPECTED,   /* {error, term}, which is {unexpected, Reply} */
     RESULT_KINDS
 };
 

@@ -16,6 +16,8 @@ enum script_name {
     SCRIPT_KEEPER,   /* what a chaos agent has others do: */
     SCRIPT_GUARDIAN, /* it is given their texts */
     SCRIPT_RESOLVE,
+    SCRIPT_MEMBERS,
+    SCRIPT_CREW, /* what a session has another one do: it is given its text */
     SCRIPT_COUNT
 };
 

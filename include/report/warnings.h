@@ -12,6 +12,8 @@ enum warning_kind {
     WARNING_NOT_MEASURED,         /* an expectation is about something of which there is nothing */
     WARNING_EVENTS_DROPPED,       /* for want of room */
     WARNING_FAULTS_DROPPED,       /* likewise, of what was injected */
+    WARNING_RECOVERY_UNKNOWN,     /* nothing was sent to a target since a fault */
+    WARNING_ALSO_CUT,             /* nodes that were not to be kept apart */
     WARNING_KINDS
 };
 

@@ -20,6 +20,7 @@ enum run_state {
     RUN_OBSERVING,     /* probes and measurements take their first values */
     RUN_STARTING,      /* virtual threads are started, some thousands a pass; chaos runs beside them */
     RUN_LOAD,          /* virtual threads work, those of a load as many as it says */
+    RUN_RECOVERING,    /* the load goes on for what has not recovered, and counts for nothing else */
     RUN_CHAOS_WAIT,    /* the threads are done, the chaos is not */
     RUN_JUDGING,       /* probes and measurements take their last values, for the expectations */
     RUN_HEALING,       /* faults that last are undone */

@@ -52,6 +52,7 @@ struct measured {
     uint64_t load_us;                 /* the time of the load alone */
     int64_t mailbox;                  /* the longest; -1 when none was observed */
     int64_t recovery_ms;              /* the longest; -1 when there was nothing to recover from */
+    bool is_recovery_missing;         /* one has not come: no limit is met */
 };
 
 /* What is to be said of a kind; its name is how it is written. */

@@ -144,6 +144,7 @@ struct fault_action {
     bool is_scheduled;      /* it was given as a map */
     uint64_t map_after_ms;  /* what the map says, without the term's own delay */
     double map_probability; /* and without its own probability */
+    bool allow_missing;     /* that there is nobody to do it to is no failure */
     bool is_loose;          /* the chaos does not wait for it; what is pending at the end is cancelled */
     struct fault_target target;
     struct fault_value values[FAULT_OPTION_NAMES];

@@ -12,7 +12,7 @@
 enum operation_kind {
     OPERATION_CALL,
     OPERATION_CAST,      /* followed by the sync call */
-    OPERATION_CUSTOM,    /* `message` is a hook of one argument */
+    OPERATION_CUSTOM,    /* `message` is a hook of the subject, and perhaps of its place in the load */
     OPERATION_SEND,      /* a plain message, {'$send', Message} */
     OPERATION_CAST_ONLY, /* {'$cast', Message} */
     OPERATION_SLEEP,     /* {'$sleep', Milliseconds}; `message` is their number */
@@ -23,6 +23,9 @@ struct operation {
     uint32_t sleep_ms;
     struct term message;
     struct template *template; /* of a message with placeholders */
+    struct term name;          /* under which it is measured; without data when it has none of its own */
+    bool is_alone;             /* a custom one whose hook is given the subject and nothing else */
+    struct term expect;        /* a pattern (term_match.h) for its reply; without data when any will do */
 };
 
 /* The operations of one virtual thread: `count` of them from operations[first]. */
@@ -43,14 +46,24 @@ enum target_kind {
     TARGET_NAME,   /* registered on `node` */
     TARGET_GLOBAL, /* whereis_name of the module `global` */
     TARGET_VIA,    /* whereis_name of `module` */
+
+    /* Those that give several processes, others as time goes by. */
+    TARGET_CHILDREN, /* of the supervisor `name` */
+    TARGET_PG,       /* members of the group `name` of the scope `module` */
+    TARGET_FIND,     /* what the hook `name` gives, on the hooks' node */
 };
+
+static inline bool target_is_several(enum target_kind kind)
+{
+    return kind >= TARGET_CHILDREN;
+}
 
 struct target_spec {
     enum target_kind kind;
     struct term server;               /* as the user gave it, for the exit reasons of calls */
     struct term name;                 /* the registered name, or what whereis_name is asked for */
     char module[TERM_ATOM_BYTES + 1]; /* of whereis_name */
-    char node[NODE_NAME_BYTES + 1];   /* where the process or its name server is */
+    char node[NODE_NAME_BYTES + 1];   /* where the process or its name server is, or the several are known */
 };
 
 struct fault_action;
@@ -73,7 +86,8 @@ struct scenario {
     struct target_spec *targets;
     size_t target_count; /* 1 with a setup: the process that it will give */
     bool target_is_list;
-    struct term target; /* as it was given; without data with a setup */
+    bool has_several_targets; /* some of them give several */
+    struct term target;       /* as it was given; without data with a setup */
 
     /* Hooks, funs or {Module, Function, ExtraArguments}; without data when there are none. */
     struct term setup;
@@ -81,6 +95,8 @@ struct scenario {
     struct term invariant;
     struct term steady_state;
     struct term chaos;
+    struct term thread_setup; /* of threads with custom operations */
+    struct term thread_cleanup;
     uint64_t hook_timeout_ms;
     char hooks_node[NODE_NAME_BYTES + 1];
 
@@ -94,8 +110,9 @@ struct scenario {
     bool has_custom_operations;
     uint64_t mailbox_interval_ms; /* 0: the mailbox is not observed */
     struct expectations expectations;
-    uint32_t abort_when; /* kinds of expectations, a bit each, that are judged while the load goes on */
-    uint64_t warmup_ms;  /* before they are */
+    uint32_t abort_when;       /* kinds of expectations, a bit each, that are judged while the load goes on */
+    uint64_t warmup_ms;        /* before they are */
+    uint64_t recovery_wait_ms; /* the load goes on after its end until all have recovered, at most so long */
     bool has_seed;
     uint64_t seed;
     enum operation_kind default_operation;
@@ -110,8 +127,11 @@ struct scenario {
 void scenario_free(struct scenario *scenario);
 
 /* Appends an operation as events show it: {call, Message}, {cast, Message}, custom, {'$send', Message} and
- * so on. With the operation's own message it is the name under which it is measured. */
+ * so on. */
 void operation_build(const struct operation *operation, struct term message, struct term_builder *builder);
+
+/* Appends what it is measured under: its name, or itself with its own message. */
+void operation_build_name(const struct operation *operation, struct term_builder *builder);
 
 /* Whether somebody answers it, so that it has a latency. */
 static inline bool operation_is_answered(enum operation_kind kind)

@@ -4,14 +4,18 @@
  *     term       {"erlang": "{add, 1}"} or {"elixir": "{:add, 1}"}, a literal; a number, true, false or null;
  *                a list of terms
  *     hook       {"erlang": "fun(Pid, Context) -> true end"}, the same with "elixir", or
- *                {"module": "m", "function": "f", "extra_args": [term, ...]}
- *     name       a string, which is an atom of these characters, or a term
- *     target     a name; {"name": name, "node": "app@host"}, {"global": term},
- *                {"via": name, "name": term}; or a list of them
+ *                {"module": "m", "function": "f", "extra_args": [term, ...]}, or {"file": "hook.exs"}, a file
+ * with such a text in the folder of the scenario's name       a string, which is an atom of these characters,
+ * or a term target     a name; {"name": name, "node": "app@host"}, {"global": term},
+ *                {"via": name, "name": term}, {"children": target}, {"pg": term}, {"scope": name, "pg":
+ * term},
+ *                {"find": hook}; or a list of them
  *     operation  {"call": term}, {"cast": term}, {"custom": hook}, {"$send": term}, {"$cast": term},
- *                {"$sleep": ms}, or a term
+ *                {"$sleep": ms}, or a term; {"op": operation, "name": name, "expect": term}
  *     action     {"kind": "suspend", "duration_ms": 100}: a chaos term with its arguments and options by
  *                their names; or {"action": such an action, "after_ms": 500, ...}, a scheduled one
+ *
+ * A text is a string or a list of lines.
  *
  * Words of the README, such as "poisson", are strings; {last, 100} is {"last": 100}, and {1, 5} of think_ms
  * is [1, 5]. Strings in metadata are binaries. A key that begins with two slashes is a comment, anywhere. */
@@ -31,6 +35,8 @@
 struct scenario_settings {
     const char *const *items;
     size_t count;
+    struct term
+        overrides; /* a map that is merged over the file's; `node` is no key of scenarios. Or without data */
 };
 
 /* The tables of the forms that are objects, for the reference: their names are in JSON. */

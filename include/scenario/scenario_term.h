@@ -11,6 +11,7 @@ struct scenario_origin {
     const char
         *caller_node;     /* of names that come without a node; "" when nobody calls: each needs one then */
     const char *own_node; /* the daemon's, refused as a target's */
+    const char *folder;   /* of its file, which may name others in it; NULL: there is none */
     bool hooks_at_target; /* hooks_node is that of the first target unless given; otherwise the caller's */
 };
 

@@ -42,6 +42,9 @@ void scenario_texts_free(struct scenario_texts *texts);
 struct scenario_text *scenario_texts_add(struct scenario_texts *texts, enum scenario_language language,
                                          bool is_hook, const char *text, const struct problems *problems);
 
+/* Keeps the first `count` of them, which may have come to stand in another order than they were added in. */
+void scenario_texts_truncate(struct scenario_texts *texts, size_t count);
+
 /* The node that a text is for. `scenario` is the one with the stand-ins. */
 const char *scenario_text_node(const struct scenario_text *text, const struct scenario *scenario);
 

@@ -323,10 +323,9 @@ defmodule ChaosAccessTest do
       run = start_run(harness, %{target: first, threads: [script], chaos: chaos})
       Harness.wait_for_log(harness, ~r/state=load/)
       true = Peer.call(peer, :erlang, :register, [name, first])
-      assert {:ok, report} = Task.await(run, 30_000)
-
-      assert [%{outcome: {:not_allowed, %{rule: "access.names.deny", target: ^first}}, amount: 0}] =
-               report.injections
+      assert {:error, {:chaos_failed, {:not_injected, [missed]}}} = Task.await(run, 30_000)
+      assert %{outcome: {:not_allowed, %{rule: "access.names.deny", target: ^first}}, target: ^first} = missed
+      assert [%{outcome: {:not_allowed, _}, amount: 0}] = Harness.last_partial(harness).injections
 
       assert alive?(peer, first)
     end

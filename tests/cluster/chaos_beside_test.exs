@@ -62,7 +62,8 @@ defmodule ChaosBesideTest do
     Harness.wait_for_log(harness, ~r/fault injected .*action=\S*apply/)
     Process.sleep(200)
     assert suspended?(peer, subject)
-    assert {:ok, report} = Task.await(run, 30_000)
+    assert {:error, {:chaos_failed, {:not_injected, [%{outcome: {:error, :boo}}]}}} = Task.await(run, 30_000)
+    report = Harness.last_partial(harness)
     assert [%{outcome: :ok, undone: true, duration_ms: held}, %{outcome: outcome}] = report.injections
     assert held >= 990
     assert {:error, :boo} = outcome
@@ -77,7 +78,9 @@ defmodule ChaosBesideTest do
     full = {:exhaust, :process_limit, [spawn_count: 1_000_000, duration_ms: 1_000]}
     chaos = [full, %{action: {:suspend, 50}, after_ms: 500}]
     before = Peer.call(small, Faults, :look, [:process_limit, nil])
-    assert {:ok, report} = Harness.run(harness, scenario(subject, chaos))
+    assert {:error, {:chaos_failed, {:not_injected, [missed]}}} = Harness.run(harness, scenario(subject, chaos))
+    assert %{action: {:suspend, 50}, outcome: {:error, :system_limit}} = missed
+    report = Harness.last_partial(harness)
     assert [%{outcome: :ok, undone: true, amount: amount, duration_ms: held}, second] = report.injections
     assert amount in 1_800..2_048
     assert held in 990..5_000
@@ -150,8 +153,8 @@ defmodule ChaosBesideTest do
 
       for {role, pid} <- ours do
         crash = [%{action: {:inject_crash, :immediate, [reason: :kill]}, target: pid}]
-        assert {:ok, %{injections: [injection]}} = Harness.run(harness, scenario(subject, crash))
-        assert {role, injection.outcome} == {role, {:error, :own_process}}
+        assert {:error, {:chaos_failed, {:not_injected, [missed]}}} = Harness.run(harness, scenario(subject, crash))
+        assert {role, missed.outcome} == {role, {:error, :own_process}}
       end
 
       assert suspended?(peer, subject)
@@ -166,7 +169,9 @@ defmodule ChaosBesideTest do
         pid = Keyword.fetch!(Peer.call(peer, Trees, :of_harness, []), role)
         Peer.call(peer, :erlang, :exit, [pid, :kill])
         Wait.until("the end of the suspension", fn -> not suspended?(peer, subject) end, 2_000)
-        assert {:ok, report} = Task.await(run, 30_000)
+        result = Task.await(run, 30_000)
+        assert match?({:ok, _}, result) == (role == :holder)
+        report = Harness.last_partial(harness)
         expected = if outcome == :ok, do: :ok, else: {:error, outcome}
         assert [%{outcome: ^expected}] = report.injections
         assert report.healed == true or match?([%{reason: ^outcome}], report.healed)
@@ -215,8 +220,9 @@ defmodule ChaosBesideTest do
       refused = Harness.run(harness, scenario({:global, name}, action))
       assert {:error, {:not_allowed, %{rule: "access.targets.deny", target: ^there}}} = refused
       refute_received :done
-      assert {:ok, report} = Harness.run(harness, scenario({:global, :nobody_at_all}, {:burn_cpu, []}))
-      assert [%{target: [], outcome: :noproc}] = report.injections
+      nobody = {:global, :nobody_at_all}
+      assert {:error, {:chaos_failed, reason}} = Harness.run(harness, scenario(nobody, {:burn_cpu, []}))
+      assert {:not_injected, [%{action: {:burn_cpu, []}, target: ^nobody, outcome: :noproc}]} = reason
     end
   end
 
@@ -258,8 +264,10 @@ defmodule ChaosBesideTest do
       foreign = Peer.start(cookie: "another")
 
       for node <- [:"nowhere@127.0.0.1", foreign.node] do
-        assert {:ok, report} = Harness.run(harness, scenario(subject, {:halt_node, node}))
-        assert [%{outcome: {:error, {:nodedown, ^node}}, amount: 0}] = report.injections
+        assert {:error, {:chaos_failed, reason}} = Harness.run(harness, scenario(subject, {:halt_node, node}))
+        assert {:not_injected, [%{target: ^node, outcome: {:error, {:nodedown, ^node}}}]} = reason
+        dry = scenario(subject, {:halt_node, node}, dry_run: true)
+        assert {:ok, %{chaos: [%{target: [^node], problem: :nodedown}]}} = Harness.run(harness, dry)
       end
 
       assert Peer.call(foreign, :erlang, :node, []) == foreign.node
@@ -272,9 +280,10 @@ defmodule ChaosBesideTest do
     } do
       nowhere = :"nowhere@127.0.0.1"
       before = Peer.call(peer, :erlang, :get_cookie, [nowhere])
-      assert {:ok, report} = Harness.run(harness, scenario(subject, {:disconnect, [peer.node, nowhere], 300}))
-      assert [%{outcome: {:error, {:nodedown, ^nowhere}}}] = report.injections
-      assert report.healed == true
+      scenario = scenario(subject, {:disconnect, [peer.node, nowhere], 300})
+      assert {:error, {:chaos_failed, {:not_injected, [missed]}}} = Harness.run(harness, scenario)
+      assert %{target: [_, ^nowhere], outcome: {:error, {:nodedown, ^nowhere}}} = missed
+      assert Harness.last_partial(harness).healed == true
       assert Peer.call(peer, :erlang, :get_cookie, [nowhere]) == before
     end
   end

@@ -322,7 +322,9 @@ defmodule ChaosHoldTest do
       assert Peer.call(peer, :erlang, :disconnect_node, [harness.node])
       await_gone(peer, kind, subject, before, 2_000)
       # Nobody could look whether it is gone, and the report says so.
-      assert {:ok, report} = Task.await(run, 30_000)
+      assert {:error, {:chaos_failed, {:not_injected, [missed]}}} = Task.await(run, 30_000)
+      assert %{outcome: {:error, {:nodedown, _}}} = missed
+      report = Harness.last_partial(harness)
       assert [%{undone: false, outcome: {:error, {:nodedown, _}}}] = report.injections
       assert [%{kind: _, target: [_], reason: {:nodedown, _}}] = report.healed
     end
@@ -458,8 +460,10 @@ defmodule ChaosHoldTest do
       assert {:ok, report} = Harness.run(harness, scenario(subject, {:apply, :erlang, :node, []}))
       assert [%{kind: :apply, outcome: {:ok, ^peer_node}, target: [^peer_node]}] = report.injections
       assert report.chaos.result == {:ok, peer_node}
-      assert {:ok, report} = Harness.run(harness, scenario(subject, {:apply, :erlang, :error, [:boo]}))
-      assert [%{outcome: {:error, {:error, :boo}}}] = report.injections
+      boo = scenario(subject, {:apply, :erlang, :error, [:boo]})
+      assert {:error, {:chaos_failed, {:not_injected, [missed]}}} = Harness.run(harness, boo)
+      assert %{outcome: {:error, {:error, :boo}}} = missed
+      assert [%{recovery_ms: nil}] = Harness.last_partial(harness).injections
       action = %{action: {:apply, :erlang, :node, []}, target: {:node, node()}}
       here = node()
 

@@ -139,7 +139,11 @@ defmodule ChaosScheduleTest do
             {{:children, {:nobody_there, peer.node}}, :noproc},
             {{:nobody, :"nowhere@127.0.0.1"}, {:error, :nodedown}}
           ] do
-        report = report(harness, subject, [%{action: {:suspend, 5}, target: target}])
+        chaos = [%{action: {:suspend, 5}, target: target}]
+        scenario = %{target: subject, threads: [[]], chaos: chaos}
+        assert {:error, {:chaos_failed, reason}} = Harness.run(harness, scenario)
+        assert {:not_injected, [%{action: {:suspend, 5}, target: ^target, outcome: ^outcome}]} = reason
+        report = Harness.last_partial(harness)
         assert [%{outcome: ^outcome, target: [], amount: 0, undone: nil}] = report.injections
         assert report.chaos.result == [outcome]
       end

@@ -77,6 +77,71 @@ defmodule LogTest do
     Harness.wait_for_log(harness, ~r/fault injected run=#{id} requester=#{node()}/)
   end
 
+  describe "what nodes print and report is text" do
+    setup do
+      {:ok, harness: Harness.start(), peer: Peer.start(arguments: ["-kernel", "logger_level", "error"])}
+    end
+
+    # Applied on a node without our code: each is what a hook does there.
+    defp custom(text) do
+      {:ok, tokens, _} = :erl_scan.string(to_charlist("fun(_) -> #{text} end."))
+      {:ok, forms} = :erl_parse.parse_exprs(tokens)
+      {:value, hook, _} = :erl_eval.exprs(forms, [])
+      hook
+    end
+
+    defp run_there(harness, peer, hooks, options \\ %{}) do
+      target = Peer.start_server(peer, Subject)
+      scenario = %{target: target, threads: [Enum.map(hooks, &custom/1)], hooks_node: peer.node}
+      assert {:ok, id} = Harness.call(harness, :start, [Map.merge(scenario, Map.new(options))])
+      assert {:ok, report} = Harness.call(harness, :await, [id])
+      [results] = results(report)
+      results
+    end
+
+    test "formatted as the node formats it", %{harness: harness, peer: peer} do
+      long = "io:format(\"long ~p~n\", [lists:seq(1, 100000)])"
+      mixed = "io:put_chars([<<\"grüße \"/utf8>>, [26085], 10])"
+
+      results =
+        run_there(harness, peer, [
+          "io:format(\"messages ~p of ~s~n\", [{a, \"list\", 1.5}, <<\"x\">>])",
+          mixed,
+          long,
+          "'Elixir.IO':inspect(\#{a => [1, 2]})",
+          "try io:format(\"~d\", [x]) catch error:badarg -> refused end"
+        ])
+
+      assert [{:ok, :ok}, {:ok, :ok}, {:ok, :ok}, {:ok, %{a: [1, 2]}}, {:ok, :refused}] = results
+      Harness.wait_for_log(harness, ~r/output peer=#{peer.node} text="messages \{a,\\"list\\",1.5\} of x"/)
+      Harness.wait_for_log(harness, ~r/text="grüße 日"/u)
+      Harness.wait_for_log(harness, ~r/text="%\{a: \[1, 2\]\}"/)
+      [line] = Harness.wait_for_log(harness, ~r/.* text="long \[1,2,3.*/)
+      assert byte_size(line) < 2_000
+    end
+
+    test "crashes as well", %{harness: harness, peer: peer} do
+      crash = "{P, R} = spawn_monitor(proc_lib, init_p, [self(), [], erlang, error, [{bad, \"word\"}]]),
+               receive {'DOWN', R, _, P, _} -> ok end"
+
+      run_there(harness, peer, [crash, "logger:error(\"said ~ts\", [[26085, \"!\"]])"])
+      [line] = Harness.wait_for_log(harness, ~r/report of a process .*crasher.*/)
+      assert line =~ "{bad,\\\"word\\\"}"
+      refute line =~ "\#{"
+      assert byte_size(line) < 2_000
+      Harness.wait_for_log(harness, ~r/report of a process .*said 日!/u)
+    end
+
+    test "however much it is", %{harness: harness, peer: peer} do
+      flood = "[logger:error(\"report ~p\", [N]) || N <- lists:seq(1, 2000)], ok"
+      print = "[io:format(\"line ~p~n\", [N]) || N <- lists:seq(1, 500)], ok"
+      assert [{:ok, :ok}, {:ok, :ok}] = run_there(harness, peer, [flood, print], timeout_ms: 60_000)
+      Harness.wait_for_log(harness, ~r/suppressed what=output lines=\d+/)
+      Harness.wait_for_log(harness, ~r/suppressed what="report of a process" lines=\d+/)
+      Harness.assert_alive(harness)
+    end
+  end
+
   test "every line is JSON, whatever is in it" do
     harness = Harness.start(config: Map.merge(Http.config(), %{"log" => %{"format" => "json"}}), ready: false)
     [_, node] = Harness.wait_for_log(harness, ~r/"event":"ready","node":"([^"]*)"/)

@@ -6,6 +6,13 @@ defmodule ScenarioTest do
     {:ok, target: Peer.start_server(peer, Subject)}
   end
 
+  test "a script of nil is an empty one, as in the library", %{harness: harness, target: target} do
+    assert {:ok, report} = Harness.run(harness, %{target: target, threads: [nil, [:get], []]})
+    assert results(report) == [[], [{:ok, 0}], []]
+    assert {:ok, normalised} = Harness.call(harness, :validate, [%{target: target, threads: [nil, [nil]]}])
+    assert normalised.threads == [[], [{:call, nil}]]
+  end
+
   describe "the target" do
     test "is a pid", %{harness: harness, target: target} do
       assert run_script(harness, target, [{:add, 1}, {:add, 2}]) == [{:ok, 1}, {:ok, 3}]

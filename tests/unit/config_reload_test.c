@@ -182,7 +182,8 @@ static void test_values_are_as_in_the_file(void **state)
     static const char text[] =
         "{\"peers\": [\"p@q\", {\"node\": \"r@s\", \"port\": 9}], \"node\": {\"name\": \"a@b\", \"listen\":"
         " \"::1\", \"names\": \"short\"}, \"epmd\": {\"register\": false}, \"limits\": {\"queued_bytes\":"
-        " 1099511627776, \"events\": 5}, \"access\": {\"chaos\": {\"deny\": [\"a\", \"b\"]}}, \"log\":"
+        " 1099511627776, \"events\": 5}, \"access\": {\"chaos\": {\"deny\": [\"flood\", \"burn*\"]}}, "
+        "\"log\":"
         " {\"format\": \"json\"}}";
     static const struct {
         const char *path;
@@ -195,7 +196,7 @@ static void test_values_are_as_in_the_file(void **state)
         {"epmd.start", "true"},
         {"limits.queued_bytes", "1099511627776"},
         {"limits.events", "5"},
-        {"access.chaos.deny", "[\"a\", \"b\"]"},
+        {"access.chaos.deny", "[\"flood\", \"burn*\"]"},
         {"access.callers.allow", "[\"*\"]"},
         {"log.format", "\"json\""},
         {"log.level", "\"info\""},

@@ -316,6 +316,35 @@ static void test_help_has_a_letter(void **state)
     unload();
 }
 
+static void test_nodes_to_connect_to(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *flag;
+        const char *node;
+        uint16_t port;
+    } rows[] = {{"app@127.0.0.1", "app@127.0.0.1", 0}, {"app@127.0.0.1:9100", "app@127.0.0.1", 9100},
+                {"app@host:1", "app@host", 1},         {"app@::1", "app@::1", 0},
+                {"app@[::1]", "app@::1", 0},           {"app@[::1]:65535", "app@::1", 65535},
+                {"app@fe80::1:2", "app@fe80::1:2", 0}};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        assert_int_not_equal(LOAD("run", "a.json", "--connect", "first@x.y", "--connect", rows[i].flag),
+                             CONFIG_RUN);
+        assert_int_equal(config.one_shot.connect_count, 2);
+        assert_string_equal(config.one_shot.connects[0].node, "first@x.y");
+        assert_string_equal(config.one_shot.connects[1].node, rows[i].node);
+        assert_int_equal(config.one_shot.connects[1].port, rows[i].port);
+        unload();
+    }
+    expect_flag_problems(FLAGS("run", "a.json", "--connect", "a@b:0"),
+                         "--connect: 0 is no port: it must be in 1 to 65535\ntry harnessd run --help\n");
+    expect_flag_problems(FLAGS("run", "a.json", "--connect", "a@[::1]:x"),
+                         "--connect: x is no port: it must be in 1 to 65535\ntry harnessd run --help\n");
+    expect_flag_problems(FLAGS("run", "a.json", "--connect", "a:5"),
+                         "--connect: a has no @HOST\ntry harnessd run --help\n");
+    expect_flag_problems(FLAGS("run", "a.json"), "--connect: required\ntry harnessd run --help\n");
+}
+
 static void test_bad_flags_win_over_help(void **state)
 {
     (void)state;
@@ -386,6 +415,11 @@ static void test_peer_problems(void **state)
 {
     (void)state;
     expect_problems("{\"node\": {\"name\": \"a@b\"}, \"peers\": {}}", "peers: is not a list of nodes\n");
+    expect_problems(
+        "{\"node\": {\"name\": \"a@b\"}, \"access\": {\"chaos\": {\"allow\": [\"*\", \"supend\"], "
+        "\"deny\": [\"halt*\", \"apply\", \"nuke_*\"]}}}",
+        "access.chaos.allow[1]: supend is no kind of fault (nearest: suspend)\n"
+        "access.chaos.deny[2]: nuke_* is no kind of fault\n");
     expect_problems("{\"node\": {\"name\": \"a@b\"}, \"peers\": [1, \"x\", {\"node\": \"p@q\", \"prot\": 1},"
                     " {\"node\": \"r@s\", \"port\": 65536}, \"t@u@v\", {}, \"t@u\", \"t@u\", \"a@b\","
                     " {\"//\": \"comment\", \"node\": \"w@x\", \"port\": null}]}",
@@ -775,6 +809,7 @@ int main(void)
         TEST(test_cookies_are_no_flags),
         TEST(test_help_has_a_letter),
         TEST(test_bad_flags_win_over_help),
+        TEST(test_nodes_to_connect_to),
         TEST(test_file_problems),
         TEST(test_peer_problems),
         TEST(test_names),

@@ -2,7 +2,7 @@
 
 static struct world world;
 
-#define FOUND "{found, none, [{undefined, $p, c, app}]}"
+#define FOUND "{found, none, [{undefined, $p, c, app, c}]}"
 
 /* A fault of one process that is on app@target: its agent has been told what to do. */
 static void make_acting(const char *chaos)
@@ -26,7 +26,7 @@ static void make_held(void)
 {
     make_acting("{suspend, 50}");
     world_expect_asked(&world, 1, "{hold, {suspend, [$p]}, 50}");
-    world_answer(&world, 1, "{holding, 1}");
+    world_answer(&world, 1, "{holding, 1, now}");
 }
 
 static void test_hold(void **state)
@@ -35,7 +35,7 @@ static void test_hold(void **state)
     make_held();
     world_run(&world, 50);
     assert_int_equal(world.over, 0);
-    world_answer(&world, 1, "{undone, true, true}");
+    world_answer(&world, 1, "{undone, true, true, now}");
     world_run(&world, 50);
     assert_int_equal(world.over, 1);
     world_expect_term(&world.result, "ok");
@@ -53,7 +53,7 @@ static void test_what_is_left(void **state)
 {
     (void)state;
     make_held();
-    world_answer(&world, 1, "{undone, still_suspended, true}");
+    world_answer(&world, 1, "{undone, still_suspended, true, now}");
     world_run(&world, 50);
     world_expect_injection(&world, 0, "undone", "false");
     world_expect_left(&world, "still_suspended");
@@ -67,8 +67,31 @@ static void test_healing(void **state)
     assert_true(faults_heal(world.faults));
     world_expect_asked(&world, 2, "heal");
     assert_int_equal(world.healed, 0);
-    world_answer(&world, 1, "{undone, true, true}");
+    world_answer(&world, 1, "{undone, true, true, now}");
     assert_int_equal(world.healed, 1);
+    world_expect_healed(&world, true);
+    world_free(&world);
+}
+
+/* Nobody claims that it is undone, or that it is not. */
+static void test_not_over_yet(void **state)
+{
+    (void)state;
+    struct term_builder built = {0};
+    make_held();
+    faults_build_healed(world.faults, &built);
+    expect_term(term_built(&built), "nil");
+    world_expect_injection(&world, 0, "undone", "nil");
+    term_build_reset(&built);
+    world_answer(&world, 1, "{undone, true, true, now}");
+    faults_build_healed(world.faults, &built);
+    expect_term(term_built(&built), "true");
+    term_build_free(&built);
+    world_free(&world);
+    world_make(&world, "[#{action => {suspend, 5}, after_ms => 1000}]", "");
+    world_begin(&world);
+    world_expect_healed(&world, false); /* it may yet be held */
+    faults_stop(world.faults);
     world_expect_healed(&world, true);
     world_free(&world);
 }
@@ -120,7 +143,7 @@ static void test_healing_now(void **state)
     assert_int_equal(faults_heal_now(world.faults, on_undone, &expected), 1);
     world_expect_asked(&world, 2, "heal");
     assert_int_equal(world.undone, 0);
-    world_answer(&world, 1, "{undone, true, true}");
+    world_answer(&world, 1, "{undone, true, true, now}");
     assert_int_equal(world.undone, 1);
     assert_int_equal(faults_heal_now(world.faults, on_undone, &expected), 0);
     world_free(&world);
@@ -152,7 +175,7 @@ static void test_crash(void **state)
     make_acting("{inject_crash, immediate}");
     world_answer(&world, 1, "{crashed, {0, 0, 1}}");
     world_expect_injection(&world, 0, "outcome", "noproc");
-    assert_int_equal(faults_longest_recovery_ms(world.faults, world.now_ns), -1);
+    assert_false(faults_recovery(world.faults, world.now_ns).is_known);
     world_free(&world);
 }
 
@@ -285,10 +308,10 @@ static void test_split(void **state)
     world_answer(&world, 1, "{ready, 1}");
     world_expect_asked(&world, 2, "cut");
     world_expect_asked(&world, 3, "cut");
-    world_answer(&world, 0, "{holding, 1}");
-    world_answer(&world, 1, "{holding, 1}");
-    world_answer(&world, 0, "{undone, true, true}");
-    world_answer(&world, 1, "{undone, true, {also_cut, [c@x]}}");
+    world_answer(&world, 0, "{holding, 1, now}");
+    world_answer(&world, 1, "{holding, 1, now}");
+    world_answer(&world, 0, "{undone, true, true, now}");
+    world_answer(&world, 1, "{undone, true, {also_cut, [c@x]}, now}");
     world_run(&world, 30);
     world_expect_injection(&world, 0, "outcome", "{also_cut, [c@x]}");
     world_expect_healed(&world, true);
@@ -303,7 +326,7 @@ static void test_split_that_fails(void **state)
     make_split();
     world_answer(&world, 0, "{failed, no_guardian}");
     world_expect_asked(&world, 2, "heal");
-    world_answer(&world, 1, "{undone, true, true}");
+    world_answer(&world, 1, "{undone, true, true, now}");
     world_expect_injection(&world, 0, "outcome", "{error, no_guardian}");
     world_free(&world);
 }
@@ -389,15 +412,16 @@ static void test_rounds(void **state)
     world_begin(&world);
     world_agent_starts(&world, 0);
     world_expect_asked(&world, 0, "{find, {children, c}}");
-    world_answer(&world, 0, "{found, {undefined, $o, c, app}, [{one, $p, one, app}]}");
+    world_answer(&world, 0, "{found, {undefined, $o, c, app, c}, [{one, $p, one, app, one}]}");
     world_agent_starts(&world, 1);
     world_expect_asked(&world, 1, "{crash, [$p], kill}");
     world_answer(&world, 1, "{crashed, {1, 0, 0}}");
     world_run(&world, 40);
-    world_answer_last(&world, "{found, {undefined, $o, c, app}, [{one, $o, one, app}]}"); /* another one */
+    world_answer_last(&world,
+                      "{found, {undefined, $o, c, app, c}, [{one, $o, one, app, one}]}"); /* another one */
     world_run(&world, 200);
     for (size_t i = 0; i < 4 && !world.over; i++) {
-        world_answer_last(&world, "{found, {undefined, $o, c, app}, []}");
+        world_answer_last(&world, "{found, {undefined, $o, c, app, c}, []}");
         world_run(&world, 400 + i * 100);
     }
     assert_int_equal(world.over, 1);
@@ -418,11 +442,11 @@ static void test_rounds_that_are_forbidden_midway(void **state)
                "");
     world_begin(&world);
     world_agent_starts(&world, 0);
-    world_answer(&world, 0, "{found, {undefined, $o, c, app}, [{one, $p, one, app}]}");
+    world_answer(&world, 0, "{found, {undefined, $o, c, app, c}, [{one, $p, one, app, one}]}");
     world_agent_starts(&world, 1);
     world_answer(&world, 1, "{crashed, {1, 0, 0}}");
     world_run(&world, 40);
-    world_answer_last(&world, "{found, {undefined, $o, c, kernel}, [{one, $p, one, kernel}]}");
+    world_answer_last(&world, "{found, {undefined, $o, c, kernel, c}, [{one, $p, one, kernel, one}]}");
     assert_int_equal(world.over, 0);
     world_run(&world, 41);
     assert_int_equal(world.over, 1);
@@ -442,21 +466,142 @@ static void test_rounds_without_a_supervisor(void **state)
     world_free(&world);
 }
 
-/* --- Recovery --- */
+/* --- What was not injected --- */
 
-static void test_recovery(void **state)
+/* The one action of a scenario comes to nothing by this answer to who its target is. */
+static void expect_missed_by(const char *chaos, const char *found, const char *missed)
+{
+    world_make(&world, chaos, "");
+    world_begin(&world);
+    world_agent_starts(&world, 0);
+    world_answer(&world, 0, found);
+    world_run(&world, 0);
+    world_expect_missed(&world, missed);
+    world_free(&world);
+}
+
+static void test_what_is_missed(void **state)
+{
+    (void)state;
+    static const char nobody[] = "{found, none, []}";
+    expect_missed_by(
+        "{suspend, 50}", nobody,
+        "{not_injected, [#{action => {suspend, 50}, target => c, outcome => noproc, names => #{}}]}");
+    expect_missed_by(
+        "#{action => {suspend, 50}, target => d}", "{failed, noproc}",
+        "{not_injected, [#{action => {suspend, 50}, target => d, outcome => noproc, names => #{}}]}");
+    expect_missed_by("#{action => {suspend, 50}, allow_missing => true}", nobody, "none");
+    expect_missed_by("#{action => {suspend, 50}, allow_missing => true}", "{failed, own_process}",
+                     "{not_injected, [#{action => {suspend, 50}, target => c, "
+                     "outcome => {error, own_process}, names => #{}}]}");
+    expect_missed_by("{inject_crash, immediate}", nobody, "none"); /* the library's results */
+    expect_missed_by("{kill_children, []}", "{failed, not_a_supervisor}", "none");
+    expect_missed_by("[{inject_crash, immediate}]", nobody,
+                     "{not_injected, [#{action => {inject_crash, immediate}, target => c, "
+                     "outcome => noproc, names => #{}}]}");
+    expect_missed_by(
+        "[{kill_children, []}]", "{failed, noproc}",
+        "{not_injected, [#{action => {kill_children, []}, target => c, outcome => noproc, names => #{}}]}");
+    expect_missed_by("#{action => {kill_children, []}}", "{failed, not_a_supervisor}",
+                     "{not_injected, [#{action => {kill_children, []}, target => c, "
+                     "outcome => {error, not_a_supervisor}, names => #{}}]}");
+}
+
+static void expect_crash_missed(const char *counts, const char *missed)
+{
+    make_acting("[{inject_crash, immediate}]");
+    world_answer(&world, 1, counts);
+    world_run(&world, 0);
+    world_expect_missed(&world, missed);
+    world_free(&world);
+}
+
+static void test_crashes_that_are_missed(void **state)
+{
+    (void)state;
+    expect_crash_missed("{crashed, {1, 2, 3}}", "none");
+    expect_crash_missed("{crashed, {0, 1, 1}}",
+                        "{not_injected, [#{action => {inject_crash, immediate}, target => c, "
+                        "outcome => survived, names => #{$p => c}}]}");
+}
+
+/* However often it was to be, it is told once. */
+static void test_missed_again_and_again(void **state)
+{
+    (void)state;
+    world_make(&world, "#{action => {suspend, 1}, every_ms => 1, times => 500}", "");
+    world.takes_no_agents = true;
+    world_begin(&world);
+    world_run(&world, 1000);
+    world_expect_missed(
+        &world, "{not_injected, [#{action => {suspend, 1}, target => c, outcome => noproc, names => #{}}]}");
+    world_free(&world);
+    world_make(&world, "[{inject_crash, {random, 0.0}}, #{action => {suspend, 1}, after_ms => 50}]", "");
+    world_begin(&world);
+    faults_stop(world.faults);
+    world_run(&world, 100);
+    world_expect_missed(&world, "none"); /* not drawn, and cancelled */
+    world_free(&world);
+}
+
+static void test_nothing_is_held(void **state)
 {
     (void)state;
     make_acting("{suspend, 50}");
-    faults_observed(world.faults, 0, true, world.now_ns); /* before it is in effect */
-    assert_int_equal(faults_longest_recovery_ms(world.faults, world.now_ns), -1);
-    world_answer(&world, 1, "{holding, 1}");
-    faults_observed(world.faults, 0, false, world.now_ns + 10 * MS);
-    assert_int_equal(faults_longest_recovery_ms(world.faults, world.now_ns + 20 * MS), 20); /* not yet */
-    faults_observed(world.faults, 0, true, world.now_ns + 55 * MS);
-    assert_int_equal(faults_longest_recovery_ms(world.faults, world.now_ns + 80 * MS), 55);
-    world_expect_injection(&world, 0, "recovery_ms", "55");
-    world_expect_injection(&world, 0, "errors", "1");
+    world_answer(&world, 1, "{holding, 0, now}");
+    world_answer(&world, 1, "{undone, true, true, now}");
+    world_expect_missed(
+        &world,
+        "{not_injected, [#{action => {suspend, 50}, target => c, outcome => noproc, names => #{$p => c}}]}");
+    world_free(&world);
+    world_make(&world, "{exhaust, ports, []}", "");
+    world_begin(&world);
+    world_agent_starts(&world, 0);
+    world_answer(&world, 0, "{holding, 0, now}");
+    world_expect_missed(&world, "none"); /* it is under way */
+    world_answer(&world, 0, "{undone, true, true, now}");
+    world_expect_missed(&world, "{not_injected, [#{action => {exhaust, ports, []}, target => c, "
+                                "outcome => {error, nothing_held}, names => #{}}]}");
+    world_free(&world);
+}
+
+/* Of all rounds one is enough that has killed somebody. */
+static void test_rounds_that_are_missed(void **state)
+{
+    (void)state;
+    static const char chaos[] =
+        "[{kill_children, [{kill_rate, 1.0}, {duration_ms, 50}, {kill_interval_ms, 40}]}]";
+    static const char one[] = "{found, {undefined, $o, c, app, c}, [{one, $p, one, app, one}]}";
+    static const char *const counts[] = {"{crashed, {0, 1, 0}}", "{crashed, {1, 0, 0}}"};
+    for (size_t i = 0; i < ARRAY_LENGTH(counts); i++) {
+        world_make(&world, chaos, "");
+        world_begin(&world);
+        world_agent_starts(&world, 0);
+        world_answer(&world, 0, one);
+        world_agent_starts(&world, 1);
+        world_answer(&world, 1, "{crashed, {0, 0, 1}}");
+        world_run(&world, 40);
+        world_answer_last(&world, one);
+        world_answer_last(&world, counts[i]);
+        world_run(&world, 80);
+        world_answer_last(&world, one);
+        world_run(&world, 80);
+        assert_int_equal(world.over, 1);
+        world_expect_missed(&world, i ? "none"
+                                      : "{not_injected, [#{action => {kill_children, [{kill_rate, 1.0}, "
+                                        "{duration_ms, 50}, {kill_interval_ms, 40}]}, target => c, "
+                                        "outcome => survived, names => #{$p => one}}]}");
+        world_free(&world);
+    }
+    world_make(&world, chaos, ""); /* without children */
+    world_begin(&world);
+    world_agent_starts(&world, 0);
+    for (size_t i = 0; i < 3; i++) {
+        world_answer_last(&world, "{found, {undefined, $o, c, app, c}, []}");
+        world_run(&world, 40 * (i + 1));
+    }
+    assert_int_equal(world.over, 1);
+    world_expect_injection(&world, 0, "outcome", "noproc");
     world_free(&world);
 }
 
@@ -480,7 +625,7 @@ static void test_refusals(void **state)
     assert_false(faults_refused(world.faults));
     assert_true(faults_plan(world.faults));
     world_agent_starts(&world, 0);
-    world_answer(&world, 0, "{found, none, [{undefined, $p, holy, app}]}");
+    world_answer(&world, 0, "{found, none, [{undefined, $p, holy, app, holy}]}");
     assert_int_equal(world.planned, 1);
     assert_true(term_pairs_get(term_of(&world.refusal), "rule", &rule));
     expect_term(rule, "<<\"access.names.deny\">>");
@@ -495,7 +640,7 @@ static void test_refused_at_last(void **state)
     world_make(&world, "{suspend, 5}", "");
     world_begin(&world);
     world_agent_starts(&world, 0);
-    world_answer(&world, 0, "{found, none, [{undefined, $p, c, kernel}]}");
+    world_answer(&world, 0, "{found, none, [{undefined, $p, c, kernel, c}]}");
     struct term_builder built = {0};
     struct term_list list;
     struct term injection, parts[2];
@@ -535,16 +680,54 @@ static void test_dry_run(void **state)
     world_free(&world);
 }
 
+/* What a dry run says of the one action for that answer. */
+static void expect_problem(const char *chaos, const char *answer, const char *problem)
+{
+    struct term_builder built = {0};
+    struct term plans, plan, value;
+    struct term_list list;
+    world_make(&world, chaos, ", dry_run => true");
+    assert_true(faults_plan(world.faults));
+    for (size_t i = 0; i < world.agent_count; i++)
+        world_agent_starts(&world, i);
+    for (size_t i = 0; i < world.asked_count; i++)
+        world_answer(&world, i, answer);
+    assert_int_equal(world.planned, 1);
+    faults_build_dry_run(world.faults, &built);
+    assert_true(term_pairs_get(term_built(&built), "chaos", &plans) && term_list_start(&list, plans));
+    assert_true(term_list_next(&list, &plan) && term_pairs_get(plan, "problem", &value));
+    expect_term(value, problem);
+    assert_int_equal(faults_have_problem(world.faults), strcmp(problem, "nil") != 0);
+    term_build_free(&built);
+    world_free(&world);
+}
+
+static void test_problems_of_a_dry_run(void **state)
+{
+    (void)state;
+    static const char nobody[] = "{found, none, []}";
+    expect_problem("{suspend, 5}", nobody, "noproc");
+    expect_problem("#{action => {suspend, 5}, target => {application, nope}}", nobody, "noproc");
+    expect_problem("#{action => {suspend, 5}, allow_missing => true}", nobody, "nil");
+    expect_problem("#{action => {suspend, 5}, allow_missing => true}", "{failed, own_process}",
+                   "own_process");
+    expect_problem("{kill_children, []}", "{failed, not_a_supervisor}", "not_a_supervisor");
+    expect_problem("{kill_children, []}",
+                   "{found, {undefined, $o, c, app, c}, [{one, undefined, '', '', ''}]}", "noproc");
+    expect_problem("{disconnect, [a@x, [b@x, c@x]], 5}", nobody, "nil");
+    expect_problem("{apply, lists, nope, [1]}", "{failed, {error, undef}}", "{error, undef}");
+}
+
 static void test_nothing_to_do(void **state)
 {
     (void)state;
     world_make(&world, "[]", "");
     assert_false(faults_refused(world.faults));
     assert_false(faults_plan(world.faults));
-    faults_observed(world.faults, 0, false, world.now_ns);
+    world_observe(&world, 0, world.now_ns, world.now_ns, false);
     faults_abandon(world.faults);
     assert_false(faults_heal(world.faults));
-    assert_int_equal(faults_longest_recovery_ms(world.faults, world.now_ns), -1);
+    assert_false(faults_recovery(world.faults, world.now_ns).is_known);
     assert_false(faults_message(world.faults, TERM_ATOM("other")));
     world_expect_healed(&world, true);
     world_free(&world);
@@ -556,6 +739,7 @@ int main(void)
         cmocka_unit_test(test_hold),
         cmocka_unit_test(test_what_is_left),
         cmocka_unit_test(test_healing),
+        cmocka_unit_test(test_not_over_yet),
         cmocka_unit_test(test_giving_up),
         cmocka_unit_test(test_abandoning_while_it_is_looked_for),
         cmocka_unit_test(test_healing_now),
@@ -578,10 +762,15 @@ int main(void)
         cmocka_unit_test(test_rounds),
         cmocka_unit_test(test_rounds_that_are_forbidden_midway),
         cmocka_unit_test(test_rounds_without_a_supervisor),
-        cmocka_unit_test(test_recovery),
+        cmocka_unit_test(test_what_is_missed),
+        cmocka_unit_test(test_crashes_that_are_missed),
+        cmocka_unit_test(test_missed_again_and_again),
+        cmocka_unit_test(test_nothing_is_held),
+        cmocka_unit_test(test_rounds_that_are_missed),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_refused_at_last),
         cmocka_unit_test(test_dry_run),
+        cmocka_unit_test(test_problems_of_a_dry_run),
         cmocka_unit_test(test_nothing_to_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,6 +51,7 @@ struct world {
     size_t marks;
     size_t undone;
     bool takes_no_agents;
+    uint64_t under_way_ns; /* what agents tell, until it comes */
     struct buffer refusal;
     struct buffer result;
     struct buffer failure;
@@ -102,14 +103,23 @@ static inline void world_stop(void *process, struct term message)
 
 static const struct agent_way world_way = {.start = world_start, .send = world_send, .stop = world_stop};
 
-/* A message {Key, Of, Answer} of an agent. */
+/* The clock of the agents' nodes, which is another one than ours. */
+static inline int64_t world_agent_clock(const struct world *world)
+{
+    return (int64_t)world->now_ns - 7000 * (int64_t)CLOCK_NS_PER_S;
+}
+
+/* A message {Key, Of, Answer, {Node, Clock}} of an agent that was under way for so long. */
 static inline void world_tell(struct world *world, size_t agent, const char *of, const char *answer)
 {
     struct term_builder message = {0}, parts[2] = {0};
-    term_build_tuple(&message, 3);
+    term_build_tuple(&message, 4);
     term_build_term(&message, term_of(&world->agents[agent].key));
     term_build_term(&message, term_from_text(&parts[0], of));
     term_build_term(&message, term_from_text(&parts[1], answer));
+    term_build_tuple(&message, 2);
+    term_build_atom(&message, world->agents[agent].node);
+    term_build_integer(&message, world_agent_clock(world) - (int64_t)world->under_way_ns);
     assert_true(faults_message(world->faults, term_built(&message)));
     term_build_free(&message);
     term_build_free(&parts[0]);
@@ -254,7 +264,8 @@ static inline void world_run(struct world *world, uint64_t at_ms)
         world->now_ns = until_ns;
 }
 
-static inline void world_make(struct world *world, const char *chaos, const char *more)
+static inline void world_make_for(struct world *world, const char *target, const char *chaos,
+                                  const char *more)
 {
     char text[2000];
     *world = (struct world){.now_ns = 1000 * CLOCK_NS_PER_S, .wake_ns = UINT64_MAX};
@@ -262,7 +273,7 @@ static inline void world_make(struct world *world, const char *chaos, const char
     world->radius = (struct blast_radius){.forbids_kind = world_allows_kind,
                                           .forbids_node = world_allows_node,
                                           .forbids_process = world_allows_process};
-    snprintf(text, sizeof(text), "#{target => c, threads => [[a]], chaos => %s%s}", chaos, more);
+    snprintf(text, sizeof(text), "#{target => %s, threads => [[a]], chaos => %s%s}", target, chaos, more);
     world->scenario = read_good(text);
     struct faults_options options = {.scenario = world->scenario,
                                      .subject = &world->subject,
@@ -276,6 +287,22 @@ static inline void world_make(struct world *world, const char *chaos, const char
                                      .events = &world_events,
                                      .owner = world};
     world->faults = faults_new(&options);
+}
+
+static inline void world_make(struct world *world, const char *chaos, const char *more)
+{
+    world_make_for(world, "c", chaos, more);
+}
+
+/* An operation on a target was sent, and has ended. */
+static inline void world_observe(struct world *world, size_t target, uint64_t sent_ns, uint64_t ended_ns,
+                                 bool is_ok)
+{
+    struct observation seen = {
+        .target = target, .sent_ns = sent_ns, .now_ns = ended_ns, .is_ok = is_ok, .is_answered = true};
+    if (ended_ns > world->now_ns)
+        world->now_ns = ended_ns;
+    faults_observed(world->faults, &seen);
 }
 
 static inline void world_begin(struct world *world)
@@ -318,6 +345,17 @@ static inline void world_expect_injection(const struct world *world, size_t inde
         assert_true(term_list_next(&list, &injection));
     assert_true(term_pairs_get(injection, key, &found));
     expect_term(found, value);
+    term_build_free(&built);
+}
+
+/* What was not injected, or "none". */
+static inline void world_expect_missed(const struct world *world, const char *text)
+{
+    struct term_builder built = {0};
+    bool missed = faults_missed(world->faults, &built);
+    assert_int_equal(missed, strcmp(text, "none") != 0);
+    if (missed)
+        expect_term(term_built(&built), text);
     term_build_free(&built);
 }
 

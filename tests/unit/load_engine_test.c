@@ -58,7 +58,7 @@ static void test_casts_and_messages(void **state)
     expect_message(2, "b");
     expect_message(3, "c");
     assert_int_equal(world_record(&world)->operations, 3); /* a sleep is none */
-    assert_int_equal(world.succeeded, 1);                  /* nobody answers the others */
+    assert_int_equal(world.succeeded, 3);
     assert_int_equal(world_record(&world)->ended_ns - world.begun_ns, 6 * MS);
     world_free(&world);
 }
@@ -331,6 +331,32 @@ static void test_spreads(void **state)
 
 /* --- Targets that fail --- */
 
+/* Targets that come and go have numbers behind the scenario's own. */
+static void test_another_spread(void **state)
+{
+    (void)state;
+    static const uint32_t some[] = {3, 1}, none[] = {0};
+    world_make(&world,
+               "#{target => [a, b, c, d], operations => [x], load => #{threads => 1, iterations => 6}}");
+    engine_spread(world.engine, some, 2, 6);
+    world.targets[1].is_silent = true;
+    world_run(&world, world.begun_ns + 20 * MS);
+    assert_int_equal(world.sent_count, 2);
+    assert_int_equal(world.sent[0].target, 3);
+    assert_int_equal(world.sent[1].target, 1);
+    assert_true(engine_is_unused(world.engine, 3));
+    assert_false(engine_is_unused(world.engine, 1));
+    engine_spread(world.engine, none, 1, 6);
+    engine_target_failed(world.engine, 1, TARGET_DIED, TERM_ATOM("killed"));
+    world_run(&world, UINT64_MAX);
+    assert_true(engine_is_unused(world.engine, 1));
+    for (size_t i = 2; i < world.sent_count; i++)
+        assert_int_equal(world.sent[i].target, 0);
+    assert_int_equal(world_record(&world)->operations, 6);
+    assert_int_equal(world_record(&world)->operation_errors, 1);
+    world_free(&world);
+}
+
 static void test_nobody_there(void **state)
 {
     (void)state;
@@ -541,6 +567,79 @@ static void test_customs_of_a_load(void **state)
     world_free(&world);
 }
 
+/* The time that a thread takes to be set up is no operation's, but an arrival has waited for it. */
+static void test_customs_of_threads_that_are_set_up(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *load;
+        uint64_t duration_us;
+    } rows[] = {{"threads => [[$1]]", 2000},
+                {"operations => [$1], load => #{threads => 1, iterations => 1}", 2000},
+                {"operations => [$1], load => #{rate => 1, duration_ms => 1000}, events => all", 7000}};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        char text[200];
+        snprintf(text, sizeof(text), "#{target => c, thread_setup => $1, %s}", rows[i].load);
+        world_make_with(&world, text, 1);
+        world_begin(&world);
+        world_run(&world, world.begun_ns + MS);
+        assert_int_equal(world.applied_count, 1);
+        uint64_t applied_ns = world.now_ns;
+        world_run(&world, applied_ns + 5 * MS);
+        tell(0, 0, "set_up");
+        assert_int_equal(engine_in_flight(world.engine), 1);
+        world_run(&world, applied_ns + 7 * MS);
+        tell(0, 0, "{returned, ok}");
+        assert_int_equal(EVENTS, 1);
+        uint64_t duration_us = events_at(&world_record(&world)->events, 0)->duration_us;
+        assert_true(duration_us >= rows[i].duration_us && duration_us <= rows[i].duration_us + 1000);
+        world_free(&world);
+    }
+}
+
+static void test_customs_of_threads_that_cannot_be_set_up(void **state)
+{
+    (void)state;
+    struct term_builder wanted = {0};
+    world_make_with(&world, "#{target => c, threads => [[$1, $1]], thread_setup => $1}", 1);
+    world_begin(&world);
+    world_run(&world, world.begun_ns + MS);
+    tell(0, 0, "{thread_setup_failed, timeout, []}");
+    assert_int_equal(world.applied_count, 2); /* the thread goes on */
+    tell(0, 1, "{returned, ok}");
+    assert_int_equal(world_record(&world)->operation_errors, 1);
+    const struct event *event = events_at(&world_record(&world)->events, 0);
+    assert_int_equal(event->kind, RESULT_RAISED);
+    assert_true(term_same(terms_get(&world_record(&world)->events.terms, event->term),
+                          term_from_text(&wanted, "{{thread_setup_failed, timeout}, []}")));
+    term_build_free(&wanted);
+    world_free(&world);
+}
+
+/* --- What is expected --- */
+
+static void test_replies_that_are_not_expected(void **state)
+{
+    (void)state;
+    struct term_builder wanted = {0};
+    world_make(&world,
+               "#{target => c, threads => [[#{op => a, expect => ok}, #{op => b, expect => {ok, '_'}},"
+               " #{op => {cast, c}, expect => done}, d]]}");
+    world_run(&world, UINT64_MAX);
+    assert_int_equal(world_record(&world)->operations, 4);
+    assert_int_equal(world_record(&world)->operation_errors, 2);
+    assert_int_equal(world.succeeded, 2);
+    assert_int_equal(world.counters.errors[ERROR_UNEXPECTED], 2);
+    static const enum result_kind kinds[] = {RESULT_OK, RESULT_UNEXPECTED, RESULT_UNEXPECTED, RESULT_OK};
+    for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++)
+        assert_int_equal(events_at(&world_record(&world)->events, i)->kind, kinds[i]);
+    uint32_t term = events_at(&world_record(&world)->events, 1)->term;
+    assert_true(term_same(terms_get(&world_record(&world)->events.terms, term),
+                          term_from_text(&wanted, "{unexpected, ok}")));
+    term_build_free(&wanted);
+    world_free(&world);
+}
+
 static void test_session_down(void **state)
 {
     (void)state;
@@ -710,6 +809,7 @@ int main(void)
         cmocka_unit_test(test_sleeps_out_of_time),
         cmocka_unit_test(test_mix_is_repeatable),
         cmocka_unit_test(test_spreads),
+        cmocka_unit_test(test_another_spread),
         cmocka_unit_test(test_nobody_there),
         cmocka_unit_test(test_node_away),
         cmocka_unit_test(test_died_while_called),
@@ -721,6 +821,9 @@ int main(void)
         cmocka_unit_test(test_failures_take_turns),
         cmocka_unit_test(test_customs),
         cmocka_unit_test(test_customs_of_a_load),
+        cmocka_unit_test(test_customs_of_threads_that_are_set_up),
+        cmocka_unit_test(test_customs_of_threads_that_cannot_be_set_up),
+        cmocka_unit_test(test_replies_that_are_not_expected),
         cmocka_unit_test(test_session_down),
         cmocka_unit_test(test_customs_out_of_time),
         cmocka_unit_test(test_customs_that_wait),

@@ -179,6 +179,33 @@ static void test_names(void **state)
     end(&fixture);
 }
 
+/* A name of its own is one whatever is behind it; none is there twice, and `other` is that of all others. */
+static void test_own_names(void **state)
+{
+    (void)state;
+    struct fixture fixture = {0};
+    struct term_builder same = {0};
+    static const enum operation_kind kinds[] = {OPERATION_CALL,   OPERATION_CUSTOM, OPERATION_CALL,
+                                                OPERATION_CUSTOM, OPERATION_CALL,   OPERATION_CUSTOM};
+    for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++)
+        add(&fixture, kinds[i], (int64_t)i);
+    operation_build(&fixture.operations[2], fixture.operations[2].message, &same);
+    fixture.operations[0].name = fixture.operations[1].name = TERM_ATOM("publish");
+    fixture.operations[3].name = term_built(&same);
+    fixture.operations[4].name = TERM_ATOM("other");
+    begin(&fixture);
+    for (uint32_t i = 0; i < ARRAY_LENGTH(kinds); i++)
+        latencies_record(&fixture.latencies, i, 10 * (i + 1), 5);
+    struct term operations = get(report(&fixture), "operations");
+    assert_int_equal(size_of(operations), 4);
+    assert_true(number(get(operations, "publish"), "count") == 2);
+    assert_true(number(of_operation(&fixture, operations, 2), "count") == 2);
+    assert_true(number(get(operations, "other"), "count") == 1);
+    assert_true(number(get(operations, "custom"), "count") == 1);
+    term_build_free(&same);
+    end(&fixture);
+}
+
 /* The first 64 names that are recorded have their own histograms, whatever their order in the scenario. */
 static void test_others(void **state)
 {
@@ -269,8 +296,10 @@ static void test_failed(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_nothing), cmocka_unit_test(test_one_operation),
-                                       cmocka_unit_test(test_names),   cmocka_unit_test(test_others),
-                                       cmocka_unit_test(test_failed),  cmocka_unit_test(test_all_together)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nothing),     cmocka_unit_test(test_one_operation),
+        cmocka_unit_test(test_names),       cmocka_unit_test(test_own_names),
+        cmocka_unit_test(test_others),      cmocka_unit_test(test_failed),
+        cmocka_unit_test(test_all_together)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

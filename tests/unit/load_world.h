@@ -163,13 +163,14 @@ static inline void world_over(void *owner)
     world->over++;
 }
 
-static inline void world_observed(void *owner, size_t target, bool ok, uint64_t now_ns)
+static inline void world_observed(void *owner, const struct observation *seen)
 {
     struct world *world = owner;
-    assert_true(target < world->scenario->target_count);
-    assert_int_equal(now_ns, world->now_ns);
-    world->succeeded += ok;
-    world->failed += !ok;
+    assert_true(seen->target < world->scenario->target_count);
+    assert_int_equal(seen->now_ns, world->now_ns);
+    assert_true(seen->sent_ns <= seen->now_ns);
+    world->succeeded += seen->is_ok;
+    world->failed += !seen->is_ok;
 }
 
 static inline void world_apply(void *owner, uint32_t thread, uint64_t step, struct term hook,
@@ -265,6 +266,7 @@ static inline void world_make_with(struct world *world, const char *text, size_t
                                      .way = &world_way,
                                      .way_owner = world,
                                      .counters = &world->counters,
+                                     .has_observer = true,
                                      .events = &world_events,
                                      .owner = world};
     world->engine = engine_new(&options);

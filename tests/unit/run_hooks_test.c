@@ -58,6 +58,33 @@ static void test_what_hooks_say_no_with(void **state)
         }
 }
 
+/* Only a cleanup of its own is applied to what the setup has not made. */
+static void test_what_the_setup_has_not_made(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *scenario;
+        const char *outcome;
+        bool cleaned;
+    } rows[] = {
+        {"#{setup => {m, f, []}, threads => [[a]]}", "{returned, {ok, $p}, false}", true},
+        {"#{setup => {m, f, []}, threads => [[a]]}", "{returned, {ok, $p}, true}", false},
+        {"#{setup => {m, f, []}, cleanup => {m, f, []}, threads => [[a]]}", "{returned, {ok, $p}, true}",
+         true},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct term_builder builder = {0};
+        make(rows[i].scenario);
+        put(RUN_SETUP);
+        world.run.cancelled = true;
+        run_hook_done(&world.run, term_from_text(&builder, rows[i].outcome));
+        assert_int_equal(world_was_asked("session_clean_up"), rows[i].cleaned);
+        expect_state(rows[i].cleaned ? RUN_CLEANUP : RUN_REPORTING);
+        term_build_free(&builder);
+        world_free();
+    }
+}
+
 /* {raised, Class, Exception, Stack} */
 static void test_how_hooks_raise(void **state)
 {
@@ -177,6 +204,7 @@ static void test_when_the_chaos_is_awaited(void **state)
     (void)state;
     make(ALL);
     put(RUN_LOAD);
+    world.recovers = false; /* that would be awaited first */
     tell(RUN_EVENT_OVER, NULL);
     expect_state(RUN_CHAOS_WAIT);
     assert_int_equal(world.armed_ns, world.scenario->timeout_ms * CLOCK_NS_PER_MS);
@@ -210,6 +238,7 @@ static void test_when_the_chaos_is_awaited(void **state)
     run_chaos_over(&world.run, TERM_ATOM("done"), (struct term){0});
     run_chaos_over(&world.run, TERM_ATOM("again"), TERM_ATOM("failed"));
     expect_state(RUN_LOAD);
+    world.recovers = false;
     tell(RUN_EVENT_OVER, NULL);
     expect_state(RUN_JUDGING);
     assert_true(world_was_asked("faults_stop"));
@@ -347,6 +376,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_the_setup_may_return),
         cmocka_unit_test(test_what_hooks_say_no_with),
+        cmocka_unit_test(test_what_the_setup_has_not_made),
         cmocka_unit_test(test_how_hooks_raise),
         cmocka_unit_test(test_a_hook_that_never_returns),
         cmocka_unit_test(test_a_cleanup_that_fails),

@@ -13,6 +13,7 @@ static const struct column {
       [RUN_SETUP] = RUN_REPORTING, /* there is nothing to clean up */
       [RUN_PLANNING] = RUN_CLEANUP,
       [RUN_STEADY_BEFORE] = RUN_CLEANUP,
+      [RUN_RECOVERING] = RUN_CHAOS_WAIT,
       [RUN_CHAOS_WAIT] = RUN_JUDGING,
       [RUN_JUDGING] = RUN_HEALING,
       [RUN_HEALING] = RUN_STEADY_AFTER,
@@ -22,7 +23,10 @@ static const struct column {
       [RUN_CLEANUP] = RUN_REPORTING}},
     {RUN_EVENT_CANCEL,
      NULL,
-     {[RUN_STARTING] = RUN_JUDGING, [RUN_LOAD] = RUN_JUDGING, [RUN_CHAOS_WAIT] = RUN_JUDGING}},
+     {[RUN_STARTING] = RUN_JUDGING,
+      [RUN_LOAD] = RUN_JUDGING,
+      [RUN_RECOVERING] = RUN_JUDGING,
+      [RUN_CHAOS_WAIT] = RUN_JUDGING}},
     /* There is nobody left to clean up. */
     {RUN_EVENT_LOST,
      "noconnection",
@@ -33,6 +37,7 @@ static const struct column {
       [RUN_OBSERVING] = RUN_REPORTING,
       [RUN_STARTING] = RUN_JUDGING,
       [RUN_LOAD] = RUN_JUDGING,
+      [RUN_RECOVERING] = RUN_JUDGING,
       [RUN_CHAOS_WAIT] = RUN_JUDGING,
       [RUN_STEADY_AFTER] = RUN_REPORTING,
       [RUN_CONTEXT] = RUN_REPORTING,
@@ -47,6 +52,7 @@ static const struct column {
       [RUN_OBSERVING] = RUN_CLEANUP,
       [RUN_STARTING] = RUN_JUDGING,
       [RUN_LOAD] = RUN_JUDGING,
+      [RUN_RECOVERING] = RUN_JUDGING,
       [RUN_CHAOS_WAIT] = RUN_JUDGING,
       [RUN_STEADY_AFTER] = RUN_CLEANUP,
       [RUN_CONTEXT] = RUN_CLEANUP,
@@ -56,7 +62,7 @@ static const struct column {
     {RUN_EVENT_READY, NULL, {[RUN_SESSION] = RUN_SETUP}},
     {RUN_EVENT_PLANNED, NULL, {[RUN_PLANNING] = RUN_STEADY_BEFORE}},
     {RUN_EVENT_STARTED, NULL, {[RUN_STARTING] = RUN_LOAD}},
-    {RUN_EVENT_OVER, NULL, {[RUN_STARTING] = RUN_CHAOS_WAIT, [RUN_LOAD] = RUN_CHAOS_WAIT}},
+    {RUN_EVENT_OVER, NULL, {[RUN_STARTING] = RUN_RECOVERING, [RUN_LOAD] = RUN_RECOVERING}},
     {RUN_EVENT_CHAOS_OVER, NULL, {[RUN_CHAOS_WAIT] = RUN_JUDGING}},
     {RUN_EVENT_HEALED, NULL, {[RUN_HEALING] = RUN_STEADY_AFTER}},
     {RUN_EVENT_HOOK_RETURNED,
@@ -176,8 +182,15 @@ static void expect_all_to_load(void)
 static void expect_all_to_report(void)
 {
     tell(RUN_EVENT_OVER, NULL);
+    expect_state(RUN_RECOVERING);
+    EXPECT_ASKED("run_load_stop", "faults_load_over", "run_tail_start");
+    world.tail_ends = false;
+    tell(RUN_EVENT_TIMER, NULL);
+    expect_state(RUN_RECOVERING);
+    world.recovers = false;
+    tell(RUN_EVENT_TIMER, NULL);
     expect_state(RUN_CHAOS_WAIT);
-    EXPECT_ASKED("run_load_stop");
+    EXPECT_ASKED("run_tail_work", "run_tail_stop");
     run_chaos_over(&world.run, TERM_ATOM("ok"), (struct term){0});
     expect_state(RUN_JUDGING);
     EXPECT_ASKED("session_stop_work", "faults_stop", "session_measure", "probes_stop");
@@ -237,7 +250,7 @@ static void test_a_plain_run(void **state)
 {
     (void)state;
     make(PLAIN);
-    world.plans = world.heals = world.probes_start = world.probes_stop = false;
+    world.plans = world.heals = world.probes_start = world.probes_stop = world.recovers = false;
     run_begin(&world.run);
     tell(RUN_EVENT_READY, NULL);
     expect_state(RUN_STARTING);
@@ -351,7 +364,7 @@ static void test_a_session_that_nobody_needs(void **state)
     }
 }
 
-/* Its node is another matter: that is where the run is at home. */
+/* Its node is another matter, when hooks or targets are there. */
 static void test_a_node_that_is_lost_is_a_failure(void **state)
 {
     (void)state;
@@ -363,6 +376,23 @@ static void test_a_node_that_is_lost_is_a_failure(void **state)
         assert_non_null(strstr(world_failure(), world.scenario->hooks_node));
         assert_true(world.run.hooks_node_lost);
         assert_false(world.run.chaos.running);
+        world_free();
+    }
+}
+
+/* But where neither hooks nor targets are. */
+static void test_a_node_that_nothing_needs(void **state)
+{
+    (void)state;
+    for (enum run_state at = RUN_PLANNING; at < RUN_CLEANUP; at++) {
+        if (at == RUN_STEADY_BEFORE || at >= RUN_STEADY_AFTER)
+            continue;
+        world_make("#{target => {c, app@elsewhere}, threads => [[a]], recovery_wait_ms => 9}");
+        world.recovers = true;
+        put(at);
+        tell(RUN_EVENT_LOST, "noconnection");
+        expect_state(at);
+        assert_string_equal(world_failure(), "");
         world_free();
     }
 }
@@ -412,6 +442,7 @@ int main(void)
         cmocka_unit_test(test_resolving),
         cmocka_unit_test(test_a_session_that_nobody_needs),
         cmocka_unit_test(test_a_node_that_is_lost_is_a_failure),
+        cmocka_unit_test(test_a_node_that_nothing_needs),
         cmocka_unit_test(test_a_session_that_does_not_start),
         cmocka_unit_test(test_the_teller_comes_first),
     };

@@ -84,7 +84,8 @@ struct load_thread engine_thread(const struct engine *engine, size_t thread)
     return (struct load_thread){0};
 }
 
-NEVER(int64_t, faults_longest_recovery_ms, (const struct faults *faults, uint64_t end_ns), return 0)
+NEVER(struct faults_recovery, faults_recovery, (const struct faults *faults, uint64_t now_ns),
+      return (struct faults_recovery){0})
 NEVER(void, engine_copy_events, (struct engine * engine, struct events *copy), (void)0)
 NEVER(void, engine_free_copy, (struct engine * engine, struct events *copy), (void)0)
 NEVER(struct term, engine_message_at,

@@ -170,6 +170,16 @@ void engine_take_recent(struct engine *engine, struct load_recent *recent)
     recent->count = engine ? 5 : 0;
 }
 
+void run_tail_stop(struct run *run)
+{
+    assert_null(run->tail);
+}
+
+void run_tail_free(struct run *run)
+{
+    assert_null(run->tail);
+}
+
 void run_load_free(struct run *run)
 {
     run->engine = NULL;
@@ -188,6 +198,18 @@ void resolving_free(struct run *run)
 void script_leave(struct script *script)
 {
     assert_non_null(script);
+}
+
+bool finders_message(struct run *run, struct term message)
+{
+    (void)run;
+    (void)message;
+    return false;
+}
+
+void finders_end(struct run *run)
+{
+    (void)run;
 }
 
 void probes_end(struct run *run)

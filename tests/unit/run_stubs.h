@@ -47,7 +47,13 @@ WORLD_NOTES(runner_leave, (struct run * run))
 WORLD_ANSWERS(struct node *, runner_node, (const struct runner *runner), NULL)
 WORLD_NOTES(run_load_init, (struct run * run))
 WORLD_NOTES(run_load_stop, (struct run * run))
+WORLD_NOTES(run_tail_start, (struct run * run))
+WORLD_NOTES(run_tail_stop, (struct run * run))
+WORLD_NOTES(run_tail_free, (struct run * run))
+WORLD_ANSWERS(bool, run_tail_work, (struct run * run), !world.tail_ends)
 WORLD_NOTES(run_faults_init, (struct run * run))
+WORLD_NOTES(run_faults_judge, (struct run * run))
+WORLD_NOTES(run_faults_judge_undone, (struct run * run))
 
 const struct load_record *run_record(const struct run *run)
 {
@@ -88,7 +94,19 @@ void session_measure(struct run *run)
     run->measurements.awaited = world.measures;
 }
 
-/* The probes. */
+/* The targets. */
+WORLD_ANSWERS(const char *, targets_node, (const struct targets *targets, size_t target), "")
+
+const struct target_spec *targets_spec(const struct targets *targets, size_t target)
+{
+    return &world.scenario->targets[target];
+}
+
+/* The finders and the probes. */
+WORLD_NOTES(finders_start, (struct run * run))
+WORLD_NOTES(finders_await_no_longer, (struct run * run))
+WORLD_NOTES(finders_end, (struct run * run))
+
 bool probes_start(struct run *run)
 {
     world_note("probes_start");
@@ -127,6 +145,8 @@ void engine_session_down(struct engine *engine, struct term reason)
 
 /* The faults. */
 WORLD_NOTES(faults_start, (struct faults * faults, uint64_t now_ns))
+WORLD_ANSWERS(bool, faults_are_recovering, (const struct faults *faults), world.recovers)
+WORLD_NOTES(faults_load_over, (struct faults * faults, uint64_t end_ns))
 WORLD_NOTES(faults_stop, (struct faults * faults))
 WORLD_NOTES(faults_abandon, (struct faults * faults))
 WORLD_NOTES(faults_leave, (struct faults * faults))

@@ -22,6 +22,8 @@ static struct world {
     bool probes_start; /* there are some, and they take their time; likewise all below */
     bool probes_stop;
     bool plans;
+    bool recovers; /* a target that has not answered since a fault */
+    bool tail_ends;
     bool heals;
     bool refuses;
     bool resolves;
@@ -69,6 +71,7 @@ static inline void world_make(const char *scenario)
                            .report_pieces = 1};
     world.scenario = read_good(scenario);
     struct run *run = &world.run;
+    run->targets = (struct targets *)&world; /* whose functions are the test's */
     run->scenario = run->request.scenario = world.scenario;
     run->request.result = &world.result;
     run->request.done = world_done;
@@ -107,8 +110,10 @@ static inline const char *world_failure(void)
 #define HOOKS                                                                                                \
     "setup => {m, f, []}, cleanup => {m, f, []}, invariant => {m, f, []}, steady_state => {m, f, []}"
 #define ALL                                                                                                  \
-    "#{" HOOKS ", chaos => {suspend, 50}, performance_expectations => [{max_time_ms, 1}], threads => [[a]]}"
-#define PLAIN "#{target => c, threads => [[a]]}" /* nothing of it needs a session */
+    "#{" HOOKS ", chaos => {suspend, 50}, performance_expectations => [{max_time_ms, 1}], recovery_wait_ms " \
+    "=> 9, threads => [[a]]}"
+/* Nothing of it needs a session. */
+#define PLAIN "#{target => c, threads => [[a]], recovery_wait_ms => 9}"
 
 static const struct expectations whole_run = {0};
 
@@ -117,6 +122,7 @@ static inline void make(const char *scenario)
     world_make(scenario);
     if (strcmp(scenario, PLAIN) != 0)
         world.run.request.expectations = &whole_run;
+    world.recovers = world.tail_ends = true;
 }
 
 /* Puts the run into a state as if it had come there. */

@@ -296,6 +296,7 @@ static void test_bad_schedules_and_targets(void **state)
          "is not a key of scheduled actions; did you mean after_ms?"},
         {"[#{action => {suspend, 5}, after_ms => -1}]", "chaos,0,after_ms", "out_of_range", ""},
         {"[#{action => {suspend, 5}, every_ms => 0}]", "chaos,0,every_ms", "out_of_range", ""},
+        {"[#{action => {suspend, 5}, allow_missing => perhaps}]", "chaos,0,allow_missing", "wrong_type", ""},
         {"[#{action => {suspend, 5}, times => 2}]", "chaos,0,times", "conflict", "needs every_ms"},
         {"[#{action => {suspend, 5}, probability => 7}]", "chaos,0,probability", "out_of_range", ""},
         {"[#{action => {suspend, 5}, target => 7}]", "chaos,0,target", "invalid_target", ""},

@@ -139,6 +139,11 @@ static void test_targets(void **state)
         {"\"target\": {\"node\": \"app@host\", \"name\": \"server\"}", "target => {server, app@host}"},
         {"\"target\": {\"global\": 5}", "target => {global, 5}"},
         {"\"target\": {\"via\": \"registry\", \"name\": [1]}", "target => {via, registry, [1]}"},
+        {"\"target\": {\"children\": {\"node\": \"app@host\", \"name\": \"sup\"}}",
+         "target => {children, {sup, app@host}}"},
+        {"\"target\": {\"children\": \"sup\"}", "target => {children, sup}"},
+        {"\"target\": [{\"pg\": 1}, {\"pg\": [1], \"scope\": \"s\"}]", "target => [{pg, 1}, {pg, s, [1]}]"},
+        {"\"target\": {\"find\": {\"module\": \"m\", \"function\": \"f\"}}", "target => {find, {m, f, []}}"},
         {"\"target\": [\"a\", {\"name\": \"b\", \"node\": \"app@host\"}]", "target => [a, {b, app@host}]"},
         {"\"setup\": {\"module\": \"m\", \"function\": \"f\"}", "setup => {m, f, []}"},
         {"\"setup\": null, \"target\": \"server\"", "setup => nil, target => server"},
@@ -156,6 +161,17 @@ static void test_operations(void **state)
          "1}]",
          "threads => [[{custom, {m, f, []}}], [], {call, 1}]"},
         {"\"threads\": [[[1, true]], null]", "threads => [[[1, true]], nil]"},
+        {"\"threads\": [[{\"op\": {\"call\": 1}, \"name\": \"look\", \"expect\": [1, true]}, {\"op\": 2}]]",
+         "threads => [[#{op => {call, 1}, name => look, expect => [1, true]}, #{op => 2}]]"},
+        {"\"thread_setup\": {\"module\": \"m\", \"function\": \"f\"}, \"thread_cleanup\": {\"module\": "
+         "\"m\", "
+         "\"function\": \"g\"}, \"threads\": [[1]]",
+         "thread_setup => {m, f, []}, thread_cleanup => {m, g, []}, threads => [[1]]"},
+        {"\"load\": {\"threads\": 1, \"iterations\": 1}, \"mix\": [{\"weight\": 1, \"op\": 2, \"name\": "
+         "\"n\", "
+         "\"expect\": 3}]",
+         "load => #{threads => 1, iterations => 1}, mix => [#{weight => 1, op => 2, name => n, expect => "
+         "3}]"},
         {"\"load\": {\"threads\": 2, \"iterations\": 3}, \"operations\": [{\"call\": 1}]",
          "load => #{threads => 2, iterations => 3}, operations => [{call, 1}]"},
         {"\"load\": {\"threads\": 2, \"duration_ms\": 3, \"think_ms\": [4, 5]}, \"operations\": 7",
@@ -403,7 +419,7 @@ static void test_no_texts(void **state)
 
 static void expect_set(const char *const *items, size_t count, const char *json, const char *term)
 {
-    const struct scenario_settings settings = {items, count};
+    const struct scenario_settings settings = {.items = items, .count = count};
     struct term_builder forms[2] = {0}, builder = {0};
     struct problems problems = {0};
     struct scenario *set = scenario_json_read(json, strlen(json), &settings, &origin, &problems);
@@ -448,6 +464,97 @@ static void test_settings(void **state)
         "=> #{text => <<\"a=b\">>, empty => <<\"\">>}}");
 }
 
+/* --- Terms over a file's --- */
+
+static struct scenario *read_overridden(const char *json, const char *overrides, struct problems *problems)
+{
+    struct term_builder builder = {0};
+    struct scenario_settings settings = {.overrides = term_from_text(&builder, overrides)};
+    *problems = (struct problems){0};
+    struct scenario *scenario = scenario_json_read(json, strlen(json), &settings, &origin, problems);
+    term_build_free(&builder);
+    return scenario;
+}
+
+#define FOUR_TEXTS                                                                                           \
+    "{\"metadata\": {\"a\": {\"erlang\": \"x\"}, \"b\": {\"erlang\": \"y\"}}, \"target\": \"server\", "      \
+    "\"threads\": [[{\"erlang\": \"x\"}, {\"elixir\": \":z\"}]], \"invariant\": {\"erlang\": \"fun f/2\"}}"
+
+/* The texts that are left stand for what they are, and those of one text have one number. */
+static void test_overrides(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *overrides;
+        const char *texts[5];
+        size_t firsts[5];
+    } rows[] = {
+        {"#{}", {"x", "y", "x", ":z", "fun f/2"}, {0, 1, 0, 3, 4}},
+        {"#{timeout_ms => 7, node => a@b}", {"x", "y", "x", ":z", "fun f/2"}, {0, 1, 0, 3, 4}},
+        {"#{metadata => #{a => 1}}", {"y", "x", ":z", "fun f/2"}, {0, 1, 2, 3}},
+        {"#{metadata => #{c => [a, b, c]}}", {"x", "y", "x", ":z", "fun f/2"}, {0, 1, 0, 3, 4}},
+        {"#{metadata => nil}", {"x", ":z", "fun f/2"}, {0, 1, 2}},
+        {"#{threads => [[<<\"something that is long\">>]], invariant => $2}", {"x", "y"}, {0, 1}},
+        {"#{metadata => #{}, invariant => nil, threads => [[a]]}", {"x", "y"}, {0, 1}},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct problems problems;
+        struct scenario *scenario = read_overridden(FOUR_TEXTS, rows[i].overrides, &problems);
+        assert_non_null(scenario);
+        const struct scenario_texts *texts = scenario->texts;
+        size_t count = 0, end = 0;
+        for (; count < ARRAY_LENGTH(rows[i].texts) && rows[i].texts[count]; count++) {
+            assert_true(count < texts->count);
+            assert_string_equal(texts->items[count].text, rows[i].texts[count]);
+            assert_int_equal(texts->items[count].first, rows[i].firsts[count]);
+            assert_true(texts->items[count].start >= end);
+            end = texts->items[count].start + texts->items[count].size;
+            struct term stand_in = {buffer_bytes(&texts->term) + texts->items[count].start,
+                                    texts->items[count].size};
+            if (texts->items[count].is_hook)
+                expect_term(stand_in, "{harnessd, text, []}");
+            else
+                assert_int_equal(term_type(stand_in), TERM_ATOM);
+        }
+        assert_int_equal(texts->count, count);
+        scenario_free(scenario);
+        problems_free(&problems);
+    }
+}
+
+static void test_bad_overrides(void **state)
+{
+    (void)state;
+    static const char *const overrides[] = {"[{timeout_ms, 7}]", "7", "#{timeout => 7}",
+                                            "#{timeout_ms => -1}"};
+    for (size_t i = 0; i < ARRAY_LENGTH(overrides); i++) {
+        struct problems problems;
+        assert_null(read_overridden(FOUR_TEXTS, overrides[i], &problems));
+        assert_int_equal(problems.count, 1);
+        problems_free(&problems);
+    }
+}
+
+static void test_texts_in_lines(void **state)
+{
+    (void)state;
+    struct scenario *scenario =
+        read_good_json("{\"target\": \"s\", \"threads\": [[{\"erlang\": [\"{a,\", \" b}\"]}]]}");
+    assert_string_equal(scenario->texts->items[0].text, "{a,\n b}");
+    scenario_free(scenario);
+    static const char *const wrong[] = {"[]", "[1]", "[\"a\", null]", "{}"};
+    for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
+        char json[200];
+        snprintf(json, sizeof(json), "{\"target\": \"s\", \"threads\": [[{\"call\": {\"erlang\": %s}}]]}",
+                 wrong[i]);
+        expect_json_problems(json, 1,
+                             (const char *const[]){PROBLEM("threads,0,0,call,erlang", "wrong_type", "")});
+    }
+    /* What was read from no file has none beside it. */
+    expect_json_problems("{\"target\": \"s\", \"threads\": [[1]], \"cleanup\": {\"file\": \"a.exs\"}}", 1,
+                         (const char *const[]){PROBLEM("cleanup,file", "no_file", "a.exs cannot be read")});
+}
+
 static void test_bad_settings(void **state)
 {
     (void)state;
@@ -472,7 +579,7 @@ static void test_bad_settings(void **state)
         {"load.thread=1", PROBLEM("load,thread", "unknown_key", "")},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        const struct scenario_settings settings = {&rows[i].setting, 1};
+        const struct scenario_settings settings = {.items = &rows[i].setting, .count = 1};
         struct problems problems = {0};
         struct term_builder listed = {0};
         char found[1000];
@@ -581,14 +688,16 @@ static void test_problems(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keys),          cmocka_unit_test(test_targets),
-        cmocka_unit_test(test_operations),    cmocka_unit_test(test_chaos),
-        cmocka_unit_test(test_chaos_targets), cmocka_unit_test(test_hooks_node),
-        cmocka_unit_test(test_nobody_calls),  cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_no_texts),      cmocka_unit_test(test_same_texts),
-        cmocka_unit_test(test_settings),      cmocka_unit_test(test_bad_settings),
-        cmocka_unit_test(test_bad_json),      cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_long_keys),     cmocka_unit_test(test_problems),
+        cmocka_unit_test(test_keys),           cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_operations),     cmocka_unit_test(test_chaos),
+        cmocka_unit_test(test_chaos_targets),  cmocka_unit_test(test_hooks_node),
+        cmocka_unit_test(test_nobody_calls),   cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_no_texts),       cmocka_unit_test(test_same_texts),
+        cmocka_unit_test(test_overrides),      cmocka_unit_test(test_bad_overrides),
+        cmocka_unit_test(test_texts_in_lines), cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_bad_settings),   cmocka_unit_test(test_bad_json),
+        cmocka_unit_test(test_depth),          cmocka_unit_test(test_long_keys),
+        cmocka_unit_test(test_problems),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,10 +57,11 @@ static void test_shapes(void **state)
                     " threads => [[{call, a}], [{cast, b}]], load => nil, operations => nil, mix => nil,"
                     " spread => round_robin, timeout_ms => 7, call_timeout_ms => 1000,"
                     " hook_timeout_ms => 5000, cast_sync_message => '__supertester_sync__',"
-                    " 'strict_cast_sync?' => false, invariant => nil, cleanup => nil, mailbox => nil,"
+                    " 'strict_cast_sync?' => false, invariant => nil, cleanup => nil, thread_setup => nil,"
+                    " thread_cleanup => nil, mailbox => nil,"
                     " steady_state => nil, chaos => nil, dry_run => false, performance_expectations => [], "
                     "abort_when => [],"
-                    " warmup_ms => 1000, metadata => #{}, events => all, seed => nil,"
+                    " warmup_ms => 1000, recovery_wait_ms => 0, metadata => #{}, events => all, seed => nil,"
                     " hooks_node => app@caller}");
         term_build_free(&builder);
         scenario_free(scenario);
@@ -101,6 +102,16 @@ static void test_targets(void **state)
         {"{global, name}", TARGET_GLOBAL, CALLER, "name", "global"},
         {"{global, {a, 1}}", TARGET_GLOBAL, CALLER, "{a, 1}", "global"},
         {"{via, 'Elixir.Registry', {reg, 7}}", TARGET_VIA, CALLER, "{reg, 7}", "Elixir.Registry"},
+        {"{children, sup}", TARGET_CHILDREN, CALLER, "sup", ""},
+        {"{children, {sup, app@x}}", TARGET_CHILDREN, "app@x", "sup", ""},
+        {"{children, $p}", TARGET_CHILDREN, "app@target", "$p", ""},
+        {"{children, {global, a}}", TARGET_CHILDREN, CALLER, "{global, a}", "global"},
+        {"{children, app@x}", TARGET_NAME, "app@x", "children", ""},
+        {"{pg, group}", TARGET_PG, CALLER, "group", "pg"},
+        {"{pg, scope, {a, 1}}", TARGET_PG, CALLER, "{a, 1}", "scope"},
+        {"{pg, app@x}", TARGET_NAME, "app@x", "pg", ""},
+        {"{find, $0}", TARGET_FIND, CALLER, "$0", ""},
+        {"{find, {m, f, []}}", TARGET_FIND, CALLER, "{m, f, []}", ""},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         for (int listed = 0; listed < 2; listed++) {
@@ -212,14 +223,17 @@ static void test_operations(void **state)
     (void)state;
     struct scenario *scenario =
         read_good("#{target => c, threads => [[{call, a}, {cast, {b, 1}}, bare, {call, x, y}, {other, z}, 5,"
-                  " <<\"bytes\">>, #{}, {call, {cast, q}}, [list], []], one, [], [{cast, {custom, $1}}]]}");
-    assert_int_equal(scenario->thread_count, 4);
+                  " <<\"bytes\">>, #{}, {call, {cast, q}}, [list], []], one, [], [{cast, {custom, $1}}], nil,"
+                  " [nil]]}");
+    assert_int_equal(scenario->thread_count, 6);
     EXPECT_SCRIPT(scenario, 0, "{call, a}", "{cast, {b, 1}}", "{call, bare}", "{call, {call, x, y}}",
                   "{call, {other, z}}", "{call, 5}", "{call, <<\"bytes\">>}", "{call, #{}}",
                   "{call, {cast, q}}", "{call, [list]}", "{call, []}");
     EXPECT_SCRIPT(scenario, 1, "{call, one}"); /* a script that is no list is one operation */
     assert_int_equal(scenario->threads[2].count, 0);
     EXPECT_SCRIPT(scenario, 3, "{cast, {custom, $1}}");
+    assert_int_equal(scenario->threads[4].count, 0); /* as none at all */
+    EXPECT_SCRIPT(scenario, 5, "{call, nil}");
     scenario_free(scenario);
 }
 
@@ -227,14 +241,14 @@ static void test_own_operations(void **state)
 {
     (void)state;
     struct scenario *scenario = read_good(
-        "#{target => c, threads => [[$1, {custom, $1}, {custom, {m, f, [a]}}, {call, $1}], $1,"
-        " [{'$send', {a, 1}}, {'$cast', b}, {'$sleep', 5}, $0, $2, {m, f, []}, {call, {'$sleep', x}},"
+        "#{target => c, threads => [[$1, {custom, $1}, {custom, {m, f, [a]}}, {call, $1}], $2,"
+        " [{'$send', {a, 1}}, {'$cast', b}, {'$sleep', 5}, $0, $3, {m, f, []}, {call, {'$sleep', x}},"
         " {'$sleep', 1, 2}, {'$other', 1}]], default_operation => cast}");
     assert_true(scenario->has_custom_operations);
     EXPECT_SCRIPT(scenario, 0, "custom", "custom", "custom", "{call, $1}");
     EXPECT_SCRIPT(scenario, 1, "custom");
     EXPECT_SCRIPT(scenario, 2, "{'$send', {a, 1}}", "{'$cast', b}", "{'$sleep', 5}", "{cast, $0}",
-                  "{cast, $2}", "{cast, {m, f, []}}", "{call, {'$sleep', x}}", "{cast, {'$sleep', 1, 2}}",
+                  "{cast, $3}", "{cast, {m, f, []}}", "{call, {'$sleep', x}}", "{cast, {'$sleep', 1, 2}}",
                   "{cast, {'$other', 1}}");
     expect_term(scenario->operations[0].message, "$1");
     expect_term(scenario->operations[2].message, "{m, f, [a]}");
@@ -242,6 +256,51 @@ static void test_own_operations(void **state)
     assert_int_equal(scenario->operations[sleep].kind, OPERATION_SLEEP);
     assert_int_equal(scenario->operations[sleep].sleep_ms, 5);
     scenario_free(scenario);
+}
+
+static void test_named_operations(void **state)
+{
+    (void)state;
+    struct scenario *scenario = read_good(
+        "#{target => c, threads => [[#{op => a}, #{op => {cast, b}, name => n}, #{op => $2, name => {x, 1}},"
+        " #{op => {call, c}, expect => {ok, '_'}}, #{op => d, expect => '_', name => nil},"
+        " {call, #{op => e, other => 1}}, #{no => op}, [{op, f}]]], thread_setup => $1, thread_cleanup => "
+        "$1}");
+    EXPECT_SCRIPT(scenario, 0, "{call, a}", "{cast, b}", "custom", "{call, c}", "{call, d}",
+                  "{call, #{op => e, other => 1}}", "{call, #{no => op}}", "{call, [{op, f}]}");
+    static const char *const names[] = {NULL, "n", "{x, 1}", NULL, NULL, NULL, NULL, NULL};
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        const struct operation *operation = &scenario->operations[i];
+        assert_int_equal(operation->name.data != NULL, names[i] != NULL);
+        if (names[i])
+            expect_term(operation->name, names[i]);
+        assert_int_equal(operation->expect.data != NULL, i == 3);
+    }
+    expect_term(scenario->operations[3].expect, "{ok, '_'}");
+    expect_term(scenario->thread_setup, "$1");
+    expect_term(scenario->thread_cleanup, "$1");
+    scenario_free(scenario);
+
+    scenario = read_good("#{target => c, load => #{threads => 1, iterations => 1},"
+                         " mix => [#{weight => 1, op => #{op => a, name => x}, expect => ok},"
+                         " #{weight => 2, op => b, name => y}]}");
+    expect_term(scenario->operations[0].name, "x");
+    expect_term(scenario->operations[0].expect, "ok");
+    expect_term(scenario->operations[1].name, "y");
+    scenario_free(scenario);
+
+    EXPECT_PROBLEMS(
+        "#{target => c, threads => [[#{op => #{op => a}, name => n}, #{op => {'$sleep', 1}, expect => ok},"
+        " #{op => {custom, x}, name => y, expect => 1}, #{op => a, names => n}]],"
+        " thread_setup => $2, thread_cleanup => $0}",
+        PROBLEM("threads,0,0,op", "invalid_operation", "must be an operation that"),
+        PROBLEM("threads,0,1,expect", "conflict", "has no reply"),
+        PROBLEM("threads,0,2,op", "invalid_operation", "{:custom, _} needs a fun of arity 1 or 2"),
+        PROBLEM("threads,0,3,names", "unknown_key", "is not a key of operations with a name"),
+        PROBLEM("thread_setup", "wrong_type", "must be a fun of arity 1"),
+        PROBLEM("thread_cleanup", "wrong_type", "must be a fun of arity 1"));
+    EXPECT_PROBLEMS("#{target => c, threads => [[a]], thread_cleanup => $1}",
+                    PROBLEM("thread_cleanup", "conflict", "needs thread_setup"));
 }
 
 static void test_default_operation(void **state)
@@ -277,8 +336,7 @@ static void test_bad_threads(void **state)
     EXPECT_PROBLEMS("#{target => c, threads => #{}}", PROBLEM("threads", "wrong_type", ""));
     EXPECT_PROBLEMS("#{target => c, threads => [[a]|b]}", PROBLEM("threads", "wrong_type", ""));
     EXPECT_PROBLEMS("#{target => c, threads => [[a], [a, b|c]]}", PROBLEM("threads,1", "wrong_type", ""));
-    static const char *const customs[] = {"$0",     "$2",        "$l",         "a", "7",
-                                          "{m, f}", "{m, f, a}", "{7, f, []}", "$p"};
+    static const char *const customs[] = {"$0", "$3", "a", "7", "{m, f}", "{m, f, a}", "{7, f, []}", "$p"};
     for (size_t i = 0; i < ARRAY_LENGTH(customs); i++) {
         char text[200];
         snprintf(text, sizeof(text), "#{target => c, threads => [[a, {custom, %s}]]}", customs[i]);
@@ -470,6 +528,7 @@ int main(void)
         cmocka_unit_test(test_many_targets),
         cmocka_unit_test(test_operations),
         cmocka_unit_test(test_own_operations),
+        cmocka_unit_test(test_named_operations),
         cmocka_unit_test(test_default_operation),
         cmocka_unit_test(test_strings),
         cmocka_unit_test(test_bad_threads),

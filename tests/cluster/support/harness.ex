@@ -133,6 +133,13 @@ defmodule Harness do
   @doc "Runs a scenario from the test node."
   def run(harness, scenario, timeout \\ 30_000), do: call(harness, :run, [scenario], timeout)
 
+  @doc "What the last of its runs has recorded, whose answer has no report."
+  def last_partial(harness) do
+    %{run_id: id} = Enum.max_by(call(harness, :runs), & &1.run_id)
+    {:ok, report} = call(harness, :partial, [id])
+    report
+  end
+
   @doc "The daemon answers, as it always has to."
   def assert_alive(%__MODULE__{node: node} = harness) do
     case call(harness, :info, [], 10_000) do

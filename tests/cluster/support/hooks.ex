@@ -60,6 +60,15 @@ defmodule Hooks do
   @doc "A cleanup that tells where it is applied."
   def tell_node(_server, _context, test), do: send(test, {:cleanup_on, node()})
 
+  @doc "Tells for whom a hook acts: `{hook, pid, callers, ancestors}`."
+  def lineage(test, hook) do
+    send(test, {hook, self(), Process.get(:"$callers"), Process.get(:"$ancestors")})
+    :ok
+  end
+
+  def tell_lineage(_subject, test, hook), do: lineage(test, hook)
+  def tell_lineage(_subject, _context, test, hook), do: lineage(test, hook)
+
   defp stay_if(state, state, test), do: stay(state, test)
   defp stay_if(_, _, _), do: :ok
 

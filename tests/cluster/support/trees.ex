@@ -38,11 +38,26 @@ defmodule Trees do
     supervisor
   end
 
+  @doc "A supervisor that has a `Trees.Fork` and a `Trees.Connections` with children of these names: it and the two."
+  def start_others(fork_names, connections_names) do
+    specs = [
+      {:fork, {Trees.Fork, :start_link, [fork_names]}, :permanent, 1_000, :supervisor, []},
+      {:connections, {Trees.Connections, :start_link, [connections_names]}, :permanent, 1_000, :supervisor, []}
+    ]
+
+    supervisor = unlinked(fn -> :supervisor.start_link(Trees.Supervisor, {{:one_for_one, 1_000, 5}, specs}) end)
+    found = Map.new(children(supervisor))
+    {supervisor, found.fork, found.connections}
+  end
+
+  @doc "A fork that nobody supervises."
+  def start_fork(names), do: unlinked(fn -> Trees.Fork.start_link(names) end)
+
   @doc "An application whose supervisor has two workers: the supervisor, and the workers."
-  def start_application(name) do
+  def start_application(name, type \\ :temporary) do
     callbacks = {Trees.Application, []}
     :ok = :application.load({:application, name, [mod: callbacks, applications: [], vsn: ~c"1"]})
-    :ok = :application.start(name)
+    :ok = :application.start(name, type)
     supervisor = :erlang.whereis(:trees_application)
     {supervisor, for({_, pid} <- children(supervisor), do: pid)}
   end
@@ -190,4 +205,65 @@ defmodule Trees.Worker do
 
   @impl true
   def handle_info(_, count), do: {:noreply, count}
+end
+
+defmodule Trees.Fork do
+  @moduledoc """
+  A fork of `supervisor`, as supervisor2 of RabbitMQ is: a server of its own module, which has the functions that others
+  call, and sends itself what only it knows.
+  """
+  use GenServer
+
+  def start_link(names), do: :gen_server.start_link(__MODULE__, names, [])
+  def which_children(fork), do: :gen_server.call(fork, :fork_which_children)
+  def start_child(fork, name), do: :gen_server.call(fork, {:start_child, name})
+  def terminate_child(fork, name), do: :gen_server.call(fork, {:terminate_child, name})
+
+  @impl true
+  def init(names) do
+    Process.flag(:trap_exit, true)
+    {:ok, Map.new(names, &{&1, started(&1)})}
+  end
+
+  defp started(name), do: elem(Trees.Worker.start_link(name, 0), 1)
+
+  @impl true
+  def handle_call(:fork_which_children, _from, children),
+    do: {:reply, for({name, pid} <- children, do: {name, pid, :worker, [Trees.Worker]}), children}
+
+  @impl true
+  def handle_info({:EXIT, pid, _}, children),
+    do: {:noreply, for({name, ^pid} <- children, into: children, do: {name, started(name)})}
+end
+
+defmodule Trees.Connections do
+  @moduledoc """
+  A process that is no server and has children, as those of connections of ranch are: only its supervisor, which has it
+  as a child of type `supervisor`, knows that it is one.
+  """
+  def start_link(names), do: :proc_lib.start_link(__MODULE__, :init, [self(), names])
+
+  def init(parent, names) do
+    Process.flag(:trap_exit, true)
+    :proc_lib.init_ack(parent, {:ok, self()})
+    loop(Map.new(names, &{&1, elem(Trees.Worker.start_link(&1, 0), 1)}))
+  end
+
+  defp loop(children) do
+    receive do
+      {:"$gen_call", from, :which_children} ->
+        :gen_server.reply(from, for({name, pid} <- children, do: {name, pid, :worker, [Trees.Worker]}))
+        loop(children)
+
+      {:EXIT, pid, _} ->
+        loop(
+          for {name, child} <- children, into: %{} do
+            {name, if(child == pid, do: elem(Trees.Worker.start_link(name, 0), 1), else: child)}
+          end
+        )
+
+      other ->
+        exit({:unexpected, other})
+    end
+  end
 end

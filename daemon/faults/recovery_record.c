@@ -1,0 +1,112 @@
+/* What is told of recovery. */
+#include "recovery_private.h"
+
+#include "base/clock.h"
+#include "faults_private.h"
+
+/* Targets that a warning names. */
+#define RECOVERY_NAMED 10
+
+static void recovery_build_watch(const struct faults *faults, const struct recovery_watch *watch,
+                                 struct term_builder *builder)
+{
+    struct term server = find_target_spec(faults, watch->target)->server;
+    term_build_map(builder, 4);
+    term_build_key(builder, "target");
+    if (server.data)
+        term_build_term(builder, server);
+    else
+        term_build_atom(builder, "nil");
+    injection_build_ms(builder, "recovery_ms", watch->recovered_ns, watch->recovery_ns);
+    term_build_key_unsigned(builder, "errors", recovery_errors(faults, watch));
+    injection_build_ms(builder, "last_error_ms", watch->last_error_ns > watch->effect_ns,
+                       watch->last_error_ns - watch->effect_ns);
+}
+
+/* Whether it is known that a target of the scenario was touched. */
+static bool recovery_is_touched(const struct recovery_watch *watch)
+{
+    return watch->target != TARGET_ANY && watch->effect_ns;
+}
+
+/* In the order of the scenario, as far as that is the order in which they were watched: the last is the
+ * first. */
+static void recovery_build_watches(const struct faults *faults, const struct injection *injection,
+                                   struct term_builder *builder)
+{
+    const struct recovery_watch *watches[INJECTION_PIDS_MOST + 1];
+    size_t count = 0;
+    for (const struct recovery_watch *watch = injection->watches; watch; watch = watch->next)
+        if (recovery_is_touched(watch))
+            watches[count++] = watch;
+    term_build_list(builder, count);
+    for (size_t i = count; i; i--)
+        recovery_build_watch(faults, watches[i - 1], builder);
+    if (count)
+        term_build_nil(builder);
+}
+
+/* When nobody was touched there was nothing to recover from, once somebody has answered. */
+static bool recovery_is_over(const struct injection *injection, uint64_t *longest_ns)
+{
+    bool has_any = false, is_touched = false;
+    *longest_ns = 0;
+    for (const struct recovery_watch *watch = injection->watches; watch; watch = watch->next) {
+        if (!recovery_is_touched(watch)) {
+            has_any |= watch->recovered_ns != 0;
+            continue;
+        }
+        is_touched = true;
+        if (!watch->recovered_ns)
+            return false;
+        if (watch->recovery_ns > *longest_ns)
+            *longest_ns = watch->recovery_ns;
+    }
+    return is_touched || has_any;
+}
+
+void recovery_build(const struct faults *faults, const struct injection *injection,
+                    struct term_builder *builder)
+{
+    uint64_t longest_ns, errors = 0, effect_ns = injection->effect_ns, from_ns = faults->started_ns;
+    bool is_over = recovery_is_over(injection, &longest_ns);
+    injection_build_ms(builder, "effect_ms", effect_ns, effect_ns > from_ns ? effect_ns - from_ns : 0);
+    term_build_key(builder, "recovery");
+    recovery_build_watches(faults, injection, builder);
+    injection_build_ms(builder, "recovery_ms", is_over, longest_ns);
+    for (const struct recovery_watch *watch = injection->watches; watch; watch = watch->next)
+        errors += recovery_is_touched(watch) ? recovery_errors(faults, watch) : 0;
+    term_build_key_unsigned(builder, "errors", errors);
+}
+
+/* --- What nobody has looked at --- */
+
+static bool recovery_is_untested(const struct faults *faults, const struct recovery_watch *watch)
+{
+    return recovery_is_touched(watch) && !watch->recovered_ns && !recovery_is_owed(faults, watch);
+}
+
+static bool recovery_has_untested(const struct faults *faults, size_t target)
+{
+    LIST_EACH(const struct recovery_watch, watch, &faults->recoveries[target].waiting, waiting)
+        if (recovery_is_untested(faults, watch))
+            return true;
+    return false;
+}
+
+size_t faults_build_untested(const struct faults *faults, struct term_builder *builder)
+{
+    size_t count = 0, named = 0, targets = faults->options.scenario->target_count;
+    for (size_t i = 0; i < targets; i++)
+        count += recovery_has_untested(faults, i);
+    term_build_list(builder, count < RECOVERY_NAMED ? count : RECOVERY_NAMED);
+    for (size_t i = 0; named < count && named < RECOVERY_NAMED; i++) {
+        if (!recovery_has_untested(faults, i))
+            continue;
+        term_build_term(builder, find_target_spec(faults, i)->server);
+        named++;
+    }
+    if (count)
+        term_build_nil(builder);
+    return count;
+}

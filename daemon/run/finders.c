@@ -1,0 +1,190 @@
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "run_private.h"
+#include "term/term_read.h"
+#include "term/term_text.h"
+
+/* When a finder that was lost is started again: after 1, 2, 4, up to 100 ms, and each second when its node
+ * has been away for ten. */
+#define FINDERS_FIRST_NS CLOCK_NS_PER_MS
+#define FINDERS_MOST_NS (100 * CLOCK_NS_PER_MS)
+#define FINDERS_HURRY_NS (10 * CLOCK_NS_PER_S)
+
+/* {harnessd, RunId, finder} */
+static void finders_build_key(const struct run *run, struct term_builder *builder)
+{
+    term_build_tuple(builder, 3);
+    term_build_atom(builder, "harnessd");
+    term_build_unsigned(builder, run->id);
+    term_build_atom(builder, "finder");
+}
+
+static void finders_answered(struct finder *finder)
+{
+    struct run *run = finder->run;
+    if (!finder->is_awaited)
+        return;
+    finder->is_awaited = false;
+    run->finders.awaited--;
+    run_observed(run);
+}
+
+static void finders_wait(struct finder *finder)
+{
+    uint64_t now = clock_ns();
+    if (!finder->lost_ns) {
+        finder->lost_ns = now;
+        finder->rest_ns = FINDERS_FIRST_NS;
+    }
+    loop_timer_set(&finder->retry, finder->rest_ns);
+    finder->rest_ns = now - finder->lost_ns > FINDERS_HURRY_NS ? CLOCK_NS_PER_S
+                      : finder->rest_ns * 2 < FINDERS_MOST_NS  ? finder->rest_ns * 2
+                                                               : FINDERS_MOST_NS;
+}
+
+static void finders_on_down(void *owner, struct term reason)
+{
+    (void)reason;
+    struct finder *finder = owner;
+    finders_wait(finder);
+    finders_answered(finder);
+}
+
+/* {children, Supervisor} | {pg, Scope, Group} | {find, Hook} */
+static void finders_build_what(const struct target_spec *spec, struct term_builder *builder)
+{
+    term_build_tuple(builder, spec->kind == TARGET_PG ? 3 : 2);
+    term_build_atom(builder, spec->kind == TARGET_PG     ? "pg"
+                             : spec->kind == TARGET_FIND ? "find"
+                                                         : "children");
+    if (spec->kind == TARGET_PG)
+        term_build_atom(builder, spec->module);
+    term_build_term(builder, spec->name);
+}
+
+static bool finders_start_one(struct finder *finder)
+{
+    struct run *run = finder->run;
+    const struct target_spec *spec = &run->scenario->targets[finder->target];
+    struct term_builder bindings = {0};
+    term_build_list(&bindings, 5);
+    script_build_binding(&bindings, "Daemon");
+    term_build_term(&bindings, process_pid(run->process));
+    script_build_binding(&bindings, "Key");
+    finders_build_key(run, &bindings);
+    script_build_binding(&bindings, "Number");
+    term_build_unsigned(&bindings, finder->target);
+    script_build_binding(&bindings, "Timeout");
+    term_build_unsigned(&bindings, run->scenario->hook_timeout_ms);
+    script_build_binding(&bindings, "What");
+    finders_build_what(spec, &bindings);
+    term_build_nil(&bindings);
+    struct script_request request = {.name = SCRIPT_MEMBERS,
+                                     .node = spec->node,
+                                     .process = run->process,
+                                     .bindings = term_built(&bindings),
+                                     .group_leader = term_built(&run->group_leader),
+                                     .down = finders_on_down,
+                                     .owner = finder};
+    bool started = script_start(runner_scripts(run->runner), &finder->script, &request);
+    term_build_free(&bindings);
+    return started;
+}
+
+static void finders_retry(void *owner)
+{
+    (void)finders_start_one(owner);
+}
+
+void finders_start(struct run *run)
+{
+    const struct scenario *scenario = run->scenario;
+    if (!scenario->has_several_targets)
+        return;
+    run->finders.items = memory_zalloc(scenario->target_count, sizeof(*run->finders.items));
+    for (size_t i = 0; i < scenario->target_count; i++) {
+        struct finder *finder = &run->finders.items[run->finders.count];
+        if (!target_is_several(scenario->targets[i].kind))
+            continue;
+        run->finders.count++;
+        *finder = (struct finder){.run = run, .target = i};
+        loop_timer_init(&finder->retry, node_loop(process_node(run->process)), finders_retry, finder);
+        finder->is_awaited = finders_start_one(finder);
+        run->finders.awaited += finder->is_awaited;
+    }
+}
+
+void finders_await_no_longer(struct run *run)
+{
+    for (size_t i = 0; i < run->finders.count; i++)
+        run->finders.items[i].is_awaited = false;
+    run->finders.awaited = 0;
+}
+
+static void finders_set_members(struct run *run, size_t target, struct term pids)
+{
+    targets_set_members(run->targets, target, pids);
+    run_tail_set_members(run, target, pids);
+}
+
+static void finders_log_failure(const struct finder *finder, struct term reason)
+{
+    char target[200], why[400];
+    log_warning("targets cannot be found", log_integer("run", (int64_t)finder->run->id),
+                log_string("target", term_text(finder->run->scenario->targets[finder->target].server, target,
+                                               sizeof(target))),
+                log_string("reason", term_text(reason, why, sizeof(why))));
+}
+
+/* {Key, Target, {members, Pids} | {failed, Reason}} */
+bool finders_message(struct run *run, struct term message)
+{
+    struct term parts[3], told[2];
+    int64_t number;
+    struct term_builder key = {0};
+    finders_build_key(run, &key);
+    bool ours = run->finders.count && term_read_tuple_of(message, 3, parts) &&
+                term_same(parts[0], term_built(&key)) && term_read_integer(parts[1], &number) &&
+                term_read_tuple_of(parts[2], 2, told);
+    term_build_free(&key);
+    for (size_t i = 0; ours && i < run->finders.count; i++) {
+        struct finder *finder = &run->finders.items[i];
+        if ((int64_t)finder->target != number)
+            continue;
+        finder->lost_ns = 0;
+        if (term_is_atom(told[0], "members"))
+            finders_set_members(run, finder->target, told[1]);
+        else
+            finders_log_failure(finder, told[1]);
+        finders_answered(finder);
+    }
+    return ours;
+}
+
+void finders_target_failed(struct run *run, size_t target, enum target_failure failure)
+{
+    struct term_builder again = {0};
+    if (!run->finders.count || failure != TARGET_NODEDOWN)
+        return;
+    term_build_tuple(&again, 2);
+    finders_build_key(run, &again);
+    term_build_atom(&again, "again");
+    for (size_t i = 0; i < run->finders.count; i++)
+        if (run->finders.items[i].target == target)
+            (void)script_send(&run->finders.items[i].script, term_built(&again));
+    term_build_free(&again);
+}
+
+void finders_end(struct run *run)
+{
+    for (size_t i = 0; i < run->finders.count; i++) {
+        script_kill(&run->finders.items[i].script);
+        loop_timer_free(&run->finders.items[i].retry);
+    }
+    finders_await_no_longer(run);
+    run->finders.count = 0;
+    free(run->finders.items);
+    run->finders.items = NULL;
+}

@@ -1,0 +1,13 @@
+/* Whether a term is what a pattern asks for. A pattern is a term: `'_'` matches anything, a map any map that
+ * has its keys with values that match, and everything else what is equal to it (`=:=`), containers element by
+ * element. */
+#ifndef HARNESSD_TERM_TERM_MATCH_H
+#define HARNESSD_TERM_TERM_MATCH_H
+
+#include "base/compiler.h"
+#include "term/term.h"
+
+/* Both are checked terms. Recursive; the depth of a checked term is bounded. */
+MUST_CHECK bool term_matches(struct term pattern, struct term term);
+
+#endif

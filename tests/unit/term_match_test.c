@@ -1,0 +1,92 @@
+#include "term_from_text.h"
+
+#include "term/term_match.h"
+
+static void expect_match(const char *pattern, const char *term, bool matches)
+{
+    struct term_builder builders[2] = {0};
+    if (term_matches(term_from_text(&builders[0], pattern), term_from_text(&builders[1], term)) != matches)
+        fail_msg("%s %s %s", pattern, matches ? "does not match" : "matches", term);
+    term_build_free(&builders[0]);
+    term_build_free(&builders[1]);
+}
+
+static void test_what_matches(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pattern;
+        const char *term;
+        bool matches;
+    } rows[] = {
+        {"'_'", "{a, [1], #{}}", true},
+        {"'_'", "'_'", true},
+        {"a", "a", true},
+        {"a", "b", false},
+        {"1", "1", true},
+        {"1", "<<\"1\">>", false},
+        {"<<\"x\">>", "<<\"x\">>", true},
+        {"$p", "$p", true},
+        {"$p", "$q", false},
+        {"{ok, '_'}", "{ok, {deep, 1}}", true},
+        {"{ok, '_'}", "{error, 1}", false},
+        {"{ok, '_'}", "{ok, 1, 2}", false},
+        {"{ok, '_'}", "ok", false},
+        {"{}", "{}", true},
+        {"{}", "[]", false},
+        {"[]", "[]", true},
+        {"[]", "[a]", false},
+        {"[a, '_']", "[a, b]", true},
+        {"[a, '_']", "[a, b, c]", false},
+        {"[a | '_']", "[a | b]", true},
+        {"[a | '_']", "[a]", false},
+        {"[a]", "[a | b]", false},
+        {"[a | b]", "[a | b]", true},
+        {"[a | b]", "[a | c]", false},
+        {"[97, '_']", "\"ab\"", true},
+        {"\"ab\"", "\"ab\"", true},
+        {"\"ab\"", "\"ac\"", false},
+        {"#{}", "#{a => 1}", true},
+        {"#{}", "{a, 1}", false},
+        {"#{a => '_'}", "#{b => 2, a => 1}", true},
+        {"#{a => 1, b => {x, '_'}}", "#{b => {x, 5}, c => 0, a => 1}", true},
+        {"#{a => 1, b => {x, '_'}}", "#{b => {y, 5}, a => 1}", false},
+        {"#{a => 1}", "#{a => 2}", false},
+        {"#{a => 1}", "#{}", false},
+        {"#{'_' => 1}", "#{a => 1}", false},
+        {"#{#{x => 1, y => 2} => '_'}", "#{#{y => 2, x => 1} => 0}", true},
+        {"#{a => #{b => '_'}}", "#{a => #{c => 1, b => 2}}", true},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        expect_match(rows[i].pattern, rows[i].term, rows[i].matches);
+}
+
+static void expect_bytes_match(const uint8_t *pattern, size_t size, const uint8_t *term, size_t term_size,
+                               bool matches)
+{
+    assert_int_equal(term_matches((struct term){pattern, size}, (struct term){term, term_size}), matches);
+}
+
+#define BYTES(...) (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})
+
+/* What nodes may write in several ways. */
+static void test_equal_terms_of_other_bytes(void **state)
+{
+    (void)state;
+    expect_bytes_match(BYTES(97, 5), BYTES(98, 0, 0, 0, 5), true);
+    expect_bytes_match(BYTES(97, 5), BYTES(110, 1, 0, 5), true);
+    expect_bytes_match(BYTES(97, 5), BYTES(110, 1, 1, 5), false);
+    expect_bytes_match(BYTES(70, 0, 0, 0, 0, 0, 0, 0, 0), BYTES(70, 128, 0, 0, 0, 0, 0, 0, 0), true);
+    expect_bytes_match(BYTES(97, 0), BYTES(70, 0, 0, 0, 0, 0, 0, 0, 0), false);
+    expect_bytes_match(BYTES(107, 0, 2, 1, 2), BYTES(108, 0, 0, 0, 2, 97, 1, 97, 2, 106), true);
+    expect_bytes_match(BYTES(105, 0, 0, 0, 1, 97, 1), BYTES(104, 1, 97, 1), true);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_matches),
+        cmocka_unit_test(test_equal_terms_of_other_bytes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
