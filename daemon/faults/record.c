@@ -150,12 +150,15 @@ static void record_build_occurrences(const struct faults *faults, const struct i
 {
     const struct schedule *schedule = &plan->action->schedule;
     struct term_builder times = {0};
+    uint64_t load_ns = plan_duration_ns(&faults->options.scenario->load);
     size_t count = 0;
     for (uint64_t i = 0; i < schedule->times && i < PLANNED_OCCURRENCES; i++) {
+        uint64_t due_ns = occurrence_due_ns(schedule, faults->options.seed, plan->index, i);
+        if (schedule->times == OCCURRENCES_ENDLESS && load_ns && due_ns >= load_ns)
+            continue; /* they come as long as the load goes on */
         if (!occurrence_happens(schedule, faults->options.seed, plan->index, i))
             continue;
-        term_build_unsigned(&times, occurrence_due_ns(schedule, faults->options.seed, plan->index, i) /
-                                        CLOCK_NS_PER_MS);
+        term_build_unsigned(&times, due_ns / CLOCK_NS_PER_MS);
         count++;
     }
     term_build_list(builder, count);

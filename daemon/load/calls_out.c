@@ -35,6 +35,7 @@ static void calls_out_complete_call(struct engine *engine, struct call *call, en
     bool sent = call->state == CALL_SENT;
     queue->was_there |= kind == RESULT_OK || (kind == RESULT_TIMEOUT && sent);
     queue->has_failed |= kind != RESULT_OK;
+    queue->is_gone &= kind != RESULT_OK;
     if (kind != RESULT_OK && sent) /* a reply may still come */
         calls_rest(&engine->calls, call);
     else
@@ -318,6 +319,7 @@ void engine_target_failed(struct engine *engine, size_t target, enum target_fail
     if (engine->state == ENGINE_OVER)
         return;
     queue->was_there |= failure == TARGET_DIED;
+    queue->is_gone = failure != TARGET_DIED;
     queue->retry_ns = engine_now(engine) + rest_ns;
     queue->failure = kinds[failure];
     queue->failing[0] = engine->calls.by_target[target][1].count;
@@ -334,6 +336,12 @@ bool engine_has_missed(const struct engine *engine, size_t target)
 {
     const struct target_queue *queue = &engine->queues[target];
     return queue->has_failed && !queue->was_there;
+}
+
+bool engine_has_lost(const struct engine *engine, size_t target)
+{
+    const struct target_queue *queue = &engine->queues[target];
+    return queue->has_failed && queue->was_there && queue->is_gone;
 }
 
 bool engine_has_met(const struct engine *engine, size_t target)

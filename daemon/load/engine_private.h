@@ -47,6 +47,7 @@ struct target_queue {
     bool is_dirty;     /* it is among those that the next pump is for */
     bool was_there;    /* it has answered, has kept a call that it could have refused, or has died */
     bool has_failed;   /* an operation that was made for it */
+    bool is_gone;      /* nobody was there, or its node was not, when it was looked for last */
     bool is_told;      /* that it never was there */
     uint64_t retry_ns; /* when it may be reached again after it has failed; 0: at any time */
 

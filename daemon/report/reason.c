@@ -17,12 +17,15 @@ static const struct reason_row {
                                         "end in time (`timeout`)."}},
     [REASON_CHAOS_FAILED] = {"chaos_failed",
                              {.name = "{chaos_failed, Reason}",
-                              .text = "The chaos failed, or did not end in time (`timeout`). `{not_injected, "
-                                      "Faults}` are those that were to be injected and were not, each of an "
-                                      "action once, a map of `action`, `target`, `outcome` and `names`. "
-                                      "`noproc` and `not_a_supervisor` are `kill_children`, given alone as "
-                                      "the library takes it, of a process that is dead, or no supervisor; "
-                                      "`too_many_injections` are 10,000 faults at the same time."}},
+                              .text =
+                                  "The chaos failed, or did not end in time (`timeout`). `{not_injected, "
+                                  "Faults}` are those that were to be injected and were not, each of an "
+                                  "action once, a map of `action`, `target`, `outcome` and `names`; "
+                                  "`{not_undone, Faults}` those that are still there, or that nobody could "
+                                  "look at any more, as in the report's `healed`. "
+                                  "`noproc` and `not_a_supervisor` are `kill_children`, given alone as "
+                                  "the library takes it, of a process that is dead, or no supervisor; "
+                                  "`too_many_injections` are 10,000 faults at the same time."}},
     [REASON_INVARIANT_FAILED] = {"invariant_failed",
                                  {.name = "{invariant_failed, Why}",
                                   .text = "The invariant did not hold: `returned_false`, the reason that it "

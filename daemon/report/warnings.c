@@ -14,6 +14,11 @@ static const struct warning_row {
     [WARNING_TARGET_NEVER_REACHED] = {{.name = "target_never_reached",
                                        .text = "Operations were made for targets, `count` of them, that "
                                                "never were there; `targets` are the first."}},
+    [WARNING_TARGET_LOST] = {{.name = "target_lost",
+                              .text =
+                                  "Targets, `count` of them, that were there have gone and were not there "
+                                  "any more when operations were made for them last; `targets` are the "
+                                  "first."}},
     [WARNING_NOT_MEASURED] = {{.name = "not_measured",
                                .text = "There is nothing that this `expectation` could be judged by."}},
     [WARNING_EVENTS_DROPPED] = {{.name = "events_dropped",

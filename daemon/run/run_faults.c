@@ -108,11 +108,28 @@ void run_faults_judge(struct run *run)
     term_build_free(&misses);
 }
 
+/* {chaos_failed, {not_undone, Healed}}: what the run has broken, or nobody can say that it has not. */
+static void run_faults_judge_healed(struct run *run)
+{
+    struct term_builder healed = {0}, detail = {0};
+    faults_build_healed(run->faults, &healed);
+    if (term_type(term_built(&healed)) == TERM_LIST) {
+        term_build_tuple(&detail, 2);
+        term_build_atom(&detail, "not_undone");
+        term_build_term(&detail, term_built(&healed));
+        run_fail(run, REASON_CHAOS_FAILED, term_built(&detail));
+    }
+    term_build_free(&detail);
+    term_build_free(&healed);
+}
+
 void run_faults_judge_undone(struct run *run)
 {
     struct term_builder misses = {0};
     if (!run->verdict.failure.size && faults_missed(run->faults, &misses))
         run_fail(run, REASON_CHAOS_FAILED, term_built(&misses));
+    else if (!run->verdict.failure.size)
+        run_faults_judge_healed(run);
     term_build_free(&misses);
 }
 

@@ -5,15 +5,26 @@
 
 /* --- What the targets tell --- */
 
-/* One that gives several was there when one of them was. */
-bool run_has_missed(const struct run *run, size_t target)
+/* Whether one of those that a target has given was there. */
+static bool run_load_has_met_member(const struct run *run, size_t target)
 {
-    if (target >= run->scenario->target_count || !engine_has_missed(run->engine, target))
-        return false;
     for (size_t i = run->scenario->target_count; i < targets_count(run->targets); i++)
         if (targets_source(run->targets, i) == target && engine_has_met(run->engine, i))
-            return false;
-    return true;
+            return true;
+    return false;
+}
+
+bool run_has_missed(const struct run *run, size_t target)
+{
+    return target < run->scenario->target_count && engine_has_missed(run->engine, target) &&
+           !run_load_has_met_member(run, target);
+}
+
+bool run_has_lost(const struct run *run, size_t target)
+{
+    if (run_load_has_met_member(run, target))
+        return targets_member_count(run->targets, target) == 0;
+    return engine_has_lost(run->engine, target);
 }
 
 static void run_load_on_open(void *owner, size_t target)

@@ -202,8 +202,10 @@ void run_load_reply(struct run *run, int64_t tag, struct term reply);
 /* Nothing more is sent, answered or awaited. */
 void run_load_stop(struct run *run);
 
-/* Whether operations were made for a target of the scenario that never was there, as far as is known. */
+/* Whether a target of the scenario never was there when operations were made for it, or was, and not the last
+ * time. One that gives several is there as long as there are any. */
 bool run_has_missed(const struct run *run, size_t target);
+bool run_has_lost(const struct run *run, size_t target);
 
 /* What was recorded so far; of a run that has not begun nothing. */
 const struct load_record *run_record(const struct run *run);
@@ -215,11 +217,9 @@ void run_tail_start(struct run *run);
 /* What is due; false when its time is over. */
 MUST_CHECK bool run_tail_work(struct run *run);
 
-/* Harmless when there is none. */
+/* Harmless when there is none. The members are whom a target that gives several gives now. */
 void run_tail_stop(struct run *run);
 void run_tail_free(struct run *run);
-
-/* Whom a target that gives several gives now. Harmless when there is none. */
 void run_tail_set_members(struct run *run, size_t target, struct term pids);
 
 /* The engine that is at work, whichever load it is. */

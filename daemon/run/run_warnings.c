@@ -20,14 +20,22 @@ static void warnings_find_nothing_succeeded(const struct run *run, struct warnin
                                 "operations", run_record(run)->operations);
 }
 
-static void warnings_build_targets(const struct run *run, size_t count, struct term_builder *builder)
+/* Of targets: whether there is something to tell of one, and what. */
+struct targets_warning {
+    enum warning_kind kind;
+    bool (*is_so)(const struct run *run, size_t target);
+    const char *what;
+};
+
+static void warnings_build_targets(const struct run *run, const struct targets_warning *row, size_t count,
+                                   struct term_builder *builder)
 {
     size_t named = count < TARGETS_NAMED ? count : TARGETS_NAMED;
     term_build_key_unsigned(builder, "count", count);
     term_build_key(builder, "targets");
     term_build_list(builder, named);
     for (size_t i = 0; named; i++) {
-        if (!run_has_missed(run, i))
+        if (!row->is_so(run, i))
             continue;
         term_build_term(builder, targets_spec(run->targets, i)->server);
         named--;
@@ -35,12 +43,13 @@ static void warnings_build_targets(const struct run *run, size_t count, struct t
     term_build_nil(builder);
 }
 
-static void warnings_find_never_reached(const struct run *run, struct warnings *warnings)
+static void warnings_find_of_targets(const struct run *run, const struct targets_warning *row,
+                                     struct warnings *warnings)
 {
     char name[NAME_BYTES];
     size_t count = 0, first = 0;
     for (size_t i = run->scenario->target_count; run->engine && i; i--) {
-        if (!run_has_missed(run, i - 1))
+        if (!row->is_so(run, i - 1))
             continue;
         count++;
         first = i - 1;
@@ -48,11 +57,19 @@ static void warnings_find_never_reached(const struct run *run, struct warnings *
     if (!count)
         return;
     term_text(targets_spec(run->targets, first)->server, name, sizeof(name));
-    warnings_build_targets(
-        run, count,
-        count == 1 ? warnings_add(warnings, WARNING_TARGET_NEVER_REACHED, 2, "%s was never reached", name)
-                   : warnings_add(warnings, WARNING_TARGET_NEVER_REACHED, 2,
-                                  "%s and %zu more were never reached", name, count - 1));
+    warnings_build_targets(run, row, count,
+                           count == 1 ? warnings_add(warnings, row->kind, 2, "%s was %s", name, row->what)
+                                      : warnings_add(warnings, row->kind, 2, "%s and %zu more were %s", name,
+                                                     count - 1, row->what));
+}
+
+static void warnings_find_targets(const struct run *run, struct warnings *warnings)
+{
+    static const struct targets_warning rows[] = {
+        {WARNING_TARGET_NEVER_REACHED, run_has_missed, "never reached"},
+        {WARNING_TARGET_LOST, run_has_lost, "not there any more at the end of the load"}};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        warnings_find_of_targets(run, &rows[i], warnings);
 }
 
 static void warnings_find_not_measured(const struct run *run, struct warnings *warnings)
@@ -113,7 +130,7 @@ static void warnings_find_also_cut(const struct run *run, struct warnings *warni
 void run_warnings_find(const struct run *run, struct warnings *warnings)
 {
     static void (*const finders[])(const struct run *run, struct warnings *warnings) = {
-        warnings_find_nothing_succeeded, warnings_find_never_reached,    warnings_find_not_measured,
+        warnings_find_nothing_succeeded, warnings_find_targets,          warnings_find_not_measured,
         warnings_find_dropped,           warnings_find_unknown_recovery, warnings_find_also_cut};
     for (size_t i = 0; i < ARRAY_LENGTH(finders); i++)
         finders[i](run, warnings);

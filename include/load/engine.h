@@ -117,6 +117,9 @@ struct load_thread engine_thread(const struct engine *engine, size_t thread);
 bool engine_has_missed(const struct engine *engine, size_t target);
 bool engine_take_missed(struct engine *engine, size_t target);
 
+/* Whether a target that was there was not when operations were made for it last. */
+bool engine_has_lost(const struct engine *engine, size_t target);
+
 /* Whether it ever was there. */
 bool engine_has_met(const struct engine *engine, size_t target);
 

@@ -9,6 +9,7 @@
 enum warning_kind {
     WARNING_NOTHING_SUCCEEDED,    /* of all operations */
     WARNING_TARGET_NEVER_REACHED, /* though operations were made for it */
+    WARNING_TARGET_LOST,          /* one that was there is not at the end */
     WARNING_NOT_MEASURED,         /* an expectation is about something of which there is nothing */
     WARNING_EVENTS_DROPPED,       /* for want of room */
     WARNING_FAULTS_DROPPED,       /* likewise, of what was injected */

@@ -64,6 +64,14 @@ defmodule ChaosScheduleTest do
              end)
     end
 
+    test "a dry run has none that would come after the load", %{harness: harness, peer: peer} do
+      subject = Peer.start_server(peer, Subject)
+      collect = %{action: {:garbage_collect, []}, every_ms: 300}
+      load = %{target: subject, load: %{threads: 1, duration_ms: 1_000}, operations: [:get], dry_run: true}
+      assert {:ok, dry} = Harness.run(harness, Map.put(load, :chaos, [collect, Map.put(collect, :times, 5)]))
+      assert [%{at_ms: [0, 300, 600, 900]}, %{at_ms: [0, 300, 600, 900, 1200]}] = dry.chaos
+    end
+
     test "probability decides each time", %{harness: harness, peer: peer} do
       subject = Peer.start_server(peer, Subject)
       action = %{action: {:garbage_collect, []}, every_ms: 1, times: 200, probability: 0.5}

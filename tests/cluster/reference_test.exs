@@ -33,7 +33,7 @@ defmodule ReferenceTest do
 
   defp assert_keys(page, section, maps) do
     keys = maps |> List.wrap() |> Enum.flat_map(&Map.keys/1) |> Enum.uniq() |> Enum.map(&Atom.to_string/1)
-    assert Enum.sort(page[section]) == Enum.sort(keys), "in the section #{section}"
+    assert Enum.sort(page[section]) == Enum.sort(keys), "in the section #{section}: #{inspect(page[section])}, but #{inspect(keys)}"
   end
 
   defp scenario(peer) do
@@ -46,9 +46,10 @@ defmodule ReferenceTest do
   end
 
   test "keys of reports", %{harness: harness, peer: peer, report: page} do
-    script = Map.put(scenario(peer), :threads, [[{:hold, 10}, {:"$sleep", 200}, {:hold, 10}]])
+    named = %{op: {:hold, 10}, name: :hold}
+    script = Map.put(scenario(peer), :threads, [[{:hold, 10}, {:"$sleep", 200}, named]])
     assert {:ok, report} = Harness.run(harness, script)
-    load = Map.merge(scenario(peer), %{load: %{threads: 1, duration_ms: 300}, operations: [{:hold, 10}]})
+    load = Map.merge(scenario(peer), %{load: %{threads: 1, duration_ms: 300}, operations: [named]})
     assert {:ok, of_load} = Harness.run(harness, load)
 
     for one <- [report, of_load] do

@@ -48,6 +48,19 @@ defmodule WarningsTest do
     assert kinds(report) == [:nothing_succeeded]
   end
 
+  test "a target that was there is gone at the end", %{harness: harness, target: target, peer: peer} do
+    gone = Peer.start_server(peer, Subject)
+    scenario = %{target: gone, threads: [[:get, {:crash, :kill}, :get]]}
+    assert {:ok, %{warnings: [warning]} = report} = Harness.run(harness, scenario)
+    assert %{warning: :target_lost, count: 1, targets: [^gone]} = warning
+    assert warning.message =~ "was not there any more at the end of the load"
+    assert Harness.call(harness, :show, [report.run_id]) =~ ~r/\ARun \d+: completed\n  WARNING  .* not there any more/
+    # One that only dies, and one that is there again, are not gone.
+    dying = %{target: Peer.start_server(peer, Subject), threads: [[:get, {:crash, :kill}]]}
+    assert {:ok, %{warnings: []}} = Harness.run(harness, dying)
+    assert {:ok, %{warnings: []}} = Harness.run(harness, %{target: target, threads: [[:get, :get]]})
+  end
+
   test "nothing was measured for an expectation", %{harness: harness, target: target} do
     scenario = %{
       target: target,

@@ -103,6 +103,32 @@ defmodule Verdicts do
     }
   end
 
+  @doc """
+  Whether all ways out have `outcome` for a row of a table, as a run of the daemon and as one of the program, each with
+  a scenario of its own: what is wrong. `arguments` are for the program.
+  """
+  def judge(daemon, peer, what, outcome, scenario, arguments \\ []) do
+    described = scenario.()
+    file = Files.write(daemon.folder, described)
+    seen = of_run(daemon, &Harness.run(&1, file))
+    once = of_once(Once.file(scenario.()), peer.node, arguments)
+
+    # The answer of scripts of which nothing has succeeded is that of the library.
+    silent = match?({:ok, _}, seen.answer)
+
+    for {way, found, wanted} <- [
+          {:daemon, seen.outcome, outcome},
+          {:once, once.outcome, outcome},
+          {:answer, not silent or described["threads"] != nil, true},
+          {:reason, Enum.all?(Map.values(seen.reasons), &(&1 not in [nil, "", "null"])), true},
+          {:once_reason, once.reason != "null", true}
+        ],
+        found != wanted,
+        do: {what, way, found, wanted, seen.reasons, once.reason}
+  rescue
+    error in ExUnit.AssertionError -> [{what, Exception.message(error)}]
+  end
+
   defp exit_status(:completed), do: 0
   defp exit_status(:not_run), do: 2
   defp exit_status(_), do: 1
