@@ -137,6 +137,8 @@ defmodule ScenarioFileFieldsTest do
      [{[:chaos, 0, :jitter_ms], :wrong_type}]},
     {@scripts, %{"chaos" => [%{"action" => %{"kind" => "garbage_collect"}, "probability" => 2}]},
      [{[:chaos, 0, :probability], :out_of_range}]},
+    {@scripts, %{"chaos" => [%{"action" => %{"kind" => "garbage_collect"}, "allow_missing" => 1}]},
+     [{[:chaos, 0, :allow_missing], :wrong_type}]},
     {@scripts, %{"chaos" => [%{"action" => %{"kind" => "garbage_collect"}, "target" => %{"child" => 5}}]},
      [{[:chaos, 0, :target, :child], :invalid_target}]},
     {@scripts, %{"chaos" => [%{"action" => %{"kind" => "garbage_collect"}, "every" => 5}]},
