@@ -7,7 +7,7 @@ defmodule RecoveryTest do
 
   setup do
     harness = Harness.start(config: %{"access" => %{"chaos" => %{"allow" => ["*"]}}})
-    {:ok, harness: harness, a: node_with(:keeper_a), b: node_with(:keeper_b)}
+    {:ok, harness: harness, lateness: Lateness.watch(), a: node_with(:keeper_a), b: node_with(:keeper_b)}
   end
 
   # A node with a timekeeper of that name.
@@ -22,7 +22,7 @@ defmodule RecoveryTest do
   defp start_again(%{peer: peer, name: name}), do: node_with(name, Peer.restart(peer))
 
   defp first(%{target: target}), do: :gen_server.call(target, :times).first
-  defp idle_ms(target), do: div(:gen_server.call(target, :times).idle, 1_000)
+  defp idle_us(target), do: :gen_server.call(target, :times).idle
 
   # 200 operations a second of each target.
   defp scenario(targets, duration_ms, chaos, options \\ []) do
@@ -39,11 +39,15 @@ defmodule RecoveryTest do
     entry
   end
 
+  # Milliseconds that are told, against what a node's clock says, in microseconds. A busy machine lets nobody see it sooner.
+  defp assert_recovered(told, truth_us, lateness),
+    do: assert_in_delta(told, div(truth_us, 1_000), 20 + Lateness.most_ms(lateness))
+
   defp stays_away(node) do
     Wait.until("the end of a node", fn -> Node.ping(node) == :pang end)
   end
 
-  test "of a node that is halted and started again", %{harness: harness, a: a, b: b} do
+  test "of a node that is halted and started again", %{harness: harness, a: a, b: b} = context do
     chaos = [%{action: {:halt_node, b.peer.node}, after_ms: 1_000}]
     run = start_run(harness, scenario([a.target, b.target], 7_000, chaos))
     Harness.wait_for_log(harness, ~r/fault injected .*halt_node/)
@@ -54,16 +58,17 @@ defmodule RecoveryTest do
     assert truth > 700_000
     assert [injection] = report.injections
     told = recovery_of(injection, b.target)
-    assert_in_delta told.recovery_ms, div(truth, 1_000), 20
+    assert_recovered(told.recovery_ms, truth, context.lateness)
     assert told.errors > 100
     assert told.last_error_ms <= told.recovery_ms
     assert injection.recovery_ms == told.recovery_ms
     # The other has not been touched.
-    assert Enum.all?(injection.recovery, &(&1.target == b.target or &1.recovery_ms == 0))
+    late = Lateness.most_ms(context.lateness)
+    assert Enum.all?(injection.recovery, &(&1.target == b.target or &1.recovery_ms <= late))
     assert report.metrics.operation_errors == injection.errors
   end
 
-  test "of each of several faults", %{harness: harness, a: a, b: b} do
+  test "of each of several faults", %{harness: harness, a: a, b: b} = context do
     chaos = for {node, at} <- [{b, 500}, {a, 3_500}], do: %{action: {:halt_node, node.peer.node}, after_ms: at}
     run = start_run(harness, scenario([a.target, b.target], 8_000, chaos))
     stays_away(b.peer.node)
@@ -75,7 +80,7 @@ defmodule RecoveryTest do
 
     for {injection, node, again} <- Enum.zip([report.injections, [b, a], [b_again, a_again]]) do
       truth = first(again) - Timekeeper.last_alive(node.file)
-      assert_in_delta recovery_of(injection, node.target).recovery_ms, div(truth, 1_000), 20
+      assert_recovered(recovery_of(injection, node.target).recovery_ms, truth, context.lateness)
     end
   end
 
@@ -99,7 +104,7 @@ defmodule RecoveryTest do
   end
 
   describe "with recovery_wait_ms" do
-    test "the load goes on until all have recovered", %{harness: harness, a: a, b: b} do
+    test "the load goes on until all have recovered", %{harness: harness, a: a, b: b} = context do
       chaos = [%{action: {:halt_node, b.peer.node}, after_ms: 500}]
       options = [recovery_wait_ms: 30_000, performance_expectations: [max_recovery_ms: 20_000]]
       run = start_run(harness, scenario([a.target, b.target], 1_000, chaos, options))
@@ -111,7 +116,7 @@ defmodule RecoveryTest do
       assert report.run_id == id
       truth = first(again) - Timekeeper.last_alive(b.file)
       assert [injection] = report.injections
-      assert_in_delta recovery_of(injection, b.target).recovery_ms, div(truth, 1_000), 20
+      assert_recovered(recovery_of(injection, b.target).recovery_ms, truth, context.lateness)
       # Nothing else is told of its operations.
       assert report.metrics.total_operations <= 400
       assert report.metrics.duration_ms in 990..1_500
@@ -158,7 +163,7 @@ defmodule RecoveryTest do
     end
   end
 
-  test "of a suspension is its whole length, for each of those suspended", %{harness: harness, a: a} do
+  test "of a suspension is its whole length, for each of those suspended", %{harness: harness, a: a} = context do
     targets =
       for i <- 1..4 do
         name = :"suspended_#{i}"
@@ -173,7 +178,7 @@ defmodule RecoveryTest do
     assert Enum.map(injection.recovery, & &1.target) == targets
 
     for entry <- injection.recovery do
-      assert_in_delta entry.recovery_ms, idle_ms(entry.target), 20
+      assert_recovered(entry.recovery_ms, idle_us(entry.target), context.lateness)
       # Those that were sent in its first half have timed out.
       assert entry.errors in 60..140
     end
@@ -182,19 +187,19 @@ defmodule RecoveryTest do
     assert injection.recovery_ms in 990..1_500
   end
 
-  test "of a suspension that nobody has failed by is its length as well", %{harness: harness, a: a} do
+  test "of a suspension that nobody has failed by is its length as well", %{harness: harness, a: a} = context do
     for load <- [%{rate: 200, duration_ms: 2_500}, %{threads: 1, duration_ms: 2_500}] do
       chaos = [%{action: {:suspend, 1_000}, after_ms: 500}]
       options = [load: load, call_timeout_ms: 5_000]
       assert {:ok, report} = Harness.run(harness, scenario(a.target, 2_500, chaos, options))
       assert [%{recovery: [entry]}] = report.injections
       assert %{errors: 0, last_error_ms: nil} = entry
-      assert_in_delta entry.recovery_ms, idle_ms(a.target), 20
+      assert_recovered(entry.recovery_ms, idle_us(a.target), context.lateness)
       assert entry.recovery_ms >= 990
     end
   end
 
-  test "of who has neither failed nor waited is 0", %{harness: harness, a: a, b: b} do
+  test "of who has neither failed nor waited is 0", %{harness: harness, a: a, b: b} = context do
     chaos = [
       %{action: {:exhaust, :memory, [size_mb: 200, duration_ms: 500]}, after_ms: 500, target: {:node, a.peer.node}},
       %{action: {:garbage_collect, []}, after_ms: 700, target: a.target},
@@ -205,9 +210,11 @@ defmodule RecoveryTest do
     scenario = scenario([a.target, b.target], 2_500, chaos, recovery_wait_ms: 20_000)
     assert {:ok, report} = Harness.run(harness, scenario)
     assert [%{recovery: [memory]}, %{recovery: [collect]}, %{recovery: [applied]}] = report.injections
-    assert %{recovery_ms: 0, errors: 0} = memory
-    assert %{recovery_ms: 0, errors: 0} = collect
-    assert applied == %{target: b.target, recovery_ms: 0, errors: 0, last_error_ms: nil}
+    target = b.target
+    assert %{errors: 0} = memory
+    assert %{errors: 0} = collect
+    assert %{target: ^target, errors: 0, last_error_ms: nil} = applied
+    for told <- [memory, collect, applied], do: assert(told.recovery_ms <= Lateness.most_ms(context.lateness))
     # Setting it up takes its time, which is none of recovery.
     assert [%{at_ms: asked, effect_ms: effect} | _] = report.injections
     assert effect >= asked
