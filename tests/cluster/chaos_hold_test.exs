@@ -69,7 +69,7 @@ defmodule ChaosHoldTest do
       before = look(peer, kind, subject)
       # The run's time is over: the chaos has failed, and leaves nothing.
       chaos = [%{action: action.(60_000)}]
-      run = start_run(harness, scenario(subject, chaos, timeout_ms: 700))
+      run = start_run(harness, scenario(subject, chaos, timeout_ms: 2_500))
       await_there(peer, kind, subject, before)
       assert {:error, {:chaos_failed, :timeout}} = Task.await(run, 30_000)
       assert Faults.gone?(kind, before, look(peer, kind, subject)), inspect(kind)
