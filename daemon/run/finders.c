@@ -137,6 +137,7 @@ static void finders_set_members(struct run *run, size_t target, struct term pids
         faults_set_members(run->faults, target, pids, names);
     targets_set_members(run->targets, target, pids);
     run_tail_set_members(run, target, pids);
+    probes_set_members(run, target, pids);
 }
 
 static void finders_log_failure(const struct finder *finder, struct term reason)
