@@ -97,6 +97,11 @@ const char *targets_node(const struct targets *targets, size_t target)
     return targets->items[target].node;
 }
 
+bool targets_are_on(const struct targets *targets, size_t target, const struct peer *peer)
+{
+    return targets->items[target].peer == peer;
+}
+
 /* --- For the engine --- */
 
 static void targets_way_reach(void *owner, size_t target)
