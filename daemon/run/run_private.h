@@ -5,6 +5,7 @@
 #define HARNESSD_RUN_RUN_PRIVATE_H
 
 #include "base/clock.h"
+#include "base/clock_jump.h"
 #include "base/list.h"
 #include "faults/agent_scripts.h"
 #include "faults/faults.h"
@@ -24,6 +25,15 @@ struct run_probes {
     size_t count;
     size_t awaited;
     int64_t most; /* messages; -1 when none was observed */
+};
+
+/* A node whose connection, which the run was in need of, a limit of this node's has ended. */
+struct run_limit {
+    struct list_link link;
+    char node[NODE_NAME_BYTES + 1];
+    enum conn_limit limit;
+    uint64_t times;
+    uint64_t operations; /* that were under way there */
 };
 
 /* The chaos fun, or the actions. */
@@ -50,7 +60,9 @@ struct run {
     bool has_group_leader;         /* of the caller; it is this node's otherwise */
     struct term_builder group_leader;
     uint64_t created_ns;
-    bool is_observed; /* somebody wants its recent response times */
+    struct clock_times created; /* likewise, by all clocks */
+    struct list limits;         /* struct run_limit, in the order in which they were reached */
+    bool is_observed;           /* somebody wants its recent response times */
     struct loop_timer timer;
     struct loop_task reap;
 
@@ -188,6 +200,12 @@ void run_load_stop(struct run *run);
 /* What was recorded so far; of a run that has not begun nothing. */
 const struct load_record *run_record(const struct run *run);
 
+/* --- run_limits.c --- */
+
+/* A limit has ended a connection, and nothing that was behind it knows yet. */
+void run_limits_reached(struct run *run, const struct peer *peer);
+void run_limits_free(struct run *run);
+
 /* --- run_log.c --- */
 
 void run_log_started(const struct run *run);
@@ -201,6 +219,10 @@ void run_log_finished(const struct run *run);
 void run_warnings_find(const struct run *run, struct warnings *warnings);
 void run_warnings_build(const struct run *run, struct term_builder *builder);
 void run_warnings_log(const struct run *run);
+
+/* --- run_warnings_own.c: those of them that are about this daemon and its machine --- */
+
+void run_warnings_find_own(const struct run *run, struct warnings *warnings);
 
 /* --- telemetry.c: the events of the library, with its measurements and metadata --- */
 

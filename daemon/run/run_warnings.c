@@ -81,7 +81,7 @@ void run_warnings_find(const struct run *run, struct warnings *warnings)
 {
     static void (*const finders[])(const struct run *run, struct warnings *warnings) = {
         warnings_find_nothing_succeeded, warnings_find_never_reached, warnings_find_not_measured,
-        warnings_find_dropped};
+        warnings_find_dropped, run_warnings_find_own};
     for (size_t i = 0; i < ARRAY_LENGTH(finders); i++)
         finders[i](run, warnings);
 }

@@ -12,6 +12,10 @@ enum warning_kind {
     WARNING_NOT_MEASURED,         /* an expectation is about something of which there is nothing */
     WARNING_EVENTS_DROPPED,       /* for want of room */
     WARNING_FAULTS_DROPPED,       /* likewise, of what was injected */
+    WARNING_CLIENT_BOUND,         /* times hold those of this daemon */
+    WARNING_RATE_NOT_REACHED,     /* of an open load */
+    WARNING_CLOCK_JUMPED,         /* or stood still */
+    WARNING_MESSAGE_TOO_LARGE,    /* for a limit, or too many */
     WARNING_KINDS
 };
 
