@@ -65,12 +65,26 @@ static void loop_take_later(struct loop *loop)
     loop->later_last = &loop->later;
 }
 
+static uint64_t loop_later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static void loop_add_lag(struct loop_lag *lag, uint64_t from_ns, uint64_t to_ns)
+{
+    uint64_t took = to_ns - loop_later(from_ns, lag->from_ns);
+    if (took > lag->most_ns)
+        lag->most_ns = took;
+    lag->busy_ns += took;
+    if (took > LOOP_LATE_NS)
+        lag->late_ns += took;
+}
+
 static void loop_note_lag(struct loop *loop)
 {
-    uint64_t took = clock_ns() - loop->pass_ns;
+    loop->rested_ns = clock_ns();
     for (struct loop_lag *lag = loop->lags; lag; lag = lag->next)
-        if (took > lag->most_ns)
-            lag->most_ns = took;
+        loop_add_lag(lag, loop->pass_ns, loop->rested_ns);
 }
 
 static void loop_end_pass(struct loop *loop)
@@ -169,16 +183,27 @@ void loop_cancel(struct loop *loop, struct loop_task *task)
 
 /* --- Lag --- */
 
+/* Passes since it was due have had their own time. */
+static void loop_note_wait(const struct loop *loop, struct loop_lag *lag)
+{
+    uint64_t from_ns = loop_later(lag->due_ns, loop_later(loop->rested_ns, lag->from_ns));
+    if (lag->due_ns && loop->pass_ns > from_ns && loop->pass_ns - from_ns > LOOP_LATE_NS)
+        lag->late_ns += loop->pass_ns - from_ns;
+}
+
 void loop_begin_pass(struct loop *loop)
 {
-    if (!loop->pass_ns)
-        loop->pass_ns = clock_ns();
+    if (loop->pass_ns)
+        return;
+    loop->pass_ns = clock_ns();
+    for (struct loop_lag *lag = loop->lags; lag; lag = lag->next)
+        loop_note_wait(loop, lag);
 }
 
 void loop_watch_lag(struct loop *loop, struct loop_lag *lag)
 {
     loop_unwatch_lag(loop, lag); /* in case that it does already */
-    *lag = (struct loop_lag){.next = loop->lags};
+    *lag = (struct loop_lag){.from_ns = clock_ns(), .next = loop->lags};
     loop->lags = lag;
 }
 
@@ -187,8 +212,11 @@ void loop_unwatch_lag(struct loop *loop, struct loop_lag *lag)
     struct loop_lag **link = &loop->lags;
     while (*link && *link != lag)
         link = &(*link)->next;
-    if (*link)
-        *link = lag->next;
+    if (!*link)
+        return;
+    *link = lag->next;
+    if (loop->pass_ns)
+        loop_add_lag(lag, loop->pass_ns, clock_ns());
 }
 
 uint64_t loop_take_lag(struct loop_lag *lag)

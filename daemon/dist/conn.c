@@ -43,6 +43,7 @@ struct conn {
     bool write_waits; /* for the socket to take more */
     bool congested;
     bool overrun; /* more waits than the limit: it is closed at the end of the pass */
+    enum conn_limit limit;
     char address[64];
     void *data;
 };
@@ -70,6 +71,11 @@ uint64_t conn_flags(const struct conn *conn)
 bool conn_waits_for_peer(const struct conn *conn)
 {
     return conn->handshake.wait_for_peer;
+}
+
+enum conn_limit conn_limit(const struct conn *conn)
+{
+    return conn->limit;
 }
 
 void conn_set_data(struct conn *conn, void *data)
@@ -166,10 +172,12 @@ static void conn_write_once(struct conn *conn)
 static void conn_flush(void *owner)
 {
     struct conn *conn = owner;
-    if (conn->overrun)
+    if (conn->overrun) {
+        conn->limit = CONN_LIMIT_QUEUED;
         conn_close(conn, "peer does not read: %zu bytes queued", outbox_size(&conn->outbox));
-    else if ((conn->state == CONN_UP || conn->state == CONN_HANDSHAKING) && !conn->write_waits)
+    } else if ((conn->state == CONN_UP || conn->state == CONN_HANDSHAKING) && !conn->write_waits) {
         conn_write_once(conn);
+    }
 }
 
 bool conn_send(struct conn *conn, uint64_t sender, struct term control, struct term payload)
@@ -246,6 +254,10 @@ static void conn_take_message(struct conn *conn, const uint8_t *frame, size_t si
     switch (message_read(&conn->reader, frame, size, &tuple, &payload, &problem)) {
     case MESSAGE_PARTIAL:
         return;
+    case MESSAGE_TOO_LARGE:
+        conn->limit = CONN_LIMIT_FRAME;
+        conn_close(conn, "invalid message: %s", problem);
+        return;
     case MESSAGE_BAD:
         conn_close(conn, "invalid message: %s", problem);
         return;
@@ -272,6 +284,7 @@ static bool conn_take_frame(struct conn *conn)
     const uint8_t *bytes = buffer_bytes(input);
     size_t size = header == 4 ? bytes_get32(bytes) : bytes_get16(bytes);
     if (size > limit) {
+        conn->limit = up ? CONN_LIMIT_FRAME : CONN_LIMIT_NONE;
         conn_close(conn, "frame of %zu bytes is beyond the limit of %zu", size, limit);
         return false;
     }

@@ -95,7 +95,7 @@ static enum message_result message_read_terms(struct message_reader *reader, con
             term_check_with_atoms(data, size, &message_limits, atoms, &used, &canonical[count]);
         if (found != TERM_OK) {
             *problem = term_problem_text(found);
-            return MESSAGE_BAD;
+            return found == TERM_TOO_LARGE ? MESSAGE_TOO_LARGE : MESSAGE_BAD;
         }
         terms[count] = (struct term){data, used};
         data += used;
@@ -126,7 +126,7 @@ static enum message_result message_add_part(struct message_reader *reader, struc
 {
     if (size > reader->limit - reader->partial_bytes) {
         *problem = "fragments beyond the limit";
-        return MESSAGE_BAD;
+        return MESSAGE_TOO_LARGE;
     }
     buffer_append(&partial->body, part, size);
     reader->partial_bytes += size;
@@ -173,7 +173,7 @@ static enum message_result message_read_fragment(struct message_reader *reader, 
         partial->next = number;
         (void)map_put(&reader->partials, key, 8, partial);
         if (!message_keep_atoms(reader, partial, problem))
-            return MESSAGE_BAD;
+            return MESSAGE_TOO_LARGE;
     }
     enum message_result result = message_add_part(reader, partial, frame + header, size - header, problem);
     if (result == MESSAGE_PARTIAL && partial->next == 0) {

@@ -35,8 +35,9 @@ struct message_reader {
 
 enum message_result {
     MESSAGE_READY,
-    MESSAGE_PARTIAL, /* a fragment was put aside */
-    MESSAGE_BAD,     /* the connection has to go */
+    MESSAGE_PARTIAL,   /* a fragment was put aside */
+    MESSAGE_BAD,       /* the connection has to go */
+    MESSAGE_TOO_LARGE, /* likewise: it, or all that are incomplete, are beyond the limit */
 };
 
 void message_reader_init(struct message_reader *reader, size_t limit);
@@ -44,7 +45,7 @@ void message_reader_free(struct message_reader *reader);
 
 /* Takes one frame without its length, at least one byte. On MESSAGE_READY `control` and `payload` (without
  * data when there is none) are good until the next call, or as long as `frame` where they point into it; on
- * MESSAGE_BAD `*problem` says why. */
+ * MESSAGE_BAD and MESSAGE_TOO_LARGE `*problem` says why. */
 MUST_CHECK enum message_result message_read(struct message_reader *reader, const uint8_t *frame, size_t size,
                                             struct term *control, struct term *payload, const char **problem);
 

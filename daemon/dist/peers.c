@@ -42,6 +42,11 @@ bool peer_is_congested(const struct peer *peer)
     return peer->state == PEER_UP && conn_is_congested(peer->conn);
 }
 
+enum conn_limit peer_limit(const struct peer *peer)
+{
+    return peer->limit;
+}
+
 size_t peers_up_count(const struct peers *peers)
 {
     return peers->up_count;
@@ -500,6 +505,7 @@ static void peers_on_down(void *owner, struct conn *conn, enum conn_state was, c
         peers_dial_failed(peer, reason);
     } else if (was == CONN_UP) {
         snprintf(peer->problem, sizeof(peer->problem), "%s", reason);
+        peer->limit = conn_limit(conn);
         peers_set_state(peer, PEER_IDLE);
         peers->options.events->down(peers->options.owner, peer, reason);
         if (peer->state == PEER_IDLE)

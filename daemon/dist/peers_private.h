@@ -34,6 +34,7 @@ struct peer {
     struct peer_wait *waits;
     struct loop_task answer; /* to the waits, outside of peer_connect() */
     char problem[600];
+    enum conn_limit limit; /* beyond which its last connection went */
     void *data;
 };
 

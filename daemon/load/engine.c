@@ -13,7 +13,7 @@
 
 static void engine_wake(struct engine *engine, uint64_t when_ns)
 {
-    engine->wake_ns = when_ns;
+    engine->wake_ns = engine->record.lag.due_ns = when_ns;
     engine->options.events->wake(engine->options.owner, when_ns);
 }
 
@@ -42,9 +42,10 @@ static void engine_drop_backlog(struct engine *engine, uint64_t now)
 void engine_stop(struct engine *engine)
 {
     loop_cancel(engine->options.loop, &engine->pump);
-    loop_unwatch_lag(engine->options.loop, &engine->lag);
+    loop_unwatch_lag(engine->options.loop, &engine->record.lag);
     if (engine_is_loading(engine)) {
         engine->record.ended_ns = engine_now(engine);
+        engine->record.cut_off = engine->backlog.count;
         engine_drop_backlog(engine, engine->record.ended_ns);
     }
     engine->state = ENGINE_OVER;
@@ -85,7 +86,7 @@ static void engine_tick(struct engine *engine, uint64_t now)
 {
     timeline_observe(&engine->record.timeline, now, TIMELINE_IN_FLIGHT, (int64_t)engine_in_flight(engine));
     timeline_observe(&engine->record.timeline, now, TIMELINE_LOOP_LAG_US,
-                     (int64_t)(loop_take_lag(&engine->lag) / CLOCK_NS_PER_US));
+                     (int64_t)(loop_take_lag(&engine->record.lag) / CLOCK_NS_PER_US));
     while (engine->tick_ns <= now)
         engine->tick_ns += ENGINE_TICK_NS;
     if (now < engine->second_ns)
@@ -160,7 +161,7 @@ void engine_begin(struct engine *engine)
     engine->tick_ns = now + ENGINE_TICK_NS;
     engine->second_ns = now + engine->scenario->warmup_ms * CLOCK_NS_PER_MS;
     timeline_init(&engine->record.timeline, now);
-    loop_watch_lag(engine->options.loop, &engine->lag);
+    loop_watch_lag(engine->options.loop, &engine->record.lag);
     threads_begin(engine);
     engine_wake(engine, now);
 }
@@ -235,6 +236,16 @@ void engine_free_copy(struct engine *engine, struct events *copy)
 uint64_t engine_in_flight(const struct engine *engine)
 {
     return calls_count(&engine->calls) + engine->custom_running;
+}
+
+uint64_t engine_in_flight_to(const struct engine *engine, size_t target)
+{
+    return engine->calls.by_target[target][0].count + engine->calls.by_target[target][1].count;
+}
+
+uint64_t engine_in_flight_customs(const struct engine *engine)
+{
+    return engine->custom_running;
 }
 
 uint64_t engine_queued(const struct engine *engine)

@@ -64,7 +64,6 @@ struct engine {
     struct load_record record;
     struct random random;     /* for the sample of events */
     struct histogram *recent; /* response times since somebody has last looked; NULL: nobody does */
-    struct loop_lag lag;
     uint64_t wake_ns;         /* when it is to be woken */
     uint64_t load_end_ns;     /* nothing starts from then on; UINT64_MAX: when all threads have ended */
     uint64_t loaded_ns;       /* the time of the threads counts from here */
@@ -83,7 +82,6 @@ struct engine {
     struct sleepers sleepers;
     struct arrivals arrivals;
     uint64_t arrival_ns; /* the next one; UINT64_MAX when there is none */
-    uint64_t arrivals_begun;
     struct backlog backlog;
     uint32_t *idle; /* threads that wait for an arrival */
     size_t idle_count;

@@ -301,6 +301,11 @@ const char *targets_node(const struct targets *targets, size_t target)
     return targets_at(targets, target)->node;
 }
 
+bool targets_are_on(const struct targets *targets, size_t target, const struct peer *peer)
+{
+    return targets_at(targets, target)->peer == peer;
+}
+
 /* --- For the engine --- */
 
 static void targets_way_reach(void *owner, size_t target)

@@ -7,6 +7,9 @@
 #include "term/term_match.h"
 #include "term/term_read.h"
 
+/* Arrivals for which there was room were begun in the time of the load, unless it was over for so long. */
+#define THREADS_LATE_NS (50 * CLOCK_NS_PER_MS)
+
 /* What random choices of a thread's step are for: each has a generator of its own. */
 enum purpose { PURPOSE_OPERATION, PURPOSE_MESSAGE, PURPOSE_TARGET, PURPOSE_THINKING, PURPOSE_PHASE };
 
@@ -370,7 +373,8 @@ static void threads_serve_next_arrival(struct engine *engine, uint32_t thread, u
         threads_end_one(engine, thread, THREAD_PARKED);
         return;
     }
-    engine->threads[thread].step = engine->arrivals_begun++;
+    engine->threads[thread].step = engine->record.arrivals_begun++;
+    engine->record.begun_late += now >= engine->load_end_ns;
     threads_begin_operation(engine, thread, backlog_take(&engine->backlog), now);
 }
 
@@ -457,7 +461,7 @@ static void threads_take_arrival(struct engine *engine, uint64_t intended_ns, ui
     if (engine->idle_count) {
         uint32_t thread = engine->idle[--engine->idle_count];
         engine->threads[thread].state = THREAD_ACTIVE;
-        engine->threads[thread].step = engine->arrivals_begun++;
+        engine->threads[thread].step = engine->record.arrivals_begun++;
         engine->threads_active++;
         threads_begin_operation(engine, thread, intended_ns, now);
     } else if (engine->backlog.count < engine->scenario->load.max_queued) {
@@ -467,7 +471,8 @@ static void threads_take_arrival(struct engine *engine, uint64_t intended_ns, ui
     }
 }
 
-static bool threads_start_arrivals(struct engine *engine, uint64_t now)
+/* True when there are more, and the turn is over. */
+static bool threads_take_arrivals(struct engine *engine, uint64_t now)
 {
     uint64_t at_ns;
     for (size_t left = ENGINE_TURN; engine->arrival_ns <= now && engine_is_loading(engine); left--) {
@@ -478,6 +483,16 @@ static bool threads_start_arrivals(struct engine *engine, uint64_t now)
             arrivals_next(&engine->arrivals, &at_ns) ? engine->record.started_ns + at_ns : UINT64_MAX;
     }
     return false;
+}
+
+/* Those that are due just before the end of the load are begun a little after it. */
+static bool threads_start_arrivals(struct engine *engine, uint64_t now)
+{
+    uint64_t begun = engine->record.arrivals_begun;
+    bool more_due = threads_take_arrivals(engine, now);
+    if (now >= engine->load_end_ns + THREADS_LATE_NS)
+        engine->record.begun_late += engine->record.arrivals_begun - begun;
+    return more_due;
 }
 
 bool threads_start_due(struct engine *engine, uint64_t now)
@@ -548,7 +563,7 @@ void threads_init(struct engine *engine)
     engine->failed_thread = THREAD_NONE;
     engine->step_limit = is_limited ? scenario->load.iterations * script : UINT64_MAX;
     engine->arrival_ns = UINT64_MAX;
-    engine->arrivals_begun = engine->options.first_step;
+    engine->record.arrivals_begun = engine->options.first_step;
     for (size_t i = 0; !scenario->threads && i < scenario->thread_count; i++)
         engine->threads[i].step = engine->options.first_step;
     if (scenario->load.model == LOAD_OPEN)

@@ -99,6 +99,16 @@ static struct drain_wait *node_take_drain_wait(struct node *node, const struct p
     return wait;
 }
 
+void node_watch_limits(struct node *node, struct limit_watch *watch)
+{
+    list_append(&node->limit_watches, &watch->link);
+}
+
+void node_unwatch_limits(struct node *node, struct limit_watch *watch)
+{
+    list_remove(&node->limit_watches, &watch->link);
+}
+
 void node_build_reference(struct node *node, struct term_builder *builder)
 {
     uint64_t number = ++node->next_reference;
@@ -159,7 +169,11 @@ static void node_on_up(void *owner, struct peer *peer)
 static void node_on_down(void *owner, struct peer *peer, const char *reason)
 {
     (void)reason;
-    monitor_peer_down(owner, peer);
+    struct node *node = owner;
+    if (peer_limit(peer) != CONN_LIMIT_NONE)
+        LIST_EACH(struct limit_watch, watch, &node->limit_watches, link)
+            watch->reached(watch->owner, peer);
+    monitor_peer_down(node, peer);
 }
 
 static void node_on_drained(void *owner, struct peer *peer)

@@ -12,6 +12,7 @@ struct node {
     struct map processes; /* pid, as its bytes */
     struct map names;     /* atom, as its bytes */
     struct drain_wait *drain_waits;
+    struct list limit_watches;
     struct large_answers *large_answers;
     uint64_t next_process;
     uint64_t next_reference;

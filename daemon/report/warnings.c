@@ -33,6 +33,26 @@ static const struct warning_row {
                                            "`targets` are the first."}},
     [WARNING_ALSO_CUT] = {{.name = "also_cut",
                            .text = "OTP has kept apart other `nodes` than a fault was to."}},
+    [WARNING_CLIENT_BOUND] = {{.name = "client_bound",
+                               .text = "This daemon was itself too late, so that response times hold its own "
+                                       "time: its loop was `busy` for 0.95 of a load of a second or more, or "
+                                       "late for a hundredth of the load and 50 ms, all `late_ms` in pieces "
+                                       "of more than 10 ms."}},
+    [WARNING_RATE_NOT_REACHED] = {{.name = "rate_not_reached",
+                                   .text = "Of the `arrivals` of an open load some were `dropped`, or fewer "
+                                           "than 99 of 100 had `begun` when its time was over: the rate was "
+                                           "beyond what could be sent."}},
+    [WARNING_CLOCK_JUMPED] = {{.name = "clock_jumped",
+                               .text =
+                                   "The wall clock was set by more than 100 ms while the run went on, or "
+                                   "the machine was suspended, for `by_ms`; it is below 0 for a clock that "
+                                   "was set back."}},
+    [WARNING_MESSAGE_TOO_LARGE] = {{.name = "message_too_large",
+                                    .text =
+                                        "Connections to `nodes` were closed, `times` in all, for more than "
+                                        "the `limit` of this daemon allows, and `operations` were under "
+                                        "way there and failed: `frame_bytes` for a message that came, "
+                                        "`queued_bytes` for those that waited to be sent."}},
 };
 
 _Static_assert(ARRAY_LENGTH(warning_rows) == WARNING_KINDS, "a kind has no row");

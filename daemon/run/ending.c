@@ -1,5 +1,6 @@
 /* The states after the load in which no hook is applied: what lasts is undone, and the report written. */
 #include "machine_private.h"
+#include "run_warnings_private.h"
 
 /* Nodes have to find each other again, which they may try for seconds. */
 #define HEALING_NS (10 * CLOCK_NS_PER_S)

@@ -65,6 +65,37 @@ void loading_measured(struct run *run, struct term detail)
     judge_measured(run);
 }
 
+/* --- RECOVERING: the load goes on after its end, for what faults have touched and is not there again --- */
+
+static bool loading_has_to_recover(const struct run *run)
+{
+    return run->scenario->recovery_wait_ms && !run->verdict.aborted && !run->verdict.failure.size &&
+           !run_record(run)->thread_failure.size && faults_are_recovering(run->faults);
+}
+
+void loading_enter_recovering(struct run *run)
+{
+    run_load_stop(run);
+    faults_load_over(run->faults, run_record(run)->ended_ns);
+    if (loading_has_to_recover(run))
+        run_tail_start(run);
+    else
+        run_enter(run, RUN_CHAOS_WAIT);
+}
+
+void loading_recover(struct run *run, struct term detail)
+{
+    (void)detail;
+    if (!run_tail_work(run) || !faults_are_recovering(run->faults))
+        run_enter(run, RUN_CHAOS_WAIT);
+}
+
+void loading_recovering_lost(struct run *run, struct term reason)
+{
+    if (run_lose_session(run, reason))
+        run_enter(run, RUN_CHAOS_WAIT);
+}
+
 /* --- CHAOS_WAIT --- */
 
 /* It is awaited once more as long as the threads were; when a thread has failed it is not. */

@@ -63,16 +63,12 @@ state_entry observing_enter, observing_enter_judging;
 state_handler observing_done, observing_judging_done;
 state_handler observing_late, observing_lost; /* of any state that waits for measurements */
 
-/* --- loading.c: STARTING, LOAD, CHAOS_WAIT --- */
+/* --- loading.c: STARTING, LOAD, RECOVERING, CHAOS_WAIT --- */
 
-state_entry loading_enter_starting, loading_enter_load, loading_enter_chaos_wait;
+state_entry loading_enter_starting, loading_enter_load, loading_enter_recovering, loading_enter_chaos_wait;
 state_handler loading_work, loading_started, loading_over, loading_cancel, loading_lost, loading_measured;
+state_handler loading_recover, loading_recovering_lost;
 state_handler loading_chaos_over, loading_chaos_late, loading_chaos_cancel, loading_chaos_lost;
-
-/* --- recovering.c: RECOVERING --- */
-
-state_entry recovering_enter;
-state_handler recovering_work, recovering_lost;
 
 /* --- ending.c: HEALING, CONTEXT, REPORTING, DONE --- */
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "run/report_table.h"
 #include "run_private.h"
+#include "run_warnings_private.h"
 #include "term/term_read.h"
 
 /* Of a load that goes on this is now. */

@@ -5,6 +5,7 @@
 #define HARNESSD_RUN_RUN_PRIVATE_H
 
 #include "base/clock.h"
+#include "base/clock_jump.h"
 #include "base/list.h"
 #include "faults/agent_scripts.h"
 #include "faults/faults.h"
@@ -46,7 +47,9 @@ struct run {
     bool has_group_leader;         /* of the caller; it is this node's otherwise */
     struct term_builder group_leader;
     uint64_t created_ns;
-    bool is_observed; /* somebody wants its recent response times */
+    struct clock_times created; /* likewise, by all clocks */
+    struct list limits;         /* struct run_limit, in the order in which they were reached */
+    bool is_observed;           /* somebody wants its recent response times */
     struct loop_timer timer;
     struct loop_task reap;
 
@@ -219,12 +222,6 @@ void run_log_missed(const struct run *run, size_t target, struct term reason);
 void run_log_aborted(const struct run *run);
 void run_log_healed(const struct run *run);
 void run_log_finished(const struct run *run);
-
-/* --- run_warnings.c: what weakens the verdict, as of now --- */
-
-void run_warnings_find(const struct run *run, struct warnings *warnings);
-void run_warnings_build(const struct run *run, struct term_builder *builder);
-void run_warnings_log(const struct run *run);
 
 /* --- telemetry.c: the events of the library, with its measurements and metadata --- */
 

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "run_private.h"
+#include "run_warnings_private.h"
 #include "term/term_read.h"
 #include "term/term_text.h"
 
@@ -129,9 +130,14 @@ static void warnings_find_also_cut(const struct run *run, struct warnings *warni
 
 void run_warnings_find(const struct run *run, struct warnings *warnings)
 {
-    static void (*const finders[])(const struct run *run, struct warnings *warnings) = {
-        warnings_find_nothing_succeeded, warnings_find_targets,          warnings_find_not_measured,
-        warnings_find_dropped,           warnings_find_unknown_recovery, warnings_find_also_cut};
+    static void (*const finders[])(const struct run *run,
+                                   struct warnings *warnings) = {warnings_find_nothing_succeeded,
+                                                                 warnings_find_targets,
+                                                                 warnings_find_not_measured,
+                                                                 warnings_find_dropped,
+                                                                 warnings_find_unknown_recovery,
+                                                                 warnings_find_also_cut,
+                                                                 run_warnings_find_own};
     for (size_t i = 0; i < ARRAY_LENGTH(finders); i++)
         finders[i](run, warnings);
 }

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "report/run_result.h"
 #include "run/resolution.h"
+#include "run_limits_private.h"
 #include "run_private.h"
 #include "term/term_read.h"
 
@@ -20,6 +21,7 @@ struct runner {
     struct counters counters;
     struct list runs;        /* the newest first */
     struct list resolutions; /* that go on */
+    struct limit_watch limit_watch;
 };
 
 void runner_set_limits(struct runner *runner, const struct runner_limits *limits)
@@ -138,6 +140,7 @@ static void runner_reap(void *owner)
     report_free(&run->report);
     run_tail_free(run);
     run_load_free(run);
+    run_limits_free(run);
     term_build_free(&run->group_leader);
     term_build_free(&run->written);
     struct buffer *const kept[] = {
@@ -171,6 +174,7 @@ static struct run *runner_new_run(struct runner *runner, const struct run_reques
     run->scenario = scenario;
     run->process = process_spawn(runner->node, &process_events, run);
     run->created_ns = clock_ns();
+    run->created = clock_times_now();
     run->reap = (struct loop_task){.run = runner_reap, .owner = run};
     random_secret(&run->seed, sizeof(run->seed));
     run->seed = scenario->has_seed ? scenario->seed : run->seed >> 5; /* a small integer on the BEAM */
@@ -208,6 +212,15 @@ struct run *runner_start(struct runner *runner, const struct run_request *reques
     return run;
 }
 
+/* --- The runner --- */
+
+static void runner_on_limit(void *owner, const struct peer *peer)
+{
+    struct runner *runner = owner;
+    LIST_EACH(struct run, run, &runner->runs, link)
+        run_limits_reached(run, peer);
+}
+
 static const struct process_events lookup_events = {0};
 
 struct runner *runner_new(struct node *node, struct io_server *io_server, const struct runner_limits *limits)
@@ -219,6 +232,8 @@ struct runner *runner_new(struct node *node, struct io_server *io_server, const 
     counters_init(&runner->counters);
     runner->process = process_spawn(node, &lookup_events, runner);
     runner->scripts = scripts_new(node, runner->process);
+    runner->limit_watch = (struct limit_watch){.reached = runner_on_limit, .owner = runner};
+    node_watch_limits(node, &runner->limit_watch);
     return runner;
 }
 
@@ -246,6 +261,7 @@ void runner_close(struct runner *runner)
         runner_reap(run);
     }
     resolutions_abort(runner);
+    node_unwatch_limits(runner->node, &runner->limit_watch);
     process_exit_atom(runner->process, "shutdown");
 }
 

@@ -18,6 +18,7 @@ struct loop {
     uint64_t pass;         /* the number of this one */
     struct loop_lag *lags; /* who watches how long passes take */
     uint64_t pass_ns;      /* when the work of this pass began; 0 before, or when nobody watches */
+    uint64_t rested_ns;    /* since when it has waited before: when the last pass that was watched ended */
     bool stopping;
     bool gathering; /* see loop_gather() */
 };
@@ -55,10 +56,18 @@ struct loop_timer {
     int descriptor; /* of the timerfd of a precise one, else -1 */
 };
 
+/* A pass makes others late when it takes longer than this (10 ms), and so does a wait that goes on for longer
+ * when something is due. */
+#define LOOP_LATE_NS 10000000ULL
+
 /* How long passes of the loop take: what comes in meanwhile waits for as long. Embedded in who watches, zero
  * before it does. */
 struct loop_lag {
-    uint64_t most_ns;
+    uint64_t most_ns; /* of one pass, see loop_take_lag() */
+    uint64_t busy_ns; /* of all passes */
+    uint64_t late_ns; /* of those alone that have made others late, and of waits that have */
+    uint64_t from_ns; /* when it began to watch */
+    uint64_t due_ns;  /* set by who watches: when there is something to do next; 0: that is not known */
     struct loop_lag *next;
 };
 
@@ -111,12 +120,13 @@ void loop_timer_set(struct loop_timer *timer, uint64_t delay_ns);
 void loop_timer_stop(struct loop_timer *timer);
 void loop_timer_free(struct loop_timer *timer);
 
-/* Has `lag` keep the longest time that a pass takes with its callbacks and deferred tasks; waiting for events
- * and gathering are not part of it, and a pass counts when it has ended. Any number may watch. Without
- * anybody it costs nothing. */
+/* Has `lag` keep the time that passes take with their callbacks and deferred tasks; waiting for events and
+ * gathering are not part of it, and a pass counts when it has ended. A wait that goes on when something is
+ * due, as it does when the process is stopped or has no processor, counts when the next pass begins. Any
+ * number may watch. Without anybody it costs nothing. */
 void loop_watch_lag(struct loop *loop, struct loop_lag *lag);
 
-/* No longer; also for one that does not watch. */
+/* No longer; what this pass has taken so far counts. Also for one that does not watch. */
 void loop_unwatch_lag(struct loop *loop, struct loop_lag *lag);
 
 /* The longest time since this was last asked of `lag`, which starts again at 0. */

@@ -25,6 +25,13 @@ enum conn_state {
     CONN_CLOSING,     /* closed; the memory goes at the end of the pass */
 };
 
+/* What a connection was closed for beyond, of conn_settings. */
+enum conn_limit {
+    CONN_LIMIT_NONE, /* it was closed for something else, or was not */
+    CONN_LIMIT_FRAME,
+    CONN_LIMIT_QUEUED,
+};
+
 struct conn;
 
 struct conn_events {
@@ -74,6 +81,8 @@ bool conn_was_accepted(const struct conn *conn);
 
 /* Whether the handshake failed because the peer's own attempt goes on. */
 bool conn_waits_for_peer(const struct conn *conn);
+
+enum conn_limit conn_limit(const struct conn *conn);
 
 /* A word of the owner's; the peer table keeps its own state there. */
 void conn_set_data(struct conn *conn, void *data);

@@ -82,6 +82,9 @@ const char *peer_name(const struct peer *peer);
 bool peer_is_up(const struct peer *peer);
 uint64_t peer_flags(const struct peer *peer); /* negotiated; 0 when it is not up */
 
+/* Beyond what its last connection that was up went, when it is down. */
+enum conn_limit peer_limit(const struct peer *peer);
+
 /* A word of the layer above, NULL at first. */
 void peer_set_data(struct peer *peer, void *data);
 void *peer_data(const struct peer *peer);

@@ -134,6 +134,10 @@ void engine_free_copy(struct engine *engine, struct events *copy);
  * before the next. */
 uint64_t engine_in_flight(const struct engine *engine);
 uint64_t engine_queued(const struct engine *engine);
+
+/* Of those under way, the ones that a target has or is to have, and custom operations. */
+uint64_t engine_in_flight_to(const struct engine *engine, size_t target);
+uint64_t engine_in_flight_customs(const struct engine *engine);
 uint64_t engine_threads_active(const struct engine *engine);
 
 /* The message of an operation at this step of a thread, as it was sent then: the same choices are drawn

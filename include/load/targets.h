@@ -74,4 +74,7 @@ struct term targets_found(const struct targets *targets, size_t target);
 /* The node on which it is looked for, or was found; "" before it was reached for the first time. */
 const char *targets_node(const struct targets *targets, size_t target);
 
+/* Whether it is reached, or set out for, on this one's connection. */
+bool targets_are_on(const struct targets *targets, size_t target, const struct peer *peer);
+
 #endif

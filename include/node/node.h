@@ -3,6 +3,7 @@
 #ifndef HARNESSD_NODE_NODE_H
 #define HARNESSD_NODE_NODE_H
 
+#include "base/list.h"
 #include "dist/peers.h"
 
 struct node;
@@ -37,6 +38,13 @@ struct drain_wait {
     struct drain_wait *next;
 };
 
+/* Who is told of connections that a limit of this node has ended, embedded in its owner. */
+struct limit_watch {
+    void (*reached)(void *owner, const struct peer *peer);
+    void *owner;
+    struct list_link link;
+};
+
 struct node *node_new(const struct node_options *options);
 void node_free(struct node *node);
 
@@ -61,6 +69,11 @@ bool node_send(struct node *node, const struct process *from, struct term to, st
  * goes down instead. Asking twice is asking once. */
 void node_wait_drained(struct node *node, struct peer *peer, struct drain_wait *wait);
 void node_cancel_drained(struct node *node, struct drain_wait *wait);
+
+/* Tells of each connection that was closed because more came in or waited than a limit allows, see
+ * peer_limit(), before anything that was behind it fails. */
+void node_watch_limits(struct node *node, struct limit_watch *watch);
+void node_unwatch_limits(struct node *node, struct limit_watch *watch);
 
 /* A fresh reference of this node, appended to `builder`. */
 void node_build_reference(struct node *node, struct term_builder *builder);

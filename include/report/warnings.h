@@ -15,6 +15,10 @@ enum warning_kind {
     WARNING_FAULTS_DROPPED,       /* likewise, of what was injected */
     WARNING_RECOVERY_UNKNOWN,     /* nothing was sent to a target since a fault */
     WARNING_ALSO_CUT,             /* nodes that were not to be kept apart */
+    WARNING_CLIENT_BOUND,         /* times hold those of this daemon */
+    WARNING_RATE_NOT_REACHED,     /* of an open load */
+    WARNING_CLOCK_JUMPED,         /* or stood still */
+    WARNING_MESSAGE_TOO_LARGE,    /* for a limit, or too many */
     WARNING_KINDS
 };
 

@@ -87,6 +87,117 @@ defmodule WarningsTest do
     assert report.metrics.events_dropped == 5
   end
 
+  describe "a daemon that was itself too late" do
+    setup %{target: target} do
+      {:ok, harness: Harness.start(), target: target}
+    end
+
+    # Its arrivals come each 10 ms: it knows that it should have been there for them.
+    test "says so of a load that was to go on", %{harness: harness, target: target} do
+      scenario = %{target: target, load: %{rate: 100, duration_ms: 2_000}, operations: [:get]}
+      id = Runs.start(harness, scenario)
+      Wait.until("operations", fn -> Runs.status(harness, id).operations > 20 end)
+      stand_still(harness, 200)
+      assert {:ok, report} = Runs.await(harness, id)
+      assert %{busy: busy, late_ms: late_ms, message: message} = warning(report, :client_bound)
+      assert is_float(busy) and busy > 0 and busy < 1
+      assert late_ms >= 150
+      assert message =~ ~r/^this daemon was busy for \d+ % of the load and late for #{late_ms} ms of it, /
+      assert Harness.call(harness, :show, [report]) =~ "\n  WARNING  this daemon was busy for "
+      _ = Harness.wait_for_log(harness, ~r/run has a warning run=#{id} warning=client_bound/)
+      # Nothing was kept from being sent.
+      refute :rate_not_reached in kinds(report)
+    end
+
+    # Nothing is due but that it looks at its gauges, each 100 ms.
+    test "says so of a load that waits", %{harness: harness, target: target} do
+      id = Runs.start(harness, Runs.held(target, :waits))
+      from = Runs.await_held(:waits)
+      stand_still(harness, 400)
+      Runs.release(from)
+      assert {:ok, report} = Runs.await(harness, id)
+      assert warning(report, :client_bound).late_ms >= 250
+    end
+
+    defp stand_still(harness, milliseconds) do
+      OsProcess.signal(harness.process, "STOP")
+      Process.sleep(milliseconds)
+      OsProcess.signal(harness.process, "CONT")
+    end
+  end
+
+  describe "a rate beyond what could be sent" do
+    setup %{peer: peer} do
+      {:ok, slow: Recorder.start(peer)}
+    end
+
+    test "is told when arrivals had no room", %{harness: harness, slow: slow} do
+      load = %{rate: 200, duration_ms: 500, max_in_flight: 1, max_queued: 1}
+      report = Loads.run(harness, slow, load, [{:hold, 50}], %{call_timeout_ms: 10_000})
+      assert %{arrivals: 100, dropped: dropped, begun: begun} = warning(report, :rate_not_reached)
+      assert dropped == report.metrics.dropped and dropped > 80
+      # The one that has waited at the end begins after it.
+      assert begun in (99 - dropped)..(100 - dropped)
+    end
+
+    test "is told when they have waited too long", %{harness: harness, slow: slow} do
+      load = %{rate: 100, duration_ms: 500, max_in_flight: 1}
+      report = Loads.run(harness, slow, load, [{:hold, 20}], %{call_timeout_ms: 10_000})
+      assert %{arrivals: 50, dropped: 0, begun: begun} = warning(report, :rate_not_reached)
+      assert begun in 1..26
+    end
+
+    test "is none where there was room", %{harness: harness, slow: slow} do
+      report = Loads.run(harness, slow, %{rate: 100, duration_ms: 500}, [{:hold, 50}])
+      refute :rate_not_reached in kinds(report)
+    end
+  end
+
+  describe "a message beyond limits.frame_bytes" do
+    setup %{target: target} do
+      {:ok, small: Harness.start(config: %{"limits" => %{"frame_bytes" => 65_536}}), target: target}
+    end
+
+    test "is why operations have lost their node", %{small: small, target: target, peer: peer} do
+      script = [:get, {:echo, {:"$bytes", 200_000}}, :get]
+      assert {:ok, report} = Harness.run(small, %{target: target, threads: [script]})
+      node = peer.node
+      assert [{:ok, _}, {:error, {{:nodedown, ^node}, _}}, {:ok, _}] = Enum.map(report.events, & &1.result)
+      found = warning(report, :message_too_large)
+      assert %{limit: :frame_bytes, nodes: [^node], times: 1, operations: 1} = found
+      assert found.message =~ "larger than limits.frame_bytes allows: connections to #{node} were closed"
+      _ = Harness.wait_for_log(small, ~r/run has a warning run=#{report.run_id} warning=message_too_large/)
+    end
+
+    test "takes with it all that others have there", %{small: small, target: target, peer: peer} do
+      id = Runs.start(small, Runs.held(target, :others, %{hooks_node: node()}))
+      _ = Runs.await_held(:others)
+      load = %{threads: 1, iterations: 2}
+      scenario = %{target: target, load: load, operations: [:get, {:echo, {:"$bytes", 200_000}}]}
+      assert {:ok, report} = Harness.run(small, scenario)
+      node = peer.node
+      assert %{nodes: [^node], times: 2, operations: 2} = warning(report, :message_too_large)
+      assert {:ok, other} = Runs.await(small, id)
+      assert [{:error, {{:nodedown, ^node}, _}}] = Enum.map(other.events, & &1.result)
+      assert %{nodes: [^node], times: 1, operations: 1} = warning(other, :message_too_large)
+    end
+
+    # The session on the node of the hooks is lost with it, and the run ends there.
+    test "may be what a hook has given", %{small: small, peer: peer} do
+      node = peer.node
+      scenario = %{setup: {:binary, :copy, ["x", 200_000]}, threads: [[:get]], hooks_node: node}
+      assert {:error, {:nodedown, ^node}} = Harness.run(small, scenario)
+      [%{run_id: id} | _] = Harness.call(small, :runs)
+      assert {:ok, report} = Harness.call(small, :partial, [id])
+      assert %{nodes: [^node], times: 1, operations: 0} = warning(report, :message_too_large)
+    end
+  end
+
+  defp warning(report, kind) do
+    assert [warning] = Enum.filter(report.warnings, &(&1.warning == kind))
+    warning
+  end
+
   test "one-shot runs tell of them, as text, as JSON and in JUnit", %{peer: peer} do
     junit = Path.join(Support.temporary_folder(), "junit.xml")
     file = Once.file(%{"target" => "nobody_of_that_name", "threads" => [[erlang("get")]]})

@@ -69,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum message_result result = MESSAGE_PARTIAL;
     message_reader_init(&reader, LIMIT);
     reader.refers = true;
-    while (size > 2 && result != MESSAGE_BAD) {
+    while (size > 2 && result < MESSAGE_BAD) {
         size_t length = bytes_get16(data);
         data += 2;
         size -= 2;
@@ -85,7 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         result = message_read(&reader, frame, length, &control, &payload, &problem);
         if (result == MESSAGE_READY)
             look_at(control, payload);
-        assert(result != MESSAGE_BAD || problem);
+        assert(result < MESSAGE_BAD || problem);
         assert(reader.partial_bytes <= LIMIT && reader.partials.count <= MESSAGE_PARTIALS);
         assert(reader.partials.count || !reader.partial_bytes);
         free(frame);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/compiler.h"
 
 struct fixture {
     struct loop loop;
@@ -399,6 +400,69 @@ static void test_lag(void **state)
     end_worker(&worker);
 }
 
+/* All passes are its business, those that take too long are late as well; what was before it watches is not,
+ * and what is left of the pass when it no longer does. */
+static void test_lag_sums(void **state)
+{
+    (void)state;
+    static const uint64_t took_ns[] = {LOOP_LATE_NS / 10, LOOP_LATE_NS, 7 * LOOP_LATE_NS};
+    struct worker worker;
+    uint64_t busy_ns = 0;
+    start_worker(&worker);
+    loop_watch_lag(&worker.loop, &worker.early);
+    for (size_t i = 0; i < ARRAY_LENGTH(took_ns); i++) {
+        worker.early.from_ns = worker.early.late_ns = 0;
+        worker.loop.pass_ns = clock_ns() - took_ns[i];
+        loop_finish(&worker.loop);
+        uint64_t most_ns = loop_take_lag(&worker.early);
+        busy_ns += most_ns;
+        assert_true(most_ns >= took_ns[i]);
+        assert_int_equal(worker.early.busy_ns, busy_ns);
+        assert_int_equal(worker.early.late_ns, most_ns > LOOP_LATE_NS ? most_ns : 0);
+        assert_int_equal(worker.loop.pass_ns, 0);
+    }
+    worker.loop.pass_ns = clock_ns() - 1000 * LOOP_LATE_NS;
+    loop_watch_lag(&worker.loop, &worker.late);
+    loop_finish(&worker.loop);
+    assert_in_range(worker.late.busy_ns, 1, 500 * LOOP_LATE_NS);
+    assert_true(worker.early.late_ns >= 1000 * LOOP_LATE_NS);
+    worker.late.from_ns = 0;
+    worker.loop.pass_ns = clock_ns() - 1000 * LOOP_LATE_NS;
+    loop_unwatch_lag(&worker.loop, &worker.late);
+    assert_true(worker.late.late_ns >= 1000 * LOOP_LATE_NS);
+    loop_unwatch_lag(&worker.loop, &worker.early);
+    end_worker(&worker);
+}
+
+/* A wait is late from when something was due, or from when it began, if that was later; and once. */
+static void test_lag_of_waits(void **state)
+{
+    (void)state;
+    enum { NEVER = 1000 };
+    static const struct {
+        uint64_t due, rested, from; /* so many times LOOP_LATE_NS ago; NEVER: not at all */
+        uint64_t late;              /* from then on */
+    } rows[] = {
+        {0, 50, 100, 0},    /* in time, or nearly so */
+        {20, 50, 100, 20},  /* beyond what was due */
+        {20, 5, 100, 5},    /* a long pass was before */
+        {20, 50, 5, 5},     /* nobody has watched before */
+        {NEVER, 50, 60, 0}, /* nothing was due */
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        uint64_t now_ns = clock_ns();
+        struct loop_lag lag = {.late_ns = 7, .from_ns = now_ns - rows[i].from * LOOP_LATE_NS};
+        struct loop loop = {.rested_ns = now_ns - rows[i].rested * LOOP_LATE_NS, .lags = &lag};
+        lag.due_ns = rows[i].due == NEVER ? 0 : now_ns - rows[i].due * LOOP_LATE_NS;
+        loop_enter(&loop);
+        uint64_t late_ns = loop.pass_ns - now_ns + rows[i].late * LOOP_LATE_NS;
+        assert_int_equal(lag.late_ns - 7, lag.due_ns && late_ns > LOOP_LATE_NS ? late_ns : 0);
+        loop_enter(&loop);
+        assert_int_equal(lag.late_ns - 7, lag.due_ns && late_ns > LOOP_LATE_NS ? late_ns : 0);
+        assert_int_equal(lag.busy_ns + lag.most_ns, 0);
+    }
+}
+
 static void on_byte(evutil_socket_t descriptor, short events, void *argument)
 {
     (void)events;
@@ -448,6 +512,8 @@ int main(void)
         cmocka_unit_test(test_precise_timer_is_precise),
         cmocka_unit_test(test_due_timer_taken_back),
         cmocka_unit_test(test_lag),
+        cmocka_unit_test(test_lag_sums),
+        cmocka_unit_test(test_lag_of_waits),
         cmocka_unit_test(test_lag_of_other_callbacks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,6 +26,7 @@ struct fixture {
     int down;
     enum conn_state was;
     char reason[600];
+    enum conn_limit limit;
     enum callback closes_in;
     bool sends_when_drained;
 };
@@ -93,6 +94,7 @@ static inline void on_down(void *owner, struct conn *conn, enum conn_state was, 
     fixture->down++;
     fixture->was = was;
     snprintf(fixture->reason, sizeof(fixture->reason), "%s", reason);
+    fixture->limit = conn_limit(conn);
     close_in(fixture, conn, DOWN);
     assert_false(send_text(conn, 1, "late"));
     fixture->conn = NULL;

@@ -104,18 +104,21 @@ static void test_spoilt_messages(void **state)
         const char *bytes;
         size_t size;
         const char *reason;
+        enum conn_limit limit;
     } rows[] = {
-        {"\0\0\0\1\0", 5, "invalid message: "},
-        {"\0\0\0\5\x83\x44\0a\1", 9, "invalid message: "},       /* no tuple */
-        {"\0\0\0\7\x83\x44\0h\1a\x63", 11, "invalid message: "}, /* an operation that there is not */
-        {"\0\x10\0\1", 4, "frame of 1048577 bytes is beyond the limit of 1048576"},
-        {"\xff\xff\xff\xff", 4, "frame of 4294967295 bytes is beyond the limit"},
+        {"\0\0\0\1\0", 5, "invalid message: ", CONN_LIMIT_NONE},
+        {"\0\0\0\5\x83\x44\0a\1", 9, "invalid message: ", CONN_LIMIT_NONE}, /* no tuple */
+        {"\0\0\0\7\x83\x44\0h\1a\x63", 11,
+         "invalid message: ", CONN_LIMIT_NONE}, /* an operation that there is not */
+        {"\0\x10\0\1", 4, "frame of 1048577 bytes is beyond the limit of 1048576", CONN_LIMIT_FRAME},
+        {"\xff\xff\xff\xff", 4, "frame of 4294967295 bytes is beyond the limit", CONN_LIMIT_FRAME},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct fixture fixture;
         start_up(&fixture);
         far_write(&fixture.far, rows[i].bytes, rows[i].size);
         expect_down(&fixture, CONN_UP, rows[i].reason);
+        assert_int_equal(fixture.limit, rows[i].limit);
         assert_int_equal(fixture.messages, 0);
         end(&fixture);
     }
@@ -317,6 +320,7 @@ static void test_peer_that_does_not_read(void **state)
     assert_false(send_text(fixture.conn, 1, "still_more"));
     assert_int_equal(fixture.down, 0);
     expect_down(&fixture, CONN_UP, "peer does not read: 300");
+    assert_int_equal(fixture.limit, CONN_LIMIT_QUEUED);
     end(&fixture);
 }
 
@@ -329,6 +333,7 @@ static void test_peer_that_is_gone(void **state)
     assert_true(send_text(fixture.conn, 1, "nobody_reads"));
     loop_finish(&fixture.world.loop); /* before the end is read */
     expect_down(&fixture, CONN_UP, "write: ");
+    assert_int_equal(fixture.limit, CONN_LIMIT_NONE);
     end(&fixture);
 }
 

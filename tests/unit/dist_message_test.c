@@ -60,7 +60,7 @@ static enum message_result read_frame(struct reading *reading, const uint8_t *fr
         buffer_append(&reading->control, control.data, control.size);
         reading->has_payload = payload.data != NULL;
         buffer_append(&reading->payload, payload.data, payload.size);
-    } else if (result == MESSAGE_BAD) {
+    } else if (result >= MESSAGE_BAD) {
         assert_non_null(reading->problem);
     }
     free(copy);
@@ -288,8 +288,8 @@ static void test_atoms_limit(void **state)
         for (size_t i = 0; i < count; i++)
             memcpy(frame + header + 2 + 2 * i, (uint8_t[]){82, 0}, 2);
         enum message_result result = read_frame(&reading, frame, header + 2 + 2u * count);
-        assert_int_equal(result, count <= 9 ? MESSAGE_READY : MESSAGE_BAD);
-        if (result == MESSAGE_BAD)
+        assert_int_equal(result, count <= 9 ? MESSAGE_READY : MESSAGE_TOO_LARGE);
+        if (result == MESSAGE_TOO_LARGE)
             assert_string_equal(reading.problem, "too large with its atoms");
         end(&reading);
     }
@@ -299,7 +299,7 @@ static void test_atoms_limit(void **state)
     for (uint8_t sequence = 0; sequence < 10; sequence++) {
         first[9] = sequence;
         enum message_result result = read_frame(&reading, first, 22 + 100);
-        assert_int_equal(result, sequence < 9 ? MESSAGE_PARTIAL : MESSAGE_BAD);
+        assert_int_equal(result, sequence < 9 ? MESSAGE_PARTIAL : MESSAGE_TOO_LARGE);
     }
     end(&reading);
 }
@@ -374,12 +374,12 @@ static void test_limit(void **state)
     size = fragment(frame, false, 1, 4, 0);
     assert_int_equal(read_frame(&reading, frame, size), MESSAGE_PARTIAL);
     size = fragment(frame, false, 1, 3, 1);
-    assert_int_equal(read_frame(&reading, frame, size), MESSAGE_BAD);
+    assert_int_equal(read_frame(&reading, frame, size), MESSAGE_TOO_LARGE);
     end(&reading);
 
     start(&reading, LIMIT);
     size = fragment(frame, true, 1, 5, LIMIT + 1);
-    assert_int_equal(read_frame(&reading, frame, size), MESSAGE_BAD);
+    assert_int_equal(read_frame(&reading, frame, size), MESSAGE_TOO_LARGE);
     end(&reading);
 
     start(&reading, LIMIT);
@@ -389,7 +389,7 @@ static void test_limit(void **state)
     }
     assert_int_equal(reading.reader.partial_bytes, LIMIT);
     size = fragment(frame, true, 10, 5, 1);
-    assert_int_equal(read_frame(&reading, frame, size), MESSAGE_BAD);
+    assert_int_equal(read_frame(&reading, frame, size), MESSAGE_TOO_LARGE);
     end(&reading);
 }
 

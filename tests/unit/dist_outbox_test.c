@@ -99,7 +99,7 @@ static void read_frame(struct wire *wire)
     assert_true(size <= bytes->size - 4);
     uint8_t *frame = memory_copy(buffer_bytes(bytes) + 4, size);
     enum message_result result = message_read(&wire->reader, frame, size, &control, &payload, &problem);
-    if (result == MESSAGE_BAD)
+    if (result >= MESSAGE_BAD)
         fail_msg("%s", problem);
     assert_true(wire->order_count < ARRAY_LENGTH(wire->order));
     wire->order[wire->order_count++] = result == MESSAGE_READY ? read_message(wire, control, payload) : -1;

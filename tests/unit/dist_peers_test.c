@@ -63,6 +63,7 @@ static void test_connect(void **state)
     peer_disconnect(peer, "enough");
     assert_int_equal(table.down, 1);
     assert_string_equal(table.reason, "enough");
+    assert_int_equal(table.limit, CONN_LIMIT_NONE);
     assert_int_equal(table.peers->by_name.count, 0);
     far_close(&far);
     table_end(&table);
@@ -486,6 +487,7 @@ static void test_pending_handshakes(void **state)
     WORLD_UNTIL(&table.world, table.down)
         ;
     assert_string_equal(table.reason, "frame of 1025 bytes is beyond the limit of 1024");
+    assert_int_equal(table.limit, CONN_LIMIT_FRAME);
     for (size_t i = 0; i < ARRAY_LENGTH(fars); i++)
         far_close(&fars[i]);
     table_end(&table);

@@ -15,6 +15,7 @@
 struct peer {
     struct world *world;
     bool is_up;
+    enum conn_limit limit;
     void *data;
 };
 
@@ -44,6 +45,11 @@ const char *peer_name(const struct peer *peer)
 bool peer_is_up(const struct peer *peer)
 {
     return peer->is_up;
+}
+
+enum conn_limit peer_limit(const struct peer *peer)
+{
+    return peer->limit;
 }
 
 bool peer_is_congested(const struct peer *peer)

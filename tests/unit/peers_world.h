@@ -48,6 +48,7 @@ struct table {
     int down;
     int drained;
     char reason[600];
+    enum conn_limit limit;
     char message[300];
     struct wait *connects_when_down; /* with the peer that went down */
     struct peer *releases_when_down[TABLE_RELEASES];
@@ -137,6 +138,7 @@ static inline void table_down(void *owner, struct peer *peer, const char *reason
     assert_false(peer_is_up(peer));
     table->down++;
     snprintf(table->reason, sizeof(table->reason), "%s", reason);
+    table->limit = peer_limit(peer);
     if (table->connects_when_down)
         peer_connect(peer, &table->connects_when_down->wait);
     for (size_t i = 0; i < TABLE_RELEASES && table->releases_when_down[i]; i++)

@@ -17,6 +17,7 @@ static void free_world(void)
     runner_close(world.runner);
     assert_string_equal(world.processes[0].exited, "shutdown");
     assert_int_equal(world.resolutions_aborted, 1);
+    assert_null(world.limit_watch);
     runner_free(world.runner);
     assert_null(world.scripts.process);
     term_build_free(&world.result);
@@ -219,6 +220,18 @@ static void test_each(void **state)
     assert_int_equal(world.given_up, 0);
 }
 
+/* What a limit has ended is told to all that go on, whosever it was. */
+static void test_limits(void **state)
+{
+    (void)state;
+    make_world();
+    struct run *runs[] = {start(1, 1), start(2, 1), start(3, 1)};
+    leave(runs[1]);
+    world.limit_watch->reached(world.limit_watch->owner, NULL);
+    assert_int_equal(world.limits, 2);
+    free_world();
+}
+
 static void test_outcomes(void **state)
 {
     (void)state;
@@ -410,13 +423,21 @@ static void test_closing_several(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_start),     cmocka_unit_test(test_timer),
-        cmocka_unit_test(test_seed),      cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_callers),   cmocka_unit_test(test_settings),
-        cmocka_unit_test(test_each),      cmocka_unit_test(test_outcomes),
-        cmocka_unit_test(test_figures),   cmocka_unit_test(test_all_figures),
-        cmocka_unit_test(test_observing), cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_closing),   cmocka_unit_test(test_closing_several),
+        cmocka_unit_test(test_start),
+        cmocka_unit_test(test_timer),
+        cmocka_unit_test(test_seed),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_callers),
+        cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_each),
+        cmocka_unit_test(test_outcomes),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_all_figures),
+        cmocka_unit_test(test_observing),
+        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_closing),
+        cmocka_unit_test(test_closing_several),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

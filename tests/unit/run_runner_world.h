@@ -6,6 +6,7 @@
 #include "term_from_text.h"
 
 #include "run/resolution.h"
+#include "run_limits_private.h"
 #include "run_private.h"
 
 #define LEADER "leader"
@@ -60,6 +61,8 @@ static struct {
     size_t stopped;
     size_t given_up;
     size_t resolutions_aborted;
+    struct limit_watch *limit_watch;
+    size_t limits; /* that runs were told of */
 } world;
 
 /* --- What leads a run --- */
@@ -222,6 +225,17 @@ void probes_free(struct run *run)
     (void)run;
 }
 
+void run_limits_reached(struct run *run, const struct peer *peer)
+{
+    assert_null(peer);
+    world.limits += run != NULL;
+}
+
+void run_limits_free(struct run *run)
+{
+    assert_int_equal(run->limits.count, 0);
+}
+
 void report_free(struct report *report)
 {
     assert_non_null(report);
@@ -264,6 +278,19 @@ void process_exit_atom(struct process *process, const char *reason)
 {
     assert_null(process->exited);
     process->exited = reason;
+}
+
+void node_watch_limits(struct node *node, struct limit_watch *watch)
+{
+    assert_ptr_equal(node, &world.node);
+    world.limit_watch = watch;
+}
+
+void node_unwatch_limits(struct node *node, struct limit_watch *watch)
+{
+    assert_ptr_equal(node, &world.node);
+    assert_ptr_equal(watch, world.limit_watch);
+    world.limit_watch = NULL;
 }
 
 struct scripts *scripts_new(struct node *node, struct process *process)

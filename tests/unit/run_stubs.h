@@ -2,6 +2,7 @@
 #ifndef HARNESSD_TESTS_RUN_STUBS_H
 #define HARNESSD_TESTS_RUN_STUBS_H
 
+#include "run_warnings_private.h"
 #include "run_world.h"
 
 #pragma GCC diagnostic push

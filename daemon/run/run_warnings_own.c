@@ -1,0 +1,170 @@
+/* What weakens the verdict on a run on the side of this daemon and its machine: a load that was not the one
+ * that was asked for, times that are not those of the server alone, and its own limits. */
+#include "run_limits_private.h"
+#include "run_private.h"
+#include "run_warnings_private.h"
+
+/* The loop was the bottleneck when it had next to no time left, in a load that is long enough to say so, or
+ * when it was late for a part of the load that the percentiles show. */
+#define WARNINGS_BUSY_SHARE 0.95
+#define WARNINGS_BUSY_NS CLOCK_NS_PER_S
+#define WARNINGS_LATE_SHARE 0.01
+#define WARNINGS_LATE_NS (50 * CLOCK_NS_PER_MS)
+
+/* Of the arrivals. */
+#define WARNINGS_BEGUN_SHARE 0.99
+
+#define WARNINGS_JUMP_NS ((int64_t)(100 * CLOCK_NS_PER_MS))
+
+#define WARNINGS_NODES_NAMED 10
+
+static bool warnings_load_goes_on(const struct run *run)
+{
+    return run->engine && engine_is_on(run->engine);
+}
+
+static void warnings_find_client_bound(const struct run *run, struct warnings *warnings)
+{
+    const struct load_record *record = run_record(run);
+    uint64_t end_ns = warnings_load_goes_on(run) ? clock_ns() : record->ended_ns;
+    uint64_t load_ns = end_ns - record->started_ns, late_ns = record->lag.late_ns;
+    if (!load_ns)
+        return;
+    double busy = (double)record->lag.busy_ns / (double)load_ns;
+    double late = (double)late_ns / (double)load_ns;
+    bool is_busy = load_ns >= WARNINGS_BUSY_NS && busy >= WARNINGS_BUSY_SHARE;
+    bool is_late = late_ns >= WARNINGS_LATE_NS && late >= WARNINGS_LATE_SHARE;
+    if (!is_busy && !is_late)
+        return;
+    struct term_builder *warning = warnings_add(
+        warnings, WARNING_CLIENT_BOUND, 2,
+        "this daemon was busy for %.0f %% of the load and late for %llu ms of it, so that response times "
+        "hold its own time: have fewer threads, a lower rate, or another daemon on a machine that has time "
+        "for it",
+        busy * 100, (unsigned long long)(late_ns / CLOCK_NS_PER_MS));
+    term_build_key(warning, "busy");
+    term_build_float(warning, busy);
+    term_build_key_unsigned(warning, "late_ms", late_ns / CLOCK_NS_PER_MS);
+}
+
+/* Those that wait may still begin while the load goes on, and those that a run has been cut off from might
+ * have. */
+static void warnings_find_rate(const struct run *run, struct warnings *warnings)
+{
+    const struct load_record *record = run_record(run);
+    bool goes_on = warnings_load_goes_on(run);
+    uint64_t waiting = goes_on ? engine_queued(run->engine) : 0;
+    uint64_t arrivals = record->arrivals_begun + record->dropped + waiting;
+    uint64_t begun = record->arrivals_begun - record->begun_late;
+    bool is_short = !goes_on && (double)begun < (double)arrivals * WARNINGS_BEGUN_SHARE;
+    if (record->dropped == record->cut_off && !is_short)
+        return;
+    struct term_builder *warning = warnings_add(
+        warnings, WARNING_RATE_NOT_REACHED, 3,
+        "the rate was beyond what could be sent: of %llu arrivals %llu have begun in the time of the "
+        "load, and %llu were dropped",
+        (unsigned long long)arrivals, (unsigned long long)begun, (unsigned long long)record->dropped);
+    term_build_key_unsigned(warning, "arrivals", arrivals);
+    term_build_key_unsigned(warning, "dropped", record->dropped);
+    term_build_key_unsigned(warning, "begun", begun);
+}
+
+static void warnings_add_jump(struct warnings *warnings, int64_t by_ns, const char *what, const char *so)
+{
+    int64_t by_ms = by_ns / (int64_t)CLOCK_NS_PER_MS;
+    struct term_builder *warning =
+        warnings_add(warnings, WARNING_CLOCK_JUMPED, 1, "%s %lld ms while the run went on%s", what,
+                     (long long)(by_ms < 0 ? -by_ms : by_ms), so);
+    term_build_key(warning, "by_ms");
+    term_build_integer(warning, by_ms);
+}
+
+static void warnings_find_jump(const struct run *run, struct warnings *warnings)
+{
+    struct clock_times now = clock_times_now();
+    struct clock_jump jump = clock_jump_between(&run->created, &now);
+    if (jump.moved_ns > WARNINGS_JUMP_NS)
+        warnings_add_jump(warnings, jump.moved_ns, "the wall clock was set forward by", "");
+    if (jump.moved_ns < -WARNINGS_JUMP_NS)
+        warnings_add_jump(warnings, jump.moved_ns, "the wall clock was set back by", "");
+    if (jump.suspended_ns > WARNINGS_JUMP_NS)
+        warnings_add_jump(warnings, jump.suspended_ns, "the machine was suspended for",
+                          ", which no measured time holds");
+}
+
+/* --- Limits --- */
+
+static const struct warnings_limit {
+    enum conn_limit limit;
+    const char *name;
+    const char *what;
+} warnings_limits[] = {
+    {CONN_LIMIT_FRAME, "frame_bytes", "messages came that were larger than limits.frame_bytes allows"},
+    {CONN_LIMIT_QUEUED, "queued_bytes", "more waited to be sent than limits.queued_bytes allows"},
+};
+
+/* Those of one limit together. */
+struct warnings_sum {
+    size_t nodes;
+    uint64_t times;
+    uint64_t operations;
+    const char *first; /* node */
+};
+
+static struct warnings_sum warnings_sum_up(const struct run *run, enum conn_limit limit)
+{
+    struct warnings_sum sum = {0};
+    LIST_EACH(struct run_limit, reached, &run->limits, link) {
+        if (reached->limit != limit)
+            continue;
+        if (!sum.nodes++)
+            sum.first = reached->node;
+        sum.times += reached->times;
+        sum.operations += reached->operations;
+    }
+    return sum;
+}
+
+static void warnings_build_nodes(const struct run *run, enum conn_limit limit, size_t count,
+                                 struct term_builder *builder)
+{
+    size_t left = count < WARNINGS_NODES_NAMED ? count : WARNINGS_NODES_NAMED;
+    term_build_list(builder, left);
+    LIST_EACH(struct run_limit, reached, &run->limits, link) {
+        if (reached->limit != limit || !left)
+            continue;
+        term_build_atom(builder, reached->node);
+        left--;
+    }
+    term_build_nil(builder);
+}
+
+static void warnings_find_limit(const struct run *run, const struct warnings_limit *limit,
+                                struct warnings *warnings)
+{
+    struct warnings_sum sum = warnings_sum_up(run, limit->limit);
+    char others[40] = "";
+    if (!sum.nodes)
+        return;
+    if (sum.nodes > 1)
+        snprintf(others, sizeof(others), " and %zu more", sum.nodes - 1);
+    struct term_builder *warning = warnings_add(
+        warnings, WARNING_MESSAGE_TOO_LARGE, 4,
+        "%s: connections to %s%s were closed for it (%llu), and operations failed with them (%llu)",
+        limit->what, sum.first, others, (unsigned long long)sum.times, (unsigned long long)sum.operations);
+    term_build_key(warning, "limit");
+    term_build_atom(warning, limit->name);
+    term_build_key(warning, "nodes");
+    warnings_build_nodes(run, limit->limit, sum.nodes, warning);
+    term_build_key_unsigned(warning, "times", sum.times);
+    term_build_key_unsigned(warning, "operations", sum.operations);
+}
+
+void run_warnings_find_own(const struct run *run, struct warnings *warnings)
+{
+    warnings_find_client_bound(run, warnings);
+    warnings_find_rate(run, warnings);
+    warnings_find_jump(run, warnings);
+    for (size_t i = 0; i < ARRAY_LENGTH(warnings_limits); i++)
+        warnings_find_limit(run, &warnings_limits[i], warnings);
+}

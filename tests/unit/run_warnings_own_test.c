@@ -1,0 +1,297 @@
+/* Where this daemon and its machine weaken the verdict on a run: on both sides of each threshold. */
+#include "scenario_text.h"
+
+#include "run_limits_private.h"
+#include "run_private.h"
+#include "run_warnings_private.h"
+
+#define MS CLOCK_NS_PER_MS
+#define SECOND CLOCK_NS_PER_S
+
+static struct {
+    struct load_record record;
+    struct run run;
+    struct clock_times now;
+    bool is_on;
+    uint64_t queued;
+} world;
+
+/* --- What it has come to --- */
+
+const struct load_record *run_record(const struct run *run)
+{
+    assert_ptr_equal(run, &world.run);
+    return &world.record;
+}
+
+bool engine_is_on(const struct engine *engine)
+{
+    assert_ptr_equal(engine, &world);
+    return world.is_on;
+}
+
+uint64_t engine_queued(const struct engine *engine)
+{
+    assert_ptr_equal(engine, &world);
+    assert_true(world.is_on);
+    return world.queued;
+}
+
+struct clock_times clock_times_now(void)
+{
+    return world.now;
+}
+
+static const struct clock_times created = {100 * SECOND, 200 * SECOND, 300 * SECOND};
+
+static void make(void)
+{
+    memset(&world, 0, sizeof(world));
+    world.run.engine = (struct engine *)(void *)&world;
+    world.run.created = world.now = created;
+    world.record.started_ns = world.record.ended_ns = 50 * SECOND;
+}
+
+/* The warnings, without their messages, are these. */
+static void expect(const char *text)
+{
+    struct warnings warnings = {.count = 0};
+    struct term_builder built = {0}, bare = {0};
+    struct term_list list;
+    struct term warning, key, value;
+    struct term_pairs pairs;
+    run_warnings_find_own(&world.run, &warnings);
+    warnings_build(&warnings, &built);
+    term_build_list(&bare, warnings.count);
+    if (warnings.count)
+        assert_true(term_list_start(&list, term_built(&built)));
+    while (warnings.count && term_list_next(&list, &warning)) {
+        assert_true(term_pairs_start(&pairs, warning));
+        term_build_map(&bare, pairs.left - 1);
+        while (term_pairs_next(&pairs, &key, &value)) {
+            if (term_is_atom(key, "message"))
+                continue;
+            term_build_term(&bare, key);
+            term_build_term(&bare, value);
+        }
+    }
+    if (warnings.count)
+        term_build_nil(&bare);
+    expect_term(term_built(&bare), text);
+    warnings_free(&warnings);
+    term_build_free(&built);
+    term_build_free(&bare);
+}
+
+static void expect_message(const char *wanted)
+{
+    struct warnings warnings = {.count = 0};
+    struct term_builder built = {0};
+    struct term_list list;
+    struct term warning, message;
+    const uint8_t *text;
+    size_t size;
+    run_warnings_find_own(&world.run, &warnings);
+    warnings_build(&warnings, &built);
+    assert_true(term_list_start(&list, term_built(&built)) && term_list_next(&list, &warning));
+    assert_true(term_pairs_get(warning, "message", &message) && term_read_binary(message, &text, &size));
+    char found[1000];
+    snprintf(found, sizeof(found), "%.*s", (int)size, (const char *)text);
+    assert_string_equal(found, wanted);
+    warnings_free(&warnings);
+    term_build_free(&built);
+}
+
+/* --- Client bound --- */
+
+static void test_busy(void **state)
+{
+    (void)state;
+    make();
+    expect("[]"); /* there was no load */
+    world.record.ended_ns += SECOND;
+    world.record.lag.busy_ns = 950 * MS - 1;
+    expect("[]");
+    world.record.lag.busy_ns = 950 * MS;
+    expect("[#{warning => client_bound, busy => 0.95, late_ms => 0}]");
+    world.record.ended_ns -= 1; /* it is too short for that */
+    world.record.lag.busy_ns = SECOND - 1;
+    expect("[]");
+}
+
+static void test_late(void **state)
+{
+    (void)state;
+    make();
+    world.record.ended_ns += SECOND; /* 50 ms count in a short load */
+    world.record.lag.busy_ns = 250 * MS;
+    world.record.lag.late_ns = 50 * MS - 1;
+    expect("[]");
+    world.record.lag.late_ns = 50 * MS;
+    expect("[#{warning => client_bound, busy => 0.25, late_ms => 50}]");
+    expect_message(
+        "this daemon was busy for 25 % of the load and late for 50 ms of it, so that response times "
+        "hold its own time: have fewer threads, a lower rate, or another daemon on a machine that "
+        "has time for it");
+    world.record.ended_ns = world.record.started_ns + 10 * SECOND; /* a hundredth in a long one */
+    world.record.lag.busy_ns = 2500 * MS;
+    world.record.lag.late_ns = 100 * MS - 1;
+    expect("[]");
+    world.record.lag.late_ns = 100 * MS;
+    expect("[#{warning => client_bound, busy => 0.25, late_ms => 100}]");
+}
+
+/* So far, as long as it goes on. */
+static void test_late_so_far(void **state)
+{
+    (void)state;
+    make();
+    world.is_on = true;
+    world.record.started_ns = world.record.ended_ns = clock_ns() - 10 * SECOND;
+    world.record.lag.late_ns = 60 * MS;
+    expect("[]");
+    world.record.started_ns = world.record.ended_ns = clock_ns() - SECOND;
+    expect_message(
+        "this daemon was busy for 0 % of the load and late for 60 ms of it, so that response times hold "
+        "its own time: have fewer threads, a lower rate, or another daemon on a machine that has time "
+        "for it");
+}
+
+/* --- The rate --- */
+
+static void test_dropped(void **state)
+{
+    (void)state;
+    make();
+    world.record.arrivals_begun = 1000;
+    expect("[]");
+    world.record.dropped = 1;
+    expect("[#{warning => rate_not_reached, arrivals => 1001, dropped => 1, begun => 1000}]");
+    expect_message(
+        "the rate was beyond what could be sent: of 1001 arrivals 1000 have begun in the time of the "
+        "load, and 1 were dropped");
+    world.record.cut_off = 1; /* it could still have begun */
+    expect("[]");
+    world.record.arrivals_begun = 98;
+    expect("[#{warning => rate_not_reached, arrivals => 99, dropped => 1, begun => 98}]");
+}
+
+static void test_begun_late(void **state)
+{
+    (void)state;
+    make();
+    world.record.arrivals_begun = 1000;
+    world.record.begun_late = 10;
+    expect("[]");
+    world.record.begun_late = 11;
+    expect("[#{warning => rate_not_reached, arrivals => 1000, dropped => 0, begun => 989}]");
+}
+
+/* What waits may still begin while the load goes on. */
+static void test_rate_so_far(void **state)
+{
+    (void)state;
+    make();
+    world.is_on = true;
+    world.record.arrivals_begun = 10;
+    world.record.begun_late = 5;
+    world.queued = 500;
+    expect("[]");
+    world.record.dropped = 3;
+    expect("[#{warning => rate_not_reached, arrivals => 513, dropped => 3, begun => 5}]");
+}
+
+/* --- The clocks --- */
+
+static void test_clock_set(void **state)
+{
+    (void)state;
+    make();
+    world.now.monotonic_ns += 10 * (int64_t)SECOND;
+    world.now.boot_ns += 10 * (int64_t)SECOND;
+    world.now.wall_ns += 10 * (int64_t)SECOND;
+    expect("[]");
+    world.now.wall_ns += 100 * (int64_t)MS;
+    expect("[]");
+    world.now.wall_ns += 1;
+    expect("[#{warning => clock_jumped, by_ms => 100}]");
+    expect_message("the wall clock was set forward by 100 ms while the run went on");
+    world.now.wall_ns -= 200 * (int64_t)MS + 1;
+    expect("[]");
+    world.now.wall_ns -= 1900 * (int64_t)MS;
+    expect("[#{warning => clock_jumped, by_ms => -2000}]");
+    expect_message("the wall clock was set back by 2000 ms while the run went on");
+}
+
+/* The wall clock goes on, as that of the boot. */
+static void test_suspended(void **state)
+{
+    (void)state;
+    make();
+    world.now.monotonic_ns += 10 * (int64_t)SECOND;
+    world.now.boot_ns += 10 * (int64_t)SECOND + 100 * (int64_t)MS;
+    world.now.wall_ns = world.now.boot_ns + 100 * (int64_t)SECOND;
+    expect("[]");
+    world.now.boot_ns += 3 * (int64_t)SECOND;
+    world.now.wall_ns += 3 * (int64_t)SECOND;
+    expect("[#{warning => clock_jumped, by_ms => 3100}]");
+    expect_message(
+        "the machine was suspended for 3100 ms while the run went on, which no measured time holds");
+    world.now.wall_ns += (int64_t)SECOND;
+    expect("[#{warning => clock_jumped, by_ms => 1000}, #{warning => clock_jumped, by_ms => 3100}]");
+}
+
+/* --- Limits --- */
+
+static struct run_limit reached[] = {
+    {.node = "a@h", .limit = CONN_LIMIT_FRAME, .times = 2, .operations = 30},
+    {.node = "b@h", .limit = CONN_LIMIT_QUEUED, .times = 1, .operations = 0},
+    {.node = "c@h", .limit = CONN_LIMIT_FRAME, .times = 1, .operations = 1},
+};
+
+static void test_limits(void **state)
+{
+    (void)state;
+    make();
+    list_append(&world.run.limits, &reached[0].link);
+    expect("[#{warning => message_too_large, limit => frame_bytes, nodes => ['a@h'], times => 2, "
+           "operations => 30}]");
+    expect_message(
+        "messages came that were larger than limits.frame_bytes allows: connections to a@h were closed "
+        "for it (2), and operations failed with them (30)");
+    list_append(&world.run.limits, &reached[1].link);
+    list_append(&world.run.limits, &reached[2].link);
+    expect("[#{warning => message_too_large, limit => frame_bytes, nodes => ['a@h', 'c@h'], times => 3, "
+           "operations => 31}, "
+           "#{warning => message_too_large, limit => queued_bytes, nodes => ['b@h'], times => 1, "
+           "operations => 0}]");
+    expect_message(
+        "messages came that were larger than limits.frame_bytes allows: connections to a@h and 1 more "
+        "were closed for it (3), and operations failed with them (31)");
+}
+
+static void test_limits_of_many_nodes(void **state)
+{
+    (void)state;
+    struct run_limit many[12] = {0};
+    make();
+    for (size_t i = 0; i < ARRAY_LENGTH(many); i++) {
+        many[i] = (struct run_limit){.limit = CONN_LIMIT_FRAME, .times = 1, .operations = 1};
+        snprintf(many[i].node, sizeof(many[i].node), "n%zu@h", i);
+        list_append(&world.run.limits, &many[i].link);
+    }
+    expect("[#{warning => message_too_large, limit => frame_bytes, nodes => ['n0@h', 'n1@h', 'n2@h', 'n3@h', "
+           "'n4@h', 'n5@h', 'n6@h', 'n7@h', 'n8@h', 'n9@h'], times => 12, operations => 12}]");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_busy),        cmocka_unit_test(test_late),
+        cmocka_unit_test(test_late_so_far), cmocka_unit_test(test_dropped),
+        cmocka_unit_test(test_begun_late),  cmocka_unit_test(test_rate_so_far),
+        cmocka_unit_test(test_clock_set),   cmocka_unit_test(test_suspended),
+        cmocka_unit_test(test_limits),      cmocka_unit_test(test_limits_of_many_nodes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
