@@ -94,6 +94,19 @@ static enum junit_verdict junit_judge_outcome(const struct report_view *view)
     return view->outcome == OUTCOME_COMPLETED ? JUNIT_PASSED : JUNIT_FAILED;
 }
 
+/* In words where there are some. */
+static void junit_write_reason(const struct report_view *view, struct buffer *message)
+{
+    const uint8_t *words;
+    size_t size;
+    char term[TERM_BYTES];
+    buffer_print(message, ": ");
+    if (view->refusal.data && term_read_binary(view->refusal, &words, &size))
+        buffer_append(message, words, size);
+    else
+        buffer_print(message, "%s", term_text(view->reason, term, sizeof(term)));
+}
+
 static void junit_write_outcome(const struct report_view *view, const char *suite, struct buffer *xml)
 {
     struct buffer message = {0};
@@ -103,7 +116,7 @@ static void junit_write_outcome(const struct report_view *view, const char *suit
         buffer_print(&message, "\n");
         report_view_write_problems(view->problems, "", &message);
     } else if (view->reason.data) {
-        buffer_print(&message, ": %s", term_text(view->reason, term, sizeof(term)));
+        junit_write_reason(view, &message);
     }
     if (view->cleanup.data)
         buffer_print(&message, "; cleanup failed: %s", term_text(view->cleanup, term, sizeof(term)));
@@ -115,32 +128,12 @@ static void junit_write_outcome(const struct report_view *view, const char *suit
 
 /* --- Expectations --- */
 
-static bool junit_is(struct term expectation, const char *met)
-{
-    struct term value = {0};
-    return term_pairs_get(expectation, "met", &value) && term_is_atom(value, met);
-}
-
-static bool junit_has_missed(const struct report_view *view)
-{
-    struct term_list list;
-    struct term expectation;
-    if (!view->keys[REPORT_EXPECTATIONS].data || !term_list_start(&list, view->keys[REPORT_EXPECTATIONS]))
-        return false;
-    while (term_list_next(&list, &expectation))
-        if (junit_is(expectation, "false"))
-            return true;
-    return false;
-}
-
-/* What was not judged is skipped; what nothing was measured for is the failure when no other one is. */
+/* What was not judged is skipped. */
 static enum junit_verdict junit_judge(const struct report_view *view, struct term expectation)
 {
-    if (junit_is(expectation, "true"))
-        return JUNIT_PASSED;
-    bool is_missed =
-        junit_is(expectation, "false") || (view->outcome == OUTCOME_MISSED && !junit_has_missed(view));
-    return is_missed ? JUNIT_FAILED : JUNIT_SKIPPED;
+    static const enum junit_verdict verdicts[] = {
+        [REPORT_MET] = JUNIT_PASSED, [REPORT_MISSED] = JUNIT_FAILED, [REPORT_NOT_JUDGED] = JUNIT_SKIPPED};
+    return verdicts[report_view_judge(view, expectation)];
 }
 
 static void junit_write_figure(struct term value, struct buffer *message)

@@ -308,6 +308,8 @@ static void report_text_write_expectations(const struct report_view *view, struc
                                                  {.title = "expectation"},
                                                  {.title = "measured", .right = true},
                                                  {.title = "limit", .right = true}};
+    static const char *const verdicts[] = {
+        [REPORT_MET] = "met", [REPORT_MISSED] = "MISSED", [REPORT_NOT_JUDGED] = "not judged"};
     struct text_table table;
     struct term_list list;
     struct term one;
@@ -318,8 +320,7 @@ static void report_text_write_expectations(const struct report_view *view, struc
     text_table_init(&table, columns, ARRAY_LENGTH(columns));
     while (term_list_next(&list, &one)) {
         struct term expectation = report_view_get(one, "expectation");
-        struct term met = report_view_get(one, "met");
-        text_table_add(&table, "%s", met.data && term_is_atom(met, "true") ? "met" : "MISSED");
+        text_table_add(&table, "%s", verdicts[report_view_judge(view, one)]);
         text_table_add(&table, "%s", expectation.data ? term_text(expectation, name, sizeof(name)) : "?");
         report_text_add_figure(&table, report_view_get(one, "measured"));
         report_text_add_figure(&table, report_view_get(one, "limit"));

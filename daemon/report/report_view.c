@@ -58,13 +58,14 @@ static void view_read_report(struct term report, struct report_view *view)
 static const struct wrapper {
     enum reason reason;
     enum outcome outcome;
-    enum { WRAPS_NOTHING, WRAPS_REPORT, WRAPS_JUDGEMENT, WRAPS_PROBLEMS, WRAPS_REFUSAL } wraps;
+    enum { WRAPS_NOTHING, WRAPS_REPORT, WRAPS_JUDGEMENT, WRAPS_PROBLEMS, WRAPS_REFUSAL, WRAPS_TEXT } wraps;
 } wrappers[] = {
     {REASON_PERFORMANCE_FAILED, OUTCOME_MISSED, WRAPS_JUDGEMENT},
     {REASON_CANCELLED, OUTCOME_CANCELLED, WRAPS_REPORT},
     {REASON_INTERRUPTED, OUTCOME_INTERRUPTED, WRAPS_REPORT},
     {REASON_INVALID_SCENARIO, OUTCOME_NOT_RUN, WRAPS_PROBLEMS},
     {REASON_NOT_ALLOWED, OUTCOME_NOT_RUN, WRAPS_REFUSAL},
+    {REASON_INVALID_CONFIGURATION, OUTCOME_NOT_RUN, WRAPS_TEXT},
     {REASON_BUSY, OUTCOME_NOT_RUN, WRAPS_NOTHING},
 };
 
@@ -81,6 +82,8 @@ static void view_read_pair(const struct wrapper *wrapper, struct term inner, str
         view->problems = inner;
     } else if (wrapper->wraps == WRAPS_REFUSAL) {
         view->refusal = report_view_get(inner, "message");
+    } else if (wrapper->wraps == WRAPS_TEXT) {
+        view->refusal = inner;
     }
 }
 
@@ -137,6 +140,16 @@ static bool view_any_has(struct term maps, const char *key, const char *value)
 bool report_view_expects(const struct report_view *view, const char *expectation)
 {
     return view_any_has(view->keys[REPORT_EXPECTATIONS], "expectation", expectation);
+}
+
+enum report_verdict report_view_judge(const struct report_view *view, struct term expectation)
+{
+    struct term met = report_view_get(expectation, "met");
+    if (met.data)
+        return term_is_atom(met, "true") ? REPORT_MET : REPORT_MISSED;
+    bool is_missed =
+        view->outcome == OUTCOME_MISSED && !view_any_has(view->keys[REPORT_EXPECTATIONS], "met", "false");
+    return is_missed ? REPORT_MISSED : REPORT_NOT_JUDGED;
 }
 
 /* Though the caller is answered {ok, Report}. */

@@ -94,20 +94,28 @@ static void api_help_append_as(struct buffer *text, void (*write)(const char *wo
     buffer_free(&written);
 }
 
+/* `name: type; default`, the latter below its text where they are too long for one line. */
 static void api_help_append_row(struct buffer *text, const struct api_help_notation *notation,
                                 const struct help *help)
 {
-    struct buffer value = {0};
-    help_value(help, notation->is_elixir, &value);
+    struct buffer written = {0}, value = {0};
+    help_value(help, notation->is_elixir, &written);
+    buffer_append(&written, "", 1);
+    /* What Elixir's is made of has no backticks any more. */
+    api_help_append_erlang_prose((const char *)buffer_bytes(&written), &value);
+    buffer_free(&written);
+    bool has_value = value.size > 0;
+    bool fits = has_value && strlen(help->name) + value.size + 4 <= WIDTH;
     buffer_append(&value, "", 1);
     api_help_append(text, "  ");
     notation->code(help->type ? "" : help->name, text);
     api_help_append(text, help->type ? help->name : "");
+    if (fits)
+        buffer_print(text, ": %s", (const char *)buffer_bytes(&value));
     api_help_append(text, "\n");
     api_help_append_as(text, notation->prose, help->text, 6);
-    /* What Elixir's is made of has no backticks any more. */
-    if (value.size > 1)
-        api_help_append_as(text, api_help_append_erlang_prose, (const char *)buffer_bytes(&value), 6);
+    if (has_value && !fits)
+        api_help_append_wrapped(text, (const char *)buffer_bytes(&value), 6);
     buffer_free(&value);
 }
 

@@ -33,7 +33,7 @@ struct report_view {
     bool is_alone;        /* a report of which nothing is said of how its run has ended */
     struct term reason;   /* of {error, Reason}, without what it wraps; without data when there is none */
     struct term problems; /* of {invalid_scenario, Problems} */
-    struct term refusal;  /* of {not_allowed, Refusal} its message */
+    struct term refusal;  /* the words of {not_allowed, _} and {invalid_configuration, _} */
     struct term cleanup;  /* what went wrong with the cleanup */
     struct term report;   /* what the run has recorded */
     struct term keys[REPORT_KEYS]; /* without data where there is none, or nil */
@@ -56,6 +56,11 @@ const char *report_view_outcome(const struct report_view *view);
 
 /* Whether an expectation of this name is among those that it was held to. */
 bool report_view_expects(const struct report_view *view, const char *expectation);
+
+/* What one of its expectations, a map, has come to. What nothing was measured for is missed where no other
+ * one is. */
+enum report_verdict { REPORT_MET, REPORT_MISSED, REPORT_NOT_JUDGED };
+enum report_verdict report_view_judge(const struct report_view *view, struct term expectation);
 
 /* The value of a key of a map; without data when there is none, or nil. */
 struct term report_view_get(struct term map, const char *key);

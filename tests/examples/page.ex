@@ -14,6 +14,7 @@ defmodule Examples.Page do
     * `<!-- not run: REASON -->`
     * `<!-- varies -->`: all numbers are others each time; `<!-- varies: KEY, KEY -->`: the values of these keys are
     * `<!-- shows: FILE -->`: what is in that file
+    * `<!-- file: build/NAME -->`: written to that file, for what follows
     * `<!-- each row: EXPRESSION -->`: the code in the last cell of each row, put in the place of ROW, gives `{:ok, _}`
 
   What looks like a fence or a mark and is none of these is an error: it would be left out without a word.
@@ -29,7 +30,7 @@ defmodule Examples.Page do
     defexception [:message]
   end
 
-  @marks ["not run", "varies", "shows", "configuration", "configuration of Prometheus", "scenario", "each row"]
+  @marks ["not run", "varies", "shows", "file", "configuration", "configuration of Prometheus", "scenario", "each row"]
   # What the generator of the reference and people write into comments.
   @others ["table", "end", "Written"]
 

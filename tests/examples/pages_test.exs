@@ -2,7 +2,14 @@ defmodule Examples.PagesTest do
   use ExUnit.Case
   alias Examples.{Page, Walk}
 
-  @done [run: "run", compared: "compared", read: "read by what it is for", shown: "shown", left_out: "not run"]
+  @done [
+    run: "run",
+    compared: "compared",
+    written: "written",
+    read: "read by what it is for",
+    shown: "shown",
+    left_out: "not run"
+  ]
 
   for path <- :persistent_term.get(Examples).pages do
     test path do

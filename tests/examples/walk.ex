@@ -48,6 +48,13 @@ defmodule Examples.Walk do
   defp block(%{marks: %{"shows" => file}} = block, walk),
     do: compare(%{count(walk, :compared) | output: File.read!(file)}, block)
 
+  # As who tries it would save it; nothing of the tree is written over.
+  defp block(%{marks: %{"file" => file}} = block, walk) do
+    unless file =~ ~r"^build/[\w.]+$", do: fail(walk, block, "#{file} is no file in build")
+    File.write!(file, Enum.join(block.code, "\n") <> "\n")
+    count(walk, :written)
+  end
+
   defp block(%{marks: %{"configuration" => _}} = block, walk),
     do: check(walk, block, "build/release/harnessd --check-config", "configuration.json")
 
@@ -125,7 +132,7 @@ defmodule Examples.Walk do
 
   # --- Shells ---
 
-  defp shell_of(%{marks: %{"not run" => _}}), do: nil
+  defp shell_of(%{marks: marks}) when is_map_key(marks, "not run") or is_map_key(marks, "file"), do: nil
   defp shell_of(%{language: "sh"}), do: :sh
   defp shell_of(%{language: language}) when language in ["elixir", "rows"], do: :elixir
   defp shell_of(%{language: "erlang"}), do: :erlang

@@ -25,6 +25,7 @@ defmodule Examples.WalkTest do
         {"another value in erl", quote(do: in_erl("1> 1 + 1.\n3"))},
         {"a shell that nobody has started", quote(do: fenced("elixir", "iex> 1"))},
         {"a language that is not known", quote(do: fenced("cobol", "1"))},
+        {"a file of the tree", quote(do: "<!-- file: README.md -->\n" <> fenced("elixir", "1"))},
         {"a wrong configuration", quote(do: "<!-- configuration -->\n" <> fenced("json", "{\"node\": {\"lissen\": 1}}"))},
         {"a row that is not so", quote(do: in_iex("iex> 1") <> "<!-- each row: ROW -->\n| a | b |\n| --- | --- |\n| c | `{:no, 1}` |\n")}
       ] do
@@ -45,6 +46,12 @@ defmodule Examples.WalkTest do
     test name do
       assert_raise Page.Mistake, ~r/^page.md:\d+: /, fn -> walk(unquote(text)) end
     end
+  end
+
+  test "a file is there for what follows" do
+    page = "<!-- file: build/walk_test.exs -->\n" <> fenced("elixir", "fn x -> x end") <> fenced("sh", "cat build/walk_test.exs")
+    on_exit(fn -> File.rm!("build/walk_test.exs") end)
+    assert walk(page <> fenced("", "fn x -> x end")) == {%{written: 1, run: 1, compared: 1}, []}
   end
 
   test "what is so passes, and what is not run is told" do

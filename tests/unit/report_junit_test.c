@@ -82,6 +82,10 @@ static void test_outcomes(void **state)
            "<failure message=\"failed; cleanup failed: timeout\"/>");
     expect("{error, {not_allowed, x}}", "tests=\"1\" failures=\"0\" errors=\"1\"",
            "<error message=\"not run: {not_allowed,x}\"/>");
+    expect("{error, {not_allowed, #{message => <<\"x is not allowed\">>}}}", "errors=\"1\"",
+           "<error message=\"not run: x is not allowed\"/>");
+    expect("{error, {invalid_configuration, <<\"--x: unknown\">>}}", "errors=\"1\"",
+           "<error message=\"not run: --x: unknown\"/>");
     expect("{error, {invalid_scenario, [#{path => [seed], message => <<\"is odd\">>}]}}",
            "tests=\"1\" failures=\"0\" errors=\"1\"", "seed: is odd");
 }

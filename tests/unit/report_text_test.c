@@ -245,7 +245,20 @@ static void test_outcomes(void **state)
         {"{error, {performance_failed, #{error => e, measurement => #{memory_bytes => 5, reductions => 6}, "
          "expectations => [#{expectation => max_time_ms, limit => 5, measured => 7.25, met => false}]}}}",
          {"Run: an expectation was missed\n", "  MISSED  max_time_ms      7.25      5\n"}},
+        {"{error, {performance_failed, #{expectations => [#{expectation => max_p99_us, limit => 5, measured "
+         "=> "
+         "nil, met => nil}]}}}",
+         {"  MISSED  max_p99_us          -      5\n"}},
+        {"{error, {invalid_configuration, <<\"--x: unknown\">>}}",
+         {"Run: not run\n  reason  --x: unknown\n"}},
         {"{error, {cancelled, #{run_id => 5, " METRICS "}}}", {"Run 5: cancelled\n", "12,345"}},
+        {"{error, {cancelled, #{run_id => 5, expectations => [#{expectation => max_p99_us, limit => 5, "
+         "measured "
+         "=> 3, met => nil}]}}}",
+         {"  not judged  max_p99_us          3      5\n"}},
+        {"{partial, #{expectations => [#{expectation => max_p99_us, limit => 5, measured => 3, met => nil}, "
+         "#{expectation => max_p50_us, limit => 5, measured => 3, met => true}]}}",
+         {"  not judged  max_p99_us          3      5\n", "  met         max_p50_us"}},
         {"{error, {interrupted, #{run_id => 5}}}", {"Run 5: interrupted\n"}},
         {"{error, {cleanup_failed, {cleanup_failed, timeout}, #{run_id => 5}}}",
          {"Run 5: failed\n", "  cleanup failed  timeout\n"}},

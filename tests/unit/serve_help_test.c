@@ -172,6 +172,22 @@ static void test_synonyms(void **state)
             fail_msg("%s has no %s but\n%s", rows[i][0], rows[i][1], help_on(rows[i][0], true));
 }
 
+/* Beside its name where there is room, below its text otherwise. */
+static void test_values(void **state)
+{
+    (void)state;
+    static const char *const elixir[] = {
+        "\n  timeout_ms: pos_integer(), ms; default 5000; with a load its length and the timeout of a call\n"
+        "      Time of all threads",
+        "\n  action: chaos_term(); required\n      What is done.\n", "\n  setup\n      Starts what",
+        "with the run. Instead of target.\n      fun(() -> {:ok, pid()} | "};
+    static const char *const topics[] = {"run", "action", "run", "scenario"};
+    for (size_t i = 0; i < ARRAY_LENGTH(elixir); i++)
+        if (!strstr(help_on(topics[i], true), elixir[i]))
+            fail_msg("%s is not told as\n%s\nbut\n%s", topics[i], elixir[i], help_on(topics[i], true));
+    assert_non_null(strstr(help_on("scenario", false), "\n  metadata: map(); default #{}\n"));
+}
+
 /* A topic is a name, however it is written. */
 static void test_topics_as_texts(void **state)
 {
@@ -246,6 +262,7 @@ int main(void)
         cmocka_unit_test(test_nearest_topics),
         cmocka_unit_test(test_metrics_have_help),
         cmocka_unit_test(test_synonyms),
+        cmocka_unit_test(test_values),
         cmocka_unit_test(test_topics_as_texts),
         cmocka_unit_test(test_faults_say_how_they_end),
         cmocka_unit_test(test_notations),
