@@ -112,7 +112,7 @@ static bool recovery_read_node(struct term pid, char name[TERM_ATOM_BYTES + 1])
     return term_type(pid) == TERM_PID && term_read_node(pid, &node) && term_read_atom(node, name);
 }
 
-/* The pid that stands for a target, as far as it is known. */
+/* The pid that stands for a target, as far as it is known; none for one that gives several. */
 static struct term recovery_pid_of(const struct faults *faults, size_t target)
 {
     const struct target_spec *spec = find_target_spec(faults, target);
@@ -213,6 +213,14 @@ void recovery_watch_processes(struct faults *faults, struct injection *injection
 
 /* --- When it took effect --- */
 
+/* What has failed meanwhile, before the effect or without one, is of the fault before. */
+static void recovery_return_errors(struct recovery *recovery, uint64_t before_ns)
+{
+    if (recovery->latest && recovery->last_error_ns > recovery->latest->last_error_ns &&
+        recovery->last_error_ns < before_ns)
+        recovery->latest->last_error_ns = recovery->last_error_ns;
+}
+
 /* A node that says that it halts may yet answer until it is gone, which is what is known here. */
 static void recovery_take_effect(struct faults *faults, struct recovery_watch *watch, uint64_t effect_ns)
 {
@@ -221,6 +229,7 @@ static void recovery_take_effect(struct faults *faults, struct recovery_watch *w
     watch->known_ns = faults_now(faults);
     watch->from_ns = watch->injection->action->kind->doing == FAULT_HALT ? watch->known_ns : effect_ns;
     if (watch->target != TARGET_ANY) {
+        recovery_return_errors(recovery, effect_ns);
         recovery->latest = watch;
         recovery->looked_effects = faults->effects;
     }
@@ -257,6 +266,7 @@ void recovery_unwatch(struct faults *faults, struct injection *injection)
         }
         *link = watch->next;
         injection->watch_count--;
+        recovery_return_errors(recovery_of(faults, watch->target), UINT64_MAX);
         recovery_free_watch(faults, watch);
     }
 }
