@@ -112,7 +112,7 @@ static bool recovery_read_node(struct term pid, char name[TERM_ATOM_BYTES + 1])
     return term_type(pid) == TERM_PID && term_read_node(pid, &node) && term_read_atom(node, name);
 }
 
-/* The pid that stands for a target, as far as it is known; none for one that gives several. */
+/* The pid that stands for a target, as far as it is known; none for one that gives several now. */
 static struct term recovery_pid_of(const struct faults *faults, size_t target)
 {
     const struct target_spec *spec = find_target_spec(faults, target);

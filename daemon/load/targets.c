@@ -287,6 +287,20 @@ struct term targets_found(const struct targets *targets, size_t target)
     return term_of(&targets_at(targets, target)->found);
 }
 
+struct term targets_only(const struct targets *targets, size_t target)
+{
+    struct term only = targets_found(targets, target);
+    for (size_t i = 0; i < targets->member_count; i++) {
+        const struct member *member = targets->members[i];
+        if (member->source != target || !member->is_there)
+            continue;
+        if (only.data)
+            return (struct term){0};
+        only = term_of(&member->pid);
+    }
+    return only;
+}
+
 const char *targets_node(const struct targets *targets, size_t target)
 {
     return targets_at(targets, target)->node;

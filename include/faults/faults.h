@@ -38,7 +38,8 @@ struct faults_events {
     /* One was injected. */
     void (*injected)(void *owner, const struct fault_kind *kind);
 
-    /* The pid that stands behind a target of the scenario, once it was looked up; without data otherwise. */
+    /* The pid that stands behind a target of the scenario, once it was looked up, or the only one that it
+     * gives now; without data otherwise. */
     struct term (*found)(void *owner, size_t target);
 };
 

@@ -64,6 +64,9 @@ const struct target_spec *targets_spec(const struct targets *targets, size_t tar
 /* The pid behind a :global or :via name, once it was found; without data otherwise. */
 struct term targets_found(const struct targets *targets, size_t target);
 
+/* The same, or the pid of the only one that a target of the scenario which gives several gives now. */
+struct term targets_only(const struct targets *targets, size_t target);
+
 /* The node on which it is looked for, or was found; "" before it was reached for the first time. */
 const char *targets_node(const struct targets *targets, size_t target);
 

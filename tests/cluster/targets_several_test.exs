@@ -280,6 +280,24 @@ defmodule TargetsSeveralTest do
     GenServer.stop(single)
   end
 
+  test "recovery is told of that which has crashed", %{harness: harness} do
+    names = [:found_to_stay, :found_to_crash]
+    children = for name <- names, do: %{id: name, start: {GenServer, :start_link, [Subject, [], [name: name]]}}
+    start_supervised!(%{id: make_ref(), type: :supervisor, start: {Supervisor, :start_link, [children, [strategy: :one_for_one]]}})
+    [stays, crashes] = for name <- names, do: {:find, {Process, :whereis, [name]}}
+
+    scenario =
+      load([stays, crashes],
+        operations: [:get, fn pid -> GenServer.call(pid, :get) end],
+        load: %{threads: 4, duration_ms: 1_500, think_ms: 5},
+        chaos: [%{action: {:inject_crash, :immediate, [reason: :kill]}, after_ms: 300, target: crashes}]
+      )
+
+    assert {:ok, %{injections: [injection]}} = Harness.run(harness, scenario)
+    assert [%{target: ^crashes, recovery_ms: recovery_ms}] = injection.recovery
+    assert recovery_ms in 0..1_200
+  end
+
   test "in a file, on a node that has no Elixir, threads being set up", %{harness: _} do
     plain = Peer.start(elixir: false)
     Peer.load(plain, :plain_subject)

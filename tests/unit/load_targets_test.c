@@ -180,6 +180,31 @@ static void test_members_come_and_go(void **state)
     assert_int_equal(targets_source(world.targets, 1), 1);
 }
 
+static void expect_only(size_t target, const char *pid)
+{
+    struct term only = targets_only(world.targets, target);
+    if (pid)
+        expect_term(only, pid);
+    else
+        assert_null(only.data);
+}
+
+static void test_the_only_member(void **state)
+{
+    (void)state;
+    expect_only(0, NULL);
+    give(0, "[$p]");
+    give(2, "[$q]");
+    expect_only(0, "$p");
+    expect_only(1, NULL); /* it is a name */
+    give(0, "[$p, $q]");
+    expect_only(0, NULL);
+    give(0, "[$q]");
+    expect_only(0, "$q");
+    give(0, "[]");
+    expect_only(0, NULL);
+}
+
 static void test_numbers_are_used_again(void **state)
 {
     (void)state;
@@ -223,6 +248,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_members_come_and_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_only_member, setup, teardown),
         cmocka_unit_test_setup_teardown(test_numbers_are_used_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_member_that_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_are_no_pids, setup, teardown),
