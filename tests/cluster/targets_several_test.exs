@@ -229,9 +229,9 @@ defmodule TargetsSeveralTest do
             {:find, fn -> raise "cannot find" end},
             {:find, fn -> :no_such_name end}
           ] do
-        scenario = load(target, load: nil, threads: [[:get]], operations: nil)
+        scenario = load(target, load: nil, threads: [[:get, fn _ -> raise "applied to nobody" end]], operations: nil)
         assert {:ok, report} = Harness.run(harness, scenario)
-        assert [[{:error, :noproc}]] = results(report)
+        assert [[{:error, :noproc}, {:error, :noproc}]] = results(report)
       end
 
       Harness.wait_for_log(harness, ~r/targets cannot be found .*cannot find/)
