@@ -181,6 +181,7 @@ struct engine *engine_new(const struct engine_options *options)
     threads_init(engine);
     calls_out_init(engine);
     customs_init(engine);
+    named_init(engine);
     return engine;
 }
 
@@ -191,6 +192,7 @@ void engine_free(struct engine *engine)
     threads_free(engine);
     calls_out_free(engine);
     customs_free(engine);
+    named_free(engine);
     events_free(&engine->record.events);
     errors_free(&engine->record.errors);
     error_samples_free(&engine->record.samples);

@@ -1,6 +1,6 @@
 /* What the files of the load engine know of one another. engine.c is about the load as a whole and its time,
  * threads.c about what each virtual thread does next, calls_out.c about calls and the targets that they go
- * to, customs.c about custom operations. */
+ * to, customs.c about custom operations, named.c about the names of operations. */
 #ifndef HARNESSD_LOAD_ENGINE_PRIVATE_H
 #define HARNESSD_LOAD_ENGINE_PRIVATE_H
 
@@ -111,6 +111,9 @@ struct engine {
     size_t custom_waiting;
     size_t custom_running;
     uint32_t customs_ended; /* threads whose customs have been ended for want of time */
+
+    /* named.c */
+    struct counters_row **named; /* of each operation, NULL as long as it has none; NULL: none has a name */
 };
 
 /* --- engine.c --- */
@@ -229,5 +232,13 @@ MUST_CHECK bool customs_end_all(struct engine *engine);
 
 /* The exception of a cast without its handler, made where custom operations are, fails the thread. */
 void customs_miss_strictly(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start);
+
+/* --- named.c --- */
+
+void named_init(struct engine *engine);
+void named_free(struct engine *engine);
+
+/* An operation has ended, while some have names. */
+void named_count(struct engine *engine, uint32_t operation, enum result_kind kind);
 
 #endif

@@ -272,6 +272,8 @@ static ALWAYS_INLINE uint64_t threads_note(struct engine *engine, uint32_t threa
         reason = threads_count_error(engine, thread, kind, term, now);
     }
     counters_add_operation(engine->options.counters, kind, term);
+    if (engine->named)
+        named_count(engine, state->operation, kind);
     uint64_t service_us = threads_us_between(start.actual_ns, now);
     if (answered && kind == RESULT_OK)
         latency_us = threads_record_latency(engine, state->operation, response_us, service_us);

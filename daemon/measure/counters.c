@@ -1,8 +1,14 @@
 #include "measure/counters.h"
 
 #include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "base/memory.h"
+#include "base/utf8.h"
 #include "term/term_read.h"
+#include "term/term_text.h"
 
 #define DIGITS 3
 
@@ -24,6 +30,8 @@ void counters_free(struct counters *counters)
 {
     histogram_free(&counters->response);
     histogram_free(&counters->service);
+    for (size_t i = 0; i < ARRAY_LENGTH(counters->named); i++)
+        free(counters->named[i]);
 }
 
 static uint64_t counters_sum(const uint64_t *counts, size_t count)
@@ -64,6 +72,43 @@ void counters_add_operation(struct counters *counters, enum result_kind kind, st
         counters->errors[ERROR_NODEDOWN]++;
     else if (kind != RESULT_OK)
         counters->errors[kinds[kind]]++;
+}
+
+/* A text is its own name; what has no room ends at a character. */
+static void counters_write_name(struct term name, char text[COUNTERS_NAME_BYTES])
+{
+    char printed[2 * COUNTERS_NAME_BYTES];
+    const uint8_t *bytes;
+    uint32_t character;
+    size_t size, kept = 0, length = 0;
+    if (!term_read_binary(name, &bytes, &size)) {
+        bytes = (const uint8_t *)term_text(name, printed, sizeof(printed));
+        size = strlen(printed);
+    }
+    do {
+        kept += length;
+        length = utf8_decode(bytes + kept, size - kept, &character);
+    } while (length && kept + length < COUNTERS_NAME_BYTES);
+    memcpy(text, bytes, kept);
+    text[kept] = '\0';
+}
+
+struct counters_row *counters_row_of(struct counters *counters, struct term name)
+{
+    char text[COUNTERS_NAME_BYTES];
+    size_t number = 0;
+    counters_write_name(name, text);
+    if (strcmp(text, "other") == 0)
+        number = COUNTERS_NAMES;
+    while (number < counters->named_count && strcmp(counters->named[number]->name, text) != 0)
+        number++;
+    if (!counters->named[number]) {
+        counters->named[number] = memory_zalloc(1, sizeof(**counters->named));
+        counters->named_count += number < COUNTERS_NAMES;
+        snprintf(counters->named[number]->name, COUNTERS_NAME_BYTES, "%s",
+                 number < COUNTERS_NAMES ? text : "other");
+    }
+    return counters->named[number];
 }
 
 void counters_add_fault(struct counters *counters, size_t kind)

@@ -135,7 +135,7 @@ static void parts_write_sample(const struct scenario *scenario, const struct err
     term_build_key_unsigned(builder, "first_at_ms", sample->first_us / 1000);
     term_build_key_unsigned(builder, "last_at_ms", sample->last_us / 1000);
     term_build_key(builder, "operation");
-    operation_build(operation, operation->message, builder);
+    operation_build_name(operation, builder);
     term_build_key(builder, "sample");
     term_build_term(builder, term_of(&sample->reason));
 }

@@ -45,8 +45,12 @@ static void metrics_put_labelled(const struct metric *metric, const char *value,
                                  struct buffer *text)
 {
     metrics_put(text, "%s{%s=\"", metric->help.name, metric->help.label);
-    for (; *value; value++)
-        metrics_put(text, *value == '"' || *value == '\\' ? "\\%c" : "%c", *value);
+    for (; *value; value++) {
+        if (*value == '\n')
+            metrics_put(text, "\\n");
+        else
+            metrics_put(text, *value == '"' || *value == '\\' ? "\\%c" : "%c", *value);
+    }
     metrics_put(text, "\"} %" PRIu64 "\n", number);
 }
 
@@ -172,6 +176,24 @@ static void metrics_write_errors(const struct metric *metric, const struct metri
         metrics_put_labelled(metric, error_kind_names[i], look->counters->errors[i], text);
 }
 
+static void metrics_write_named(const struct metric *metric, const struct metrics_look *look,
+                                struct buffer *text)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(look->counters->named); i++)
+        if (look->counters->named[i])
+            metrics_put_labelled(metric, look->counters->named[i]->name, look->counters->named[i]->operations,
+                                 text);
+}
+
+static void metrics_write_named_errors(const struct metric *metric, const struct metrics_look *look,
+                                       struct buffer *text)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(look->counters->named); i++)
+        if (look->counters->named[i])
+            metrics_put_labelled(metric, look->counters->named[i]->name, look->counters->named[i]->errors,
+                                 text);
+}
+
 /* Rows of one name, such as those of `exhaust`, are one kind and follow one another. */
 static void metrics_write_faults(const struct metric *metric, const struct metrics_look *look,
                                  struct buffer *text)
@@ -243,6 +265,12 @@ static const struct metric metrics[] = {
     {{"harnessd_operation_errors_total", "counter", "kind",
       "Operations that have ended in an error, by its kind."},
      .write = metrics_write_errors},
+    {{"harnessd_named_operations_total", "counter", "name",
+      "Operations that have a name of their own, by the first 64 names; the rest under other."},
+     .write = metrics_write_named},
+    {{"harnessd_named_operation_errors_total", "counter", "name",
+      "Of these the ones that have ended in an error."},
+     .write = metrics_write_named_errors},
     {{"harnessd_arrivals_dropped_total", "counter", NULL, "Arrivals of open loads that found no room."},
      .value = metrics_dropped},
     {{"harnessd_operation_response_seconds", "histogram", NULL,

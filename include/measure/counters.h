@@ -22,6 +22,16 @@ extern const char *const error_kind_names[ERROR_KINDS]; /* "timeout", ... */
 
 #define COUNTERS_FAULTS 32 /* kinds at most */
 
+#define COUNTERS_NAMES 64
+#define COUNTERS_NAME_BYTES 128
+
+/* Operations of one name. */
+struct counters_row {
+    char name[COUNTERS_NAME_BYTES]; /* UTF-8, cut off when it is longer */
+    uint64_t operations;            /* that have ended */
+    uint64_t errors;
+};
+
 struct counters {
     uint64_t started;
     uint64_t finished[OUTCOME_COUNT];
@@ -32,6 +42,10 @@ struct counters {
         faults[COUNTERS_FAULTS]; /* that were injected, by the position of their kind in the table of all */
     struct histogram response;   /* us, of operations that are answered: from their intended start */
     struct histogram service;    /* likewise from their actual start */
+
+    /* Of operations that have a name of their own; the last is of all further names, "other". */
+    struct counters_row *named[COUNTERS_NAMES + 1];
+    size_t named_count;
 };
 
 void counters_init(struct counters *counters);
@@ -48,6 +62,9 @@ static inline void counters_add_latency(struct counters *counters, uint64_t resp
     histogram_record(&counters->response, response_us);
     histogram_record(&counters->service, service_us);
 }
+
+/* The row of a name: that of all others when there are too many. It is good as long as the counters are. */
+struct counters_row *counters_row_of(struct counters *counters, struct term name);
 
 void counters_add_fault(struct counters *counters, size_t kind);
 

@@ -95,6 +95,22 @@ defmodule HooksThreadTest do
       assert {:error, {:performance_failed, _}} = Harness.run(harness, scenario)
       {200, _, body} = Http.get(port, "/metrics")
       assert body =~ ~r/harnessd_operation_errors_total\{[^}]*unexpected[^}]*\} 10/
+      refute body =~ ~r/^harnessd_named/m
+    end
+
+    test "is told under its name where errors are, and in the metrics", %{target: target} do
+      harness = Harness.start(config: Http.config())
+      port = Http.port(harness)
+      echo = %{op: {:echo, :a}, name: "read", expect: :b}
+      scenario = %{target: target, threads: [[echo, :get, echo, %{op: {:"$send", :a}, name: :tell}]]}
+      assert {:ok, report} = Harness.run(harness, scenario)
+      assert [%{operation: "read", count: 2, sample: {:unexpected, :a}}] = report.error_samples
+      assert Harness.call(harness, :show, [report]) =~ "2, the first of <<\"read\">>"
+      {200, _, body} = Http.get(port, "/metrics")
+      assert body =~ ~s(harnessd_named_operations_total{name="read"} 2)
+      assert body =~ ~s(harnessd_named_operation_errors_total{name="read"} 2)
+      assert body =~ ~s(harnessd_named_operations_total{name="tell"} 1)
+      assert body =~ ~s(harnessd_named_operation_errors_total{name="tell"} 0)
     end
 
     test "is refused with what is wrong", %{harness: harness, target: target} do

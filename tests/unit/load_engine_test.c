@@ -644,6 +644,26 @@ static void test_customs_of_threads_that_cannot_be_set_up(void **state)
     world_free(&world);
 }
 
+/* --- Names --- */
+
+/* Operations of one name are one row, those without a name are in none. */
+static void test_names(void **state)
+{
+    (void)state;
+    world_make(&world,
+               "#{target => c, threads => [[#{op => a, name => n}, #{op => b, name => n, expect => x},"
+               " #{op => {cast, c}, name => m}, d]]}");
+    world_run(&world, UINT64_MAX);
+    struct counters_row *n = counters_row_of(&world.counters, TERM_ATOM("n"));
+    struct counters_row *m = counters_row_of(&world.counters, TERM_ATOM("m"));
+    assert_int_equal(world.counters.named_count, 2);
+    assert_int_equal(n->operations, 2);
+    assert_int_equal(n->errors, 1);
+    assert_int_equal(m->operations, 1);
+    assert_int_equal(m->errors, 0);
+    world_free(&world);
+}
+
 /* --- What is expected --- */
 
 static void test_replies_that_are_not_expected(void **state)
@@ -852,6 +872,7 @@ int main(void)
         cmocka_unit_test(test_customs_of_a_load),
         cmocka_unit_test(test_customs_of_threads_that_are_set_up),
         cmocka_unit_test(test_customs_of_threads_that_cannot_be_set_up),
+        cmocka_unit_test(test_names),
         cmocka_unit_test(test_replies_that_are_not_expected),
         cmocka_unit_test(test_session_down),
         cmocka_unit_test(test_customs_out_of_time),

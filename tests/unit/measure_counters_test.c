@@ -2,6 +2,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -49,6 +50,41 @@ static void test_operations(void **state)
     counters_free(&counters);
 }
 
+static struct counters_row *row_of(struct counters *counters, const char *text)
+{
+    struct term_builder builder = {0};
+    term_build_text(&builder, text);
+    struct counters_row *row = counters_row_of(counters, term_built(&builder));
+    term_build_free(&builder);
+    return row;
+}
+
+/* A text and an atom of the same letters cannot be told apart where names are labels. */
+static void test_names(void **state)
+{
+    (void)state;
+    struct counters counters;
+    char text[COUNTERS_NAME_BYTES + 10];
+    counters_init(&counters);
+    struct counters_row *read = counters_row_of(&counters, TERM_ATOM("read"));
+    assert_string_equal(read->name, "read");
+    assert_ptr_equal(row_of(&counters, "read"), read);
+    memset(text, 'a', sizeof(text));
+    memcpy(text + COUNTERS_NAME_BYTES - 2, "\xc3\xa4", sizeof("\xc3\xa4"));
+    assert_int_equal(strlen(row_of(&counters, text)->name), COUNTERS_NAME_BYTES - 2); /* not half of it */
+    assert_string_equal(row_of(&counters, "")->name, "");
+    for (size_t i = counters.named_count; i < COUNTERS_NAMES; i++) {
+        snprintf(text, sizeof(text), "name %zu", i);
+        assert_string_equal(row_of(&counters, text)->name, text);
+    }
+    struct counters_row *other = row_of(&counters, "one too many");
+    assert_string_equal(other->name, "other");
+    assert_ptr_equal(row_of(&counters, "and one more"), other);
+    assert_ptr_equal(row_of(&counters, "other"), other);
+    assert_ptr_equal(row_of(&counters, "read"), read);
+    counters_free(&counters);
+}
+
 static void test_latencies(void **state)
 {
     (void)state;
@@ -89,10 +125,8 @@ static void test_outcomes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_operations),
-        cmocka_unit_test(test_latencies),
-        cmocka_unit_test(test_faults),
-        cmocka_unit_test(test_outcomes),
+        cmocka_unit_test(test_operations), cmocka_unit_test(test_names),    cmocka_unit_test(test_latencies),
+        cmocka_unit_test(test_faults),     cmocka_unit_test(test_outcomes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

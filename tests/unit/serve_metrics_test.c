@@ -54,6 +54,8 @@ static void test_numbers(void **state)
     counters.operations = 1ULL << 40;
     counters.errors[ERROR_MISSING_SYNC] = 3;
     counters.dropped = 4;
+    *counters_row_of(&counters, TERM_ATOM("a\nb")) =
+        (struct counters_row){.name = "a\nb", .operations = 20, .errors = 2};
     struct metrics_look look = {.counters = &counters,
                                 .now = {.runs = {[RUN_LOAD] = 6}, .threads = 7, .in_flight = 8, .queued = 9},
                                 .process = {.resident_bytes = 10, .cpu_s = 0.25, .started_s = 1700000000.25},
@@ -72,6 +74,8 @@ static void test_numbers(void **state)
     expect(written, "harnessd_runs_finished_total{outcome=\"completed\"} 0");
     expect(written, "harnessd_operations_total 1099511627776");
     expect(written, "harnessd_operation_errors_total{kind=\"missing_sync_handler\"} 3");
+    expect(written, "harnessd_named_operations_total{name=\"a\\nb\"} 20");
+    expect(written, "harnessd_named_operation_errors_total{name=\"a\\nb\"} 2");
     expect(written, "harnessd_arrivals_dropped_total 4");
     expect(written, "harnessd_runs{state=\"load\"} 6");
     expect(written, "harnessd_runs{state=\"setup\"} 0");
