@@ -237,7 +237,7 @@ report=$scratch/report.json
 echo
 echo "== The same with messages that are not persistent: a crash loses them, and the run says so"
 make_queues
-run --set load.duration_ms=5000 --set 'chaos[1].after_ms=4000' --set 'mix[0].op.custom.erlang=fun(Pid, #{state := #{publish := Publish}} = Place) -> Publish(Pid, Place, 1, 100) end'
+run --set load.duration_ms=6000 --set 'chaos[1].after_ms=4000' --set 'mix[0].op.custom.erlang=fun(Pid, #{state := #{publish := Publish}} = Place) -> Publish(Pid, Place, 1, 100) end'
 check "the run has failed, with status 1" [ "$status" = 1 ]
 check "messages are lost" says '.outcome == "failed" and .reason[0] == "invariant_failed" and .reason[1].lost > 0'
 kept=$((confirmed - $(of_report '.reason[1].lost')))
