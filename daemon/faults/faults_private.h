@@ -4,6 +4,8 @@
 #ifndef HARNESSD_FAULTS_FAULTS_PRIVATE_H
 #define HARNESSD_FAULTS_FAULTS_PRIVATE_H
 
+#include "base/list.h"
+#include "base/map.h"
 #include "injections_private.h"
 
 /* Where an action is in its schedule. */
@@ -45,6 +47,7 @@ struct miss {
 };
 
 struct recovery;
+struct recovery_member;
 
 struct faults {
     struct faults_options options;
@@ -60,6 +63,13 @@ struct faults {
     bool overflows;              /* more are active than are recorded */
     struct recovery *recoveries; /* for each target, and any */
     size_t recovery_count;
+    struct recovery_member **members; /* of targets that give several */
+    size_t member_count;
+    struct map members_by_pid; /* those that are there, by target and pid */
+    struct map members_by_name;
+    struct buffer member_key; /* scratch */
+    struct list members_gone; /* that are called nothing */
+    uint64_t members_told;
     struct injection *latest; /* that took effect; NULL: it is not recorded any more */
     uint64_t latest_effect_ns;
     uint64_t effects; /* so many there were */

@@ -9,11 +9,6 @@
 /* A target that fails in so much time before the end of the load has not recovered. */
 #define RECOVERY_END_NS CLOCK_NS_PER_S
 
-struct recovery *recovery_of(const struct faults *faults, size_t target)
-{
-    return &faults->recoveries[target < faults->recovery_count ? target : faults->recovery_count - 1];
-}
-
 /* As TCP judges how late an answer may be (RFC 6298): the mean, and four times the mean deviation. */
 bool recovery_is_wait(const struct recovery *recovery, uint64_t waited_ns)
 {
@@ -55,9 +50,11 @@ void recovery_settle(struct faults *faults, struct recovery_watch *watch, uint64
 }
 
 /* A message without an answer is taken for a success as long as nobody knows better. */
-static bool recovery_is_success(const struct recovery_watch *watch, const struct observation *seen)
+static bool recovery_is_success(const struct recovery *recovery, const struct recovery_watch *watch,
+                                const struct observation *seen)
 {
-    return seen->sent_ns >= watch->from_ns && (seen->is_answered || seen->sent_ns >= watch->known_ns);
+    return seen->sent_ns >= watch->from_ns && (seen->is_answered || seen->sent_ns >= watch->known_ns) &&
+           recovery_is_complete(recovery);
 }
 
 static void recovery_take_success(struct faults *faults, struct recovery *recovery,
@@ -67,7 +64,7 @@ static void recovery_take_success(struct faults *faults, struct recovery *recove
         if (!watch->effect_ns && seen->is_answered) {
             watch->early_sent_ns = seen->sent_ns;
             watch->early_ended_ns = seen->now_ns;
-        } else if (watch->effect_ns && recovery_is_success(watch, seen)) {
+        } else if (watch->effect_ns && recovery_is_success(recovery, watch, seen)) {
             recovery_settle(faults, watch, seen->sent_ns, seen->now_ns);
         } else if (watch->effect_ns && seen->now_ns > watch->effect_ns && watch->target != TARGET_ANY) {
             watch->waited |= recovery_is_wait(recovery, seen->now_ns - watch->effect_ns);
@@ -78,6 +75,10 @@ static void recovery_take_success(struct faults *faults, struct recovery *recove
 static void recovery_succeeded(struct faults *faults, const struct observation *seen)
 {
     struct recovery *recovery = recovery_of(faults, seen->target), *any = recovery_of(faults, TARGET_ANY);
+    struct recovery *whole = recovery_of_whole(faults, seen->target);
+    recovery_pay(faults, seen);
+    if (whole && whole != recovery && whole->waiting.count) /* all were away, and are no more */
+        recovery_take_success(faults, whole, seen);
     if (recovery->waiting.count)
         recovery_take_success(faults, recovery, seen);
     else if (seen->is_answered)
@@ -93,9 +94,10 @@ static void recovery_succeeded(struct faults *faults, const struct observation *
 /* --- Failing --- */
 
 /* Whoever fails from a fault on is touched by it as well, whomever it was done to. */
-static void recovery_touch(struct faults *faults, struct recovery *recovery, size_t target)
+static void recovery_touch(struct faults *faults, struct recovery *recovery, size_t failed)
 {
     struct injection *injection = faults->latest;
+    size_t target = recovery_number(faults, failed);
     recovery->looked_effects = faults->effects;
     if (!injection || recovery_find(injection, target))
         return;
@@ -105,7 +107,8 @@ static void recovery_touch(struct faults *faults, struct recovery *recovery, siz
     watch->errors_before = recovery->errors - 1; /* this one is its first */
     watch->effect_ns = watch->known_ns = watch->from_ns = faults->latest_effect_ns;
     recovery->latest = watch;
-    if (recovery->answered_effects == faults->effects)
+    recovery_owe(faults, failed, watch->from_ns);
+    if (recovery->answered_effects == faults->effects && recovery_is_complete(recovery))
         recovery_settle(faults, watch, recovery->answered_ns, recovery->answered_ns);
 }
 
@@ -124,6 +127,8 @@ static void recovery_failed(struct faults *faults, const struct observation *see
     struct recovery *recovery = recovery_of(faults, seen->target);
     recovery->errors++;
     recovery->last_error_ns = seen->now_ns;
+    if (recovery->waiting.count)
+        recovery_owe(faults, seen->target, faults->latest_effect_ns);
     if (recovery_is_hit(recovery))
         return;
     if (faults->effects && recovery->looked_effects != faults->effects)
@@ -158,9 +163,9 @@ void faults_load_over(struct faults *faults, uint64_t end_ns)
         return;
     faults->is_load_over = true;
     faults->load_over_ns = end_ns;
-    for (size_t i = 0; i < faults->options.scenario->target_count; i++) {
-        struct recovery *recovery = &faults->recoveries[i];
-        if (!recovery_fails_at_end(recovery, end_ns))
+    for (size_t i = 0; i < recovery_total(faults); i++) {
+        struct recovery *recovery = recovery_of(faults, i);
+        if (recovery_number(faults, i) != i || !recovery_fails_at_end(recovery, end_ns))
             continue;
         recovery->latest->recovered_ns = 0;
         recovery->latest->known_ns = end_ns;
@@ -172,16 +177,17 @@ void faults_load_over(struct faults *faults, uint64_t end_ns)
 
 bool recovery_is_owed(const struct faults *faults, const struct recovery_watch *watch)
 {
-    return watch->effect_ns && !watch->recovered_ns && (watch->waited || recovery_errors(faults, watch));
+    return watch->effect_ns && !watch->recovered_ns &&
+           (watch->waited || recovery_errors(faults, watch) || recovery_is_away(faults, watch->target));
 }
 
 struct faults_recovery faults_recovery(const struct faults *faults, uint64_t now_ns)
 {
     struct faults_recovery answer = {.is_known = faults->has_recovered};
     uint64_t longest_ns = faults->longest_recovery_ns;
-    for (size_t i = 0; i + 1 < faults->recovery_count; i++) {
-        LIST_EACH(const struct recovery_watch, watch, &faults->recoveries[i].waiting, waiting) {
-            if (!recovery_is_owed(faults, watch))
+    for (size_t i = 0; i < recovery_total(faults); i++) {
+        LIST_EACH(const struct recovery_watch, watch, &recovery_of(faults, i)->waiting, waiting) {
+            if (watch->target != i || !recovery_is_owed(faults, watch))
                 continue;
             answer.is_known = true;
             answer.is_missing |= faults->is_load_over;
@@ -207,8 +213,8 @@ bool faults_are_recovering(const struct faults *faults)
 {
     if (recovery_is_coming(faults))
         return true;
-    for (size_t i = 0; i + 1 < faults->recovery_count; i++)
-        LIST_EACH(const struct recovery_watch, watch, &faults->recoveries[i].waiting, waiting)
+    for (size_t i = 0; i < recovery_total(faults); i++)
+        LIST_EACH(const struct recovery_watch, watch, &recovery_of(faults, i)->waiting, waiting)
             if (watch->effect_ns)
                 return true;
     return false;

@@ -10,11 +10,11 @@
 static void recovery_build_watch(const struct faults *faults, const struct recovery_watch *watch,
                                  struct term_builder *builder)
 {
-    struct term server = find_target_spec(faults, watch->target)->server;
+    struct term name = recovery_name(faults, watch->target);
     term_build_map(builder, 4);
     term_build_key(builder, "target");
-    if (server.data)
-        term_build_term(builder, server);
+    if (name.data)
+        term_build_term(builder, name);
     else
         term_build_atom(builder, "nil");
     injection_build_ms(builder, "recovery_ms", watch->recovered_ns, watch->recovery_ns);
@@ -88,7 +88,9 @@ static bool recovery_is_untested(const struct faults *faults, const struct recov
 
 static bool recovery_has_untested(const struct faults *faults, size_t target)
 {
-    LIST_EACH(const struct recovery_watch, watch, &faults->recoveries[target].waiting, waiting)
+    if (recovery_number(faults, target) != target)
+        return false;
+    LIST_EACH(const struct recovery_watch, watch, &recovery_of(faults, target)->waiting, waiting)
         if (recovery_is_untested(faults, watch))
             return true;
     return false;
@@ -96,14 +98,14 @@ static bool recovery_has_untested(const struct faults *faults, size_t target)
 
 size_t faults_build_untested(const struct faults *faults, struct term_builder *builder)
 {
-    size_t count = 0, named = 0, targets = faults->options.scenario->target_count;
+    size_t count = 0, named = 0, targets = recovery_total(faults);
     for (size_t i = 0; i < targets; i++)
         count += recovery_has_untested(faults, i);
     term_build_list(builder, count < RECOVERY_NAMED ? count : RECOVERY_NAMED);
     for (size_t i = 0; named < count && named < RECOVERY_NAMED; i++) {
         if (!recovery_has_untested(faults, i))
             continue;
-        term_build_term(builder, find_target_spec(faults, i)->server);
+        term_build_term(builder, recovery_name(faults, i));
         named++;
     }
     if (count)

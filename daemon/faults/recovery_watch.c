@@ -21,6 +21,7 @@ static void recovery_free_list(struct recovery_watch *watch)
 {
     while (watch) {
         struct recovery_watch *next = watch->next;
+        free(watch->victims);
         free(watch);
         watch = next;
     }
@@ -32,6 +33,7 @@ void recovery_free(struct faults *faults)
     for (size_t i = 0; i < faults->recovery_count; i++)
         free(faults->recoveries[i].kept);
     free(faults->recoveries);
+    recovery_free_members(faults);
 }
 
 void recovery_free_all(struct injection *injection)
@@ -46,6 +48,8 @@ static struct recovery_watch *recovery_make(struct faults *faults, size_t target
 {
     struct recovery *recovery = recovery_of(faults, target);
     struct recovery_watch *watch = memory_zalloc(1, sizeof(*watch));
+    if (target < faults->options.scenario->target_count && !recovery->waiting.count)
+        recovery_begin_whole(faults, target);
     *watch = (struct recovery_watch){.target = target, .errors_before = recovery->errors};
     list_append(&recovery->waiting, &watch->waiting);
     return watch;
@@ -95,6 +99,7 @@ void recovery_free_watch(struct faults *faults, struct recovery_watch *watch)
         recovery->latest = NULL;
     if (recovery->kept == watch)
         recovery->kept = NULL;
+    free(watch->victims);
     free(watch);
 }
 
@@ -112,7 +117,7 @@ static bool recovery_read_node(struct term pid, char name[TERM_ATOM_BYTES + 1])
     return term_type(pid) == TERM_PID && term_read_node(pid, &node) && term_read_atom(node, name);
 }
 
-/* The pid that stands for a target, as far as it is known; none for one that gives several now. */
+/* The pid that stands for a target, as far as it is known. */
 static struct term recovery_pid_of(const struct faults *faults, size_t target)
 {
     const struct target_spec *spec = find_target_spec(faults, target);
@@ -120,21 +125,28 @@ static struct term recovery_pid_of(const struct faults *faults, size_t target)
                                     : faults->options.events->found(faults->options.owner, target);
 }
 
+bool recovery_is_pid_of(struct term pid, const char *node)
+{
+    char name[TERM_ATOM_BYTES + 1];
+    return recovery_read_node(pid, name) && strcmp(name, node) == 0;
+}
+
 static bool recovery_is_on(const struct faults *faults, size_t target, const char *node)
 {
     const struct target_spec *spec = find_target_spec(faults, target);
-    char name[TERM_ATOM_BYTES + 1];
     struct term pid = recovery_pid_of(faults, target);
     if (pid.data)
-        return recovery_read_node(pid, name) && strcmp(name, node) == 0;
+        return recovery_is_pid_of(pid, node);
     return spec->kind == TARGET_NAME && strcmp(spec->node, node) == 0;
 }
 
 void recovery_watch_node(struct faults *faults, struct injection *injection, size_t part, const char *node)
 {
+    recovery_count_members(faults);
     for (size_t i = 0; i < faults->options.scenario->target_count; i++)
         if (recovery_is_on(faults, i, node) && !recovery_find(injection, i))
             (void)recovery_add(faults, injection, i, part);
+    recovery_watch_members_of_node(faults, injection, part, node);
 }
 
 static int recovery_compare_terms(struct term a, struct term b)
@@ -177,14 +189,13 @@ static bool recovery_is_victim(const struct faults *faults, const struct recover
                                size_t target, const char *node)
 {
     const struct target_spec *spec = find_target_spec(faults, target);
-    char name[TERM_ATOM_BYTES + 1];
     struct candidate wanted = {.pid = recovery_pid_of(faults, target), .name = spec->name};
     const struct candidate *found = NULL;
     if (wanted.pid.data)
         found = bsearch(&wanted, search->by_pid, search->count, sizeof(wanted), recovery_compare_pids);
     else if (spec->kind == TARGET_NAME && strcmp(spec->node, node) == 0)
         found = bsearch(&wanted, search->by_name, search->count, sizeof(wanted), recovery_compare_names);
-    return found && recovery_read_node(found->pid, name) && strcmp(name, node) == 0;
+    return found && recovery_is_pid_of(found->pid, node);
 }
 
 void recovery_watch_processes(struct faults *faults, struct injection *injection, size_t part,
@@ -192,6 +203,7 @@ void recovery_watch_processes(struct faults *faults, struct injection *injection
 {
     const struct candidate supervisor = {.pid = injection->supervisor_pid,
                                          .name = injection->supervisor_name};
+    recovery_count_members(faults);
     bool has_supervisor =
         injection->action->kind->victim == FAULT_SUPERVISOR && injection->supervisor_pid.data;
     size_t count = injection->candidate_count + has_supervisor;
@@ -206,6 +218,7 @@ void recovery_watch_processes(struct faults *faults, struct injection *injection
     for (size_t i = 0; i < faults->options.scenario->target_count; i++)
         if (recovery_is_victim(faults, &search, i, node) && !recovery_find(injection, i))
             (void)recovery_add(faults, injection, i, part);
+    recovery_watch_members(faults, injection, part, all, count, node);
     free(search.by_pid);
     free(search.by_name);
     free(all);
@@ -222,12 +235,18 @@ static void recovery_return_errors(struct recovery *recovery, uint64_t before_ns
 }
 
 /* A node that says that it halts may yet answer until it is gone, which is what is known here. */
+static uint64_t recovery_from(const struct faults *faults, const struct injection *injection,
+                              uint64_t effect_ns)
+{
+    return injection->action->kind->doing == FAULT_HALT ? faults_now(faults) : effect_ns;
+}
+
 static void recovery_take_effect(struct faults *faults, struct recovery_watch *watch, uint64_t effect_ns)
 {
     struct recovery *recovery = recovery_of(faults, watch->target);
     watch->effect_ns = effect_ns;
     watch->known_ns = faults_now(faults);
-    watch->from_ns = watch->injection->action->kind->doing == FAULT_HALT ? watch->known_ns : effect_ns;
+    watch->from_ns = recovery_from(faults, watch->injection, effect_ns);
     if (watch->target != TARGET_ANY) {
         recovery_return_errors(recovery, effect_ns);
         recovery->latest = watch;
@@ -235,7 +254,7 @@ static void recovery_take_effect(struct faults *faults, struct recovery_watch *w
     }
     if (recovery->errors > watch->errors_before)
         watch->last_error_ns = recovery->last_error_ns;
-    if (watch->early_ended_ns && watch->early_sent_ns >= watch->from_ns)
+    if (watch->early_ended_ns && watch->early_sent_ns >= watch->from_ns && recovery_is_complete(recovery))
         recovery_settle(faults, watch, watch->early_sent_ns, watch->early_ended_ns);
 }
 
@@ -250,9 +269,12 @@ void recovery_effect(struct faults *faults, struct injection *injection, size_t 
         faults->latest_effect_ns = effect_ns;
         faults->effects++;
     }
-    for (struct recovery_watch *watch = injection->watches; watch; watch = watch->next)
+    uint64_t from_ns = recovery_from(faults, injection, effect_ns);
+    for (struct recovery_watch *watch = injection->watches; watch; watch = watch->next) {
+        recovery_touch_victims(faults, watch, part, from_ns);
         if (!watch->effect_ns && (watch->part == part || watch->target == TARGET_ANY))
             recovery_take_effect(faults, watch, effect_ns);
+    }
 }
 
 void recovery_unwatch(struct faults *faults, struct injection *injection)

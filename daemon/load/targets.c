@@ -16,6 +16,7 @@ struct member {
     struct target_spec spec;
     struct buffer pid;
     size_t source;
+    size_t observed_as;
     bool is_there;     /* it was given last, and has not failed since */
     uint64_t given_at; /* the change that it was given with last */
 };
@@ -189,11 +190,12 @@ static struct member *targets_new_member(struct targets *targets, size_t source)
     return member;
 }
 
-static void targets_add_member(struct targets *targets, size_t source, struct term pid)
+/* NULL: it is no pid. */
+static struct member *targets_add_member(struct targets *targets, size_t source, struct term pid)
 {
     struct term_pid parts;
     if (term_type(pid) != TERM_PID || !term_read_pid(pid, &parts) || strlen(parts.node) > NODE_NAME_BYTES)
-        return;
+        return NULL;
     struct member *member = targets_reuse_member(targets, source);
     if (!member)
         member = targets_new_member(targets, source);
@@ -202,11 +204,11 @@ static void targets_add_member(struct targets *targets, size_t source, struct te
     member->spec = (struct target_spec){.kind = TARGET_PID, .server = term_of(&member->pid)};
     snprintf(member->spec.node, sizeof(member->spec.node), "%s", parts.node);
     member->is_there = true;
-    member->given_at = targets->changes;
     const struct buffer *key = targets_key(targets, source, pid);
     (void)map_put(&targets->by_pid, buffer_bytes(key), key->size, member);
     target_init(&member->target, &member->spec, number, targets->is_confirmed, targets->process,
                 targets->group_leader, &targets_events, targets);
+    return member;
 }
 
 void targets_set_members(struct targets *targets, size_t target, struct term pids)
@@ -219,10 +221,12 @@ void targets_set_members(struct targets *targets, size_t target, struct term pid
         const struct buffer *key = targets_key(targets, target, pid);
         struct member *member = map_get(&targets->by_pid, buffer_bytes(key), key->size);
         changed |= !member;
-        if (member)
-            member->given_at = targets->changes;
-        else
-            targets_add_member(targets, target, pid);
+        if (!member)
+            member = targets_add_member(targets, target, pid);
+        if (!member)
+            continue;
+        member->given_at = targets->changes;
+        member->observed_as = targets->events->observed_as(targets->owner, target, pid);
     }
     for (size_t i = 0; i < targets->member_count; i++) {
         struct member *member = targets->members[i];
@@ -270,6 +274,11 @@ size_t targets_source(const struct targets *targets, size_t target)
     return target < targets->count ? target : targets->members[target - targets->count]->source;
 }
 
+size_t targets_observed_as(const struct targets *targets, size_t target)
+{
+    return target < targets->count ? target : targets->members[target - targets->count]->observed_as;
+}
+
 /* --- Looking at them --- */
 
 void targets_reach(struct targets *targets, size_t target)
@@ -285,20 +294,6 @@ const struct target_spec *targets_spec(const struct targets *targets, size_t tar
 struct term targets_found(const struct targets *targets, size_t target)
 {
     return term_of(&targets_at(targets, target)->found);
-}
-
-struct term targets_only(const struct targets *targets, size_t target)
-{
-    struct term only = targets_found(targets, target);
-    for (size_t i = 0; i < targets->member_count; i++) {
-        const struct member *member = targets->members[i];
-        if (member->source != target || !member->is_there)
-            continue;
-        if (only.data)
-            return (struct term){0};
-        only = term_of(&member->pid);
-    }
-    return only;
 }
 
 const char *targets_node(const struct targets *targets, size_t target)

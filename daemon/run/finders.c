@@ -64,16 +64,24 @@ static void finders_build_what(const struct target_spec *spec, struct term_build
     term_build_term(builder, spec->name);
 }
 
+/* Names are wanted for what faults do. */
+static bool finders_names(const struct run *run)
+{
+    return run->scenario->action_count > 0;
+}
+
 static bool finders_start_one(struct finder *finder)
 {
     struct run *run = finder->run;
     const struct target_spec *spec = &run->scenario->targets[finder->target];
     struct term_builder bindings = {0};
-    term_build_list(&bindings, 5);
+    term_build_list(&bindings, 6);
     script_build_binding(&bindings, "Daemon");
     term_build_term(&bindings, process_pid(run->process));
     script_build_binding(&bindings, "Key");
     finders_build_key(run, &bindings);
+    script_build_binding(&bindings, "Naming");
+    term_build_boolean(&bindings, finders_names(run));
     script_build_binding(&bindings, "Number");
     term_build_unsigned(&bindings, finder->target);
     script_build_binding(&bindings, "Timeout");
@@ -123,10 +131,13 @@ void finders_await_no_longer(struct run *run)
     run->finders.awaited = 0;
 }
 
-static void finders_set_members(struct run *run, size_t target, struct term pids)
+static void finders_set_members(struct run *run, size_t target, struct term pids, struct term names)
 {
+    if (finders_names(run))
+        faults_set_members(run->faults, target, pids, names);
     targets_set_members(run->targets, target, pids);
     run_tail_set_members(run, target, pids);
+    probes_set_members(run, target, pids);
 }
 
 static void finders_log_failure(const struct finder *finder, struct term reason)
@@ -138,24 +149,25 @@ static void finders_log_failure(const struct finder *finder, struct term reason)
                 log_string("reason", term_text(reason, why, sizeof(why))));
 }
 
-/* {Key, Target, {members, Pids} | {failed, Reason}} */
+/* {Key, Target, {members, Pids, Names} | {failed, Reason}} */
 bool finders_message(struct run *run, struct term message)
 {
-    struct term parts[3], told[2];
+    struct term parts[3], told[3];
+    size_t arity = 0;
     int64_t number;
     struct term_builder key = {0};
     finders_build_key(run, &key);
     bool ours = run->finders.count && term_read_tuple_of(message, 3, parts) &&
                 term_same(parts[0], term_built(&key)) && term_read_integer(parts[1], &number) &&
-                term_read_tuple_of(parts[2], 2, told);
+                term_read_tuple(parts[2], 3, told, &arity) && arity >= 2;
     term_build_free(&key);
     for (size_t i = 0; ours && i < run->finders.count; i++) {
         struct finder *finder = &run->finders.items[i];
         if ((int64_t)finder->target != number)
             continue;
         finder->lost_ns = 0;
-        if (term_is_atom(told[0], "members"))
-            finders_set_members(run, finder->target, told[1]);
+        if (arity == 3)
+            finders_set_members(run, finder->target, told[1], told[2]);
         else
             finders_log_failure(finder, told[1]);
         finders_answered(finder);

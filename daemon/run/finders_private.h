@@ -18,6 +18,12 @@ struct finder {
     bool is_awaited;  /* it has told nothing yet */
 };
 
+struct run_finders {
+    struct finder *items; /* of the targets that give several */
+    size_t count;
+    size_t awaited;
+};
+
 /* Starts those of a scenario's targets; run_observed() follows when each has answered, or cannot. */
 void finders_start(struct run *run);
 void finders_await_no_longer(struct run *run);

@@ -68,7 +68,7 @@ static void run_faults_injected(void *owner, const struct fault_kind *kind)
 static struct term run_faults_found(void *owner, size_t target)
 {
     const struct run *run = owner;
-    return targets_only(run->targets, target);
+    return targets_found(run->targets, target);
 }
 
 static const struct faults_events run_faults_events = {.wake = run_faults_wake,

@@ -43,10 +43,16 @@ static bool run_load_is_unused(void *owner, size_t target)
     return engine_is_unused(((const struct run *)owner)->engine, target);
 }
 
+static size_t run_load_observed_as(void *owner, size_t target, struct term pid)
+{
+    return faults_member(((struct run *)owner)->faults, target, pid);
+}
+
 static const struct targets_events run_load_targets_events = {.open = run_load_on_open,
                                                               .failed = run_load_on_failed,
                                                               .spread = run_load_on_spread,
-                                                              .is_unused = run_load_is_unused};
+                                                              .is_unused = run_load_is_unused,
+                                                              .observed_as = run_load_observed_as};
 
 /* --- What the engine tells --- */
 
@@ -71,9 +77,9 @@ static void run_load_over(void *owner)
 static void run_load_observed(void *owner, const struct observation *seen)
 {
     struct run *run = owner;
-    struct observation of_source = *seen;
-    of_source.target = targets_source(run->targets, seen->target);
-    faults_observed(run->faults, &of_source);
+    struct observation told = *seen;
+    told.target = targets_observed_as(run->targets, seen->target);
+    faults_observed(run->faults, &told);
 }
 
 static void run_load_apply(void *owner, uint32_t thread, uint64_t step, struct term hook,

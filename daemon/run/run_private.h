@@ -19,19 +19,6 @@
 #include "run/runner.h"
 #include "session_private.h"
 
-struct run_probes {
-    struct mailbox *mailboxes; /* of the first `count` targets */
-    size_t count;
-    size_t awaited;
-    int64_t most; /* messages; -1 when none was observed */
-};
-
-struct run_finders {
-    struct finder *items; /* of the targets that give several */
-    size_t count;
-    size_t awaited;
-};
-
 /* The chaos fun, or the actions. */
 struct run_chaos {
     bool running;

@@ -48,10 +48,16 @@ static bool run_tail_is_unused(void *owner, size_t target)
     return !tail->engine || engine_is_unused(tail->engine, target);
 }
 
+static size_t run_tail_observed_as(void *owner, size_t target, struct term pid)
+{
+    return faults_member(((struct run_tail *)owner)->run->faults, target, pid);
+}
+
 static const struct targets_events run_tail_targets_events = {.open = run_tail_on_open,
                                                               .failed = run_tail_on_failed,
                                                               .spread = run_tail_on_spread,
-                                                              .is_unused = run_tail_is_unused};
+                                                              .is_unused = run_tail_is_unused,
+                                                              .observed_as = run_tail_observed_as};
 
 /* Scripts without operations are not begun again at once. */
 #define RUN_TAIL_REST_NS CLOCK_NS_PER_MS
@@ -81,9 +87,9 @@ static void run_tail_over(void *owner)
 static void run_tail_observed(void *owner, const struct observation *seen)
 {
     struct run_tail *tail = owner;
-    struct observation of_source = *seen;
-    of_source.target = targets_source(tail->targets, seen->target);
-    faults_observed(tail->run->faults, &of_source);
+    struct observation told = *seen;
+    told.target = targets_observed_as(tail->targets, seen->target);
+    faults_observed(tail->run->faults, &told);
     if (seen->is_ok && !faults_are_recovering(tail->run->faults))
         run_tail_arm(tail, 0);
 }

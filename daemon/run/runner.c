@@ -147,7 +147,7 @@ static void runner_reap(void *owner)
     for (size_t i = 0; i < ARRAY_LENGTH(kept); i++)
         buffer_free(kept[i]);
     scenario_free(run->request.scenario);
-    free(run->probes.mailboxes);
+    probes_free(run);
     free(run);
 }
 

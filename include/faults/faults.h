@@ -38,8 +38,7 @@ struct faults_events {
     /* One was injected. */
     void (*injected)(void *owner, const struct fault_kind *kind);
 
-    /* The pid that stands behind a target of the scenario, once it was looked up, or the only one that it
-     * gives now; without data otherwise. */
+    /* The pid that stands behind a target of the scenario, once it was looked up; without data otherwise. */
     struct term (*found)(void *owner, size_t target);
 };
 
@@ -91,7 +90,15 @@ void faults_stop(struct faults *faults);
 /* The same, and all that lasts is undone. */
 void faults_abandon(struct faults *faults);
 
-/* An operation on a target of the scenario has ended. For a scenario without actions it need not be told. */
+/* Whom a target of the scenario that gives several gives now: pids, and of each what it is called or ''. The
+ * same names are the same members, whoever bears them. */
+void faults_set_members(struct faults *faults, size_t target, struct term pids, struct term names);
+
+/* The number that stands for the member of a target in observations; its own of one that is not known. */
+size_t faults_member(struct faults *faults, size_t target, struct term pid);
+
+/* An operation on a target of the scenario, or a member of one, has ended. For a scenario without actions it
+ * need not be told. */
 void faults_observed(struct faults *faults, const struct observation *seen);
 
 /* The load is over, which counts once: whoever has failed in its last second has not recovered. Operations

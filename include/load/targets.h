@@ -23,6 +23,9 @@ struct targets_events {
 
     /* Whether a member that is gone has nothing to be done for any more, so that its number is free. */
     bool (*is_unused)(void *owner, size_t target);
+
+    /* As whom a process of a target of the scenario is observed, by a number of the owner's. */
+    size_t (*observed_as)(void *owner, size_t target, struct term pid);
 };
 
 /* `subject` is the one target of a scenario with a setup, known before it is reached; the scenario's own
@@ -59,13 +62,14 @@ size_t targets_count(const struct targets *targets);
 /* The target of the scenario that one is a member of, or is. */
 size_t targets_source(const struct targets *targets, size_t target);
 
+/* What `observed_as` has said of a member when it was given last; of the scenario's own targets their number.
+ */
+size_t targets_observed_as(const struct targets *targets, size_t target);
+
 const struct target_spec *targets_spec(const struct targets *targets, size_t target);
 
 /* The pid behind a :global or :via name, once it was found; without data otherwise. */
 struct term targets_found(const struct targets *targets, size_t target);
-
-/* The same, or the pid of the only one that a target of the scenario which gives several gives now. */
-struct term targets_only(const struct targets *targets, size_t target);
 
 /* The node on which it is looked for, or was found; "" before it was reached for the first time. */
 const char *targets_node(const struct targets *targets, size_t target);

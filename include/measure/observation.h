@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 struct observation {
-    size_t target;    /* of the scenario */
+    size_t target;    /* of the scenario, or a member of one, see faults_member() */
     uint64_t sent_ns; /* it was sent, or given up before */
     uint64_t now_ns;  /* it has ended */
     bool is_ok;

@@ -144,7 +144,7 @@ defmodule RecoveryTest do
         assert {:ok, report} = Harness.run(harness, options)
         assert [%{recovery: [%{recovery_ms: recovery}]}] = report.injections
         assert recovery in 1_400..6_500
-        assert report.metrics.total_operations == 3
+        assert report.metrics.total_operations == 2
       end
     end
 

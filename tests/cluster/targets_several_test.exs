@@ -286,22 +286,63 @@ defmodule TargetsSeveralTest do
     GenServer.stop(single)
   end
 
-  test "recovery is told of that which has crashed", %{harness: harness} do
-    names = [:found_to_stay, :found_to_crash]
-    children = for name <- names, do: %{id: name, start: {GenServer, :start_link, [Subject, [], [name: name]]}}
-    start_supervised!(%{id: make_ref(), type: :supervisor, start: {Supervisor, :start_link, [children, [strategy: :one_for_one]]}})
-    [stays, crashes] = for name <- names, do: {:find, {Process, :whereis, [name]}}
+  describe "the mailboxes of members" do
+    # A member that takes nothing out of its mailbox, in which so many messages are.
+    defp flooded(start, count) do
+      {:ok, pid} = start.()
+      :sys.suspend(pid)
+      for number <- 1..count//1, do: send(pid, number)
+      pid
+    end
 
-    scenario =
-      load([stays, crashes],
-        operations: [:get, fn pid -> GenServer.call(pid, :get) end],
-        load: %{threads: 4, duration_ms: 1_500, think_ms: 5},
-        chaos: [%{action: {:inject_crash, :immediate, [reason: :kill]}, after_ms: 300, target: crashes}]
-      )
+    defp member, do: GenServer.start(Subject, [])
 
-    assert {:ok, %{injections: [injection]}} = Harness.run(harness, scenario)
-    assert [%{target: ^crashes, recovery_ms: recovery_ms}] = injection.recovery
-    assert recovery_ms in 0..1_200
+    test "are told as that of their target, the longest of them", %{harness: harness} do
+      flooded = flooded(&member/0, 7)
+      {:ok, other} = member()
+      {:ok, single} = member()
+      find = {:find, fn -> [other, flooded] end}
+      scenario = load(find, operations: nil, load: nil, threads: [[{:"$sleep", 50}]], mailbox: [])
+      assert {:ok, %{mailbox: sizes, metrics: %{mailbox_observed?: true}}} = Harness.run(harness, scenario)
+      assert sizes == %{initial_size: 7, final_size: 7, max_size: 7, avg_size: 7.0}
+      # A list gives one each.
+      listed = %{scenario | target: [single, find, {:pg, :no_such_group}]}
+      assert {:ok, %{mailbox: [%{max_size: 0}, ^sizes, nil]}} = Harness.run(harness, listed)
+      for pid <- [flooded, other, single], do: Process.exit(pid, :kill)
+    end
+
+    test "are told of those on all nodes, and of those that come later", %{harness: harness, peer: peer} do
+      {:ok, here} = member()
+      there = Peer.start_server(peer, Subject)
+      Peer.call(peer, :sys, :suspend, [there])
+      for number <- 1..3, do: send(there, number)
+      :pg.join(:flooded_group, here)
+      Peer.call(peer, :pg, :join, [:flooded_group, there])
+      Wait.until("the group", fn -> length(:pg.get_members(:flooded_group)) == 2 end)
+      scenario = load({:pg, :flooded_group}, operations: nil, load: nil, threads: [[{:"$sleep", 3_000}]], mailbox: [])
+      run = start_run(harness, scenario)
+      Wait.until("the load", fn -> Enum.any?(Harness.call(harness, :runs), &(&1.state == :load)) end)
+      late = flooded(&member/0, 9)
+      :pg.join(:flooded_group, late)
+      assert {:ok, report} = Task.await(run, 60_000)
+      assert %{initial_size: 3, final_size: 9, max_size: 9, avg_size: average} = report.mailbox
+      assert average > 3 and average < 9
+      assert report.timeline |> Enum.map(& &1.mailbox) |> Enum.reject(&is_nil/1) |> Enum.max() == 9
+      for pid <- [here, late], do: Process.exit(pid, :kill)
+    end
+
+    test "count for max_mailbox, and in the timeline of each load", %{harness: harness} do
+      supervisor = start_supervisor(2)
+      scenario = load({:children, supervisor}, load: %{threads: 1, duration_ms: 500}, operations: [:get])
+      limited = Map.put(scenario, :performance_expectations, max_mailbox: 100)
+      assert {:ok, report} = Harness.run(harness, limited)
+      assert [%{measured: measured, met: true}] = report.expectations
+      assert measured in 0..100
+      assert {:ok, report} = Harness.run(harness, scenario)
+      assert report.mailbox == nil
+      assert Enum.any?(report.timeline, &(&1.mailbox != nil))
+      assert Enum.any?(report.timeline, &(&1.run_queue != nil and &1.memory_bytes > 0))
+    end
   end
 
   test "in a file, on a node that has no Elixir, threads being set up", %{harness: _} do

@@ -353,19 +353,21 @@ defmodule VerdictsTest do
       assert {:ok, _} = Task.await(run, 30_000)
     end
 
+    # Without hooks nothing is lost with their node but the caller.
     test "as its caller or the node of its hooks is gone, each time the same", %{
       daemon: daemon,
       peer: target_peer
     } do
       target = Peer.start_server(target_peer, Subject)
 
-      for n <- 1..6, kind <- [:process, :node] do
+      for n <- 1..4, kind <- [:process, :node, :node_of_hooks] do
         name = :"lost_#{n}_#{kind}"
+        hooks = if kind == :node_of_hooks, do: [invariant: fn _, _ -> :ok end], else: []
         caller = Peer.start()
 
         seen =
           Verdicts.of_run(daemon, fn harness ->
-            scenario = Runs.held(target, name, metadata: %{n: n})
+            scenario = Runs.held(target, name, [metadata: %{n: n}] ++ hooks)
 
             pid =
               Peer.call(caller, :erlang, :spawn, [:erpc, :call, [harness.node, :harness, :run, [scenario]]])
@@ -379,8 +381,8 @@ defmodule VerdictsTest do
         node = caller.node
 
         case kind do
-          :process -> assert %{outcome: :cancelled, answer: {:error, {:cancelled, _}}} = seen
-          :node -> assert %{outcome: :failed, answer: {:error, {:nodedown, ^node}}} = seen
+          :node_of_hooks -> assert %{outcome: :failed, answer: {:error, {:nodedown, ^node}}} = seen
+          _ -> assert %{outcome: :cancelled, answer: {:error, {:cancelled, _}}} = seen
         end
       end
     end

@@ -16,6 +16,7 @@ static struct {
     size_t most;
     int told;
     bool is_unused;
+    size_t first_number;                /* as which members are observed */
     const struct target_events *events; /* of each target */
     struct target *last;                /* that was made */
     struct target *looked;              /* at again */
@@ -98,8 +99,22 @@ static bool is_unused(void *owner, size_t target)
     return world.is_unused;
 }
 
-static const struct targets_events events = {
-    .open = on_open, .failed = on_failed, .spread = on_spread, .is_unused = is_unused};
+/* 100 for $p, 101 for $q. */
+static size_t observed_as(void *owner, size_t target, struct term pid)
+{
+    struct term_builder builder = {0};
+    (void)owner;
+    (void)target;
+    bool is_first = term_same(pid, term_from_text(&builder, "$p"));
+    term_build_free(&builder);
+    return world.first_number + !is_first;
+}
+
+static const struct targets_events events = {.open = on_open,
+                                             .failed = on_failed,
+                                             .spread = on_spread,
+                                             .is_unused = is_unused,
+                                             .observed_as = observed_as};
 
 static int setup(void **state)
 {
@@ -180,31 +195,6 @@ static void test_members_come_and_go(void **state)
     assert_int_equal(targets_source(world.targets, 1), 1);
 }
 
-static void expect_only(size_t target, const char *pid)
-{
-    struct term only = targets_only(world.targets, target);
-    if (pid)
-        expect_term(only, pid);
-    else
-        assert_null(only.data);
-}
-
-static void test_the_only_member(void **state)
-{
-    (void)state;
-    expect_only(0, NULL);
-    give(0, "[$p]");
-    give(2, "[$q]");
-    expect_only(0, "$p");
-    expect_only(1, NULL); /* it is a name */
-    give(0, "[$p, $q]");
-    expect_only(0, NULL);
-    give(0, "[$q]");
-    expect_only(0, "$q");
-    give(0, "[]");
-    expect_only(0, NULL);
-}
-
 static void test_numbers_are_used_again(void **state)
 {
     (void)state;
@@ -235,6 +225,19 @@ static void test_a_member_that_fails(void **state)
     EXPECT_SPREAD(3, 5, 1, 2);
 }
 
+static void test_as_whom_they_are_observed(void **state)
+{
+    (void)state;
+    world.first_number = 100;
+    give(0, "[$p, $q]");
+    assert_int_equal(targets_observed_as(world.targets, 0), 0);
+    assert_int_equal(targets_observed_as(world.targets, 3), 100);
+    assert_int_equal(targets_observed_as(world.targets, 4), 101);
+    world.first_number = 200; /* their names have become known */
+    give(0, "[$p, $q]");
+    assert_int_equal(targets_observed_as(world.targets, 3), 200);
+}
+
 static void test_what_are_no_pids(void **state)
 {
     (void)state;
@@ -248,9 +251,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_members_come_and_go, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_the_only_member, setup, teardown),
         cmocka_unit_test_setup_teardown(test_numbers_are_used_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_member_that_fails, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_as_whom_they_are_observed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_are_no_pids, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,9 +23,9 @@
 #define OWN "harness@own"
 
 /* Erlang's syntax, as far as the tests need it: atoms, 'atoms', integers, floats, tuples, lists, maps,
- * "strings" (STRING_EXT), <<"binaries">>, $p and $q (pids of app@target), $o (a pid of the daemon's own
- * node), $r and $s (references of app@target), $0 to $9 (fun m:f of that arity), $l (a local fun of arity 2
- * of the module m). */
+ * "strings" (STRING_EXT), <<"binaries">>, $p, $q and $a to $d (pids of app@target), $o (a pid of the daemon's
+ * own node), $r and $s (references of app@target), $0 to $9 (fun m:f of that arity), $l (a local fun of arity
+ * 2 of the module m). */
 
 static inline void parse(const char **text, struct term_builder *builder);
 
@@ -101,7 +101,11 @@ static inline void build_local_fun(struct term_builder *builder, const struct te
 static inline void parse_special(const char **text, struct term_builder *builder)
 {
     char kind = *(*text)++;
-    struct term_pid pid = {.id = kind == 'q' ? 6 : 5, .creation = 7};
+    bool is_letter = kind >= 'a' && kind <= 'd';
+    struct term_pid pid = {.id = is_letter     ? 10 + (uint32_t)(kind - 'a')
+                                 : kind == 'q' ? 6
+                                               : 5,
+                           .creation = 7};
     const uint32_t words[] = {(uint32_t)kind, 2, 3};
     snprintf(pid.node, sizeof(pid.node), "%s", kind == 'o' ? OWN : "app@target");
     if (isdigit((unsigned char)kind)) {
