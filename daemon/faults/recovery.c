@@ -112,15 +112,27 @@ static void recovery_touch(struct faults *faults, struct recovery *recovery, siz
         recovery_settle(faults, watch, recovery->answered_ns, recovery->answered_ns);
 }
 
+/* A fault is being done to it, and when that takes effect is not known yet. */
+static bool recovery_is_hit(const struct recovery *recovery)
+{
+    LIST_EACH(const struct recovery_watch, watch, &recovery->waiting, waiting)
+        if (!watch->effect_ns)
+            return true;
+    return false;
+}
+
+/* The failure may be seen before the word of the fault that it comes of: it is no earlier one's. */
 static void recovery_failed(struct faults *faults, const struct observation *seen)
 {
     struct recovery *recovery = recovery_of(faults, seen->target);
     recovery->errors++;
     recovery->last_error_ns = seen->now_ns;
-    if (faults->effects && recovery->looked_effects != faults->effects)
-        recovery_touch(faults, recovery, seen->target);
     if (recovery->waiting.count)
         recovery_owe(faults, seen->target, faults->latest_effect_ns);
+    if (recovery_is_hit(recovery))
+        return;
+    if (faults->effects && recovery->looked_effects != faults->effects)
+        recovery_touch(faults, recovery, seen->target);
     if (recovery->latest)
         recovery->latest->last_error_ns = seen->now_ns;
 }

@@ -226,6 +226,14 @@ void recovery_watch_processes(struct faults *faults, struct injection *injection
 
 /* --- When it took effect --- */
 
+/* What has failed meanwhile, before the effect or without one, is of the fault before. */
+static void recovery_return_errors(struct recovery *recovery, uint64_t before_ns)
+{
+    if (recovery->latest && recovery->last_error_ns > recovery->latest->last_error_ns &&
+        recovery->last_error_ns < before_ns)
+        recovery->latest->last_error_ns = recovery->last_error_ns;
+}
+
 /* A node that says that it halts may yet answer until it is gone, which is what is known here. */
 static uint64_t recovery_from(const struct faults *faults, const struct injection *injection,
                               uint64_t effect_ns)
@@ -240,6 +248,7 @@ static void recovery_take_effect(struct faults *faults, struct recovery_watch *w
     watch->known_ns = faults_now(faults);
     watch->from_ns = recovery_from(faults, watch->injection, effect_ns);
     if (watch->target != TARGET_ANY) {
+        recovery_return_errors(recovery, effect_ns);
         recovery->latest = watch;
         recovery->looked_effects = faults->effects;
     }
@@ -279,6 +288,7 @@ void recovery_unwatch(struct faults *faults, struct injection *injection)
         }
         *link = watch->next;
         injection->watch_count--;
+        recovery_return_errors(recovery_of(faults, watch->target), UINT64_MAX);
         recovery_free_watch(faults, watch);
     }
 }

@@ -16,6 +16,22 @@ static void customs_build_place(const struct engine *engine, uint32_t thread, st
     term_build_key_unsigned(builder, "seed", engine->options.seed);
 }
 
+/* A target that gives several, of which there is nobody now. */
+static bool customs_have_nobody(const struct engine *engine, uint32_t target)
+{
+    const struct scenario *scenario = engine->scenario;
+    return target < scenario->target_count && !scenario->setup.data &&
+           target_is_several(scenario->targets[target].kind);
+}
+
+/* There is nobody to apply it to: it fails as a call does. */
+static void customs_miss(struct engine *engine, uint32_t thread)
+{
+    uint64_t intended_ns = engine->customs[thread].intended_ns;
+    engine->customs[thread] = (struct custom){0};
+    calls_out_open(engine, thread, intended_ns, engine_now(engine));
+}
+
 /* A fun says by its arity whether it is to know its place; a function of a module is asked where it is. */
 static void customs_start(struct engine *engine, uint32_t thread)
 {
@@ -23,6 +39,10 @@ static void customs_start(struct engine *engine, uint32_t thread)
     bool placed = !operation->is_alone;
     struct term_builder arguments = {0};
     engine->customs[thread].target = threads_target(engine, thread);
+    if (customs_have_nobody(engine, engine->customs[thread].target)) {
+        customs_miss(engine, thread);
+        return;
+    }
     term_build_list(&arguments, placed ? 2 : 1);
     term_build_term(&arguments, calls_out_server(engine, engine->customs[thread].target));
     if (placed)

@@ -310,6 +310,8 @@ Find =
        ({hook, Hook}) ->
             Given = case Hook of {Module, Function, Extra} -> apply(Module, Function, Extra); _ -> Hook() end,
             Known(Mine([case One of
+                            {error, _} ->
+                                undefined;
                             {Name, Node} when is_atom(Name), is_atom(Node), Name =/= global ->
                                 erpc:call(Node, erlang, whereis, [Name], 4000);
                             _ ->

@@ -60,6 +60,7 @@ Members =
                 try pg:get_members(Scope, Group) catch error:badarg -> [] end;
             {find, Hook} ->
                 case case Hook of {Module, Function, Extra} -> apply(Module, Function, Extra); _ -> Hook() end of
+                    {error, Reason} -> error(Reason);
                     List when is_list(List) -> [Where(One) || One <- List];
                     One -> [Where(One)]
                 end

@@ -68,6 +68,74 @@ static void text_faults_write_left(struct term healed, struct buffer *text)
     report_text_more(text, list.count, FAULTS_SHOWN);
 }
 
+/* The next of a fault's targets, as recovery is told of them. */
+static bool text_faults_next_recovery(struct term_list *recoveries, struct term *recovery,
+                                      struct term *target)
+{
+    if (!term_list_next(recoveries, recovery))
+        return false;
+    *target = report_view_get(*recovery, "target");
+    return true;
+}
+
+static bool text_faults_start_recoveries(struct term fault, struct term_list *recoveries)
+{
+    struct term found = report_view_get(fault, "recovery");
+    return found.data && term_list_start(recoveries, found) && recoveries->count;
+}
+
+/* Whether its line says all: it has one target at most, which is a pid or a name. */
+static bool text_faults_says_all(struct term fault)
+{
+    struct term_list recoveries;
+    struct term recovery, target, parts[2];
+    if (!text_faults_start_recoveries(fault, &recoveries))
+        return true;
+    if (recoveries.count > 1 || !text_faults_next_recovery(&recoveries, &recovery, &target))
+        return false;
+    return !target.data || term_type(target) != TERM_TUPLE ||
+           (term_read_tuple_of(target, 2, parts) && term_type(parts[1]) == TERM_ATOM);
+}
+
+/* Of each target that a fault has touched, where the faults' own lines do not say it. */
+static void text_faults_write_recoveries(struct term injections, struct buffer *text)
+{
+    static const struct text_column columns[] = {{.title = "at", .right = true},
+                                                 {.title = "target", .flexible = true},
+                                                 {.title = "recovered in", .right = true},
+                                                 {.title = "errors", .right = true},
+                                                 {.title = "last error", .right = true}};
+    struct text_table table;
+    struct term_list list, recoveries;
+    struct term fault, recovery, target;
+    struct text_number number;
+    size_t count = 0;
+    bool says_all = true;
+    if (!term_list_start(&list, injections))
+        return;
+    text_table_init(&table, columns, ARRAY_LENGTH(columns));
+    while (term_list_next(&list, &fault)) {
+        says_all = says_all && text_faults_says_all(fault);
+        if (!text_faults_start_recoveries(fault, &recoveries))
+            continue;
+        while (text_faults_next_recovery(&recoveries, &recovery, &target)) {
+            if (++count > FAULTS_SHOWN)
+                continue;
+            text_faults_add_ms(&table, fault, "at_ms");
+            text_faults_add_term(&table, target);
+            text_faults_add_ms(&table, recovery, "recovery_ms");
+            text_table_add(&table, "%s", text_count(&number, report_view_count(recovery, "errors", 0)));
+            text_faults_add_ms(&table, recovery, "last_error_ms");
+        }
+    }
+    if (!says_all) {
+        report_text_heading(text, "Recovery of each target");
+        text_table_write(&table, REPORT_TEXT_INDENT, text);
+        report_text_more(text, count, FAULTS_SHOWN);
+    }
+    text_table_free(&table);
+}
+
 void report_text_faults(const struct report_view *view, struct buffer *text)
 {
     static const struct text_column columns[] = {
@@ -101,6 +169,7 @@ void report_text_faults(const struct report_view *view, struct buffer *text)
     report_text_more(text, list.count, FAULTS_SHOWN);
     text_faults_write_left(view->keys[REPORT_HEALED], text);
     text_faults_write_unknown(view, text);
+    text_faults_write_recoveries(injections, text);
 }
 
 /* --- Dry runs --- */

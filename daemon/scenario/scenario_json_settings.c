@@ -154,19 +154,31 @@ static bool override_is_node(struct term key, bool is_whole)
     return is_whole && term_is_atom(key, "node");
 }
 
+/* Whether a key of the file's map is taken out of it; of the scenario itself `nil` is what is not given. */
+static bool override_is_out(struct term overrides, struct term key, bool is_whole)
+{
+    struct term other = override_of(overrides, key);
+    return !is_whole && other.data && term_is_atom(other, "nil");
+}
+
 /* `is_whole` is the scenario, of which `node` is no key. */
 static void override_merge(struct override *override, struct term map, struct term overrides, bool is_whole)
 {
     struct term_pairs pairs;
     struct term key, value;
-    size_t added = 0;
+    size_t count = 0;
     bool started = term_pairs_start(&pairs, overrides);
     while (started && term_pairs_next(&pairs, &key, &value))
-        added += !override_is_node(key, is_whole) && !override_has_key(map, key);
+        count += !override_is_node(key, is_whole) && !override_has_key(map, key);
     started = started && term_pairs_start(&pairs, map);
-    term_build_map(&override->merged, (started ? pairs.count : 0) + added);
+    while (started && term_pairs_next(&pairs, &key, &value))
+        count += !override_is_out(overrides, key, is_whole);
+    term_build_map(&override->merged, count);
+    started = started && term_pairs_start(&pairs, map);
     while (started && term_pairs_next(&pairs, &key, &value)) {
         struct term other = override_of(overrides, key);
+        if (override_is_out(overrides, key, is_whole))
+            continue;
         override_copy(override, key);
         if (!other.data)
             override_copy(override, value);

@@ -67,7 +67,7 @@ static const struct {
     {{.name = "{pg, Scope, Group}", .text = "Those of a group of another scope."}, TARGET_PG, "pg", 3},
     {{.name = "{find, Hook}",
       .text = "What a hook without arguments gives on the hooks' node: one of the above but for these, or a "
-              "list of them."},
+              "list of them; `{error, Reason}` is nobody."},
      TARGET_FIND,
      "find",
      2},

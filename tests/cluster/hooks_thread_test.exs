@@ -257,7 +257,7 @@ defmodule HooksThreadTest do
       assert {:ok, report} = Harness.run(harness, scenario)
       assert [[{:ok, {one, first}}, {:ok, :gone}, {:ok, :ok}, {:ok, {two, second}}]] = results(report)
       assert one != two and first != second
-      for pid <- [one, two, first, second], do: refute(Process.alive?(pid))
+      Wait.until("the end of all of them", fn -> not Enum.any?([one, two, first, second], &Process.alive?/1) end)
     end
 
     test "that cannot be set up fails the operations by name", %{harness: harness, target: target} do

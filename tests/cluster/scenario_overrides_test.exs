@@ -44,6 +44,10 @@ defmodule ScenarioOverridesTest do
       assert {:error, {:invariant_failed, :returned_false}} = Harness.run(harness, {:file, file})
       assert {:ok, id} = Harness.call(harness, :start, [{:file, file, Map.put(overrides, :seed, 5)}])
       assert {:ok, %{seed: 5}} = Harness.call(harness, :await, [id])
+      another = %{load: %{threads: nil, iterations: nil, rate: 100, duration_ms: 200}, metadata: %{team: nil}}
+      assert {:ok, report} = Harness.run(harness, {:file, file, Map.merge(overrides, another)})
+      assert report.metrics.total_operations == 20
+      refute Map.has_key?(report.metadata, :team)
       assert {:ok, normalised} = validate(harness, {:file, file, %{timeout_ms: 7_000}})
       assert normalised.timeout_ms == 7_000
       assert normalised.operations == [{:call, :get}]

@@ -227,14 +227,16 @@ defmodule TargetsSeveralTest do
             {:pg, :no_such_scope, :x},
             {:find, fn -> [] end},
             {:find, fn -> raise "cannot find" end},
+            {:find, fn -> {:error, :not_found_here} end},
             {:find, fn -> :no_such_name end}
           ] do
-        scenario = load(target, load: nil, threads: [[:get]], operations: nil)
+        scenario = load(target, load: nil, threads: [[:get, fn _ -> raise "applied to nobody" end]], operations: nil)
         assert {:ok, report} = Harness.run(harness, scenario)
-        assert [[{:error, :noproc}]] = results(report)
+        assert [[{:error, :noproc}, {:error, :noproc}]] = results(report)
       end
 
       Harness.wait_for_log(harness, ~r/targets cannot be found .*cannot find/)
+      Harness.wait_for_log(harness, ~r/targets cannot be found .*reason={error,not_found_here}/)
     end
 
     test "of a hook that takes too long", %{harness: harness} do
@@ -272,6 +274,10 @@ defmodule TargetsSeveralTest do
         do: assert(match?({:ok, %{injections: [%{target: []}]}}, result) or match?({:error, _}, result)),
         else: assert({:ok, %{injections: [%{outcome: :ok, target: [_ | _]}]}} = result)
     end
+
+    nobody = {:find, fn -> {:error, :not_found} end}
+    scenario = load(single, chaos: [%{action: {:suspend, 10}, target: nobody}], load: %{threads: 1, iterations: 1})
+    assert {:error, {:chaos_failed, {:not_injected, [%{outcome: :noproc}]}}} = Harness.run(harness, scenario)
 
     dry = load({:children, supervisor}, chaos: [{:suspend, 10}], dry_run: true)
     assert {:ok, told} = Harness.run(harness, dry)

@@ -243,6 +243,59 @@ static void test_who_fails_later(void **state)
     world_free(&world);
 }
 
+/* The failures of the second may be seen before it is known that it took effect. */
+static void make_two_crashes(void)
+{
+    world_make_for(&world, "[{c, app@target}, {d, app@target}]",
+                   "[#{action => {inject_crash, immediate}, after_ms => 100, target => {c, app@target}}, "
+                   "#{action => {inject_crash, immediate}, after_ms => 500, target => {d, app@target}}]",
+                   "");
+    world_begin(&world);
+    move_to(100);
+    world_agent_starts(&world, 0);
+    world_answer(&world, 0, "{found, none, [{undefined, $q, c, app, c}]}");
+    move_to(103);
+    takes_effect(CRASHED, 101);
+    world_answer_last(&world, "{crashed, {1, 0, 0}}");
+    failed(0, 102, 104);
+    answered(0, 105, 106);
+    answers(1, 105, 500);
+    move_to(500);
+    world_answer_last(&world, "{found, none, [{undefined, $p, d, app, d}]}");
+    failed(1, 499, 502);
+}
+
+#define FIRST_OF_TWO "[#{target => {c, app@target}, recovery_ms => 5, errors => 1, last_error_ms => 3}]"
+
+static void test_failing_before_the_word(void **state)
+{
+    (void)state;
+    make_two_crashes();
+    move_to(504);
+    takes_effect(CRASHED, 501);
+    failed(1, 503, 505);
+    answered(1, 506, 507);
+    expect("recovery", FIRST_OF_TWO);
+    world_expect_injection(
+        &world, 1, "recovery",
+        "[#{target => {d, app@target}, recovery_ms => 6, errors => 2, last_error_ms => 4}]");
+    world_free(&world);
+}
+
+/* There was no second effect after all: who fails from now on does so from the first. */
+static void test_failing_without_an_effect(void **state)
+{
+    (void)state;
+    make_two_crashes();
+    expect("recovery", FIRST_OF_TWO);
+    world_answer_last(&world, "{crashed, {0, 1, 0}}");
+    failed(1, 600, 601);
+    answered(1, 602, 603);
+    expect("recovery", "[#{target => {c, app@target}, recovery_ms => 5, errors => 1, last_error_ms => 3}, "
+                       "#{target => {d, app@target}, recovery_ms => 5, errors => 1, last_error_ms => 500}]");
+    world_free(&world);
+}
+
 static const char *allows_all(void *owner, const char *kind)
 {
     (void)owner;
@@ -435,6 +488,8 @@ int main(void)
         cmocka_unit_test(test_the_target_itself),
         cmocka_unit_test(test_who_fails_with_it),
         cmocka_unit_test(test_who_fails_later),
+        cmocka_unit_test(test_failing_before_the_word),
+        cmocka_unit_test(test_failing_without_an_effect),
         cmocka_unit_test(test_nodes),
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_nobody_is_touched),

@@ -541,6 +541,34 @@ static void test_customs(void **state)
     world_free(&world);
 }
 
+static void test_customs_of_nobody(void **state)
+{
+    (void)state;
+    static const uint32_t none[] = {0}, one[] = {1};
+    world_make_with(
+        &world, "#{target => [{pg, g}, b], operations => [$1], load => #{threads => 1, iterations => 3}}", 2);
+    world.targets[0].is_away = true;
+    world.targets[0].away = TARGET_NOPROC;
+    engine_spread(world.engine, none, 1, 2);
+    world_begin(&world);
+    world_run(&world, world.begun_ns);
+    assert_int_equal(world.applied_count, 0);
+    assert_int_equal(world_errors(&world, "noproc"), 1);
+    engine_spread(world.engine, one, 1, 2);
+    world_run(&world, world.begun_ns + 1000 * MS);
+    assert_int_equal(world.applied_count, 1);
+    engine_spread(world.engine, none, 1, 2);
+    tell(0, world.applied[0].step, "{returned, ok}");
+    world_run(&world, UINT64_MAX);
+    assert_int_equal(world.applied_count, 1);
+    assert_int_equal(world.sent_count, 0);
+    assert_int_equal(world.over, 1);
+    assert_int_equal(world_record(&world)->operations, 3);
+    assert_int_equal(world_errors(&world, "noproc"), 2);
+    assert_int_equal(load_unfinished(world_record(&world)), 0);
+    world_free(&world);
+}
+
 /* In a load the thread goes on. */
 static void test_customs_of_a_load(void **state)
 {
@@ -840,6 +868,7 @@ int main(void)
         cmocka_unit_test(test_turns),
         cmocka_unit_test(test_failures_take_turns),
         cmocka_unit_test(test_customs),
+        cmocka_unit_test(test_customs_of_nobody),
         cmocka_unit_test(test_customs_of_a_load),
         cmocka_unit_test(test_customs_of_threads_that_are_set_up),
         cmocka_unit_test(test_customs_of_threads_that_cannot_be_set_up),

@@ -398,6 +398,30 @@ static void test_marks(void **state)
     }
 }
 
+/* Where the faults' own lines do not say it. */
+static void test_recoveries(void **state)
+{
+    (void)state;
+#define CRASH(recovery)                                                                                      \
+    "{ok, #{injections => [#{at_ms => 5, kind => crash, target => [$p], recovery => [" recovery "]}]}}"
+#define RECOVERY(target, ms)                                                                                 \
+    "#{target => " target ", recovery_ms => " ms ", errors => 1200, last_error_ms => nil}"
+    static const char *const said[] = {CRASH(""), CRASH(RECOVERY("$p", "1")), CRASH(RECOVERY("c", "1")),
+                                       CRASH(RECOVERY("{c, 'a@x'}", "1"))};
+    for (size_t i = 0; i < ARRAY_LENGTH(said); i++)
+        assert_null(strstr(show(said[i], NULL), "Recovery"));
+    EXPECT_LINES(show(CRASH(RECOVERY("{find, {m, pid_of, [q]}}", "154")), NULL),
+                 "\nRecovery of each target\n"
+                 "       at  target                 recovered in  errors  last error\n"
+                 "  5.00 ms  {find,{m,pid_of,[q]}}        154 ms   1,200           -\n");
+    EXPECT_LINES(show(CRASH(RECOVERY("{c, 'a@x'}", "7") ", " RECOVERY("d", "nil")), NULL),
+                 "  5.00 ms  {c,a@x}       7.00 ms   1,200           -\n"
+                 "  5.00 ms  d                   -   1,200           -\n");
+    char *many = repeat("{ok, #{injections => [#{recovery => [", RECOVERY("d", "1"), 50, "]}]}}");
+    EXPECT_LINES(show(many, NULL), "  ... and 10 more\n");
+    free(many);
+}
+
 static void test_many(void **state)
 {
     (void)state;
@@ -441,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_partial),    cmocka_unit_test(test_dry_run),
         cmocka_unit_test(test_not_undone), cmocka_unit_test(test_marks),
         cmocka_unit_test(test_many),       cmocka_unit_test(test_long_reason),
+        cmocka_unit_test(test_recoveries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
