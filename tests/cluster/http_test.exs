@@ -96,7 +96,7 @@ defmodule HttpTest do
       assert {:ok, _} = Harness.run(harness, %{target: :nobody, threads: [[:get]]})
 
       other = Peer.start_server(peer, Subject)
-      chaos = [{:suspend, 1}, {:inject_crash, :immediate, [reason: :kill]}]
+      chaos = [%{action: {:suspend, 1}, allow_missing: true}, {:inject_crash, :immediate, [reason: :kill]}]
       assert {:ok, _} = Harness.run(harness, %{target: other, threads: [[]], chaos: chaos})
       assert {:error, _} = Harness.run(harness, %{setup: fn -> {:error, :no} end, threads: [[]]})
       load = %{rate: 1_000, duration_ms: 200, max_in_flight: 1, max_queued: 0}
