@@ -255,10 +255,18 @@ const struct expectation *expectations_missed(const struct expectations *expecta
 
 /* --- What is said --- */
 
+/* What lies just in the middle is rounded up, and not to what is even, as printf() does. */
+static double expectations_leave_middle(double figure, int decimals)
+{
+    double scale = pow(10, decimals), scaled = figure * scale;
+    bool is_exact = fma(figure, scale, -scaled) == 0;
+    return is_exact && scaled - floor(scaled) == 0.5 ? nextafter(figure, INFINITY) : figure;
+}
+
 /* At least one decimal of a number that has any, as Elixir prints Float.round(number, decimals). */
 static void expectations_print_figure(double figure, int decimals, char *text, size_t size)
 {
-    int length = snprintf(text, size, "%.*f", decimals, figure);
+    int length = snprintf(text, size, "%.*f", decimals, expectations_leave_middle(figure, decimals));
     assert(length > 0 && (size_t)length < size);
     while (decimals-- > 1 && text[length - 1] == '0')
         text[--length] = '\0';

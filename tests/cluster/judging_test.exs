@@ -437,7 +437,9 @@ defmodule JudgingTest do
     test "of a server that keeps up", %{harness: harness, target: target} do
       for options <- [[], %{}, [sampling_interval: 1], %{sampling_interval: 500}] do
         assert {:ok, report} = run(harness, target, [[:get, {:"$sleep", 30}]], mailbox: options)
-        assert %{initial_size: 0, final_size: 0, max_size: 0, avg_size: 0.0} = report.mailbox
+        # The one call may be seen there.
+        assert %{initial_size: 0, final_size: 0, max_size: most, avg_size: average} = report.mailbox
+        assert most in 0..1 and average < 0.5
         assert map_size(report.mailbox) == 4
         assert report.metrics.mailbox_observed?
       end

@@ -143,8 +143,14 @@ defmodule RecoveryTest do
       ask = fn subject -> :gen_server.call(subject, :work) end
       chaos = [%{action: {:suspend, 1_500}, after_ms: 50}]
 
-      for script <- [[:work, {:"$sleep", 100}, :work], [:work, {:"$sleep", 100}, ask]] do
-        options = %{target: a.target, threads: [script], chaos: chaos, call_timeout_ms: 300}
+      state = fn subject, %{state: :mine} -> ask.(subject) end
+
+      for {script, setup} <- [
+            {[:work, {:"$sleep", 100}, :work], nil},
+            {[:work, {:"$sleep", 100}, ask], nil},
+            {[:work, {:"$sleep", 100}, state], fn %{thread: 0} -> :mine end}
+          ] do
+        options = %{target: a.target, threads: [script], chaos: chaos, call_timeout_ms: 300, thread_setup: setup}
         options = Map.merge(options, %{recovery_wait_ms: 20_000, hooks_node: node()})
         assert {:ok, report} = Harness.run(harness, options)
         assert [%{recovery: [%{recovery_ms: recovery}]}] = report.injections

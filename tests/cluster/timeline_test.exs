@@ -134,7 +134,8 @@ defmodule TimelineTest do
     # A target of scripts is not looked at unless its mailbox is asked for.
     assert Enum.all?(report.timeline, &(&1.mailbox == nil and &1.memory_bytes == nil))
     assert {:ok, report} = Harness.run(harness, Map.put(scenario, :mailbox, sampling_interval: 20))
-    assert Loads.gauge(report, :mailbox) != [] and report.mailbox.max_size == 0
+    # Each call may be seen there.
+    assert Loads.gauge(report, :mailbox) != [] and report.mailbox.max_size in 0..2
   end
 
   test "is that of the mailbox that is asked for", %{harness: harness, target: target} do

@@ -27,8 +27,17 @@ static uint64_t between(uint64_t low, uint64_t high)
 
 static void write_operations(struct buffer *text, bool may_sleep)
 {
-    static const char *const operations[] = {
-        "a", "{call, b}", "{cast, c}", "{'$cast', d}", "{'$send', e}", "$1", "{'$sleep', 3}"};
+    static const char *const operations[] = {"a",
+                                             "{call, b}",
+                                             "{cast, c}",
+                                             "{'$cast', d}",
+                                             "{'$send', e}",
+                                             "$1",
+                                             "#{op => f, name => n, expect => ok}",
+                                             "#{op => g, name => n, expect => never}",
+                                             "#{op => {cast, h}, expect => never}",
+                                             "#{op => $2, name => m, expect => ok}",
+                                             "{'$sleep', 3}"};
     size_t count = between(1, 5);
     for (size_t i = 0; i < count; i++)
         buffer_print(text, "%s%s", i ? ", " : "",
@@ -106,9 +115,13 @@ static void happen_to_target(uint64_t what)
 
 static void happen_to_customs(void)
 {
-    static const char *const outcomes[] = {"{returned, ok}", "{raised, error, badarg, []}",
-                                           "{raised, exit, {timeout, call}, []}", "{raised, throw, ball, []}",
-                                           "{exited, killed}"};
+    static const char *const outcomes[] = {"{returned, ok}",
+                                           "{raised, error, badarg, []}",
+                                           "{raised, exit, {timeout, call}, []}",
+                                           "{raised, throw, ball, []}",
+                                           "{exited, killed}",
+                                           "{thread_setup_failed, timeout, []}",
+                                           "set_up"};
     for (size_t i = 0; i < world.applied_count; i++) {
         struct term_builder outcome = {0};
         if (one_in(2))
@@ -124,6 +137,10 @@ static void happen(void)
     if (one_in(4))
         happen_to_target(random_below(&chance, 5));
     happen_to_customs();
+    if (one_in(20)) {
+        static const uint32_t spreads[][2] = {{0, 1}, {1, 0}, {0, 0}, {1, 1}};
+        engine_spread(world.engine, spreads[random_below(&chance, ARRAY_LENGTH(spreads))], between(1, 2), 2);
+    }
     if (one_in(60)) {
         engine_session_down(world.engine, TERM_ATOM("noconnection"));
         session_is_lost = true;
@@ -194,6 +211,26 @@ static void expect_latencies_agree(void)
     assert_int_equal(times, answered);
 }
 
+/* Of those with a name as many as there are events. */
+static void expect_names_agree(void)
+{
+    const struct events *events = &world_record(&world)->events;
+    uint64_t operations = 0, errors = 0;
+    for (size_t i = 0; i < events->count; i++) {
+        const struct event *event = events_at(events, i);
+        if (!world.scenario->operations[event->operation].name.data)
+            continue;
+        operations++;
+        errors += event->kind != RESULT_OK;
+    }
+    for (size_t i = 0; i < world.counters.named_count; i++) {
+        operations -= world.counters.named[i]->operations;
+        errors -= world.counters.named[i]->errors;
+    }
+    assert_int_equal(operations, 0);
+    assert_int_equal(errors, 0);
+}
+
 static void expect_all_agree(void)
 {
     const struct load_record *record = world_record(&world);
@@ -213,6 +250,7 @@ static void expect_all_agree(void)
     expect_threads_agree();
     expect_timeline_agrees();
     expect_latencies_agree();
+    expect_names_agree();
 }
 
 static void test_conservation(void **state)

@@ -242,6 +242,29 @@ static void test_messages(void **state)
     histogram_free(&response);
 }
 
+/* As Float.round(number, 2) of Elixir has them. */
+static void test_rounding(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t time_us;
+        const char *text;
+    } rows[] = {{1624, "1.62"}, {1625, "1.63"}, {1626, "1.63"}, {1875, "1.88"},
+                {2125, "2.13"}, {1005, "1.0"},  {1015, "1.01"}, {8375, "8.38"}};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct measured measured = {.was_tried = true, .has_asked_process = true, .time_us = rows[i].time_us};
+        struct list list = {0};
+        struct term_builder error = {0};
+        char message[100];
+        expect(&list, EXPECT_TIME_MS, 0);
+        expectation_build_error(&list.expectations.items[0], &measured, false, &error);
+        snprintf(message, sizeof(message), "Execution time %sms exceeded maximum of 0ms", rows[i].text);
+        expect_text(term_built(&error), message);
+        free_list(&list);
+        term_build_free(&error);
+    }
+}
+
 /* Numbers as large as they come leave room for the rest of the message. */
 static void test_huge_figures(void **state)
 {
@@ -305,8 +328,8 @@ int main(void)
         cmocka_unit_test(test_figures),       cmocka_unit_test(test_limits),
         cmocka_unit_test(test_drops),         cmocka_unit_test(test_nothing_measured),
         cmocka_unit_test(test_nothing_tried), cmocka_unit_test(test_first_missed),
-        cmocka_unit_test(test_messages),      cmocka_unit_test(test_huge_figures),
-        cmocka_unit_test(test_report),
+        cmocka_unit_test(test_messages),      cmocka_unit_test(test_rounding),
+        cmocka_unit_test(test_huge_figures),  cmocka_unit_test(test_report),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
