@@ -42,6 +42,15 @@ static void text_faults_add_ms(struct text_table *table, struct term fault, cons
                    value.data ? text_duration(&number, report_view_count(fault, key, 0) * 1000) : "-");
 }
 
+/* Of a fault's targets, or of one. What has not recovered has failed, else nobody knows. */
+static void text_faults_add_recovery(struct text_table *table, struct term map, bool has_targets)
+{
+    if (has_targets && !report_view_get(map, "recovery_ms").data)
+        text_table_add(table, "%s", report_view_count(map, "errors", 0) ? "never" : "not known");
+    else
+        text_faults_add_ms(table, map, "recovery_ms");
+}
+
 /* The daemon has ended before it could look. */
 static void text_faults_write_unknown(const struct report_view *view, struct buffer *text)
 {
@@ -123,7 +132,7 @@ static void text_faults_write_recoveries(struct term injections, struct buffer *
                 continue;
             text_faults_add_ms(&table, fault, "at_ms");
             text_faults_add_term(&table, target);
-            text_faults_add_ms(&table, recovery, "recovery_ms");
+            text_faults_add_recovery(&table, recovery, true);
             text_table_add(&table, "%s", text_count(&number, report_view_count(recovery, "errors", 0)));
             text_faults_add_ms(&table, recovery, "last_error_ms");
         }
@@ -146,7 +155,7 @@ void report_text_faults(const struct report_view *view, struct buffer *text)
     };
     struct term injections = view->keys[REPORT_INJECTIONS];
     struct text_table table;
-    struct term_list list;
+    struct term_list list, recoveries;
     struct term fault;
     struct text_number number;
     char outcome[30];
@@ -160,7 +169,7 @@ void report_text_faults(const struct report_view *view, struct buffer *text)
         text_faults_add_target(&table, fault);
         text_table_add(&table, "%s", came_of_it.data ? term_text(came_of_it, outcome, sizeof(outcome)) : "-");
         text_faults_add_ms(&table, fault, "duration_ms");
-        text_faults_add_ms(&table, fault, "recovery_ms");
+        text_faults_add_recovery(&table, fault, text_faults_start_recoveries(fault, &recoveries));
         text_table_add(&table, "%s", text_count(&number, report_view_count(fault, "errors", 0)));
     }
     report_text_heading(text, "Faults: %zu", list.count);

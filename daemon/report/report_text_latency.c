@@ -117,6 +117,7 @@ struct course {
     uint64_t p99_us; /* the worst; 0: none */
     uint64_t in_flight;
     uint64_t mailbox;
+    bool has_mailbox; /* it was observed */
     struct mark marks[MARKS];
     size_t mark_count;
 };
@@ -233,6 +234,7 @@ static void text_latency_add_interval(struct course *course, struct term interva
     course->p99_us = text_latency_greater(course->p99_us, report_view_count(interval, "p99_us", 0));
     course->in_flight = text_latency_greater(course->in_flight, report_view_count(interval, "in_flight", 0));
     course->mailbox = text_latency_greater(course->mailbox, report_view_count(interval, "mailbox", 0));
+    course->has_mailbox |= report_view_get(interval, "mailbox").data != NULL;
     text_latency_add_marks(course, report_view_get(interval, "marks"));
 }
 
@@ -269,7 +271,7 @@ static void text_latency_write_courses(const struct course *courses, size_t coun
         text_table_add(&table, "%s", text_count(&number, course->errors));
         text_table_add(&table, "%s", course->p99_us ? text_duration(&number, course->p99_us) : "-");
         text_table_add(&table, "%s", text_count(&number, course->in_flight));
-        text_table_add(&table, "%s", text_count(&number, course->mailbox));
+        text_table_add(&table, "%s", course->has_mailbox ? text_count(&number, course->mailbox) : "-");
     }
     text_latency_write_marked(courses, &table, text);
     text_table_free(&table);

@@ -140,9 +140,13 @@ static void finders_set_members(struct run *run, size_t target, struct term pids
     probes_set_members(run, target, pids);
 }
 
-static void finders_log_failure(const struct finder *finder, struct term reason)
+/* It looks again and again, and what comes of that is told when it changes. */
+static void finders_log_failure(struct finder *finder, struct term reason)
 {
     char target[200], why[400];
+    if (finder->failure.size && term_same(term_of(&finder->failure), reason))
+        return;
+    term_keep(&finder->failure, reason);
     log_warning("targets cannot be found", log_integer("run", (int64_t)finder->run->id),
                 log_string("target", term_text(finder->run->scenario->targets[finder->target].server, target,
                                                sizeof(target))),
@@ -166,10 +170,12 @@ bool finders_message(struct run *run, struct term message)
         if ((int64_t)finder->target != number)
             continue;
         finder->lost_ns = 0;
-        if (arity == 3)
+        if (arity == 3) {
+            buffer_free(&finder->failure);
             finders_set_members(run, finder->target, told[1], told[2]);
-        else
+        } else {
             finders_log_failure(finder, told[1]);
+        }
         finders_answered(finder);
     }
     return ours;
@@ -194,6 +200,7 @@ void finders_end(struct run *run)
     for (size_t i = 0; i < run->finders.count; i++) {
         script_kill(&run->finders.items[i].script);
         loop_timer_free(&run->finders.items[i].retry);
+        buffer_free(&run->finders.items[i].failure);
     }
     finders_await_no_longer(run);
     run->finders.count = 0;

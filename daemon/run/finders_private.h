@@ -13,9 +13,10 @@ struct finder {
     size_t target; /* of the scenario */
     struct script script;
     struct loop_timer retry;
-    uint64_t lost_ns; /* when it was lost; 0: it is there */
-    uint64_t rest_ns; /* before it is started again */
-    bool is_awaited;  /* it has told nothing yet */
+    uint64_t lost_ns;      /* when it was lost; 0: it is there */
+    uint64_t rest_ns;      /* before it is started again */
+    bool is_awaited;       /* it has told nothing yet */
+    struct buffer failure; /* why it has found nobody when it last looked; empty: it has */
 };
 
 struct run_finders {

@@ -110,8 +110,8 @@ static void test_completed(void **state)
                  "  max    10.0 ms  ############################################################\n",
                  "\nCourse of the load\n"
                  "    from  ops/s                        errors     p99  in flight  mailbox\n"
-                 "    0 us  1,000  ####################       0  900 us          4        0\n"
-                 "  100 ms  500.0  ##########                 3       -          4        0  suspend "
+                 "    0 us  1,000  ####################       0  900 us          4        -\n"
+                 "  100 ms  500.0  ##########                 3       -          4        -  suspend "
                  "injected\n",
                  "\nFaults: 1\n"
                  "      at  kind     target              outcome  lasted  recovered in  errors\n"
@@ -373,20 +373,20 @@ static void test_marks(void **state)
     static const struct {
         const char *marks, *lines;
     } rows[] = {
-        {"[]", "4        0\n"},
-        {"[" MARK("suspend", "injected") "]", "4        0  suspend injected\n"},
+        {"[]", "4        -\n"},
+        {"[" MARK("suspend", "injected") "]", "4        -  suspend injected\n"},
         {"[" MARK("flood", "injected") ", " MARK("suspend", "undone") "]",
-         "4        0\n          flood injected, suspend undone\n"},
+         "4        -\n          flood injected, suspend undone\n"},
         {"[" MARK("crash", "injected") ", " MARK("crash", "injected") "]",
-         "4        0  crash injected (2)\n"},
+         "4        -  crash injected (2)\n"},
         {"[" MARK("garbage_collect", "injected") ", " MARK("kill_children", "injected") ", " MARK(
              "kill_children", "undone") ", " MARK("kill_children", "injected") ", " MARK("disconnect",
                                                                                          "undone") "]",
-         "4        0\n          garbage_collect injected, kill_children injected (2), kill_children undone,\n"
+         "4        -\n          garbage_collect injected, kill_children injected (2), kill_children undone,\n"
          "          disconnect undone\n"},
-        {"[" MARK("'a\\012b'", "undone") "]", "4        0  'a\\nb' undone\n"},
+        {"[" MARK("'a\\012b'", "undone") "]", "4        -  'a\\nb' undone\n"},
         {"[#{fault => 5, event => injected}, #{event => undone}, a, " MARK("flood", "undone") "]",
-         "4        0  flood undone\n"},
+         "4        -  flood undone\n"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         char report[2000];
@@ -416,7 +416,12 @@ static void test_recoveries(void **state)
                  "  5.00 ms  {find,{m,pid_of,[q]}}        154 ms   1,200           -\n");
     EXPECT_LINES(show(CRASH(RECOVERY("{c, 'a@x'}", "7") ", " RECOVERY("d", "nil")), NULL),
                  "  5.00 ms  {c,a@x}       7.00 ms   1,200           -\n"
-                 "  5.00 ms  d                   -   1,200           -\n");
+                 "  5.00 ms  d               never   1,200           -\n");
+    EXPECT_LINES(show("{ok, #{injections => [#{at_ms => 5, recovery_ms => nil, errors => 0, recovery => "
+                      "[#{target => d, "
+                      "recovery_ms => nil, errors => 0}]}]}}",
+                      NULL),
+                 "not known       0\n");
     char *many = repeat("{ok, #{injections => [#{recovery => [", RECOVERY("d", "1"), 50, "]}]}}");
     EXPECT_LINES(show(many, NULL), "  ... and 10 more\n");
     free(many);
