@@ -46,4 +46,10 @@ defmodule Examples.PatternTest do
     refute found?("a 1\n...\nb 2", "a 1\nx\ny\nb 3")
     assert_raise ArgumentError, fn -> found?("...", "a") end
   end
+
+  test "a busy machine is none of a page's business" do
+    late = "  WARNING  this daemon was busy for 40 % of the load and late for 60 ms of it,\n           so that times\n"
+    assert whole?("Run: completed\n  errors 0", "Run: completed\n" <> late <> "  errors       0\n")
+    refute whole?("Run: completed\n  errors 0", "Run: completed\n  WARNING  nothing was sent\n  errors       0\n")
+  end
 end
