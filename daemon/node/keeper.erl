@@ -113,7 +113,7 @@ IsGone =
 %% others take meanwhile cannot be told apart from it: it is waited for and not judged.
 Verify =
     fun Verify(memory, {Megabytes, Full} = Things, Tries) ->
-            case erlang:memory(binary) =< Full - (Megabytes bsl 19) of
+            case erlang:memory(binary) =< Full - Megabytes * 9 * (1 bsl 20) div 10 of
                 false when Tries > 0 -> timer:sleep(10), Verify(memory, Things, Tries - 1);
                 _ -> true
             end;
