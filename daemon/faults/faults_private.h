@@ -236,6 +236,9 @@ void rounds_start(struct faults *faults, const struct fault_action *action, uint
 void rounds_next(struct faults *faults, struct campaign *campaign);
 void rounds_found(struct faults *faults, struct injection *injection);
 
+/* Whether its rate or its time leave nobody to kill. */
+bool rounds_kill_nobody(const struct fault_action *action);
+
 /* Ends all of them as they stand. */
 void rounds_stop(struct faults *faults);
 void rounds_free(struct faults *faults);

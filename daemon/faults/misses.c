@@ -112,6 +112,21 @@ static void misses_build_one(const struct faults *faults, uint32_t index, struct
     term_build_term(builder, names);
 }
 
+/* The library's terms do not fail a run, which is told of all the same. */
+struct term faults_unheeded(const struct faults *faults, const char **kind)
+{
+    for (const struct injection *injection = faults->recorded.first; injection;
+         injection = injection->links[INJECTIONS_RECORDED].next) {
+        struct term outcome = term_of(&injection->outcome);
+        if (!injection->outcome.size || !misses_is_library_term(faults, injection->action) ||
+            !(misses_is_miss(injection->action, outcome) || term_is_atom(outcome, "cancelled")))
+            continue;
+        *kind = injection->action->kind->name;
+        return outcome;
+    }
+    return (struct term){0};
+}
+
 /* Whether all rounds of an action have killed nobody. */
 static bool misses_is_idle(const struct turn *turn)
 {

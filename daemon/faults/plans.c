@@ -12,9 +12,10 @@ static void plans_refuse(struct faults *faults, struct term what)
 }
 
 /* What would come of it, as it is told of one that is injected. */
-static void plans_find_problem(struct injection *plan)
+static void plans_find_problem(const struct faults *faults, struct injection *plan)
 {
-    if (!plan->failure.size && plan->candidate_count + plan->node_count == 0)
+    bool kills_nobody = rounds_kill_nobody(plan->action) && !misses_is_library_term(faults, plan->action);
+    if (!plan->failure.size && (kills_nobody || plan->candidate_count + plan->node_count == 0))
         term_keep(&plan->failure, TERM_ATOM("noproc"));
     if (plan->action->allow_missing && term_is_atom(term_of(&plan->failure), "noproc"))
         buffer_free(&plan->failure);
@@ -26,7 +27,7 @@ static void plans_settle(struct faults *faults, struct injection *plan)
     plan->state = INJECTION_ENDED;
     faults_keep_alive_ones(plan);
     if (plan->has_looked)
-        plans_find_problem(plan);
+        plans_find_problem(faults, plan);
     if (refusals_of(faults, plan, &refusal))
         plans_refuse(faults, term_built(&refusal));
     if (faults->options.scenario->dry_run)

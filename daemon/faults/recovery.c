@@ -37,12 +37,13 @@ static void recovery_count(struct faults *faults, uint64_t recovery_ns)
 void recovery_settle(struct faults *faults, struct recovery_watch *watch, uint64_t sent_ns, uint64_t now_ns)
 {
     struct recovery *recovery = recovery_of(faults, watch->target);
+    bool was_right = watch->doubted_ns && watch->last_error_ns <= watch->doubted_ns;
     watch->errors = recovery->errors - watch->errors_before;
     watch->waited |= recovery_is_wait(recovery, now_ns - sent_ns);
-    watch->recovered_ns = now_ns;
+    watch->recovered_ns = was_right ? watch->doubted_ns : now_ns;
     watch->recovery_ns = 0;
     if (watch->target != TARGET_ANY && (watch->errors || watch->waited))
-        watch->recovery_ns = now_ns - watch->effect_ns;
+        watch->recovery_ns = watch->recovered_ns - watch->effect_ns;
     list_remove(&recovery->waiting, &watch->waiting);
     recovery_count(faults, watch->recovery_ns);
     if (!watch->injection)
@@ -167,6 +168,7 @@ void faults_load_over(struct faults *faults, uint64_t end_ns)
         struct recovery *recovery = recovery_of(faults, i);
         if (recovery_number(faults, i) != i || !recovery_fails_at_end(recovery, end_ns))
             continue;
+        recovery->latest->doubted_ns = recovery->latest->recovered_ns;
         recovery->latest->recovered_ns = 0;
         recovery->latest->known_ns = end_ns;
         list_append(&recovery->waiting, &recovery->latest->waiting);

@@ -212,12 +212,18 @@ static void rounds_end(struct faults *faults, struct campaign *campaign, struct 
     rounds_finish(faults, campaign);
 }
 
-/* Its time is over, or the run's. */
+bool rounds_kill_nobody(const struct fault_action *action)
+{
+    return action->kind->doing == FAULT_KILL_ROUNDS &&
+           (action->values[FAULT_KILL_RATE].number <= 0 || action->values[FAULT_DURATION_MS].integer == 0);
+}
+
+/* Its time is over, or the run's. To kill nobody may be asked for as the library takes it. */
 static void rounds_end_in_time(struct faults *faults, struct campaign *campaign, struct injection *injection)
 {
-    bool was_to_kill = campaign->ends_ns > campaign->started_ns &&
-                       campaign->action->values[FAULT_KILL_RATE].number > 0 && !faults->stopped;
-    if (was_to_kill && !campaign->killed) {
+    bool was_to_kill =
+        !rounds_kill_nobody(campaign->action) || !misses_is_library_term(faults, campaign->action);
+    if (was_to_kill && !faults->stopped && !campaign->killed) {
         injection_outcome(injection, FAULT_NOPROC); /* there never were any */
         rounds_end(faults, campaign, injection);
         return;

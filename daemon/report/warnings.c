@@ -31,6 +31,10 @@ static const struct warning_row {
                                    .text = "Nothing was sent to targets, `count` of them, since a fault has "
                                            "touched them: it is not known whether they have recovered. "
                                            "`targets` are the first."}},
+    [WARNING_NOT_INJECTED] = {{.name = "not_injected",
+                               .text =
+                                   "A fault of this `kind` was not injected, as its `outcome` says. Given "
+                                   "alone, as the library takes it, this does not fail the run."}},
     [WARNING_ALSO_CUT] = {{.name = "also_cut",
                            .text = "OTP has kept apart other `nodes` than a fault was to."}},
     [WARNING_CLIENT_BOUND] = {{.name = "client_bound",

@@ -115,6 +115,22 @@ static void warnings_find_unknown_recovery(const struct run *run, struct warning
     term_build_free(&targets);
 }
 
+static void warnings_find_not_injected(const struct run *run, struct warnings *warnings)
+{
+    char text[NAME_BYTES];
+    const char *kind;
+    struct term outcome = run->faults ? faults_unheeded(run->faults, &kind) : (struct term){0};
+    if (!outcome.data)
+        return;
+    struct term_builder *warning =
+        warnings_add(warnings, WARNING_NOT_INJECTED, 2, "a fault was not injected: %s is %s", kind,
+                     term_text(outcome, text, sizeof(text)));
+    term_build_key(warning, "kind");
+    term_build_atom(warning, kind);
+    term_build_key(warning, "outcome");
+    term_build_term(warning, outcome);
+}
+
 static void warnings_find_also_cut(const struct run *run, struct warnings *warnings)
 {
     char text[NAME_BYTES];
@@ -130,14 +146,10 @@ static void warnings_find_also_cut(const struct run *run, struct warnings *warni
 
 void run_warnings_find(const struct run *run, struct warnings *warnings)
 {
-    static void (*const finders[])(const struct run *run,
-                                   struct warnings *warnings) = {warnings_find_nothing_succeeded,
-                                                                 warnings_find_targets,
-                                                                 warnings_find_not_measured,
-                                                                 warnings_find_dropped,
-                                                                 warnings_find_unknown_recovery,
-                                                                 warnings_find_also_cut,
-                                                                 run_warnings_find_own};
+    static void (*const finders[])(const struct run *run, struct warnings *warnings) = {
+        warnings_find_nothing_succeeded, warnings_find_targets,          warnings_find_not_measured,
+        warnings_find_dropped,           warnings_find_unknown_recovery, warnings_find_not_injected,
+        warnings_find_also_cut,          run_warnings_find_own};
     for (size_t i = 0; i < ARRAY_LENGTH(finders); i++)
         finders[i](run, warnings);
 }

@@ -162,6 +162,10 @@ uint64_t faults_injections_dropped(const struct faults *faults); /* that are not
  * names:}]}, of very many the first. What lasts may yet turn out to be one until it is undone. */
 MUST_CHECK bool faults_missed(const struct faults *faults, struct term_builder *builder);
 
+/* Of the library's own terms, given as it takes them, the first that was not injected: its outcome, without
+ * data when there is none, and its kind. That does not fail a run. */
+struct term faults_unheeded(const struct faults *faults, const char **kind);
+
 /* Whether a dry run has found something that cannot be done. */
 bool faults_have_problem(const struct faults *faults);
 

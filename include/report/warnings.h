@@ -14,6 +14,7 @@ enum warning_kind {
     WARNING_EVENTS_DROPPED,       /* for want of room */
     WARNING_FAULTS_DROPPED,       /* likewise, of what was injected */
     WARNING_RECOVERY_UNKNOWN,     /* nothing was sent to a target since a fault */
+    WARNING_NOT_INJECTED,         /* a fault, which the library does not mind */
     WARNING_ALSO_CUT,             /* nodes that were not to be kept apart */
     WARNING_CLIENT_BOUND,         /* times hold those of this daemon */
     WARNING_RATE_NOT_REACHED,     /* of an open load */

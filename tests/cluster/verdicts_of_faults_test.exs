@@ -30,10 +30,13 @@ defmodule VerdictsOfFaultsTest do
     name
   end
 
-  # A supervisor with a name and without children.
-  defp childless(peer) do
+  # A supervisor with a name, without children, or with two.
+  defp childless(peer), do: supervisor(peer, [])
+  defp parent(peer), do: supervisor(peer, for(_ <- 1..2, do: String.to_atom(Peer.unique("child"))))
+
+  defp supervisor(peer, children) do
     name = Peer.unique("supervisor")
-    pid = Peer.call(peer, Trees, :start, [:one_for_one, []])
+    pid = Peer.call(peer, Trees, :start, [:one_for_one, children])
     true = Peer.call(peer, :erlang, :register, [String.to_atom(name), pid])
     name
   end
@@ -107,6 +110,15 @@ defmodule VerdictsOfFaultsTest do
        fn ->
          kill = %{"kind" => "kill_children", "duration_ms" => 30, "kill_interval_ms" => 10}
          fault(peer, kill, at(peer, childless(peer)))
+       end},
+      {"kills at a rate of none", :failed,
+       fn -> fault(peer, %{"kind" => "kill_children", "kill_rate" => 0, "duration_ms" => 30}, at(peer, parent(peer))) end},
+      {"kills in no time", :failed,
+       fn -> fault(peer, %{"kind" => "kill_children", "duration_ms" => 0}, at(peer, parent(peer))) end},
+      {"a dry run of kills in no time", :not_run,
+       fn ->
+         kill = %{"kind" => "kill_children", "duration_ms" => 0}
+         fault(peer, kill, at(peer, parent(peer)), %{"dry_run" => true})
        end},
       {"a function that is none", :failed,
        fn ->

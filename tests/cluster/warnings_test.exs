@@ -61,6 +61,19 @@ defmodule WarningsTest do
     assert {:ok, %{warnings: []}} = Harness.run(harness, %{target: target, threads: [[:get, :get]]})
   end
 
+  test "a fault as the library takes it was not injected", %{harness: harness, target: target, peer: peer} do
+    for {chaos, outcome} <- [
+          {{:inject_crash, :immediate}, :survived},
+          {{:inject_crash, {:after_ms, 60_000}}, :cancelled}
+        ] do
+      subject = if outcome == :survived, do: Peer.start_server(peer, TrappingSubject), else: target
+      script = if outcome == :survived, do: [], else: [:get]
+      assert {:ok, %{warnings: [warning]}} = Harness.run(harness, %{target: subject, threads: [script], chaos: chaos})
+      assert %{warning: :not_injected, kind: :inject_crash, outcome: ^outcome} = warning
+      assert warning.message == "a fault was not injected: inject_crash is #{outcome}"
+    end
+  end
+
   test "nothing was measured for an expectation", %{harness: harness, target: target} do
     scenario = %{
       target: target,

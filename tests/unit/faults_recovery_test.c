@@ -411,6 +411,22 @@ static void test_failing_at_the_end(void **state)
     world_free(&world);
 }
 
+/* It had recovered, as what goes on after the load shows: from when it first answered. */
+static void test_doubted_at_the_end(void **state)
+{
+    (void)state;
+    make_crashed("{c, app@target}");
+    fails(0, 110, 1300);
+    answers(0, 1400, 1500);
+    load_ends(1500);
+    expect("recovery_ms", "nil");
+    assert_true(faults_are_recovering(world.faults));
+    answered(0, 1510, 1520);
+    assert_false(faults_are_recovering(world.faults));
+    expect_recovery(true, false, 1300);
+    world_free(&world);
+}
+
 /* A fault may take longer to set up than the load goes on. */
 static void test_set_up_too_late(void **state)
 {
@@ -494,6 +510,7 @@ int main(void)
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_nobody_is_touched),
         cmocka_unit_test(test_nothing_sent),
+        cmocka_unit_test(test_doubted_at_the_end),
         cmocka_unit_test(test_failing_at_the_end),
         cmocka_unit_test(test_set_up_too_late),
         cmocka_unit_test(test_short_load),
