@@ -180,8 +180,8 @@ static const struct reader_key named_keys[] = {
               .fallback_text = "`'_'`, anything",
               .text =
                   "What its reply, or what a custom operation returns, must match: `'_'` matches anything, "
-                  "a map each that has its keys with values that match. Otherwise it is the error "
-                  "`{unexpected, Reply}`."},
+                  "as the tail of a list all that is left of it, a map each that has its keys with values "
+                  "that match. Otherwise it is the error `{unexpected, Reply}`."},
      .read = operations_read_expect},
 };
 
