@@ -194,21 +194,16 @@ static void chaos_read_action_key(struct reader *reader, struct fault_action *ac
     problems_leave(reader->problems);
 }
 
-static bool chaos_is_given(struct term value)
-{
-    return value.data && !term_is_atom(value, "nil");
-}
-
 static void chaos_read_action_keys(struct reader *reader, struct fault_action *action,
                                    const struct term values[READER_KEYS])
 {
     for (size_t i = KEY_AFTER; i < KEYS; i++) {
-        struct term value = chaos_is_given(values[i]) ? values[i] : action_keys[i].help.fallback;
+        struct term value = values[i].data ? values[i] : action_keys[i].help.fallback;
         if (value.data)
             chaos_read_action_key(reader, action, (enum action_key)i, value);
     }
     bool is_repeated = action->schedule.every_ms > 0;
-    if (is_repeated && !chaos_is_given(values[KEY_TIMES])) {
+    if (is_repeated && !values[KEY_TIMES].data) {
         action->schedule.times = OCCURRENCES_ENDLESS;
         action->is_loose = true;
     } else if (!is_repeated && action->schedule.times > 1) {
@@ -291,7 +286,7 @@ void read_chaos(struct reader *reader, struct term value)
 void read_dry_run(struct reader *reader, struct term value)
 {
     struct excerpt text;
-    if (!term_is_atom(value, "nil") && !term_read_boolean(value, &reader->scenario->dry_run))
+    if (!term_read_boolean(value, &reader->scenario->dry_run))
         problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be true or false, got %s",
                      excerpt(&text, value));
 }

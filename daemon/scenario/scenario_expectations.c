@@ -119,8 +119,6 @@ void read_abort_when(struct reader *reader, struct term value)
     struct term_list list;
     struct term element;
     struct excerpt text;
-    if (term_is_atom(value, "nil"))
-        return;
     if (!term_list_start(&list, value)) {
         problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a list of names of expectations, got %s",
                      excerpt(&text, value));

@@ -56,7 +56,7 @@ void read_hook(struct reader *reader, struct term value, int arity, struct term 
 
 void read_setup(struct reader *reader, struct term value)
 {
-    reader->has_setup = !term_is_atom(value, "nil");
+    reader->has_setup = true;
     read_hook(reader, value, 0, &reader->scenario->setup);
 }
 
@@ -92,8 +92,6 @@ void read_hooks_node(struct reader *reader, struct term value)
 {
     char text[TERM_ATOM_BYTES + 1];
     struct excerpt name;
-    if (term_is_atom(value, "nil"))
-        return;
     reader->has_hooks_node = true;
     if (!term_read_atom(value, text) || !node_name_is_valid(text, strlen(text)) ||
         strcmp(text, reader->origin->own_node) == 0)

@@ -77,7 +77,8 @@ MUST_CHECK bool scenario_file_load(const char *path, const char *subject, struct
                                    struct problems *problems);
 
 /* Puts what the overrides have, a map, in the place of what the file's term has at the same
- * keys: maps key by key, all else as a whole. Texts that are no longer there are forgotten. */
+ * keys: maps, keyword lists and expectations key by key, all else as a whole. Texts that are no longer there
+ * are forgotten. */
 void json_override(struct scenario_texts *texts, struct term overrides, struct problems *problems);
 
 /* Sets what `setting`, PATH=VALUE, says, in a file that is an object; a problem when there is no such place.

@@ -136,65 +136,115 @@ static void override_copy(struct override *override, struct term part)
     term_build_term(&override->merged, part);
 }
 
-/* The overrides' value of a key; without data when they have none. */
-static struct term override_of(struct term overrides, struct term key)
+/* The value of a key in pairs, of which there may be none; without data when they have it not. */
+static struct term override_of(struct term pairs, struct term key)
 {
     char name[TERM_ATOM_BYTES + 1];
     struct term value;
-    return term_read_atom(key, name) && term_pairs_get(overrides, name, &value) ? value : (struct term){0};
+    return pairs.data && term_read_atom(key, name) && term_pairs_get(pairs, name, &value) ? value
+                                                                                          : (struct term){0};
 }
 
-static bool override_has_key(struct term map, struct term key)
+/* Where pairs are merged: the scenario itself, a map in it, or its expectations, whose order counts. */
+enum override_place { OVERRIDE_SCENARIO, OVERRIDE_MAP, OVERRIDE_EXPECTATIONS };
+
+static bool override_is_pairs(struct term term)
 {
-    return override_of(map, key).data != NULL;
+    struct term_pairs pairs;
+    return term_pairs_start(&pairs, term) && (term_type(term) == TERM_MAP || pairs.count > 0);
 }
 
-static bool override_is_node(struct term key, bool is_whole)
+/* How a value of the file and the one over it are merged; false when that is put in the place of this. */
+static bool override_goes_into(enum override_place outer, struct term key, struct term value,
+                               struct term other, enum override_place *place)
 {
-    return is_whole && term_is_atom(key, "node");
+    bool of_scenario = outer == OVERRIDE_SCENARIO;
+    *place =
+        of_scenario && term_is_atom(key, "performance_expectations") ? OVERRIDE_EXPECTATIONS : OVERRIDE_MAP;
+    if (!override_is_pairs(other))
+        return false;
+    if (*place == OVERRIDE_EXPECTATIONS)
+        return true;
+    /* Of actions and messages a list is a list, whatever its elements look like. */
+    bool is_list = of_scenario && (term_is_atom(key, "chaos") || term_is_atom(key, "operations"));
+    return value.data && term_type(value) == TERM_MAP && (!is_list || term_type(other) == TERM_MAP);
 }
 
-/* Whether a key of the file's map is taken out of it; of the scenario itself `nil` is what is not given. */
-static bool override_is_out(struct term overrides, struct term key, bool is_whole)
+/* Whether a pair of the overrides is put in; of the scenario itself `nil` is what is not given, and `node` no
+ * key. Of a key that comes twice in a keyword list the first counts. */
+static bool override_is_in(struct term overrides, struct term key, struct term value,
+                           enum override_place place)
 {
-    struct term other = override_of(overrides, key);
-    return !is_whole && other.data && term_is_atom(other, "nil");
+    struct term first = override_of(overrides, key);
+    if (first.data && first.data != value.data)
+        return false;
+    return place == OVERRIDE_SCENARIO ? !term_is_atom(key, "node") : !term_is_atom(value, "nil");
 }
 
-/* `is_whole` is the scenario, of which `node` is no key. */
-static void override_merge(struct override *override, struct term map, struct term overrides, bool is_whole)
+static size_t override_count(struct term file, struct term overrides, enum override_place place)
 {
     struct term_pairs pairs;
     struct term key, value;
     size_t count = 0;
-    bool started = term_pairs_start(&pairs, overrides);
+    bool started = file.data && term_pairs_start(&pairs, file);
     while (started && term_pairs_next(&pairs, &key, &value))
-        count += !override_is_node(key, is_whole) && !override_has_key(map, key);
-    started = started && term_pairs_start(&pairs, map);
+        count += !override_of(overrides, key).data;
+    started = term_pairs_start(&pairs, overrides);
     while (started && term_pairs_next(&pairs, &key, &value))
-        count += !override_is_out(overrides, key, is_whole);
-    term_build_map(&override->merged, count);
-    started = started && term_pairs_start(&pairs, map);
+        count += override_is_in(overrides, key, value, place);
+    return count;
+}
+
+static void override_merge(struct override *override, struct term file, struct term overrides,
+                           enum override_place place);
+
+/* One value over that of the file, which has no data where there is none. */
+static void override_put(struct override *override, enum override_place outer, struct term key,
+                         struct term value, struct term other)
+{
+    enum override_place place;
+    if (override_goes_into(outer, key, value, other, &place))
+        override_merge(override, value, other, place);
+    else
+        term_build_term(&override->merged, other);
+}
+
+/* Appends what the file has, without what is taken out of it, and then what else the overrides have. */
+static void override_merge(struct override *override, struct term file, struct term overrides,
+                           enum override_place place)
+{
+    struct term_pairs pairs;
+    struct term key, value;
+    bool is_list = place == OVERRIDE_EXPECTATIONS;
+    size_t count = override_count(file, overrides, place);
+    if (is_list)
+        term_build_list(&override->merged, count);
+    else
+        term_build_map(&override->merged, count);
+    bool started = file.data && term_pairs_start(&pairs, file);
     while (started && term_pairs_next(&pairs, &key, &value)) {
         struct term other = override_of(overrides, key);
-        if (override_is_out(overrides, key, is_whole))
+        if (other.data && !override_is_in(overrides, key, other, place))
             continue;
+        if (is_list)
+            term_build_tuple(&override->merged, 2);
         override_copy(override, key);
-        if (!other.data)
-            override_copy(override, value);
-        else if (term_type(value) == TERM_MAP && term_type(other) == TERM_MAP)
-            override_merge(override, value, other, false);
+        if (other.data)
+            override_put(override, place, key, value, other);
         else
-            term_build_term(&override->merged, other);
+            override_copy(override, value);
     }
-    if (!term_pairs_start(&pairs, overrides))
-        return;
-    while (term_pairs_next(&pairs, &key, &value)) {
-        if (override_is_node(key, is_whole) || override_has_key(map, key))
+    started = term_pairs_start(&pairs, overrides);
+    while (started && term_pairs_next(&pairs, &key, &value)) {
+        if (override_of(file, key).data || !override_is_in(overrides, key, value, place))
             continue;
+        if (is_list)
+            term_build_tuple(&override->merged, 2);
         term_build_term(&override->merged, key);
-        term_build_term(&override->merged, value);
+        override_put(override, place, key, (struct term){0}, value);
     }
+    if (is_list && count)
+        term_build_nil(&override->merged);
 }
 
 void json_override(struct scenario_texts *texts, struct term overrides, struct problems *problems)
@@ -205,7 +255,7 @@ void json_override(struct scenario_texts *texts, struct term overrides, struct p
         problems_add(problems, PROBLEM_WRONG_TYPE, "what is to be merged over a file must be a map");
         return;
     }
-    override_merge(&override, file, overrides, true);
+    override_merge(&override, file, overrides, OVERRIDE_SCENARIO);
     override_pass_texts(&override, SIZE_MAX, false, 0);
     scenario_texts_truncate(texts, override.kept);
     buffer_free(&texts->term);

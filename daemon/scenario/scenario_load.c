@@ -334,7 +334,7 @@ static enum form load_find_form(const struct term values[READER_KEYS])
     struct term stage, value;
     if (values[KEY_STAGES].data)
         return term_list_start(&list, values[KEY_STAGES]) && term_list_next(&list, &stage) &&
-                       term_pairs_get(stage, "rate", &value)
+                       term_pairs_get(stage, "rate", &value) && !term_is_atom(value, "nil")
                    ? FORM_STAGED_RATE
                    : FORM_STAGED_THREADS;
     return values[KEY_RATE].data && !values[KEY_THREADS].data ? FORM_RATE : FORM_THREADS;
@@ -367,8 +367,6 @@ void read_load(struct reader *reader, struct term value)
     struct load_plan *load = &reader->scenario->load;
     struct term values[READER_KEYS];
     struct excerpt text;
-    if (term_is_atom(value, "nil"))
-        return;
     load->model = LOAD_CLOSED;
     if (!reader_find(reader, value, load_keys, KEY_COUNT, "load", values)) {
         problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a map or a keyword list, got %s",

@@ -148,7 +148,7 @@ static void operations_read_inner(struct reader *reader, struct term value)
 static void operations_read_name(struct reader *reader, struct term value)
 {
     struct operation *operation = operations_read_last(reader);
-    if (operation && !term_is_atom(value, "nil"))
+    if (operation)
         operation->name = value;
 }
 
@@ -168,7 +168,8 @@ static const struct reader_key named_keys[] = {
               .type = "operation()",
               .is_required = true,
               .text = "What is done: any operation but another such map."},
-     .read = operations_read_inner},
+     .read = operations_read_inner,
+     .takes_nil = true},
     {.help = {.name = "name",
               .type = "term()",
               .fallback_text = "the operation, with its message as it is written",
@@ -180,9 +181,10 @@ static const struct reader_key named_keys[] = {
               .fallback_text = "`'_'`, anything",
               .text =
                   "What its reply, or what a custom operation returns, must match: `'_'` matches anything, "
-                  "a map each that has its keys with values that match. Otherwise it is the error "
-                  "`{unexpected, Reply}`."},
-     .read = operations_read_expect},
+                  "as the tail of a list all that is left of it, a map each that has its keys with values "
+                  "that match. Otherwise it is the error `{unexpected, Reply}`."},
+     .read = operations_read_expect,
+     .takes_nil = true},
 };
 
 const struct help_table help_of_named_operations =
@@ -235,8 +237,6 @@ void read_threads(struct reader *reader, struct term value)
     struct term element;
     struct excerpt text;
     struct scenario *scenario = reader->scenario;
-    if (term_is_atom(value, "nil"))
-        return;
     reader->has_threads = true;
     if (!term_list_start(&list, value)) {
         problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a list of scripts, got %s",
@@ -263,8 +263,6 @@ void read_threads(struct reader *reader, struct term value)
 /* The script that all threads of a load repeat. */
 void read_operations(struct reader *reader, struct term value)
 {
-    if (term_is_atom(value, "nil"))
-        return;
     reader->has_operations = true;
     size_t before = reader->scenario->operation_count;
     operations_read_script(reader, value);
@@ -351,10 +349,12 @@ static const struct reader_key mix_keys[] = {
               .text = "How often it is drawn, to the weights of the others."},
      .read = operations_read_weight},
     {.help = {.name = "op", .type = "operation()", .is_required = true, .text = "What is drawn."},
-     .read = read_operation},
+     .read = read_operation,
+     .takes_nil = true},
     {.help = {.name = "name", .type = "term()", .text = "As of an operation."}, .read = operations_read_name},
     {.help = {.name = "expect", .type = "pattern()", .text = "As of an operation."},
-     .read = operations_read_expect},
+     .read = operations_read_expect,
+     .takes_nil = true},
 };
 
 const struct help_table help_of_mix = HELP_TABLE("mix", "Choices of a mix", mix_keys);
@@ -374,8 +374,6 @@ void read_mix(struct reader *reader, struct term value)
     struct term_list list;
     struct term element;
     struct excerpt text;
-    if (term_is_atom(value, "nil"))
-        return;
     reader->has_mix = true;
     if (!term_list_start(&list, value) || list.count == 0) {
         problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a list of at least one choice, got %s",

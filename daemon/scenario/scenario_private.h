@@ -49,13 +49,14 @@ struct reader_key {
     void (*read)(struct reader *reader, struct term value);
     void (*build)(const struct scenario *scenario, struct term_builder *builder);
     unsigned forms; /* of a load: those that it goes with, a bit each */
+    bool takes_nil; /* `nil` is one of its values, and not what is not given */
 };
 
 #define READER_KEYS 64
 
-/* Finds the values of the keys; of one that comes twice in a keyword list the first counts. Unknown ones
- * become problems, `what` being what they are no keys of ("scenarios"). False when the term is no map and no
- * keyword list. */
+/* Finds the values of the keys; of one that comes twice in a keyword list the first counts, and one that
+ * is `nil` is not given. Unknown ones become problems, `what` being what they are no keys of ("scenarios").
+ * False when the term is no map and no keyword list. */
 bool reader_find(struct reader *reader, struct term term, const struct reader_key *keys, size_t count,
                  const char *what, struct term values[READER_KEYS]);
 

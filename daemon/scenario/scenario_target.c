@@ -211,8 +211,6 @@ void read_target(struct reader *reader, struct term value)
     struct term_list list;
     struct term element;
     struct scenario *scenario = reader->scenario;
-    if (term_is_atom(value, "nil"))
-        return;
     scenario->target = value;
     scenario->target_is_list = term_list_start(&list, value);
     if (scenario->target_is_list && list.count == 0) {
@@ -276,7 +274,7 @@ void read_spread(struct reader *reader, struct term value)
     struct term pair[2];
     struct excerpt text;
     uint64_t position = 0;
-    if (term_is_atom(value, "nil") || term_is_atom(value, "round_robin"))
+    if (term_is_atom(value, "round_robin"))
         return;
     if (term_is_atom(value, "random")) {
         scenario->spread = SPREAD_RANDOM;

@@ -97,7 +97,8 @@ static const struct reader_key keys[] = {
               .fallback = TERM_CONSTANT_ATOM("__supertester_sync__"),
               .text = "The call that follows each cast, to know that it was handled."},
      .read = read_cast_sync_message,
-     .build = build_cast_sync_message},
+     .build = build_cast_sync_message,
+     .takes_nil = true},
     {.help = {.name = "strict_cast_sync?",
               .type = "boolean()",
               .fallback = TERM_CONSTANT_ATOM("false"),
@@ -287,10 +288,13 @@ bool reader_find(struct reader *reader, struct term term, const struct reader_ke
         else if (index == count && !term_is_atom(key, "__struct__"))
             report_unknown(reader, key, names, count, what);
     }
+    for (size_t i = 0; i < count; i++)
+        if (values[i].data && !table[i].takes_nil && term_is_atom(values[i], "nil"))
+            values[i] = (struct term){0};
     return true;
 }
 
-/* The default first: many keys take nil for what is not given. */
+/* The default first, which what cannot be read leaves in its place. */
 static void scenario_read_value(struct reader *reader, const struct reader_key *key, struct term value)
 {
     bool outer_is_default = reader->is_default;

@@ -46,8 +46,6 @@ void read_seed(struct reader *reader, struct term value)
 {
     int64_t number;
     struct excerpt text;
-    if (term_is_atom(value, "nil"))
-        return;
     if (!term_read_integer(value, &number) || number < 0) {
         problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be an integer from 0 to 2^63 - 1, got %s",
                      excerpt(&text, value));
@@ -72,7 +70,7 @@ void read_metadata(struct reader *reader, struct term value)
     struct excerpt text;
     if (term_type(value) == TERM_MAP)
         reader->scenario->metadata = value;
-    else if (!term_is_atom(value, "nil"))
+    else
         problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be a map, got %s", excerpt(&text, value));
 }
 

@@ -42,12 +42,17 @@ static bool match_list(struct term pattern, struct term term)
     struct term_list patterns, terms;
     struct term element[2];
     if (!term_list_start(&patterns, pattern) || !term_list_start(&terms, term) ||
-        patterns.count != terms.count)
+        patterns.count > terms.count)
         return false;
     while (term_list_next(&patterns, &element[0]) && term_list_next(&terms, &element[1]))
         if (!term_matches(element[0], element[1]))
             return false;
-    struct term tails[2] = {match_tail(&patterns), match_tail(&terms)};
+    struct term tails[2] = {match_tail(&patterns), {0}};
+    if (tails[0].data && match_any(tails[0]))
+        return true; /* whatever is left, with or without elements */
+    if (patterns.count != terms.count)
+        return false;
+    tails[1] = match_tail(&terms);
     if (!tails[0].data || !tails[1].data)
         return !tails[0].data && !tails[1].data;
     return term_matches(tails[0], tails[1]);

@@ -55,6 +55,27 @@ defmodule ScenarioOverridesTest do
       assert {:ok, _} = GenServer.call({:harness, harness.node}, {:run, {:file, file, overrides}}, 30_000)
     end
 
+    test "leave the file's other expectations", %{harness: harness, folder: folder, peer: peer, name: name} do
+      {:file, file} =
+        Files.write(folder, %{
+          "target" => %{"name" => name, "node" => peer.node},
+          "threads" => [[erlang("get")]],
+          "performance_expectations" => %{"max_time_ms" => 0, "max_p99_us" => 60_000_000}
+        })
+
+      for expectations <- [%{max_p99_us: 50_000_000}, [max_p99_us: 50_000_000], %{max_p99_us: nil}] do
+        overrides = %{performance_expectations: expectations, hooks_node: node()}
+        assert {:error, {:performance_failed, failure}} = Harness.run(harness, {:file, file, overrides})
+        limits = Map.new(failure.expectations, &{&1.expectation, {&1.limit, &1.met}})
+        assert limits[:max_time_ms] == {0, false}
+        assert limits[:max_p99_us] == if(limit = expectations[:max_p99_us], do: {limit, true})
+      end
+
+      overrides = %{performance_expectations: %{max_time_ms: nil}, hooks_node: node()}
+      assert {:ok, report} = Harness.run(harness, {:file, file, overrides})
+      assert [%{expectation: :max_p99_us, met: true}] = report.expectations
+    end
+
     test "keep the other texts what they are", %{harness: harness, folder: folder, peer: peer, name: name} do
       file =
         Files.write(folder, %{

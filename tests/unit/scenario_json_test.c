@@ -522,6 +522,67 @@ static void test_overrides(void **state)
     }
 }
 
+#define WITH_PAIRS                                                                                           \
+    "{\"target\": \"s\", \"load\": {\"rate\": 5, \"duration_ms\": 70}, \"operations\": [1], "                \
+    "\"mailbox\": {\"sampling_interval\": 20}, \"metadata\": {\"team\": \"core\", \"in\": {\"a\": 1}}, "     \
+    "\"performance_expectations\": {\"max_p99_us\": 10, \"max_error_rate\": 0.5, \"max_p50_us\": 5}}"
+
+#define SINGLE                                                                                               \
+    "{\"target\": \"s\", \"load\": {\"rate\": 5, \"duration_ms\": 70}, "                                     \
+    "\"operations\": {\"op\": 1, \"name\": \"one\"}, "                                                       \
+    "\"chaos\": {\"action\": {\"kind\": \"suspend\", \"duration_ms\": 1}, \"after_ms\": 9}}"
+
+/* Pairs are merged key by key, whether they are a map or a keyword list here and there. */
+static void test_overridden_pairs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json;
+        const char *overrides;
+        const char *expected; /* within the normalised form */
+    } rows[] = {
+        {WITH_PAIRS, "#{performance_expectations => #{max_error_rate => 0.25}}",
+         "[{max_p99_us,10},{max_error_rate,0.25},{max_p50_us,5}]"},
+        {WITH_PAIRS, "#{performance_expectations => [{max_p999_us, 30}, {max_p99_us, 20}]}",
+         "[{max_p99_us,20},{max_error_rate,0.5},{max_p50_us,5},{max_p999_us,30}]"},
+        {WITH_PAIRS, "#{performance_expectations => #{max_error_rate => nil, max_p999_us => nil}}",
+         "[{max_p99_us,10},{max_p50_us,5}]"},
+        {WITH_PAIRS, "#{performance_expectations => [{max_error_rate, nil}, {max_p50_us, nil}]}",
+         "[{max_p99_us,10}]"},
+        {WITH_PAIRS, "#{performance_expectations => #{}}",
+         "[{max_p99_us,10},{max_error_rate,0.5},{max_p50_us,5}]"},
+        {WITH_PAIRS, "#{performance_expectations => []}", "performance_expectations => []"},
+        {WITH_PAIRS, "#{performance_expectations => nil}", "performance_expectations => []"},
+        {WITH_PAIRS, "#{load => [{duration_ms, 90}]}", "rate => 5,duration_ms => 90"},
+        {WITH_PAIRS, "#{load => [{rate, nil}, {threads, 3}, {threads, 4}]}",
+         "threads => 3,duration_ms => 70"},
+        {WITH_PAIRS, "#{mailbox => [{sampling_interval, 30}]}", "[{sampling_interval,30}]"},
+        {WITH_PAIRS, "#{mailbox => []}", "[{sampling_interval,10}]"},
+        {WITH_PAIRS, "#{metadata => [{in, [{b, 2}, {b, 3}, {a, nil}]}, {out, 7}]}",
+         "#{team => <<\"core\">>,in => #{b => 2},out => 7}"},
+        {SINGLE, "#{operations => [{op, 2}, {name, 3}]}", "operations => [{call,{op,2}},{call,{name,3}}]"},
+        {SINGLE, "#{metadata => #{a => 1}}", "metadata => #{a => 1}"},
+        {SINGLE, "#{chaos => [{suspend, 2}]}", "chaos => [{suspend,2}]"},
+        {SINGLE, "#{chaos => #{after_ms => 4}}", "after_ms => 4"},
+        {SINGLE, "#{performance_expectations => #{max_p99_us => 3, max_p50_us => nil}}", "[{max_p99_us,3}]"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct problems problems;
+        struct term_builder form = {0};
+        char found[4000] = "nothing";
+        struct scenario *scenario = read_overridden(rows[i].json, rows[i].overrides, &problems);
+        if (scenario) {
+            scenario_term_build(scenario, &form);
+            term_text(term_built(&form), found, sizeof(found));
+        }
+        if (!strstr(found, rows[i].expected))
+            fail_msg("%s: no '%s' in %s", rows[i].overrides, rows[i].expected, found);
+        term_build_free(&form);
+        scenario_free(scenario);
+        problems_free(&problems);
+    }
+}
+
 static void test_bad_overrides(void **state)
 {
     (void)state;
@@ -688,15 +749,25 @@ static void test_problems(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keys),           cmocka_unit_test(test_targets),
-        cmocka_unit_test(test_operations),     cmocka_unit_test(test_chaos),
-        cmocka_unit_test(test_chaos_targets),  cmocka_unit_test(test_hooks_node),
-        cmocka_unit_test(test_nobody_calls),   cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_no_texts),       cmocka_unit_test(test_same_texts),
-        cmocka_unit_test(test_overrides),      cmocka_unit_test(test_bad_overrides),
-        cmocka_unit_test(test_texts_in_lines), cmocka_unit_test(test_settings),
-        cmocka_unit_test(test_bad_settings),   cmocka_unit_test(test_bad_json),
-        cmocka_unit_test(test_depth),          cmocka_unit_test(test_long_keys),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_chaos),
+        cmocka_unit_test(test_chaos_targets),
+        cmocka_unit_test(test_hooks_node),
+        cmocka_unit_test(test_nobody_calls),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_no_texts),
+        cmocka_unit_test(test_same_texts),
+        cmocka_unit_test(test_overrides),
+        cmocka_unit_test(test_bad_overrides),
+        cmocka_unit_test(test_overridden_pairs),
+        cmocka_unit_test(test_texts_in_lines),
+        cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_bad_settings),
+        cmocka_unit_test(test_bad_json),
+        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_long_keys),
         cmocka_unit_test(test_problems),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

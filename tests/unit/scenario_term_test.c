@@ -82,6 +82,68 @@ static void test_values_that_say_nothing(void **state)
                             " performance_expectations => nil}"));
 }
 
+/* The normalised form with these keys is that without them. */
+static void expect_not_given(const char *keys, const char *without)
+{
+    struct term_builder forms[2] = {0};
+    char text[2000];
+    const char *const given[] = {keys, without};
+    for (size_t i = 0; i < ARRAY_LENGTH(given); i++) {
+        snprintf(text, sizeof(text), "#{target => c, %s}", given[i]);
+        struct scenario *scenario = read_good(text);
+        scenario_term_build(scenario, &forms[i]);
+        scenario_free(scenario);
+    }
+    struct term terms[2] = {term_built(&forms[0]), term_built(&forms[1])};
+    if (!term_same(terms[0], terms[1]))
+        fail_msg("%s is not %s", keys, without);
+    term_build_free(&forms[0]);
+    term_build_free(&forms[1]);
+}
+
+/* What is nil is not given, whatever the key. */
+static void test_nil_is_not_given(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *keys;
+        const char *without;
+    } rows[] = {
+        {"threads => [[a]], load => nil, operations => nil, mix => nil, events => nil, timeout_ms => nil,"
+         " call_timeout_ms => nil, hook_timeout_ms => nil, default_operation => nil, warmup_ms => nil,"
+         " recovery_wait_ms => nil, 'strict_cast_sync?' => nil, spread => nil, seed => nil, dry_run => nil,"
+         " metadata => nil, abort_when => nil, performance_expectations => nil, mailbox => nil, chaos => nil,"
+         " setup => nil, invariant => nil, cleanup => nil, thread_setup => nil, thread_cleanup => nil,"
+         " steady_state => nil, hooks_node => nil",
+         "threads => [[a]]"},
+        {"operations => [a], events => nil, timeout_ms => nil, load => #{rate => 5, duration_ms => 70,"
+         " threads => nil, stages => nil, iterations => nil, think_ms => nil, arrival => nil,"
+         " max_in_flight => nil, max_queued => nil, ramp => nil}",
+         "operations => [a], load => #{rate => 5, duration_ms => 70}"},
+        {"operations => [a], load => #{rate => nil, threads => 2, iterations => 3, duration_ms => nil}",
+         "operations => [a], load => #{threads => 2, iterations => 3}"},
+        {"operations => [a], load => #{ramp => nil, stages => [#{duration_ms => 5, threads => 3}]}",
+         "operations => [a], load => #{stages => [#{duration_ms => 5, threads => 3}]}"},
+        {"load => #{threads => 2, iterations => 3}, mix => [#{weight => 1, op => a, name => nil}]",
+         "load => #{threads => 2, iterations => 3}, mix => [#{weight => 1, op => a}]"},
+        {"threads => [[a]], chaos => #{action => {suspend, 1}, after_ms => nil, every_ms => nil, times => "
+         "nil,"
+         " jitter_ms => nil, probability => nil, target => nil, allow_missing => nil}",
+         "threads => [[a]], chaos => #{action => {suspend, 1}}"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        expect_not_given(rows[i].keys, rows[i].without);
+    EXPECT_PROBLEMS("[{target, c}, {load, [{threads, 1}, {duration_ms, nil}, {duration_ms, 5}]},"
+                    " {mix, [[{weight, nil}, {op, a}]]}, {chaos, #{action => nil}}]",
+                    PROBLEM("load,duration_ms", "required", ""), PROBLEM("mix,0,weight", "required", ""),
+                    PROBLEM("chaos,action", "required", ""));
+    EXPECT_PROBLEMS(
+        "#{target => c, operations => [a], load => #{stages => [[{duration_ms, nil}, {rate, nil}]]}}",
+        PROBLEM("load,stages,0,duration_ms", "required", ""),
+        PROBLEM("load,stages,0,threads", "required", ""), PROBLEM("load,stages,0,rate", "unknown_key", ""),
+        PROBLEM("load,stages", "out_of_range", ""));
+}
+
 static void test_targets(void **state)
 {
     (void)state;
@@ -303,6 +365,19 @@ static void test_named_operations(void **state)
                     PROBLEM("thread_cleanup", "conflict", "needs thread_setup"));
 }
 
+/* Where any term is a value, nil is one. */
+static void test_nil_is_a_term(void **state)
+{
+    (void)state;
+    struct scenario *scenario = read_good("#{target => c, cast_sync_message => nil,"
+                                          " threads => [nil, [nil, #{op => nil, expect => nil}]]}");
+    expect_term(scenario->cast_sync_message, "nil");
+    assert_int_equal(scenario->threads[0].count, 0);
+    EXPECT_SCRIPT(scenario, 1, "{call, nil}", "{call, nil}");
+    expect_term(scenario->operations[1].expect, "nil");
+    scenario_free(scenario);
+}
+
 static void test_default_operation(void **state)
 {
     (void)state;
@@ -364,9 +439,9 @@ static void test_times(void **state)
         const char *value;
         const char *kind;
     } rows[] = {
-        {"0", "out_of_range"},       {"-1", "out_of_range"}, {"4294967296", "out_of_range"},
-        {"infinity", "wrong_type"},  {"nil", "wrong_type"},  {"\"\\001\"", "wrong_type"},
-        {"<<\"5\">>", "wrong_type"}, {"{5}", "wrong_type"},
+        {"0", "out_of_range"},      {"-1", "out_of_range"},      {"4294967296", "out_of_range"},
+        {"infinity", "wrong_type"}, {"\"\\001\"", "wrong_type"}, {"<<\"5\">>", "wrong_type"},
+        {"{5}", "wrong_type"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         char text[200], first[100], second[100], third[100];
@@ -522,6 +597,8 @@ int main(void)
         cmocka_unit_test(test_smallest),
         cmocka_unit_test(test_shapes),
         cmocka_unit_test(test_values_that_say_nothing),
+        cmocka_unit_test(test_nil_is_not_given),
+        cmocka_unit_test(test_nil_is_a_term),
         cmocka_unit_test(test_targets),
         cmocka_unit_test(test_bad_targets),
         cmocka_unit_test(test_improper_target_list),

@@ -38,11 +38,6 @@ static void test_what_matches(void **state)
         {"[]", "[a]", false},
         {"[a, '_']", "[a, b]", true},
         {"[a, '_']", "[a, b, c]", false},
-        {"[a | '_']", "[a | b]", true},
-        {"[a | '_']", "[a]", false},
-        {"[a]", "[a | b]", false},
-        {"[a | b]", "[a | b]", true},
-        {"[a | b]", "[a | c]", false},
         {"[97, '_']", "\"ab\"", true},
         {"\"ab\"", "\"ab\"", true},
         {"\"ab\"", "\"ac\"", false},
@@ -56,6 +51,39 @@ static void test_what_matches(void **state)
         {"#{'_' => 1}", "#{a => 1}", false},
         {"#{#{x => 1, y => 2} => '_'}", "#{#{y => 2, x => 1} => 0}", true},
         {"#{a => #{b => '_'}}", "#{a => #{c => 1, b => 2}}", true},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        expect_match(rows[i].pattern, rows[i].term, rows[i].matches);
+}
+
+/* What is behind the elements of a list: `'_'` stands for all that is left. */
+static void test_tails(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pattern;
+        const char *term;
+        bool matches;
+    } rows[] = {
+        {"[a | '_']", "[a | b]", true},
+        {"[a | '_']", "[a]", true},
+        {"[a | '_']", "[a, b, c]", true},
+        {"[a | '_']", "[a, b | c]", true},
+        {"[a | '_']", "[b, c]", false},
+        {"[a, b | '_']", "[a]", false},
+        {"[a, b | '_']", "[a | b]", false},
+        {"[a | '_']", "[]", false},
+        {"[a | '_']", "a", false},
+        {"['_' | '_']", "[a]", true},
+        {"['_' | '_']", "\"abc\"", true},
+        {"['_' | '_']", "[]", false},
+        {"[97 | '_']", "\"abc\"", true},
+        {"[98 | '_']", "\"abc\"", false},
+        {"{ok, [1 | '_']}", "{ok, [1, {2}, 3]}", true},
+        {"[a]", "[a | b]", false},
+        {"[a | b]", "[a | b]", true},
+        {"[a | b]", "[a | c]", false},
+        {"[a | b]", "[a, c | b]", false},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
         expect_match(rows[i].pattern, rows[i].term, rows[i].matches);
@@ -86,6 +114,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_matches),
+        cmocka_unit_test(test_tails),
         cmocka_unit_test(test_equal_terms_of_other_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
