@@ -38,10 +38,12 @@ static const struct config_flag flags[] = {
     [FLAG_JSON] = {.name = "json",
                    .argument = "[=FILE]",
                    .is_optional = true,
+                   .is_output = true,
                    .whom = FOR_RUN,
                    .help = "print what came of it as JSON, not as text; or write that to FILE"},
     [FLAG_JUNIT] = {.name = "junit",
                     .argument = "FILE",
+                    .is_output = true,
                     .whom = FOR_RUN,
                     .help = "write what was expected and what came to FILE, as JUnit XML"},
     {.name = "cookie-file",
@@ -215,6 +217,9 @@ static void flags_take(struct config_reading *reading, struct config_flags *give
     if (flags[index].whom == (of_run ? FOR_DAEMON : FOR_RUN))
         config_problem(reading, where,
                        of_run ? "is for the daemon, not for run" : "is for harnessd run FILE");
+    /* The last one would win, and what the other names would be left of an earlier run. */
+    if (flags[index].is_output && of_run && given->values[index])
+        config_problem(reading, where, "was given twice");
     if (index == FLAG_SET && one_shot->setting_count == CONFIG_SETTINGS_MOST)
         config_problem(reading, where, "was given more than %d times", CONFIG_SETTINGS_MOST);
     else if (index == FLAG_SET)

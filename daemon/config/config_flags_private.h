@@ -14,6 +14,7 @@ struct config_flag {
     char letter;               /* short for it, or 0 */
     const char *argument;      /* NULL: takes none */
     bool is_optional;          /* it may be left out, and stands behind `=` */
+    bool is_output;            /* it says where to write, and can be given once */
     const char *key;           /* the key that it sets, or NULL */
     const char *names;         /* what it makes of node.names, or NULL */
     enum config_action action; /* what it asks for, CONFIG_RUN for nothing else */

@@ -187,7 +187,7 @@ void run_status_build_stored(const struct store_entry *stored, struct term_build
         view.summary.run_id = stored->id;
     view.summary.outcome = run_status_outcome(stored);
     if (interrupted)
-        view.summary.ended_at_ms = stored->ended_at_ms;
+        run_summary_interrupt(&view.summary, stored->ended_at_ms);
     view.cancelled = view.summary.outcome == OUTCOME_CANCELLED;
     status_build(&view, builder);
     run_summary_free(&view.summary);

@@ -7,6 +7,9 @@
 #include "term/term_read.h"
 #include "term/term_text.h"
 
+/* As text of the reason of what was interrupted. */
+#define INTERRUPTED "interrupted"
+
 /* How a member is written. */
 enum member_type {
     MEMBER_NUMBER,
@@ -220,4 +223,12 @@ void run_summary_keep_reason(struct run_summary *summary, struct term result)
         buffer_append(&summary->reason, text, strlen(text));
     }
     term_build_free(&reason);
+}
+
+void run_summary_interrupt(struct run_summary *summary, uint64_t ended_at_ms)
+{
+    summary->outcome = OUTCOME_INTERRUPTED;
+    summary->ended_at_ms = ended_at_ms;
+    buffer_truncate(&summary->reason, 0);
+    buffer_append(&summary->reason, INTERRUPTED, strlen(INTERRUPTED));
 }

@@ -51,4 +51,7 @@ void run_summary_keep(struct buffer *buffer, struct term term, size_t most);
 /* Keeps why a result, {error, Reason} or {error, Reason, Report}, is one; nothing for {ok, Report}. */
 void run_summary_keep_reason(struct run_summary *summary, struct term result);
 
+/* It was interrupted at that time, and says so everywhere. */
+void run_summary_interrupt(struct run_summary *summary, uint64_t ended_at_ms);
+
 #endif

@@ -167,8 +167,7 @@ void run_store_abort(struct run_entry *entry)
         result = blob_hold(entry->content);
     } else {
         entry->ended_ns = clock_ns();
-        entry->summary.outcome = OUTCOME_INTERRUPTED;
-        entry->summary.ended_at_ms = clock_wall_us() / 1000;
+        run_summary_interrupt(&entry->summary, clock_wall_us() / 1000);
         result = runs_store_make_interrupted(entry);
     }
     runs_store_tell_begun(entry);
@@ -247,16 +246,32 @@ void run_store_started(struct run_entry *entry)
     runs_plan_journal(entry->runs);
 }
 
+/* What was journalled does not know of the end. */
+static void runs_store_interrupt_summary(struct term journalled, uint64_t ended_at_ms,
+                                         struct store_parts *parts)
+{
+    struct run_summary summary = {0};
+    if (run_summary_read(journalled, &summary)) {
+        run_summary_interrupt(&summary, ended_at_ms);
+        term_build_map(&parts->built_summary, RUN_SUMMARY_PAIRS);
+        run_summary_build(&summary, &parts->built_summary);
+        parts->summary = term_built(&parts->built_summary);
+    }
+    run_summary_free(&summary);
+}
+
 /* The store's thread has this done: it looks at nothing else. */
-static void runs_store_take_apart(enum store_state state, struct term summary, struct term content,
-                                  struct store_parts *parts)
+static void runs_store_take_apart(enum store_state state, uint64_t ended_at_ms, struct term summary,
+                                  struct term content, struct store_parts *parts)
 {
     bool interrupted = state == STORE_INTERRUPTED;
-    if (interrupted)
+    if (interrupted) {
         parts->outcome = TERM_ATOM("interrupted");
-    else if (term_pairs_get(summary, "outcome", &parts->outcome) &&
-             outcome_read(parts->outcome) == OUTCOME_NONE)
+        runs_store_interrupt_summary(summary, ended_at_ms, parts);
+    } else if (term_pairs_get(summary, "outcome", &parts->outcome) &&
+               outcome_read(parts->outcome) == OUTCOME_NONE) {
         parts->outcome = TERM_ATOM("nil"); /* not one of this version */
+    }
     if (run_result_reason(content, interrupted, &parts->built))
         parts->reason = term_built(&parts->built);
     if (!run_result_report(content, interrupted, &parts->report))

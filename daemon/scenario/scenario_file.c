@@ -31,14 +31,16 @@ static bool scenario_file_read_all(int descriptor, struct buffer *content)
     return true;
 }
 
-bool scenario_file_load(const char *path, const char *subject, struct buffer *content,
-                        struct problems *problems)
+bool scenario_file_load(const char *path, const char *subject, const struct scenario_origin *origin,
+                        struct buffer *content, struct problems *problems)
 {
     struct stat status;
     /* A pipe or a device would keep everybody waiting. */
     int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     bool opened = descriptor >= 0 && fstat(descriptor, &status) == 0;
     bool regular = opened && S_ISREG(status.st_mode);
+    if (opened && origin->file_read)
+        origin->file_read(origin->owner, &status);
     bool loaded = regular && scenario_file_read_all(descriptor, content);
     if (opened && !regular)
         problems_add(problems, PROBLEM_NO_FILE, "%sis not a regular file", subject);
@@ -60,7 +62,7 @@ static struct scenario *scenario_file_read_as(const char *path, const char *subj
     char *folder =
         slash ? memory_format("%.*s", (int)(slash - path) + (slash == path), path) : memory_string(".");
     its.folder = folder;
-    if (scenario_file_load(path, subject, &content, problems))
+    if (scenario_file_load(path, subject, &its, &content, problems))
         scenario =
             scenario_json_read((const char *)buffer_bytes(&content), content.size, settings, &its, problems);
     buffer_free(&content);

@@ -178,8 +178,7 @@ struct scenario *scenario_json_read(const char *json, size_t size, const struct 
     }
     struct term_builder builder = {0};
     struct scenario_texts *texts = scenario_texts_new();
-    struct json_reader reader = {
-        .builder = &builder, .problems = problems, .texts = texts, .folder = origin->folder};
+    struct json_reader reader = {.builder = &builder, .problems = problems, .texts = texts, .origin = origin};
     json_convert_object(&reader, root, keys, ARRAY_LENGTH(keys));
     json_decref(root);
     texts->term = builder.bytes;

@@ -7,13 +7,14 @@
 #include <jansson.h>
 
 #include "scenario/problems.h"
+#include "scenario/scenario_term.h"
 #include "scenario/scenario_texts.h"
 
 struct json_reader {
     struct term_builder *builder;
     struct problems *problems;
     struct scenario_texts *texts;
-    const char *folder; /* of the file, NULL when it is none */
+    const struct scenario_origin *origin;
 };
 
 typedef void json_convert(struct json_reader *reader, const json_t *value);
@@ -72,8 +73,10 @@ void json_build_stand_in(struct json_reader *reader);
 void json_build_hook_stand_in(struct json_reader *reader);
 
 /* Reads a regular file of at most SCENARIO_JSON_BYTES_MOST bytes, and one more where it has more; false with
- * a problem, which begins with `subject`: the path and a space, or nothing where that stands before it. */
-MUST_CHECK bool scenario_file_load(const char *path, const char *subject, struct buffer *content,
+ * a problem, which begins with `subject`: the path and a space, or nothing where that stands before it. The
+ * origin's `file_read` is told of it. */
+MUST_CHECK bool scenario_file_load(const char *path, const char *subject,
+                                   const struct scenario_origin *origin, struct buffer *content,
                                    struct problems *problems);
 
 /* Puts what the overrides have, a map, in the place of what the file's term has at the same

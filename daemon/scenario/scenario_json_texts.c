@@ -97,9 +97,9 @@ static const char *json_text_path_problem(const char *folder, const char *path)
  */
 static char *json_text_locate(struct json_reader *reader, const char *path)
 {
-    const char *problem = json_text_path_problem(reader->folder, path);
-    char *given = problem ? NULL : memory_format("%s/%s", reader->folder, path);
-    char *root = problem ? NULL : realpath(reader->folder, NULL);
+    const char *problem = json_text_path_problem(reader->origin->folder, path);
+    char *given = problem ? NULL : memory_format("%s/%s", reader->origin->folder, path);
+    char *root = problem ? NULL : realpath(reader->origin->folder, NULL);
     char *found = root ? realpath(given, NULL) : NULL;
     size_t size = root ? strlen(root) : 0;
     bool inside =
@@ -144,7 +144,7 @@ static bool json_text_read_file(struct json_reader *reader, const char *path,
     }
     char *found = json_text_locate(reader, path);
     char *subject = memory_format("%s ", found ? found : path);
-    bool read = found && scenario_file_load(found, subject, text, reader->problems);
+    bool read = found && scenario_file_load(found, subject, reader->origin, text, reader->problems);
     free(subject);
     free(found);
     if (!read)

@@ -96,23 +96,25 @@ static void one_shot_build_refusal(struct one_shot *one_shot, enum reason reason
     term_build_atom(&one_shot->result, detail);
 }
 
-/* NULL, with what is wrong as the result, when it is none. */
-static struct scenario *one_shot_read_scenario(struct one_shot *one_shot)
+static void one_shot_note_input(void *owner, const struct stat *file)
 {
-    const struct config *config = one_shot->config;
+    struct one_shot_inputs *inputs = owner;
+    inputs->files = memory_resize(inputs->files, inputs->count + 1, sizeof(*inputs->files));
+    inputs->files[inputs->count++] = *file;
+}
+
+/* NULL when there are problems; the files that were read are noted in any case. */
+static struct scenario *one_shot_read_scenario(const struct config *config, struct one_shot_inputs *inputs,
+                                               struct problems *problems)
+{
     const struct config_one_shot *given = &config->one_shot;
     const struct scenario_settings settings = {.items = given->settings, .count = given->setting_count};
-    const struct scenario_origin origin = {
-        .caller_node = given->connects[0].node, .own_node = config->node_name, .hooks_at_target = true};
-    struct problems problems = {0};
-    struct scenario *scenario = scenario_file_read(given->scenario, &settings, &origin, &problems);
-    if (!scenario) {
-        term_build_tuple(&one_shot->result, 2);
-        term_build_atom(&one_shot->result, "error");
-        problems_build(&problems, &one_shot->result);
-    }
-    problems_free(&problems);
-    return scenario;
+    const struct scenario_origin origin = {.caller_node = given->connects[0].node,
+                                           .own_node = config->node_name,
+                                           .hooks_at_target = true,
+                                           .file_read = one_shot_note_input,
+                                           .owner = inputs};
+    return scenario_file_read(given->scenario, &settings, &origin, problems);
 }
 
 struct one_shot *one_shot_new(const struct config *config)
@@ -120,8 +122,17 @@ struct one_shot *one_shot_new(const struct config *config)
     struct one_shot *one_shot = memory_zalloc(1, sizeof(*one_shot));
     one_shot->config = config;
     one_shot->on_terminal = isatty(STDERR_FILENO);
-    bool can_tell = one_shot_outputs_open(&one_shot->outputs, &config->one_shot);
-    one_shot->scenario = one_shot_read_scenario(one_shot);
+    struct one_shot_inputs inputs = {0};
+    struct problems problems = {0};
+    one_shot->scenario = one_shot_read_scenario(config, &inputs, &problems);
+    bool can_tell = one_shot_outputs_open(&one_shot->outputs, &config->one_shot, &inputs);
+    if (!one_shot->scenario) {
+        term_build_tuple(&one_shot->result, 2);
+        term_build_atom(&one_shot->result, "error");
+        problems_build(&problems, &one_shot->result);
+    }
+    problems_free(&problems);
+    free(inputs.files);
     if (one_shot->scenario && can_tell)
         return one_shot;
     if (one_shot->scenario)
@@ -131,6 +142,20 @@ struct one_shot *one_shot_new(const struct config *config)
     return NULL;
 }
 
+/* It is not run, and its scenario is read only for what must not be written over. */
+static bool one_shot_open_misconfigured(struct one_shot *one_shot)
+{
+    const struct config_one_shot *given = &one_shot->config->one_shot;
+    struct one_shot_inputs inputs = {0};
+    struct problems problems = {0};
+    if (given->scenario && (given->json_file || given->junit))
+        scenario_free(one_shot_read_scenario(one_shot->config, &inputs, &problems));
+    bool opened = one_shot_outputs_open(&one_shot->outputs, given, &inputs);
+    problems_free(&problems);
+    free(inputs.files);
+    return opened;
+}
+
 void one_shot_misconfigured(const struct config *config, const char *problems)
 {
     struct one_shot one_shot = {.config = config, .is_known = true};
@@ -138,7 +163,7 @@ void one_shot_misconfigured(const struct config *config, const char *problems)
     term_build_atom(&one_shot.result, "error");
     reason_open(REASON_INVALID_CONFIGURATION, 2, &one_shot.result);
     term_build_text(&one_shot.result, problems);
-    bool opened = one_shot_outputs_open(&one_shot.outputs, &config->one_shot);
+    bool opened = one_shot_open_misconfigured(&one_shot);
     if (opened || config->one_shot.json) /* what cannot be opened was told of */
         (void)one_shot_tell(&one_shot, OUTCOME_NOT_RUN);
     term_build_free(&one_shot.result);

@@ -1,5 +1,6 @@
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -123,14 +124,40 @@ static bool outputs_write_files(struct one_shot_outputs *outputs, const struct o
     return done;
 }
 
-static bool outputs_open_one(FILE **file, const char *flag, const char *name)
+static bool outputs_is_same_file(const struct stat *a, const struct stat *b)
 {
-    if (!name)
-        return true;
-    *file = fopen(name, "we");
-    if (!*file)
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* What else the file is that would be lost, or NULL. Nothing is lost in a pipe or a device. */
+static const char *outputs_conflict(const struct one_shot_outputs *outputs,
+                                    const struct one_shot_inputs *inputs, int descriptor)
+{
+    struct stat file, json;
+    if (fstat(descriptor, &file) < 0 || !S_ISREG(file.st_mode))
+        return NULL;
+    for (size_t i = 0; i < inputs->count; i++)
+        if (outputs_is_same_file(&file, &inputs->files[i]))
+            return i ? "a file of the scenario's hooks" : "the scenario itself";
+    bool is_json =
+        outputs->json && fstat(fileno(outputs->json), &json) == 0 && outputs_is_same_file(&file, &json);
+    return is_json ? "the file of --json too" : NULL;
+}
+
+/* Whatever the file has stays in it until it is known that it may be written. */
+static FILE *outputs_open_one(const struct one_shot_outputs *outputs, const struct one_shot_inputs *inputs,
+                              const char *flag, const char *name)
+{
+    int descriptor = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    const char *conflict = descriptor < 0 ? NULL : outputs_conflict(outputs, inputs, descriptor);
+    FILE *file = descriptor < 0 || conflict ? NULL : fdopen(descriptor, "w");
+    if (conflict)
+        fprintf(stderr, "%s: %s is %s\n", flag, name, conflict);
+    else if (!file)
         fprintf(stderr, "%s: cannot write %s: %s\n", flag, name, strerror(errno));
-    return *file != NULL;
+    if (descriptor >= 0 && !file)
+        close(descriptor);
+    return file;
 }
 
 static void outputs_close(FILE **file)
@@ -154,11 +181,15 @@ static bool outputs_begin_files(struct one_shot_outputs *outputs)
     return done;
 }
 
-bool one_shot_outputs_open(struct one_shot_outputs *outputs, const struct config_one_shot *given)
+bool one_shot_outputs_open(struct one_shot_outputs *outputs, const struct config_one_shot *given,
+                           const struct one_shot_inputs *inputs)
 {
     *outputs = (struct one_shot_outputs){.given = given};
-    bool opened = outputs_open_one(&outputs->junit, "--junit", given->junit);
-    opened = outputs_open_one(&outputs->json, "--json", given->json_file) && opened;
+    if (given->json_file)
+        outputs->json = outputs_open_one(outputs, inputs, "--json", given->json_file);
+    if (given->junit)
+        outputs->junit = outputs_open_one(outputs, inputs, "--junit", given->junit);
+    bool opened = (outputs->json || !given->json_file) && (outputs->junit || !given->junit);
     return outputs_begin_files(outputs) && opened;
 }
 

@@ -166,14 +166,16 @@ void store_file_write_json(const struct store_file *file, const struct store_jso
                            store_file_take *take, void *owner)
 {
     struct json_output output = {.take = take, .owner = owner};
-    struct store_parts parts = {
-        .outcome = TERM_ATOM("nil"), .reason = TERM_ATOM("nil"), .report = TERM_ATOM("nil")};
+    struct store_parts parts = {.outcome = TERM_ATOM("nil"),
+                                .reason = TERM_ATOM("nil"),
+                                .report = TERM_ATOM("nil"),
+                                .summary = file->summary};
     char id[40];
     if (!json->take_apart)
         parts.report = file->content;
     else
-        json->take_apart(file->state == STORE_FINISHED ? STORE_FINISHED : STORE_INTERRUPTED, file->summary,
-                         file->content, &parts);
+        json->take_apart(file->state == STORE_FINISHED ? STORE_FINISHED : STORE_INTERRUPTED,
+                         file->ended_at_ms, file->summary, file->content, &parts);
     file_write_text(&output, "{\"outcome\":");
     file_write_term(&output, parts.outcome);
     snprintf(id, sizeof(id), ",\"run_id\":%" PRIu64, file->id);
@@ -183,11 +185,12 @@ void store_file_write_json(const struct store_file *file, const struct store_jso
         file_write_text(&output, ",\"state\":\"");
         file_write_text(&output, state_names[file->state]);
         file_write_text(&output, "\"");
-        file_write_member(&output, "summary", file->summary);
+        file_write_member(&output, "summary", parts.summary);
     }
     file_write_member(&output, "report", parts.report);
     file_write_text(&output, "}\n");
     file_give(&output);
     buffer_free(&output.piece);
     term_build_free(&parts.built);
+    term_build_free(&parts.built_summary);
 }

@@ -2,6 +2,8 @@
 #ifndef HARNESSD_SCENARIO_SCENARIO_TERM_H
 #define HARNESSD_SCENARIO_SCENARIO_TERM_H
 
+#include <sys/stat.h>
+
 #include "scenario/problems.h"
 #include "scenario/scenario.h"
 #include "term/help.h"
@@ -13,6 +15,11 @@ struct scenario_origin {
     const char *own_node; /* the daemon's, refused as a target's */
     const char *folder;   /* of its file, which may name others in it; NULL: there is none */
     bool hooks_at_target; /* hooks_node is that of the first target unless given; otherwise the caller's */
+
+    /* NULL, or told of each file that is read, whatever is in it: the scenario's own first, then those that
+     * it names. */
+    void (*file_read)(void *owner, const struct stat *file);
+    void *owner;
 };
 
 /* NULL when there are problems. The term is copied. */

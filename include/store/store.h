@@ -71,13 +71,16 @@ struct store_parts {
     struct term outcome;
     struct term reason;
     struct term report;
+    struct term summary; /* where it is told beside them: what was given, unless this is another one */
     struct term_builder built;
+    struct term_builder built_summary;
 };
 
 /* Finds them in a run's summary and content; those that are not there it leaves alone. The store's thread
- * calls it: it looks at nothing else. `state` is STORE_FINISHED or STORE_INTERRUPTED. */
-typedef void store_take_apart(enum store_state state, struct term summary, struct term content,
-                              struct store_parts *parts);
+ * calls it: it looks at nothing else. `state` is STORE_FINISHED or STORE_INTERRUPTED; `ended_at_ms` is that
+ * of a struct store_entry. */
+typedef void store_take_apart(enum store_state state, uint64_t ended_at_ms, struct term summary,
+                              struct term content, struct store_parts *parts);
 
 struct store_options {
     struct loop *loop;

@@ -118,6 +118,14 @@ defmodule HttpRunsTest do
     port = Http.port(harness)
     assert Http.get_jq(port, "/runs/#{id}", "[.run_id,.state,.outcome,.reason]") ==
              ~s([#{id},"interrupted","interrupted","interrupted"])
+
+    # The same wherever it is asked for.
+    status = Harness.call(harness, :status, [id])
+    assert %{outcome: :interrupted, reason: "interrupted", ended_at_ms: ended_at} = status
+    assert is_integer(ended_at)
+    said = ~s(["interrupted","interrupted",#{ended_at}])
+    assert Http.get_jq(port, "/runs/#{id}", ".summary|[.outcome,.reason,.ended_at_ms]") == said
+    assert Http.get_jq(port, "/runs", ".[0]|[.outcome,.reason,.ended_at_ms]") == said
   end
 
   test "a damaged file is told of once, and is no run any more", %{target: target} do

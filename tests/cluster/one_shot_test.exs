@@ -229,6 +229,73 @@ defmodule OneShotTest do
     end
   end
 
+  describe "an output" do
+    # A scenario with a hook in a file beside it, and a folder that both are in.
+    defp with_hook do
+      file = Once.file(smoke(%{"invariant" => %{"file" => "hook.exs"}}))
+      hook = Path.join(Path.dirname(file), "hook.exs")
+      File.write!(hook, "fn _, _ -> true end\n")
+      {file, hook}
+    end
+
+    test "is never the scenario or the file of a hook, by whatever name", %{peer: peer} do
+      {file, hook} = with_hook()
+      folder = Path.dirname(file)
+      [hard, symbolic] = for name <- ["hard", "symbolic"], do: Path.join(folder, name)
+      File.ln!(file, hard)
+      File.ln_s!(hook, symbolic)
+      before = {File.read!(file), File.read!(hook)}
+
+      for {output, said} <- [
+            {file, "#{file} is the scenario itself"},
+            {hard, "#{hard} is the scenario itself"},
+            {Path.join([folder, ".", "hook.exs"]), "hook.exs is a file of the scenario's hooks"},
+            {symbolic, "#{symbolic} is a file of the scenario's hooks"}
+          ],
+          {flag, arguments} <- [{"--json", ["--json=#{output}"]}, {"--junit", ["--junit", output]}],
+          {connect, wrong} <- [{peer.node, []}, {peer.node, ["--set", "seed=x"]}, {nil, []}] do
+        assert {2, "", errors} = Once.run(file, connect, arguments ++ wrong)
+        assert errors =~ ~r/^#{flag}: .*#{Regex.escape(said)}$/m
+        assert {File.read!(file), File.read!(hook)} == before
+      end
+
+      # The other output says that it was not run.
+      junit = Path.join(folder, "junit.xml")
+      assert {2, "", _} = Once.run(file, peer.node, ["--json=#{file}", "--junit", junit])
+      assert File.read!(junit) =~ ~s(errors="1")
+      assert {0, _, ""} = Once.run(file, peer.node, ["--junit", junit])
+    end
+
+    test "is not the other one as well", %{peer: peer} do
+      file = Once.file(smoke())
+      folder = Support.temporary_folder()
+      [same, hard, symbolic] = for name <- ["same", "hard", "symbolic"], do: Path.join(folder, name)
+      File.ln_s!(same, symbolic)
+
+      for other <- [same, Path.join([folder, ".", "same"]), symbolic, hard] do
+        if other == hard, do: File.ln!(same, hard)
+        assert {2, "", errors} = Once.run(file, peer.node, ["--junit", other, "--json=#{same}"])
+        assert errors =~ "--junit: #{other} is the file of --json too\n"
+        assert File.read!(same) =~ ~s({"outcome":"not_run")
+        if other != hard, do: File.rm!(same)
+        if other == symbolic, do: File.write!(same, "")
+      end
+
+      assert {0, _, ""} = Once.run(file, peer.node, ["--json=/dev/null", "--junit", "/dev/null"])
+    end
+
+    test "is given once", %{peer: peer} do
+      folder = Support.temporary_folder()
+      [one, other] = for name <- ["one", "other"], do: Path.join(folder, name)
+      File.write!(one, "of an earlier run")
+
+      for {flag, value} <- [{"--json", "--json=#{other}"}, {"--junit", "--junit=#{other}"}] do
+        assert {2, "", errors} = Once.run(Once.file(smoke()), peer.node, ["#{flag}=#{one}", value])
+        assert errors =~ "#{flag}: was given twice\n"
+      end
+    end
+  end
+
   test "settings take the place of the file's values", %{peer: peer} do
     file = Once.file(smoke(%{"target" => %{"name" => "subject", "node" => "elsewhere@127.0.0.1"}}))
 

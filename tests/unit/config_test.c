@@ -286,6 +286,10 @@ static void test_commands(void **state)
     expect_flag_problems(FLAGS("--sname", "a@b", "run"), "run: has to be the first argument\n" TRY);
     expect_flag_problems(FLAGS("run", "a.json", "b.json", "--connect", "a@b"),
                          "b.json: unexpected argument\ntry harnessd run --help\n");
+    expect_flag_problems(FLAGS("run", "a.json", "--connect", "a@b", "--json=a", "--json=b"),
+                         "--json: was given twice\ntry harnessd run --help\n");
+    expect_flag_problems(FLAGS("run", "a.json", "--connect", "a@b", "--junit", "a", "--junit=a"),
+                         "--junit: was given twice\ntry harnessd run --help\n");
 }
 
 /* What everybody would see in the list of processes is at least not in a log as well. */

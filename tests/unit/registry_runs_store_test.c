@@ -460,6 +460,7 @@ static void test_interrupted(void **state)
     world_open(&world);
     world_expect_phase(&world, 7, RUN_PHASE_INTERRUPTED);
     world_expect_status(&world, 7, "outcome", "interrupted");
+    assert_int_equal(term_type(world_status(&world, 7, "reason")), TERM_BINARY);
     world_expect_status(&world, 7, "operations", "12");
     world_expect_status(&world, 7, "cancelled", "false");
     assert_int_equal(term_type(world_status(&world, 7, "ended_at")), TERM_BINARY);
