@@ -132,7 +132,7 @@ static void expect_logged(struct fixture *fixture, const char *text)
         return;
     }
     assert_true(fixture->log_size > fixture->looked_at);
-    const char *line = strstr(fixture->log + fixture->looked_at, " info ");
+    char *line = strstr(fixture->log + fixture->looked_at, " info ");
     assert_non_null(line);
     char *end = strchr(line, '\n');
     assert_non_null(end);
