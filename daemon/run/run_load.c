@@ -111,25 +111,30 @@ static const struct engine_events run_load_engine_events = {.wake = run_load_wak
                                                             .apply = run_load_apply,
                                                             .second = run_load_second};
 
-void run_load_init(struct run *run)
+struct engine_options run_load_options(const struct run *run)
 {
     const struct runner_limits *limits = runner_limits(run->runner);
+    return (struct engine_options){.scenario = run->scenario,
+                                   .seed = run->seed,
+                                   .pid = process_pid(run->process),
+                                   .customs_most = limits->custom,
+                                   .events_most = limits->events,
+                                   .event_bytes_most = limits->event_bytes,
+                                   .loop = node_loop(process_node(run->process)),
+                                   .clock = &clock_machine,
+                                   .way = &targets_way,
+                                   .way_owner = run->targets,
+                                   .counters = run_counters(run),
+                                   .has_observer = run->scenario->action_count > 0};
+}
+
+void run_load_init(struct run *run)
+{
     run->targets = targets_new(run->scenario, &run->subject_spec, run->process,
                                term_built(&run->group_leader), &run_load_targets_events, run);
-    struct engine_options options = {.scenario = run->scenario,
-                                     .seed = run->seed,
-                                     .pid = process_pid(run->process),
-                                     .customs_most = limits->custom,
-                                     .events_most = limits->events,
-                                     .event_bytes_most = limits->event_bytes,
-                                     .loop = node_loop(process_node(run->process)),
-                                     .clock = &clock_machine,
-                                     .way = &targets_way,
-                                     .way_owner = run->targets,
-                                     .counters = run_counters(run),
-                                     .has_observer = run->scenario->action_count > 0,
-                                     .events = &run_load_engine_events,
-                                     .owner = run};
+    struct engine_options options = run_load_options(run);
+    options.events = &run_load_engine_events;
+    options.owner = run;
     run->engine = engine_new(&options);
     engine_observe(run->engine, run->is_observed);
 }

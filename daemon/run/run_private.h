@@ -184,6 +184,9 @@ void run_faults_judge_undone(struct run *run);
 /* --- run_load.c: the engine and the targets, as parts of the run --- */
 
 void run_load_init(struct run *run);
+
+/* What any engine of the run is made with, but for whom it tells. */
+struct engine_options run_load_options(const struct run *run);
 void run_load_free(struct run *run);
 
 /* A message {Tag, Reply}. */

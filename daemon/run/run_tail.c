@@ -157,23 +157,15 @@ static void run_tail_plan(struct run_tail *tail)
 static void run_tail_start_engine(struct run_tail *tail)
 {
     struct run *run = tail->run;
-    const struct runner_limits *limits = runner_limits(run->runner);
-    const struct load_record *record = run_record(run);
-    struct engine_options options = {.scenario = &tail->scenario,
-                                     .seed = run->seed,
-                                     .first_step = record->operations + 1,
-                                     .pid = process_pid(tail->process),
-                                     .customs_most = limits->custom,
-                                     .events_most = limits->events,
-                                     .event_bytes_most = limits->event_bytes,
-                                     .loop = node_loop(process_node(run->process)),
-                                     .clock = &clock_machine,
-                                     .way = &targets_way,
-                                     .way_owner = tail->targets,
-                                     .counters = &tail->counters,
-                                     .has_observer = true,
-                                     .events = &run_tail_engine_events,
-                                     .owner = tail};
+    struct engine_options options = run_load_options(run);
+    options.scenario = &tail->scenario;
+    options.first_step = run_record(run)->operations + 1;
+    options.pid = process_pid(tail->process);
+    options.way_owner = tail->targets;
+    options.counters = &tail->counters;
+    options.has_observer = true;
+    options.events = &run_tail_engine_events;
+    options.owner = tail;
     tail->is_load_over = false;
     tail->engine = engine_new(&options);
     targets_spread_again(tail->targets);
