@@ -31,7 +31,10 @@ defmodule Interop do
     operations()
     check("every hook, and hooks that fail", &hooks/0)
     check("a scenario file, and what is wrong with its texts", fn -> file(folder) end)
+    check("targets without a name, and operations that have one", &nameless/0)
+    check("threads with a state", &threads/0)
     check("faults, and what lasts of them is undone", &faults/0)
+    check("recovery by target, and a fault that is not injected", &recovery/0)
     check("nodes that are kept apart, and connected again", fn -> split(log) end)
 
     check("a caller that is killed", &killed_caller/0)
@@ -271,6 +274,59 @@ defmodule Interop do
       left = for pid <- Process.list() -- [self() | before], info = Process.info(pid), do: info
       Enum.all?(left, &match?({:dist_util, _, _}, &1[:current_function])) || {:left, left}
     end)
+  end
+
+  # Two servers, of whom a supervisor, a group and a hook know.
+  defp supervised(name) do
+    children = for id <- [:first, :second], do: %{id: id, start: {GenServer, :start_link, [Subject, 0]}}
+    {:ok, supervisor} = Supervisor.start_link(children, strategy: :one_for_one, name: name)
+    for {_, pid, _, _} <- Supervisor.which_children(supervisor), do: pid
+  end
+
+  defp nameless do
+    pids = supervised(:interop_members)
+    {:ok, _} = :pg.start_link(:interop_scope)
+    :ok = :pg.join(:interop_scope, :interop, pids)
+    operation = %{op: {:echo, %{a: 1, b: 2}}, name: :echo, expect: %{a: 1}}
+    load = %{load: %{threads: 2, iterations: 4}, operations: [operation], events: :all}
+
+    for target <- [{:children, :interop_members}, {:pg, :interop_scope, :interop}, {:find, fn -> pids end}] do
+      {:ok, %{metrics: %{operation_errors: 0}, warnings: []} = report} = run(Map.put(load, :target, target))
+      %{echo: %{count: 8}} = report.latency.operations
+    end
+
+    unexpected = [%{operation | expect: [:_ | :_]}]
+    {:error, {:load_failed, :nothing_succeeded}} = run(Map.merge(load, %{target: hd(pids), operations: unexpected}))
+  end
+
+  defp threads do
+    [pid | _] = supervised(:interop_threads)
+
+    {:ok, report} =
+      run(%{
+        target: pid,
+        load: %{threads: 2, iterations: 2},
+        thread_setup: fn %{thread: number} -> {number, self()} end,
+        thread_cleanup: fn {_, process} -> true = process == self() end,
+        operations: [fn ^pid, %{state: {number, process}, thread: number} -> {number, process == self()} end],
+        events: :all
+      })
+
+    [{0, true}, {0, true}, {1, true}, {1, true}] = Enum.sort(for %{result: {:ok, value}} <- report.events, do: value)
+  end
+
+  defp recovery do
+    [first, _] = supervised(:interop_recovery)
+    crash = {:inject_crash, :immediate, [reason: :kill]}
+    load = %{load: %{rate: 100, duration_ms: 1_000}, operations: [{:echo, 1}], recovery_wait_ms: 10_000}
+    load = Map.put(load, :target, {:children, :interop_recovery})
+
+    {:ok, report} = run(Map.put(load, :chaos, [%{action: crash, after_ms: 200, target: first}]))
+    [%{outcome: :ok, recovery: [%{recovery_ms: ms, target: {:interop_recovery, :second}}]}] = report.injections
+    true = ms < 10_000
+
+    nobody = [%{action: {:suspend, 5}, target: :nobody_of_that_name}]
+    {:error, {:chaos_failed, {:not_injected, [%{outcome: :noproc}]}}} = run(Map.put(load, :chaos, nobody))
   end
 
   # In a process of its own, with which the servers of the check end.
