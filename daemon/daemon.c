@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/worker.h"
 #include "config/access.h"
 #include "config/config_parts.h"
 #include "daemon_parts.h"
@@ -24,10 +25,15 @@ struct runs_limits daemon_runs_limits(const struct config *config)
                                 .queued_runs = config->limit_queued_runs,
                                 .journal_ns = config->journal_ms * CLOCK_NS_PER_MS,
                                 .store = {.count = config->retention_count,
+                                          .count_most = config->retention_count_most,
                                           .seconds = config->retention_days * 24 * 60 * 60,
+                                          .seconds_least = config->retention_days_least * 24 * 60 * 60,
                                           .bytes = config->retention_bytes,
                                           .memory_bytes = config->retention_memory_bytes}};
 }
+
+/* A name that was just given up is refused for a moment: so many times are about two seconds. */
+#define TAKEN_REFUSALS 5
 
 /* --- Becoming ready --- */
 
@@ -45,6 +51,7 @@ static void daemon_become_ready(struct daemon *daemon, uint32_t creation)
     struct runs_options runs = {.node = daemon->node,
                                 .runner = daemon->runner,
                                 .folder = config->state_dir,
+                                .holder = config->node_name,
                                 .limits = daemon_runs_limits(config)};
     daemon->runs = runs_new(&runs);
     daemon->schedules = schedules_new(daemon->node, daemon->runs, config);
@@ -59,8 +66,7 @@ static void daemon_become_ready(struct daemon *daemon, uint32_t creation)
     if (daemon->pages)
         pages_set_runs(daemon->pages, daemon->runner, daemon->runs, daemon->api);
     daemon->ready = true;
-    for (size_t i = 0; i < config->peer_count; i++)
-        peers_keep(daemon->peers, config->peers[i].node, config->peers[i].port);
+    daemon_peers_keep(daemon);
     log_info("ready", log_string("node", config->node_name),
              log_integer("port", listener_port(daemon->listener)));
     notify_ready(daemon->notify);
@@ -111,13 +117,31 @@ static void daemon_tell_status(struct daemon *daemon)
     size_t runs = daemon->ready ? runs_count(daemon->runs, RUN_PHASE_QUEUED) +
                                       runs_count(daemon->runs, RUN_PHASE_RUNNING)
                                 : 0;
+    const char *problem = daemon->ready ? store_problem(runs_store(daemon->runs)) : NULL;
     if (daemon->stopping)
         notify_status(daemon->notify, "stopping, %zu runs to end", runs);
+    else if (!daemon->ready && epmd_name_is_taken(daemon->epmd, NULL))
+        notify_status(daemon->notify, "waiting for the name %s, which another node has",
+                      daemon->config->node_name);
     else if (!daemon->ready)
         notify_status(daemon->notify, "waiting for epmd on port %u", daemon->config->epmd_port);
     else
-        notify_status(daemon->notify, "%s: %zu runs, %zu nodes connected", daemon->config->node_name, runs,
-                      peers_up_count(daemon->peers));
+        notify_status(daemon->notify, "%s: %zu runs, %zu nodes connected%s%s", daemon->config->node_name,
+                      runs, peers_up_count(daemon->peers), problem ? ", runs cannot be stored: " : "",
+                      problem ? problem : "");
+}
+
+/* Whoever waits for its name may never get it. */
+static void daemon_watch_name(struct daemon *daemon)
+{
+    unsigned refusals;
+    if (daemon->ready || daemon->stopping || !daemon->config->exit_on_taken_name ||
+        !epmd_name_is_taken(daemon->epmd, &refusals) || refusals < TAKEN_REFUSALS)
+        return;
+    log_error("the name is taken: another node is registered with it",
+              log_string("name", daemon->config->node_name));
+    daemon->exit_status = EXIT_STATUS_NAME_TAKEN;
+    loop_stop(&daemon->loop);
 }
 
 static void daemon_on_second(void *owner)
@@ -125,6 +149,7 @@ static void daemon_on_second(void *owner)
     struct daemon *daemon = owner;
     log_settle(false);
     daemon_tell_status(daemon);
+    daemon_watch_name(daemon);
     loop_timer_set(&daemon->second, SECOND_NS);
 }
 
@@ -162,6 +187,8 @@ static const char *daemon_on_not_ready(void *owner)
     const struct daemon *daemon = owner;
     if (daemon->stopping)
         return "stopping";
+    if (!daemon->ready && epmd_name_is_taken(daemon->epmd, NULL))
+        return "another node has the name";
     if (daemon->config->epmd_register && !epmd_is_registered(daemon->epmd))
         return "not registered with epmd";
     return daemon->ready ? NULL : "starting";
@@ -180,6 +207,18 @@ static bool daemon_start_pages(struct daemon *daemon)
         return true;
     daemon->pages = pages_new(&options);
     return daemon->pages != NULL;
+}
+
+/* What others can write to would be what runs are told to have been. */
+static bool daemon_trusts_folder(const struct config *config)
+{
+    char *refusal = config->state_dir ? store_refusal(config->state_dir) : NULL;
+    if (!refusal)
+        return true;
+    log_error("the state folder is refused", log_string("key", "state_dir"),
+              log_string("folder", config->state_dir), log_string("reason", refusal));
+    free(refusal);
+    return false;
 }
 
 static bool daemon_start_listening(struct daemon *daemon)
@@ -213,10 +252,12 @@ static void daemon_free_parts(struct daemon *daemon)
 {
     if (daemon->pages)
         pages_free(daemon->pages);
+    worker_free_aside(&daemon->loop); /* what is read by then is answered, or begun and given up */
     if (daemon->ready) {
         runs_close(daemon->runs);
         loop_finish(&daemon->loop); /* who waits is answered, as far as nodes read it at once */
     }
+    loop_cancel(&daemon->loop, &daemon->keep_peers);
     peers_close(daemon->peers);
     large_answers_close(daemon->node);
     if (daemon->ready) {
@@ -239,22 +280,26 @@ static void daemon_free_parts(struct daemon *daemon)
     daemon_unwatch_signals(daemon);
     loop_timer_free(&daemon->second);
     notify_free(daemon->notify);
+    worker_free_aside(&daemon->loop);
     loop_free(&daemon->loop);
 }
 
-bool daemon_run(struct config *config, int argc, char **argv)
+enum exit_status daemon_run(struct config *config, int argc, char **argv)
 {
-    struct daemon daemon = {.argc = argc, .argv = argv, .config = config};
+    struct daemon daemon = {.argc = argc, .argv = argv, .config = config, .exit_status = EXIT_STATUS_FAILED};
     log_configure(config->log_level, config->log_format, stderr);
     daemon_raise_descriptor_limit();
     daemon_make_parts(&daemon);
-    bool listening = daemon_start_listening(&daemon) && daemon_start_pages(&daemon);
+    bool listening =
+        daemon_trusts_folder(config) && daemon_start_listening(&daemon) && daemon_start_pages(&daemon);
     if (listening) {
+        daemon.exit_status = EXIT_STATUS_ASKED;
         daemon_start(&daemon);
         loop_run(&daemon.loop);
+        daemon_end_in_time();
         log_info("stopped");
     }
     daemon_free_parts(&daemon);
     log_settle(true);
-    return listening;
+    return daemon.exit_status;
 }

@@ -4,9 +4,12 @@
 #define HARNESSD_DAEMON_H
 
 #include "config/config.h"
+#include "config/exit_status.h"
 
 /* Serves until it is asked to stop. The configuration, which was read from this command line, is read from it
- * again when that is asked for; it stays the caller's. False when it could not begin, which is logged. */
-MUST_CHECK bool daemon_run(struct config *config, int argc, char **argv);
+ * again when that is asked for; it stays the caller's. What it ends with, which is logged if it is no
+ * success.
+ */
+MUST_CHECK enum exit_status daemon_run(struct config *config, int argc, char **argv);
 
 #endif

@@ -7,22 +7,38 @@
 #include "base/log.h"
 #include "config/config_parts.h"
 #include "config/config_reload.h"
+#include "config/exit_status.h"
 #include "daemon_parts.h"
 
 /* How often a stopping daemon looks whether all is done. */
 #define STOP_CHECK_NS (10 * CLOCK_NS_PER_MS)
+
+/* In which a peer has to take something of what waits for it. */
+#define STOP_READ_NS CLOCK_NS_PER_S
 
 /* What ending takes beyond the time for the runs. */
 #define STOP_GRACE_MS 5000
 
 /* --- Stopping --- */
 
+/* Who takes nothing of its answers for that long when all runs have ended is not waited for. */
+static void daemon_signals_drop_stalled(struct daemon *daemon)
+{
+    uint64_t now = clock_ns();
+    if (now < daemon->drop_next_ns)
+        return;
+    daemon->drop_next_ns = now + STOP_READ_NS;
+    peers_drop_stalled(daemon->peers);
+}
+
 /* Runs end and their reports reach whoever waits for them; then the loop ends. */
 static void daemon_signals_on_stop_check(void *owner)
 {
     struct daemon *daemon = owner;
-    bool busy = (daemon->runs && runs_busy(daemon->runs)) || large_answers_wait(daemon->node) ||
-                peers_queued_bytes(daemon->peers);
+    bool runs_go_on = daemon->runs && runs_busy(daemon->runs);
+    if (!runs_go_on)
+        daemon_signals_drop_stalled(daemon);
+    bool busy = runs_go_on || large_answers_wait(daemon->node) || peers_queued_bytes(daemon->peers);
     if (busy && clock_ns() < daemon->stop_by_ns) {
         loop_timer_set(&daemon->stop_check, STOP_CHECK_NS);
         return;
@@ -37,6 +53,7 @@ static void daemon_signals_stop(struct daemon *daemon, const char *signal)
 {
     if (daemon->stopping) {
         log_warning("stopping at once", log_string("signal", signal));
+        (void)log_flush();
         _exit(0);
     }
     log_info("stopping", log_string("signal", signal));
@@ -48,25 +65,21 @@ static void daemon_signals_stop(struct daemon *daemon, const char *signal)
     loop_timer_set(&daemon->stop_check, 0);
 }
 
+static void daemon_signals_on_late(int number)
+{
+    (void)number;
+    _exit(EXIT_STATUS_ASKED);
+}
+
+void daemon_end_in_time(void)
+{
+    static const int numbers[] = {SIGALRM, SIGTERM, SIGINT};
+    for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++)
+        signal(numbers[i], daemon_signals_on_late);
+    alarm(STOP_GRACE_MS / 1000);
+}
+
 /* --- Reloading --- */
-
-static bool daemon_signals_has_peer(const struct config *config, const char *node)
-{
-    for (size_t i = 0; i < config->peer_count; i++)
-        if (strcmp(config->peers[i].node, node) == 0)
-            return true;
-    return false;
-}
-
-static void daemon_signals_keep_peers(struct daemon *daemon, const struct config *old)
-{
-    const struct config *config = daemon->config;
-    for (size_t i = 0; i < old->peer_count; i++)
-        if (!daemon_signals_has_peer(config, old->peers[i].node))
-            peers_let_go(daemon->peers, old->peers[i].node);
-    for (size_t i = 0; i < config->peer_count; i++)
-        peers_keep(daemon->peers, config->peers[i].node, config->peers[i].port);
-}
 
 /* Who reads the configuration when something comes up, as access does, needs not be told. */
 static void daemon_signals_apply(struct daemon *daemon, const struct config *old)
@@ -82,7 +95,7 @@ static void daemon_signals_apply(struct daemon *daemon, const struct config *old
         runner_set_limits(daemon->runner, &limits);
         runs_set_limits(daemon->runs, &all);
         schedules_reload(daemon->schedules);
-        daemon_signals_keep_peers(daemon, old);
+        daemon_peers_change(daemon, old);
     }
 }
 
@@ -105,7 +118,9 @@ static void daemon_signals_received(evutil_socket_t number, short events, void *
     struct daemon *daemon = argument;
     (void)events;
     loop_enter(&daemon->loop);
-    if (number == SIGHUP)
+    if (number == SIGCHLD)
+        epmd_reap_children(daemon->epmd);
+    else if (number == SIGHUP)
         daemon_signals_reload(daemon);
     else
         daemon_signals_stop(daemon, number == SIGTERM ? "TERM" : "INT");
@@ -113,7 +128,7 @@ static void daemon_signals_received(evutil_socket_t number, short events, void *
 
 void daemon_watch_signals(struct daemon *daemon)
 {
-    static const int numbers[DAEMON_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+    static const int numbers[DAEMON_SIGNALS] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
     loop_timer_init(&daemon->stop_check, &daemon->loop, daemon_signals_on_stop_check, daemon);
     for (size_t i = 0; i < DAEMON_SIGNALS; i++) {
         daemon->signals[i] = evsignal_new(daemon->loop.base, numbers[i], daemon_signals_received, daemon);

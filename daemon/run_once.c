@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/worker.h"
 #include "config/access.h"
 #include "config/config_parts.h"
 #include "serve/one_shot.h"
@@ -32,7 +33,6 @@ struct program {
     struct loop_timer leave;
     uint64_t leave_by_ns;
     bool stopping;
-    int exit_status;
 };
 
 /* Nobody finds it, as it is registered nowhere and listens to nobody. */
@@ -53,10 +53,9 @@ static void run_once_on_leave(void *owner)
         loop_stop(&program->loop);
 }
 
-static void run_once_on_done(void *owner, int exit_status)
+static void run_once_on_done(void *owner)
 {
     struct program *program = owner;
-    program->exit_status = exit_status;
     program->leave_by_ns = clock_ns() + LEAVE_NS;
     loop_timer_set(&program->leave, 0);
 }
@@ -68,8 +67,10 @@ static void run_once_on_signal(evutil_socket_t number, short events, void *argum
     (void)number;
     (void)events;
     loop_enter(&program->loop);
-    if (program->stopping)
+    if (program->stopping) {
+        (void)log_flush();
         _exit(outcome_exit_status(OUTCOME_CANCELLED));
+    }
     program->stopping = true;
     one_shot_cancel(program->one_shot);
 }
@@ -121,35 +122,40 @@ static void run_once_make_parts(struct program *program)
     runner_set_blast_radius(program->runner, &radius);
 }
 
-static void run_once_free_parts(struct program *program)
+/* Who reads what came of it may take as long as they like: no node waits for that, and a signal ends it. */
+static int run_once_end(struct program *program)
 {
+    for (size_t i = 0; i < SIGNALS; i++)
+        event_free(program->signals[i]);
     peers_close(program->peers);
     runner_close(program->runner);
     io_server_free(program->io_server);
     loop_finish(&program->loop);
+    int exit_status = one_shot_tell(program->one_shot);
     one_shot_free(program->one_shot);
     runner_free(program->runner);
     peers_free(program->peers);
     node_free(program->node);
     epmd_free(program->epmd);
     resolver_free(program->resolver);
-    for (size_t i = 0; i < SIGNALS; i++)
-        event_free(program->signals[i]);
+    worker_free_aside(&program->loop);
     loop_timer_free(&program->leave);
     loop_free(&program->loop);
+    return exit_status;
 }
 
 int run_once(struct config *config)
 {
-    struct program program = {.config = config, .exit_status = outcome_exit_status(OUTCOME_NOT_RUN)};
+    struct program program = {.config = config};
+    int exit_status = outcome_exit_status(OUTCOME_NOT_RUN);
     log_configure(config->log_level, config->log_format, stderr);
     program.one_shot = one_shot_new(config);
     if (program.one_shot) {
         run_once_make_parts(&program);
         one_shot_start(program.one_shot, program.node, program.runner, run_once_on_done, &program);
         loop_run(&program.loop);
-        run_once_free_parts(&program);
+        exit_status = run_once_end(&program);
     }
     log_settle(true);
-    return program.exit_status;
+    return exit_status;
 }

@@ -2,17 +2,19 @@
 # Builds harnessd and runs its tests.
 #
 #     sh tests/run.sh                      everything
-#     sh tests/run.sh format               one part: format, walls, unit, coverage, package,
-#                                          examples, cluster, soak, fuzz, roots or build
+#     sh tests/run.sh format               one part: format, walls, unit, tsan, coverage, package,
+#                                          examples, cluster, soak, days, fuzz, roots or build
 #     sh tests/run.sh cluster FILE[:LINE]  one file of tests/cluster, or the test at that line
 #     sh tests/run.sh examples PAGE...     some pages of the documents
 #
 # Environment:
 #     BUILD_ROOT     where the builds go (build)
 #     HARNESSD       the daemon that the cluster tests run (BUILD_ROOT/asan/harnessd, built first)
-#     FUZZ_SECONDS   the time of all fuzzers together (240)
+#     FUZZ_SECONDS   the time of all fuzzers together (150)
 #     SEED           the order of the cluster tests (random; a failed run prints it)
 #     SOAK_SECONDS   how long the soak goes on (120)
+#     DAYS           how many go by in the part `days` (1), which is in none of the others,
+#     DAYS_SECONDS   and how long they take (120)
 #
 # The last line is `N passed, N failed`: walls, unit tests (once, though they run in both builds), checks of the package,
 # pages of examples, cluster tests, fuzzers and checks on fresh Debians; a line before it says how many were skipped, if any were. The status
@@ -24,7 +26,7 @@ cd "$root" || exit 2
 . tests/packages.sh
 
 BUILD_ROOT=${BUILD_ROOT:-$root/build}
-FUZZ_SECONDS=${FUZZ_SECONDS:-240}
+FUZZ_SECONDS=${FUZZ_SECONDS:-150}
 daemon=${HARNESSD:-$BUILD_ROOT/asan/harnessd}
 scratch=$(mktemp -d) || exit 2
 trap 'rm -rf "$scratch"' EXIT
@@ -116,12 +118,21 @@ build_asan() {
 
 # How the sanitizers of every part behave: a finding ends the process with a status that nothing else has.
 export ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:exitcode=99:quarantine_size_mb=16"
+export TSAN_OPTIONS="exitcode=99"
 export UBSAN_OPTIONS="print_stacktrace=1:exitcode=99"
 
-# unit_tests NAME count|repeat: a repetition in another build adds its failures only.
+# What has two threads: the log, the worker, and the store, whose disk the worker is.
+THREADED_TESTS="base_log_writer_test base_worker_test store_test store_disk_test store_foreign_test"
+
+build_tsan() {
+    build tsan "$THREADED_TESTS" -DHARNESSD_SANITIZE=thread
+}
+
+# unit_tests NAME count|repeat [TEST...]: a repetition in another build adds its failures only.
 unit_tests() {
     heading "unit tests: $1"
-    ctest --test-dir "$BUILD_ROOT/$1" --parallel "$(nproc)" --verbose --timeout 300 >"$scratch/ctest" 2>&1
+    only=$(printf '%s' "$*" | cut -s -d' ' -f3- | tr ' ' '|')
+    ctest --test-dir "$BUILD_ROOT/$1" ${only:+--tests-regex "^($only)\$"} --parallel "$(nproc)" --verbose --timeout 300 >"$scratch/ctest" 2>&1
     status=$?
     good=$(sed -n 's/.*\[  PASSED  \] \([0-9]*\) test(s).*/\1/p' "$scratch/ctest" | awk '{n += $1} END {print n + 0}')
     bad=$(sed -n 's/.*\[  FAILED  \] .*: \([0-9]*\) test(s), listed below.*/\1/p' "$scratch/ctest" |
@@ -207,6 +218,11 @@ soak() {
     cluster_tests "$BUILD_ROOT/release/harnessd" soak.exs
 }
 
+# Likewise.
+days() {
+    cluster_tests "$BUILD_ROOT/release/harnessd" days.exs
+}
+
 # What the README promises of fresh Debians. Those are made as root, and not within one of them.
 roots() {
     heading "fresh Debians"
@@ -284,6 +300,8 @@ all)
     package_tests
     build_asan
     unit_tests asan count
+    build_tsan
+    unit_tests tsan repeat $THREADED_TESTS
     coverage
     examples
     cluster_tests "$daemon"
@@ -306,6 +324,10 @@ unit)
     build_asan
     unit_tests asan count
     ;;
+tsan)
+    build_tsan
+    unit_tests tsan count $THREADED_TESTS
+    ;;
 coverage)
     coverage
     ;;
@@ -324,6 +346,10 @@ soak)
     build_release
     soak
     ;;
+days)
+    build_release
+    days
+    ;;
 fuzz)
     fuzz
     ;;
@@ -331,7 +357,7 @@ roots)
     roots
     ;;
 *)
-    echo "usage: sh tests/run.sh [format|walls|unit|coverage|package|examples [PAGE...]|cluster [FILE[:LINE]]|soak|fuzz|roots|build]" >&2
+    echo "usage: sh tests/run.sh [format|walls|unit|tsan|coverage|package|examples [PAGE...]|cluster [FILE[:LINE]]|soak|fuzz|roots|build]" >&2
     exit 2
     ;;
 esac

@@ -10,6 +10,9 @@
 
 #define BUFFER_FIRST_CAPACITY 512
 
+/* From this size on memory grows where it is, or moves as pages and not as bytes. */
+#define BUFFER_PAGES_BYTES (1024 * 1024)
+
 void buffer_free(struct buffer *buffer)
 {
     free(buffer->data);
@@ -34,6 +37,11 @@ uint8_t *buffer_reserve(struct buffer *buffer, size_t size)
         capacity *= 2;
     if (capacity == buffer->capacity)
         capacity *= 2;
+    if (!buffer->start && capacity > BUFFER_PAGES_BYTES) {
+        buffer->data = memory_resize(buffer->data, capacity, 1);
+        buffer->capacity = capacity;
+        return buffer->data + buffer->size;
+    }
     uint8_t *data = memory_alloc(capacity);
     if (buffer->size)
         memcpy(data, buffer_bytes(buffer), buffer->size);
@@ -54,6 +62,13 @@ void buffer_append(struct buffer *buffer, const void *data, size_t size)
         return;
     memcpy(buffer_reserve(buffer, size), data, size);
     buffer->size += size;
+}
+
+void buffer_hold(struct buffer *buffer, const void *data, size_t size)
+{
+    buffer_free(buffer);
+    if (size)
+        *buffer = (struct buffer){.data = memory_copy(data, size), .size = size, .capacity = size};
 }
 
 void buffer_print(struct buffer *buffer, const char *format, ...)

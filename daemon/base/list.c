@@ -26,6 +26,22 @@ void list_prepend(struct list *list, struct list_link *link)
     list->count++;
 }
 
+void list_insert(struct list *list, struct list_link *next, struct list_link *link)
+{
+    if (!next) {
+        list_append(list, link);
+        return;
+    }
+    assert(!list_has(list, link));
+    *link = (struct list_link){.previous = next->previous, .next = next};
+    if (next->previous)
+        next->previous->next = link;
+    else
+        list->first = link;
+    next->previous = link;
+    list->count++;
+}
+
 void list_remove(struct list *list, struct list_link *link)
 {
     if (!list_has(list, link))

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "log_output_private.h"
 
 /* One line is formatted here and written at once, so that lines of one process never mix. */
 #define LOG_LINE_BYTES 4096
@@ -37,8 +38,7 @@ struct log_burst {
 static struct {
     enum log_level level;
     enum log_format format;
-    FILE *file;
-    bool journal;        /* `file` is read by systemd-journald */
+    bool journal;        /* what is written is read by systemd-journald */
     uint64_t settled;    /* the second up to which bursts are told of */
     bool is_suppressing; /* one of them is to be told of */
     struct log_burst bursts[LOG_BURSTS];
@@ -66,7 +66,7 @@ void log_configure(enum log_level level, enum log_format format, FILE *file)
 {
     log_state.level = level;
     log_state.format = format;
-    log_state.file = file;
+    log_output_set_file(file);
     log_state.journal = log_is_journal(file);
 }
 
@@ -240,9 +240,17 @@ static void log_write_line(enum log_level level, const char *event, const struct
     if (json)
         line.text[line.size++] = '}';
     line.text[line.size++] = '\n';
-    FILE *file = log_state.file ? log_state.file : stderr;
-    fwrite(line.text, 1, line.size, file);
-    fflush(file);
+    log_output_put(level >= LOG_LEVEL_WARNING, line.text, line.size);
+}
+
+/* --- What did not reach who reads --- */
+
+static void log_tell_lost(bool now)
+{
+    uint64_t lost = log_output_take_lost(now);
+    if (lost)
+        log_write_line(LOG_LEVEL_WARNING, "lines of the log were lost",
+                       (const struct log_field[]){log_integer("lines", (int64_t)lost), {.key = NULL}});
 }
 
 /* --- Bursts --- */
@@ -300,19 +308,22 @@ void log_settle(bool all)
 {
     if (log_state.is_suppressing)
         log_tell_suppressed(all ? UINT64_MAX : log_this_second());
+    log_tell_lost(all);
 }
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields)
 {
     uint64_t second = log_this_second();
     if (log_state.is_suppressing && second != log_state.settled)
-        log_settle(second);
+        log_tell_suppressed(second);
     log_state.settled = second;
+    log_tell_lost(false);
     if (log_burst_allows(level, event, second))
         log_write_line(level, event, fields);
 }
 
 void log_write_each(enum log_level level, const char *event, const struct log_field *fields)
 {
+    log_tell_lost(false);
     log_write_line(level, event, fields);
 }

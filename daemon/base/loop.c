@@ -22,7 +22,10 @@ static void loop_on_libevent_message(int severity, const char *message)
 void loop_init(struct loop *loop)
 {
     event_set_log_callback(loop_on_libevent_message);
-    *loop = (struct loop){.last = &loop->first, .later_last = &loop->later, .pass = 1};
+    *loop = (struct loop){.now.last = &loop->now.first,
+                          .later.last = &loop->later.first,
+                          .pieces.last = &loop->pieces.first,
+                          .pass = 1};
     struct event_config *config = event_config_new();
     if (config)
         event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
@@ -40,30 +43,108 @@ void loop_free(struct loop *loop)
     event_base_free(loop->base);
 }
 
+/* --- Tasks --- */
+
+static void loop_append(struct loop_queue *queue, struct loop_task *task)
+{
+    assert(task->run);
+    if (task->queued)
+        return;
+    task->queued = true;
+    task->next = NULL;
+    *queue->last = task;
+    queue->last = &task->next;
+    queue->count++;
+}
+
+/* False when it is not in this queue. */
+static bool loop_take_out(struct loop_queue *queue, struct loop_task *task)
+{
+    struct loop_task **link = &queue->first;
+    while (*link && *link != task)
+        link = &(*link)->next;
+    if (!*link)
+        return false;
+    *link = task->next;
+    if (queue->last == &task->next)
+        queue->last = link;
+    queue->count--;
+    task->queued = false;
+    return true;
+}
+
+static void loop_run_first(struct loop_queue *queue)
+{
+    struct loop_task *task = queue->first;
+    (void)loop_take_out(queue, task);
+    task->run(task->owner);
+}
+
 static void loop_run_deferred(struct loop *loop)
 {
-    while (loop->first) {
-        struct loop_task *task = loop->first;
-        loop->first = task->next;
-        if (!loop->first)
-            loop->last = &loop->first;
-        task->queued = false;
-        task->run(task->owner);
-    }
+    while (loop->now.first)
+        loop_run_first(&loop->now);
 }
 
 /* What was left for this pass runs before what it has deferred itself. */
 static void loop_take_later(struct loop *loop)
 {
-    if (!loop->later)
+    struct loop_queue *now = &loop->now, *later = &loop->later;
+    if (!later->first)
         return;
-    *loop->later_last = loop->first;
-    if (!loop->first)
-        loop->last = loop->later_last;
-    loop->first = loop->later;
-    loop->later = NULL;
-    loop->later_last = &loop->later;
+    *later->last = now->first;
+    if (!now->first)
+        now->last = later->last;
+    now->first = later->first;
+    now->count += later->count;
+    *later = (struct loop_queue){.last = &later->first};
 }
+
+/* What a piece defers as the next one is for another pass. */
+static void loop_run_pieces(struct loop *loop)
+{
+    size_t left = loop->pieces.count;
+    if (!left || !loop_has_time(loop))
+        left = left > 0; /* there is always time for one */
+    for (; left && loop->pieces.first; left = loop_has_time(loop) ? left - 1 : 0)
+        loop_run_first(&loop->pieces);
+}
+
+void loop_defer(struct loop *loop, struct loop_task *task)
+{
+    loop_append(&loop->now, task);
+}
+
+void loop_defer_next(struct loop *loop, struct loop_task *task)
+{
+    loop_append(&loop->later, task);
+}
+
+bool loop_has_time(struct loop *loop)
+{
+    const uint64_t now_ns = clock_ns();
+    if (loop->pieces_pass != loop->pass) {
+        loop->pieces_pass = loop->pass;
+        loop->pieces_ns = now_ns;
+    }
+    return now_ns - loop->pieces_ns < LOOP_SHARE_NS;
+}
+
+void loop_defer_piece(struct loop *loop, struct loop_task *task)
+{
+    loop_append(&loop->pieces, task);
+}
+
+void loop_cancel(struct loop *loop, struct loop_task *task)
+{
+    if (!task->queued)
+        return;
+    bool found = loop_take_out(&loop->now, task) || loop_take_out(&loop->later, task) ||
+                 loop_take_out(&loop->pieces, task);
+    assert(found);
+}
+
+/* --- Passes --- */
 
 static uint64_t loop_later(uint64_t a, uint64_t b)
 {
@@ -80,18 +161,43 @@ static void loop_add_lag(struct loop_lag *lag, uint64_t from_ns, uint64_t to_ns)
         lag->late_ns += took;
 }
 
+/* What this thread has used of a processor. */
+static uint64_t loop_thread_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * CLOCK_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* What it is for short passes does not matter. */
+static uint64_t loop_read_cpu(struct loop *loop, uint64_t took_ns)
+{
+    loop->unread_ns += took_ns;
+    if (loop->unread_ns < LOOP_READ_NS)
+        return 0;
+    const uint64_t now_ns = loop_thread_ns(), used_ns = now_ns - loop->thread_ns;
+    loop->thread_ns = now_ns;
+    loop->unread_ns = 0;
+    return used_ns < took_ns ? used_ns : took_ns;
+}
+
 static void loop_note_lag(struct loop *loop)
 {
     loop->rested_ns = clock_ns();
-    for (struct loop_lag *lag = loop->lags; lag; lag = lag->next)
+    const uint64_t cpu_ns = loop_read_cpu(loop, loop->rested_ns - loop->pass_ns);
+    for (struct loop_lag *lag = loop->lags; lag; lag = lag->next) {
         loop_add_lag(lag, loop->pass_ns, loop->rested_ns);
+        lag->most_cpu_ns = loop_later(lag->most_cpu_ns, cpu_ns);
+    }
 }
 
 static void loop_end_pass(struct loop *loop)
 {
     loop_take_later(loop);
-    if (loop->first)
+    if (loop->now.first || loop->pieces.first)
         loop_enter(loop);
+    loop_run_deferred(loop);
+    loop_run_pieces(loop);
     loop_run_deferred(loop);
     loop->pass++;
     if (loop->pass_ns)
@@ -106,9 +212,15 @@ static void loop_gather_pause(struct loop *loop)
     (void)nanosleep(&pause, NULL);
 }
 
+/* Whether there is something to do without an event. */
+static bool loop_is_busy(const struct loop *loop)
+{
+    return loop->now.first || loop->later.first || loop->pieces.first;
+}
+
 void loop_run_pass(struct loop *loop)
 {
-    event_base_loop(loop->base, EVLOOP_ONCE | (loop->first || loop->later ? EVLOOP_NONBLOCK : 0));
+    event_base_loop(loop->base, EVLOOP_ONCE | (loop_is_busy(loop) ? EVLOOP_NONBLOCK : 0));
     loop_end_pass(loop);
 }
 
@@ -118,7 +230,7 @@ void loop_run(struct loop *loop)
     loop_end_pass(loop);
     while (!loop->stopping) {
         loop_run_pass(loop);
-        if (loop->gathering && !loop->later)
+        if (loop->gathering && !loop_is_busy(loop))
             loop_gather_pause(loop);
     }
 }
@@ -127,58 +239,12 @@ void loop_finish(struct loop *loop)
 {
     do {
         loop_end_pass(loop);
-    } while (loop->later);
+    } while (loop_is_busy(loop));
 }
 
 void loop_stop(struct loop *loop)
 {
     loop->stopping = true;
-}
-
-void loop_defer(struct loop *loop, struct loop_task *task)
-{
-    assert(task->run);
-    if (task->queued)
-        return;
-    task->queued = true;
-    task->next = NULL;
-    *loop->last = task;
-    loop->last = &task->next;
-}
-
-void loop_defer_next(struct loop *loop, struct loop_task *task)
-{
-    assert(task->run);
-    if (task->queued)
-        return;
-    task->queued = true;
-    task->next = NULL;
-    *loop->later_last = task;
-    loop->later_last = &task->next;
-}
-
-/* False when it is not in this list. */
-static bool loop_take_back(struct loop_task **first, struct loop_task ***last, struct loop_task *task)
-{
-    struct loop_task **link = first;
-    while (*link && *link != task)
-        link = &(*link)->next;
-    if (!*link)
-        return false;
-    *link = task->next;
-    if (*last == &task->next)
-        *last = link;
-    return true;
-}
-
-void loop_cancel(struct loop *loop, struct loop_task *task)
-{
-    if (!task->queued)
-        return;
-    bool found = loop_take_back(&loop->first, &loop->last, task) ||
-                 loop_take_back(&loop->later, &loop->later_last, task);
-    assert(found);
-    task->queued = false;
 }
 
 /* --- Lag --- */
@@ -203,6 +269,8 @@ void loop_begin_pass(struct loop *loop)
 void loop_watch_lag(struct loop *loop, struct loop_lag *lag)
 {
     loop_unwatch_lag(loop, lag); /* in case that it does already */
+    if (!loop->lags)
+        loop->thread_ns = loop_thread_ns();
     *lag = (struct loop_lag){.from_ns = clock_ns(), .next = loop->lags};
     loop->lags = lag;
 }

@@ -34,7 +34,8 @@ static uint64_t map_hash_bytes(const void *key, size_t size)
         hash = map_mix(hash ^ word, secret[0] ^ 0x9e3779b97f4a7c15ULL);
     }
     uint64_t rest = 0;
-    memcpy(&rest, bytes, size);
+    if (size) /* an empty key may be nowhere */
+        memcpy(&rest, bytes, size);
     return map_mix(hash ^ rest, secret[0] ^ 0xe7037ed1a0b428dbULL);
 }
 
@@ -52,7 +53,7 @@ static struct map_entry **map_find(const struct map *map, uint64_t hash, const v
 {
     struct map_entry **link = &map->buckets[hash & (map->bucket_count - 1)];
     while (*link && ((*link)->hash != hash || (*link)->key_size != key_size ||
-                     memcmp((*link)->key, key, key_size) != 0))
+                     (key_size && memcmp((*link)->key, key, key_size) != 0)))
         link = &(*link)->next;
     return link;
 }
@@ -82,24 +83,29 @@ static void map_grow(struct map *map)
     free(old);
 }
 
-void *map_put(struct map *map, const void *key, size_t key_size, void *value)
+struct map_entry *map_entry_of(struct map *map, const void *key, size_t key_size)
 {
     if (map->count >= map->bucket_count)
         map_grow(map);
     uint64_t hash = map_hash_bytes(key, key_size);
     struct map_entry **link = map_find(map, hash, key, key_size);
-    if (*link) {
-        void *old = (*link)->value;
-        (*link)->value = value;
-        return old;
-    }
+    if (*link)
+        return *link;
     struct map_entry *entry = memory_alloc(sizeof(*entry) + key_size);
-    *entry = (struct map_entry){.hash = hash, .value = value, .key_size = key_size};
+    *entry = (struct map_entry){.hash = hash, .key_size = key_size};
     if (key_size)
         memcpy(entry->key, key, key_size);
     *link = entry;
     map->count++;
-    return NULL;
+    return entry;
+}
+
+void *map_put(struct map *map, const void *key, size_t key_size, void *value)
+{
+    struct map_entry *entry = map_entry_of(map, key, key_size);
+    void *old = entry->value;
+    entry->value = value;
+    return old;
 }
 
 void *map_remove(struct map *map, const void *key, size_t key_size)

@@ -1,6 +1,6 @@
 #include "base/memory.h"
 
-#include <stdarg.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +11,15 @@ static NO_RETURN void memory_exhausted(size_t count, size_t size)
 {
     log_error("out of memory", log_integer("count", (int64_t)count), log_integer("size", (int64_t)size));
     abort();
+}
+
+/* Left to itself the C library takes such blocks from its heap once it has seen larger ones go. */
+#define PAGES_BYTES (1024 * 1024)
+
+void memory_init(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, PAGES_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, 4 * PAGES_BYTES);
 }
 
 void *memory_alloc(size_t size)
@@ -50,14 +59,19 @@ char *memory_string(const char *text)
     return memory_copy(text, strlen(text) + 1);
 }
 
-char *memory_format(const char *format, ...)
+char *memory_format_list(const char *format, va_list arguments)
 {
     char *text;
+    if (vasprintf(&text, format, arguments) < 0)
+        memory_exhausted(1, strlen(format));
+    return text;
+}
+
+char *memory_format(const char *format, ...)
+{
     va_list arguments;
     va_start(arguments, format);
-    int length = vasprintf(&text, format, arguments);
+    char *text = memory_format_list(format, arguments);
     va_end(arguments);
-    if (length < 0)
-        memory_exhausted(1, strlen(format));
     return text;
 }

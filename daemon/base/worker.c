@@ -17,16 +17,26 @@ struct jobs {
     struct worker_job **last;
 };
 
+#define WORKER_THREADS_MOST 2
+
+struct worker_thread {
+    struct worker *worker;
+    pthread_t thread;
+    bool may_take_long;
+};
+
 struct worker {
     struct loop *loop;
-    pthread_t thread;
-    int descriptor; /* an eventfd by which the thread wakes the loop */
+    struct worker_thread threads[WORKER_THREADS_MOST];
+    size_t thread_count;
+    int descriptor; /* an eventfd by which they wake the loop */
     struct event *event;
-    size_t unfinished; /* jobs whose `done` was not called; the loop's alone */
+    size_t unfinished;       /* jobs whose `done` was not called; the loop's alone */
+    struct loop_task finish; /* those that the threads have done */
 
     pthread_mutex_t mutex; /* of what follows */
     pthread_cond_t changed;
-    struct jobs queued;
+    struct fair_queue queued;
     struct jobs done;
     bool stopping;
 };
@@ -77,24 +87,33 @@ static void worker_wake_loop(const struct worker *worker)
         continue;
 }
 
+/* The lock is held. */
+static void worker_put_done(struct worker *worker, struct worker_job *job)
+{
+    worker_put_job(&worker->done, job);
+    pthread_cond_broadcast(&worker->changed);
+    worker_wake_loop(worker);
+}
+
 static void *worker_work(void *argument)
 {
-    struct worker *worker = argument;
+    const struct worker_thread *thread = argument;
+    struct worker *worker = thread->worker;
     worker_lock(worker);
     for (;;) {
-        struct worker_job *job = worker_take_job(&worker->queued);
-        if (!job && worker->stopping)
+        struct fair_item *item = fair_queue_take(&worker->queued, thread->may_take_long);
+        if (!item && worker->stopping)
             break;
-        if (!job) {
+        if (!item) {
             worker_wait_for_change(worker);
             continue;
         }
+        struct worker_job *job = CONTAINER_OF(item, struct worker_job, turn);
         worker_unlock(worker);
         job->work(job);
         worker_lock(worker);
-        worker_put_job(&worker->done, job);
-        pthread_cond_broadcast(&worker->changed);
-        worker_wake_loop(worker);
+        fair_queue_over(&worker->queued, item);
+        worker_put_done(worker, job);
     }
     worker_unlock(worker);
     return NULL;
@@ -114,6 +133,18 @@ static bool worker_finish_one(struct worker *worker)
     return true;
 }
 
+/* As many as there is time for in this pass. */
+static void worker_finish_some(void *owner)
+{
+    struct worker *worker = owner;
+    while (worker_finish_one(worker)) {
+        if (loop_has_time(worker->loop))
+            continue;
+        loop_defer_piece(worker->loop, &worker->finish);
+        return;
+    }
+}
+
 /* What is done while these are finished has woken the loop for another time. */
 static void worker_on_woken(evutil_socket_t descriptor, short events, void *argument)
 {
@@ -121,10 +152,8 @@ static void worker_on_woken(evutil_socket_t descriptor, short events, void *argu
     struct worker *worker = argument;
     uint64_t times;
     loop_enter(worker->loop);
-    if (read(descriptor, &times, sizeof(times)) < 0)
-        return;
-    while (worker_finish_one(worker))
-        continue;
+    if (read(descriptor, &times, sizeof(times)) == sizeof(times))
+        loop_defer_piece(worker->loop, &worker->finish);
 }
 
 static NO_RETURN void worker_cannot_start(const char *reason)
@@ -136,20 +165,23 @@ static NO_RETURN void worker_cannot_start(const char *reason)
 /* Signals are the loop's. */
 static void worker_start_thread(struct worker *worker)
 {
+    struct worker_thread *thread = &worker->threads[worker->thread_count];
     sigset_t all, before;
+    *thread = (struct worker_thread){.worker = worker, .may_take_long = !worker->thread_count};
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&worker->thread, NULL, worker_work, worker);
+    int error = pthread_create(&thread->thread, NULL, worker_work, thread);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error)
         worker_cannot_start(strerror(error));
+    worker->thread_count++;
 }
 
 struct worker *worker_new(struct loop *loop)
 {
     struct worker *worker = memory_zalloc(1, sizeof(*worker));
     worker->loop = loop;
-    worker->queued.last = &worker->queued.first;
+    worker->finish = (struct loop_task){.run = worker_finish_some, .owner = worker};
     worker->done.last = &worker->done.first;
     if (pthread_mutex_init(&worker->mutex, NULL) || pthread_cond_init(&worker->changed, NULL))
         worker_cannot_start("no lock");
@@ -168,9 +200,36 @@ void worker_queue(struct worker *worker, struct worker_job *job)
     assert(job->work && job->done);
     worker->unfinished++;
     worker_lock(worker);
-    worker_put_job(&worker->queued, job);
+    fair_queue_put(&worker->queued, &job->turn);
     pthread_cond_broadcast(&worker->changed);
     worker_unlock(worker);
+}
+
+void worker_drop(struct worker *worker, struct worker_job *job)
+{
+    worker_lock(worker);
+    job->is_dropped = fair_queue_remove(&worker->queued, &job->turn);
+    if (job->is_dropped)
+        worker_put_done(worker, job);
+    worker_unlock(worker);
+}
+
+struct worker *worker_aside(struct loop *loop)
+{
+    if (!loop->aside) {
+        loop->aside = worker_new(loop);
+        worker_start_thread(loop->aside);
+    }
+    return loop->aside;
+}
+
+void worker_free_aside(struct loop *loop)
+{
+    while (loop->aside) { /* what it has done may ask for it again */
+        struct worker *worker = loop->aside;
+        loop->aside = NULL;
+        worker_free(worker);
+    }
 }
 
 bool worker_busy(const struct worker *worker)
@@ -192,11 +251,13 @@ static void worker_finish_all(struct worker *worker)
 void worker_free(struct worker *worker)
 {
     worker_finish_all(worker);
+    loop_cancel(worker->loop, &worker->finish);
     worker_lock(worker);
     worker->stopping = true;
     pthread_cond_broadcast(&worker->changed);
     worker_unlock(worker);
-    pthread_join(worker->thread, NULL);
+    for (size_t i = 0; i < worker->thread_count; i++)
+        pthread_join(worker->threads[i].thread, NULL);
     event_free(worker->event);
     close(worker->descriptor);
     pthread_cond_destroy(&worker->changed);

@@ -1,11 +1,17 @@
 #include "config_file_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/nearest.h"
+
+/* Far more than any configuration has. */
+#define CONFIG_FILE_BYTES_MOST (64 << 20)
 
 /* Whether keys lie below `path`. */
 static bool config_file_is_section(const char *path)
@@ -68,13 +74,31 @@ static void config_file_read_section(struct config_reading *reading, json_t *sec
     }
 }
 
+/* NULL is a problem that was told of. */
+static FILE *config_file_open(struct config_reading *reading, const char *file)
+{
+    struct stat status;
+    /* A pipe or a device would keep everybody waiting, and cannot be read again. */
+    int descriptor = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    FILE *stream = NULL;
+    if (descriptor < 0 || fstat(descriptor, &status) != 0)
+        config_problem(reading, file, "cannot open: %s", strerror(errno));
+    else if (!S_ISREG(status.st_mode))
+        config_problem(reading, file, "is not a regular file");
+    else if (status.st_size > CONFIG_FILE_BYTES_MOST)
+        config_problem(reading, file, "is larger than %d MiB", CONFIG_FILE_BYTES_MOST >> 20);
+    else if (!(stream = fdopen(descriptor, "r")))
+        config_problem(reading, file, "cannot open: %s", strerror(errno));
+    if (descriptor >= 0 && !stream)
+        close(descriptor);
+    return stream;
+}
+
 bool config_file_read(struct config_reading *reading, const char *file)
 {
-    FILE *stream = fopen(file, "re");
-    if (!stream) {
-        config_problem(reading, file, "cannot open: %s", strerror(errno));
+    FILE *stream = config_file_open(reading, file);
+    if (!stream)
         return false;
-    }
     json_error_t error;
     json_t *root = json_loadf(stream, JSON_REJECT_DUPLICATES, &error);
     if (!root) {

@@ -60,6 +60,10 @@ static const struct config_flag flags[] = {
      .key = "http.listen",
      .whom = FOR_DAEMON,
      .help = "as http.listen: metrics and pages are here; \"\" is nowhere"},
+    {.name = "exit-on-taken-name",
+     .key = "epmd.exit_on_taken_name",
+     .whom = FOR_DAEMON,
+     .help = "as epmd.exit_on_taken_name: end when another node has the name"},
     {.name = "log-level",
      .argument = "LEVEL",
      .key = "log.level",
@@ -326,7 +330,8 @@ void config_flags_apply(struct config_reading *reading, const struct config_flag
         char where[32];
         snprintf(where, sizeof(where), "--%s", flags[i].name);
         if (given->values[i] && flags[i].key)
-            config_key_set_text(reading, config_key_find(flags[i].key), given->values[i], where);
+            config_key_set_text(reading, config_key_find(flags[i].key),
+                                flags[i].argument ? given->values[i] : "true", where);
         if (given->values[i] && flags[i].names)
             config_key_set_text(reading, config_key_find("node.names"), flags[i].names, where);
     }

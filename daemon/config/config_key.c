@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/map.h"
 #include "base/memory.h"
 #include "base/nearest.h"
 #include "config/config_schedules.h"
@@ -13,20 +14,18 @@
 
 void config_problem(struct config_reading *reading, const char *where, const char *format, ...)
 {
-    char *text = NULL;
     va_list arguments;
     va_start(arguments, format);
-    int length = vasprintf(&text, format, arguments);
+    char *text = memory_format_list(format, arguments);
     va_end(arguments);
-    char *line = memory_format("%s: %s", where, length < 0 ? format : text);
+    char *line = memory_format("%s: %s", where, text);
     for (char *c = line; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = '?';
     fprintf(reading->problems, "%s\n", line);
     reading->problem_count++;
     free(line);
-    if (length >= 0)
-        free(text);
+    free(text);
 }
 
 static void *config_key_field(struct config *config, const struct config_key *key)
@@ -206,16 +205,17 @@ static void config_key_read_peers(struct config_reading *reading, const struct c
     }
     config_key_clear(config, key);
     config->peers = memory_zalloc(json_array_size(value), sizeof(struct config_peer));
+    struct map seen = {0};
     for (size_t i = 0; i < json_array_size(value); i++) {
         struct config_peer *peer = &config->peers[config->peer_count];
         char *item = memory_format("%s[%zu]", where, i);
         config_key_read_peer(reading, json_array_get(value, i), item, peer);
-        for (size_t j = 0; peer->node && j < config->peer_count; j++)
-            if (strcmp(config->peers[j].node, peer->node) == 0)
-                config_problem(reading, item, "%s is there twice", peer->node);
+        if (peer->node && map_put(&seen, peer->node, strlen(peer->node), config))
+            config_problem(reading, item, "%s is there twice", peer->node);
         config->peer_count += peer->node != NULL;
         free(item);
     }
+    map_free(&seen);
 }
 
 static void (*const readers[CONFIG_TYPE_COUNT])(struct config_reading *, const struct config_key *,
@@ -248,6 +248,9 @@ void config_key_set_text(struct config_reading *reading, const struct config_key
     if (key->type == CONFIG_INTEGER && *text && !*end && errno == 0) {
         json_decref(value);
         value = json_integer(number);
+    } else if (key->type == CONFIG_BOOLEAN && (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)) {
+        json_decref(value);
+        value = json_boolean(strcmp(text, "true") == 0);
     }
     if (value)
         config_key_set(reading, key, value, where);

@@ -92,6 +92,13 @@ static const struct config_key keys[] = {
      .fallback = "true",
      FIELD(epmd_start),
      .help = "run `epmd -daemon` when this host has none"},
+    {.path = "epmd.exit_on_taken_name",
+     .type = CONFIG_BOOLEAN,
+     .fallback = "false",
+     FIELD(exit_on_taken_name),
+     .help = "end when another node has the name and keeps it for two seconds, instead of asking for it "
+             "until it is "
+             "free"},
     {.path = "peers",
      .type = CONFIG_PEERS,
      .fallback = "[]",
@@ -170,7 +177,9 @@ static const struct config_key keys[] = {
      .fallback = "134217728",
      FIELD(limit_frame_bytes),
      .reloads = true,
-     .help = "one message of a peer"},
+     .help = "one message of a peer; what is larger is not kept, and only whom it is for learns of it. Those "
+             "that have come in part may have four times that together; beyond it the largest of them are "
+             "too large"},
     {.path = "limits.queued_bytes",
      .type = CONFIG_INTEGER,
      .least = 65536,
@@ -186,7 +195,9 @@ static const struct config_key keys[] = {
      .fallback = "256",
      FIELD(limit_pending_handshakes),
      .reloads = true,
-     .help = "connections whose handshake has not ended; beyond it the oldest is dropped"},
+     .help =
+         "connections whose handshake has not ended; beyond it the oldest is dropped of the source that has "
+         "the most"},
     {.path = "access.callers.allow",
      .type = CONFIG_PATTERNS,
      .fallback = "[\"*\"]",
@@ -308,7 +319,27 @@ static const struct config_key keys[] = {
      .fallback = "1000",
      FIELD(retention_count),
      .reloads = true,
-     .help = "runs that are kept once they have ended; beyond it the oldest go"},
+     .help = "runs that are kept once they have ended, a suite being one; beyond it the caller's node that "
+             "has most "
+             "of them loses its oldest, once that is older than `retention.days_least`"},
+    {.path = "retention.count_most",
+     .type = CONFIG_INTEGER,
+     .least = 1,
+     .most = 1000000,
+     .fallback = "20000",
+     FIELD(retention_count_most),
+     .reloads = true,
+     .help = "runs that are kept however young they are, members of suites included; beyond it the caller's "
+             "node that has most of them loses its oldest"},
+    {.path = "retention.days_least",
+     .type = CONFIG_INTEGER,
+     .least = 0,
+     .most = 36500,
+     .fallback = "1",
+     FIELD(retention_days_least),
+     .reloads = true,
+     .help = "days for which nothing goes while there are no more than `retention.bytes` and "
+             "`retention.count_most`"},
     {.path = "retention.days",
      .type = CONFIG_INTEGER,
      .least = 0,
@@ -316,7 +347,7 @@ static const struct config_key keys[] = {
      .fallback = "90",
      FIELD(retention_days),
      .reloads = true,
-     .help = "days for which they are kept; 0 is for ever"},
+     .help = "days for which they are kept, `retention.days_least` at least; 0 is for ever"},
     {.path = "retention.bytes",
      .type = CONFIG_INTEGER,
      .least = 1048576,
@@ -324,7 +355,8 @@ static const struct config_key keys[] = {
      .fallback = "10737418240",
      FIELD(retention_bytes),
      .reloads = true,
-     .help = "size of their files together; beyond it the oldest go"},
+     .help =
+         "size of their files together; beyond it the caller's node that has most of it loses its oldest"},
     {.path = "retention.memory_bytes",
      .type = CONFIG_INTEGER,
      .least = 1048576,
@@ -332,8 +364,9 @@ static const struct config_key keys[] = {
      .fallback = "268435456",
      FIELD(retention_memory_bytes),
      .reloads = true,
-     .help =
-         "results that are in memory only, for want of a folder or of room in it; beyond it the oldest go"},
+     .help = "results that are in memory only, for want of a folder or of room in it; beyond it the caller's "
+             "node that "
+             "has most of it loses its oldest"},
     {.path = "shutdown_ms",
      .type = CONFIG_INTEGER,
      .least = 0,

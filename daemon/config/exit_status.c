@@ -8,6 +8,8 @@ static const struct {
     [EXIT_STATUS_MISCONFIGURED] =
         {{.name = "2",
           .text = "Flags or configuration are wrong: each problem is on a line of its own, with its path."}},
+    [EXIT_STATUS_NAME_TAKEN] = {{.name = "3",
+                                 .text = "Another node has its name, and `epmd.exit_on_taken_name` is set."}},
 };
 
 const struct help_table *exit_statuses_table(void)

@@ -259,6 +259,29 @@ enum control_problem control_decode(struct term tuple, struct term payload, stru
     return CONTROL_OK;
 }
 
+bool control_is_for_name(struct term tuple)
+{
+    struct control control;
+    const struct term some_payload = tuple;
+    return control_decode(tuple, some_payload, &control) == CONTROL_OK &&
+           control.operation == CONTROL_REG_SEND;
+}
+
+/* Whether there is a payload may be among what is not known. */
+enum control_problem control_decode_head(struct term tuple, struct term payload, struct term too_large,
+                                         struct control *control)
+{
+    enum control_problem problem = control_decode(tuple, payload, control);
+    if (problem == CONTROL_PAYLOAD_MISSING)
+        problem = control_decode(tuple, too_large, control);
+    if (problem == CONTROL_PAYLOAD_UNEXPECTED)
+        problem = control_decode(tuple, (struct term){0}, control);
+    control->too_large = too_large;
+    if (control->reason.data)
+        control->reason = too_large;
+    return problem;
+}
+
 /* Whether a peer with these flags takes the form, and the message has all that it needs. */
 static bool control_suits(const struct form *form, const struct control *control, uint64_t flags)
 {

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_repeat.h"
 #include "base/memory.h"
 #include "epmd_exchange_private.h"
 #include "epmd_process_private.h"
@@ -33,6 +34,8 @@ struct epmd {
     void *owner;
     struct epmd_exchange *exchange;
     uint64_t retry_ms;
+    unsigned refusals; /* of the name, one after the other */
+    struct log_repeat refused, unreachable;
     struct loop_timer timer; /* EPMD_WAITING: the next attempt; EPMD_REGISTERED: reaping what is left */
     struct epmd_process process;
 
@@ -66,7 +69,7 @@ static void epmd_ask_for_name(struct epmd *epmd)
 }
 
 /* The name is not ours, or no longer: starts epmd where that can help, and asks again later. */
-static void epmd_retry(struct epmd *epmd, const char *event, const char *reason)
+static void epmd_retry(struct epmd *epmd, const char *event, const char *reason, struct log_repeat *repeat)
 {
     bool starting = epmd->start && epmd_exchange_nobody_listens(epmd->exchange) &&
                     epmd_process_start(&epmd->process, epmd->epmd_port);
@@ -76,9 +79,9 @@ static void epmd_retry(struct epmd *epmd, const char *event, const char *reason)
     if (starting)
         log_info("starting epmd", log_integer("port", epmd->epmd_port), log_string("reason", reason),
                  log_integer("retry_ms", (int64_t)epmd->retry_ms));
-    else
+    else if (log_repeat_is_due(repeat))
         log_warning(event, log_string("reason", reason), log_integer("retry_ms", (int64_t)epmd->retry_ms),
-                    log_string("name", epmd->name));
+                    log_string("name", epmd->name), log_times(repeat));
     loop_timer_set(&epmd->timer, epmd->retry_ms * CLOCK_NS_PER_MS);
     epmd->retry_ms = epmd->retry_ms * 2 < RETRY_MOST_MS ? epmd->retry_ms * 2 : RETRY_MOST_MS;
 }
@@ -88,6 +91,7 @@ static void epmd_name_granted(struct epmd *epmd, uint32_t creation)
     epmd_exchange_keep(epmd->exchange);
     epmd->state = EPMD_REGISTERED;
     epmd->retry_ms = RETRY_FIRST_MS;
+    epmd->refusals = 0;
     if (!epmd_process_reap(&epmd->process))
         loop_timer_set(&epmd->timer, RETRY_FIRST_MS * CLOCK_NS_PER_MS);
     log_info("registered with epmd", log_string("name", epmd->name), log_integer("port", epmd->port),
@@ -103,10 +107,12 @@ static bool epmd_registration_received(void *owner, const uint8_t *data, size_t 
     case EPMD_INCOMPLETE:
         return true;
     case EPMD_REFUSED:
-        epmd_retry(epmd, "epmd refused the name", "the name is taken");
+        epmd->refusals++;
+        epmd_retry(epmd, "epmd refused the name", "the name is taken: another node is registered with it",
+                   &epmd->refused);
         return false;
     case EPMD_MALFORMED:
-        epmd_retry(epmd, "epmd unreachable", "what answers is not an epmd");
+        epmd_retry(epmd, "epmd unreachable", "what answers is not an epmd", &epmd->unreachable);
         return false;
     case EPMD_ACCEPTED:
         break;
@@ -118,7 +124,14 @@ static bool epmd_registration_received(void *owner, const uint8_t *data, size_t 
 static void epmd_registration_ended(void *owner, const char *problem)
 {
     struct epmd *epmd = owner;
-    epmd_retry(epmd, epmd->state == EPMD_REGISTERED ? "epmd connection lost" : "epmd unreachable", problem);
+    bool was_registered = epmd->state == EPMD_REGISTERED;
+    epmd->refusals = 0;
+    if (was_registered) {
+        (void)log_repeat_is_over(&epmd->refused);
+        (void)log_repeat_is_over(&epmd->unreachable);
+    }
+    epmd_retry(epmd, was_registered ? "epmd connection lost" : "epmd unreachable", problem,
+               &epmd->unreachable);
 }
 
 static void epmd_timer_fired(void *owner)
@@ -167,6 +180,19 @@ void epmd_register(struct epmd *epmd, const char *name, uint16_t port, epmd_regi
     epmd->registered = registered;
     epmd->owner = owner;
     epmd_ask_for_name(epmd);
+}
+
+void epmd_reap_children(struct epmd *epmd)
+{
+    (void)epmd_process_reap(&epmd->process);
+    epmd_process_reap_others(&epmd->process);
+}
+
+bool epmd_name_is_taken(const struct epmd *epmd, unsigned *refusals)
+{
+    if (refusals)
+        *refusals = epmd->refusals;
+    return epmd->refusals > 0;
 }
 
 bool epmd_is_registered(const struct epmd *epmd)

@@ -87,3 +87,11 @@ bool epmd_process_reap(struct epmd_process *process)
                     log_integer("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1));
     return true;
 }
+
+void epmd_process_reap_others(const struct epmd_process *process)
+{
+    siginfo_t ended = {0};
+    while (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid &&
+           ended.si_pid != process->pid && waitpid(ended.si_pid, NULL, WNOHANG) > 0)
+        ended.si_pid = 0;
+}

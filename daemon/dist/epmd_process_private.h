@@ -15,6 +15,10 @@ struct epmd_process {
  * in the log. */
 bool epmd_process_start(struct epmd_process *process, uint16_t port);
 
+/* Some child has ended: as process 1 this one is given those whose parents have ended, and nobody else looks
+ * at them. That of `process` is left to epmd_process_reap(). */
+void epmd_process_reap_others(const struct epmd_process *process);
+
 /* Looks whether it has ended, and logs when it failed. True when there is nothing left to wait for. */
 bool epmd_process_reap(struct epmd_process *process);
 

@@ -232,15 +232,26 @@ static void handshake_expect_reply(struct handshake *handshake, const uint8_t *m
     handshake->state = HANDSHAKE_DONE;
 }
 
+/* Nothing is dialled while there is a connection: what the peer has is a broken one, or another node's. */
+static void handshake_answer_alive(struct handshake *handshake, struct buffer *output)
+{
+    if (handshake->yields) {
+        handshake_fail(handshake, "the peer is connected with a node of this name already");
+        handshake->yielded = true;
+    } else {
+        handshake_send_status(handshake, output, "true");
+        handshake->state = HANDSHAKE_EXPECT_CHALLENGE;
+    }
+}
+
 static void handshake_expect_status(struct handshake *handshake, const uint8_t *message, size_t size,
                                     struct buffer *output)
 {
     if (handshake_status_is(message, size, "ok") || handshake_status_is(message, size, "ok_simultaneous")) {
         handshake->state = HANDSHAKE_EXPECT_CHALLENGE;
     } else if (handshake_status_is(message, size, "alive")) {
-        /* Nothing is dialled while there is a connection: what the peer has is a broken one. */
-        handshake_send_status(handshake, output, "true");
-        handshake->state = HANDSHAKE_EXPECT_CHALLENGE;
+        handshake->found_namesake = true;
+        handshake_answer_alive(handshake, output);
     } else if (handshake_status_is(message, size, "nok")) {
         handshake_fail(handshake, "simultaneous connect: the peer's own attempt goes on");
         handshake->wait_for_peer = true;

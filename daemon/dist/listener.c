@@ -6,52 +6,87 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <event2/listener.h>
 
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/log.h"
+#include "base/log_repeat.h"
 #include "base/memory.h"
 
 /* Connections that may wait to be accepted. */
 #define BACKLOG 1024
 
-/* When there are no descriptors left, accepting waits for so long instead of spinning. */
+/* When there are no descriptors to spare, accepting waits for so long instead of spinning. */
 #define PAUSE_NS (100 * CLOCK_NS_PER_MS)
+
+/* Accepted before those that were accepted are listened to: a flood must not drive out those who have
+ * something to say before it was read. */
+#define ACCEPTS_AT_ONCE 32
 
 struct listener {
     struct evconnlistener *connections;
     listener_accepted *accepted;
     void *owner;
     uint16_t port;
+    int accepts; /* since the last pause */
     struct loop_timer pause;
+    struct log_repeat failures;
 };
+
+static void listener_pause(struct listener *listener, int error)
+{
+    if (log_repeat_is_due(&listener->failures))
+        log_error("cannot accept connections", log_string("reason", strerror(error)),
+                  log_times(&listener->failures));
+    evconnlistener_disable(listener->connections);
+    loop_timer_set(&listener->pause, PAUSE_NS);
+}
+
+static void listener_note_success(struct listener *listener)
+{
+    uint64_t failures = log_repeat_is_over(&listener->failures);
+    if (failures)
+        log_info("accepting connections again", log_integer("failures", (int64_t)failures));
+}
 
 static void listener_on_accept(struct evconnlistener *connections, evutil_socket_t descriptor,
                                struct sockaddr *address, int size, void *argument)
 {
-    (void)connections;
     struct listener *listener = argument;
     char host[NI_MAXHOST] = "?", service[NI_MAXSERV] = "?", text[NI_MAXHOST + NI_MAXSERV + 1];
     loop_enter(listener->pause.loop);
+    if (descriptors_are_short(descriptor)) {
+        close(descriptor);
+        listener_pause(listener, EMFILE);
+        return;
+    }
+    listener_note_success(listener);
     (void)getnameinfo(address, (socklen_t)size, host, sizeof(host), service, sizeof(service),
                       NI_NUMERICHOST | NI_NUMERICSERV);
     snprintf(text, sizeof(text), "%s:%s", host, service);
+    if (++listener->accepts == ACCEPTS_AT_ONCE) {
+        evconnlistener_disable(connections);
+        loop_timer_set(&listener->pause, 0);
+    }
     listener->accepted(listener->owner, descriptor, text);
 }
 
 static void listener_on_error(struct evconnlistener *connections, void *argument)
 {
+    (void)connections;
     struct listener *listener = argument;
+    int error = errno;
     loop_enter(listener->pause.loop);
-    log_error("cannot accept connections", log_string("reason", strerror(errno)));
-    evconnlistener_disable(connections);
-    loop_timer_set(&listener->pause, PAUSE_NS);
+    listener_pause(listener, error);
 }
 
 static void listener_on_pause_over(void *owner)
 {
     struct listener *listener = owner;
+    listener->accepts = 0;
     evconnlistener_enable(listener->connections);
 }
 

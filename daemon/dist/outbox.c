@@ -8,9 +8,10 @@
 
 struct queued {
     struct queued *next;
-    size_t control_size;
-    size_t size;
-    uint8_t data[]; /* control, then payload */
+    struct term control;
+    struct term payload;
+    struct blob *held; /* what the payload is in, or NULL */
+    uint8_t data[];    /* the control tuple, and the payload unless it is held */
 };
 
 /* A sender whose long message is on its way out, and what it sent after that. */
@@ -25,9 +26,10 @@ struct outbox_stream {
 
 static void outbox_free_stream(struct outbox_stream *stream)
 {
-    buffer_free(&stream->fragments.body);
+    message_fragments_end(&stream->fragments);
     for (struct queued *queued = stream->first, *next; queued; queued = next) {
         next = queued->next;
+        blob_release(queued->held);
         free(queued);
     }
     free(stream);
@@ -66,19 +68,24 @@ static bool outbox_is_long(uint64_t flags, struct term payload)
     return (flags & FLAG_FRAGMENTS) && payload.size > MESSAGE_FRAGMENT_BYTES;
 }
 
-static void outbox_enqueue(struct outbox_stream *stream, struct term control, struct term payload)
+static void outbox_enqueue(struct outbox_stream *stream, struct term control, struct term payload,
+                           struct blob *held)
 {
-    struct queued *queued = memory_alloc(sizeof(*queued) + control.size + payload.size);
-    *queued = (struct queued){.control_size = control.size, .size = control.size + payload.size};
+    struct queued *queued = memory_alloc(sizeof(*queued) + control.size + (held ? 0 : payload.size));
+    *queued = (struct queued){.control = {queued->data, control.size}, .payload = payload};
     memcpy(queued->data, control.data, control.size);
-    if (payload.data)
+    if (held) {
+        queued->held = blob_hold(held);
+    } else if (payload.data) {
+        queued->payload.data = queued->data + control.size;
         memcpy(queued->data + control.size, payload.data, payload.size);
+    }
     *stream->last = queued;
     stream->last = &queued->next;
 }
 
 void outbox_add(struct outbox *outbox, uint64_t flags, uint64_t sender, struct term control,
-                struct term payload)
+                struct term payload, struct blob *held)
 {
     struct outbox_stream *stream = outbox->streams ? outbox_find_stream(outbox, sender) : NULL;
     if (!stream && !outbox_is_long(flags, payload)) {
@@ -87,14 +94,14 @@ void outbox_add(struct outbox *outbox, uint64_t flags, uint64_t sender, struct t
     }
     outbox->waiting_bytes += control.size + payload.size;
     if (stream) {
-        outbox_enqueue(stream, control, payload);
+        outbox_enqueue(stream, control, payload, held);
         return;
     }
     stream = memory_zalloc(1, sizeof(*stream));
     stream->sender = sender;
     stream->last = &stream->first;
     stream->fragmenting = true;
-    message_fragments_start(&stream->fragments, ++outbox->sequences, control, payload);
+    message_fragments_start(&stream->fragments, ++outbox->sequences, control, payload, held);
     outbox_append_stream(outbox, stream);
 }
 
@@ -102,26 +109,27 @@ void outbox_add(struct outbox *outbox, uint64_t flags, uint64_t sender, struct t
 static bool outbox_advance(struct outbox *outbox, struct outbox_stream *stream, uint64_t flags)
 {
     if (stream->fragmenting) {
-        size_t before = stream->fragments.body.size;
-        stream->fragmenting = message_fragments_next(&stream->fragments, &outbox->bytes);
-        outbox->waiting_bytes -= before - stream->fragments.body.size;
+        struct message_fragments *fragments = &stream->fragments;
+        size_t before = fragments->control.size + fragments->payload.size;
+        stream->fragmenting = message_fragments_next(fragments, &outbox->bytes);
+        outbox->waiting_bytes -= before - fragments->payload.size;
         return stream->fragmenting || stream->first;
     }
     struct queued *queued = stream->first;
-    struct term control = {queued->data, queued->control_size};
-    struct term payload = {queued->size > queued->control_size ? queued->data + queued->control_size : NULL,
-                           queued->size - queued->control_size};
-    outbox->waiting_bytes -= queued->size;
+    size_t size = queued->control.size + queued->payload.size;
+    outbox->waiting_bytes -= size;
     stream->first = queued->next;
     if (!stream->first)
         stream->last = &stream->first;
-    if (outbox_is_long(flags, payload)) {
-        message_fragments_start(&stream->fragments, ++outbox->sequences, control, payload);
-        outbox->waiting_bytes += queued->size;
+    if (outbox_is_long(flags, queued->payload)) {
+        message_fragments_start(&stream->fragments, ++outbox->sequences, queued->control, queued->payload,
+                                queued->held);
+        outbox->waiting_bytes += size;
         stream->fragmenting = true;
     } else {
-        message_append(&outbox->bytes, flags, &outbox->atoms, control, payload);
+        message_append(&outbox->bytes, flags, &outbox->atoms, queued->control, queued->payload);
     }
+    blob_release(queued->held);
     free(queued);
     return stream->fragmenting || stream->first;
 }

@@ -15,9 +15,10 @@ struct outbox {
 
 void outbox_free(struct outbox *outbox);
 
-/* Adds a message of `sender` for a peer with these flags. */
+/* Adds a message of `sender` for a peer with these flags. A long payload that is in `held` (or NULL) is held
+ * and not copied. */
 void outbox_add(struct outbox *outbox, uint64_t flags, uint64_t sender, struct term control,
-                struct term payload);
+                struct term payload, struct blob *held);
 
 /* Moves fragments to `bytes` until those are at least `target` bytes or no stream is left. */
 void outbox_fill(struct outbox *outbox, uint64_t flags, size_t target);

@@ -1,26 +1,19 @@
 #include "dist/peers.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "attempt_private.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "peers_private.h"
+#include "dist/flags.h"
 
 #define RETRY_FIRST_NS (100 * CLOCK_NS_PER_MS)
 #define RETRY_LAST_NS (30 * CLOCK_NS_PER_S)
-
-static void peers_start_attempt(struct peer *peer);
-
-static const char *peers_host_of(const char *node)
-{
-    return strchr(node, '@') + 1;
-}
 
 const char *peer_name(const struct peer *peer)
 {
@@ -47,20 +40,9 @@ enum conn_limit peer_limit(const struct peer *peer)
     return peer->limit;
 }
 
-size_t peers_up_count(const struct peers *peers)
+uint64_t peers_ticktime_s(const struct peers *peers)
 {
-    return peers->up_count;
-}
-
-size_t peers_queued_bytes(const struct peers *peers)
-{
-    size_t bytes = 0;
-    struct map_cursor cursor = {0};
-    for (const struct map_entry *entry; (entry = map_next(&peers->by_name, &cursor));) {
-        const struct peer *peer = entry->value;
-        bytes += peer->state == PEER_UP ? conn_queued_bytes(peer->conn) : 0;
-    }
-    return bytes;
+    return peers->options.ticktime_ns / CLOCK_NS_PER_S;
 }
 
 /* A peer that nobody holds, that is not kept and not connected, is forgotten. */
@@ -69,6 +51,7 @@ static void peers_forget_if_unused(struct peer *peer)
     if (peer->holds || peer->kept || peer->state != PEER_IDLE || peer->waits)
         return;
     map_remove(&peer->peers->by_name, peer->name, strlen(peer->name));
+    dial_queue_leave(&peer->peers->queue, peer);
     loop_cancel(peer->peers->options.loop, &peer->answer);
     loop_timer_free(&peer->timer);
     free(peer);
@@ -123,132 +106,37 @@ static void peers_answer_waits(void *owner)
     peer_release(peer);
 }
 
-/* The one function that changes a peer's state. */
-static void peers_set_state(struct peer *peer, enum peer_state state)
+void peers_set_state(struct peer *peer, enum peer_state state)
 {
     struct peers *peers = peer->peers;
-    if (peer->state == PEER_UP)
-        peers->up_count--;
-    if (state == PEER_UP)
-        peers->up_count++;
+    if (state == PEER_UP && peer->state != PEER_UP)
+        list_append(&peers->up, &peer->up);
+    else if (state != PEER_UP)
+        list_remove(&peers->up, &peer->up);
+    dial_queue_note(&peers->queue, peer->state, state);
     peer->state = state;
     if (state != PEER_DIALLING && state != PEER_UP)
         peer->conn = NULL;
-    if (state != PEER_AWAITED)
-        peer->incoming = NULL;
     loop_timer_stop(&peer->timer);
-    if (state == PEER_AWAITED)
-        loop_timer_set(&peer->timer, CONN_SETUP_NS);
     if ((state == PEER_UP || state == PEER_IDLE) && peer->waits)
         loop_defer(peers->options.loop, &peer->answer);
 }
 
-static void peers_schedule_retry(struct peer *peer)
+void peers_schedule_retry(struct peer *peer, const char *reason)
 {
     struct peers *peers = peer->peers;
     if (!peer->kept || peers->closing)
         return;
     uint64_t quarter = peer->retry_ns / 4;
     uint64_t delay = peer->retry_ns - quarter + random_below(&peers->random, 2 * quarter);
-    log_info("peer will be dialled again", log_string("peer", peer->name),
-             log_integer("retry_ms", (int64_t)(delay / CLOCK_NS_PER_MS)));
+    if (peer->retry_ns == RETRY_FIRST_NS) /* it was up */
+        (void)log_repeat_is_over(&peer->retries);
+    if (log_repeat_is_due(&peer->retries))
+        log_warning("peer is not connected, and will be dialled again", log_string("peer", peer->name),
+                    log_string("reason", reason), log_integer("retry_ms", (int64_t)(delay / CLOCK_NS_PER_MS)),
+                    log_times(&peer->retries));
     loop_timer_set(&peer->timer, delay);
     peer->retry_ns = peer->retry_ns * 2 < RETRY_LAST_NS ? peer->retry_ns * 2 : RETRY_LAST_NS;
-}
-
-static void peers_attempt_failed(struct peer *peer, const char *problem)
-{
-    snprintf(peer->problem, sizeof(peer->problem), "%s", problem);
-    peers_set_state(peer, PEER_IDLE);
-    peers_schedule_retry(peer);
-}
-
-static void peers_dial_next(struct peer *peer, const char *problem)
-{
-    while (peer->next_address < peer->address_count) {
-        const struct resolve_address *address = &peer->addresses[peer->next_address++];
-        peer->conn = conn_dial(&peer->peers->settings, address, peer->name);
-        if (peer->conn) {
-            conn_set_data(peer->conn, peer);
-            peers_set_state(peer, PEER_DIALLING);
-            return;
-        }
-        problem = strerror(errno);
-    }
-    peers_attempt_failed(peer, problem);
-}
-
-static void peers_on_resolved(void *owner, const struct resolve_address *addresses, size_t count,
-                              const char *problem)
-{
-    struct peer *peer = owner;
-    peer->holds++;
-    peer->resolve = NULL;
-    peer->address_count = count < RESOLVE_ADDRESSES ? count : RESOLVE_ADDRESSES;
-    peer->next_address = 0;
-    if (count)
-        memcpy(peer->addresses, addresses, peer->address_count * sizeof(*addresses));
-    peers_dial_next(peer, problem ? problem : "no address");
-    peer_release(peer);
-}
-
-static void peers_resolve_host(struct peer *peer)
-{
-    peers_set_state(peer, PEER_RESOLVING);
-    peer->resolve = resolve_start(peer->peers->options.resolver, peers_host_of(peer->name), peer->port,
-                                  peers_on_resolved, peer);
-}
-
-static void peers_on_found(void *owner, uint16_t port, const char *problem)
-{
-    struct peer *peer = owner;
-    peer->holds++;
-    peer->lookup = NULL;
-    peer->port = port;
-    if (problem)
-        peers_attempt_failed(peer, problem);
-    else
-        peers_resolve_host(peer);
-    peer_release(peer);
-}
-
-static void peers_start_attempt(struct peer *peer)
-{
-    peer->port = peer->fixed_port;
-    if (peer->port) {
-        peers_resolve_host(peer);
-        return;
-    }
-    char alive[NODE_NAME_BYTES + 1];
-    snprintf(alive, sizeof(alive), "%.*s", (int)(peers_host_of(peer->name) - 1 - peer->name), peer->name);
-    peers_set_state(peer, PEER_LOOKING_UP);
-    peer->lookup =
-        epmd_lookup_start(peer->peers->options.epmd, peers_host_of(peer->name), alive, peers_on_found, peer);
-}
-
-/* Gives up an attempt of ours, if there is one, in favour of the peer's own. */
-static void peers_yield_attempt(struct peer *peer, struct conn *incoming)
-{
-    struct conn *conn = peer->state == PEER_DIALLING ? peer->conn : NULL;
-    if (peer->lookup)
-        epmd_lookup_cancel(peer->lookup);
-    if (peer->resolve)
-        resolve_cancel(peer->resolve);
-    peer->lookup = NULL;
-    peer->resolve = NULL;
-    peers_set_state(peer, PEER_AWAITED);
-    peer->incoming = incoming;
-    if (conn)
-        conn_close(conn, "simultaneous connect: the peer's own attempt goes on");
-}
-
-/* The attempt for which ours gave way, or which came first, has failed: whoever waits gets one of our own. */
-static void peers_dial_failed(struct peer *peer, const char *problem)
-{
-    if (peer->waits && !peer->peers->closing)
-        peers_start_attempt(peer);
-    else
-        peers_attempt_failed(peer, problem);
 }
 
 static void peers_timer_fired(void *owner)
@@ -256,9 +144,9 @@ static void peers_timer_fired(void *owner)
     struct peer *peer = owner;
     peer->holds++;
     if (peer->state == PEER_AWAITED)
-        peers_dial_failed(peer, "the peer's own attempt did not come");
+        attempt_go_on(peer);
     else if (peer->state == PEER_IDLE)
-        peers_start_attempt(peer);
+        dial_queue_ask(&peer->peers->queue, peer);
     peer_release(peer);
 }
 
@@ -300,7 +188,7 @@ void peer_connect(struct peer *peer, struct peer_wait *wait)
     if (peer->state == PEER_UP || peer->peers->closing)
         loop_defer(peer->peers->options.loop, &peer->answer);
     else if (peer->state == PEER_IDLE && !peer->answer.queued)
-        peers_start_attempt(peer);
+        attempt_start(peer);
 }
 
 void peer_wait_cancel(struct peer_wait *wait)
@@ -320,7 +208,7 @@ void peers_keep(struct peers *peers, const char *node, uint16_t port)
     peer->kept = true;
     peer->fixed_port = port;
     if (peer->state == PEER_IDLE)
-        peers_start_attempt(peer);
+        dial_queue_ask(&peers->queue, peer);
 }
 
 void peers_let_go(struct peers *peers, const char *node)
@@ -350,9 +238,9 @@ static bool peers_is_allowed(const struct peers *peers, const char *node)
 /* A connection of a node that has said its name and may not connect any more. */
 static struct conn *peers_find_forbidden(const struct peers *peers)
 {
-    for (const struct pending *pending = peers->pending; pending; pending = pending->next)
-        if (*conn_peer(pending->conn) && !peers_is_allowed(peers, conn_peer(pending->conn)))
-            return pending->conn;
+    LIST_EACH(const struct claim, claim, &peers->claims.list, link)
+        if (*conn_peer(claim->conn) && !peers_is_allowed(peers, conn_peer(claim->conn)))
+            return claim->conn;
     struct map_cursor cursor = {0};
     for (const struct map_entry *entry; (entry = map_next(&peers->by_name, &cursor));) {
         const struct peer *peer = entry->value;
@@ -377,7 +265,21 @@ void peer_disconnect(struct peer *peer, const char *reason)
 
 bool peer_send_encoded(struct peer *peer, uint64_t sender, struct term control, struct term payload)
 {
-    return peer->state == PEER_UP && conn_send(peer->conn, sender, control, payload);
+    return peer->state == PEER_UP && conn_send(peer->conn, sender, control, payload, NULL);
+}
+
+/* The first fragment has the control tuple and then what the payload begins with: where in that the one ends
+ * makes no difference. */
+bool peer_send_held(struct peer *peer, uint64_t sender, struct term control, struct term head,
+                    struct term tail, struct blob *held)
+{
+    struct term_builder *builder = &peer->peers->control;
+    if (peer->state != PEER_UP || !(conn_flags(peer->conn) & FLAG_FRAGMENTS) || tail.size <= PEER_TAIL_BYTES)
+        return false;
+    term_build_reset(builder);
+    term_build_term(builder, control);
+    term_build_term(builder, head);
+    return conn_send(peer->conn, sender, term_built(builder), tail, held);
 }
 
 bool peer_send(struct peer *peer, uint64_t sender, const struct control *control, struct term payload)
@@ -389,31 +291,7 @@ bool peer_send(struct peer *peer, uint64_t sender, const struct control *control
     if (peer->state != PEER_UP || !control_encode(builder, control, conn_flags(peer->conn), &inside) ||
         !term_build_done(builder, &tuple))
         return false;
-    return peer_send_encoded(peer, sender, tuple, inside ? (struct term){0} : payload);
-}
-
-static void peers_pending_add(struct peers *peers, struct conn *conn)
-{
-    struct pending *pending = memory_zalloc(1, sizeof(*pending));
-    pending->conn = conn;
-    struct pending **link = &peers->pending;
-    while (*link)
-        link = &(*link)->next;
-    *link = pending;
-    peers->pending_count++;
-}
-
-static void peers_pending_remove(struct peers *peers, const struct conn *conn)
-{
-    struct pending **link = &peers->pending;
-    while (*link && (*link)->conn != conn)
-        link = &(*link)->next;
-    struct pending *pending = *link;
-    if (!pending)
-        return;
-    *link = pending->next;
-    free(pending);
-    peers->pending_count--;
+    return conn_send(peer->conn, sender, tuple, inside ? (struct term){0} : payload, control->held);
 }
 
 void peers_accept(struct peers *peers, int descriptor, const char *address)
@@ -422,11 +300,34 @@ void peers_accept(struct peers *peers, int descriptor, const char *address)
         close(descriptor);
         return;
     }
-    if (peers->pending_count >= peers->options.pending_handshakes)
-        conn_close(peers->pending->conn, "too many pending handshakes");
-    peers_pending_add(peers, conn_accept(&peers->settings, descriptor, address));
+    if (peers->claims.list.count >= peers->options.pending_handshakes)
+        conn_close(claims_find_dispensable(&peers->claims)->conn, "too many pending handshakes");
+    struct conn *conn = conn_accept(&peers->settings, descriptor, address);
+    conn_set_data(conn, claims_add(&peers->claims, conn, address));
 }
 
+/* The connection has given the name of a peer, which is kept in mind meanwhile. */
+static void peers_note_claim(struct peer *peer, struct conn *conn)
+{
+    struct claim *claim = conn_data(conn);
+    claim->peer = peer;
+    peer->claims++;
+    peer->holds++;
+}
+
+/* It is proved, or gone. The peer, if it has given the name of one, is the caller's to release. */
+static struct peer *peers_end_claim(struct peers *peers, struct conn *conn)
+{
+    struct claim *claim = conn_data(conn);
+    struct peer *peer = claim->peer;
+    claims_remove(&peers->claims, claim);
+    conn_set_data(conn, NULL);
+    if (peer)
+        peer->claims--;
+    return peer;
+}
+
+/* Nothing is given up for a name that is not proved yet: an attempt of this node goes on beside. */
 static enum handshake_verdict peers_on_judge(void *owner, struct conn *conn, const char *node)
 {
     struct peers *peers = owner;
@@ -434,39 +335,30 @@ static enum handshake_verdict peers_on_judge(void *owner, struct conn *conn, con
     if (peers->closing || strcmp(node, own) == 0 || !peers_is_allowed(peers, node))
         return HANDSHAKE_REFUSE;
     struct peer *peer = peers_find_or_add(peers, node);
-    switch (peer->state) {
-    case PEER_UP:
+    bool dialling = peer->state == PEER_DIALLING;
+    if (dialling && strcmp(node, own) < 0)
+        return HANDSHAKE_REFUSE_SIMULTANEOUS;
+    peers_note_claim(peer, conn);
+    if (peer->state == PEER_UP)
         return HANDSHAKE_ALIVE;
-    case PEER_DIALLING:
-        if (strcmp(node, own) < 0)
-            return HANDSHAKE_REFUSE_SIMULTANEOUS;
-        peers_yield_attempt(peer, conn);
-        return HANDSHAKE_ADMIT_SIMULTANEOUS;
-    case PEER_IDLE:
-    case PEER_AWAITED:
-        peers_yield_attempt(peer, conn);
-        return HANDSHAKE_ADMIT;
-    case PEER_LOOKING_UP: /* nothing of our attempt has reached the peer; it ends when the peer's is done */
-    case PEER_RESOLVING:
-        return HANDSHAKE_ADMIT;
-    }
-    return HANDSHAKE_REFUSE;
+    return dialling ? HANDSHAKE_ADMIT_SIMULTANEOUS : HANDSHAKE_ADMIT;
 }
 
 static void peers_on_up(void *owner, struct conn *conn)
 {
     struct peers *peers = owner;
-    peers_pending_remove(peers, conn);
-    struct peer *peer = peers_find_or_add(peers, conn_peer(conn));
-    peer->holds++;
+    struct peer *peer = conn_was_accepted(conn) ? peers_end_claim(peers, conn) : conn_data(conn);
+    if (!conn_was_accepted(conn))
+        peer->holds++;
     if (peer->state == PEER_UP)
         conn_close(peer->conn, "replaced by a new connection of the peer");
     if (peer->conn != conn && peer->state != PEER_IDLE) /* whoever was told may have asked for another */
-        peers_yield_attempt(peer, conn);
+        attempt_give_up(peer);
     peer->conn = conn;
     peer->retry_ns = RETRY_FIRST_NS;
     conn_set_data(conn, peer);
     peers_set_state(peer, PEER_UP);
+    attempt_tell_of_namesake(peer, conn);
     log_info("peer up", log_string("peer", peer->name));
     peers->options.events->up(peers->options.owner, peer);
     peer_release(peer);
@@ -491,29 +383,35 @@ static void peers_on_drained(void *owner, struct conn *conn)
     peer_release(peer);
 }
 
+static void peers_on_claim_down(struct peers *peers, struct conn *conn)
+{
+    struct peer *peer = peers_end_claim(peers, conn);
+    if (!peer)
+        return;
+    attempt_claim_ended(peer);
+    peer_release(peer);
+}
+
 static void peers_on_down(void *owner, struct conn *conn, enum conn_state was, const char *reason)
 {
     struct peers *peers = owner;
-    peers_pending_remove(peers, conn);
+    if (was != CONN_UP && conn_was_accepted(conn)) {
+        peers_on_claim_down(peers, conn);
+        return;
+    }
     struct peer *peer = conn_data(conn);
-    if (!peer)
-        peer = map_get(&peers->by_name, conn_peer(conn), strlen(conn_peer(conn)));
-    if (!peer || (peer->conn != conn && peer->incoming != conn))
+    if (peer->conn != conn)
         return;
     peer->holds++;
-    if (peer->incoming == conn) {
-        peers_dial_failed(peer, reason);
-    } else if (was == CONN_UP) {
+    if (was == CONN_UP) {
         snprintf(peer->problem, sizeof(peer->problem), "%s", reason);
         peer->limit = conn_limit(conn);
         peers_set_state(peer, PEER_IDLE);
         peers->options.events->down(peers->options.owner, peer, reason);
         if (peer->state == PEER_IDLE)
-            peers_schedule_retry(peer);
-    } else if (conn_waits_for_peer(conn)) {
-        peers_set_state(peer, PEER_AWAITED);
+            peers_schedule_retry(peer, reason);
     } else {
-        peers_dial_next(peer, reason);
+        attempt_dial_ended(peer, conn, reason);
     }
     peer_release(peer);
 }
@@ -534,10 +432,13 @@ struct peers *peers_new(const struct peers_options *options)
                                              .owner = peers,
                                              .ticktime_ns = options->ticktime_ns,
                                              .frame_bytes = options->frame_bytes,
-                                             .queued_bytes = options->queued_bytes};
+                                             .queued_bytes = options->queued_bytes,
+                                             .spare = &peers->spare};
+    spare_init(&peers->spare, options->loop);
     uint64_t seed;
     random_secret(&seed, sizeof(seed));
     random_seed(&peers->random, seed);
+    dial_queue_init(&peers->queue, options->loop, attempt_start);
     return peers;
 }
 
@@ -547,24 +448,18 @@ static void peers_close_one(struct peer *peer)
     if (peer->state == PEER_UP) {
         conn_close(peer->conn, "this node stops");
     } else {
-        peers_yield_attempt(peer, NULL);
-        peers_attempt_failed(peer, "this node stops");
+        attempt_give_up(peer);
+        attempt_fail(peer, "this node stops");
     }
     peer_release(peer);
 }
 
-static struct peer *peers_find_active(const struct peers *peers)
+static bool peers_is_active(struct peer *peer)
 {
-    struct map_cursor cursor = {0};
-    for (const struct map_entry *entry; (entry = map_next(&peers->by_name, &cursor));) {
-        struct peer *peer = entry->value;
-        if (peer->state != PEER_IDLE)
-            return peer;
-    }
-    return NULL;
+    return peer->state != PEER_IDLE;
 }
 
-/* One after the other, as in peers_judge_again(). */
+/* Whoever is told may ask for others. */
 void peers_close(struct peers *peers)
 {
     peers->closing = true;
@@ -574,10 +469,15 @@ void peers_close(struct peers *peers)
         peer->kept = false;
         loop_timer_stop(&peer->timer);
     }
-    while (peers->pending)
-        conn_close(peers->pending->conn, "this node stops");
-    for (struct peer *peer; (peer = peers_find_active(peers));)
-        peers_close_one(peer);
+    for (struct claim *claim; (claim = LIST_FIRST(&peers->claims.list, struct claim, link));)
+        conn_close(claim->conn, "this node stops");
+    size_t count;
+    for (struct peer **active; (active = peers_pick(peers, peers_is_active, &count));) {
+        for (size_t i = 0; i < count; i++)
+            if (peers_is_active(active[i]))
+                peers_close_one(active[i]);
+        peers_release_picked(active, count);
+    }
 }
 
 void peers_free(struct peers *peers)
@@ -590,6 +490,9 @@ void peers_free(struct peers *peers)
         free(peer);
     }
     map_free(&peers->by_name);
+    claims_free(&peers->claims);
+    loop_cancel(peers->options.loop, &peers->queue.begin);
     term_build_free(&peers->control);
+    spare_free(&peers->spare);
     free(peers);
 }

@@ -10,6 +10,12 @@ static ssize_t transport_tcp_read(struct transport *transport, void *data, size_
     return recv(transport->descriptor, data, size, 0);
 }
 
+/* The kernel drops them, without a copy: see tcp(7), MSG_TRUNC. */
+static ssize_t transport_tcp_skip(struct transport *transport, size_t size)
+{
+    return recv(transport->descriptor, NULL, size, MSG_TRUNC);
+}
+
 static ssize_t transport_tcp_write(struct transport *transport, const void *data, size_t size)
 {
     return send(transport->descriptor, data, size, MSG_NOSIGNAL);
@@ -26,6 +32,7 @@ static const struct transport_operations tcp = {
     .handshake_length_bytes = 2,
     .read = transport_tcp_read,
     .write = transport_tcp_write,
+    .skip = transport_tcp_skip,
     .close = transport_tcp_close,
 };
 

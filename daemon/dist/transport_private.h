@@ -20,6 +20,9 @@ struct transport_operations {
     ssize_t (*read)(struct transport *transport, void *data, size_t size);
     ssize_t (*write)(struct transport *transport, const void *data, size_t size);
 
+    /* As read(), of bytes that nobody needs. */
+    ssize_t (*skip)(struct transport *transport, size_t size);
+
     /* Ends it and gives everything back, the descriptor included. */
     void (*close)(struct transport *transport);
 };

@@ -170,7 +170,7 @@ void act_start(struct faults *faults, struct injection *injection)
         act_keep_pids(injection);
     act_log_injection(faults, injection);
     injection->at_ns = faults_now(faults);
-    if (injection->action->kind->doing != FAULT_SPLIT) /* which begins when all nodes are ready */
+    if (injection->action->kind->doing != FAULT_SPLIT) /* which begins when the nodes are cut */
         record_injected(faults, injection);
     if (to_nodes)
         act_on_nodes(faults, injection);
@@ -181,6 +181,13 @@ void act_start(struct faults *faults, struct injection *injection)
 }
 
 /* --- What comes of it --- */
+
+static void act_tell_agents(struct injection *injection, const char *what)
+{
+    for (size_t i = 0; i < injection->part_count; i++)
+        if (injection->parts[i].agent)
+            agent_ask_atom(injection->parts[i].agent, faults_number(injection, i), what);
+}
 
 static void act_part_ended(struct faults *faults, struct injection *injection, size_t part)
 {
@@ -241,6 +248,8 @@ static void act_on_holding(struct faults *faults, struct injection *injection, s
     injection->parts[part].holding = true;
     injection->amount += (uint64_t)amount;
     injection->state = INJECTION_HOLDING;
+    if (injection->action->kind->doing == FAULT_SPLIT && !injection->was_held)
+        record_injected(faults, injection);
     injection->was_held = true;
     if (act_is_held(injection))
         act_note_nothing_held(injection);
@@ -253,18 +262,29 @@ static void act_on_holding(struct faults *faults, struct injection *injection, s
         act_undo(injection);
 }
 
-/* Nodes are cut off from one another when all are ready for it. */
-static void act_on_ready(struct faults *faults, struct injection *injection, size_t part)
+/* Nodes take the steps to be cut off from one another together: each when all have taken the one before.
+ * Where one cannot any more, the others are being told to let go. */
+static void act_on_step(struct faults *faults, struct injection *injection, size_t part, unsigned step)
 {
-    injection->parts[part].ready = true;
+    static const char *const next[] = {[1] = "brace", [2] = "cut"};
+    injection->parts[part].steps = step;
     for (size_t i = 0; i < injection->part_count; i++)
-        if (!injection->parts[i].ready)
+        if (injection->parts[i].steps < step || !injection->parts[i].agent)
             return;
-    injection->at_ns = faults_now(faults);
-    record_injected(faults, injection);
-    for (size_t i = 0; i < injection->part_count; i++)
-        if (injection->parts[i].agent)
-            agent_ask_atom(injection->parts[i].agent, faults_number(injection, i), "cut");
+    if (step + 1 == ARRAY_LENGTH(next))
+        injection->at_ns = faults_now(faults);
+    act_tell_agents(injection, next[step]);
+}
+
+/* {let_go, Reason}: before its time; whether it is undone there comes later. What the other nodes hold is not
+ * what was asked for any more. */
+static void act_on_let_go(struct injection *injection, size_t part, struct term reason)
+{
+    if (injection->parts[part].holding)
+        injection_outcome_early(injection, injection->parts[part].agent->node, reason);
+    else
+        injection_outcome_term(injection, FAULT_ERROR, reason);
+    act_undo(injection);
 }
 
 /* It was let go then, and looked at after that. Nodes that were kept apart have yet to find each other. */
@@ -293,11 +313,13 @@ static void act_on_undone(struct faults *faults, struct injection *injection, si
         injection_outcome(injection, FAULT_NOT_KEPT_APART);
     else if (term_read_tuple_of(parts[2], 2, how) && term_is_atom(how[0], "also_cut"))
         injection_outcome_term(injection, FAULT_ALSO_CUT, how[1]);
-    injection->was_held = true;
+    injection->was_held |= injection->parts[part].holding || injection->undone.size;
+    if (!injection->was_held && injection->parts_left == 1) /* undone before it was done */
+        injection_outcome(injection, FAULT_CANCELLED);
     act_part_ended(faults, injection, part);
 }
 
-/* Nodes that are not kept apart on one side are not on the others either. */
+/* What is not held on one node is not on the others either. */
 static void act_on_failed(struct faults *faults, struct injection *injection, size_t part, struct term reason)
 {
     injection_outcome_term(injection, FAULT_ERROR, reason);
@@ -306,8 +328,7 @@ static void act_on_failed(struct faults *faults, struct injection *injection, si
     if (injection->parts[part].holding) /* nobody has looked */
         term_keep(&injection->undone, reason);
     injection->parts[part].agent = NULL;
-    if (injection->action->kind->doing == FAULT_SPLIT)
-        act_undo(injection);
+    act_undo(injection);
     act_part_ended(faults, injection, part);
 }
 
@@ -340,7 +361,11 @@ void act_answered(struct faults *faults, struct injection *injection, size_t par
         act_on_effect(faults, injection, part, parts[2]);
         act_on_holding(faults, injection, part, parts[1]);
     } else if (term_is_atom(parts[0], "ready")) {
-        act_on_ready(faults, injection, part);
+        act_on_step(faults, injection, part, 1);
+    } else if (term_is_atom(parts[0], "braced")) {
+        act_on_step(faults, injection, part, 2);
+    } else if (term_is_atom(parts[0], "let_go") && arity == 2) {
+        act_on_let_go(injection, part, parts[1]);
     } else if (term_is_atom(parts[0], "undone") && arity == 4) {
         act_on_end(faults, injection, part, parts[3]);
         act_on_undone(faults, injection, part, parts);
@@ -395,13 +420,6 @@ void act_lost(struct faults *faults, struct injection *injection, size_t part, s
     injection->parts[part].agent = NULL;
     act_undo(injection);
     act_part_ended(faults, injection, part);
-}
-
-static void act_tell_agents(struct injection *injection, const char *what)
-{
-    for (size_t i = 0; i < injection->part_count; i++)
-        if (injection->parts[i].agent)
-            agent_ask_atom(injection->parts[i].agent, faults_number(injection, i), what);
 }
 
 void act_undo(struct injection *injection)

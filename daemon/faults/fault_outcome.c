@@ -18,6 +18,11 @@ static const struct fault_outcome_row {
     [FAULT_NOT_KEPT_APART] = {"not_kept_apart",
                               {.name = "not_kept_apart",
                                .text = "Nodes that were to be apart were not; fails the run."}},
+    [FAULT_HEALED_EARLY] = {"healed_early",
+                            {.name = "{healed_early, {Node, Reason}}",
+                             .text =
+                                 "What held it on a node has ended before its time, for instance "
+                                 "`{holder_lost, killed}`; the rest was undone then, too; fails the run."}},
     [FAULT_ALSO_CUT] = {"also_cut",
                         {.name = "{also_cut, Nodes}", .text = "OTP has cut these as well: a warning."}},
     [FAULT_ERROR] = {"error",

@@ -206,6 +206,21 @@ bool faults_message(struct faults *faults, struct term message)
     return true;
 }
 
+bool faults_too_large(struct faults *faults, struct term message, struct term reason)
+{
+    uint64_t number;
+    struct term answer;
+    if (!agents_message(&faults->agents, message, &number, &answer))
+        return false;
+    struct injection *injection = answer.data ? faults_find_asked(&faults->active, number) : NULL;
+    if (answer.data && !injection)
+        injection = faults_find_asked(&faults->plans, number);
+    size_t part = number & 0xffff;
+    if (injection && part < injection->part_count && injection->parts[part].agent)
+        faults_lost(faults, injection, part, reason);
+    return true;
+}
+
 /* One that has asked the agent for something, and which part of it. */
 static struct injection *faults_find_waiting(const struct injection_list *list, const struct agent *agent,
                                              size_t *part)

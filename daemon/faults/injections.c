@@ -125,6 +125,18 @@ void injection_outcome_term(struct injection *injection, enum fault_outcome outc
     term_build_free(&builder);
 }
 
+void injection_outcome_early(struct injection *injection, const char *node, struct term reason)
+{
+    struct term_builder detail = {0};
+    if (injection->released) /* it was not waited for, and is `ok` until it is known better */
+        buffer_free(&injection->outcome);
+    term_build_tuple(&detail, 2);
+    term_build_atom(&detail, node);
+    term_build_term(&detail, reason);
+    injection_outcome_term(injection, FAULT_HEALED_EARLY, term_built(&detail));
+    term_build_free(&detail);
+}
+
 bool injection_is_left(const struct injection *injection)
 {
     return injection->was_held && injection->state == INJECTION_ENDED && injection->undone.size;

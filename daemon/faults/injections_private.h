@@ -23,7 +23,7 @@ enum injection_state {
 /* What one agent was asked for. */
 struct injection_part {
     struct agent *agent; /* NULL: it has ended, or its agent is lost */
-    bool ready;          /* to be told to go ahead, with all the others */
+    unsigned steps;      /* of those that all take together, it has taken so many */
     bool holding;
     uint64_t halts_ns; /* when its node was about to halt; 0: it has not said so */
 };
@@ -140,6 +140,10 @@ const char *injection_nodes(const struct injection *injection);
 /* Sets the outcome unless there is one: an atom, or {Atom, Detail}. */
 void injection_outcome(struct injection *injection, enum fault_outcome outcome);
 void injection_outcome_term(struct injection *injection, enum fault_outcome outcome, struct term detail);
+
+/* It did not go on for as long as it was to: a node's holder has ended. So it is even if it was well so far.
+ */
+void injection_outcome_early(struct injection *injection, const char *node, struct term reason);
 
 /* Whether it lasted, is over, and is not undone as far as is known. */
 bool injection_is_left(const struct injection *injection);

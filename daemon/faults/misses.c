@@ -26,7 +26,8 @@ static bool misses_is_miss(const struct fault_action *action, struct term outcom
     if (term_is_atom(outcome, "survived") || term_is_atom(outcome, "not_kept_apart"))
         return true;
     return term_read_tuple_of(outcome, 2, parts) &&
-           (term_is_atom(parts[0], "error") || term_is_atom(parts[0], "not_allowed"));
+           (term_is_atom(parts[0], "error") || term_is_atom(parts[0], "healed_early") ||
+            term_is_atom(parts[0], "not_allowed"));
 }
 
 static void misses_add(struct faults *faults, uint32_t index, struct term outcome, struct term names)

@@ -27,16 +27,17 @@ static uint64_t calls_out_deadline_ns(const struct engine *engine, const struct 
 /* --- The end of calls --- */
 
 static void calls_out_complete_call(struct engine *engine, struct call *call, enum result_kind kind,
-                                    struct term term)
+                                    const struct term_long *term)
 {
     uint32_t thread = call->thread, target = call->target;
     struct load_start start = {call->intended_ns, call->sent_ns};
     struct target_queue *queue = &engine->queues[target];
     bool sent = call->state == CALL_SENT;
-    queue->was_there |= kind == RESULT_OK || (kind == RESULT_TIMEOUT && sent);
+    bool replied = kind == RESULT_OK || kind == RESULT_TOO_LARGE;
+    queue->was_there |= replied || (kind == RESULT_TIMEOUT && sent);
     queue->has_failed |= kind != RESULT_OK;
-    queue->is_gone &= kind != RESULT_OK;
-    if (kind != RESULT_OK && sent) /* a reply may still come */
+    queue->is_gone &= !replied;
+    if (!replied && sent) /* a reply may still come */
         calls_rest(&engine->calls, call);
     else
         calls_close(&engine->calls, call);
@@ -50,7 +51,7 @@ bool calls_out_end_due(struct engine *engine, uint64_t now)
            calls_out_deadline_ns(engine, call) <= now) {
         if (!engine_may_work(engine))
             return true;
-        calls_out_complete_call(engine, call, RESULT_TIMEOUT, (struct term){0});
+        calls_out_complete_call(engine, call, RESULT_TIMEOUT, THREADS_NO_TERM);
     }
     return false;
 }
@@ -68,8 +69,25 @@ uint64_t calls_out_next_deadline_ns(const struct engine *engine)
 
 /* --- Sending --- */
 
+/* Messages of this size are sent from where the scenario has them: copying them would take long. */
+#define CALLS_OUT_HELD_BYTES (256 * 1024)
+
+static inline bool calls_out_is_held(const struct engine *engine, struct term message)
+{
+    return message.size > CALLS_OUT_HELD_BYTES && blob_has(engine->scenario->content, message.data);
+}
+
+/* `head` is what the message begins with. */
+static bool calls_out_send_held(struct engine *engine, uint32_t target, struct term head, struct term message)
+{
+    return engine->options.way->send_held(engine->options.way_owner, target, head, message,
+                                          engine->scenario->content);
+}
+
 static bool calls_out_send(struct engine *engine, uint32_t target, struct term message)
 {
+    if (calls_out_is_held(engine, message))
+        return calls_out_send_held(engine, target, (struct term){0}, message);
     return engine->options.way->send(engine->options.way_owner, target, message);
 }
 
@@ -78,8 +96,12 @@ static void calls_out_send_call(struct engine *engine, uint32_t target, uint32_t
 {
     buffer_truncate(&engine->call, engine->call_prefix);
     bytes_put32(buffer_bytes(&engine->call) + engine->call_prefix - 4, tag);
+    if (calls_out_is_held(engine, message)) {
+        (void)calls_out_send_held(engine, target, term_of(&engine->call), message);
+        return;
+    }
     buffer_append(&engine->call, message.data, message.size);
-    (void)calls_out_send(engine, target, term_of(&engine->call));
+    (void)engine->options.way->send(engine->options.way_owner, target, term_of(&engine->call));
 }
 
 static bool calls_out_send_cast(struct engine *engine, uint32_t target, struct term message)
@@ -87,8 +109,10 @@ static bool calls_out_send_cast(struct engine *engine, uint32_t target, struct t
     term_build_reset(&engine->cast);
     term_build_tuple(&engine->cast, 2);
     term_build_atom(&engine->cast, "$gen_cast");
+    if (calls_out_is_held(engine, message))
+        return calls_out_send_held(engine, target, term_built(&engine->cast), message);
     term_build_term(&engine->cast, message);
-    return calls_out_send(engine, target, term_built(&engine->cast));
+    return engine->options.way->send(engine->options.way_owner, target, term_built(&engine->cast));
 }
 
 /* A call of a script that is the only one of its target is watched by a monitor of its own, as one of
@@ -106,6 +130,8 @@ static void calls_out_send_operation(struct engine *engine, struct call *call)
     const struct operation *operation = threads_operation(engine, call->thread);
     uint32_t tag = calls_tag(&engine->calls, call);
     struct term message = threads_message(engine, call->thread);
+    if (!calls_out_is_held(engine, message)) /* what is long counts as many */
+        engine->sending.used += message.size / ENGINE_TURN_BYTES;
     if (calls_out_is_watched_alone(engine, operation, target))
         engine->options.way->look_again(engine->options.way_owner, target);
     calls_sent(&engine->calls, call, engine_now(engine));
@@ -124,7 +150,7 @@ static void calls_out_send_operation(struct engine *engine, struct call *call)
         else
             (void)calls_out_send_cast(engine, target, message);
         if ((call = calls_find(&engine->calls, tag)))
-            calls_out_complete_call(engine, call, RESULT_OK, TERM_ATOM("ok"));
+            calls_out_complete_call(engine, call, RESULT_OK, TERM_LONG(TERM_ATOM("ok")));
         break;
     case OPERATION_CUSTOM:
     case OPERATION_SLEEP:
@@ -243,11 +269,18 @@ void calls_out_open(struct engine *engine, uint32_t thread, uint64_t intended_ns
 
 /* --- Replies and failures --- */
 
-void engine_reply(struct engine *engine, int64_t tag, struct term reply)
+void engine_reply(struct engine *engine, int64_t tag, const struct term_long *reply)
 {
     struct call *call = engine_is_loading(engine) ? calls_find(&engine->calls, tag) : NULL;
     if (call)
         calls_out_complete_call(engine, call, RESULT_OK, reply);
+}
+
+void engine_reply_too_large(struct engine *engine, int64_t tag, struct term reason)
+{
+    struct call *call = engine_is_loading(engine) ? calls_find(&engine->calls, tag) : NULL;
+    if (call)
+        calls_out_complete_call(engine, call, RESULT_TOO_LARGE, TERM_LONG(reason));
 }
 
 /* Whether a server died of not knowing the message that a cast is synchronised with: a RuntimeError that
@@ -272,7 +305,7 @@ static void calls_out_miss_sync(struct engine *engine, struct call *call)
     uint32_t thread = call->thread, target = call->target;
     struct load_start start = {call->intended_ns, call->sent_ns};
     if (!engine->scenario->strict_cast_sync) {
-        calls_out_complete_call(engine, call, RESULT_MISSING_SYNC, (struct term){0});
+        calls_out_complete_call(engine, call, RESULT_MISSING_SYNC, THREADS_NO_TERM);
         return;
     }
     calls_rest(&engine->calls, call);
@@ -286,7 +319,7 @@ static void calls_out_fail_call(struct engine *engine, struct call *call, enum r
     if (kind == RESULT_EXIT && cast && calls_out_is_missing_handler(reason))
         calls_out_miss_sync(engine, call);
     else
-        calls_out_complete_call(engine, call, kind, reason);
+        calls_out_complete_call(engine, call, kind, TERM_LONG(reason));
 }
 
 /* Ends the calls that a target had when it failed; those that their threads start meanwhile wait behind them.

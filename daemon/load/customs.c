@@ -104,7 +104,7 @@ bool customs_end_all(struct engine *engine)
             return true;
         engine->customs[thread] = (struct custom){0};
         uint32_t target = custom.is_running ? custom.target : threads_target(engine, thread);
-        threads_complete(engine, thread, target, start, RESULT_TIMEOUT, (struct term){0});
+        threads_complete(engine, thread, target, start, RESULT_TIMEOUT, THREADS_NO_TERM);
     }
     return false;
 }
@@ -112,79 +112,77 @@ bool customs_end_all(struct engine *engine)
 /* {Class, Reason}: an error of the operation. Its thread goes on in a load, and fails with `failure` in
  * scripts. */
 static void customs_catch(struct engine *engine, uint32_t thread, struct load_start start, const char *class,
-                          struct term reason, struct term failure)
+                          const struct term_long *reason, const struct term_long *failure)
 {
     uint32_t target = engine->customs[thread].target;
-    struct term_builder caught = {0};
-    term_build_tuple(&caught, 2);
-    term_build_atom(&caught, class);
-    term_build_term(&caught, reason);
+    struct term_builder head = {0};
+    struct term_long caught = *reason;
+    term_build_tuple(&head, 2);
+    term_build_atom(&head, class);
+    caught.head = term_built(&head);
     if (!engine->scenario->threads) {
-        threads_complete(engine, thread, target, start, RESULT_CAUGHT, term_built(&caught));
+        threads_complete(engine, thread, target, start, RESULT_CAUGHT, &caught);
     } else {
-        (void)threads_record(engine, thread, target, start, RESULT_CAUGHT, term_built(&caught));
+        (void)threads_record(engine, thread, target, start, RESULT_CAUGHT, &caught);
         threads_fail(engine, thread, failure);
     }
-    term_build_free(&caught);
+    term_build_free(&head);
 }
 
 /* {raised, Class, Reason, Stack} */
 static void customs_raised(struct engine *engine, uint32_t thread, struct load_start start,
-                           const struct term raised[4])
+                           const struct term raised[4], struct blob *held)
 {
     uint32_t target = engine->customs[thread].target;
     bool is_custom = threads_operation(engine, thread)->kind == OPERATION_CUSTOM;
-    struct term_builder term = {0}, failure = {0};
-    script_build_exit_reason(raised, &failure);
+    struct term_builder head = {0};
+    struct term_long failure = {.tail = script_open_exit_reason(raised, &head), .held = held};
+    failure.head = term_of(&head.bytes);
     if (is_custom && !term_is_atom(raised[1], "error")) {
-        customs_catch(engine, thread, start, term_is_atom(raised[1], "throw") ? "throw" : "exit", raised[2],
-                      term_built(&failure));
-    } else {
-        term_build_tuple(&term, 2);
-        term_build_term(&term, raised[2]);
-        term_build_term(&term, raised[3]);
-        if (is_custom) {
-            threads_complete(engine, thread, target, start, RESULT_RAISED, term_built(&term));
-        } else { /* a cast that is synchronised strictly */
-            (void)threads_record(engine, thread, target, start, RESULT_MISSING_SYNC, (struct term){0});
-            threads_fail(engine, thread, term_built(&failure));
-        }
+        customs_catch(engine, thread, start, term_is_atom(raised[1], "throw") ? "throw" : "exit",
+                      &(struct term_long){.tail = raised[2], .held = held}, &failure);
+    } else if (is_custom) { /* {Exception, Stack} */
+        threads_complete(engine, thread, target, start, RESULT_RAISED, &failure);
+    } else { /* a cast that is synchronised strictly */
+        (void)threads_record(engine, thread, target, start, RESULT_MISSING_SYNC, THREADS_NO_TERM);
+        threads_fail(engine, thread, &failure);
     }
-    term_build_free(&term);
-    term_build_free(&failure);
+    term_build_free(&head);
 }
 
 /* {thread_setup_failed, Exception, Stack} is {{thread_setup_failed, Exception}, Stack}: the operation was not
  * applied. */
 static void customs_not_set_up(struct engine *engine, uint32_t thread, struct load_start start,
-                               const struct term failed[3])
+                               const struct term failed[3], struct blob *held)
 {
-    struct term_builder term = {0};
-    term_build_tuple(&term, 2);
-    term_build_tuple(&term, 2);
-    term_build_term(&term, failed[0]);
-    term_build_term(&term, failed[1]);
-    term_build_term(&term, failed[2]);
-    threads_complete(engine, thread, engine->customs[thread].target, start, RESULT_RAISED, term_built(&term));
-    term_build_free(&term);
+    struct term_builder head = {0};
+    term_build_tuple(&head, 2);
+    term_build_tuple(&head, 2);
+    term_build_term(&head, failed[0]);
+    const struct term_long failure = {
+        .head = term_built(&head), .tail = {failed[1].data, failed[1].size + failed[2].size}, .held = held};
+    threads_complete(engine, thread, engine->customs[thread].target, start, RESULT_RAISED, &failure);
+    term_build_free(&head);
 }
 
-static void customs_outcome(struct engine *engine, uint32_t thread, struct term outcome)
+static void customs_outcome(struct engine *engine, uint32_t thread, const struct term_long *outcome)
 {
     struct term parts[4];
     size_t arity = 0;
     struct load_start start = {engine->customs[thread].intended_ns, engine->customs[thread].started_ns};
+    struct blob *held = outcome->held;
     engine->customs[thread].intended_ns = 0;
-    if (!term_read_tuple(outcome, 4, parts, &arity) || arity < 2)
+    if (!term_read_tuple(outcome->tail, 4, parts, &arity) || arity < 2)
         return;
+    const struct term_long value = {.tail = parts[1], .held = held};
     if (term_is_atom(parts[0], "returned"))
-        threads_complete(engine, thread, engine->customs[thread].target, start, RESULT_OK, parts[1]);
+        threads_complete(engine, thread, engine->customs[thread].target, start, RESULT_OK, &value);
     else if (arity == 3)
-        customs_not_set_up(engine, thread, start, parts);
+        customs_not_set_up(engine, thread, start, parts, held);
     else if (arity == 4)
-        customs_raised(engine, thread, start, parts);
+        customs_raised(engine, thread, start, parts, held);
     else /* {exited, Reason}: something took its process along */
-        customs_catch(engine, thread, start, "exit", parts[1], parts[1]);
+        customs_catch(engine, thread, start, "exit", &value, &value);
 }
 
 /* Its thread has been set up, and the operation begins now. Only an arrival has waited for that. */
@@ -198,13 +196,31 @@ static void customs_begin_again(struct engine *engine, uint32_t thread)
 
 /* A process may tell its outcome and be killed before it ends: only the first word of the operation that the
  * thread is at counts. */
-void engine_custom_done(struct engine *engine, int64_t thread, int64_t step, struct term outcome)
+static bool customs_is_at(const struct engine *engine, int64_t thread, int64_t step)
 {
-    if (!engine_is_loading(engine) || !engine->customs || thread < 0 ||
-        (uint64_t)thread >= engine->scenario->thread_count || !engine->customs[thread].is_running ||
-        engine->threads[thread].step != (uint64_t)step)
+    return engine_is_loading(engine) && engine->customs && thread >= 0 &&
+           (uint64_t)thread < engine->scenario->thread_count && engine->customs[thread].is_running &&
+           engine->threads[thread].step == (uint64_t)step;
+}
+
+void engine_custom_too_large(struct engine *engine, int64_t thread, int64_t step, struct term reason)
+{
+    if (!customs_is_at(engine, thread, step))
         return;
-    if (term_is_atom(outcome, "set_up")) {
+    struct custom *custom = &engine->customs[thread];
+    struct load_start start = {custom->intended_ns, custom->started_ns};
+    custom->intended_ns = 0;
+    custom->is_running = false;
+    engine->custom_running--;
+    threads_complete(engine, (uint32_t)thread, custom->target, start, RESULT_TOO_LARGE, TERM_LONG(reason));
+    customs_start_all(engine);
+}
+
+void engine_custom_done(struct engine *engine, int64_t thread, int64_t step, const struct term_long *outcome)
+{
+    if (!customs_is_at(engine, thread, step))
+        return;
+    if (term_is_atom(outcome->tail, "set_up")) {
         customs_begin_again(engine, (uint32_t)thread);
         return;
     }
@@ -222,7 +238,7 @@ void engine_session_down(struct engine *engine, struct term reason)
          thread++) {
         if (engine->customs[thread].intended_ns) {
             engine->customs[thread] = (struct custom){0};
-            threads_fail(engine, thread, reason);
+            threads_fail(engine, thread, TERM_LONG(reason));
         }
     }
     engine->custom_running = engine->custom_waiting = 0;

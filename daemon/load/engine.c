@@ -199,7 +199,7 @@ void engine_free(struct engine *engine)
     error_samples_free(&engine->record.samples);
     latencies_free(&engine->record.latencies);
     timeline_free(&engine->record.timeline);
-    buffer_free(&engine->record.thread_failure);
+    term_kept_free(&engine->record.thread_failure);
     free(engine);
 }
 

@@ -83,8 +83,9 @@ struct engine {
     struct arrivals arrivals;
     uint64_t arrival_ns; /* the next one; UINT64_MAX when there is none */
     struct backlog backlog;
-    uint32_t *idle; /* threads that wait for an arrival */
+    uint32_t *idle; /* threads that have had an arrival and wait for another one */
     size_t idle_count;
+    uint32_t idle_new;      /* this one and those behind it never had one */
     struct buffer message;  /* scratch for messages with placeholders */
     uint32_t failed_thread; /* the first of those that failed, or THREAD_NONE */
 
@@ -119,6 +120,7 @@ struct engine {
 
 /* How much of each kind is done in one pass of the loop: with many loads, each has its turn in every pass. */
 #define ENGINE_TURN 1024
+#define ENGINE_TURN_BYTES 1024 /* of a message that is copied to be sent */
 
 static inline uint64_t engine_now(const struct engine *engine)
 {
@@ -179,15 +181,18 @@ uint32_t threads_target(struct engine *engine, uint32_t thread);
 /* The message of the operation that the thread is at; good until the next one is asked for. */
 struct term threads_message(struct engine *engine, uint32_t thread);
 
+/* The term of a result that has none. */
+#define THREADS_NO_TERM TERM_LONG((struct term){0})
+
 /* The thread's operation has its result, with the result's term: it is recorded, with the time that is
  * returned. threads_complete() has the thread go on as well. */
 uint64_t threads_record(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start,
-                        enum result_kind kind, struct term term);
+                        enum result_kind kind, const struct term_long *term);
 void threads_complete(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start,
-                      enum result_kind kind, struct term term);
+                      enum result_kind kind, const struct term_long *term);
 
 /* A thread fails, and does no more; of several that do the first in the scenario's order counts. */
-void threads_fail(struct engine *engine, uint32_t thread, struct term reason);
+void threads_fail(struct engine *engine, uint32_t thread, const struct term_long *reason);
 
 /* True when there are more, and the turn is over; as the next ones. */
 MUST_CHECK bool threads_wake_sleepers(struct engine *engine, uint64_t now);

@@ -7,10 +7,7 @@
 void named_init(struct engine *engine)
 {
     const struct scenario *scenario = engine->scenario;
-    bool has_names = false;
-    for (size_t i = 0; i < scenario->operation_count; i++)
-        has_names |= scenario->operations[i].name.data != NULL;
-    if (has_names)
+    if (scenario->has_named_operations)
         engine->named = memory_zalloc(scenario->operation_count, sizeof(struct counters_row *));
 }
 

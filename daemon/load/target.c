@@ -235,11 +235,30 @@ bool target_is_open(struct target *target)
     return false;
 }
 
-void target_send(struct target *target, struct term message)
+static struct term target_control(const struct target *target)
 {
     struct term control;
-    target->is_fresh = false;
     bool built = term_build_done(&target->control, &control);
     assert(built);
-    (void)peer_send_encoded(target->peer, process_sender(target->process), control, message);
+    return control;
+}
+
+void target_send(struct target *target, struct term message)
+{
+    target->is_fresh = false;
+    (void)peer_send_encoded(target->peer, process_sender(target->process), target_control(target), message);
+}
+
+/* Old nodes take it in one piece. */
+void target_send_held(struct target *target, struct term head, struct term tail, struct blob *held)
+{
+    struct buffer whole = {0};
+    target->is_fresh = false;
+    if (peer_send_held(target->peer, process_sender(target->process), target_control(target), head, tail,
+                       held))
+        return;
+    buffer_append(&whole, head.data, head.size);
+    buffer_append(&whole, tail.data, tail.size);
+    target_send(target, term_of(&whole));
+    buffer_free(&whole);
 }

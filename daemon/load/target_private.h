@@ -73,5 +73,6 @@ void target_look_again(struct target *target);
 
 /* Sends a message; the target is ready. Losing the connection over it is told by `failed`. */
 void target_send(struct target *target, struct term message);
+void target_send_held(struct target *target, struct term head, struct term tail, struct blob *held);
 
 #endif

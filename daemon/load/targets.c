@@ -23,7 +23,8 @@ struct member {
 
 struct targets {
     const struct scenario *scenario;
-    struct target *items; /* of the scenario */
+    const struct target_spec *specs; /* of the scenario's own */
+    struct target **items;           /* likewise; NULL before it is used for the first time */
     size_t count;
     struct member **members; /* numbers from `count` on; they stay where they are */
     size_t member_count;
@@ -38,9 +39,10 @@ struct targets {
     void *owner;
 };
 
-static struct target *targets_at(const struct targets *targets, size_t target)
+/* NULL for one that was not used yet. */
+static struct target *targets_find(const struct targets *targets, size_t target)
 {
-    return target < targets->count ? &targets->items[target]
+    return target < targets->count ? targets->items[target]
                                    : &targets->members[target - targets->count]->target;
 }
 
@@ -59,8 +61,7 @@ static void targets_tell_spread(struct targets *targets)
         memory_resize(targets->spread, targets->count + targets->member_count, sizeof(*targets->spread));
     for (size_t source = 0; source < targets->count; source++) {
         size_t before = count;
-        for (size_t i = 0; target_is_several(targets->items[source].spec->kind) && i < targets->member_count;
-             i++)
+        for (size_t i = 0; target_is_several(targets->specs[source].kind) && i < targets->member_count; i++)
             if (targets->members[i]->is_there && targets->members[i]->source == source)
                 targets->spread[count++] = (uint32_t)(targets->count + i);
         if (count == before)
@@ -112,14 +113,19 @@ static void targets_on_failed(void *owner, struct target *target, enum target_fa
 static const struct target_events targets_events = {
     .ready = targets_on_open, .failed = targets_on_failed, .drained = targets_on_open};
 
-/* Whether there are operations that nobody answers: they are done when they are sent to somebody. */
-static bool targets_are_to_be_confirmed(const struct scenario *scenario)
+/* They are made when they are used: ten thousand at once would take long. */
+static struct target *targets_make(struct targets *targets, size_t target)
 {
-    for (size_t i = 0; i < scenario->operation_count; i++)
-        if (scenario->operations[i].kind == OPERATION_CAST_ONLY ||
-            scenario->operations[i].kind == OPERATION_SEND)
-            return true;
-    return false;
+    struct target *made = memory_alloc(sizeof(*made));
+    target_init(made, &targets->specs[target], target, targets->is_confirmed, targets->process,
+                targets->group_leader, &targets_events, targets);
+    return targets->items[target] = made;
+}
+
+static struct target *targets_at(struct targets *targets, size_t target)
+{
+    struct target *found = targets_find(targets, target);
+    return found ? found : targets_make(targets, target);
 }
 
 struct targets *targets_new(const struct scenario *scenario, const struct target_spec *subject,
@@ -128,29 +134,31 @@ struct targets *targets_new(const struct scenario *scenario, const struct target
 {
     struct targets *targets = memory_zalloc(1, sizeof(*targets));
     targets->scenario = scenario;
+    targets->specs = scenario->setup.data ? subject : scenario->targets;
     targets->process = process;
     targets->group_leader = group_leader;
     targets->count = scenario->target_count;
     targets->items = memory_zalloc(targets->count, sizeof(*targets->items));
     targets->events = events;
     targets->owner = owner;
-    targets->is_confirmed = targets_are_to_be_confirmed(scenario);
-    for (size_t i = 0; i < targets->count; i++)
-        target_init(&targets->items[i], scenario->setup.data ? subject : &scenario->targets[i], i,
-                    targets->is_confirmed, process, group_leader, &targets_events, targets);
+    targets->is_confirmed = scenario->has_unanswered_operations; /* they are done when sent to somebody */
     return targets;
 }
 
 void targets_close(struct targets *targets)
 {
     for (size_t i = 0; i < targets->count + targets->member_count; i++)
-        target_close(targets_at(targets, i));
+        if (targets_find(targets, i))
+            target_close(targets_find(targets, i));
 }
 
 void targets_free(struct targets *targets)
 {
     for (size_t i = 0; i < targets->count + targets->member_count; i++)
-        target_free(targets_at(targets, i));
+        if (targets_find(targets, i))
+            target_free(targets_find(targets, i));
+    for (size_t i = 0; i < targets->count; i++)
+        free(targets->items[i]);
     for (size_t i = 0; i < targets->member_count; i++) {
         buffer_free(&targets->members[i]->pid);
         free(targets->members[i]);
@@ -288,22 +296,25 @@ void targets_reach(struct targets *targets, size_t target)
 
 const struct target_spec *targets_spec(const struct targets *targets, size_t target)
 {
-    return targets_at(targets, target)->spec;
+    return target < targets->count ? &targets->specs[target] : targets_find(targets, target)->spec;
 }
 
 struct term targets_found(const struct targets *targets, size_t target)
 {
-    return term_of(&targets_at(targets, target)->found);
+    const struct target *found = targets_find(targets, target);
+    return found ? term_of(&found->found) : (struct term){0};
 }
 
 const char *targets_node(const struct targets *targets, size_t target)
 {
-    return targets_at(targets, target)->node;
+    const struct target *found = targets_find(targets, target);
+    return found ? found->node : "";
 }
 
 bool targets_are_on(const struct targets *targets, size_t target, const struct peer *peer)
 {
-    return targets_at(targets, target)->peer == peer;
+    const struct target *found = targets_find(targets, target);
+    return found && found->peer == peer;
 }
 
 /* --- For the engine --- */
@@ -315,7 +326,7 @@ static void targets_way_reach(void *owner, size_t target)
 
 static bool targets_way_is_open(void *owner, size_t target)
 {
-    const struct targets *targets = owner;
+    struct targets *targets = owner;
     return target_is_open(targets_at(targets, target));
 }
 
@@ -332,6 +343,15 @@ static bool targets_way_send(void *owner, size_t target, struct term message)
     return sent_to->state == TARGET_READY;
 }
 
+static bool targets_way_send_held(void *owner, size_t target, struct term head, struct term tail,
+                                  struct blob *held)
+{
+    struct target *sent_to = targets_at(owner, target);
+    if (sent_to->state == TARGET_READY)
+        target_send_held(sent_to, head, tail, held);
+    return sent_to->state == TARGET_READY;
+}
+
 static struct term targets_way_server(void *owner, size_t target)
 {
     return targets_spec(owner, target)->server;
@@ -341,4 +361,5 @@ const struct target_way targets_way = {.reach = targets_way_reach,
                                        .is_open = targets_way_is_open,
                                        .look_again = targets_way_look_again,
                                        .send = targets_way_send,
+                                       .send_held = targets_way_send_held,
                                        .server = targets_way_server};

@@ -159,7 +159,7 @@ void threads_fail_unfinished(struct engine *engine)
         enum thread_state state = engine->threads[thread].state;
         if (state == THREAD_ACTIVE || (state == THREAD_NEW && engine->scenario->threads)) {
             engine->failed_thread = thread;
-            term_keep(&engine->record.thread_failure, TERM_ATOM("timeout"));
+            term_kept_set(&engine->record.thread_failure, TERM_LONG(TERM_ATOM("timeout")));
         }
     }
     engine_end(engine);
@@ -170,11 +170,11 @@ void threads_park(struct engine *engine, uint32_t thread)
     threads_end_one(engine, thread, THREAD_PARKED);
 }
 
-void threads_fail(struct engine *engine, uint32_t thread, struct term reason)
+void threads_fail(struct engine *engine, uint32_t thread, const struct term_long *reason)
 {
     if (thread < engine->failed_thread) {
         engine->failed_thread = thread;
-        term_keep(&engine->record.thread_failure, reason);
+        term_kept_set(&engine->record.thread_failure, reason);
     }
     if (engine->scenario->load.model == LOAD_OPEN) /* its place is needed for other arrivals */
         threads_serve_next_arrival(engine, thread, engine_now(engine));
@@ -190,12 +190,13 @@ static uint64_t threads_us_between(uint64_t from_ns, uint64_t to_ns)
 /* Under what an error is counted: of an exception and its stack trace only the exception. Its class has the
  * stack as well. */
 static size_t threads_count_error(struct engine *engine, uint32_t thread, enum result_kind kind,
-                                  struct term reason, uint64_t now)
+                                  const struct term_long *reason, uint64_t now)
 {
-    struct term parts[2], own = result_reason(kind);
-    struct term cause = own.data ? own : reason;
-    bool has_stack = kind == RESULT_RAISED && term_read_tuple_of(reason, 2, parts);
-    size_t number = errors_count(&engine->record.errors, has_stack ? parts[0] : cause);
+    struct term_long exception;
+    struct term own = result_reason(kind);
+    const struct term_long *cause = own.data ? TERM_LONG(own) : reason;
+    bool has_stack = kind == RESULT_RAISED && errors_read_exception(reason, &exception);
+    size_t number = errors_count(&engine->record.errors, has_stack ? &exception : cause);
     engine->record.operation_errors++;
     error_samples_count(&engine->record.samples, has_stack ? ERRORS_OTHER : number, cause,
                         engine->threads[thread].operation,
@@ -216,7 +217,7 @@ static uint32_t threads_repeated_bytes(const struct engine *engine, uint32_t thr
 
 static ALWAYS_INLINE void threads_record_event(struct engine *engine, uint32_t thread, uint32_t target,
                                                uint64_t response_us, uint64_t now, enum result_kind kind,
-                                               struct term term)
+                                               const struct term_long *term)
 {
     const struct thread *state = &engine->threads[thread];
     struct event event = {.thread = thread,
@@ -256,7 +257,8 @@ static uint64_t threads_record_failure(struct engine *engine, uint32_t operation
 
 /* In the path of every call: part of each of its callers. */
 static ALWAYS_INLINE uint64_t threads_note(struct engine *engine, uint32_t thread, uint32_t target,
-                                           struct load_start start, enum result_kind kind, struct term term)
+                                           struct load_start start, enum result_kind kind,
+                                           const struct term_long *term)
 {
     struct thread *state = &engine->threads[thread];
     uint64_t now = engine_now(engine);
@@ -267,7 +269,7 @@ static ALWAYS_INLINE uint64_t threads_note(struct engine *engine, uint32_t threa
         state->errors += state->errors < UINT32_MAX;
         reason = threads_count_error(engine, thread, kind, term, now);
     }
-    counters_add_operation(engine->options.counters, kind, term);
+    counters_add_operation(engine->options.counters, kind, term->tail);
     if (engine->named)
         named_count(engine, state->operation, kind);
     uint64_t service_us = threads_us_between(start.actual_ns, now);
@@ -291,28 +293,29 @@ static ALWAYS_INLINE uint64_t threads_note(struct engine *engine, uint32_t threa
 }
 
 uint64_t threads_record(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start,
-                        enum result_kind kind, struct term term)
+                        enum result_kind kind, const struct term_long *term)
 {
     return threads_note(engine, thread, target, start, kind, term);
 }
 
 /* {unexpected, Reply} */
 static void threads_complete_unexpected(struct engine *engine, uint32_t thread, uint32_t target,
-                                        struct load_start start, struct term reply)
+                                        struct load_start start, const struct term_long *reply)
 {
-    struct term_builder unexpected = {0};
-    term_build_tuple(&unexpected, 2);
-    term_build_atom(&unexpected, "unexpected");
-    term_build_term(&unexpected, reply);
-    threads_complete(engine, thread, target, start, RESULT_UNEXPECTED, term_built(&unexpected));
-    term_build_free(&unexpected);
+    struct term_builder head = {0};
+    struct term_long unexpected = *reply;
+    term_build_tuple(&head, 2);
+    term_build_atom(&head, "unexpected");
+    unexpected.head = term_built(&head);
+    threads_complete(engine, thread, target, start, RESULT_UNEXPECTED, &unexpected);
+    term_build_free(&head);
 }
 
 void threads_complete(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start,
-                      enum result_kind kind, struct term term)
+                      enum result_kind kind, const struct term_long *term)
 {
     struct term expect = threads_operation(engine, thread)->expect;
-    if (kind == RESULT_OK && expect.data && !term_matches(expect, term)) {
+    if (kind == RESULT_OK && expect.data && !term_matches(expect, term->tail)) {
         threads_complete_unexpected(engine, thread, target, start, term);
         return;
     }
@@ -323,7 +326,8 @@ void threads_complete(struct engine *engine, uint32_t thread, uint32_t target, s
 static void threads_end_sleep(struct engine *engine, const struct sleeper *sleeper, uint64_t now)
 {
     threads_record_event(engine, sleeper->thread, threads_target(engine, sleeper->thread),
-                         threads_us_between(sleeper->start_ns, now), now, RESULT_OK, TERM_ATOM("ok"));
+                         threads_us_between(sleeper->start_ns, now), now, RESULT_OK,
+                         TERM_LONG(TERM_ATOM("ok")));
     engine->threads[sleeper->thread].step++;
     threads_go_on(engine, sleeper->thread, now);
 }
@@ -428,6 +432,8 @@ static void threads_start_one(struct engine *engine, uint32_t thread, uint64_t i
     struct thread *state = &engine->threads[thread];
     if (state->state == THREAD_ACTIVE || state->state == THREAD_ENDED)
         return;
+    if (state->state == THREAD_NEW && !engine->scenario->threads)
+        state->step = engine->options.first_step;
     state->state = THREAD_ACTIVE;
     engine->threads_active++;
     if (engine->scenario->threads && !engine->scenario->threads[thread].count)
@@ -456,10 +462,18 @@ static bool threads_start_all(struct engine *engine, uint64_t now)
     return engine->level < wanted;
 }
 
+/* One that waits for an arrival, that which had one last first; or THREAD_NONE. */
+static uint32_t threads_take_idle(struct engine *engine)
+{
+    if (engine->idle_count)
+        return engine->idle[--engine->idle_count];
+    return engine->idle_new < engine->scenario->thread_count ? engine->idle_new++ : THREAD_NONE;
+}
+
 static void threads_take_arrival(struct engine *engine, uint64_t intended_ns, uint64_t now)
 {
-    if (engine->idle_count) {
-        uint32_t thread = engine->idle[--engine->idle_count];
+    uint32_t thread = threads_take_idle(engine);
+    if (thread != THREAD_NONE) {
         engine->threads[thread].state = THREAD_ACTIVE;
         engine->threads[thread].step = engine->record.arrivals_begun++;
         engine->threads_active++;
@@ -544,16 +558,7 @@ bool threads_end_all_sleeps(struct engine *engine)
 
 /* --- The beginning and the end --- */
 
-/* Idle threads are taken from the end: the first first. */
-static void threads_init_pool(struct engine *engine)
-{
-    size_t count = engine->scenario->thread_count;
-    engine->idle = memory_alloc(count * sizeof(*engine->idle));
-    engine->idle_count = count;
-    for (size_t i = 0; i < count; i++)
-        engine->idle[i] = (uint32_t)(count - 1 - i);
-}
-
+/* What is made for each thread is touched when it starts: a million of them are many pages. */
 void threads_init(struct engine *engine)
 {
     const struct scenario *scenario = engine->scenario;
@@ -564,10 +569,8 @@ void threads_init(struct engine *engine)
     engine->step_limit = is_limited ? scenario->load.iterations * script : UINT64_MAX;
     engine->arrival_ns = UINT64_MAX;
     engine->record.arrivals_begun = engine->options.first_step;
-    for (size_t i = 0; !scenario->threads && i < scenario->thread_count; i++)
-        engine->threads[i].step = engine->options.first_step;
     if (scenario->load.model == LOAD_OPEN)
-        threads_init_pool(engine);
+        engine->idle = memory_alloc(scenario->thread_count * sizeof(*engine->idle));
 }
 
 void threads_begin(struct engine *engine)

@@ -16,7 +16,7 @@ const char *const error_kind_names[ERROR_KINDS] = {
     [ERROR_TIMEOUT] = "timeout",       [ERROR_NOPROC] = "noproc",
     [ERROR_NODEDOWN] = "nodedown",     [ERROR_EXIT] = "exit",
     [ERROR_RAISED] = "raised",         [ERROR_MISSING_SYNC] = "missing_sync_handler",
-    [ERROR_UNEXPECTED] = "unexpected",
+    [ERROR_UNEXPECTED] = "unexpected", [ERROR_TOO_LARGE] = "message_too_large",
 };
 
 void counters_init(struct counters *counters)
@@ -66,7 +66,8 @@ void counters_add_operation(struct counters *counters, enum result_kind kind, st
                                             [RESULT_MISSING_SYNC] = ERROR_MISSING_SYNC,
                                             [RESULT_RAISED] = ERROR_RAISED,
                                             [RESULT_CAUGHT] = ERROR_RAISED,
-                                            [RESULT_UNEXPECTED] = ERROR_UNEXPECTED};
+                                            [RESULT_UNEXPECTED] = ERROR_UNEXPECTED,
+                                            [RESULT_TOO_LARGE] = ERROR_TOO_LARGE};
     counters->operations++;
     if (kind == RESULT_EXIT && counters_is_nodedown(reason))
         counters->errors[ERROR_NODEDOWN]++;

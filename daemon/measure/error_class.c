@@ -12,27 +12,66 @@
 #define ELEMENTS 8 /* of a tuple or list */
 #define TEXT_BYTES 200
 
-static void class_write(struct term term, unsigned depth, struct term_builder *builder);
+/* Values of one reason that are looked at: it is done in one go. */
+#define VALUES 20000
 
-static void class_write_any(struct term_builder *builder)
+/* A class that is written. */
+struct class
 {
-    term_build_atom(builder, "_");
+    struct term_builder builder;
+    size_t left; /* values that may still be looked at */
+};
+
+static void class_write(struct class *class, struct term term, unsigned depth);
+
+static void class_write_any(struct class *class)
+{
+    term_build_atom(&class->builder, "_");
+}
+
+/* --- Values one behind the other --- */
+
+/* Takes the first; false when nobody looks where it ends. */
+static bool class_take(struct class *class, struct term *values, struct term *first)
+{
+    if (!term_long_first(*values, &class->left, first))
+        return false;
+    values->data += first->size;
+    values->size -= first->size;
+    return true;
+}
+
+/* The last one is what is left, however large. */
+static void class_write_values(struct class *class, struct term values, size_t count, unsigned depth)
+{
+    struct term value;
+    while (count > 1 && class_take(class, &values, &value)) {
+        class_write(class, value, depth);
+        count--;
+    }
+    if (count == 1)
+        class_write(class, values, depth);
+    else
+        for (; count; count--)
+            class_write_any(class);
+}
+
+static struct term class_inside(struct term term)
+{
+    const struct term_head head = term_read_head(term.data);
+    return (struct term){term.data + head.size, term.size - head.size};
 }
 
 /* --- Stack traces --- */
 
-static bool class_read_frame(struct term term, struct term frame[4])
+/* The next value is one. */
+static bool class_take_frame(struct class *class, struct term *values, struct term frame[4])
 {
-    return term_read_tuple_of(term, 4, frame) && term_type(frame[0]) == TERM_ATOM &&
-           term_type(frame[1]) == TERM_ATOM && term_type(frame[3]) == TERM_LIST &&
+    struct term first;
+    return class_take(class, values, &first) && term_read_tuple_of(first, 4, frame) &&
+           term_type(frame[0]) == TERM_ATOM && term_type(frame[1]) == TERM_ATOM &&
+           term_type(frame[3]) == TERM_LIST &&
            (term_type(frame[2]) == TERM_INTEGER || term_type(frame[2]) == TERM_LIST);
-}
-
-bool error_class_is_stack(struct term term)
-{
-    struct term_list list;
-    struct term first, frame[4];
-    return term_list_start(&list, term) && term_list_next(&list, &first) && class_read_frame(first, frame);
 }
 
 /* {Module, Function, Arity}: arguments stand for their number. */
@@ -48,34 +87,35 @@ static void class_write_frame(const struct term frame[4], struct term_builder *b
         term_build_term(builder, frame[2]);
 }
 
-static void class_write_stack(struct term stack, struct term_builder *builder)
+/* False when it is no stack trace: a list of {Module, Function, Arity | Arguments, Location}. */
+static bool class_write_stack(struct class *class, struct term values, size_t elements)
 {
     struct term_builder frames = {0};
-    struct term_list list;
-    struct term element, frame[4];
+    struct term frame[4];
     size_t count = 0;
-    if (!term_list_start(&list, stack))
-        return;
-    while (count < FRAMES && term_list_next(&list, &element) && class_read_frame(element, frame)) {
+    while (count < FRAMES && count < elements && class_take_frame(class, &values, frame)) {
         class_write_frame(frame, &frames);
         count++;
     }
-    term_build_list(builder, count);
-    term_build_term(builder, term_built(&frames));
-    term_build_nil(builder);
+    if (count) {
+        term_build_list(&class->builder, count);
+        term_build_term(&class->builder, term_built(&frames));
+        term_build_nil(&class->builder);
+    }
     term_build_free(&frames);
+    return count;
 }
 
 /* --- Texts --- */
 
-static void class_write_binary(struct term term, struct term_builder *builder)
+static void class_write_binary(struct class *class, struct term term)
 {
     char text[TEXT_BYTES + 1];
     const uint8_t *bytes;
     size_t size, characters, length = 0;
     if (!term_read_binary(term, &bytes, &size) || size > TEXT_BYTES ||
         !utf8_count(bytes, size, &characters)) {
-        class_write_any(builder);
+        class_write_any(class);
         return;
     }
     for (size_t i = 0; i < size; i++) {
@@ -85,94 +125,127 @@ static void class_write_binary(struct term term, struct term_builder *builder)
         else if (!follows_one)
             text[length++] = '_';
     }
-    term_build_binary(builder, text, length);
+    term_build_binary(&class->builder, text, length);
 }
 
 /* --- Containers --- */
 
-static void class_write_tuple(struct term term, unsigned depth, struct term_builder *builder)
+static void class_write_tuple(struct class *class, struct term term, unsigned depth)
 {
-    struct term elements[ELEMENTS];
-    size_t arity = 0;
-    if (!term_read_tuple(term, ELEMENTS, elements, &arity)) {
-        class_write_any(builder);
+    const size_t arity = term_read_head(term.data).values;
+    if (arity > ELEMENTS) {
+        class_write_any(class);
         return;
     }
-    term_build_tuple(builder, arity);
-    for (size_t i = 0; i < arity; i++)
-        class_write(elements[i], depth, builder);
+    term_build_tuple(&class->builder, arity);
+    class_write_values(class, class_inside(term), arity, depth);
 }
 
-static void class_write_list(struct term term, unsigned depth, struct term_builder *builder)
+static void class_write_list(struct class *class, struct term term, unsigned depth)
 {
     struct term_list list;
-    struct term element;
-    if (error_class_is_stack(term)) {
-        class_write_stack(term, builder);
+    struct term values, value;
+    bool is_list = term_list_start(&list, term);
+    if (!is_list || list.string || !list.count) {
+        if (list.count)
+            class_write_any(class);
+        else
+            term_build_list(&class->builder, 0);
         return;
     }
-    if (!term_list_start(&list, term) || list.count > ELEMENTS || list.string) {
-        class_write_any(builder);
+    values = class_inside(term);
+    if (class_write_stack(class, values, list.count))
+        return;
+    if (list.count > ELEMENTS) {
+        class_write_any(class);
         return;
     }
-    term_build_list(builder, list.count);
-    while (term_list_next(&list, &element))
-        class_write(element, depth, builder);
-    if (list.count)
-        term_build_nil(builder); /* an improper tail is of no interest */
+    term_build_list(&class->builder, list.count);
+    for (size_t i = 0; i < list.count; i++)
+        if (class_take(class, &values, &value))
+            class_write(class, value, depth);
+        else
+            class_write_any(class);
+    term_build_nil(&class->builder); /* an improper tail is of no interest */
 }
 
-static void class_write_map(struct term term, unsigned depth, struct term_builder *builder)
+/* What a class has of a map. */
+struct class_struct {
+    struct term name;
+    struct term message;
+    bool is_exception;
+};
+
+/* False when it is none, as far as anybody looks. */
+static bool class_read_struct(struct class *class, struct term map, struct class_struct *found)
 {
-    struct term name, message, ignored;
-    if (!term_pairs_get(term, "__struct__", &name) || term_type(name) != TERM_ATOM) {
-        class_write_any(builder);
+    struct term values = class_inside(map), key, value;
+    *found = (struct class_struct){.is_exception = false};
+    for (size_t left = term_read_head(map.data).values; left; left -= 2) {
+        if (!class_take(class, &values, &key) || !class_take(class, &values, &value))
+            break;
+        if (term_is_atom(key, "__struct__"))
+            found->name = value;
+        else if (term_is_atom(key, "message"))
+            found->message = value;
+        found->is_exception |= term_is_atom(key, "__exception__");
+    }
+    return found->name.data && term_type(found->name) == TERM_ATOM;
+}
+
+static void class_write_map(struct class *class, struct term term, unsigned depth)
+{
+    struct class_struct found;
+    if (!class_read_struct(class, term, &found)) {
+        class_write_any(class);
         return;
     }
-    bool has_message =
-        term_pairs_get(term, "__exception__", &ignored) && term_pairs_get(term, "message", &message);
-    term_build_map(builder, has_message ? 2 : 1);
-    term_build_key(builder, "__struct__");
-    term_build_term(builder, name);
+    bool has_message = found.is_exception && found.message.data;
+    term_build_map(&class->builder, has_message ? 2 : 1);
+    term_build_key(&class->builder, "__struct__");
+    term_build_term(&class->builder, found.name);
     if (!has_message)
         return;
-    term_build_key(builder, "message");
-    class_write(message, depth, builder);
+    term_build_key(&class->builder, "message");
+    class_write(class, found.message, depth);
 }
 
-static void class_write(struct term term, unsigned depth, struct term_builder *builder)
+static void class_write(struct class *class, struct term term, unsigned depth)
 {
     switch (depth ? term_type(term) : TERM_INTEGER) {
     case TERM_ATOM:
-        term_build_term(builder, term);
+        term_build_term(&class->builder, term);
         break;
     case TERM_BINARY:
-        class_write_binary(term, builder);
+        class_write_binary(class, term);
         break;
     case TERM_TUPLE:
-        class_write_tuple(term, depth - 1, builder);
+        class_write_tuple(class, term, depth - 1);
         break;
     case TERM_LIST:
-        class_write_list(term, depth - 1, builder);
+        class_write_list(class, term, depth - 1);
         break;
     case TERM_MAP:
-        class_write_map(term, depth - 1, builder);
+        class_write_map(class, term, depth - 1);
         break;
     default:
-        class_write_any(builder);
+        class_write_any(class);
     }
 }
 
-/* Less and less deep until it is short enough; the atom '_' is. */
-void error_class(struct term reason, struct buffer *output)
+/* Less and less deep until it is short enough; the atom '_' is. What it begins with stands for itself. */
+void error_class(const struct term_long *reason, struct buffer *output)
 {
-    struct term_builder builder = {0};
-    for (unsigned depth = DEPTH;; depth--) {
-        term_build_reset(&builder);
-        class_write(reason, depth, &builder);
-        if (!depth || builder.bytes.size <= ERROR_CLASS_BYTES)
+    struct class class = {.left = VALUES};
+    const size_t values = term_long_tail_values(reason);
+    const unsigned deepest = reason->head.size ? DEPTH - 1 : DEPTH;
+    for (unsigned depth = deepest;; depth--) {
+        term_build_reset(&class.builder);
+        term_build_term(&class.builder, reason->head);
+        class_write_values(&class, reason->tail, values, depth);
+        if (!depth || class.builder.bytes.size <= ERROR_CLASS_BYTES)
             break;
     }
-    term_sort(term_built(&builder), output);
-    term_build_free(&builder);
+    term_sort(term_built(&class.builder), output);
+    term_build_free(&class.builder);
 }

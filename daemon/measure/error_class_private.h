@@ -2,7 +2,7 @@
 #ifndef HARNESSD_MEASURE_ERROR_CLASS_PRIVATE_H
 #define HARNESSD_MEASURE_ERROR_CLASS_PRIVATE_H
 
-#include "term/term.h"
+#include "term/term_long.h"
 
 #define ERROR_CLASS_BYTES 2048
 
@@ -15,10 +15,8 @@
  *     exceptions           the name of their struct and their message; other structs, %{__struct__: name}
  *     binaries             a text of moderate length, with `_` for each number in it
  *     lists                the empty one, and short ones of what is no number
- *     all else             the atom '_': numbers, pids, ports, references, funs, maps, long or deep terms */
-void error_class(struct term reason, struct buffer *output);
-
-/* Whether a list is a stack trace: of {Module, Function, Arity | Arguments, Location}. */
-bool error_class_is_stack(struct term term);
+ *     all else             the atom '_': numbers, pids, ports, references, funs, maps, long or deep terms,
+ * and what is behind more values than anybody looks at */
+void error_class(const struct term_long *reason, struct buffer *output);
 
 #endif

@@ -20,22 +20,24 @@ void error_samples_free(struct error_samples *samples)
 }
 
 /* A reason that is too long is kept as a text of its beginning. */
-static void samples_keep(struct error_sample *sample, struct term reason)
+static void samples_keep(struct error_sample *sample, const struct term_long *reason)
 {
     struct term_builder builder = {0};
-    if (reason.size <= ERROR_SAMPLE_BYTES) {
-        term_keep(&sample->reason, reason);
+    if (term_long_size(reason) <= ERROR_SAMPLE_BYTES) {
+        buffer_append(&sample->reason, reason->head.data, reason->head.size);
+        buffer_append(&sample->reason, reason->tail.data, reason->tail.size);
+        buffer_fit(&sample->reason);
         return;
     }
     char *text = memory_alloc(ERROR_SAMPLE_BYTES);
-    term_build_text(&builder, term_text(reason, text, ERROR_SAMPLE_BYTES));
+    term_build_text(&builder, term_long_text(reason, text, ERROR_SAMPLE_BYTES));
     term_keep(&sample->reason, term_built(&builder));
     term_build_free(&builder);
     free(text);
 }
 
-static size_t samples_class_of(struct error_samples *samples, struct term reason, uint32_t operation,
-                               uint64_t at_us)
+static size_t samples_class_of(struct error_samples *samples, const struct term_long *reason,
+                               uint32_t operation, uint64_t at_us)
 {
     size_t index = 0;
     buffer_truncate(&samples->class, 0);
@@ -54,8 +56,8 @@ static size_t samples_class_of(struct error_samples *samples, struct term reason
     return index;
 }
 
-void error_samples_count(struct error_samples *samples, size_t number, struct term reason, uint32_t operation,
-                         uint64_t at_us)
+void error_samples_count(struct error_samples *samples, size_t number, const struct term_long *reason,
+                         uint32_t operation, uint64_t at_us)
 {
     size_t known = number < ERRORS_REASONS ? samples->of_reasons[number] : 0;
     size_t index = known ? known - 1 : samples_class_of(samples, reason, operation, at_us);

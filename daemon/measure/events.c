@@ -62,14 +62,19 @@ static void events_drop_oldest(struct events *events)
     events->count--;
 }
 
+/* What is held for a term may be more than the term. */
+static size_t events_term_bytes(const struct term_long *term)
+{
+    return term_long_is_held(term) ? term->held->size : term_long_size(term);
+}
+
 /* Puts an event at the end, or in the place of another one, whose term goes after the new one has come: it
  * may be the same. */
-static void events_put(struct events *events, size_t index, struct event event, struct term term)
+static void events_put(struct events *events, size_t index, struct event event, const struct term_long *term)
 {
-    event.term = TERMS_NONE;
-    if (term.data)
-        event.term = terms_keep(&events->terms, term);
-    event.bytes = term.size < UINT32_MAX - event.bytes ? event.bytes + (uint32_t)term.size : UINT32_MAX;
+    const size_t bytes = events_term_bytes(term);
+    event.term = bytes ? terms_keep(&events->terms, term) : TERMS_NONE;
+    event.bytes = bytes < UINT32_MAX - event.bytes ? event.bytes + (uint32_t)bytes : UINT32_MAX;
     events->bytes += event.bytes;
     if (index < events->count) {
         events_release(events, events_slot(events, index));
@@ -81,7 +86,7 @@ static void events_put(struct events *events, size_t index, struct event event, 
     *events_slot(events, index) = event;
 }
 
-void events_record(struct events *events, struct event event, struct term term)
+void events_record(struct events *events, struct event event, const struct term_long *term)
 {
     if (events->policy == EVENTS_NONE || events->limit == 0 ||
         (events->policy == EVENTS_ERRORS && event.kind == RESULT_OK))
@@ -126,32 +131,4 @@ void events_free_copy(struct events *events, struct events *copy)
         terms_release(&events->terms, copy->items[i].term);
     free(copy->items);
     *copy = (struct events){.items = NULL};
-}
-
-/* A thread takes one step after the other, so that its steps are in the order of their ends. */
-static int events_compare_steps(const void *a, const void *b, void *events)
-{
-    const struct event *x = events_slot(events, *(const size_t *)a);
-    const struct event *y = events_slot(events, *(const size_t *)b);
-    if (x->thread != y->thread)
-        return x->thread < y->thread ? -1 : 1;
-    return (x->step > y->step) - (x->step < y->step);
-}
-
-void events_by_thread(const struct events *events, size_t thread_count, size_t **order, size_t **starts)
-{
-    size_t *start = memory_zalloc(thread_count + 2, sizeof(*start));
-    size_t *sorted = memory_alloc((events->count + 1) * sizeof(*sorted));
-    for (size_t i = 0; i < events->count; i++) {
-        assert(events_slot(events, i)->thread < thread_count);
-        start[events_slot(events, i)->thread + 2]++;
-    }
-    for (size_t i = 2; i < thread_count + 2; i++)
-        start[i] += start[i - 1];
-    for (size_t i = 0; i < events->count; i++)
-        sorted[start[events_slot(events, i)->thread + 1]++] = i;
-    if (events->policy == EVENTS_SAMPLE && events->count)
-        qsort_r(sorted, events->count, sizeof(*sorted), events_compare_steps, (void *)events);
-    *order = sorted;
-    *starts = start;
 }

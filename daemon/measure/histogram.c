@@ -22,9 +22,17 @@ void histogram_free(struct histogram *histogram)
     *histogram = (struct histogram){.min = UINT64_MAX, .half_bits = histogram->half_bits};
 }
 
-void histogram_allocate(struct histogram *histogram)
+/* All of its octave. Memory that was never used has its zeros for nothing. */
+void histogram_make_room(struct histogram *histogram, size_t bucket)
 {
-    histogram->counts = memory_zalloc(histogram_buckets(histogram), sizeof(*histogram->counts));
+    const size_t octave_end = ((bucket >> histogram->half_bits) + 1) << histogram->half_bits;
+    const size_t most = histogram_buckets(histogram), room = octave_end < most ? octave_end : most;
+    uint64_t *counts = memory_zalloc(room, sizeof(*counts));
+    if (histogram->counts)
+        memcpy(counts, histogram->counts, histogram->room * sizeof(*counts));
+    free(histogram->counts);
+    histogram->counts = counts;
+    histogram->room = room;
 }
 
 size_t histogram_buckets(const struct histogram *histogram)
@@ -74,8 +82,10 @@ void histogram_reset(struct histogram *histogram)
     struct histogram_range range = histogram_used_range(histogram);
     if (histogram->count)
         memset(histogram->counts + range.first, 0, (range.end - range.first) * sizeof(*histogram->counts));
-    *histogram =
-        (struct histogram){.counts = histogram->counts, .min = UINT64_MAX, .half_bits = histogram->half_bits};
+    *histogram = (struct histogram){.counts = histogram->counts,
+                                    .min = UINT64_MAX,
+                                    .room = histogram->room,
+                                    .half_bits = histogram->half_bits};
 }
 
 void histogram_add(struct histogram *into, const struct histogram *from)
@@ -83,8 +93,9 @@ void histogram_add(struct histogram *into, const struct histogram *from)
     struct histogram_range range = histogram_used_range(from);
     if (!from->count)
         return;
-    if (!into->counts)
-        histogram_allocate(into);
+    const size_t last = histogram_bucket(into, from->max);
+    if (last >= into->room)
+        histogram_make_room(into, last);
     bool same_buckets = into->half_bits == from->half_bits;
     for (size_t i = range.first; i < range.end; i++)
         if (from->counts[i])

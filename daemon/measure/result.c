@@ -39,6 +39,11 @@ static const struct result_row {
                                     .text = "One that was answered, but not as the operation's `expect` "
                                             "says; without `expect` every reply is a success, `{error, "
                                             "timeout}` too."}},
+    [RESULT_TOO_LARGE] = {.help = {.name = "{error, {message_too_large, Limit}}",
+                                   .text = "One whose reply was larger than `limits.frame_bytes` of the "
+                                           "configuration allows, which is the limit in it, and was not "
+                                           "kept; or, with a smaller limit, whose node was sending more than "
+                                           "four such at once."}},
 };
 
 const struct help_table *results_table(void)

@@ -6,16 +6,23 @@
 #include "base/memory.h"
 
 struct terms_slot {
-    uint8_t *data;
-    size_t size;
+    struct term term;       /* the key in the map, unless it is long */
+    struct term_kept *kept; /* which is in no map */
     uint32_t uses;
     uint32_t next_free;
 };
 
+static void terms_free_kept(struct terms_slot *slot)
+{
+    term_kept_free(slot->kept);
+    free(slot->kept);
+}
+
 void terms_free(struct terms *terms)
 {
     for (uint32_t i = 0; i < terms->slot_count; i++)
-        free(terms->slots[i].data);
+        if (terms->slots[i].kept)
+            terms_free_kept(&terms->slots[i]);
     free(terms->slots);
     map_free(&terms->by_bytes);
     *terms = (struct terms){0};
@@ -38,19 +45,40 @@ static uint32_t terms_new_slot(struct terms *terms)
     return terms->slot_count++;
 }
 
-uint32_t terms_keep(struct terms *terms, struct term term)
+/* Nobody compares it to others: that would take as long as copying it. */
+static uint32_t terms_keep_held(struct terms *terms, const struct term_long *term)
+{
+    uint32_t number = terms_new_slot(terms);
+    struct terms_slot slot = {.kept = memory_zalloc(1, sizeof(*slot.kept)), .uses = 1};
+    term_kept_set(slot.kept, term);
+    terms->slots[number] = slot;
+    terms->bytes += slot.kept->size;
+    return number;
+}
+
+static uint32_t terms_keep_shared(struct terms *terms, struct term term)
 {
     /* The map holds the number as its value; numbers start at 1, so that none is NULL. */
-    uint32_t number = (uint32_t)(uintptr_t)map_get(&terms->by_bytes, term.data, term.size);
+    struct map_entry *entry = map_entry_of(&terms->by_bytes, term.data, term.size);
+    uint32_t number = (uint32_t)(uintptr_t)entry->value;
     if (number) {
         terms->slots[number].uses++;
         return number;
     }
     number = terms_new_slot(terms);
-    terms->slots[number] =
-        (struct terms_slot){.data = memory_copy(term.data, term.size), .size = term.size, .uses = 1};
+    terms->slots[number] = (struct terms_slot){.term = {entry->key, term.size}, .uses = 1};
     terms->bytes += term.size;
-    (void)map_put(&terms->by_bytes, term.data, term.size, (void *)(uintptr_t)number);
+    entry->value = (void *)(uintptr_t)number;
+    return number;
+}
+
+uint32_t terms_keep(struct terms *terms, const struct term_long *term)
+{
+    struct buffer joined = {0};
+    if (term_long_is_held(term))
+        return terms_keep_held(terms, term);
+    uint32_t number = terms_keep_shared(terms, term_long_join(term, &joined));
+    buffer_free(&joined);
     return number;
 }
 
@@ -70,14 +98,17 @@ void terms_release(struct terms *terms, uint32_t number)
     assert(slot->uses > 0);
     if (--slot->uses)
         return;
-    (void)map_remove(&terms->by_bytes, slot->data, slot->size);
-    terms->bytes -= slot->size;
-    free(slot->data);
+    terms->bytes -= slot->kept ? slot->kept->size : slot->term.size;
+    if (slot->kept)
+        terms_free_kept(slot);
+    else
+        (void)map_remove(&terms->by_bytes, slot->term.data, slot->term.size);
     *slot = (struct terms_slot){.next_free = terms->free_slot};
     terms->free_slot = number;
 }
 
-struct term terms_get(const struct terms *terms, uint32_t number)
+struct term_long terms_get(const struct terms *terms, uint32_t number)
 {
-    return (struct term){terms->slots[number].data, terms->slots[number].size};
+    const struct terms_slot *slot = &terms->slots[number];
+    return slot->kept ? term_kept_long(slot->kept) : (struct term_long){.tail = slot->term};
 }

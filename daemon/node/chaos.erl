@@ -422,7 +422,7 @@ Serve =
         receive
             {Key, Number, {hold, Fault, Milliseconds}} ->
                 Start(Number, Keep(Number, Fault, Milliseconds));
-            {Key, Number, What} when What =:= heal; What =:= cut ->
+            {Key, Number, What} when What =:= heal; What =:= brace; What =:= cut ->
                 case Jobs of
                     #{Number := Keeper} -> Keeper ! {Key, What};
                     _ -> none
@@ -431,10 +431,8 @@ Serve =
             {Key, Number, cancel} ->
                 case Jobs of
                     #{Number := Worker} ->
-                        unlink(Worker),
-                        exit(Worker, kill),
-                        Tell(Number, {cancelled}),
-                        Serve(maps:remove(Number, Jobs), maps:remove(Worker, Numbers));
+                        exit(Worker, kill), % it may do more until it has ended
+                        Serve(maps:remove(Number, Jobs), Numbers#{Worker => {cancelled, Number}});
                     _ ->
                         Serve(Jobs, Numbers)
                 end;
@@ -443,11 +441,11 @@ Serve =
             {Key, Number, Request} ->
                 Start(Number, fun() -> Work(Number, Request) end);
             {'EXIT', Pid, Reason} when is_map_key(Pid, Numbers) ->
-                Number = map_get(Pid, Numbers),
-                case Reason of
-                    normal -> ok; % it has told what came of it
-                    {Error, Stack} when is_list(Stack) -> Tell(Number, {failed, Error});
-                    _ -> Tell(Number, {failed, Reason})
+                case {map_get(Pid, Numbers), Reason} of
+                    {{cancelled, Number}, _} -> Tell(Number, {cancelled});
+                    {Number, normal} -> ok; % it has told what came of it
+                    {Number, {Error, Stack}} when is_list(Stack) -> Tell(Number, {failed, Error});
+                    {Number, _} -> Tell(Number, {failed, Reason})
                 end,
                 Serve(maps:remove(Number, Jobs), maps:remove(Pid, Numbers));
             {'EXIT', _, _} ->

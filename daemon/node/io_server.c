@@ -310,7 +310,9 @@ static void io_server_on_log(void *owner, struct process *process, const struct 
 
 /* --- The two processes --- */
 
-static const struct process_events leader_events = {.message = io_server_on_io_request};
+/* What is too large is no output that is known: who waits for the answer gets an error. */
+static const struct process_events leader_events = {.message = io_server_on_io_request,
+                                                    .too_large = io_server_on_io_request};
 static const struct process_events logger_events = {.message = io_server_on_log};
 
 struct io_server *io_server_new(struct node *node)

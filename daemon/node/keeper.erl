@@ -3,12 +3,29 @@
 %%
 %% The fault is held by a process beside it, the holder, which is linked to the daemon so that it ends with it. The keeper
 %% ends the holder when its time is over or when asked to, looks whether all that it has held is gone, and tells of it.
+%% A holder that ends before that is told of at once, so that the other nodes of the fault let go as well.
 %% Nothing receives `after` a time, for the reason in session.erl.
 put('$harnessd', keeper),
 process_flag(trap_exit, true),
 Keeper = self(),
 Clock = fun() -> erlang:monotonic_time(nanosecond) end,
-Tell = fun(Answer) -> Daemon ! {Key, Number, Answer, {node(), Clock()}} end,
+
+%% A daemon that stands still reads nothing, and with that whoever sends to it comes to stand still, too. So another
+%% process does that: the keeper has to see to what it holds.
+Teller =
+    spawn_link(fun() ->
+        put('$harnessd', keeper),
+        Monitor = monitor(process, Keeper),
+        Pass =
+            fun Pass() ->
+                receive
+                    {Key, tell, Answer} -> Daemon ! Answer, Pass();
+                    {'DOWN', Monitor, process, _, _} -> ok
+                end
+            end,
+        Pass()
+    end),
+Tell = fun(Answer) -> Teller ! {Key, tell, {Key, Number, Answer, {node(), Clock()}}} end,
 
 %% --- What is held ---
 
@@ -153,13 +170,17 @@ Take =
 Connected = fun(Nodes) -> [Node || Node <- Nodes, lists:member(Node, nodes(connected))] end,
 
 %% `global` may not act on the first cut before the last is made: with prevent_overlapping_partitions it would have nodes
-%% of one group cut the connections between them. It is held up until then, and all nodes cut when all are ready.
+%% of one group cut the connections between them. It is held up until then, so that it is in three steps: all nodes are
+%% ready, which takes nothing there, all brace themselves, all cut. Nobody is braced for longer than the keeper allows.
 Split =
     fun(Others) ->
+        Keeper ! {Key, ready},
+        receive {Key, brace} -> ok end,
+        {Monitor, Before} = Take(Others, 100),
+        Keeper ! {Key, braced, Before},
         Global = whereis(global_name_server),
         IsHeld = is_pid(Global) andalso try erlang:suspend_process(Global) catch error:_ -> false end,
-        {Monitor, Before} = Take(Others, 100),
-        Keeper ! {Key, ready},
+        Keeper ! {Key, braced},
         receive {Key, cut} -> ok end,
         At = Clock(),
         [erlang:disconnect_node(Other) || Other <- Others],
@@ -251,6 +272,7 @@ Undone =
             {Before, How} =
                 case State of
                     {held, {Was, Apart}} -> {Was, HowKept(Others, Was, Apart)};
+                    {braced, Was} -> {Was, true};
                     seizing -> {[], true}
                 end,
             {undone, VerifySplit(Holder, Others, Before, erlang:monotonic_time(millisecond) + 5000), How};
@@ -259,12 +281,26 @@ Undone =
        (_, seizing) ->
             {undone, not_looked_at, true}
     end,
-%% State is seizing or {held, Things}, Timer when it is over, IsOver whether it is already.
+%% Until nodes are ready, which takes nothing, and from when they brace themselves until they are apart. The daemon may
+%% stand still meanwhile.
+ReadyMost = 10000,
+BracedMost = 1500,
+Cause = fun({Error, Stack}) when is_list(Stack) -> {holder_lost, Error}; (Reason) -> {holder_lost, Reason} end,
+%% State is seizing, {braced, Before} or {held, Things}, Timer when it is over, IsOver whether it is already.
 Watch =
     fun Watch(Holder, State, Timer, IsOver) ->
+        IsHeld = is_tuple(State) andalso element(1, State) =:= held,
         receive
             {Key, ready} ->
                 Tell({ready}),
+                Watch(Holder, State, Timer, IsOver);
+            {Key, brace} ->
+                Holder ! {Key, brace},
+                Watch(Holder, State, erlang:start_timer(BracedMost, Keeper, over), IsOver);
+            {Key, braced, Before} ->
+                Watch(Holder, {braced, Before}, Timer, IsOver);
+            {Key, braced} ->
+                Tell({braced}),
                 Watch(Holder, State, Timer, IsOver);
             {Key, cut} ->
                 Holder ! {Key, cut},
@@ -273,6 +309,10 @@ Watch =
                 Tell({holding, Amount(Things), At}),
                 IsOver andalso exit(Holder, kill),
                 Watch(Holder, {held, Things}, erlang:start_timer(Milliseconds, Keeper, over), IsOver);
+            {timeout, Timer, over} when Kind =:= split, not IsOver, not IsHeld ->
+                Tell({let_go, not_cut_in_time}),
+                exit(Holder, kill),
+                Watch(Holder, State, Timer, true);
             {timeout, Timer, over} ->
                 Keeper ! {Key, case IsOver of true -> kill; false -> heal end},
                 Watch(Holder, State, Timer, IsOver);
@@ -289,12 +329,16 @@ Watch =
                 Watch(Holder, State, Timer, true);
             {'EXIT', Holder, {failed, Reason}} when State =:= seizing ->
                 Tell({failed, Reason});
-            {'EXIT', Holder, _} ->
+            {'EXIT', Holder, Reason} ->
                 At = Clock(),
+                IsOver orelse Tell({let_go, Cause(Reason)}),
                 Tell(erlang:append_element(Undone(Holder, State), At));
             {'EXIT', Agent, _} ->
                 exit(Holder, kill),
-                exit(shutdown)
+                exit(shutdown);
+            {'EXIT', Teller, Reason} ->
+                exit(Holder, kill),
+                exit({teller_lost, Reason})
         end
     end,
 Kind =:= split andalso net_kernel:monitor_nodes(true, [{node_type, all}]),
@@ -310,6 +354,8 @@ TheHolder =
     end,
 case TheHolder of
     % To seize it may take longer than it is held.
-    Pid when is_pid(Pid) -> Watch(Pid, seizing, erlang:start_timer(max(Milliseconds, 2000), Keeper, over), false);
+    Pid when is_pid(Pid) ->
+        Most = case Kind of split -> ReadyMost; _ -> max(Milliseconds, 2000) end,
+        Watch(Pid, seizing, erlang:start_timer(Most, Keeper, over), false);
     _ -> Tell({failed, TheHolder})
 end.

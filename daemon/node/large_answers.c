@@ -1,130 +1,225 @@
 #include "node/large_answers.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "node/request_work.h"
 #include "node_private.h"
 
-/* What is copied in one pass; smaller answers are sent at once. */
-#define PIECE_BYTES (4 << 20)
+/* Smaller ones are sent at once. */
+#define LARGE_ANSWER_BYTES (256 * 1024)
 
 /* How often it is looked whether a node has taken what it was sent. */
 #define LOOK_NS (10 * CLOCK_NS_PER_MS)
 
-struct large_answer {
+/* To copy a hundred bytes takes no longer than to read one. */
+#define COPIED_A_READ 100
+
+/* The answers to one node, of which one has the room. */
+struct answer_room {
     struct large_answers *answers;
-    struct large_answer *next;
-    struct request *request;
-    struct blob *blob;
-    struct term left; /* to be copied */
+    struct list_link link;
+    char node[NODE_NAME_BYTES + 1];
+    struct fair_queue waiting;
+    size_t count; /* of those */
+    bool is_taken;
 };
 
 struct large_answers {
     struct node *node;
-    struct large_answer *first; /* in the order in which they came */
-    struct large_answer *current;
+    struct list rooms; /* that somebody has, or waits for; who was last is at the end */
     struct loop_task step;
     struct loop_timer look;
     bool closing;
 };
 
-/* Takes it out; its request is the caller's. */
-static struct request *large_answers_take(struct large_answer *answer)
+/* --- Room --- */
+
+static struct answer_room *large_answers_room(struct large_answers *answers, const char *node)
 {
-    struct large_answers *answers = answer->answers;
-    struct request *request = answer->request;
-    struct large_answer **link = &answers->first;
-    while (*link != answer)
-        link = &(*link)->next;
-    *link = answer->next;
-    if (answers->current == answer)
-        answers->current = NULL;
-    request->abandoned = NULL;
-    blob_release(answer->blob);
-    free(answer);
-    return request;
+    LIST_EACH(struct answer_room, room, &answers->rooms, link)
+        if (strcmp(room->node, node) == 0)
+            return room;
+    struct answer_room *room = memory_zalloc(1, sizeof(*room));
+    room->answers = answers;
+    snprintf(room->node, sizeof(room->node), "%s", node);
+    list_append(&answers->rooms, &room->link);
+    return room;
 }
 
-/* Nobody takes it any more; what frees the request is an answer. */
-static void large_answers_drop(struct large_answer *answer)
+static void large_answers_forget_idle(struct answer_room *room)
 {
-    struct request *request = large_answers_take(answer);
-    term_build_nil(request_answer(request));
-    request_return(request);
+    if (room->is_taken || room->count)
+        return;
+    list_remove(&room->answers->rooms, &room->link);
+    free(room);
+}
+
+/* One whose node is gone gets rid of what waits for it. */
+static bool large_answers_is_free(const struct answer_room *room)
+{
+    const struct peers *peers = node_peers(room->answers->node);
+    const struct peer *peer = peers_find_up(peers, room->node, strlen(room->node));
+    return !room->is_taken && (!peer || !peer_is_congested(peer));
+}
+
+static void large_answers_give(struct answer_room *room, struct answer_wait *wait)
+{
+    room->is_taken = true;
+    wait->request->room = room;
+    wait->go_on(wait);
+}
+
+void large_answers_leave(struct request *request)
+{
+    struct answer_room *room = request->room;
+    if (!room)
+        return;
+    request->room = NULL;
+    room->is_taken = false;
+    if (room->count)
+        loop_defer_piece(node_loop(room->answers->node), &room->answers->step);
+    else
+        large_answers_forget_idle(room);
+}
+
+/* --- Waiting --- */
+
+static void large_answers_stop_waiting(struct answer_wait *wait)
+{
+    wait->room->count--;
+    wait->room = NULL;
+    wait->request->abandoned = NULL;
 }
 
 static void large_answers_on_abandoned(void *owner)
 {
-    large_answers_drop(owner);
+    struct answer_wait *wait = owner;
+    struct answer_room *room = wait->room;
+    bool waits = fair_queue_remove(&room->waiting, &wait->turn);
+    assert(waits);
+    large_answers_stop_waiting(wait);
+    large_answers_forget_idle(room);
+    wait->go_on(wait);
 }
 
-/* The first whose node can take it; one whose node is gone gets rid of it. */
-static struct large_answer *large_answers_choose(const struct large_answers *answers)
+static void large_answers_put(struct answer_room *room, struct answer_wait *wait)
 {
-    struct large_answer *answer = answers->first;
-    while (answer) {
-        struct peer *peer = node_peer_of(answers->node, answer->request->caller);
-        if (!peer || !peer_is_congested(peer))
-            return answer;
-        answer = answer->next;
-    }
-    return NULL;
+    struct request *request = wait->request;
+    wait->room = room;
+    wait->turn = (struct fair_item){.caller = request_number(request->caller.data, request->caller.size)};
+    fair_queue_put(&room->waiting, &wait->turn);
+    room->count++;
+    request->abandoned = large_answers_on_abandoned;
+    request->owner = wait;
 }
 
-static void large_answers_copy_piece(struct large_answer *answer)
+static struct answer_wait *large_answers_take(struct answer_room *room)
 {
-    struct term *left = &answer->left;
-    size_t size = left->size < PIECE_BYTES ? left->size : PIECE_BYTES;
-    buffer_append(&answer->request->answer.bytes, left->data, size);
-    *left = (struct term){left->data + size, left->size - size};
-    if (!left->size)
-        request_return(large_answers_take(answer));
+    struct fair_item *item = fair_queue_take(&room->waiting, true);
+    assert(item);
+    fair_queue_over(&room->waiting, item);
+    struct answer_wait *wait = CONTAINER_OF(item, struct answer_wait, turn);
+    large_answers_stop_waiting(wait);
+    return wait;
 }
 
-/* Room for all of it is made once. */
-static void large_answers_begin(struct large_answers *answers)
-{
-    struct large_answer *answer = large_answers_choose(answers);
-    answers->current = answer;
-    if (!answer)
-        return;
-    const uint8_t *room = buffer_reserve(&answer->request->answer.bytes, answer->left.size);
-    assert(room);
-}
-
+/* The first that there is room for, and others in later pieces. */
 static void large_answers_step(void *owner)
 {
     struct large_answers *answers = owner;
-    if (!answers->current)
-        large_answers_begin(answers);
-    if (answers->current)
-        large_answers_copy_piece(answers->current);
-    if (answers->current || large_answers_choose(answers))
-        loop_defer_next(node_loop(answers->node), &answers->step);
-    else if (answers->first)
+    bool has_more = false;
+    LIST_EACH(struct answer_room, room, &answers->rooms, link) {
+        if (room->count && large_answers_is_free(room)) {
+            list_remove(&answers->rooms, &room->link);
+            list_append(&answers->rooms, &room->link);
+            large_answers_give(room, large_answers_take(room));
+            loop_defer_piece(node_loop(answers->node), &answers->step);
+            return;
+        }
+        has_more = has_more || (room->count && !room->is_taken);
+    }
+    if (has_more)
         loop_timer_set(&answers->look, LOOK_NS);
+}
+
+bool large_answers_enter(struct answer_wait *wait)
+{
+    struct request *request = wait->request;
+    struct large_answers *answers = request->node->large_answers;
+    if (request->room || answers->closing || !request_is_wanted(request)) {
+        wait->go_on(wait);
+        return true;
+    }
+    struct answer_room *room = large_answers_room(answers, request->peer);
+    if (room->count == LARGE_ANSWERS_MOST) {
+        request_answer_busy(request, "answers");
+        return false;
+    }
+    if (!room->count && large_answers_is_free(room)) {
+        large_answers_give(room, wait);
+    } else {
+        large_answers_put(room, wait);
+        loop_defer_piece(node_loop(answers->node), &answers->step);
+    }
+    return true;
+}
+
+/* --- Answers that are there --- */
+
+struct large_answer {
+    struct answer_wait wait;
+    struct request_work work;
+    struct blob *blob;
+    struct term tail; /* in that */
+};
+
+static void large_answers_copy(struct request_work *work)
+{
+    const struct large_answer *answer = CONTAINER_OF(work, struct large_answer, work);
+    buffer_append(&work->request->answer.bytes, answer->tail.data, answer->tail.size);
+}
+
+static void large_answers_on_copied(struct request_work *work)
+{
+    struct large_answer *answer = CONTAINER_OF(work, struct large_answer, work);
+    struct request *request = work->request;
+    blob_release(answer->blob);
+    if (work->is_dropped)
+        request_drop(request);
+    else
+        request_return(request);
+    free(answer);
+}
+
+static void large_answers_go_on(struct answer_wait *wait)
+{
+    request_work_start(&CONTAINER_OF(wait, struct large_answer, wait)->work);
 }
 
 void request_return_with(struct request *request, struct term tail, struct blob *blob)
 {
-    struct large_answers *answers = request->node->large_answers;
-    if (!blob || answers->closing || tail.size <= PIECE_BYTES) {
+    if (!blob || request->node->large_answers->closing || tail.size <= LARGE_ANSWER_BYTES) {
         term_build_term(&request->answer, tail);
         request_return(request);
         return;
     }
     struct large_answer *answer = memory_zalloc(1, sizeof(*answer));
-    *answer =
-        (struct large_answer){.answers = answers, .request = request, .blob = blob_hold(blob), .left = tail};
-    struct large_answer **link = &answers->first;
-    while (*link)
-        link = &(*link)->next;
-    *link = answer;
-    request->abandoned = large_answers_on_abandoned;
-    request->owner = answer;
-    loop_defer(node_loop(answers->node), &answers->step);
+    *answer = (struct large_answer){.wait = {.request = request, .go_on = large_answers_go_on},
+                                    .work = {.request = request,
+                                             .bytes = tail.size / COPIED_A_READ,
+                                             .work = large_answers_copy,
+                                             .done = large_answers_on_copied},
+                                    .blob = blob_hold(blob),
+                                    .tail = tail};
+    if (large_answers_enter(&answer->wait))
+        return;
+    blob_release(blob);
+    free(answer);
 }
 
 /* --- All of them --- */
@@ -140,21 +235,45 @@ struct large_answers *large_answers_new(struct node *node)
 
 bool large_answers_wait(const struct node *node)
 {
-    return node->large_answers->first != NULL;
+    return node->large_answers->rooms.count;
+}
+
+/* The room stays: somebody has it, or it is idle after the last one. */
+static void large_answers_give_up(struct answer_room *room)
+{
+    for (size_t left = room->count; left; left--) {
+        struct answer_wait *wait = large_answers_take(room);
+        wait->request->is_abandoned = true;
+        wait->go_on(wait);
+    }
+    large_answers_forget_idle(room);
+}
+
+void large_answers_forget(struct large_answers *answers, const char *node)
+{
+    LIST_EACH(struct answer_room, room, &answers->rooms, link)
+        if (strcmp(room->node, node) == 0)
+            large_answers_give_up(room);
 }
 
 void large_answers_close(struct node *node)
 {
     struct large_answers *answers = node->large_answers;
     answers->closing = true;
-    while (answers->first)
-        large_answers_drop(answers->first);
+    worker_free_aside(node_loop(node));
+    LIST_EACH(struct answer_room, room, &answers->rooms, link)
+        large_answers_give_up(room);
+    worker_free_aside(node_loop(node));
     loop_cancel(node_loop(node), &answers->step);
     loop_timer_stop(&answers->look);
 }
 
 void large_answers_free(struct large_answers *answers)
 {
+    LIST_EACH(struct answer_room, room, &answers->rooms, link) {
+        list_remove(&answers->rooms, &room->link);
+        free(room);
+    }
     loop_timer_free(&answers->look);
     free(answers);
 }

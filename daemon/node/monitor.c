@@ -4,13 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "base/log_repeat.h"
 #include "base/memory.h"
+#include "holders_private.h"
 #include "node_private.h"
 #include "term/term_read.h"
-
-/* Monitors and links that one peer may make this node remember. */
-#define REMOTE_LIMIT 100000
+#include "term/term_text.h"
 
 /* What holds between this node's processes and those of one connected peer. */
 struct remote {
@@ -20,6 +19,8 @@ struct remote {
     struct list ordered[MONITOR_TURNS]; /* the same, in the order in which their ends are told when all end */
     struct map observers;               /* reference to struct observer: theirs on ours */
     struct map links;                   /* both pids to struct link */
+    struct holders holders;             /* their processes that have those two */
+    struct log_repeat refused;          /* what was too much for one of them */
 };
 
 /* A monitor of another node on a process of this one. */
@@ -28,9 +29,9 @@ struct observer {
     struct remote *remote;
     struct observer *next; /* of the same process */
     struct observer *previous;
-    struct term pid; /* its bytes and the reference's are ours */
-    struct term reference;
-    bool by_name; /* the answer names the process as the question did */
+    struct holder *holder;
+    struct term reference; /* its bytes are ours */
+    bool by_name;          /* the answer names the process as the question did */
 };
 
 struct link {
@@ -38,20 +39,14 @@ struct link {
     struct remote *remote;
     struct link *next; /* of the same process */
     struct link *previous;
-    struct term pid; /* the other end; its bytes are ours */
+    struct holder *holder; /* the other end */
 };
 
 static struct buffer monitor_copy_of(struct term term)
 {
     struct buffer buffer = {0};
-    buffer_append(&buffer, term.data, term.size);
+    term_keep(&buffer, term);
     return buffer;
-}
-
-/* A copy that the caller frees by its data. */
-static struct term monitor_kept(struct term term)
-{
-    return (struct term){memory_copy(term.data, term.size), term.size};
 }
 
 static struct term monitor_atom_term(struct term_builder *builder, const char *text)
@@ -200,9 +195,10 @@ bool monitor_send_exit(struct process *from, struct peer *peer, struct term to, 
 /* --- Theirs on ours --- */
 
 static void monitor_send_down(struct peer *peer, uint64_t sender, const struct control *question,
-                              struct term from, struct term reason)
+                              struct term from, struct term reason, struct blob *held)
 {
     struct control control = {.operation = CONTROL_MONITOR_EXIT,
+                              .held = held,
                               .from = from,
                               .to = question->from,
                               .reference = question->reference,
@@ -212,7 +208,7 @@ static void monitor_send_down(struct peer *peer, uint64_t sender, const struct c
 
 static void monitor_free_observer(struct observer *observer)
 {
-    free((void *)observer->pid.data);
+    holders_let_go(&observer->remote->holders, observer->holder);
     free((void *)observer->reference.data);
     free(observer);
 }
@@ -249,8 +245,8 @@ static void monitor_add_observer(struct process *process, struct remote *remote,
     observer->process = process;
     observer->remote = remote;
     observer->by_name = control->to.data && term_type(control->to) == TERM_ATOM;
-    observer->pid = monitor_kept(control->from);
-    observer->reference = monitor_kept(reference);
+    observer->holder = holders_hold(&remote->holders, control->from);
+    observer->reference = (struct term){memory_copy(reference.data, reference.size), reference.size};
     observer->next = process->observers;
     if (observer->next)
         observer->next->previous = observer;
@@ -258,13 +254,28 @@ static void monitor_add_observer(struct process *process, struct remote *remote,
     map_put(&remote->observers, reference.data, reference.size, observer);
 }
 
-/* False, and the peer is gone, when it has had this node remember too much. */
-static bool monitor_has_room(struct remote *remote)
+/* Whether a process of the peer may hold one more. */
+static bool monitor_has_room(struct remote *remote, struct term pid)
 {
-    if (remote->observers.count + remote->links.count < REMOTE_LIMIT)
+    const size_t held = holders_held(&remote->holders, pid), limit = holders_limit(&remote->holders);
+    char text[128];
+    if (held < limit)
         return true;
-    peer_disconnect(remote->peer, "too many monitors and links");
+    if (log_repeat_is_due(&remote->refused))
+        log_warning("a process has too many monitors and links here",
+                    log_string("peer", peer_name(remote->peer)),
+                    log_string("process", term_text(pid, text, sizeof(text))),
+                    log_integer("has", (int64_t)held), log_integer("limit", (int64_t)limit),
+                    log_integer("of_its_node", (int64_t)remote->holders.held), log_times(&remote->refused));
     return false;
+}
+
+/* It gets what it would if its process had ended at once. */
+static void monitor_refuse_observer(struct remote *remote, const struct control *control, const char *why)
+{
+    struct term_builder builder = {0};
+    monitor_send_down(remote->peer, 0, control, control->to, monitor_atom_term(&builder, why), NULL);
+    term_build_free(&builder);
 }
 
 static struct process *monitor_find_process(const struct node *node, struct term target)
@@ -275,13 +286,12 @@ static struct process *monitor_find_process(const struct node *node, struct term
 static void monitor_on_request(struct remote *remote, const struct control *control)
 {
     struct process *process = monitor_find_process(remote->node, control->to);
-    if (process && monitor_has_room(remote)) {
+    if (!process)
+        monitor_refuse_observer(remote, control, "noproc");
+    else if (!monitor_has_room(remote, control->from))
+        monitor_refuse_observer(remote, control, MONITOR_REFUSED);
+    else
         monitor_add_observer(process, remote, control);
-    } else if (!process) {
-        struct term_builder builder = {0};
-        monitor_send_down(remote->peer, 0, control, control->to, monitor_atom_term(&builder, "noproc"));
-        term_build_free(&builder);
-    }
 }
 
 static void monitor_on_demonitor(struct remote *remote, const struct control *control)
@@ -314,7 +324,7 @@ static struct link *monitor_remove_link(struct remote *remote, struct term ours,
 
 static void monitor_free_link(struct link *link)
 {
-    free((void *)link->pid.data);
+    holders_let_go(&link->remote->holders, link->holder);
     free(link);
 }
 
@@ -333,8 +343,10 @@ static void monitor_add_link(struct process *process, struct remote *remote, str
     struct buffer key = monitor_link_key(process_pid(process), theirs);
     if (!map_get(&remote->links, buffer_bytes(&key), key.size)) {
         struct link *link = memory_zalloc(1, sizeof(*link));
-        *link = (struct link){
-            .process = process, .remote = remote, .next = process->links, .pid = monitor_kept(theirs)};
+        *link = (struct link){.process = process,
+                              .remote = remote,
+                              .next = process->links,
+                              .holder = holders_hold(&remote->holders, theirs)};
         if (link->next)
             link->next->previous = link;
         process->links = link;
@@ -343,19 +355,25 @@ static void monitor_add_link(struct process *process, struct remote *remote, str
     buffer_free(&key);
 }
 
+static void monitor_refuse_link(struct remote *remote, const struct control *control, const char *why)
+{
+    struct term_builder builder = {0};
+    struct term reason = monitor_atom_term(&builder, why);
+    struct control answer = {
+        .operation = CONTROL_EXIT, .from = control->to, .to = control->from, .reason = reason};
+    (void)peer_send(remote->peer, 0, &answer, reason);
+    term_build_free(&builder);
+}
+
 static void monitor_on_link(struct remote *remote, const struct control *control)
 {
     struct process *process = process_by_pid(remote->node, control->to);
-    if (process && monitor_has_room(remote)) {
+    if (!process)
+        monitor_refuse_link(remote, control, "noproc");
+    else if (!monitor_has_room(remote, control->from))
+        monitor_refuse_link(remote, control, MONITOR_REFUSED);
+    else
         monitor_add_link(process, remote, control->from);
-    } else if (!process) {
-        struct term_builder builder = {0};
-        struct term reason = monitor_atom_term(&builder, "noproc");
-        struct control answer = {
-            .operation = CONTROL_EXIT, .from = control->to, .to = control->from, .reason = reason};
-        (void)peer_send(remote->peer, 0, &answer, reason);
-        term_build_free(&builder);
-    }
 }
 
 /* The acknowledgement goes before anything else that this process sends. */
@@ -450,9 +468,8 @@ void monitor_control(struct node *node, struct peer *peer, const struct control 
         handlers[control->operation](peer_data(peer), control);
 }
 
-int monitor_spawn_observer(struct process *process, struct peer *peer, const struct control *control)
+static int monitor_spawn_flags(const struct control *control)
 {
-    struct remote *remote = peer_data(peer);
     struct term_list options;
     struct term option;
     int flags = 0;
@@ -464,6 +481,18 @@ int monitor_spawn_observer(struct process *process, struct peer *peer, const str
         else if (term_is_atom(option, "link"))
             flags |= CONTROL_SPAWN_LINKED;
     }
+    return flags;
+}
+
+bool monitor_spawn_has_room(struct peer *peer, const struct control *control)
+{
+    return !monitor_spawn_flags(control) || monitor_has_room(peer_data(peer), control->from);
+}
+
+int monitor_spawn_observer(struct process *process, struct peer *peer, const struct control *control)
+{
+    struct remote *remote = peer_data(peer);
+    int flags = monitor_spawn_flags(control);
     if (flags & CONTROL_SPAWN_MONITORED)
         monitor_add_observer(process, remote, control);
     if (flags & CONTROL_SPAWN_LINKED)
@@ -471,30 +500,33 @@ int monitor_spawn_observer(struct process *process, struct peer *peer, const str
     return flags;
 }
 
-static void monitor_tell_observer(struct observer *observer, struct term reason)
+static void monitor_tell_observer(struct observer *observer, struct term reason, struct blob *held)
 {
     struct process *process = observer->process;
-    struct control question = {.from = observer->pid, .reference = observer->reference};
+    struct control question = {.from = observer->holder->pid, .reference = observer->reference};
     struct term name = observer->by_name ? term_built(&process->name) : process_pid(process);
-    monitor_send_down(observer->remote->peer, process_sender(process), &question, name, reason);
+    monitor_send_down(observer->remote->peer, process_sender(process), &question, name, reason, held);
 }
 
-void monitor_process_exits(struct process *process, struct term reason)
+void monitor_process_exits(struct process *process, struct term reason, struct blob *held)
 {
     while (process->observers) {
         struct observer *observer = process->observers;
         monitor_unlist_observer(observer);
         map_remove(&observer->remote->observers, observer->reference.data, observer->reference.size);
-        monitor_tell_observer(observer, reason);
+        monitor_tell_observer(observer, reason, held);
         monitor_free_observer(observer);
     }
     while (process->links) {
         struct link *link = process->links;
         struct peer *peer = link->remote->peer;
         monitor_unlist_link(link);
-        (void)monitor_remove_link(link->remote, process_pid(process), link->pid);
-        struct control control = {
-            .operation = CONTROL_EXIT, .from = process_pid(process), .to = link->pid, .reason = reason};
+        (void)monitor_remove_link(link->remote, process_pid(process), link->holder->pid);
+        struct control control = {.operation = CONTROL_EXIT,
+                                  .held = held,
+                                  .from = process_pid(process),
+                                  .to = link->holder->pid,
+                                  .reason = reason};
         (void)peer_send(peer, process_sender(process), &control, reason);
         monitor_free_link(link);
     }
@@ -522,7 +554,7 @@ static void monitor_drop_links(struct remote *remote, struct term reason)
         struct process *process = link->process;
         map_remove(&remote->links, entry->key, entry->key_size);
         monitor_unlist_link(link);
-        monitor_signal_exit(process, link->pid, reason);
+        monitor_signal_exit(process, link->holder->pid, reason);
         monitor_free_link(link);
     }
     map_free(&remote->links);
@@ -546,6 +578,7 @@ void monitor_peer_down(struct node *node, struct peer *peer)
     monitor_drop_own(remote, reason);
     monitor_drop_links(remote, reason);
     monitor_drop_observers(remote);
+    map_free(&remote->holders.map);
     term_build_free(&builder);
     free(remote);
 }

@@ -13,12 +13,14 @@ struct node *node_new(const struct node_options *options)
     struct node *node = memory_zalloc(1, sizeof(*node));
     node->options = *options;
     node->large_answers = large_answers_new(node);
+    node->works.waiting.most = REQUESTS_WAITING_BYTES;
     return node;
 }
 
 void node_free(struct node *node)
 {
     large_answers_free(node->large_answers);
+    share_free(&node->works.waiting);
     map_free(&node->processes);
     map_free(&node->names);
     free(node);
@@ -120,19 +122,24 @@ void node_build_reference(struct node *node, struct term_builder *builder)
 static void node_deliver(struct process *process, struct peer *peer, const struct control *control,
                          struct term body)
 {
-    struct incoming incoming = {.peer = peer, .from = control->from, .body = body};
-    if (process && process->events && process->events->message)
-        process->events->message(process->owner, process, &incoming);
+    struct incoming incoming = {.peer = peer,
+                                .from = control->from,
+                                .body = body,
+                                .too_large = control->too_large,
+                                .held = control->held};
+    if (process)
+        process_deliver(process, &incoming);
 }
 
+/* `why` when there is no process. */
 static void node_reply_spawn(struct peer *peer, const struct control *request, struct process *process,
-                             int flags)
+                             int flags, const char *why)
 {
     struct term_builder builder = {0};
     struct term number, refusal;
     term_build_integer(&builder, flags);
     size_t split = builder.bytes.size;
-    term_build_atom(&builder, "notsup");
+    term_build_atom(&builder, why);
     const uint8_t *bytes = buffer_bytes(&builder.bytes);
     number = (struct term){bytes, split};
     refusal = (struct term){bytes + split, builder.bytes.size - split};
@@ -150,9 +157,13 @@ static void node_reply_spawn(struct peer *peer, const struct control *request, s
 static void node_spawn(struct node *node, struct peer *peer, const struct control *control,
                        struct term arguments)
 {
+    if (!monitor_spawn_has_room(peer, control)) {
+        node_reply_spawn(peer, control, NULL, 0, MONITOR_REFUSED);
+        return;
+    }
     struct process *process = node->options.spawn(node->options.owner, peer, control, arguments);
     int flags = process ? monitor_spawn_observer(process, peer, control) : 0;
-    node_reply_spawn(peer, control, process, flags);
+    node_reply_spawn(peer, control, process, flags, "notsup");
 }
 
 static bool node_on_allowed(void *owner, const char *name)
@@ -174,6 +185,10 @@ static void node_on_down(void *owner, struct peer *peer, const char *reason)
         LIST_EACH(struct limit_watch, watch, &node->limit_watches, link)
             watch->reached(watch->owner, peer);
     monitor_peer_down(node, peer);
+    if (node->rpc_in)
+        rpc_in_forget(node->rpc_in, peer_name(peer));
+    request_works_forget(&node->works, peer_name(peer));
+    large_answers_forget(node->large_answers, peer_name(peer));
 }
 
 static void node_on_drained(void *owner, struct peer *peer)

@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "node/large_answers.h"
 #include "node/monitor.h"
+#include "node/request_work.h"
 
 struct node {
     struct node_options options;
@@ -14,6 +15,8 @@ struct node {
     struct drain_wait *drain_waits;
     struct list limit_watches;
     struct large_answers *large_answers;
+    struct rpc_in *rpc_in; /* NULL when this node serves nobody */
+    struct request_works works;
     uint64_t next_process;
     uint64_t next_reference;
 };
@@ -32,5 +35,11 @@ struct process {
     struct link *links;
     struct loop_task reap;
 };
+
+/* Answers a message that its process has no use for, if it is a call, so that nobody waits for it. */
+void rpc_in_refuse(struct rpc_in *rpc_in, const struct incoming *incoming);
+
+/* A connection is gone: nobody waits for what has come by it. */
+void rpc_in_forget(struct rpc_in *rpc_in, const char *node);
 
 #endif

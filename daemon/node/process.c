@@ -47,7 +47,7 @@ void process_register(struct process *process, const char *name)
     assert(!old);
 }
 
-void process_exit(struct process *process, struct term reason)
+void process_exit_held(struct process *process, struct term reason, struct blob *held)
 {
     if (!process->events)
         return;
@@ -58,8 +58,13 @@ void process_exit(struct process *process, struct term reason)
         struct term name = term_built(&process->name);
         map_remove(&process->node->names, name.data, name.size);
     }
-    monitor_process_exits(process, reason);
+    monitor_process_exits(process, reason, held);
     loop_defer(process->node->options.loop, &process->reap);
+}
+
+void process_exit(struct process *process, struct term reason)
+{
+    process_exit_held(process, reason, NULL);
 }
 
 void process_exit_atom(struct process *process, const char *reason)
@@ -93,4 +98,17 @@ struct process *process_by_pid(const struct node *node, struct term pid)
 struct process *process_by_name(const struct node *node, struct term name)
 {
     return map_get(&node->names, name.data, name.size);
+}
+
+void process_deliver(struct process *process, const struct incoming *incoming)
+{
+    const struct process_events *events = process->events;
+    if (!events)
+        return;
+    void (*take)(void *, struct process *, const struct incoming *) =
+        incoming->too_large.data ? events->too_large : events->message;
+    if (take)
+        take(process->owner, process, incoming);
+    else if (process->node->rpc_in)
+        rpc_in_refuse(process->node->rpc_in, incoming);
 }

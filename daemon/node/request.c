@@ -3,7 +3,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/blob.h"
+#include "node/large_answers.h"
+#include "node/request_work.h"
 #include "term/term_read.h"
+
+/* From this size on an answer is not copied to be sent. */
+#define REQUEST_LONG_ANSWER_BYTES (64 * 1024)
 
 /* What stands before the value in each form's answer. */
 static void request_open_erpc(struct request *request, const char *outcome)
@@ -39,20 +45,21 @@ static void request_build_advice(struct term_builder *answer, const char *advice
     term_build_nil(answer);
 }
 
-/* The stack trace of a call of a function that is not there, [{Module, Function, Arguments, Location}]. */
-static void request_build_undefined_stack(struct request *request, const char *advice)
+void request_build_stack(const struct request *request, const char *advice, struct term_builder *builder)
 {
-    struct term_builder *answer = &request->answer;
-    term_build_list(answer, 1);
-    term_build_tuple(answer, 4);
-    term_build_term(answer, request->module);
-    term_build_term(answer, request->function);
-    term_build_term(answer, request->argument_list);
-    if (advice)
-        request_build_advice(answer, advice);
+    term_build_list(builder, 1);
+    term_build_tuple(builder, 4);
+    term_build_term(builder, request->module.data ? request->module : TERM_ATOM("harness"));
+    term_build_term(builder, request->function);
+    if (request->held)
+        term_build_unsigned(builder, request->arity);
     else
-        term_build_nil(answer);
-    term_build_nil(answer);
+        term_build_term(builder, request->argument_list);
+    if (advice)
+        request_build_advice(builder, advice);
+    else
+        term_build_nil(builder);
+    term_build_nil(builder);
 }
 
 /* {Res, error, Reason, Stack} */
@@ -73,7 +80,7 @@ static void request_undefined_erpc(struct request *request, const char *advice)
     term_build_term(answer, request->tag);
     term_build_atom(answer, "error");
     term_build_atom(answer, "undef");
-    request_build_undefined_stack(request, advice);
+    request_build_stack(request, advice, &request->answer);
 }
 
 /* {error, {exception, Reason, Stack}} */
@@ -130,18 +137,19 @@ static void request_undefined_rex(struct request *request, const char *advice)
 {
     request_open_badrpc(request);
     term_build_atom(&request->answer, "undef");
-    request_build_undefined_stack(request, advice);
+    request_build_stack(request, advice, &request->answer);
 }
 
 /* An erpc request has a process of its own, whose exit reason is the answer. */
-static void request_send_exit(struct request *request, struct term answer)
+static void request_send_exit(struct request *request, struct term answer, struct blob *held)
 {
-    process_exit(request->process, answer);
+    process_exit_held(request->process, answer, held);
 }
 
-static void request_send_nothing(struct request *request, struct term answer)
+static void request_send_nothing(struct request *request, struct term answer, struct blob *held)
 {
     (void)answer;
+    (void)held;
     if (request->form == REQUEST_ERPC_CAST)
         process_exit_atom(request->process, "normal");
 }
@@ -171,18 +179,17 @@ static bool request_tag_alias(struct term tag, struct term *alias)
 /* What one caller gets is in order; a long answer to one keeps no other one waiting. */
 static uint64_t request_reply_sender(struct term caller)
 {
-    uint64_t hash = 1469598103934665603ULL; /* FNV-1a */
-    for (size_t i = 0; i < caller.size; i++)
-        hash = (hash ^ caller.data[i]) * 1099511628211ULL;
-    return hash | 1ULL << 63;
+    return request_number(caller.data, caller.size) | 1ULL << 63;
 }
 
 /* To the alias that the tag names, or to the caller. */
-static void request_send_reply(struct request *request, struct term answer)
+static void request_send_reply(struct request *request, struct term answer, struct blob *held)
 {
     struct peer *peer = node_peer_of(request->node, request->caller);
-    struct control control = {
-        .operation = CONTROL_SEND, .from = process_pid(request->process), .to = request->caller};
+    struct control control = {.operation = CONTROL_SEND,
+                              .from = process_pid(request->process),
+                              .to = request->caller,
+                              .held = held};
     struct term alias;
     if (request_tag_alias(request->tag, &alias)) {
         control.operation = CONTROL_ALIAS_SEND;
@@ -192,9 +199,15 @@ static void request_send_reply(struct request *request, struct term answer)
         (void)peer_send(peer, request_reply_sender(request->caller), &control, answer);
 }
 
-static void request_send_message(struct request *request, struct term answer)
+static void request_send_message(struct request *request, struct term answer, struct blob *held)
 {
-    (void)node_send(request->node, request->process, request->caller, answer);
+    struct control control = {.operation = CONTROL_SEND,
+                              .from = process_pid(request->process),
+                              .to = request->caller,
+                              .held = held};
+    struct peer *peer = node_peer_of(request->node, request->caller);
+    if (peer)
+        (void)peer_send(peer, process_sender(request->process), &control, answer);
 }
 
 static const struct form {
@@ -202,7 +215,7 @@ static const struct form {
     void (*open)(struct request *request, const char *outcome);
     void (*raise)(struct request *request, struct term reason, struct term stack);
     void (*undefined)(struct request *request, const char *advice);
-    void (*send)(struct request *request, struct term answer);
+    void (*send)(struct request *request, struct term answer, struct blob *held);
 } forms[] = {
     [REQUEST_ERPC] = {true, request_open_erpc, request_raise_erpc, request_undefined_erpc, request_send_exit},
     [REQUEST_ERPC_CAST] = {false, request_open_erpc, request_raise_erpc, request_undefined_erpc,
@@ -220,6 +233,18 @@ static const struct form {
 bool request_expects_answer(const struct request *request)
 {
     return forms[request->form].answered;
+}
+
+bool request_is_wanted(const struct request *request)
+{
+    return !request->is_abandoned || !request_expects_answer(request);
+}
+
+void request_abandon(struct request *request)
+{
+    request->is_abandoned = true;
+    if (request->abandoned)
+        request->abandoned(request->owner);
 }
 
 /* gen:call/3 tags a call with the reference of its monitor, which is an alias where there are any. */
@@ -242,22 +267,71 @@ void request_return(struct request *request)
     struct term answer = {0};
     bool done = term_build_done(&request->answer, &answer);
     assert(done);
-    forms[request->form].send(request, answer);
+    struct blob *held = answer.size > REQUEST_LONG_ANSWER_BYTES
+                            ? blob_take(&request->answer.bytes, node_loop(request->node))
+                            : NULL;
+    forms[request->form].send(request, answer, held);
+    blob_release(held);
+    request_settle(request);
+    large_answers_leave(request);
     if (request->open_link) {
         *request->open_link = request->next_open;
         if (request->next_open)
             request->next_open->open_link = request->open_link;
     }
     term_build_free(&request->answer);
+    blob_release(request->held);
     free(request->bytes);
     free(request);
 }
 
-void request_raise(struct request *request, struct term reason, struct term stack)
+void request_drop(struct request *request)
+{
+    request->form = request->form == REQUEST_ERPC ? REQUEST_ERPC_CAST : REQUEST_CAST;
+    term_build_nil(request_answer(request));
+    request_return(request);
+}
+
+void request_answer_busy(struct request *request, const char *what)
+{
+    struct term_builder *answer = request_answer(request);
+    term_build_tuple(answer, 2);
+    term_build_atom(answer, "error");
+    term_build_tuple(answer, 2);
+    term_build_atom(answer, "busy");
+    term_build_atom(answer, what);
+    request_return(request);
+}
+
+void request_fail(struct request *request, struct term reason, struct term stack)
 {
     term_build_reset(&request->answer);
     forms[request->form].raise(request, reason, stack);
+}
+
+void request_raise(struct request *request, struct term reason, struct term stack)
+{
+    request_fail(request, reason, stack);
     request_return(request);
+}
+
+void request_raise_too_large(struct request *request, struct term too_large)
+{
+    struct term_builder reason = {0}, stack = {0};
+    struct term parts[2];
+    bool read = term_read_tuple_of(too_large, 2, parts);
+    assert(read);
+    term_build_tuple(&reason, 2);
+    term_build_term(&reason, parts[0]);
+    term_build_map(&reason, 2);
+    term_build_key(&reason, "key");
+    term_build_text(&reason, CONN_FRAME_BYTES_KEY);
+    term_build_key(&reason, "limit");
+    term_build_term(&reason, parts[1]);
+    term_build_nil(&stack);
+    request_raise(request, term_built(&reason), term_built(&stack));
+    term_build_free(&reason);
+    term_build_free(&stack);
 }
 
 void request_undefined(struct request *request, const char *advice)

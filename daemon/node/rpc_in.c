@@ -3,8 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arrivals_private.h"
+#include "base/blob.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "node/large_answers.h"
+#include "node/request_work.h"
+#include "node_private.h"
+#include "relay_private.h"
+#include "remote_shell_private.h"
+#include "rpc_message_private.h"
 #include "term/term_read.h"
 
 struct rpc_in {
@@ -14,24 +23,43 @@ struct rpc_in {
     struct process *rex;
     struct process *net_kernel;
     struct request *open; /* calls that are not answered yet */
+    struct arrivals arrivals;
+    struct list spawned; /* erpc requests that were read and are not handed on yet */
+    struct loop_task start;
+    bool closing;
 };
 
-/* A request without its terms yet; `source` are copied, and the copies come back in their place. */
-static struct request *rpc_in_new_request(struct process *process, enum request_form form,
-                                          const struct peer *peer, struct term *sources[], size_t count)
+/* An erpc request that waits for its turn. */
+struct spawned {
+    struct list_link link;
+    struct request *request;
+    enum rpc_ask ask;
+};
+
+/* Whether a term is in what can be held, and need not be copied. */
+static bool rpc_in_is_held(const struct blob *held, struct term term)
+{
+    return held && term.data >= held->data && term.data < held->data + held->size;
+}
+
+/* A request that is not read yet; `sources` are copied, and the copies come back in their place. */
+static struct request *rpc_in_new_request(struct process *process, const struct peer *peer, struct blob *held,
+                                          struct term *const sources[], size_t count)
 {
     struct request *request = memory_zalloc(1, sizeof(*request));
     size_t size = 0;
     for (size_t i = 0; i < count; i++)
-        size += sources[i]->size;
-    request->form = form;
+        if (!rpc_in_is_held(held, *sources[i]))
+            size += sources[i]->size;
+    request->form = REQUEST_CAST;
     request->node = process_node(process);
     request->process = process;
     request->bytes = memory_alloc(size);
+    request->held = held ? blob_hold(held) : NULL;
     snprintf(request->peer, sizeof(request->peer), "%s", peer_name(peer));
     uint8_t *next = request->bytes;
     for (size_t i = 0; i < count; i++) {
-        if (!sources[i]->size)
+        if (!sources[i]->size || rpc_in_is_held(held, *sources[i]))
             continue;
         memcpy(next, sources[i]->data, sources[i]->size);
         sources[i]->data = next;
@@ -40,24 +68,12 @@ static struct request *rpc_in_new_request(struct process *process, enum request_
     return request;
 }
 
-/* Takes an argument list apart. False when it is none, or longer than any function takes. */
-static bool rpc_in_set_arguments(struct request *request, struct term list)
+/* Those who call give up by taking their monitors off. */
+static void rpc_in_note_open(void *owner, struct request *request)
 {
-    struct term_list walk;
-    struct term argument;
-    request->argument_list = list;
-    if (!term_list_start(&walk, list))
-        return false;
-    while (term_list_next(&walk, &argument)) {
-        if (request->arity < REQUEST_ARGUMENTS)
-            request->arguments[request->arity] = argument;
-        request->arity++;
-    }
-    return term_list_proper(&walk) && request->arity <= REQUEST_ARGUMENTS;
-}
-
-static void rpc_in_note_open(struct rpc_in *rpc_in, struct request *request)
-{
+    struct rpc_in *rpc_in = owner;
+    if (request->open_link || (request->form != REQUEST_CALL && request->form != REQUEST_REX_CALL))
+        return;
     request->next_open = rpc_in->open;
     if (request->next_open)
         request->next_open->open_link = &request->next_open;
@@ -65,269 +81,239 @@ static void rpc_in_note_open(struct rpc_in *rpc_in, struct request *request)
     rpc_in->open = request;
 }
 
-static void rpc_in_serve(struct rpc_in *rpc_in, struct request *request, bool well_formed)
-{
-    if (well_formed)
-        rpc_in->options.serve(rpc_in->options.owner, request);
-    else
-        request_undefined(request, NULL);
-}
+/* --- What is asked for --- */
 
-/* --- GenServer calls --- */
-
-/* {Function, Argument...}, or an atom for a function without arguments. */
-static bool rpc_in_set_function(struct request *request, struct term function)
+static void rpc_in_serve(struct rpc_in *rpc_in, struct request *request)
 {
-    struct term elements[1 + REQUEST_ARGUMENTS];
-    size_t arity;
-    static const uint8_t nil[] = {TERM_TAG_NIL};
-    request->argument_list = (struct term){nil, sizeof(nil)};
-    request->function = function;
-    if (term_type(function) == TERM_ATOM)
-        return true;
-    if (!term_read_tuple(function, ARRAY_LENGTH(elements), elements, &arity) || arity == 0 ||
-        term_type(elements[0]) != TERM_ATOM)
-        return false;
-    request->function = elements[0];
-    request->arity = arity - 1;
-    memcpy(request->arguments, elements + 1, request->arity * sizeof(*elements));
-    return true;
-}
-
-static void rpc_in_on_call(struct rpc_in *rpc_in, struct process *process, struct peer *peer,
-                           struct term caller, struct term tag, struct term function)
-{
-    struct term *sources[] = {&caller, &tag, &function};
-    struct request *request = rpc_in_new_request(process, REQUEST_CALL, peer, sources, ARRAY_LENGTH(sources));
-    request->caller = caller;
-    request->tag = tag;
     rpc_in_note_open(rpc_in, request);
-    rpc_in_serve(rpc_in, request, rpc_in_set_function(request, function));
-}
-
-static void rpc_in_on_cast(struct rpc_in *rpc_in, struct process *process, struct peer *peer,
-                           struct term caller, struct term function)
-{
-    struct term *sources[] = {&caller, &function};
-    struct request *request = rpc_in_new_request(process, REQUEST_CAST, peer, sources, ARRAY_LENGTH(sources));
-    request->caller = caller;
-    rpc_in_serve(rpc_in, request, rpc_in_set_function(request, function));
-}
-
-/* --- rex --- */
-
-/* {call | cast, Module, Function, Arguments, GroupLeader} */
-static bool rpc_in_is_rex_request(struct term term, struct term elements[5])
-{
-    return term_read_tuple_of(term, 5, elements) &&
-           (term_is_atom(elements[0], "call") || term_is_atom(elements[0], "cast") ||
-            term_is_atom(elements[0], "block_call")) &&
-           term_type(elements[1]) == TERM_ATOM && term_type(elements[2]) == TERM_ATOM;
-}
-
-static void rpc_in_on_rex(struct rpc_in *rpc_in, enum request_form form, struct peer *peer,
-                          struct term caller, struct term tag, struct term body)
-{
-    struct term *sources[] = {&caller, &tag, &body};
-    struct term elements[5];
-    struct request *request = rpc_in_new_request(rpc_in->rex, form, peer, sources, ARRAY_LENGTH(sources));
-    request->caller = caller;
-    request->tag = tag;
-    if (!rpc_in_is_rex_request(body, elements)) { /* it was one before it was copied */
+    if (rpc_in->closing)
         request_undefined(request, NULL);
-        return;
-    }
-    request->module = elements[1];
-    request->function = elements[2];
-    if (term_type(elements[4]) == TERM_PID) /* erl_call names `user` */
-        request->group_leader = elements[4];
-    if (form == REQUEST_REX_CALL)
-        rpc_in_note_open(rpc_in, request);
-    rpc_in_serve(rpc_in, request, rpc_in_set_arguments(request, elements[3]));
+    else if (!remote_shell_serve(request))
+        rpc_in->options.serve(rpc_in->options.owner, request);
 }
 
-/* --- What the registered processes receive --- */
-
-struct received {
-    struct term pid; /* of the caller */
-    struct term tag;
-    struct term body;
-};
-
-/* {Kind, {Pid, Tag}, Body}, the shape of calls and of system messages. */
-static bool rpc_in_read_call(struct term message, const char *kind, struct received *received)
+static void rpc_in_answer_undefined(struct rpc_in *rpc_in, struct request *request)
 {
-    struct term elements[3], from[2];
-    if (!term_read_tuple_of(message, 3, elements) || !term_is_atom(elements[0], kind) ||
-        !term_read_tuple_of(elements[1], 2, from) || term_type(from[0]) != TERM_PID)
-        return false;
-    *received = (struct received){.pid = from[0], .tag = from[1], .body = elements[2]};
-    return true;
+    (void)rpc_in;
+    request_undefined(request, NULL);
 }
 
-static bool rpc_in_read_cast(struct term message, struct term *body)
+static void rpc_in_answer_no_room(struct rpc_in *rpc_in, struct request *request)
 {
-    struct term elements[2];
-    bool is_cast = term_read_tuple_of(message, 2, elements) && term_is_atom(elements[0], "$gen_cast");
-    if (is_cast)
-        *body = elements[1];
-    return is_cast;
+    (void)rpc_in;
+    log_warning("request refused, as too many wait", log_string("peer", request->peer),
+                log_integer("waiting_bytes", (int64_t)request->node->works.waiting.taken));
+    if (request_expects_answer(request))
+        request_answer_busy(request, "requests");
+    else
+        request_drop(request);
 }
 
-/* sys:get_state/1 and its relatives: this is no OTP process, and says so instead of letting them wait. */
-static bool rpc_in_answer_system(struct process *process, const struct incoming *incoming)
+static void rpc_in_answer_too_large(struct rpc_in *rpc_in, struct request *request)
 {
-    struct received received;
-    if (!rpc_in_read_call(incoming->body, "system", &received))
-        return false;
-    struct term *sources[] = {&received.pid, &received.tag, &received.body};
-    struct request *request =
-        rpc_in_new_request(process, REQUEST_CALL, incoming->peer, sources, ARRAY_LENGTH(sources));
-    request->caller = received.pid;
-    request->tag = received.tag;
+    (void)rpc_in;
+    request_raise_too_large(request, request->too_large);
+}
+
+/* {error, {not_supported, What}} */
+static void rpc_in_answer_unsupported(struct rpc_in *rpc_in, struct request *request)
+{
+    (void)rpc_in;
     struct term_builder *answer = request_answer(request);
     term_build_tuple(answer, 2);
     term_build_atom(answer, "error");
     term_build_tuple(answer, 2);
     term_build_atom(answer, "not_supported");
-    term_build_term(answer, received.body);
-    request_return(request);
-    return true;
+    request_return_with(request, request->arguments[0], request->held);
 }
 
-static void rpc_in_ignore(const struct process *process, const struct incoming *incoming)
+static void rpc_in_ignore(struct rpc_in *rpc_in, struct request *request)
 {
-    (void)process;
-    log_debug("message ignored", log_string("peer", peer_name(incoming->peer)));
+    (void)rpc_in;
+    log_debug("message ignored", log_string("peer", request->peer));
+    request_drop(request);
 }
 
-static void rpc_in_server_message(void *owner, struct process *process, const struct incoming *incoming)
+/* {rex, Node, Node | {nonexisting_name, Node}} */
+static void rpc_in_answer_broadcast(struct node *node, const struct request *request, bool is_there)
 {
-    struct received received;
-    struct term body;
-    if (rpc_in_read_call(incoming->body, "$gen_call", &received))
-        rpc_in_on_call(owner, process, incoming->peer, received.pid, received.tag, received.body);
-    else if (rpc_in_read_cast(incoming->body, &body) && incoming->from.data)
-        rpc_in_on_cast(owner, process, incoming->peer, incoming->from, body);
-    else if (!rpc_in_answer_system(process, incoming))
-        rpc_in_ignore(process, incoming);
-}
-
-static void rpc_in_rex_message(void *owner, struct process *process, const struct incoming *incoming)
-{
-    struct received received;
-    struct term body, elements[5], pair[2];
-    static const uint8_t nil[] = {TERM_TAG_NIL};
-    struct term no_tag = {nil, sizeof(nil)};
-    if (rpc_in_read_call(incoming->body, "$gen_call", &received) &&
-        rpc_in_is_rex_request(received.body, elements))
-        rpc_in_on_rex(owner, REQUEST_REX_CALL, incoming->peer, received.pid, received.tag, received.body);
-    else if (rpc_in_read_cast(incoming->body, &body) && incoming->from.data &&
-             rpc_in_is_rex_request(body, elements))
-        rpc_in_on_rex(owner, REQUEST_CAST, incoming->peer, incoming->from, no_tag, body);
-    else if (term_read_tuple_of(incoming->body, 2, pair) && term_type(pair[0]) == TERM_PID &&
-             rpc_in_is_rex_request(pair[1], elements))
-        rpc_in_on_rex(owner, REQUEST_REX_SEND, incoming->peer, pair[0], no_tag, pair[1]);
-    else if (!rpc_in_answer_system(process, incoming))
-        rpc_in_ignore(process, incoming);
-}
-
-/* net_adm:ping/1 */
-static void rpc_in_net_kernel_message(void *owner, struct process *process, const struct incoming *incoming)
-{
-    (void)owner;
-    struct received received;
-    struct term elements[2];
-    if (!rpc_in_read_call(incoming->body, "$gen_call", &received) ||
-        !term_read_tuple_of(received.body, 2, elements) || !term_is_atom(elements[0], "is_auth")) {
-        if (!rpc_in_answer_system(process, incoming))
-            rpc_in_ignore(process, incoming);
-        return;
+    struct term_builder answer = {0};
+    struct term message;
+    term_build_tuple(&answer, 3);
+    term_build_atom(&answer, "rex");
+    term_build_atom(&answer, node_name(node));
+    if (!is_there) {
+        term_build_tuple(&answer, 2);
+        term_build_atom(&answer, "nonexisting_name");
     }
-    struct term *sources[] = {&received.pid, &received.tag};
-    struct request *request =
-        rpc_in_new_request(process, REQUEST_CALL, incoming->peer, sources, ARRAY_LENGTH(sources));
-    request->caller = received.pid;
-    request->tag = received.tag;
+    term_build_atom(&answer, node_name(node));
+    if (term_build_done(&answer, &message))
+        (void)node_send(node, request->process, request->caller, message);
+    term_build_free(&answer);
+}
+
+/* The message is handed on to whom it names, as if it had come from its node just now. */
+static void rpc_in_broadcast(struct rpc_in *rpc_in, struct request *request)
+{
+    struct process *named = process_by_name(rpc_in->node, request->arguments[0]);
+    struct peer *peer = peer_hold(rpc_in->node->peers, request->peer);
+    rpc_in_answer_broadcast(rpc_in->node, request, named);
+    if (named && peer) {
+        const struct incoming handed_on = {.peer = peer,
+                                           .from = request->caller,
+                                           .body = request->arguments[1],
+                                           .too_large = request->too_large,
+                                           .held = request->held};
+        process_deliver(named, &handed_on);
+    }
+    if (peer)
+        peer_release(peer);
+    request_drop(request);
+}
+
+static void rpc_in_answer_ping(struct rpc_in *rpc_in, struct request *request)
+{
+    (void)rpc_in;
     term_build_atom(request_answer(request), "yes");
     request_return(request);
 }
 
+static void rpc_in_do(void *owner, struct request *request, enum rpc_ask ask)
+{
+    struct rpc_in *rpc_in = owner;
+    static void (*const asks[RPC_ASK_COUNT])(struct rpc_in *rpc_in, struct request *request) = {
+        [RPC_ASK_NOTHING] = rpc_in_ignore,
+        [RPC_ASK_FUNCTION] = rpc_in_serve,
+        [RPC_ASK_NO_FUNCTION] = rpc_in_answer_undefined,
+        [RPC_ASK_NO_ROOM] = rpc_in_answer_no_room,
+        [RPC_ASK_TOO_LARGE] = rpc_in_answer_too_large,
+        [RPC_ASK_UNSUPPORTED] = rpc_in_answer_unsupported,
+        [RPC_ASK_BROADCAST] = rpc_in_broadcast,
+        [RPC_ASK_PING] = rpc_in_answer_ping,
+    };
+    asks[ask](rpc_in, request);
+}
+
+/* --- What the registered processes receive --- */
+
+static void rpc_in_receive(struct rpc_in *rpc_in, struct process *process, const struct incoming *incoming,
+                           rpc_message_reader *read)
+{
+    struct term from = incoming->from, message = incoming->body, too_large = incoming->too_large;
+    struct term *const sources[] = {&from, &message, &too_large};
+    struct request *request =
+        rpc_in_new_request(process, incoming->peer, incoming->held, sources, ARRAY_LENGTH(sources));
+    request->caller = from;
+    request->too_large = too_large;
+    if (!arrivals_add(&rpc_in->arrivals, from, request, read, message))
+        rpc_in_do(rpc_in, request, RPC_ASK_NO_ROOM);
+}
+
+static void rpc_in_server_message(void *owner, struct process *process, const struct incoming *incoming)
+{
+    rpc_in_receive(owner, process, incoming, rpc_message_read_server);
+}
+
+static void rpc_in_rex_message(void *owner, struct process *process, const struct incoming *incoming)
+{
+    rpc_in_receive(owner, process, incoming, rpc_message_read_rex);
+}
+
+static void rpc_in_net_kernel_message(void *owner, struct process *process, const struct incoming *incoming)
+{
+    rpc_in_receive(owner, process, incoming, rpc_message_read_net_kernel);
+}
+
+static void rpc_in_large_message(void *owner, struct process *process, const struct incoming *incoming)
+{
+    rpc_in_receive(owner, process, incoming, rpc_message_read_large);
+}
+
+static void rpc_in_large_rex_message(void *owner, struct process *process, const struct incoming *incoming)
+{
+    rpc_in_receive(owner, process, incoming, rpc_message_read_large_rex);
+}
+
+/* What is called may have ended when it is answered: the process that has a name does that. */
+void rpc_in_refuse(struct rpc_in *rpc_in, const struct incoming *incoming)
+{
+    rpc_in_receive(rpc_in, rpc_in->server, incoming, rpc_message_read_any);
+}
+
+void rpc_in_forget(struct rpc_in *rpc_in, const char *node)
+{
+    arrivals_forget(&rpc_in->arrivals, node);
+}
+
 /* --- erpc --- */
 
-/* A spawned erpc request until it is handed on: its process must exist before SPAWN_REPLY goes out, and
- * answer after it. */
-struct spawned {
-    struct rpc_in *rpc_in;
-    struct request *request;
-    bool well_formed;
-    struct loop_task start;
-};
-
-static void rpc_in_start_spawned(void *owner)
+/* Its process must exist before SPAWN_REPLY goes out, and answer after it. */
+static void rpc_in_start_spawned(struct rpc_in *rpc_in)
 {
-    struct spawned *spawned = owner;
-    struct request *request = spawned->request;
-    rpc_in_serve(spawned->rpc_in, request, spawned->well_formed);
+    struct spawned *spawned = LIST_FIRST(&rpc_in->spawned, struct spawned, link);
+    list_remove(&rpc_in->spawned, &spawned->link);
+    rpc_in_do(rpc_in, spawned->request, spawned->ask);
     free(spawned);
+}
+
+/* As many as there is time for in this pass. */
+static void rpc_in_start_all(void *owner)
+{
+    struct rpc_in *rpc_in = owner;
+    struct loop *loop = node_loop(rpc_in->node);
+    do
+        rpc_in_start_spawned(rpc_in);
+    while (rpc_in->spawned.count && loop_has_time(loop));
+    if (rpc_in->spawned.count)
+        loop_defer_next(loop, &rpc_in->start);
 }
 
 static void rpc_in_erpc_unobserved(void *owner, struct process *process)
 {
     (void)process;
-    struct request *request = owner;
-    if (request->abandoned)
-        request->abandoned(request->owner);
+    request_abandon(owner);
 }
 
 static const struct process_events erpc_events = {.unobserved = rpc_in_erpc_unobserved};
 
-/* Reads {Module, Function, Arguments} behind what execute_call/4 has before them. */
-static bool rpc_in_read_erpc(const struct control *control, struct term arguments, bool *cast,
-                             struct term elements[4])
+/* Whether a process is to be made for erpc:execute_call/4 or execute_cast/3. */
+static bool rpc_in_is_erpc(const struct control *control, enum request_form *form)
 {
     struct term function[3];
-    struct term_list walk;
-    size_t count = 0;
-    if (!term_read_tuple_of(control->function, 3, function) || !term_is_atom(function[0], "erpc") ||
-        !term_list_start(&walk, arguments))
+    if (!term_read_tuple_of(control->function, 3, function) || !term_is_atom(function[0], "erpc"))
         return false;
-    *cast = term_is_atom(function[1], "execute_cast");
-    size_t wanted = *cast ? 3 : 4;
-    if (!*cast && !term_is_atom(function[1], "execute_call"))
-        return false;
-    for (; count < wanted && term_list_next(&walk, &elements[count + 4 - wanted]); count++) {
-    }
-    return count == wanted && walk.left == 0 && term_type(elements[1]) == TERM_ATOM &&
-           term_type(elements[2]) == TERM_ATOM;
+    *form = term_is_atom(function[1], "execute_cast") ? REQUEST_ERPC_CAST : REQUEST_ERPC;
+    return *form == REQUEST_ERPC_CAST || term_is_atom(function[1], "execute_call");
 }
 
 struct process *rpc_in_spawn(struct rpc_in *rpc_in, struct peer *peer, const struct control *control,
                              struct term arguments)
 {
-    struct term elements[4] = {{0}};
-    bool cast;
-    if (!rpc_in_read_erpc(control, arguments, &cast, elements)) {
+    struct term caller = control->from, group_leader = control->group_leader, too_large = control->too_large;
+    struct term *const sources[] = {&caller, &group_leader, &too_large, &arguments};
+    enum request_form form;
+    if (!rpc_in_is_erpc(control, &form)) {
         log_warning("spawn refused", log_string("peer", peer_name(peer)));
-        return NULL;
+        return relay_spawn(rpc_in->node, control, arguments);
     }
     struct process *process = process_spawn(rpc_in->node, &erpc_events, NULL);
-    struct term caller = control->from, group_leader = control->group_leader;
-    struct term *sources[] = {&caller, &group_leader, &elements[0], &elements[1], &elements[2], &elements[3]};
-    struct request *request = rpc_in_new_request(process, cast ? REQUEST_ERPC_CAST : REQUEST_ERPC, peer,
-                                                 sources, ARRAY_LENGTH(sources));
+    struct request *request =
+        rpc_in_new_request(process, peer, control->held, sources, ARRAY_LENGTH(sources));
     process_set_owner(process, request);
+    request->form = form;
     request->caller = caller;
     request->group_leader = group_leader;
-    request->tag = elements[0];
-    request->module = elements[1];
-    request->function = elements[2];
+    request->too_large = too_large;
+    enum rpc_ask ask = RPC_ASK_NO_ROOM;
+    if (!arrivals_is_long(arguments))
+        ask = rpc_message_read_erpc(request, arguments);
+    else if (arrivals_add(&rpc_in->arrivals, (struct term){0}, request, rpc_message_read_erpc, arguments))
+        return process;
     struct spawned *spawned = memory_zalloc(1, sizeof(*spawned));
-    *spawned = (struct spawned){.rpc_in = rpc_in,
-                                .request = request,
-                                .well_formed = rpc_in_set_arguments(request, elements[3]),
-                                .start = {.run = rpc_in_start_spawned, .owner = spawned}};
-    loop_defer(node_loop(rpc_in->node), &spawned->start);
+    spawned->request = request;
+    spawned->ask = ask;
+    list_append(&rpc_in->spawned, &spawned->link);
+    loop_defer(node_loop(rpc_in->node), &rpc_in->start);
     return process;
 }
 
@@ -338,27 +324,34 @@ static void rpc_in_call_demonitored(void *owner, struct process *process, struct
     struct request *request = rpc_in->open;
     while (request && !(request->process == process && request_is_monitored_by(request, reference)))
         request = request->next_open;
-    if (request && request->abandoned)
-        request->abandoned(request->owner);
+    if (request)
+        request_abandon(request);
 }
 
 static const struct process_events server_events = {.message = rpc_in_server_message,
+                                                    .too_large = rpc_in_large_message,
                                                     .demonitored = rpc_in_call_demonitored};
 static const struct process_events rex_events = {.message = rpc_in_rex_message,
+                                                 .too_large = rpc_in_large_rex_message,
                                                  .demonitored = rpc_in_call_demonitored};
-static const struct process_events net_kernel_events = {.message = rpc_in_net_kernel_message};
+static const struct process_events net_kernel_events = {.message = rpc_in_net_kernel_message,
+                                                        .too_large = rpc_in_large_message};
 
 struct rpc_in *rpc_in_new(struct node *node, const struct rpc_in_options *options)
 {
     struct rpc_in *rpc_in = memory_zalloc(1, sizeof(*rpc_in));
     rpc_in->node = node;
     rpc_in->options = *options;
+    rpc_in->arrivals = (struct arrivals){
+        .loop = node_loop(node), .take = rpc_in_do, .note = rpc_in_note_open, .owner = rpc_in};
+    rpc_in->start = (struct loop_task){.run = rpc_in_start_all, .owner = rpc_in};
     rpc_in->server = process_spawn(node, &server_events, rpc_in);
     rpc_in->rex = process_spawn(node, &rex_events, rpc_in);
     rpc_in->net_kernel = process_spawn(node, &net_kernel_events, rpc_in);
     process_register(rpc_in->server, options->name);
     process_register(rpc_in->rex, "rex");
     process_register(rpc_in->net_kernel, "net_kernel");
+    node->rpc_in = rpc_in;
     return rpc_in;
 }
 
@@ -367,6 +360,12 @@ void rpc_in_free(struct rpc_in *rpc_in)
     process_exit_atom(rpc_in->server, "shutdown");
     process_exit_atom(rpc_in->rex, "shutdown");
     process_exit_atom(rpc_in->net_kernel, "shutdown");
+    rpc_in->node->rpc_in = NULL;
+    rpc_in->closing = true;
+    arrivals_finish(&rpc_in->arrivals);
+    loop_cancel(node_loop(rpc_in->node), &rpc_in->start);
+    while (rpc_in->spawned.count)
+        rpc_in_start_spawned(rpc_in);
     for (struct request *request = rpc_in->open; request; request = request->next_open)
         request->open_link = NULL; /* they are not in a list any more */
     free(rpc_in);

@@ -83,8 +83,7 @@ static void script_keep_forms(struct scripts *scripts, const char *node, enum sc
         forms = memory_zalloc(1, sizeof(*forms));
         (void)map_put(&scripts->by_node, node, strlen(node), forms);
     }
-    buffer_free(&forms->of[name]);
-    buffer_append(&forms->of[name], term.data, term.size);
+    term_keep(&forms->of[name], term);
 }
 
 /* --- One process --- */
@@ -92,6 +91,7 @@ static void script_keep_forms(struct scripts *scripts, const char *node, enum sc
 static void script_let_go(struct script *script)
 {
     peer_wait_cancel(&script->wait);
+    loop_cancel(node_loop(script->scripts->node), &script->begin);
     if (script->lookup)
         rpc_call_cancel(script->lookup);
     script->lookup = NULL;
@@ -129,7 +129,7 @@ static void script_on_down(void *owner, struct term reason)
 static void script_on_spawned(void *owner, struct term pid)
 {
     struct script *script = owner;
-    buffer_append(&script->pid, pid.data, pid.size);
+    term_keep(&script->pid, pid);
 }
 
 static void script_evaluate(struct script *script, const struct buffer *forms)
@@ -218,18 +218,25 @@ static void script_scan(struct script *script)
     term_build_free(&text);
 }
 
-static void script_on_connected(void *owner, struct peer *peer, const char *problem)
+static void script_begin(void *owner)
 {
     struct script *script = owner;
-    if (problem) {
-        script_fail_with(script, "noconnection");
-        return;
-    }
-    const struct buffer *forms = script_forms_of(script->scripts, peer_name(peer), script->name);
+    const struct buffer *forms = script_forms_of(script->scripts, peer_name(script->peer), script->name);
     if (forms)
         script_evaluate(script, forms);
     else
         script_scan(script);
+}
+
+/* Hundreds may have waited for one node. */
+static void script_on_connected(void *owner, struct peer *peer, const char *problem)
+{
+    struct script *script = owner;
+    (void)peer;
+    if (problem)
+        script_fail_with(script, "noconnection");
+    else
+        loop_defer_piece(node_loop(script->scripts->node), &script->begin);
 }
 
 const char *script_source(enum script_name name)
@@ -258,17 +265,24 @@ bool script_start(struct scripts *scripts, struct script *script, const struct s
     term_build_term(&script->bindings, request->bindings);
     term_build_term(&script->group_leader, request->group_leader);
     script->wait = (struct peer_wait){.done = script_on_connected, .owner = script};
+    script->begin = (struct loop_task){.run = script_begin, .owner = script};
     peer_connect(peer, &script->wait);
     return true;
 }
 
 bool script_send(struct script *script, struct term message)
 {
+    return script_send_held(script, message, NULL);
+}
+
+bool script_send_held(struct script *script, struct term message, struct blob *held)
+{
     if (!script->pid.size)
         return false;
     struct control control = {.operation = CONTROL_SEND,
                               .from = process_pid(script->process),
-                              .to = {buffer_bytes(&script->pid), script->pid.size}};
+                              .to = {buffer_bytes(&script->pid), script->pid.size},
+                              .held = held};
     return peer_send(script->peer, process_sender(script->process), &control, message);
 }
 
@@ -291,18 +305,14 @@ bool script_is_active(const struct script *script)
     return script->peer != NULL;
 }
 
-void script_build_exit_reason(const struct term raised[4], struct term_builder *builder)
+struct term script_open_exit_reason(const struct term raised[4], struct term_builder *head)
 {
-    bool throw = term_is_atom(raised[1], "throw");
-    if (term_is_atom(raised[1], "exit")) {
-        term_build_term(builder, raised[2]);
-        return;
+    if (term_is_atom(raised[1], "exit"))
+        return raised[2];
+    term_build_tuple(head, 2);
+    if (term_is_atom(raised[1], "throw")) {
+        term_build_tuple(head, 2);
+        term_build_atom(head, "nocatch");
     }
-    term_build_tuple(builder, 2);
-    if (throw) {
-        term_build_tuple(builder, 2);
-        term_build_atom(builder, "nocatch");
-    }
-    term_build_term(builder, raised[2]);
-    term_build_term(builder, raised[3]);
+    return (struct term){raised[2].data, raised[2].size + raised[3].size};
 }

@@ -1,5 +1,6 @@
 /* The registry of runs from inside. runs.c accepts them and leads them from the queue to their end,
- * runs_store.c stores them and tells who waits, runs_events.c tells subscribers, run_status.c describes them.
+ * runs_suite.c has runs of runs, runs_store.c stores them and tells who waits, runs_events.c tells
+ * subscribers, run_status.c describes them.
  */
 #ifndef HARNESSD_REGISTRY_RUN_ENTRY_PRIVATE_H
 #define HARNESSD_REGISTRY_RUN_ENTRY_PRIVATE_H
@@ -18,8 +19,9 @@ struct run_entry {
     struct runs *runs;
     struct list_link link; /* of all */
     struct list_link queued;
-    enum run_phase phase; /* run_set_phase() changes it */
-    bool cancelled;       /* it was asked to end */
+    enum run_phase phase;    /* run_set_phase() changes it */
+    bool cancelled;          /* it was asked to end */
+    struct process *process; /* that stands for it until it has ended: exit signals to it cancel the run */
     struct run_summary summary;
     uint64_t accepted_ns;
     uint64_t started_ns;
@@ -37,10 +39,15 @@ struct run_entry {
     void (*begun)(void *owner, uint64_t id); /* until it was called */
     void *begun_owner;
 
+    struct run_entry *suite;     /* that it is a member of, or NULL */
+    void (*cancel)(void *owner); /* of a suite, until it was called */
+    void *cancel_owner;
+
     struct run *run;          /* while it is running */
     uint64_t told_operations; /* by the last event of its progress */
     uint64_t told_ns;
     struct run_partial *partial; /* that is being written */
+    struct run_partial *journal; /* likewise */
     struct list waits;
     struct term_builder result;
     struct blob *content; /* the result, while it is being stored */
@@ -80,6 +87,24 @@ void run_entry_free(struct run_entry *entry);
 /* What stands in its way while it waits, and how many runs wait before it. */
 const char *run_obstacle(const struct run_entry *entry, size_t *before);
 
+/* A new entry with an id, put among the others. */
+struct run_entry *run_entry_new(struct runs *runs);
+
+/* Cancels the run when its caller ends, or at once when that has happened. */
+void run_watch_caller(struct run_entry *entry);
+
+/* Something of it has ended: there is no more to ask for. */
+void run_finish(struct run_entry *entry, struct term raised);
+
+/* --- runs_suite.c --- */
+
+/* A member is there; and has ended. */
+void run_suite_add(struct run_entry *member);
+void run_suite_count(const struct run_entry *member);
+
+/* A list of the ids of a run's members, the newest first; nil when it has none. */
+void runs_suite_build_members(const struct runs *runs, uint64_t id, struct term_builder *builder);
+
 /* --- runs_store.c --- */
 
 void runs_open_store(struct runs *runs);
@@ -109,6 +134,9 @@ void runs_close_events(struct runs *runs);
 void run_tell_telemetry(void *entry, const char *const name[4], struct term measurements,
                         struct term metadata);
 
+/* Whether somebody is told of the run now. */
+bool run_is_heard(void *entry);
+
 /* It waits, or goes on now; its result is stored. */
 void run_tell_queued(struct run_entry *entry);
 void run_tell_started(struct run_entry *entry);
@@ -121,6 +149,7 @@ struct run_summary run_summary_now(const struct run_entry *entry);
 
 void run_status_build(const struct run_entry *entry, struct term_builder *builder);
 enum outcome run_status_outcome(const struct store_entry *stored);
-void run_status_build_stored(const struct store_entry *stored, struct term_builder *builder);
+void run_status_build_stored(const struct runs *runs, const struct store_entry *stored,
+                             struct term_builder *builder);
 
 #endif

@@ -16,6 +16,8 @@ struct run_view {
     uint64_t in_flight;
     uint64_t runs_before;
     uint64_t awaited_by;
+    const struct runs *runs; /* for the members */
+    struct term pid;         /* without data: it has no process */
 };
 
 /* nil for NULL. */
@@ -52,6 +54,22 @@ static void status_build_number(const void *value, struct term_builder *builder)
         term_build_unsigned(builder, number);
 }
 
+static void status_build_members(const void *value, struct term_builder *builder)
+{
+    const struct run_view *view = value;
+    runs_suite_build_members(view->runs, view->summary.run_id, builder);
+}
+
+/* nil without one. */
+static void status_build_pid(const void *value, struct term_builder *builder)
+{
+    const struct term *pid = value;
+    if (pid->data)
+        term_build_term(builder, *pid);
+    else
+        term_build_atom(builder, "nil");
+}
+
 static const struct status_row {
     struct help help;
     void (*build)(const void *value, struct term_builder *builder);
@@ -59,7 +77,7 @@ static const struct status_row {
 } status_rows[] = {
     {{.name = "state",
       .text = "What it is at: `queued`, one of the run's own such as `resolving`, `setup`, `load` and "
-              "`cleanup`, or `storing`, `finished`, `interrupted`."},
+              "`cleanup`, `suite` of a suite, or `storing`, `finished`, `interrupted`."},
      status_build_atom,
      offsetof(struct run_view, state)},
     {{.name = "cancelled", .text = "Whether it was asked to end."},
@@ -89,6 +107,16 @@ static const struct status_row {
     {{.name = "awaited_by", .text = "How many processes wait for its end."},
      status_build_number,
      offsetof(struct run_view, awaited_by)},
+    {{.name = "members", .text = "Of a suite: its runs, the newest first, those whose reports are kept."},
+     status_build_members,
+     0},
+    {{.name = "pid",
+      .text = "The process of a run that has not ended, to monitor or to link to. An exit signal to it "
+              "cancels the "
+              "run, unless its reason is `normal`; it ends with `normal` when the run has ended, whatever "
+              "came of it."},
+     status_build_pid,
+     offsetof(struct run_view, pid)},
     {{.name = "stored", .text = "Where its result is: on `disk`, or in `memory`."},
      status_build_atom,
      offsetof(struct run_view, stored)},
@@ -140,10 +168,16 @@ static uint64_t status_left_ms(const struct run_summary *summary, const struct r
     return load_ms < summary->planned_ms ? summary->planned_ms - load_ms : 0;
 }
 
+static const char *status_state(enum run_phase phase)
+{
+    return phase == RUN_PHASE_QUEUED ? "queued" : phase == RUN_PHASE_SUITE ? "suite" : "storing";
+}
+
 void run_status_build(const struct run_entry *entry, struct term_builder *builder)
 {
     struct run_view view = {.summary = run_summary_now(entry),
-                            .state = entry->phase == RUN_PHASE_QUEUED ? "queued" : "storing",
+                            .runs = entry->runs,
+                            .state = status_state(entry->phase),
                             .cancelled = entry->cancelled,
                             .left_ms = NOT_KNOWN,
                             .runs_before = NOT_KNOWN,
@@ -156,6 +190,8 @@ void run_status_build(const struct run_entry *entry, struct term_builder *builde
         view.waits_for = run_obstacle(entry, &before);
     if (view.waits_for)
         view.runs_before = before;
+    if (entry->process)
+        view.pid = process_pid(entry->process);
     if (entry->run) {
         run_figures(entry->run, &figures);
         view.state = run_state_name(figures.state);
@@ -166,26 +202,35 @@ void run_status_build(const struct run_entry *entry, struct term_builder *builde
     status_build(&view, builder);
 }
 
+/* Of one that this version cannot read nothing is known. */
+static enum outcome status_read_summary(const struct store_entry *stored, struct run_summary *summary)
+{
+    bool is_read = run_summary_read(stored->summary, summary);
+    if (stored->state == STORE_INTERRUPTED)
+        return OUTCOME_INTERRUPTED;
+    return is_read ? summary->outcome : OUTCOME_NONE;
+}
+
 enum outcome run_status_outcome(const struct store_entry *stored)
 {
     struct run_summary summary = {0};
-    enum outcome outcome = OUTCOME_INTERRUPTED;
-    if (stored->state != STORE_INTERRUPTED)
-        outcome = run_summary_read(stored->summary, &summary) ? summary.outcome : OUTCOME_NONE;
+    enum outcome outcome = status_read_summary(stored, &summary);
     run_summary_free(&summary);
     return outcome;
 }
 
-void run_status_build_stored(const struct store_entry *stored, struct term_builder *builder)
+void run_status_build_stored(const struct runs *runs, const struct store_entry *stored,
+                             struct term_builder *builder)
 {
     bool interrupted = stored->state == STORE_INTERRUPTED;
-    struct run_view view = {.state = interrupted ? "interrupted" : "finished",
+    struct run_view view = {.runs = runs,
+                            .state = interrupted ? "interrupted" : "finished",
                             .stored = stored->durable ? "disk" : "memory",
                             .left_ms = NOT_KNOWN,
                             .runs_before = NOT_KNOWN};
-    if (!run_summary_read(stored->summary, &view.summary)) /* not one of this version */
+    view.summary.outcome = status_read_summary(stored, &view.summary);
+    if (!view.summary.run_id) /* not one of this version */
         view.summary.run_id = stored->id;
-    view.summary.outcome = run_status_outcome(stored);
     if (interrupted)
         run_summary_interrupt(&view.summary, stored->ended_at_ms);
     view.cancelled = view.summary.outcome == OUTCOME_CANCELLED;

@@ -13,7 +13,7 @@
 /* How a member is written. */
 enum member_type {
     MEMBER_NUMBER,
-    MEMBER_MOMENT, /* a number, nil when it is 0 */
+    MEMBER_MOMENT, /* a number, nil when it is 0: a time, a length, a run */
     MEMBER_TEXT,   /* a binary */
     MEMBER_TERM,
     MEMBER_ATOM,
@@ -36,7 +36,9 @@ static const struct member {
     MEMBER(reason, MEMBER_TEXT, "Why it has not completed, as text."),
     MEMBER(by, MEMBER_ATOM, "The function that has started it."),
     MEMBER(name, MEMBER_TEXT, "That of its file or its schedule, as text."),
+    MEMBER(suite, MEMBER_MOMENT, "The number of the suite that it is a member of."),
     MEMBER(caller, MEMBER_TERM, "The process that has asked for it."),
+    MEMBER(node, MEMBER_TERM, "The node that the request has come from: whose it is as long as it is kept."),
     MEMBER(target, MEMBER_TERM, "Whom it is done to, as the scenario has it, or as text when that is long."),
     MEMBER(metadata, MEMBER_TERM, "The scenario's, or as text when it is long."),
     MEMBER(accepted_at_ms, MEMBER_MOMENT, "When it was asked for, in milliseconds since 1970."),
@@ -189,12 +191,21 @@ bool run_summary_read(struct term term, struct run_summary *summary)
         [MEMBER_NUMBER] = summary_read_number, [MEMBER_MOMENT] = summary_read_number,
         [MEMBER_TEXT] = summary_read_text,     [MEMBER_TERM] = summary_read_term,
         [MEMBER_ATOM] = summary_read_atom,     [MEMBER_OUTCOME] = summary_read_outcome};
-    struct term value;
-    if (term_type(term) != TERM_MAP)
+    struct term_pairs pairs;
+    struct term key, value;
+    size_t next = 0; /* they are read in the order in which they were written */
+    if (term_type(term) != TERM_MAP || !term_pairs_start(&pairs, term))
         return false;
-    for (size_t i = 0; i < ARRAY_LENGTH(members); i++)
-        if (term_pairs_get(term, members[i].help.name, &value))
-            readers[members[i].type](summary_at(summary, &members[i]), value);
+    while (term_pairs_next(&pairs, &key, &value)) {
+        for (size_t i = 0; i < ARRAY_LENGTH(members); i++, next++) {
+            const struct member *member = &members[next % ARRAY_LENGTH(members)];
+            if (!term_is_atom(key, member->help.name))
+                continue;
+            readers[member->type](summary_at(summary, member), value);
+            next++;
+            break;
+        }
+    }
     return summary->run_id != 0;
 }
 
@@ -204,25 +215,35 @@ void run_summary_keep(struct buffer *buffer, struct term term, size_t most)
 {
     char text[SUMMARY_REASON_BYTES];
     struct term_builder builder = {0};
-    buffer_free(buffer);
     if (term.size > most) {
         term_build_text(&builder, term_text(term, text, sizeof(text)));
         term = term_built(&builder);
     }
-    buffer_append(buffer, term.data, term.size);
+    term_keep(buffer, term);
     term_build_free(&builder);
+}
+
+void run_summary_keep_node(struct run_summary *summary, const char *node)
+{
+    struct term_builder name = {0};
+    if (!node)
+        return;
+    term_build_atom(&name, node);
+    term_keep(&summary->node, term_built(&name));
+    term_build_free(&name);
 }
 
 void run_summary_keep_reason(struct run_summary *summary, struct term result)
 {
     char text[SUMMARY_REASON_BYTES];
-    struct term_builder reason = {0};
+    struct term_builder built = {0};
+    struct term reason;
     buffer_free(&summary->reason);
-    if (run_result_reason(result, false, &reason)) {
-        term_text(term_built(&reason), text, sizeof(text));
-        buffer_append(&summary->reason, text, strlen(text));
+    if (run_result_reason(result, false, &built, &reason)) {
+        term_text(reason, text, sizeof(text));
+        buffer_hold(&summary->reason, text, strlen(text));
     }
-    term_build_free(&reason);
+    term_build_free(&built);
 }
 
 void run_summary_interrupt(struct run_summary *summary, uint64_t ended_at_ms)

@@ -17,7 +17,9 @@ struct run_summary {
     struct buffer reason;          /* of a failure, as text */
     char by[SUMMARY_BY_BYTES + 1]; /* the function that has started it */
     struct buffer name;            /* of its file or schedule, text; empty when it has none */
+    uint64_t suite;                /* the run that it is a member of, or 0 */
     struct buffer caller;          /* pid; empty when it was no process */
+    struct buffer node;            /* atom, that has sent the request; empty for the daemon's own */
     struct buffer target;          /* as it was given, or its text when that is long; empty with a setup */
     struct buffer metadata;        /* the scenario's, or its text when that is long */
     uint64_t accepted_at_ms;       /* since 1970; 0 is not yet */
@@ -35,7 +37,7 @@ struct run_summary {
 void run_summary_free(struct run_summary *summary);
 
 /* The pairs of a map, RUN_SUMMARY_PAIRS of them; what is empty or not yet is nil. */
-#define RUN_SUMMARY_PAIRS 18
+#define RUN_SUMMARY_PAIRS 20
 void run_summary_build(const struct run_summary *summary, struct term_builder *builder);
 
 /* Begins a map of one pair more, with its scenario_id, name, outcome and reason: the metadata of events. */
@@ -47,6 +49,9 @@ MUST_CHECK bool run_summary_read(struct term term, struct run_summary *summary);
 
 /* Keeps a term for people: as it is when it has at most `most` bytes, else its text. */
 void run_summary_keep(struct buffer *buffer, struct term term, size_t most);
+
+/* Keeps the name of the node that has sent the request; nothing for NULL. */
+void run_summary_keep_node(struct run_summary *summary, const char *node);
 
 /* Keeps why a result, {error, Reason} or {error, Reason, Report}, is one; nothing for {ok, Report}. */
 void run_summary_keep_reason(struct run_summary *summary, struct term result);

@@ -9,9 +9,12 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "dist/flags.h"
+#include "load/scenario_dispose.h"
 #include "report/reason.h"
 #include "run_entry_private.h"
 #include "scenario/scenario_term.h"
+#include "term/term_read.h"
+#include "term/term_text.h"
 
 /* --- Entries --- */
 
@@ -35,6 +38,8 @@ static void runs_put(struct run_entry *entry)
 static void runs_take_out(struct run_entry *entry)
 {
     struct runs *runs = entry->runs;
+    if (entry->process)
+        process_exit_atom(entry->process, "shutdown");
     list_remove(&runs->entries, &entry->link);
     map_remove(&runs->by_id, &entry->summary.run_id, sizeof(entry->summary.run_id));
 }
@@ -44,7 +49,7 @@ static void runs_free_request(struct run_entry *entry)
 {
     monitor_stop(&entry->caller);
     if (entry->scenario)
-        scenario_free(entry->scenario);
+        scenario_dispose(node_loop(entry->runs->options.node), entry->scenario);
     entry->scenario = NULL;
     buffer_free(&entry->group_leader);
     buffer_free(&entry->expectations_term);
@@ -52,7 +57,7 @@ static void runs_free_request(struct run_entry *entry)
 
 void run_entry_free(struct run_entry *entry)
 {
-    assert(!entry->waits.count && !entry->partial && !entry->begun);
+    assert(!entry->waits.count && !entry->partial && !entry->journal && !entry->begun);
     run_set_phase(entry, RUN_PHASE_NONE);
     runs_take_out(entry);
     runs_free_request(entry);
@@ -75,10 +80,13 @@ static void runs_note_figures(struct run_entry *entry, const struct run *run)
     entry->summary.dropped = figures.dropped;
 }
 
-static void runs_finish(struct run_entry *entry, struct term raised)
+void run_finish(struct run_entry *entry, struct term raised)
 {
+    run_suite_count(entry);
     entry->ended_ns = clock_ns();
     entry->summary.ended_at_ms = clock_wall_us() / 1000;
+    process_exit_atom(entry->process, "normal");
+    entry->process = NULL;
     runs_free_request(entry);
     run_store_result(entry, raised);
 }
@@ -94,7 +102,7 @@ static void runs_on_done(void *owner, const struct run *run, struct term raised)
     }
     runs_note_figures(entry, run);
     entry->run = NULL;
-    runs_finish(entry, raised);
+    run_finish(entry, raised);
     loop_defer(node_loop(runs->options.node),
                &runs->start_queued); /* the run that ends is still being left */
 }
@@ -113,6 +121,7 @@ static void runs_begin(struct run_entry *entry)
         .cancelled = entry->cancelled,
         .result = &entry->result,
         .event = run_tell_telemetry,
+        .is_heard = run_is_heard,
         .done = runs_on_done,
         .owner = entry};
     if (entry->is_callers)
@@ -142,7 +151,7 @@ static void runs_refuse_queued(struct run_entry *entry, const char *limit)
     runner_count_refused(entry->runs->options.runner, OUTCOME_NOT_RUN);
     log_info("run finished", log_integer("run", (int64_t)entry->summary.run_id),
              log_string("outcome", outcome_name(OUTCOME_NOT_RUN)), log_string("reason", limit));
-    runs_finish(entry, (struct term){0});
+    run_finish(entry, (struct term){0});
 }
 
 /* Limits may have become such that one that waits never could start. */
@@ -199,19 +208,47 @@ static uint64_t runs_next_id(struct runs *runs)
     return now > last ? now : last + 1;
 }
 
+/* As a process that does not trap exits would end, the run does, with its cleanup and a report. */
+static void runs_on_exit(void *owner, struct process *process, struct term from, struct term reason)
+{
+    struct run_entry *entry = owner;
+    char who[128], why[512];
+    (void)process;
+    if (term_is_atom(reason, "normal"))
+        return;
+    log_info("run is cancelled by an exit signal", log_integer("run", (int64_t)entry->summary.run_id),
+             log_string("from", term_text(from, who, sizeof(who))),
+             log_string("reason", term_text(reason, why, sizeof(why))));
+    runs_cancel(entry->runs, entry->summary.run_id);
+}
+
+static const struct process_events run_events = {.exit = runs_on_exit};
+
+struct run_entry *run_entry_new(struct runs *runs)
+{
+    struct run_entry *entry = memory_zalloc(1, sizeof(*entry));
+    entry->runs = runs;
+    entry->process = process_spawn(runs->options.node, &run_events, entry);
+    entry->accepted_ns = clock_ns();
+    entry->summary.run_id = runs_next_id(runs);
+    entry->summary.accepted_at_ms = clock_wall_us() / 1000;
+    runs_put(entry);
+    return entry;
+}
+
 static void runs_describe(struct run_entry *entry, const struct runs_request *request)
 {
     const struct scenario *scenario = request->scenario;
     struct run_summary *summary = &entry->summary;
-    summary->run_id = runs_next_id(entry->runs);
     snprintf(summary->by, sizeof(summary->by), "%s", request->by);
     if (request->name)
-        buffer_append(&summary->name, request->name, strlen(request->name));
-    buffer_append(&summary->caller, request->caller.data, request->caller.size);
+        buffer_hold(&summary->name, request->name, strlen(request->name));
+    term_keep(&summary->caller, request->caller);
+    run_summary_keep_node(summary, request->node);
     if (scenario->target.data)
         run_summary_keep(&summary->target, scenario->target, SUMMARY_TERM_BYTES);
     run_summary_keep(&summary->metadata, scenario->metadata, SUMMARY_METADATA_BYTES);
-    summary->accepted_at_ms = clock_wall_us() / 1000;
+    summary->suite = request->suite;
     summary->threads = scenario->thread_count;
     summary->planned_ms = plan_duration_ns(&scenario->load) / CLOCK_NS_PER_MS;
 }
@@ -223,8 +260,8 @@ static void runs_keep_request(struct run_entry *entry, const struct runs_request
     entry->is_callers = request->is_callers;
     entry->begun = request->begun;
     entry->begun_owner = request->owner;
-    buffer_append(&entry->group_leader, request->group_leader.data, request->group_leader.size);
-    buffer_append(&entry->expectations_term, request->expectations.data, request->expectations.size);
+    term_keep(&entry->group_leader, request->group_leader);
+    term_keep(&entry->expectations_term, request->expectations);
     if (!entry->expectations_term.size)
         return;
     struct term kept = {buffer_bytes(&entry->expectations_term), entry->expectations_term.size};
@@ -241,7 +278,7 @@ static void runs_caller_down(void *owner, struct term reason)
 }
 
 /* Old nodes (ei, Java) know no monitors; their callers cannot be watched. */
-static void runs_watch_caller(struct run_entry *entry)
+void run_watch_caller(struct run_entry *entry)
 {
     struct runs *runs = entry->runs;
     struct term caller = {buffer_bytes(&entry->summary.caller), entry->summary.caller.size};
@@ -261,20 +298,19 @@ bool runs_start(struct runs *runs, const struct runs_request *request, uint64_t 
     *busy = runs_refusal(runs, &wanted, &waits);
     if (*busy)
         return false;
-    struct run_entry *entry = memory_zalloc(1, sizeof(*entry));
-    entry->runs = runs;
+    struct run_entry *entry = run_entry_new(runs);
     entry->room = wanted;
-    entry->accepted_ns = clock_ns();
+    entry->suite = request->suite ? run_entry_find(runs, request->suite) : NULL;
     runs_describe(entry, request);
     runs_keep_request(entry, request);
-    runs_put(entry);
     run_store_begin(entry);
+    run_suite_add(entry);
     if (waits)
         runs_enqueue(entry);
     else
         runs_begin(entry);
-    if (entry->is_callers)
-        runs_watch_caller(entry);
+    if (entry->is_callers && !entry->suite) /* whose caller is watched */
+        run_watch_caller(entry);
     *id = entry->summary.run_id;
     return true;
 }
@@ -331,40 +367,42 @@ bool runs_build_status(const struct runs *runs, uint64_t id, struct term_builder
     if (entry)
         run_status_build(entry, builder);
     else if (store_find(runs->store, id, &stored))
-        run_status_build_stored(&stored, builder);
+        run_status_build_stored(runs, &stored, builder);
     else
         return false;
     return true;
 }
 
-/* The store has all of them, the lowest id first. */
-struct ids {
-    uint64_t *items;
-    size_t count;
-};
-
-static void runs_add_id(void *owner, const struct store_entry *stored)
+bool runs_build_some(const struct runs *runs, struct runs_list *list, size_t some,
+                     struct term_builder *builder)
 {
-    struct ids *ids = owner;
-    ids->items = memory_resize(ids->items, ids->count + 1, sizeof(*ids->items));
-    ids->items[ids->count++] = stored->id;
+    struct store_entry stored;
+    bool has_more = list->count < list->most && store_find_before(runs->store, list->before, &stored);
+    for (; has_more && some; some--) {
+        list->before = stored.id;
+        if (!stored.suite) {
+            if (!list->count++) {
+                list->at = builder->bytes.size;
+                term_build_list(builder, 1);
+            }
+            bool found = runs_build_status(runs, stored.id, builder);
+            assert(found);
+        }
+        has_more = list->count < list->most && store_find_before(runs->store, list->before, &stored);
+    }
+    if (!has_more) {
+        if (list->count)
+            term_build_set_count(builder, list->at, list->count);
+        term_build_nil(builder);
+    }
+    return has_more;
 }
 
 void runs_build_list(const struct runs *runs, size_t most, uint64_t before, struct term_builder *builder)
 {
-    struct ids ids = {0};
-    store_each(runs->store, runs_add_id, &ids);
-    while (ids.count && ids.items[ids.count - 1] >= before)
-        ids.count--;
-    size_t count = ids.count < most ? ids.count : most;
-    term_build_list(builder, count);
-    for (size_t i = 0; i < count; i++) {
-        bool found = runs_build_status(runs, ids.items[ids.count - 1 - i], builder);
-        assert(found);
-    }
-    if (count)
-        term_build_nil(builder);
-    free(ids.items);
+    struct runs_list list = {.most = most, .before = before};
+    while (runs_build_some(runs, &list, SIZE_MAX, builder))
+        continue;
 }
 
 void runs_cancel(struct runs *runs, uint64_t id)
@@ -372,8 +410,13 @@ void runs_cancel(struct runs *runs, uint64_t id)
     struct run_entry *entry = run_entry_find(runs, id);
     if (!entry || entry->phase == RUN_PHASE_STORING)
         return;
+    void (*cancel)(void *owner) = entry->cancel;
     entry->cancelled = true;
-    if (entry->phase == RUN_PHASE_RUNNING) {
+    entry->cancel = NULL;
+    if (entry->phase == RUN_PHASE_SUITE) {
+        if (cancel)
+            cancel(entry->cancel_owner);
+    } else if (entry->phase == RUN_PHASE_RUNNING) {
         run_cancel(entry->run);
     } else { /* there is a report of it as well: of nothing */
         list_remove(&entry->runs->queue, &entry->queued);
@@ -422,7 +465,11 @@ bool runs_busy(const struct runs *runs)
 
 void runs_close(struct runs *runs)
 {
-    runs->stopping = runs->closing = true;
+    runs->stopping = true;
+    LIST_EACH(struct run_entry, entry, &runs->entries, link)
+        if (entry->phase == RUN_PHASE_SUITE)
+            runs_cancel(runs, entry->summary.run_id);
+    runs->closing = true;
     loop_cancel(node_loop(runs->options.node), &runs->start_queued);
     loop_timer_free(&runs->journal);
     runner_close(runs->options.runner);

@@ -16,7 +16,9 @@ static void runs_events_build_metadata(const struct run_entry *entry, struct ter
     else if (entry->run)
         term_build_atom(builder, run_state_name(figures.state));
     else
-        term_build_atom(builder, entry->phase == RUN_PHASE_QUEUED ? "queued" : "finished");
+        term_build_atom(builder, entry->phase == RUN_PHASE_QUEUED  ? "queued"
+                                 : entry->phase == RUN_PHASE_SUITE ? "suite"
+                                                                   : "finished");
 }
 
 /* Frees the measurements. */
@@ -153,6 +155,11 @@ static void runs_events_on_progress(void *owner)
 
 /* --- Events --- */
 
+bool run_is_heard(void *owner)
+{
+    return runs_events_has_subscriber(owner);
+}
+
 void run_tell_telemetry(void *owner, const char *const name[4], struct term measurements,
                         struct term metadata)
 {
@@ -181,7 +188,8 @@ void run_tell_started(struct run_entry *entry)
 {
     if (!runs_events_has_subscriber(entry))
         return;
-    runs_events_observe(entry);
+    if (entry->run) /* a suite has no progress but its members' */
+        runs_events_observe(entry);
     runs_events_tell_time(entry, "start");
 }
 
@@ -201,9 +209,9 @@ void run_tell_ended(struct run_entry *entry)
 
 /* --- Subscribing --- */
 
-enum subscription_outcome runs_subscribe(struct runs *runs, uint64_t id, struct term pid)
+enum subscription_outcome runs_subscribe(struct runs *runs, uint64_t id, struct term pid, const char *node)
 {
-    enum subscription_outcome outcome = subscriptions_add(runs->subscriptions, id, pid);
+    enum subscription_outcome outcome = subscriptions_add(runs->subscriptions, id, pid, node);
     if (outcome != SUBSCRIBED)
         return outcome;
     LIST_EACH(struct run_entry, entry, &runs->entries, link)

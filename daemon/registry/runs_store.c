@@ -75,23 +75,20 @@ static void runs_store_on_partial(void *owner, struct blob *report)
     runs_store_answer(entry, RUN_WAIT_PARTIAL, &partial);
 }
 
+static struct loop *runs_store_loop(const struct run_entry *entry)
+{
+    return node_loop(entry->runs->options.node);
+}
+
 static void runs_store_answer_all(struct run_entry *entry, struct blob *stored)
 {
-    struct term_builder built = {0};
-    struct run_answer result = {.result = runs_store_blob_term(stored), .in = blob_hold(stored)};
+    struct run_answer result = {
+        .result = runs_store_blob_term(stored), .in = stored, .raised = term_of(&entry->raised)};
     struct run_answer partial = {.in = stored};
-    result.raised = term_of(&entry->raised);
-    if (!run_result_is_answered(result.result)) {
-        run_result_build(result.result, false, &built);
-        blob_release(result.in);
-        result.in = blob_take(&built.bytes);
-        result.result = runs_store_blob_term(result.in);
-    }
     if (!run_result_report(runs_store_blob_term(stored), false, &partial.result))
         partial.result = (struct term){0};
     runs_store_answer(entry, RUN_WAIT_RESULT, &result);
     runs_store_answer(entry, RUN_WAIT_PARTIAL, &partial);
-    blob_release(result.in);
 }
 
 /* --- Beginning and end --- */
@@ -112,38 +109,57 @@ void run_store_begin(struct run_entry *entry)
     term_build_free(&summary);
 }
 
-/* What a partial report has copied is the run's. */
-static void runs_store_end_partial(struct run_entry *entry)
+/* What they have copied is the run's. */
+static void runs_store_end_partials(struct run_entry *entry)
 {
     if (entry->partial)
         run_partial_cancel(entry->partial);
-    entry->partial = NULL;
+    if (entry->journal)
+        run_partial_cancel(entry->journal);
+    entry->partial = entry->journal = NULL;
+}
+
+/* Runs that completed have none, and suites say in their reports what has failed: to look for it takes long
+ * where much was reported. */
+static bool runs_store_may_have_reason(const struct run_entry *entry)
+{
+    enum outcome outcome = entry->summary.outcome;
+    return outcome != OUTCOME_COMPLETED && !(entry->phase == RUN_PHASE_SUITE && outcome == OUTCOME_FAILED);
 }
 
 void run_store_result(struct run_entry *entry, struct term raised)
 {
     struct term_builder summary = {0};
-    runs_store_end_partial(entry);
+    runs_store_end_partials(entry);
     buffer_append(&entry->raised, raised.data, raised.size);
-    run_summary_keep_reason(&entry->summary, term_built(&entry->result));
-    entry->summary.report_bytes = entry->result.bytes.size;
+    if (!entry->content) { /* as that of a suite is already */
+        buffer_fit(&entry->result.bytes);
+        entry->content = blob_take(&entry->result.bytes, runs_store_loop(entry));
+    }
+    if (runs_store_may_have_reason(entry))
+        run_summary_keep_reason(&entry->summary, runs_store_blob_term(entry->content));
+    entry->summary.report_bytes = entry->content->size;
     runs_store_build_summary(entry, &summary);
-    buffer_fit(&entry->result.bytes);
-    entry->content = blob_take(&entry->result.bytes);
     run_set_phase(entry, RUN_PHASE_STORING);
     store_finish(entry->runs->store, entry->summary.run_id, term_built(&summary), entry->content);
     term_build_free(&summary);
 }
 
-/* Of a run that has begun; what it has recorded is the caller's to release. */
-static struct blob *runs_store_journal(struct run_entry *entry)
+static void runs_store_journal(struct run_entry *entry, struct blob *content)
 {
-    struct term_builder summary = {0}, partial = {0};
+    struct term_builder summary = {0};
     runs_store_build_summary(entry, &summary);
-    run_build_journal(entry->run, &partial);
-    struct blob *content = blob_take(&partial.bytes);
     store_journal(entry->runs->store, entry->summary.run_id, term_built(&summary), content);
     term_build_free(&summary);
+}
+
+/* Of a run that has begun, as there is no time to write it in pieces; the caller's to release. */
+static struct blob *runs_store_journal_last(struct run_entry *entry)
+{
+    struct term_builder journal = {0};
+    run_build_journal(entry->run, &journal);
+    struct blob *content = blob_take(&journal.bytes, runs_store_loop(entry));
+    runs_store_journal(entry, content);
     return content;
 }
 
@@ -152,17 +168,17 @@ static struct blob *runs_store_make_interrupted(struct run_entry *entry)
 {
     struct term_builder result = {0};
     bool has_begun = entry->run && run_has_begun(entry->run);
-    struct blob *report = has_begun ? runs_store_journal(entry) : NULL;
+    struct blob *report = has_begun ? runs_store_journal_last(entry) : NULL;
     run_result_build(report ? runs_store_blob_term(report) : TERM_ATOM("nil"), true, &result);
     if (report)
         blob_release(report);
-    return blob_take(&result.bytes);
+    return blob_take(&result.bytes, runs_store_loop(entry));
 }
 
 void run_store_abort(struct run_entry *entry)
 {
     struct blob *result = NULL;
-    runs_store_end_partial(entry);
+    runs_store_end_partials(entry);
     if (entry->phase == RUN_PHASE_STORING) {
         result = blob_hold(entry->content);
     } else {
@@ -196,9 +212,9 @@ static void runs_store_on_written(void *owner, uint64_t id, enum store_state sta
 
 /* --- Journals ---
  *
- * For the case that this daemon ends before its runs. Making one takes the loop about a millisecond, which is
- * added to what is measured meanwhile: so each pass makes one at most, and those of runs that were started
- * together are spread over the time between journals. */
+ * For the case that this daemon ends before its runs. Beginning one takes the loop about a millisecond, which
+ * is added to what is measured meanwhile: so each pass begins one at most, and those of runs that were
+ * started together are spread over the time between journals. */
 
 static struct run_entry *runs_store_next_to_journal(struct runs *runs)
 {
@@ -225,13 +241,20 @@ void runs_plan_journal(struct runs *runs)
         loop_timer_stop(&runs->journal);
 }
 
+static void runs_store_on_journal(void *owner, struct blob *journal)
+{
+    struct run_entry *entry = owner;
+    entry->journal = NULL;
+    runs_store_journal(entry, journal);
+}
+
 static void runs_store_journal_next(void *owner)
 {
     struct runs *runs = owner;
     struct run_entry *entry = runs_store_next_to_journal(runs);
     if (entry && entry->journal_ns <= clock_ns()) {
-        if (run_has_begun(entry->run))
-            blob_release(runs_store_journal(entry));
+        if (run_has_begun(entry->run) && !entry->journal)
+            entry->journal = run_journal_start(entry->run, runs_store_on_journal, entry);
         entry->journal_ns = clock_ns() + runs->options.limits.journal_ns;
     }
     runs_plan_journal(runs);
@@ -272,18 +295,33 @@ static void runs_store_take_apart(enum store_state state, uint64_t ended_at_ms, 
                outcome_read(parts->outcome) == OUTCOME_NONE) {
         parts->outcome = TERM_ATOM("nil"); /* not one of this version */
     }
-    if (run_result_reason(content, interrupted, &parts->built))
-        parts->reason = term_built(&parts->built);
+    struct term reason;
+    if (run_result_reason(content, interrupted, &parts->built, &reason))
+        parts->reason = reason;
     if (!run_result_report(content, interrupted, &parts->report))
         parts->report = TERM_ATOM("nil");
+}
+
+/* Runs are those of the node that has sent the request, whomever that names: retention is fair between these.
+ */
+static void runs_store_claim(struct term summary, struct store_claim *claim)
+{
+    struct term node, suite;
+    int64_t id;
+    if (term_pairs_get(summary, "node", &node) && !term_is_atom(node, "nil"))
+        claim->holder = node;
+    if (term_pairs_get(summary, "suite", &suite) && term_read_integer(suite, &id) && id > 0)
+        claim->suite = (uint64_t)id;
 }
 
 void runs_open_store(struct runs *runs)
 {
     struct store_options options = {.loop = node_loop(runs->options.node),
                                     .folder = runs->options.folder,
+                                    .holder = runs->options.holder,
                                     .limits = runs->options.limits.store,
                                     .written = runs_store_on_written,
+                                    .claim = runs_store_claim,
                                     .take_apart = runs_store_take_apart,
                                     .owner = runs};
     runs->store = store_open(&options);

@@ -1,5 +1,6 @@
 #include "registry/subscriptions.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/list.h"
@@ -12,6 +13,7 @@ struct subscription {
     struct list_link link;
     uint64_t id;
     struct buffer pid;
+    char node[NODE_NAME_BYTES + 1]; /* whose share it is of */
     struct monitor monitor;
     uint64_t missed; /* events, since the last one that was sent */
 };
@@ -19,6 +21,7 @@ struct subscription {
 struct subscriptions {
     struct process *process;
     struct list all; /* the newest first */
+    struct share share;
 };
 
 static struct term subscriptions_pid_of(const struct subscription *subscription)
@@ -32,12 +35,14 @@ struct subscriptions *subscriptions_new(struct process *process)
 {
     struct subscriptions *subscriptions = memory_zalloc(1, sizeof(*subscriptions));
     subscriptions->process = process;
+    subscriptions->share.most = SUBSCRIPTIONS_MOST;
     return subscriptions;
 }
 
 static void subscriptions_forget(struct subscription *subscription)
 {
     list_remove(&subscription->owner->all, &subscription->link);
+    share_give_back(&subscription->owner->share, subscription->node, 1);
     monitor_stop(&subscription->monitor);
     buffer_free(&subscription->pid);
     free(subscription);
@@ -47,6 +52,7 @@ void subscriptions_free(struct subscriptions *subscriptions)
 {
     LIST_EACH(struct subscription, subscription, &subscriptions->all, link)
         subscriptions_forget(subscription);
+    share_free(&subscriptions->share);
     free(subscriptions);
 }
 
@@ -65,7 +71,8 @@ static struct subscription *subscriptions_find(const struct subscriptions *subsc
     return NULL;
 }
 
-enum subscription_outcome subscriptions_add(struct subscriptions *subscriptions, uint64_t id, struct term pid)
+enum subscription_outcome subscriptions_add(struct subscriptions *subscriptions, uint64_t id, struct term pid,
+                                            const char *node)
 {
     struct process *process = subscriptions->process;
     struct peer *peer = node_peer_of(process_node(process), pid);
@@ -73,16 +80,18 @@ enum subscription_outcome subscriptions_add(struct subscriptions *subscriptions,
         return SUBSCRIBED;
     if (!peer)
         return SUBSCRIPTION_NODEDOWN;
-    if (subscriptions->all.count == SUBSCRIPTIONS_MOST)
+    if (!share_take(&subscriptions->share, node, 1))
         return SUBSCRIPTIONS_TOO_MANY;
     struct subscription *subscription = memory_zalloc(1, sizeof(*subscription));
     if (!monitor_start(&subscription->monitor, process, peer, pid, subscriptions_on_down, subscription)) {
+        share_give_back(&subscriptions->share, node, 1);
         free(subscription);
         return SUBSCRIPTION_NODEDOWN;
     }
     subscription->owner = subscriptions;
     subscription->id = id;
-    buffer_append(&subscription->pid, pid.data, pid.size);
+    term_keep(&subscription->pid, pid);
+    snprintf(subscription->node, sizeof(subscription->node), "%s", node);
     list_prepend(&subscriptions->all, &subscription->link);
     return SUBSCRIBED;
 }

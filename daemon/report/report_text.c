@@ -368,9 +368,9 @@ size_t report_text_sort(struct term map, uint64_t (*count_of)(struct term value)
 void report_text_write(const struct report_view *view, struct buffer *text)
 {
     static void (*const sections[])(const struct report_view *view, struct buffer *text) = {
-        report_text_write_head, report_text_write_expectations, report_text_errors,
-        report_text_latency,    report_text_timeline,           report_text_faults,
-        report_text_plans,
+        report_text_write_head, report_text_suite,   report_text_write_expectations,
+        report_text_errors,     report_text_latency, report_text_timeline,
+        report_text_faults,     report_text_plans,
     };
     size_t count = view->refusal.data ? 1 : ARRAY_LENGTH(sections);
     for (size_t i = 0; i < count; i++)

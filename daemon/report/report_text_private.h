@@ -7,6 +7,7 @@
 #define REPORT_TEXT_INDENT 2
 #define REPORT_TEXT_TERM_BYTES 400
 
+void report_text_suite(const struct report_view *view, struct buffer *text);
 void report_text_errors(const struct report_view *view, struct buffer *text);
 void report_text_latency(const struct report_view *view, struct buffer *text);
 void report_text_timeline(const struct report_view *view, struct buffer *text);

@@ -5,27 +5,24 @@
 
 #define PARTS 3
 
-bool run_result_is_answered(struct term stored)
-{
-    struct term parts[PARTS];
-    return !term_read_tuple_of(stored, PARTS, parts);
-}
-
-void run_result_build(struct term stored, bool interrupted, struct term_builder *builder)
+struct term run_result_open(struct term stored, bool interrupted, struct term_builder *builder)
 {
     struct term parts[PARTS];
     if (interrupted) {
         term_build_tuple(builder, 2);
         term_build_atom(builder, "error");
         reason_open(REASON_INTERRUPTED, 2, builder);
-        term_build_term(builder, stored);
-    } else if (term_read_tuple_of(stored, PARTS, parts)) {
-        term_build_tuple(builder, 2);
-        term_build_term(builder, parts[0]);
-        term_build_term(builder, parts[1]);
-    } else {
-        term_build_term(builder, stored);
+        return stored;
     }
+    if (!term_read_tuple_of(stored, PARTS, parts))
+        return stored;
+    term_build_tuple(builder, 2); /* the first two, which are one behind the other */
+    return (struct term){parts[0].data, parts[0].size + parts[1].size};
+}
+
+void run_result_build(struct term stored, bool interrupted, struct term_builder *builder)
+{
+    term_build_term(builder, run_result_open(stored, interrupted, builder));
 }
 
 /* Whether a reason of this tag has the report behind it. */
@@ -46,23 +43,24 @@ static struct term result_report_in_reason(struct term reason)
 }
 
 /* {cancelled, Report}, {interrupted, Report}, and {cleanup_failed, Failure, Report or Reason}. */
-static void result_build_reason(struct term reason, struct term_builder *builder)
+static struct term result_without_report(struct term reason, struct term_builder *builder)
 {
     struct term parts[PARTS];
     size_t arity = 0;
     bool is_tuple = term_read_tuple(reason, PARTS, parts, &arity);
-    if (is_tuple && arity == 2 && result_wraps_report(parts[0])) {
-        term_build_term(builder, parts[0]);
-    } else if (is_tuple && arity == PARTS && reason_is(REASON_CLEANUP_FAILED, parts[0])) {
-        bool is_report = term_type(parts[2]) == TERM_MAP;
-        term_build_tuple(builder, is_report ? 2 : PARTS);
-        term_build_term(builder, parts[0]);
-        term_build_term(builder, parts[1]);
-        if (!is_report)
-            result_build_reason(parts[2], builder);
-    } else {
-        term_build_term(builder, reason);
-    }
+    if (is_tuple && arity == 2 && result_wraps_report(parts[0]))
+        return parts[0];
+    if (!is_tuple || arity != PARTS || !reason_is(REASON_CLEANUP_FAILED, parts[0]))
+        return reason;
+    struct term_builder inner = {0};
+    bool is_report = term_type(parts[2]) == TERM_MAP;
+    term_build_tuple(builder, is_report ? 2 : PARTS);
+    term_build_term(builder, parts[0]);
+    term_build_term(builder, parts[1]);
+    if (!is_report)
+        term_build_term(builder, result_without_report(parts[2], &inner));
+    term_build_free(&inner);
+    return term_built(builder);
 }
 
 /* What a list of maps under a key of the report has under another one: the first that is no nil. */
@@ -89,23 +87,24 @@ static struct term result_silent_reason(struct term report)
     return warning.data && term_is_atom(warning, "nothing_succeeded") ? warning : (struct term){0};
 }
 
-bool run_result_reason(struct term stored, bool interrupted, struct term_builder *builder)
+bool run_result_reason(struct term stored, bool interrupted, struct term_builder *builder,
+                       struct term *reason)
 {
-    struct term parts[PARTS], reason = {0};
+    struct term parts[PARTS];
     size_t arity = 0;
+    *reason = (struct term){0};
     if (interrupted) {
         reason_build(REASON_INTERRUPTED, builder);
+        *reason = term_built(builder);
         return true;
     }
     if (!term_read_tuple(stored, PARTS, parts, &arity) || arity < 2)
         return false;
     if (term_is_atom(parts[0], "error"))
-        reason = parts[1];
+        *reason = result_without_report(parts[1], builder);
     else if (term_type(parts[1]) == TERM_MAP)
-        reason = result_silent_reason(parts[1]);
-    if (reason.data)
-        result_build_reason(reason, builder);
-    return reason.data != NULL;
+        *reason = result_silent_reason(parts[1]);
+    return reason->data != NULL;
 }
 
 bool run_result_report(struct term stored, bool interrupted, struct term *report)

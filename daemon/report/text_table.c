@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,11 +28,9 @@ void text_table_free(struct text_table *table)
 void text_table_add(struct text_table *table, const char *format, ...)
 {
     va_list arguments;
-    char *cell = NULL;
     va_start(arguments, format);
-    int size = vasprintf(&cell, format, arguments);
+    char *cell = memory_format_list(format, arguments);
     va_end(arguments);
-    assert(size >= 0);
     for (char *c = cell; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = ' ';

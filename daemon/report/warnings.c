@@ -53,10 +53,12 @@ static const struct warning_row {
                                    "was set back."}},
     [WARNING_MESSAGE_TOO_LARGE] = {{.name = "message_too_large",
                                     .text =
-                                        "Connections to `nodes` were closed, `times` in all, for more than "
-                                        "the `limit` of this daemon allows, and `operations` were under "
-                                        "way there and failed: `frame_bytes` for a message that came, "
-                                        "`queued_bytes` for those that waited to be sent."}},
+                                        "The `limit` of this daemon, `key` in its configuration, was too "
+                                        "small for `nodes`, `times` in all, and `operations` failed by it: "
+                                        "`frame_bytes` for messages that came and were not kept, which "
+                                        "fails what each was for, `queued_bytes` for those that waited to "
+                                        "be sent, which closes the connection with all that is under way "
+                                        "on it."}},
 };
 
 _Static_assert(ARRAY_LENGTH(warning_rows) == WARNING_KINDS, "a kind has no row");

@@ -11,10 +11,10 @@ void ending_enter_healing(struct run *run)
 {
     run_arm(run, HEALING_NS);
     if (!faults_heal(run->faults))
-        ending_healed(run, (struct term){0});
+        ending_healed(run, RUN_NO_DETAIL);
 }
 
-void ending_healed(struct run *run, struct term detail)
+void ending_healed(struct run *run, const struct term_long *detail)
 {
     (void)detail;
     run_log_healed(run);
@@ -27,14 +27,14 @@ void ending_healed(struct run *run, struct term detail)
         ending_check_invariant(run);
 }
 
-void ending_healing_late(struct run *run, struct term detail)
+void ending_healing_late(struct run *run, const struct term_long *detail)
 {
     faults_give_up(run->faults);
     ending_healed(run, detail);
 }
 
 /* What lasts is undone first. */
-void ending_healing_lost(struct run *run, struct term reason)
+void ending_healing_lost(struct run *run, const struct term_long *reason)
 {
     (void)run_lose_session(run, reason);
 }
@@ -48,16 +48,24 @@ void ending_check_invariant(struct run *run)
 
 void ending_enter_context(struct run *run)
 {
-    term_build_reset(&run->written);
-    report_start(&run->report, run, REPORT_CONTEXT, &run->written);
-    run_arm(run, 0);
+    session_open_invariant(run);
+    run_take_turn(run);
 }
 
-void ending_write_context(struct run *run, struct term detail)
+/* The first piece is its beginning. False when that was the last one. */
+static bool ending_write(struct run *run, enum report_purpose purpose, struct term_builder *output)
+{
+    if (run->report.output == output)
+        return report_continue(&run->report);
+    report_start(&run->report, run, purpose, output);
+    return true;
+}
+
+void ending_write_context(struct run *run, const struct term_long *detail)
 {
     (void)detail;
-    if (report_continue(&run->report))
-        run_arm(run, 0);
+    if (ending_write(run, REPORT_CONTEXT, &run->written))
+        run_take_turn(run);
     else
         run_enter(run, RUN_INVARIANT);
 }
@@ -76,30 +84,23 @@ void ending_enter_reporting(struct run *run)
     run_observed(run);
 }
 
-/* What comes while it is being written, such as the loss of the session, changes it no more. */
-static bool ending_is_report_begun(const struct run *run)
-{
-    return run->report.output && run->report.purpose == REPORT_RESULT;
-}
-
-void ending_measured(struct run *run, struct term detail)
+void ending_measured(struct run *run, const struct term_long *detail)
 {
     (void)detail;
-    if (ending_is_report_begun(run))
-        return;
-    run->measurements.closing = run->measurements.newest;
-    if (run->request.expectations)
-        judge_whole_run(run);
-    report_start(&run->report, run, REPORT_RESULT, run->request.result);
-    run_arm(run, 0);
+    run_take_turn(run);
 }
 
-void ending_write_report(struct run *run, struct term detail)
+/* What comes while it is being written, such as the loss of the session, changes it no more. */
+void ending_write_report(struct run *run, const struct term_long *detail)
 {
-    if (!ending_is_report_begun(run))
-        observing_late(run, detail);
-    else if (report_continue(&run->report))
-        run_arm(run, 0);
+    (void)detail;
+    bool is_begun = run->report.output == run->request.result;
+    if (!is_begun)
+        run->measurements.closing = run->measurements.newest;
+    if (!is_begun && run->request.expectations)
+        judge_whole_run(run);
+    if (ending_write(run, REPORT_RESULT, run->request.result))
+        run_take_turn(run);
     else
         run_enter(run, RUN_DONE);
 }
@@ -119,11 +120,5 @@ void ending_enter_done(struct run *run)
         faults_leave(run->faults);
     run->request.done(run->request.owner, run, term_of(&run->verdict.raised));
     process_exit_atom(run->process, "normal");
-    run_arm(run, 0); /* to be freed in a pass of its own: a long report is much to give back */
-}
-
-void ending_reap(struct run *run, struct term detail)
-{
-    (void)detail;
-    loop_defer(node_loop(runner_node(run->runner)), &run->reap);
+    loop_defer_piece(run_loop(run), &run->reap); /* it is much to give back */
 }

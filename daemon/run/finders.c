@@ -153,7 +153,7 @@ static void finders_log_failure(struct finder *finder, struct term reason)
                 log_string("reason", term_text(reason, why, sizeof(why))));
 }
 
-/* {Key, Target, {members, Pids, Names} | {failed, Reason}} */
+/* {Key, Target, {members, Pids, Names} | {failed, Reason}}, or {message_too_large, Limit} for either. */
 bool finders_message(struct run *run, struct term message)
 {
     struct term parts[3], told[3];
@@ -174,7 +174,7 @@ bool finders_message(struct run *run, struct term message)
             buffer_free(&finder->failure);
             finders_set_members(run, finder->target, told[1], told[2]);
         } else {
-            finders_log_failure(finder, told[1]);
+            finders_log_failure(finder, term_is_atom(told[0], "failed") ? told[1] : parts[2]);
         }
         finders_answered(finder);
     }

@@ -116,7 +116,7 @@ static void judge_fail_missed(struct run *run, const struct expectations *expect
     measured_build(&measured, &detail);
     term_build_key(&detail, "expectations");
     expectations_build(expectations, &measured, !run->cancelled, &detail);
-    run_fail(run, REASON_PERFORMANCE_FAILED, term_built(&detail));
+    run_fail(run, REASON_PERFORMANCE_FAILED, TERM_LONG(term_built(&detail)));
     term_build_free(&detail);
     histogram_free(&response);
 }
@@ -124,7 +124,7 @@ static void judge_fail_missed(struct run *run, const struct expectations *expect
 /* Hides what else has failed. */
 static void judge_fail_performance(struct run *run, const struct buffer *exception)
 {
-    buffer_free(&run->verdict.failure);
+    term_kept_free(&run->verdict.failure);
     run->verdict.missed = true;
     judge_fail_missed(run, &run->scenario->expectations, &run->measurements.first, &run->measurements.last,
                       exception);
@@ -132,12 +132,20 @@ static void judge_fail_performance(struct run *run, const struct buffer *excepti
 
 static void judge_fail_thread(struct run *run)
 {
-    struct term_builder detail = {0};
-    term_build_tuple(&detail, 2);
-    term_build_atom(&detail, "error");
-    term_build_term(&detail, term_of(&run_record(run)->thread_failure));
-    run_fail(run, REASON_THREAD_FAILURE, term_built(&detail));
-    term_build_free(&detail);
+    struct term_builder head = {0};
+    struct term_long detail = term_kept_long(&run_record(run)->thread_failure);
+    term_build_tuple(&head, 2);
+    term_build_atom(&head, "error");
+    term_build_term(&head, detail.head);
+    detail.head = term_built(&head);
+    run_fail(run, REASON_THREAD_FAILURE, &detail);
+    term_build_free(&head);
+}
+
+static void judge_fail_chaos(struct run *run)
+{
+    const struct term_long failure = term_kept_long(&run->chaos.failure);
+    run_fail(run, REASON_CHAOS_FAILED, &failure);
 }
 
 static void judge_expectations(struct run *run)
@@ -192,7 +200,7 @@ void judge_load(struct run *run)
     if (run_record(run)->thread_failure.size)
         judge_fail_thread(run);
     else if (run->chaos.failure.size)
-        run_fail(run, REASON_CHAOS_FAILED, term_of(&run->chaos.failure));
+        judge_fail_chaos(run);
     judge_fail_load(run);
 }
 
@@ -220,7 +228,7 @@ static bool judge_abort_when_missed(struct run *run, uint32_t kinds)
                           &run->measurements.newest, false, &run->verdict.abort_error);
     if (run->verdict.aborted) {
         run_log_aborted(run);
-        run_event(run, RUN_EVENT_OVER, (struct term){0});
+        run_event(run, RUN_EVENT_OVER, RUN_NO_DETAIL);
     }
     return run->verdict.aborted;
 }

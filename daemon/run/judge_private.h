@@ -28,12 +28,12 @@ struct run_measurements {
 
 /* What the run has come to. */
 struct run_verdict {
-    enum outcome outcome;          /* OUTCOME_NONE until it is over */
-    bool refused;                  /* nothing was started, as it must not be or cannot be found */
-    bool missed;                   /* an expectation: it is the failure, or raised */
-    struct buffer failure;         /* the reason of {error, Reason}; empty when there is none */
-    struct buffer cleanup_failure; /* what went wrong with the cleanup */
-    struct buffer raised;          /* the exception for a missed expectation of the whole run */
+    enum outcome outcome;             /* OUTCOME_NONE until it is over */
+    bool refused;                     /* nothing was started, as it must not be or cannot be found */
+    bool missed;                      /* an expectation: it is the failure, or raised */
+    struct term_kept failure;         /* the reason of {error, Reason}; none when there is none */
+    struct term_kept cleanup_failure; /* what went wrong with the cleanup */
+    struct buffer raised;             /* the exception for a missed expectation of the whole run */
     bool judged;      /* the measurements around the load are there, and no expectation was missed */
     bool abort_asked; /* a measurement for `abort_when` */
     bool aborted; /* an expectation was missed while the load went on: the exception is in `abort_error` */

@@ -12,7 +12,7 @@ void loading_enter_starting(struct run *run)
         return;
     run->chaos.running = true;
     run->chaos.started_ns = clock_ns();
-    telemetry_chaos(run, "start", (struct term){0});
+    telemetry_chaos(run, "start", &(struct term_kept){0});
     if (run->scenario->chaos.data)
         session_start_chaos(run);
     else
@@ -24,25 +24,25 @@ void loading_enter_load(struct run *run)
     (void)run; /* the engine is at work */
 }
 
-void loading_work(struct run *run, struct term detail)
+void loading_work(struct run *run, const struct term_long *detail)
 {
     (void)detail;
     engine_work(run->engine);
 }
 
-void loading_started(struct run *run, struct term detail)
+void loading_started(struct run *run, const struct term_long *detail)
 {
     (void)detail;
     run_enter(run, RUN_LOAD);
 }
 
-void loading_over(struct run *run, struct term detail)
+void loading_over(struct run *run, const struct term_long *detail)
 {
     (void)detail;
     run_enter(run, RUN_RECOVERING);
 }
 
-void loading_cancel(struct run *run, struct term detail)
+void loading_cancel(struct run *run, const struct term_long *detail)
 {
     (void)detail;
     run->cancelled = true;
@@ -50,16 +50,16 @@ void loading_cancel(struct run *run, struct term detail)
 }
 
 /* The load may be over with it. */
-void loading_lost(struct run *run, struct term reason)
+void loading_lost(struct run *run, const struct term_long *reason)
 {
     if (!run_lose_session(run, reason))
         return;
-    engine_session_down(run->engine, reason);
+    engine_session_down(run->engine, reason->tail);
     if (run_state_group(run->state) == RUN_LOADING)
         run_enter(run, RUN_CHAOS_WAIT);
 }
 
-void loading_measured(struct run *run, struct term detail)
+void loading_measured(struct run *run, const struct term_long *detail)
 {
     (void)detail;
     judge_measured(run);
@@ -83,14 +83,14 @@ void loading_enter_recovering(struct run *run)
         run_enter(run, RUN_CHAOS_WAIT);
 }
 
-void loading_recover(struct run *run, struct term detail)
+void loading_recover(struct run *run, const struct term_long *detail)
 {
     (void)detail;
     if (!run_tail_work(run) || !faults_are_recovering(run->faults))
         run_enter(run, RUN_CHAOS_WAIT);
 }
 
-void loading_recovering_lost(struct run *run, struct term reason)
+void loading_recovering_lost(struct run *run, const struct term_long *reason)
 {
     if (run_lose_session(run, reason))
         run_enter(run, RUN_CHAOS_WAIT);
@@ -114,19 +114,19 @@ void loading_enter_chaos_wait(struct run *run)
     }
 }
 
-void loading_chaos_over(struct run *run, struct term detail)
+void loading_chaos_over(struct run *run, const struct term_long *detail)
 {
     (void)detail;
     run_enter(run, RUN_JUDGING);
 }
 
-void loading_chaos_late(struct run *run, struct term detail)
+void loading_chaos_late(struct run *run, const struct term_long *detail)
 {
     (void)detail;
-    run_chaos_over(run, (struct term){0}, TERM_ATOM("timeout"));
+    run_chaos_over(run, NULL, TERM_LONG(TERM_ATOM("timeout")));
 }
 
-void loading_chaos_cancel(struct run *run, struct term detail)
+void loading_chaos_cancel(struct run *run, const struct term_long *detail)
 {
     (void)detail;
     run->cancelled = true;
@@ -134,7 +134,7 @@ void loading_chaos_cancel(struct run *run, struct term detail)
     run_enter(run, RUN_JUDGING);
 }
 
-void loading_chaos_lost(struct run *run, struct term reason)
+void loading_chaos_lost(struct run *run, const struct term_long *reason)
 {
     if (run_lose_session(run, reason))
         run_enter(run, RUN_JUDGING);
@@ -142,32 +142,32 @@ void loading_chaos_lost(struct run *run, struct term reason)
 
 /* --- What has come of the chaos --- */
 
-void run_chaos_over(struct run *run, struct term result, struct term failure)
+void run_chaos_over(struct run *run, const struct term_long *result, const struct term_long *failure)
 {
     if (!run->chaos.running)
         return;
     run->chaos.running = false;
-    if (failure.data)
-        term_keep(&run->chaos.failure, failure); /* a failed thread hides it: it is judged when all is done */
+    if (failure)
+        term_kept_set(&run->chaos.failure,
+                      failure); /* a failed thread hides it: it is judged when all is done */
     else
-        term_keep(&run->chaos.result, result);
-    run_event(run, RUN_EVENT_CHAOS_OVER, (struct term){0});
+        term_kept_set(&run->chaos.result, result);
+    run_event(run, RUN_EVENT_CHAOS_OVER, RUN_NO_DETAIL);
 }
 
-void run_chaos_done(struct run *run, struct term outcome)
+void run_chaos_done(struct run *run, const struct term_long *outcome)
 {
     struct term parts[4];
-    struct term_builder raised = {0};
+    struct term_builder head = {0};
+    struct term_long told = {.held = outcome->held};
     size_t arity = 0;
-    if (!term_read_tuple(outcome, 4, parts, &arity) || arity < 2)
+    if (!term_read_tuple(outcome->tail, 4, parts, &arity) || arity < 2)
         return;
-    if (arity == 4) {
-        script_build_exit_reason(parts, &raised);
-        run_chaos_over(run, (struct term){0}, term_built(&raised));
-    } else if (term_is_atom(parts[0], "returned")) {
-        run_chaos_over(run, parts[1], (struct term){0});
-    } else {
-        run_chaos_over(run, (struct term){0}, parts[1]);
-    }
-    term_build_free(&raised);
+    told.tail = arity == 4 ? script_open_exit_reason(parts, &head) : parts[1];
+    told.head = term_of(&head.bytes);
+    if (term_is_atom(parts[0], "returned"))
+        run_chaos_over(run, &told, NULL);
+    else
+        run_chaos_over(run, NULL, &told);
+    term_build_free(&head);
 }

@@ -142,7 +142,7 @@ static const struct machine_row {
                      RUN_AFTER,
                      ending_enter_context,
                      {
-                         [RUN_EVENT_TIMER] = ending_write_context,
+                         [RUN_EVENT_TURN] = ending_write_context,
                          [RUN_EVENT_CANCEL] = run_cancel_later,
                          [RUN_EVENT_LOST] = run_lost_to_cleanup,
                      }},
@@ -170,16 +170,12 @@ static const struct machine_row {
                        RUN_ENDING,
                        ending_enter_reporting,
                        {
-                           [RUN_EVENT_TIMER] = ending_write_report,
+                           [RUN_EVENT_TIMER] = observing_late,
+                           [RUN_EVENT_TURN] = ending_write_report,
                            [RUN_EVENT_LOST] = observing_lost,
                            [RUN_EVENT_OBSERVED] = ending_measured,
                        }},
-    [RUN_DONE] = {"done",
-                  RUN_ENDING,
-                  ending_enter_done,
-                  {
-                      [RUN_EVENT_TIMER] = ending_reap,
-                  }},
+    [RUN_DONE] = {"done", RUN_ENDING, ending_enter_done, {0}},
 };
 
 const char *run_state_name(enum run_state state)
@@ -197,11 +193,12 @@ void run_enter(struct run *run, enum run_state state)
     const struct machine_row *row = &machine_rows[state];
     assert(state > run->state || state == RUN_RESOLVING);
     run->state = state;
+    loop_cancel(run_loop(run), &run->turn);
     log_debug("run", log_integer("run", (int64_t)run->id), log_string("state", row->name));
     row->enter(run);
 }
 
-void run_event(struct run *run, enum run_event event, struct term detail)
+void run_event(struct run *run, enum run_event event, const struct term_long *detail)
 {
     state_handler *handler = machine_rows[run->state].on[event];
     if (handler)
@@ -225,7 +222,7 @@ void run_resolve(struct run *run)
 
 void run_timer_fired(void *owner)
 {
-    run_event(owner, RUN_EVENT_TIMER, (struct term){0});
+    run_event(owner, RUN_EVENT_TIMER, RUN_NO_DETAIL);
 }
 
 /* With the node of its hooks it has lost what it was for, whoever is gone with it. */
@@ -233,7 +230,17 @@ void run_cancel(struct run *run)
 {
     bool is_lost = run->hooks_node_lost && run->verdict.failure.size;
     if (!run->cancelled && !is_lost)
-        run_event(run, RUN_EVENT_CANCEL, (struct term){0});
+        run_event(run, RUN_EVENT_CANCEL, RUN_NO_DETAIL);
+}
+
+void run_turn_came(void *owner)
+{
+    run_event(owner, RUN_EVENT_TURN, RUN_NO_DETAIL);
+}
+
+void run_take_turn(struct run *run)
+{
+    loop_defer_piece(run_loop(run), &run->turn);
 }
 
 void run_arm(struct run *run, uint64_t delay_ns)
@@ -243,26 +250,28 @@ void run_arm(struct run *run, uint64_t delay_ns)
 
 /* --- Failures --- */
 
-void run_fail_as(struct run *run, struct term failure)
+void run_fail_as(struct run *run, const struct term_long *failure)
 {
     if (!run->verdict.failure.size)
-        term_keep(&run->verdict.failure, failure);
+        term_kept_set(&run->verdict.failure, failure);
 }
 
-void run_fail(struct run *run, enum reason reason, struct term detail)
+void run_fail(struct run *run, enum reason reason, const struct term_long *detail)
 {
-    struct term_builder failure = {0};
-    reason_open(reason, 2, &failure);
-    term_build_term(&failure, detail);
-    run_fail_as(run, term_built(&failure));
-    term_build_free(&failure);
+    struct term_builder head = {0};
+    struct term_long failure = *detail;
+    reason_open(reason, 2, &head);
+    term_build_term(&head, detail->head);
+    failure.head = term_built(&head);
+    run_fail_as(run, &failure);
+    term_build_free(&head);
 }
 
 void run_fail_atom(struct run *run, enum reason reason, const char *detail)
 {
     struct term_builder atom = {0};
     term_build_atom(&atom, detail);
-    run_fail(run, reason, term_built(&atom));
+    run_fail(run, reason, TERM_LONG(term_built(&atom)));
     term_build_free(&atom);
 }
 
@@ -292,15 +301,15 @@ bool run_can_stop_subject(const struct run *run)
 
 /* --- The same in several states --- */
 
-void run_cancel_later(struct run *run, struct term detail)
+void run_cancel_later(struct run *run, const struct term_long *detail)
 {
     (void)detail;
     run->cancelled = true;
 }
 
-bool run_is_nodedown(struct term reason)
+bool run_is_nodedown(const struct term_long *reason)
 {
-    return term_is_atom(reason, "noconnection");
+    return term_is_atom(reason->tail, "noconnection");
 }
 
 /* Whether hooks or targets are where the session was. */
@@ -314,7 +323,7 @@ static bool run_needs_node(const struct run *run, const char *node)
     return run_needs_session(run);
 }
 
-bool run_lose_session(struct run *run, struct term reason)
+bool run_lose_session(struct run *run, const struct term_long *reason)
 {
     bool nodedown = run_is_nodedown(reason);
     if (nodedown ? !run_needs_node(run, run->scenario->hooks_node) : !run_needs_session(run))
@@ -331,7 +340,7 @@ bool run_lose_session(struct run *run, struct term reason)
     return true;
 }
 
-void run_lost_to_cleanup(struct run *run, struct term reason)
+void run_lost_to_cleanup(struct run *run, const struct term_long *reason)
 {
     if (run_lose_session(run, reason))
         run_enter(run, RUN_CLEANUP);

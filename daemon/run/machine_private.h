@@ -9,7 +9,7 @@
 typedef void state_entry(struct run *run);
 
 /* What a state does about an event; `detail` is as enum run_event says. */
-typedef void state_handler(struct run *run, struct term detail);
+typedef void state_handler(struct run *run, const struct term_long *detail);
 
 /* The one function that changes a run's state. Never back: the states are in the order in which they are
  * gone through. */
@@ -25,8 +25,8 @@ bool run_can_stop_subject(const struct run *run);
 
 /* Remembers that its session, or with it the hooks' node, is gone: what the run still had to do there has
  * failed, unless it is past that. False when that matters to nobody. */
-bool run_lose_session(struct run *run, struct term reason);
-bool run_is_nodedown(struct term reason);
+bool run_lose_session(struct run *run, const struct term_long *reason);
+bool run_is_nodedown(const struct term_long *reason);
 
 /* The time that probes and measurements have to answer. */
 #define RUN_OBSERVE_NS (5 * CLOCK_NS_PER_S)
@@ -76,7 +76,6 @@ state_entry ending_enter_healing, ending_enter_context, ending_enter_reporting, 
 state_handler ending_healed, ending_healing_late, ending_healing_lost;
 state_handler ending_write_context;
 state_handler ending_measured, ending_write_report;
-state_handler ending_reap;
 
 /* Where a run goes when it was looked at for the last time: to its invariant, if it has one. */
 void ending_check_invariant(struct run *run);

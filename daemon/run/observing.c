@@ -4,11 +4,11 @@
 void run_observed(struct run *run)
 {
     if (!run->measurements.awaited && !run->probes.awaited && !run->finders.awaited)
-        run_event(run, RUN_EVENT_OBSERVED, (struct term){0});
+        run_event(run, RUN_EVENT_OBSERVED, RUN_NO_DETAIL);
 }
 
 /* What has not answered until now is no longer awaited. */
-void observing_late(struct run *run, struct term detail)
+void observing_late(struct run *run, const struct term_long *detail)
 {
     (void)detail;
     run->measurements.awaited = false;
@@ -17,7 +17,7 @@ void observing_late(struct run *run, struct term detail)
     run_observed(run);
 }
 
-void observing_lost(struct run *run, struct term reason)
+void observing_lost(struct run *run, const struct term_long *reason)
 {
     if (run_lose_session(run, reason))
         run_observed(run);
@@ -46,7 +46,7 @@ static bool observing_measures(struct run *run)
     return run->measurements.awaited;
 }
 
-void observing_done(struct run *run, struct term detail)
+void observing_done(struct run *run, const struct term_long *detail)
 {
     (void)detail;
     if (run->cancelled) {
@@ -80,7 +80,7 @@ void observing_enter_judging(struct run *run)
 }
 
 /* An expectation that was missed hides what else has failed. */
-void observing_judging_done(struct run *run, struct term detail)
+void observing_judging_done(struct run *run, const struct term_long *detail)
 {
     (void)detail;
     bool has_chaos = run->scenario->chaos.data || run->scenario->action_count;
@@ -89,7 +89,7 @@ void observing_judging_done(struct run *run, struct term detail)
     run_faults_judge(run);
     run->chaos.ms = (run->chaos.waited_ns - run->chaos.started_ns) / CLOCK_NS_PER_MS;
     if (chaos_awaited)
-        telemetry_chaos(run, "stop", term_of(&run->chaos.failure));
+        telemetry_chaos(run, "stop", &run->chaos.failure);
     probes_end(run);
     finders_end(run);
     if (run->scenario->mailbox_interval_ms)

@@ -15,21 +15,21 @@ void opening_enter_session(struct run *run)
 }
 
 /* The session is started after the one that tells telemetry, for its first event is the start of the run. */
-void opening_teller_decided(struct run *run, struct term detail)
+void opening_teller_decided(struct run *run, const struct term_long *detail)
 {
     (void)detail;
     if (!script_is_active(&run->session))
         session_start(run);
 }
 
-void opening_session_ready(struct run *run, struct term detail)
+void opening_session_ready(struct run *run, const struct term_long *detail)
 {
     (void)detail;
     run_enter(run, run->cancelled ? RUN_REPORTING : RUN_SETUP);
 }
 
 /* When nothing needs one there is just no telemetry. */
-void opening_session_lost(struct run *run, struct term reason)
+void opening_session_lost(struct run *run, const struct term_long *reason)
 {
     if (run_needs_session(run) || run->cancelled) {
         run->verdict.refused = true; /* nothing was started */
@@ -41,7 +41,7 @@ void opening_session_lost(struct run *run, struct term reason)
     }
 }
 
-void opening_session_late(struct run *run, struct term detail)
+void opening_session_late(struct run *run, const struct term_long *detail)
 {
     (void)detail;
     bool needed = run_needs_session(run);
@@ -53,7 +53,7 @@ void opening_session_late(struct run *run, struct term detail)
 }
 
 /* What there was before all that follows; of use only when the run as a whole is measured. */
-void opening_measured(struct run *run, struct term detail)
+void opening_measured(struct run *run, const struct term_long *detail)
 {
     (void)detail;
     run->measurements.opening = run->measurements.newest;
@@ -65,11 +65,11 @@ void opening_enter_planning(struct run *run)
 {
     run_arm(run, PLANNING_NS);
     if (!faults_plan(run->faults))
-        opening_planned(run, (struct term){0});
+        opening_planned(run, RUN_NO_DETAIL);
 }
 
 /* Whom the actions are for is known, as far as it can be. */
-void opening_planned(struct run *run, struct term detail)
+void opening_planned(struct run *run, const struct term_long *detail)
 {
     (void)detail;
     if (run->scenario->dry_run)
@@ -80,7 +80,7 @@ void opening_planned(struct run *run, struct term detail)
         run_enter(run, run->scenario->steady_state.data ? RUN_STEADY_BEFORE : RUN_OBSERVING);
 }
 
-void opening_planning_late(struct run *run, struct term detail)
+void opening_planning_late(struct run *run, const struct term_long *detail)
 {
     faults_plan_no_longer(run->faults);
     if (!run->scenario->dry_run)

@@ -9,7 +9,8 @@
 struct run_partial {
     struct report report;
     struct term_builder output;
-    struct loop_timer timer; /* for the next piece */
+    struct loop *loop;
+    struct loop_task step; /* the next piece */
     struct loop_task reap;
     void (*done)(void *owner, struct blob *report);
     void *owner;
@@ -18,7 +19,6 @@ struct run_partial {
 static void partial_reap(void *owner)
 {
     struct run_partial *partial = owner;
-    loop_timer_free(&partial->timer);
     term_build_free(&partial->output);
     free(partial);
 }
@@ -26,19 +26,19 @@ static void partial_reap(void *owner)
 void run_partial_cancel(struct run_partial *partial)
 {
     report_free(&partial->report);
-    loop_timer_stop(&partial->timer);
-    loop_defer(partial->timer.loop, &partial->reap);
+    loop_cancel(partial->loop, &partial->step);
+    loop_defer(partial->loop, &partial->reap);
 }
 
 static void partial_write_piece(void *owner)
 {
     struct run_partial *partial = owner;
     if (report_continue(&partial->report)) {
-        loop_timer_set(&partial->timer, 0);
+        loop_defer_piece(partial->loop, &partial->step);
         return;
     }
     run_partial_cancel(partial);
-    struct blob *report = blob_take(&partial->output.bytes);
+    struct blob *report = blob_take(&partial->output.bytes, partial->loop);
     partial->done(partial->owner, report);
     blob_release(report);
 }
@@ -48,22 +48,39 @@ bool run_has_begun(const struct run *run)
     return run->engine != NULL;
 }
 
-struct run_partial *run_partial_start(struct run *run, void (*done)(void *owner, struct blob *report),
-                                      void *owner)
+static struct run_partial *partial_start(struct run *run, enum report_purpose purpose,
+                                         void (*done)(void *owner, struct blob *report), void *owner)
 {
     struct run_partial *partial = memory_zalloc(1, sizeof(*partial));
     assert(run_has_begun(run));
     partial->done = done;
     partial->owner = owner;
     partial->reap = (struct loop_task){.run = partial_reap, .owner = partial};
-    loop_timer_init(&partial->timer, node_loop(process_node(run->process)), partial_write_piece, partial);
-    report_start(&partial->report, run, REPORT_PARTIAL, &partial->output);
-    loop_timer_set(&partial->timer, 0);
+    partial->loop = run_loop(run);
+    partial->step = (struct loop_task){.run = partial_write_piece, .owner = partial};
+    report_start(&partial->report, run, purpose, &partial->output);
+    loop_defer_piece(partial->loop, &partial->step);
     return partial;
+}
+
+struct run_partial *run_partial_start(struct run *run, void (*done)(void *owner, struct blob *report),
+                                      void *owner)
+{
+    return partial_start(run, REPORT_PARTIAL, done, owner);
+}
+
+struct run_partial *run_journal_start(struct run *run, void (*done)(void *owner, struct blob *report),
+                                      void *owner)
+{
+    return partial_start(run, REPORT_JOURNAL, done, owner);
 }
 
 void run_build_journal(struct run *run, struct term_builder *builder)
 {
+    struct report report = {.run = NULL};
     assert(run_has_begun(run));
-    report_build_journal(run, builder);
+    report_start(&report, run, REPORT_JOURNAL, builder);
+    while (report_continue(&report))
+        continue;
+    report_free(&report);
 }

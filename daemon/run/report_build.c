@@ -5,8 +5,19 @@
 #include "run_private.h"
 #include "term/term_read.h"
 
-/* Events that one piece of the report has. */
-#define REPORT_PIECE 1000
+/* Events that one piece of the report has, and that are put into order in one. */
+#define REPORT_PIECE 200
+#define REPORT_ORDER_PIECE 2000
+
+/* What is copied in one piece, beside that of the event that is the last in it. */
+#define REPORT_PIECE_BYTES (64 * 1024)
+
+/* That of the result. */
+static void report_build_term(const struct run *run, const struct event *event, struct term_builder *builder)
+{
+    const struct term_long term = terms_get(&run_record(run)->events.terms, event->term);
+    term_build_long(builder, &term);
+}
 
 /* {error, {Reason, {'Elixir.GenServer', call, [Server, Message, Timeout]}}} behind its first element. */
 static void report_build_exit(struct run *run, const struct event *event, struct term message,
@@ -14,8 +25,9 @@ static void report_build_exit(struct run *run, const struct event *event, struct
 {
     const struct scenario *scenario = run->scenario;
     const struct operation *operation = &scenario->operations[event->operation];
+    struct term_gaps *const gaps = builder->gaps;
     term_build_tuple(builder, 2);
-    term_build_term(builder, terms_get(&run_record(run)->events.terms, event->term));
+    report_build_term(run, event, builder);
     term_build_tuple(builder, 3);
     term_build_atom(builder, "Elixir.GenServer");
     term_build_atom(builder, "call");
@@ -23,7 +35,9 @@ static void report_build_exit(struct run *run, const struct event *event, struct
     term_build_term(builder, scenario->setup.data
                                  ? term_of(&run->subject)
                                  : scenario->targets[targets_source(run->targets, event->target)].server);
+    builder->gaps = operation->template ? NULL : gaps;
     term_build_term(builder, operation->kind == OPERATION_CAST ? scenario->cast_sync_message : message);
+    builder->gaps = gaps;
     term_build_unsigned(builder, scenario->call_timeout_ms);
     term_build_nil(builder);
 }
@@ -39,7 +53,7 @@ static void report_build_result(struct run *run, const struct event *event, stru
     else if (event->kind == RESULT_EXIT)
         report_build_exit(run, event, message, builder);
     else
-        term_build_term(builder, terms_get(&run_record(run)->events.terms, event->term));
+        report_build_term(run, event, builder);
 }
 
 static void report_build_event(struct report *report, const struct event *event)
@@ -51,6 +65,7 @@ static void report_build_event(struct report *report, const struct event *event)
     struct term message =
         engine_message_at(run->engine, event->operation, event->thread, event->step, &report->message);
     term_build_map(builder, operation->name.data ? 9 : 8);
+    builder->gaps = &report->gaps; /* names and results stay where they are as long as there is the run */
     if (operation->name.data) {
         term_build_key(builder, "name");
         term_build_term(builder, operation->name);
@@ -58,9 +73,12 @@ static void report_build_event(struct report *report, const struct event *event)
     term_build_key_unsigned(builder, "thread", event->thread);
     term_build_key_unsigned(builder, "step", event->step);
     term_build_key(builder, "operation");
+    builder->gaps = operation->template ? NULL : &report->gaps;
     operation_build(operation, message, builder);
+    builder->gaps = &report->gaps;
     term_build_key(builder, "result");
     report_build_result(run, event, message, builder);
+    builder->gaps = NULL;
     term_build_key_unsigned(builder, "duration_ms", event->duration_us / 1000);
     term_build_key_unsigned(builder, "duration_us", event->duration_us);
     term_build_key_unsigned(builder, "timestamp_ms", event->end_us / 1000);
@@ -70,20 +88,40 @@ static void report_build_event(struct report *report, const struct event *event)
 /* Events of scripts are in the order of their threads; those of a load in that of their ends. */
 static const struct event *report_ordered_event(const struct report *report, size_t position)
 {
-    return events_at(report->events, report->order ? report->order[position] : position);
+    return events_at(report->events, report->by_thread.order ? report->by_thread.order[position] : position);
 }
 
 /* --- Pieces --- */
 
+static void report_put_in_order(struct report *report)
+{
+    if (!report->by_thread.order || !events_order_go_on(&report->by_thread, REPORT_ORDER_PIECE))
+        report->part = REPORT_EVENTS;
+}
+
+static bool report_is_full(const struct report *report)
+{
+    return report->output->bytes.size - report->gaps.bytes >= report->full;
+}
+
+/* At least one of the next events of the report's order up to `end`; true when it comes to that with what is
+ * left of its piece. */
+static bool report_write_next(struct report *report, size_t end, size_t *left)
+{
+    while (report->event < end) {
+        report_build_event(report, report_ordered_event(report, report->event++));
+        *left -= *left > 0;
+        if (!*left || report_is_full(report))
+            break;
+    }
+    return report->event == end;
+}
+
 /* Key `events`, all of them. */
 static void report_write_events(struct report *report)
 {
-    size_t end = report->event + REPORT_PIECE, count = report->events->count;
-    if (end > count)
-        end = count;
-    for (; report->event < end; report->event++)
-        report_build_event(report, report_ordered_event(report, report->event));
-    if (end < count)
+    size_t left = REPORT_PIECE, count = report->events->count;
+    if (!report_write_next(report, count, &left))
         return;
     if (count)
         term_build_nil(report->output);
@@ -125,14 +163,13 @@ static void report_write_thread_counts(struct report *report)
 static void report_write_thread_events(struct report *report)
 {
     size_t left = REPORT_PIECE;
-    while (left && report->thread < report->thread_count) {
+    while (left && !report_is_full(report) && report->thread < report->thread_count) {
         left--; /* a thread without events is work as well */
-        size_t start = report->starts[report->thread], end = report->starts[report->thread + 1];
+        const size_t *starts = &report->by_thread.starts[report->thread];
+        size_t start = starts[0], end = starts[1];
         if (report->event == start)
             report_open_thread(report, end - start);
-        for (; left && report->event < end; report->event++, left--)
-            report_build_event(report, report_ordered_event(report, report->event));
-        if (report->event < end)
+        if (!report_write_next(report, end, &left))
             return;
         if (end > start)
             term_build_nil(report->output);
@@ -142,7 +179,7 @@ static void report_write_thread_events(struct report *report)
 
 static void report_write_threads(struct report *report)
 {
-    if (report->order)
+    if (report->by_thread.order)
         report_write_thread_events(report);
     else
         report_write_thread_counts(report);
@@ -150,13 +187,22 @@ static void report_write_threads(struct report *report)
         return;
     if (report->thread_count)
         term_build_nil(report->output);
-    report->part = REPORT_WRITTEN;
+    report->part = REPORT_GAPS;
+}
+
+static void report_fill_gaps(struct report *report)
+{
+    if (!term_gaps_fill(&report->gaps, &report->output->bytes, REPORT_PIECE_BYTES))
+        report->part = REPORT_WRITTEN;
 }
 
 bool report_continue(struct report *report)
 {
-    static void (*const writers[])(struct report *report) = {
-        [REPORT_EVENTS] = report_write_events, [REPORT_THREADS] = report_write_threads};
+    static void (*const writers[])(struct report *report) = {[REPORT_ORDER] = report_put_in_order,
+                                                             [REPORT_EVENTS] = report_write_events,
+                                                             [REPORT_THREADS] = report_write_threads,
+                                                             [REPORT_GAPS] = report_fill_gaps};
+    report->full = report->output->bytes.size - report->gaps.bytes + REPORT_PIECE_BYTES;
     if (report->part != REPORT_WRITTEN)
         writers[report->part](report);
     return report->part != REPORT_WRITTEN;
@@ -168,7 +214,7 @@ bool report_continue(struct report *report)
 static void report_open_context(struct report *report)
 {
     struct term_builder *builder = report->output;
-    struct term context = term_of(&report->run->context), key, value;
+    struct term context = term_kept_long(&report->run->context).tail, key, value;
     struct term_pairs pairs;
     size_t count = report_parts_count(true);
     bool is_map = term_pairs_start(&pairs, context);
@@ -189,18 +235,20 @@ static void report_open_context(struct report *report)
  * could not clean up, and otherwise stands behind it. True when a report follows. */
 static bool report_open_result(const struct run *run, struct term_builder *builder)
 {
+    const struct term_long failure = term_kept_long(&run->verdict.failure),
+                           cleanup_failure = term_kept_long(&run->verdict.cleanup_failure);
     bool failed = run->verdict.failure.size && !run->cancelled, clean = !run->verdict.cleanup_failure.size;
     bool is_behind = failed && !run->scenario->dry_run;
     term_build_tuple(builder, is_behind ? 3 : 2);
     term_build_atom(builder, clean && !failed && !run->cancelled ? "ok" : "error");
     if (!clean) {
         reason_open(REASON_CLEANUP_FAILED, 3, builder);
-        term_build_term(builder, term_of(&run->verdict.cleanup_failure));
+        term_build_long(builder, &cleanup_failure);
     }
     if (run->cancelled)
         reason_open(REASON_CANCELLED, 2, builder);
     else if (failed)
-        term_build_term(builder, term_of(&run->verdict.failure));
+        term_build_long(builder, &failure);
     return !failed || is_behind;
 }
 
@@ -212,10 +260,10 @@ static void report_open_body(struct report *report)
         report_open_context(report);
     else
         term_build_map(report->output, report_parts_count(false));
-    report_parts_build(report->run, for_invariant, report->output);
+    report_parts_build(report->run, for_invariant, &report->gaps, report->output);
     term_build_key(report->output, "events");
     term_build_list(report->output, report->events->count);
-    report->part = REPORT_EVENTS;
+    report->part = REPORT_ORDER;
 }
 
 void report_start(struct report *report, struct run *run, enum report_purpose purpose,
@@ -229,8 +277,11 @@ void report_start(struct report *report, struct run *run, enum report_purpose pu
                               .purpose = purpose,
                               .events = &run_record(run)->events,
                               .thread_count = scenario->thread_count,
-                              .part = REPORT_WRITTEN};
-    if (purpose == REPORT_RESULT && !report_open_result(run, output))
+                              .part = REPORT_GAPS};
+    output->gaps = &report->gaps; /* what a run keeps stays where it is */
+    bool has_body = purpose != REPORT_RESULT || report_open_result(run, output);
+    output->gaps = NULL;
+    if (!has_body)
         return;
     if (scenario->dry_run) {
         faults_build_dry_run(run->faults, output);
@@ -243,32 +294,22 @@ void report_start(struct report *report, struct run *run, enum report_purpose pu
             report->copied_threads[i] = engine_thread(run->engine, i);
         report->events = &report->copied_events;
     }
-    if (scenario->threads)
-        events_by_thread(report->events, scenario->thread_count, &report->order, &report->starts);
+    if (purpose == REPORT_JOURNAL) {
+        report->events = &report->copied_events;
+        report->thread_count = 0;
+    } else if (scenario->threads) {
+        events_order_begin(&report->by_thread, report->events, scenario->thread_count);
+    }
     report_open_body(report);
 }
 
 void report_free(struct report *report)
 {
-    free(report->order);
-    free(report->starts);
+    events_order_free(&report->by_thread);
     free(report->copied_threads);
     buffer_free(&report->message);
+    term_gaps_free(&report->gaps);
     if (report->purpose == REPORT_PARTIAL)
         engine_free_copy(report->run->engine, &report->copied_events);
     *report = (struct report){.output = NULL};
-}
-
-void report_build_journal(struct run *run, struct term_builder *builder)
-{
-    if (run->scenario->dry_run) {
-        faults_build_dry_run(run->faults, builder);
-        return;
-    }
-    term_build_map(builder, report_parts_count(false));
-    report_parts_build(run, false, builder);
-    term_build_key(builder, "events");
-    term_build_list(builder, 0);
-    term_build_key(builder, "threads");
-    term_build_list(builder, 0);
 }

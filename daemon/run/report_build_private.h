@@ -3,7 +3,8 @@
 #define HARNESSD_RUN_REPORT_BUILD_PRIVATE_H
 
 #include "load/load_record.h"
-#include "term/term_build.h"
+#include "measure/events_order.h"
+#include "term/term_gaps.h"
 
 struct run;
 
@@ -11,6 +12,7 @@ enum report_purpose {
     REPORT_RESULT,  /* the result of the run, with its report */
     REPORT_CONTEXT, /* what the invariant is given */
     REPORT_PARTIAL, /* a report of a run that goes on, as of the moment when it is begun */
+    REPORT_JOURNAL, /* the same, of which the lists of events and threads are empty */
 };
 
 /* The writing of a report, piece by piece. */
@@ -23,12 +25,13 @@ struct report {
     size_t thread_count;
     struct events copied_events;        /* of a run that goes on */
     struct load_thread *copied_threads; /* likewise */
-    size_t *order;                      /* events by thread, see events_by_thread() */
-    size_t *starts;
+    struct events_order by_thread;      /* of scripts */
     size_t thread;
-    size_t event;          /* in `order` */
+    size_t event;          /* in the order of the report */
     struct buffer message; /* scratch */
-    enum { REPORT_EVENTS, REPORT_THREADS, REPORT_WRITTEN } part;
+    struct term_gaps gaps; /* of long terms that last as long as the run does */
+    size_t full;           /* when so much was copied the piece is over */
+    enum { REPORT_ORDER, REPORT_EVENTS, REPORT_THREADS, REPORT_GAPS, REPORT_WRITTEN } part;
 };
 
 /* Begins to write to the end of `output`; `report` is all zero or was begun before. Copies of what goes on
@@ -41,13 +44,11 @@ MUST_CHECK bool report_continue(struct report *report);
 
 void report_free(struct report *report);
 
-/* Appends a report without events and threads, which are empty lists, in one go. */
-void report_build_journal(struct run *run, struct term_builder *builder);
-
 /* The pairs of a report, or of the invariant's context. `events` and `threads` count as well, but are not
- * built. */
+ * built. What is long and lasts as long as the run does is left to `gaps`, unless that is NULL. */
 size_t report_parts_count(bool for_invariant);
-void report_parts_build(struct run *run, bool for_invariant, struct term_builder *builder);
+void report_parts_build(struct run *run, bool for_invariant, struct term_gaps *gaps,
+                        struct term_builder *builder);
 
 /* Whether the invariant's context has one under this key. */
 bool report_parts_have(struct term key);

@@ -34,25 +34,46 @@ static void parts_write_metrics(struct run *run, struct term_builder *builder)
     term_build_key_unsigned(builder, "dropped", run_record(run)->dropped);
 }
 
+/* Whether a key of the user's metadata gives its place to one of the run's. */
+static bool parts_is_replaced(struct term key, struct term error)
+{
+    return term_is_atom(key, "scenario_id") || (error.data && term_is_atom(key, "error"));
+}
+
+/* Those of the metadata that are not replaced, which are `kept`. Hundreds of thousands are copied as one. */
+static void parts_write_pairs(struct term metadata, size_t kept, struct term error,
+                              struct term_builder *builder)
+{
+    struct term_pairs pairs;
+    struct term key, value;
+    bool is_map = term_pairs_start(&pairs, metadata);
+    assert(is_map);
+    if (kept == pairs.count && !pairs.keyword) {
+        const struct term all = {pairs.next, (size_t)(metadata.data + metadata.size - pairs.next)};
+        term_build_term(builder, all);
+        return;
+    }
+    while (term_pairs_next(&pairs, &key, &value)) {
+        if (parts_is_replaced(key, error))
+            continue;
+        term_build_term(builder, key);
+        term_build_term(builder, value);
+    }
+}
+
 /* The user's metadata with the run's id, which takes the place of a key scenario_id of theirs; likewise
  * `error`. */
 void report_build_metadata(const struct run *run, struct term error, struct term_builder *builder)
 {
     struct term_pairs pairs;
     struct term key, value;
-    size_t count = 1 + (error.data != NULL);
+    size_t kept = 0;
     bool is_map = term_pairs_start(&pairs, run->scenario->metadata);
     assert(is_map);
     while (term_pairs_next(&pairs, &key, &value))
-        count += !term_is_atom(key, "scenario_id") && !(error.data && term_is_atom(key, "error"));
-    term_build_map(builder, count);
-    is_map = term_pairs_start(&pairs, run->scenario->metadata);
-    while (term_pairs_next(&pairs, &key, &value)) {
-        if (term_is_atom(key, "scenario_id") || (error.data && term_is_atom(key, "error")))
-            continue;
-        term_build_term(builder, key);
-        term_build_term(builder, value);
-    }
+        kept += !parts_is_replaced(key, error);
+    term_build_map(builder, kept + 1 + (error.data != NULL));
+    parts_write_pairs(run->scenario->metadata, kept, error, builder);
     term_build_key_unsigned(builder, "scenario_id", run->id);
     if (error.data) {
         term_build_key(builder, "error");
@@ -99,7 +120,8 @@ static void parts_write_chaos(struct run *run, struct term_builder *builder)
     }
     term_build_map(builder, 2);
     term_build_key(builder, "result");
-    term_build_term(builder, term_of(&run->chaos.result));
+    const struct term_long result = term_kept_long(&run->chaos.result);
+    term_build_long(builder, &result);
     term_build_key_unsigned(builder, "duration_ms", run->chaos.ms);
 }
 
@@ -118,7 +140,7 @@ static void parts_write_metadata(struct run *run, struct term_builder *builder)
 
 static void parts_write_context(struct run *run, struct term_builder *builder)
 {
-    term_build_term(builder, term_of(&run->context));
+    term_build_term(builder, term_kept_long(&run->context).tail);
 }
 
 static void parts_write_errors(struct run *run, struct term_builder *builder)
@@ -208,45 +230,67 @@ static const struct part {
     struct help help;
     void (*write)(struct run *run, struct term_builder *builder); /* NULL: those two */
     bool for_invariant;
+    bool lasts; /* the terms that it is made of stay where they are as long as there is the run */
 } parts[] = {
-    {{.name = "metrics", .text = "Counts and times of the whole."}, parts_write_metrics, true},
+    {{.name = "metrics", .text = "Counts and times of the whole."}, parts_write_metrics, true, false},
     {{.name = "mailbox",
       .text = "How long the mailbox of the target was, where it was observed; a list of targets has one "
               "each."},
      parts_write_mailbox,
+     true,
+     false},
+    {{.name = "chaos", .text = "What came of the chaos as a whole, and its time."},
+     parts_write_chaos,
+     true,
      true},
-    {{.name = "chaos", .text = "What came of the chaos as a whole, and its time."}, parts_write_chaos, true},
     {{.name = "performance", .text = "What was measured, where something is expected of the run."},
      parts_write_performance,
+     true,
+     false},
+    {{.name = "metadata", .text = "That of the scenario, with `scenario_id`."},
+     parts_write_metadata,
+     true,
      true},
-    {{.name = "metadata", .text = "That of the scenario, with `scenario_id`."}, parts_write_metadata, true},
-    {{.name = "context", .text = "What `setup` gave."}, parts_write_context, false},
+    {{.name = "context", .text = "What `setup` gave."}, parts_write_context, false, true},
     {{.name = "errors",
       .text =
           "Reason to count: of the first 64 distinct reasons each its own, the rest under `other`; in the "
           "place of one of more than 4 KB its class."},
      parts_write_errors,
+     false,
      false},
-    {{.name = "error_samples", .text = "One error of each class, whole."}, parts_write_error_samples, false},
-    {{.name = "seed", .text = "With which all random choices are the same again."}, parts_write_seed, false},
+    {{.name = "error_samples", .text = "One error of each class, whole."},
+     parts_write_error_samples,
+     false,
+     true},
+    {{.name = "seed", .text = "With which all random choices are the same again."},
+     parts_write_seed,
+     false,
+     false},
     {{.name = "run_id", .text = "By which `await`, `show` and others know the run."},
      parts_write_run_id,
+     false,
      false},
     {{.name = "latency", .text = "Response times, service times, and how late operations were sent."},
      parts_write_latency,
+     false,
      false},
-    {{.name = "timeline", .text = "What went on in each interval."}, parts_write_timeline, false},
-    {{.name = "expectations", .text = "One map for each expectation."}, parts_write_expectations, false},
-    {{.name = "warnings", .text = "What weakens the verdict."}, parts_write_warnings, false},
-    {{.name = "injections", .text = "One map for each fault."}, parts_write_injections, false},
+    {{.name = "timeline", .text = "What went on in each interval."}, parts_write_timeline, false, false},
+    {{.name = "expectations", .text = "One map for each expectation."},
+     parts_write_expectations,
+     false,
+     false},
+    {{.name = "warnings", .text = "What weakens the verdict."}, parts_write_warnings, false, false},
+    {{.name = "injections", .text = "One map for each fault."}, parts_write_injections, false, false},
     {{.name = "healed",
       .text =
           "`true`, or a list of what is not undone, or could not be looked at: `kind`, `action`, `target`, "
           "`reason`."},
      parts_write_healed,
+     false,
      false},
-    {{.name = "events", .text = "One map for each operation that is kept."}, NULL, true},
-    {{.name = "threads", .text = "One map for each thread."}, NULL, true},
+    {{.name = "events", .text = "One map for each operation that is kept."}, NULL, true, false},
+    {{.name = "threads", .text = "One map for each thread."}, NULL, true, false},
 };
 
 const struct help_table *report_table(void)
@@ -263,13 +307,16 @@ size_t report_parts_count(bool for_invariant)
     return count;
 }
 
-void report_parts_build(struct run *run, bool for_invariant, struct term_builder *builder)
+void report_parts_build(struct run *run, bool for_invariant, struct term_gaps *gaps,
+                        struct term_builder *builder)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
         if (!parts[i].write || (for_invariant && !parts[i].for_invariant))
             continue;
         term_build_key(builder, parts[i].help.name);
+        builder->gaps = parts[i].lasts ? gaps : NULL;
         parts[i].write(run, builder);
+        builder->gaps = NULL;
     }
 }
 

@@ -256,7 +256,20 @@ static void resolution_find_nodes(struct resolution *resolution)
     }
 }
 
-static const struct process_events events = {.message = resolution_on_message};
+static void resolution_on_too_large(void *owner, struct process *process, const struct incoming *incoming)
+{
+    (void)process;
+    struct resolution *resolution = owner;
+    struct term parts[2];
+    int64_t index;
+    if (!resolution->ended && term_read_tuple_of(incoming->body, 2, parts) &&
+        term_read_integer(parts[0], &index) && index >= 0 && (uint64_t)index < resolution->node_count &&
+        resolution->nodes[index].awaited)
+        resolution_fail(resolution, REASON_SESSION_FAILED, incoming->too_large);
+}
+
+static const struct process_events events = {.message = resolution_on_message,
+                                             .too_large = resolution_on_too_large};
 
 struct resolution *resolution_start(struct runner *runner, const struct scenario *scenario,
                                     struct term group_leader, resolution_done *done, void *owner)

@@ -19,7 +19,7 @@ static void run_faults_fired(void *owner)
 
 static void run_faults_planned(void *owner)
 {
-    run_event(owner, RUN_EVENT_PLANNED, (struct term){0});
+    run_event(owner, RUN_EVENT_PLANNED, RUN_NO_DETAIL);
 }
 
 /* With the run's id beside what it says. */
@@ -38,18 +38,18 @@ static void run_faults_refused(void *owner, struct term what)
         term_build_term(&detail, value);
     }
     run->verdict.refused |= run_state_group(run->state) == RUN_BEFORE;
-    run_fail(run, REASON_NOT_ALLOWED, term_built(&detail));
+    run_fail(run, REASON_NOT_ALLOWED, TERM_LONG(term_built(&detail)));
     term_build_free(&detail);
 }
 
 static void run_faults_over(void *owner, struct term result, struct term failure)
 {
-    run_chaos_over(owner, result, failure);
+    run_chaos_over(owner, TERM_LONG(result), failure.data ? TERM_LONG(failure) : NULL);
 }
 
 static void run_faults_healed(void *owner)
 {
-    run_event(owner, RUN_EVENT_HEALED, (struct term){0});
+    run_event(owner, RUN_EVENT_HEALED, RUN_NO_DETAIL);
 }
 
 /* Until the chaos is no longer awaited, and the run judged. */
@@ -104,7 +104,7 @@ void run_faults_judge(struct run *run)
 {
     struct term_builder misses = {0};
     if (!run->chaos.failure.size && faults_missed(run->faults, &misses))
-        term_keep(&run->chaos.failure, term_built(&misses));
+        term_kept_set(&run->chaos.failure, TERM_LONG(term_built(&misses)));
     term_build_free(&misses);
 }
 
@@ -117,7 +117,7 @@ static void run_faults_judge_healed(struct run *run)
         term_build_tuple(&detail, 2);
         term_build_atom(&detail, "not_undone");
         term_build_term(&detail, term_built(&healed));
-        run_fail(run, REASON_CHAOS_FAILED, term_built(&detail));
+        run_fail(run, REASON_CHAOS_FAILED, TERM_LONG(term_built(&detail)));
     }
     term_build_free(&detail);
     term_build_free(&healed);
@@ -127,7 +127,7 @@ void run_faults_judge_undone(struct run *run)
 {
     struct term_builder misses = {0};
     if (!run->verdict.failure.size && faults_missed(run->faults, &misses))
-        run_fail(run, REASON_CHAOS_FAILED, term_built(&misses));
+        run_fail(run, REASON_CHAOS_FAILED, TERM_LONG(term_built(&misses)));
     else if (!run->verdict.failure.size)
         run_faults_judge_healed(run);
     term_build_free(&misses);

@@ -1,5 +1,5 @@
-/* What limits of this daemon have done to a run: operations that a limit has made fail end as if their node
- * had gone, and only here it is known why. */
+/* What limits of this daemon have done to a run: operations that the end of a connection has made fail end as
+ * if their node had gone, and only here it is known why. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +44,13 @@ void run_limits_reached(struct run *run, const struct peer *peer)
     struct run_limit *limit = limits_find_or_add(run, peer_name(peer), peer_limit(peer));
     limit->times++;
     limit->operations += operations;
+}
+
+struct run_limit *run_limits_cut(struct run *run, const struct peer *peer)
+{
+    struct run_limit *limit = limits_find_or_add(run, peer_name(peer), CONN_LIMIT_FRAME);
+    limit->times++;
+    return limit;
 }
 
 void run_limits_free(struct run *run)

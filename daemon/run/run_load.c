@@ -77,12 +77,12 @@ static void run_load_wake(void *owner, uint64_t when_ns)
 
 static void run_load_started(void *owner)
 {
-    run_event(owner, RUN_EVENT_STARTED, (struct term){0});
+    run_event(owner, RUN_EVENT_STARTED, RUN_NO_DETAIL);
 }
 
 static void run_load_over(void *owner)
 {
-    run_event(owner, RUN_EVENT_OVER, (struct term){0});
+    run_event(owner, RUN_EVENT_OVER, RUN_NO_DETAIL);
 }
 
 static void run_load_observed(void *owner, const struct observation *seen)
@@ -139,10 +139,16 @@ void run_load_init(struct run *run)
     engine_observe(run->engine, run->is_observed);
 }
 
-void run_load_reply(struct run *run, int64_t tag, struct term reply)
+void run_load_reply(struct run *run, int64_t tag, const struct term_long *reply)
 {
     if (run->engine)
         engine_reply(run->engine, tag, reply);
+}
+
+void run_load_too_large(struct run *run, int64_t tag, struct term reason)
+{
+    if (run->engine)
+        engine_reply_too_large(run->engine, tag, reason);
 }
 
 void run_load_stop(struct run *run)

@@ -115,6 +115,12 @@ static bool run_log_write_missed(const struct run *run, char text[REASON_BYTES])
     return found;
 }
 
+static const char *run_log_failure(const struct term_kept *failure, char reason[REASON_BYTES])
+{
+    const struct term_long told = term_kept_long(failure);
+    return term_long_text(&told, reason, REASON_BYTES);
+}
+
 /* What went wrong with the cleanup comes after what did before. Callers are not told all of it as an error.
  */
 static const char *run_log_reason(const struct run *run, char reason[REASON_BYTES])
@@ -125,8 +131,7 @@ static const char *run_log_reason(const struct run *run, char reason[REASON_BYTE
     if (verdict->outcome == OUTCOME_MISSED && run_log_write_missed(run, reason))
         return reason;
     if (verdict->failure.size || verdict->cleanup_failure.size)
-        return term_text(term_of(verdict->failure.size ? &verdict->failure : &verdict->cleanup_failure),
-                         reason, REASON_BYTES);
+        return run_log_failure(verdict->failure.size ? &verdict->failure : &verdict->cleanup_failure, reason);
     if (verdict->outcome == OUTCOME_COMPLETED)
         return "";
     return run->scenario->dry_run ? "problem" : "nothing_succeeded";

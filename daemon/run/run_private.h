@@ -27,8 +27,8 @@ struct run_chaos {
     uint64_t started_ns;
     uint64_t waited_ns; /* it was no longer awaited */
     uint64_t ms;
-    struct buffer result;  /* what the fun returned; empty when there was none or it failed */
-    struct buffer failure; /* with what it has failed */
+    struct term_kept result;  /* what the fun returned; none when there was none or it failed */
+    struct term_kept failure; /* with what it has failed */
 };
 
 struct run_tail;
@@ -51,6 +51,7 @@ struct run {
     struct list limits;         /* struct run_limit, in the order in which they were reached */
     bool is_observed;           /* somebody wants its recent response times */
     struct loop_timer timer;
+    struct loop_task turn;
     struct loop_task reap;
 
     /* Load. */
@@ -74,10 +75,10 @@ struct run {
     char caller_node[NODE_NAME_BYTES + 1]; /* "" when nobody waits for the run */
     char requester[NODE_NAME_BYTES + 1];   /* the node of who has asked for it, or "nobody" */
     bool hooks_node_lost;
-    bool set_up;            /* there is something to clean up */
-    bool is_subject_spared; /* the setup has not made it, so that only a cleanup of its own touches it */
-    struct buffer subject;  /* what hooks are given: the setup's pid, or the target as it was given */
-    struct buffer context;  /* of the setup, a map */
+    bool set_up;              /* there is something to clean up */
+    bool is_subject_spared;   /* the setup has not made it, so that only a cleanup of its own touches it */
+    struct buffer subject;    /* what hooks are given: the setup's pid, or the target as it was given */
+    struct term_kept context; /* of the setup, a map */
 
     /* Faults. */
     struct run_chaos chaos;
@@ -89,7 +90,7 @@ struct run {
     struct run_verdict verdict;
     struct report report;
     size_t result_start;         /* bytes before the result in its builder */
-    struct term_builder written; /* the context of the invariant */
+    struct term_builder written; /* what the session is told with the context of the invariant */
 };
 
 /* --- machine.c --- */
@@ -97,6 +98,7 @@ struct run {
 /* What a run is told by those who work for it. What a state does about it is in the table of machine.c. */
 enum run_event {
     RUN_EVENT_TIMER,         /* that of run_arm() */
+    RUN_EVENT_TURN,          /* that of run_take_turn() */
     RUN_EVENT_CANCEL,        /* the first time that somebody wants the run to end */
     RUN_EVENT_LOST,          /* its session is gone; the reason, `noconnection` when its node is */
     RUN_EVENT_RESOLVED,      /* its texts are; the reason, if they cannot be */
@@ -114,7 +116,8 @@ enum run_event {
 };
 
 /* `detail` is borrowed. Without data for those that have none. */
-void run_event(struct run *run, enum run_event event, struct term detail);
+#define RUN_NO_DETAIL TERM_LONG((struct term){0})
+void run_event(struct run *run, enum run_event event, const struct term_long *detail);
 
 /* Its first state, when there are texts to resolve. */
 void run_resolve(struct run *run);
@@ -127,10 +130,14 @@ void run_begin(struct run *run);
 void run_arm(struct run *run, uint64_t delay_ns);
 void run_timer_fired(void *run);
 
+/* Has the state that it is in do a piece of its work, in turn with all others who have long work. */
+void run_take_turn(struct run *run);
+void run_turn_came(void *run);
+
 /* Remembers the first failure: {Reason, Detail}, or one as it is. */
-void run_fail(struct run *run, enum reason reason, struct term detail);
+void run_fail(struct run *run, enum reason reason, const struct term_long *detail);
 void run_fail_atom(struct run *run, enum reason reason, const char *detail);
-void run_fail_as(struct run *run, struct term failure);
+void run_fail_as(struct run *run, const struct term_long *failure);
 
 /* --- observing.c --- */
 
@@ -147,6 +154,7 @@ struct counters *run_counters(const struct run *run);
 
 const struct runner_limits *runner_limits(const struct runner *runner);
 struct node *runner_node(const struct runner *runner);
+struct loop *run_loop(const struct run *run);
 struct term runner_group_leader(const struct runner *runner); /* for what nobody else is told of */
 struct list *runner_resolutions(struct runner *runner);
 struct scripts *runner_scripts(const struct runner *runner);
@@ -160,16 +168,16 @@ void resolving_free(struct run *run);
 /* --- hooks.c --- */
 
 /* What the session tells of the hook of the run's state: {returned, Value}, of a setup {returned, Value,
- * IsSubjectSpared}, or {raised, Class, Exception, Stack}. */
-void run_hook_done(struct run *run, struct term outcome);
+ * IsSubjectSpared}, or {raised, Class, Exception, Stack}; it has no head, as that of a chaos. */
+void run_hook_done(struct run *run, const struct term_long *outcome);
 
 /* --- loading.c --- */
 
-/* The chaos has ended, with a result or a failure; the first time counts. */
-void run_chaos_over(struct run *run, struct term result, struct term failure);
+/* The chaos has ended, with a result or a failure, the other being NULL; the first time counts. */
+void run_chaos_over(struct run *run, const struct term_long *result, const struct term_long *failure);
 
 /* The same, as the session tells it. */
-void run_chaos_done(struct run *run, struct term outcome);
+void run_chaos_done(struct run *run, const struct term_long *outcome);
 
 /* --- run_faults.c: the faults, as a part of the run --- */
 
@@ -190,7 +198,8 @@ struct engine_options run_load_options(const struct run *run);
 void run_load_free(struct run *run);
 
 /* A message {Tag, Reply}. */
-void run_load_reply(struct run *run, int64_t tag, struct term reply);
+void run_load_reply(struct run *run, int64_t tag, const struct term_long *reply);
+void run_load_too_large(struct run *run, int64_t tag, struct term reason);
 
 /* Nothing more is sent, answered or awaited. */
 void run_load_stop(struct run *run);
@@ -230,7 +239,8 @@ void run_log_finished(const struct run *run);
 
 void telemetry_run_started(struct run *run);
 void telemetry_run_stopped(struct run *run);
-void telemetry_chaos(struct run *run, const char *what, struct term error); /* "start" or "stop" */
+void telemetry_chaos(struct run *run, const char *what, /* "start" or "stop" */
+                     const struct term_kept *failure);
 void telemetry_mailbox(struct run *run);
 void telemetry_performance(struct run *run);
 

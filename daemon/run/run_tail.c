@@ -120,10 +120,21 @@ static void run_tail_on_message(void *owner, struct process *process, const stru
     struct term reply[2];
     int64_t tag;
     if (tail->process && term_read_tuple_of(incoming->body, 2, reply) && term_read_integer(reply[0], &tag))
-        engine_reply(tail->engine, tag, reply[1]);
+        engine_reply(tail->engine, tag, &(struct term_long){.tail = reply[1], .held = incoming->held});
 }
 
-static const struct process_events run_tail_process_events = {.message = run_tail_on_message};
+static void run_tail_on_too_large(void *owner, struct process *process, const struct incoming *incoming)
+{
+    (void)process;
+    struct run_tail *tail = owner;
+    struct term reply[2];
+    int64_t tag;
+    if (tail->process && term_read_tuple_of(incoming->body, 2, reply) && term_read_integer(reply[0], &tag))
+        engine_reply_too_large(tail->engine, tag, incoming->too_large);
+}
+
+static const struct process_events run_tail_process_events = {.message = run_tail_on_message,
+                                                              .too_large = run_tail_on_too_large};
 
 /* --- The load --- */
 

@@ -97,10 +97,14 @@ static void warnings_find_jump(const struct run *run, struct warnings *warnings)
 static const struct warnings_limit {
     enum conn_limit limit;
     const char *name;
+    const char *key;
+    const char *of; /* the nodes */
     const char *what;
 } warnings_limits[] = {
-    {CONN_LIMIT_FRAME, "frame_bytes", "messages came that were larger than limits.frame_bytes allows"},
-    {CONN_LIMIT_QUEUED, "queued_bytes", "more waited to be sent than limits.queued_bytes allows"},
+    {CONN_LIMIT_FRAME, "frame_bytes", CONN_FRAME_BYTES_KEY, "messages of",
+     "were larger than limits.frame_bytes of this daemon's configuration allows, and were not kept"},
+    {CONN_LIMIT_QUEUED, "queued_bytes", "limits.queued_bytes", "connections to",
+     "were closed, as more waited to be sent than limits.queued_bytes of this daemon's configuration allows"},
 };
 
 /* Those of one limit together. */
@@ -148,12 +152,14 @@ static void warnings_find_limit(const struct run *run, const struct warnings_lim
         return;
     if (sum.nodes > 1)
         snprintf(others, sizeof(others), " and %zu more", sum.nodes - 1);
-    struct term_builder *warning = warnings_add(
-        warnings, WARNING_MESSAGE_TOO_LARGE, 4,
-        "%s: connections to %s%s were closed for it (%llu), and operations failed with them (%llu)",
-        limit->what, sum.first, others, (unsigned long long)sum.times, (unsigned long long)sum.operations);
+    struct term_builder *warning =
+        warnings_add(warnings, WARNING_MESSAGE_TOO_LARGE, 5,
+                     "%s %s%s %s (%llu), and operations failed by it (%llu)", limit->of, sum.first, others,
+                     limit->what, (unsigned long long)sum.times, (unsigned long long)sum.operations);
     term_build_key(warning, "limit");
     term_build_atom(warning, limit->name);
+    term_build_key(warning, "key");
+    term_build_text(warning, limit->key);
     term_build_key(warning, "nodes");
     warnings_build_nodes(run, limit->limit, sum.nodes, warning);
     term_build_key_unsigned(warning, "times", sum.times);

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "load/scenario_dispose.h"
 #include "report/run_result.h"
 #include "run/resolution.h"
 #include "run_limits_private.h"
@@ -37,6 +38,11 @@ const struct runner_limits *runner_limits(const struct runner *runner)
 struct node *runner_node(const struct runner *runner)
 {
     return runner->node;
+}
+
+struct loop *run_loop(const struct run *run)
+{
+    return node_loop(run->runner->node);
 }
 
 struct term runner_group_leader(const struct runner *runner)
@@ -119,13 +125,31 @@ static void runner_on_message(void *owner, struct process *process, const struct
     struct term reply[2];
     int64_t tag;
     if (term_read_tuple_of(incoming->body, 2, reply) && term_read_integer(reply[0], &tag))
-        run_load_reply(run, tag, reply[1]);
-    else if (!session_message(run, incoming->body) &&
+        run_load_reply(run, tag, &(struct term_long){.tail = reply[1], .held = incoming->held});
+    else if (!session_message(run, incoming->body, incoming->held) &&
              !(run->faults && faults_message(run->faults, incoming->body)))
         (void)(probes_message(run, incoming->body) || finders_message(run, incoming->body));
 }
 
-static const struct process_events process_events = {.message = runner_on_message};
+/* What the beginning says is enough to end what it is the answer to, and nothing else. */
+static void runner_on_too_large(void *owner, struct process *process, const struct incoming *incoming)
+{
+    (void)process;
+    struct run *run = owner;
+    struct term reply[2], reason = incoming->too_large;
+    struct run_limit *limit = run_limits_cut(run, incoming->peer);
+    uint64_t errors = run_record(run)->operation_errors;
+    int64_t tag;
+    if (term_read_tuple_of(incoming->body, 2, reply) && term_read_integer(reply[0], &tag))
+        run_load_too_large(run, tag, reason);
+    else if (!session_too_large(run, incoming->body, reason) &&
+             !(run->faults && faults_too_large(run->faults, incoming->body, reason)))
+        (void)finders_message(run, incoming->body);
+    limit->operations += run_record(run)->operation_errors - errors;
+}
+
+static const struct process_events process_events = {.message = runner_on_message,
+                                                     .too_large = runner_on_too_large};
 
 static void runner_reap(void *owner)
 {
@@ -137,19 +161,22 @@ static void runner_reap(void *owner)
     finders_end(run);
     run_faults_free(run);
     loop_timer_free(&run->timer);
+    loop_cancel(run_loop(run), &run->turn);
     report_free(&run->report);
     run_tail_free(run);
     run_load_free(run);
     run_limits_free(run);
     term_build_free(&run->group_leader);
     term_build_free(&run->written);
-    struct buffer *const kept[] = {
-        &run->caller_pid,         &run->subject,         &run->context,        &run->chaos.result,
-        &run->chaos.failure,      &run->verdict.failure, &run->verdict.raised, &run->verdict.cleanup_failure,
-        &run->verdict.abort_error};
+    struct buffer *const kept[] = {&run->caller_pid, &run->subject, &run->verdict.raised,
+                                   &run->verdict.abort_error};
+    struct term_kept *const terms[] = {&run->context, &run->chaos.result, &run->chaos.failure,
+                                       &run->verdict.failure, &run->verdict.cleanup_failure};
     for (size_t i = 0; i < ARRAY_LENGTH(kept); i++)
         buffer_free(kept[i]);
-    scenario_free(run->request.scenario);
+    for (size_t i = 0; i < ARRAY_LENGTH(terms); i++)
+        term_kept_free(terms[i]);
+    scenario_dispose(node_loop(run->runner->node), run->request.scenario);
     probes_free(run);
     free(run);
 }
@@ -175,6 +202,7 @@ static struct run *runner_new_run(struct runner *runner, const struct run_reques
     run->process = process_spawn(runner->node, &process_events, run);
     run->created_ns = clock_ns();
     run->created = clock_times_now();
+    run->turn = (struct loop_task){.run = run_turn_came, .owner = run};
     run->reap = (struct loop_task){.run = runner_reap, .owner = run};
     random_secret(&run->seed, sizeof(run->seed));
     run->seed = scenario->has_seed ? scenario->seed : run->seed >> 5; /* a small integer on the BEAM */
@@ -191,7 +219,7 @@ static struct run *runner_new_run(struct runner *runner, const struct run_reques
     }
     if (!runner_keep_node(request->requester, run->requester))
         strcpy(run->requester, "nobody");
-    term_keep(&run->context, TERM_EMPTY_MAP);
+    term_kept_set(&run->context, TERM_LONG(TERM_EMPTY_MAP));
     run->probes.most = -1;
     loop_timer_init_precise(&run->timer, node_loop(runner->node), run_timer_fired, run);
     return run;

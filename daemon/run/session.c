@@ -6,6 +6,9 @@
 #include "run_private.h"
 #include "term/term_read.h"
 
+/* From this size on a command is not copied to be sent. */
+#define LONG_COMMAND_BYTES (64 * 1024)
+
 /* What an outcome is of; that of a custom operation has {Thread, Step}, a measurement its number. */
 #define STARTED "started"
 #define HOOK_OUTCOME "hook"
@@ -31,7 +34,10 @@ static void session_open_command(const struct run *run, struct term_builder *bui
 
 static bool session_send_command(struct run *run, struct term_builder *command)
 {
-    bool sent = script_send(&run->session, term_built(command));
+    const struct term built = term_built(command);
+    struct blob *held = built.size > LONG_COMMAND_BYTES ? blob_take(&command->bytes, run_loop(run)) : NULL;
+    bool sent = script_send_held(&run->session, built, held);
+    blob_release(held);
     term_build_free(command);
     return sent;
 }
@@ -40,7 +46,7 @@ static bool session_send_command(struct run *run, struct term_builder *command)
 
 static void session_on_down(void *owner, struct term reason)
 {
-    run_event(owner, RUN_EVENT_LOST, reason);
+    run_event(owner, RUN_EVENT_LOST, TERM_LONG(reason));
 }
 
 bool session_is_there(const struct run *run)
@@ -108,7 +114,7 @@ void session_start(struct run *run)
 /* The teller is there, or cannot be: its run goes on without telemetry then. */
 static void session_teller_decided(struct run *run)
 {
-    run_event(run, RUN_EVENT_TELLER, (struct term){0});
+    run_event(run, RUN_EVENT_TELLER, RUN_NO_DETAIL);
 }
 
 static void session_on_teller_down(void *owner, struct term reason)
@@ -169,7 +175,7 @@ static void session_build_cleanup_hook(const struct run *run, struct term_builde
                        run->scenario->setup.data && !run->is_subject_spared ? "stop" : "none", command);
 }
 
-/* Appends the arguments of the invariant or the cleanup: the subject and a context. */
+/* Appends the arguments of a hook: the subject and a context. */
 static void session_build_arguments(const struct run *run, struct term context, struct term_builder *command)
 {
     term_build_list(command, 2);
@@ -197,14 +203,20 @@ void session_setup(struct run *run)
     (void)session_send_command(run, &command);
 }
 
+void session_open_invariant(struct run *run)
+{
+    struct term_builder *command = &run->written;
+    session_open_command(run, command, 5, "hook");
+    term_build_atom(command, HOOK_OUTCOME);
+    term_build_term(command, run->scenario->invariant);
+    term_build_list(command, 2);
+    term_build_term(command, term_of(&run->subject));
+}
+
 void session_check_invariant(struct run *run)
 {
-    struct term_builder command = {0};
-    session_open_command(run, &command, 5, "hook");
-    term_build_atom(&command, HOOK_OUTCOME);
-    term_build_term(&command, run->scenario->invariant);
-    session_build_arguments(run, term_built(&run->written), &command);
-    (void)session_send_command(run, &command);
+    term_build_nil(&run->written);
+    (void)session_send_command(run, &run->written);
 }
 
 void session_check_steady_state(struct run *run)
@@ -213,7 +225,7 @@ void session_check_steady_state(struct run *run)
     session_open_command(run, &command, 5, "hook");
     term_build_atom(&command, HOOK_OUTCOME);
     term_build_term(&command, run->scenario->steady_state);
-    session_build_arguments(run, term_of(&run->context), &command);
+    session_build_arguments(run, term_kept_long(&run->context).tail, &command);
     (void)session_send_command(run, &command);
 }
 
@@ -223,7 +235,7 @@ void session_clean_up(struct run *run)
     session_open_command(run, &command, 6, "clean");
     term_build_atom(&command, HOOK_OUTCOME);
     session_build_cleanup_hook(run, &command);
-    session_build_arguments(run, term_of(&run->context), &command);
+    session_build_arguments(run, term_kept_long(&run->context).tail, &command);
     term_build_unsigned(&command, session_cleanup_ms(run));
     (void)session_send_command(run, &command);
 }
@@ -233,7 +245,7 @@ void session_guard_cleanup(struct run *run)
     struct term_builder command = {0};
     session_open_command(run, &command, 5, "cleanup");
     session_build_cleanup_hook(run, &command);
-    session_build_arguments(run, term_of(&run->context), &command);
+    session_build_arguments(run, term_kept_long(&run->context).tail, &command);
     term_build_unsigned(&command, session_cleanup_ms(run));
     (void)session_send_command(run, &command);
 }
@@ -277,7 +289,7 @@ void session_start_chaos(struct run *run)
     term_build_key(&command, "metadata");
     report_build_metadata(run, (struct term){0}, &command);
     term_build_key(&command, "setup_context");
-    term_build_term(&command, term_of(&run->context));
+    term_build_term(&command, term_kept_long(&run->context).tail);
     term_build_nil(&command);
     (void)session_send_command(run, &command);
 }
@@ -359,41 +371,72 @@ static void session_on_started(struct run *run, struct term outcome)
     if (!session_has_teller(run))
         run->has_telemetry = telemetry;
     session_take_threads(run);
-    run_event(run, RUN_EVENT_READY, (struct term){0});
+    run_event(run, RUN_EVENT_READY, RUN_NO_DETAIL);
+}
+
+/* --- Messages --- */
+
+/* {Key, Of, Outcome} of the process that has this key. */
+static bool session_read_message(const struct run *run,
+                                 void (*build_key)(const struct run *run, struct term_builder *builder),
+                                 struct term message, struct term parts[3])
+{
+    struct term_builder key = {0};
+    build_key(run, &key);
+    bool is_of_it = term_read_tuple_of(message, 3, parts) && term_same(parts[0], term_built(&key));
+    term_build_free(&key);
+    return is_of_it;
+}
+
+/* {Thread, Step}: an operation of the run's own. */
+static bool session_read_work(struct term of, int64_t *thread, int64_t *step)
+{
+    struct term work[2];
+    return term_read_tuple_of(of, 2, work) && term_read_integer(work[0], thread) &&
+           term_read_integer(work[1], step);
+}
+
+/* {Key, Of, ...} that was too large to be kept: what it is of fails with the reason. */
+bool session_too_large(struct run *run, struct term message, struct term reason)
+{
+    struct term parts[3];
+    int64_t number, step;
+    if (!session_read_message(run, session_build_key, message, parts))
+        return false;
+    if (session_read_work(parts[1], &number, &step))
+        engine_custom_too_large(run_engine(run), number, step, reason);
+    else if (term_is_atom(parts[1], HOOK_OUTCOME))
+        run_event(run, RUN_EVENT_HOOK_FAILED, TERM_LONG(reason));
+    else if (term_is_atom(parts[1], CHAOS_OUTCOME))
+        run_chaos_over(run, NULL, TERM_LONG(reason));
+    return true;
 }
 
 /* {Key, started, {started, HasElixir, HasTelemetry}}, all that a teller ever says. */
 static bool session_teller_message(struct run *run, struct term message)
 {
     struct term parts[3], started[3];
-    struct term_builder key = {0};
-    session_build_teller_key(run, &key);
-    bool its = term_read_tuple_of(message, 3, parts) && term_same(parts[0], term_built(&key));
-    term_build_free(&key);
+    bool its = session_read_message(run, session_build_teller_key, message, parts);
     if (its && term_read_tuple_of(parts[2], 3, started) && term_read_boolean(started[2], &run->has_telemetry))
         session_teller_decided(run);
     return its;
 }
 
-bool session_message(struct run *run, struct term message)
+bool session_message(struct run *run, struct term message, struct blob *held)
 {
-    struct term parts[3], work[2];
+    struct term parts[3];
     int64_t number, step;
-    struct term_builder key = {0};
-    session_build_key(run, &key);
-    bool ours = term_read_tuple_of(message, 3, parts) && term_same(parts[0], term_built(&key));
-    term_build_free(&key);
-    if (!ours)
+    if (!session_read_message(run, session_build_key, message, parts))
         return session_teller_message(run, message);
-    if (term_read_tuple_of(parts[1], 2, work) && term_read_integer(work[0], &number) &&
-        term_read_integer(work[1], &step))
-        engine_custom_done(run_engine(run), number, step, parts[2]);
+    const struct term_long outcome = {.tail = parts[2], .held = held};
+    if (session_read_work(parts[1], &number, &step))
+        engine_custom_done(run_engine(run), number, step, &outcome);
     else if (term_read_integer(parts[1], &number) && number == run->measurements.asked)
         session_on_measured(run, parts[2]);
     else if (term_is_atom(parts[1], HOOK_OUTCOME))
-        run_hook_done(run, parts[2]);
+        run_hook_done(run, &outcome);
     else if (term_is_atom(parts[1], CHAOS_OUTCOME))
-        run_chaos_done(run, parts[2]);
+        run_chaos_done(run, &outcome);
     else if (term_is_atom(parts[1], STARTED))
         session_on_started(run, parts[2]);
     return true;

@@ -3,7 +3,7 @@
 #ifndef HARNESSD_RUN_SESSION_PRIVATE_H
 #define HARNESSD_RUN_SESSION_PRIVATE_H
 
-#include "term/term.h"
+#include "term/term_long.h"
 
 struct run;
 
@@ -22,7 +22,8 @@ void session_kill(struct run *run);
 /* What the session is asked for; the outcome comes to run_hook_done(), engine_custom_done(), run_chaos_done()
  * or run_observed(). Without a session nothing happens. */
 void session_setup(struct run *run);
-void session_check_invariant(struct run *run); /* with the context in `written` */
+void session_open_invariant(struct run *run); /* in `written`, for the context to follow */
+void session_check_invariant(struct run *run);
 void session_check_steady_state(struct run *run);
 void session_clean_up(struct run *run);
 void session_work(struct run *run, uint32_t thread, uint64_t step, struct term hook, struct term arguments);
@@ -45,7 +46,10 @@ void session_stop_work(struct run *run);
 void session_telemetry(struct run *run, const char *const event[4], struct term measurements,
                        struct term metadata);
 
-/* A message of the session, {Key, Of, Outcome}; false when it is none. */
-bool session_message(struct run *run, struct term message);
+/* A message of the session, {Key, Of, Outcome}; false when it is none. What is long of it is in `held`. */
+bool session_message(struct run *run, struct term message, struct blob *held);
+
+/* The same for one that was too large to be kept, see process_events.too_large. */
+bool session_too_large(struct run *run, struct term message, struct term reason);
 
 #endif

@@ -37,6 +37,7 @@ static const struct problem_row {
                               .text = "A text is something to be evaluated, and neither a term nor a fun."}},
     [PROBLEM_NO_ELIXIR] = {{.name = "no_elixir",
                             .text = "A text is in Elixir, and the node that it is for has none."}},
+    [PROBLEM_MORE] = {{.name = "more", .text = "There are more problems than the hundred before it."}},
 };
 
 const struct help_table *problems_table(void)
@@ -93,6 +94,14 @@ void problems_build_path(const struct problems *problems, struct term_builder *b
         term_build_nil(builder);
 }
 
+static void problems_build_one(struct term_builder *list, enum problem_kind kind, const char *message)
+{
+    term_build_key(list, "problem");
+    term_build_atom(list, problem_rows[kind].help.name);
+    term_build_key(list, "message");
+    term_build_text(list, message);
+}
+
 /* Without data `path` is the current one. */
 static PRINTF_LIKE(4, 0) void problems_append(struct problems *problems, struct term path,
                                               enum problem_kind kind, const char *format, va_list arguments)
@@ -108,10 +117,7 @@ static PRINTF_LIKE(4, 0) void problems_append(struct problems *problems, struct 
         term_build_term(list, path);
     else
         problems_build_path(problems, list);
-    term_build_key(list, "problem");
-    term_build_atom(list, problem_rows[kind].help.name);
-    term_build_key(list, "message");
-    term_build_text(list, message);
+    problems_build_one(list, kind, message);
 }
 
 void problems_add(struct problems *problems, enum problem_kind kind, const char *format, ...)
@@ -134,7 +140,8 @@ void problems_add_at(struct problems *problems, struct term path, enum problem_k
 void problems_add_unknown(struct problems *problems, const char *name, const char *const *known, size_t count,
                           const char *what)
 {
-    const char *nearest = nearest_word(name, strlen(name), known, count);
+    const bool is_listed = problems->count < PROBLEMS_LISTED; /* else it would be sought for nobody */
+    const char *nearest = is_listed ? nearest_word(name, strlen(name), known, count) : NULL;
     problems_enter_key(problems, name);
     problems_add(problems, PROBLEM_UNKNOWN_KEY, "is not a key of %s%s%s%s", what,
                  nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
@@ -143,10 +150,19 @@ void problems_add_unknown(struct problems *problems, const char *name, const cha
 
 void problems_build(const struct problems *problems, struct term_builder *builder)
 {
-    size_t listed = problems->count < PROBLEMS_LISTED ? problems->count : PROBLEMS_LISTED;
+    const bool has_more = problems->count > PROBLEMS_LISTED;
+    const size_t listed = has_more ? PROBLEMS_LISTED + 1 : problems->count;
+    char more[64];
     reason_open(REASON_INVALID_SCENARIO, 2, builder);
     term_build_list(builder, listed);
     buffer_append(&builder->bytes, buffer_bytes(&problems->list.bytes), problems->list.bytes.size);
+    if (has_more) {
+        snprintf(more, sizeof(more), "and %zu more problems", problems->count - PROBLEMS_LISTED);
+        term_build_map(builder, 3);
+        term_build_key(builder, "path");
+        term_build_nil(builder);
+        problems_build_one(builder, PROBLEM_MORE, more);
+    }
     if (listed)
         term_build_nil(builder);
 }

@@ -12,7 +12,7 @@ void scenario_free(struct scenario *scenario)
     for (size_t i = 0; i < scenario->operation_count; i++)
         template_free(scenario->operations[i].template);
     scenario_texts_free(scenario->texts);
-    free(scenario->bytes);
+    blob_release(scenario->content);
     free(scenario->operations);
     free(scenario->load.stages);
     free(scenario->weights);
@@ -21,6 +21,12 @@ void scenario_free(struct scenario *scenario)
     free(scenario->targets);
     free(scenario->actions);
     free(scenario);
+}
+
+bool scenario_is_large(const struct scenario *scenario)
+{
+    size_t size = scenario->content ? scenario->content->size : 0;
+    return size + scenario->thread_count * sizeof(*scenario->threads) > SCENARIO_LARGE_BYTES;
 }
 
 void operation_build(const struct operation *operation, struct term message, struct term_builder *builder)

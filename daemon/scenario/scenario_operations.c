@@ -69,6 +69,8 @@ static void operations_add(struct reader *reader, struct operation operation)
             memory_resize(scenario->operations, reader->operation_capacity, sizeof(*scenario->operations));
     }
     scenario->operations[scenario->operation_count++] = operation;
+    scenario->has_unanswered_operations |=
+        operation.kind == OPERATION_CAST_ONLY || operation.kind == OPERATION_SEND;
 }
 
 static bool operations_is_custom_fun(struct term value)
@@ -150,6 +152,7 @@ static void operations_read_name(struct reader *reader, struct term value)
     struct operation *operation = operations_read_last(reader);
     if (operation)
         operation->name = value;
+    reader->scenario->has_named_operations = true;
 }
 
 static void operations_read_expect(struct reader *reader, struct term value)

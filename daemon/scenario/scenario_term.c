@@ -384,11 +384,13 @@ struct scenario *scenario_term_read(struct term term, const struct scenario_orig
                                     struct problems *problems)
 {
     struct scenario *scenario = memory_zalloc(1, sizeof(*scenario));
-    scenario->bytes = memory_copy(term.data, term.size);
+    struct buffer copy = {0};
+    buffer_hold(&copy, term.data, term.size);
+    scenario->content = blob_take(&copy, NULL);
     struct reader reader = {.scenario = scenario, .problems = problems, .origin = origin};
     struct term values[READER_KEYS];
     struct excerpt text;
-    term.data = scenario->bytes;
+    term.data = scenario->content->data;
     if (reader_find(&reader, term, keys, ARRAY_LENGTH(keys), "scenarios", values)) {
         reader_read(&reader, keys, ARRAY_LENGTH(keys), values);
         scenario_check_subject(&reader);

@@ -6,8 +6,7 @@
 #include "base/memory.h"
 #include "term/term_check.h"
 
-/* A whole scenario, its meanings put in: as deep and as large as one that a node sends may be. */
-#define MEANING_DEPTH 2048
+/* A whole scenario, its meanings put in: as large as one that a node sends may be. */
 #define MEANING_COUNT (64 * 1000 * 1000)
 
 const char *const scenario_language_names[LANGUAGE_COUNT] = {
@@ -102,7 +101,7 @@ static void texts_put_in(const struct scenario_texts *texts, const struct term *
 struct scenario *scenario_texts_read(const struct scenario_texts *texts, const struct term *meanings,
                                      struct problems *problems)
 {
-    static const struct term_limits limits = {.depth = MEANING_DEPTH, .count = MEANING_COUNT};
+    static const struct term_limits limits = {.depth = SIZE_MAX, .count = MEANING_COUNT};
     const struct scenario_origin origin = {.caller_node = texts->caller_node,
                                            .own_node = texts->own_node,
                                            .hooks_at_target = texts->hooks_at_target};

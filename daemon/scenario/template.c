@@ -125,6 +125,13 @@ static void template_push(struct compiler *compiler, enum frame_kind kind, size_
 {
     if (!left)
         return;
+    struct frame *top = compiler->depth ? &compiler->frames[compiler->depth - 1] : NULL;
+    /* What is inside a tuple inside a tuple comes before what is left of the other one: one frame for both.
+     */
+    if (kind == FRAME_PLAIN && top && top->kind == FRAME_PLAIN && top->in_key == place.in_key) {
+        top->left += left;
+        return;
+    }
     compiler->frames = template_grow(compiler->frames, compiler->depth, 1, &compiler->frame_capacity,
                                      sizeof(*compiler->frames));
     struct frame *frame = &compiler->frames[compiler->depth++];

@@ -13,36 +13,6 @@
 #include "suite_private.h"
 #include "term/term_read.h"
 
-static void serve_simple_genserver_scenario(struct api *api, struct request *request)
-{
-    (void)api;
-    library_simple_genserver_scenario(request);
-}
-
-static void serve_from_property_config(struct api *api, struct request *request)
-{
-    (void)api;
-    library_from_property_config(request);
-}
-
-static void serve_default_invariant(struct api *api, struct request *request)
-{
-    (void)api;
-    library_default_invariant(request);
-}
-
-static void serve_chaos_inject_crash(struct api *api, struct request *request)
-{
-    (void)api;
-    library_chaos_inject_crash(request);
-}
-
-static void serve_chaos_kill_children(struct api *api, struct request *request)
-{
-    (void)api;
-    library_chaos_kill_children(request);
-}
-
 static void serve_run_chaos_suite(struct api *api, struct request *request)
 {
     chaos_suite_run(api->runs, api->node, request);
@@ -144,7 +114,9 @@ static const struct api_function functions[] = {
      .arity = 0,
      .serve = serve_runs,
      .usage = "runs() -> [Map]",
-     .help = "`status` of all runs, the newest first: queued, under way, and those whose reports are kept."},
+     .help = "`status` of all runs, the newest first: queued, under way, and those whose reports are kept; a "
+             "suite "
+             "stands for its members. Each is as it stood when the list came to it."},
     {.name = "cancel",
      .arity = 1,
      .serve = serve_cancel,
@@ -175,7 +147,7 @@ static const struct api_function functions[] = {
      .arity = 1,
      .serve = serve_delete,
      .usage = "delete(RunId) -> ok | {error, not_finished}",
-     .help = "Forgets a run that has ended, and its report."},
+     .help = "Forgets a run that has ended, and its report; a suite with its members."},
     {.name = "schedules",
      .arity = 0,
      .serve = serve_schedules,
@@ -187,37 +159,37 @@ static const struct api_function functions[] = {
          "went on (`skipped`), or was missed as the clock was set over it (`missed`). The log says why."},
     {.name = "simple_genserver_scenario",
      .arity = 3,
-     .serve = serve_simple_genserver_scenario,
+     .build = library_simple_genserver_scenario,
      .usage = "simple_genserver_scenario(Module, Operations, ThreadCount[, Options]) -> Scenario",
      .help = "A scenario whose setup is `start_link` of the module with the option `server_opts`, and in "
              "which each thread works through the operations. Other options become keys of the scenario."},
-    {.name = "simple_genserver_scenario", .arity = 4, .serve = serve_simple_genserver_scenario},
+    {.name = "simple_genserver_scenario", .arity = 4, .build = library_simple_genserver_scenario},
     {.name = "from_property_config",
      .arity = 2,
-     .serve = serve_from_property_config,
+     .build = library_from_property_config,
      .usage = "from_property_config(Module, Config[, Options]) -> Scenario",
      .help = "A scenario from the configuration of a property: its `thread_scripts` are the threads."},
-    {.name = "from_property_config", .arity = 3, .serve = serve_from_property_config},
+    {.name = "from_property_config", .arity = 3, .build = library_from_property_config},
     {.name = "default_invariant",
      .arity = 2,
-     .serve = serve_default_invariant,
+     .build = library_default_invariant,
      .usage = "default_invariant(Pid, Context) -> ok",
      .help = "Always met."},
     {.name = "chaos_inject_crash",
      .arity = 0,
-     .serve = serve_chaos_inject_crash,
+     .build = library_chaos_inject_crash,
      .usage = "chaos_inject_crash([Spec[, Options]]) -> ChaosTerm",
      .help = "A chaos term for a scenario's `chaos`: a crash of its subject, at once unless `Spec` says "
              "when. The fault is `inject_crash`."},
-    {.name = "chaos_inject_crash", .arity = 1, .serve = serve_chaos_inject_crash},
-    {.name = "chaos_inject_crash", .arity = 2, .serve = serve_chaos_inject_crash},
+    {.name = "chaos_inject_crash", .arity = 1, .build = library_chaos_inject_crash},
+    {.name = "chaos_inject_crash", .arity = 2, .build = library_chaos_inject_crash},
     {.name = "chaos_kill_children",
      .arity = 0,
-     .serve = serve_chaos_kill_children,
+     .build = library_chaos_kill_children,
      .usage = "chaos_kill_children([Options]) -> ChaosTerm",
      .help = "A chaos term for a scenario's `chaos`: children of its subject are killed again and again. The "
              "fault is `kill_children`."},
-    {.name = "chaos_kill_children", .arity = 1, .serve = serve_chaos_kill_children},
+    {.name = "chaos_kill_children", .arity = 1, .build = library_chaos_kill_children},
     {.name = "run_chaos_suite",
      .arity = 2,
      .serve = serve_run_chaos_suite,
@@ -226,7 +198,11 @@ static const struct api_function functions[] = {
          "Works through chaos scenarios against a target, one after the other: `#{type => kill_children}` "
          "with options of that fault, and `#{type => concurrent, scenario => Scenario}`, or with `build`, a "
          "fun of the target, in the place of `scenario`. The option `timeout` is milliseconds for all of "
-         "them. The report has `total_scenarios`, `passed`, `failed`, `failures` and `duration_ms`.",
+         "them. The report has `total_scenarios`, `passed`, `failed`, `failures` and `duration_ms`. A suite "
+         "is "
+         "one run, whose `members` are runs: `cancel`, `delete` and the death of its caller are for all of "
+         "them, "
+         "and `runs` has it alone, with up to 100 of them.",
      .example = ":erpc.call(h, :harness, :run_chaos_suite, [{:bank, :\"app@127.0.0.1\"}, [\n"
                 "  %{type: :kill_children, kill_rate: 0.5, duration_ms: 1000},\n"
                 "  %{type: :concurrent, scenario: scenario}\n"
@@ -320,7 +296,10 @@ void api_serve(void *owner, struct request *request)
     bool is_ours = api_is_our_module(request->module);
     for (size_t i = 0; is_ours && i < ARRAY_LENGTH(functions); i++) {
         if (functions[i].arity == request->arity && term_is_atom(request->function, functions[i].name)) {
-            functions[i].serve(api, request);
+            if (functions[i].build)
+                request_answer_by(request, functions[i].build, library_takes_long(request));
+            else
+                functions[i].serve(api, request);
             return;
         }
     }
@@ -339,11 +318,13 @@ struct api *api_new(const struct api_parts *parts)
                         .schedules = parts->schedules,
                         .config = parts->config,
                         .started_ns = clock_ns()};
+    loop_minute_begin(&api->minute, node_loop(parts->node));
     return api;
 }
 
 void api_free(struct api *api)
 {
+    loop_minute_end(&api->minute);
     free(api);
 }
 

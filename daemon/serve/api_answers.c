@@ -28,8 +28,9 @@ static const struct answer_row {
                          .text = "It has not ended in the time of `await`; the run goes on."}},
     [ANSWER_BUSY] = {"busy",
                      {.name = "{error, {busy, What}}",
-                      .text = "There is no room: 1,000 processes wait for the run already (`waits`), there "
-                              "are too many `subscriptions`, or a limit is in the way of a run."}},
+                      .text = "There is no room: 1,000 processes wait for the run already (`waits`), the "
+                              "node has its share of `subscriptions`, of large `requests` or of large "
+                              "`answers` that wait, or a limit is in the way of a run."}},
     [ANSWER_NODEDOWN] = {"nodedown",
                          {.name = "{error, {nodedown, Node}}",
                           .text = "The process that is to be told, of `subscribe`, is on a node that is not "
@@ -68,6 +69,12 @@ void answer_error(struct request *request, enum answer_error error)
 void answer_error_of(struct request *request, enum answer_error error, const char *what)
 {
     term_build_atom(answer_open(request, error, true), what);
+    request_return(request);
+}
+
+void answer_error_term(struct request *request, enum answer_error error, struct term what)
+{
+    term_build_term(answer_open(request, error, true), what);
     request_return(request);
 }
 

@@ -2,6 +2,7 @@
 
 #include "api_private.h"
 #include "base/clock.h"
+#include "base/log.h"
 
 static const struct info_limit {
     struct help help;
@@ -69,6 +70,12 @@ static uint64_t info_operation_errors(const struct api *api)
     return counters_all_errors(runner_counters(api->runner));
 }
 
+static uint64_t info_log_lines_lost(const struct api *api)
+{
+    (void)api;
+    return log_lost();
+}
+
 static const struct info_counter {
     struct help help;
     uint64_t (*count)(const struct api *api);
@@ -78,6 +85,9 @@ static const struct info_counter {
     {{.name = "runs_finished", .text = "Runs that have ended, however they did."}, info_runs_finished},
     {{.name = "operations", .text = "Operations of all runs that have ended."}, info_operations},
     {{.name = "operation_errors", .text = "Those of them that have failed."}, info_operation_errors},
+    {{.name = "log_lines_lost",
+      .text = "Lines of the log that nobody read in time, or that could not be written."},
+     info_log_lines_lost},
 };
 
 const struct help_table *info_counters_table(void)
@@ -117,6 +127,11 @@ static void info_build_runs(const struct api *api, struct term_builder *answer)
     term_build_unsigned(answer, runs_count(api->runs, RUN_PHASE_RUNNING));
 }
 
+static void info_build_suites(const struct api *api, struct term_builder *answer)
+{
+    term_build_unsigned(answer, runs_count(api->runs, RUN_PHASE_SUITE));
+}
+
 static void info_build_queued_runs(const struct api *api, struct term_builder *answer)
 {
     term_build_unsigned(answer, runs_count(api->runs, RUN_PHASE_QUEUED));
@@ -132,6 +147,16 @@ static void info_build_processes(const struct api *api, struct term_builder *ans
     term_build_unsigned(answer, node_process_count(api->node));
 }
 
+static void info_build_longest_pass(const struct api *api, struct term_builder *answer)
+{
+    term_build_unsigned(answer, loop_minute_clock_ns(&api->minute) / CLOCK_NS_PER_US);
+}
+
+static void info_build_longest_pass_cpu(const struct api *api, struct term_builder *answer)
+{
+    term_build_unsigned(answer, loop_minute_cpu_ns(&api->minute) / CLOCK_NS_PER_US);
+}
+
 static const struct info_row {
     struct help help;
     void (*build)(const struct api *api, struct term_builder *answer);
@@ -140,10 +165,19 @@ static const struct info_row {
     {{.name = "node", .text = "Its name."}, info_build_node},
     {{.name = "uptime_ms", .text = "How long it has been running."}, info_build_uptime},
     {{.name = "runs", .text = "Runs under way."}, info_build_runs},
+    {{.name = "suites", .text = "Suites under way, of each of which one run at most is under way or queued."},
+     info_build_suites},
     {{.name = "queued_runs", .text = "Runs that wait for room."}, info_build_queued_runs},
     {{.name = "peers", .text = "Nodes that are connected."}, info_build_peers},
     {{.name = "processes", .text = "Processes that it has on its own node, for hooks and requests."},
      info_build_processes},
+    {{.name = "longest_pass_us",
+      .text = "The longest pass of its event loop within the last minute, in microseconds: so long everybody "
+              "has waited."},
+     info_build_longest_pass},
+    {{.name = "longest_pass_cpu_us",
+      .text = "The most time of a processor that such a pass has used: less where the machine was busy."},
+     info_build_longest_pass_cpu},
     {{.name = "limits", .text = "Limits of the configuration that are in force, see below."},
      info_build_limits},
     {{.name = "counters", .text = "What it has done since it has started, see below."}, info_build_counters},

@@ -3,6 +3,8 @@
 #ifndef HARNESSD_SERVE_API_PRIVATE_H
 #define HARNESSD_SERVE_API_PRIVATE_H
 
+#include "base/list.h"
+#include "base/loop_minute.h"
 #include "serve/api.h"
 #include "term/help.h"
 
@@ -14,6 +16,8 @@ struct api {
     const struct config *config;
     uint64_t started_ns;
     uint64_t requests;
+    struct loop_minute minute;
+    struct list starting; /* requests whose scenarios are being read, in their order */
 };
 
 #define API_TABLES_MOST 3
@@ -24,7 +28,8 @@ struct api_function {
     const char *name;
     size_t arity;
     void (*serve)(struct api *api, struct request *request);
-    const char *usage; /* NULL: the row is another arity of the one before */
+    void (*build)(struct request *request); /* in its place: library_private.h */
+    const char *usage;                      /* NULL: the row is another arity of the one before */
     const char *help;
     const char *example; /* lines for iex, where `h` is the node; NULL: none */
     const struct help_table *(*tables[API_TABLES_MOST + 1])(
@@ -57,10 +62,11 @@ enum answer_error {
 /* The table of them, for help: each with its shape. */
 const struct help_table *answers_table(void);
 
-/* {error, Error}, {error, {Error, Atom}}, {error, {Error, Text}}, and {error, {badarg, Text}} for an argument
- * that is none. */
+/* {error, Error}, {error, {Error, Atom}}, {error, {Error, Term}}, {error, {Error, Text}}, and {error,
+ * {badarg, Text}} for an argument that is none. */
 void answer_error(struct request *request, enum answer_error error);
 void answer_error_of(struct request *request, enum answer_error error, const char *what);
+void answer_error_term(struct request *request, enum answer_error error, struct term what);
 void answer_error_text(struct request *request, enum answer_error error, const char *text);
 void answer_badarg(struct request *request, const char *format, ...) PRINTF_LIKE(2, 3);
 
@@ -90,7 +96,8 @@ bool run_has_ended(enum run_phase phase);
 
 /* What is answered about a run; borrowed for the call. */
 struct run_reply {
-    struct term result; /* what run/1 would have answered; without data when it is not known yet */
+    struct term result; /* as it is stored, see run_result.h; without data when it is not known yet */
+    bool is_interrupted;
     struct blob *result_in;
     struct term report; /* what was recorded up to now, or in any case; without data when nothing was */
     struct blob *report_in;

@@ -1,4 +1,3 @@
-#include <assert.h>
 #include <stdlib.h>
 
 #include "api_private.h"
@@ -11,6 +10,9 @@
 
 #define MOST_MS 4294967295LL
 #define TEXT_BYTES 100
+
+/* So many are listed at a time. */
+#define RUNS_A_PIECE 50
 
 /* --- Waiting --- */
 
@@ -44,8 +46,9 @@ static struct request *api_runs_leave(struct awaiting *awaiting)
 
 static void api_runs_reply_result(struct request *request, const struct run_reply *reply)
 {
-    (void)request_answer(request);
-    request_return_with(request, reply->result, reply->result_in);
+    struct term_builder *answer = request_answer(request);
+    const struct term tail = run_result_open(reply->result, reply->is_interrupted, answer);
+    request_return_with(request, tail, reply->result_in);
 }
 
 /* {ok, Report}, or {error, no_report} for what has none. */
@@ -134,7 +137,10 @@ void await_partial(struct api *api, struct request *request, uint64_t id, reply_
 
 /* A request for a run that is read from the store. */
 struct reading {
+    struct answer_wait wait;
     struct request *request;
+    const struct api *api;
+    uint64_t id;
     bool interrupted;
     enum outcome outcome;
     reply_with_run *reply;
@@ -143,37 +149,50 @@ struct reading {
 static void api_runs_on_read(void *owner, const struct store_content *content)
 {
     struct reading reading = *(struct reading *)owner;
-    struct term_builder built = {0};
-    struct run_reply reply = {
-        .result = content->term, .report_in = content->bytes, .outcome = reading.outcome};
+    struct run_reply reply = {.result = content->term,
+                              .is_interrupted = reading.interrupted,
+                              .result_in = content->bytes,
+                              .report_in = content->bytes,
+                              .outcome = reading.outcome};
     free(owner);
     if (content->problem) {
         answer_error_text(reading.request, ANSWER_UNREADABLE, content->problem);
         return;
     }
-    if (!reading.interrupted && run_result_is_answered(content->term)) {
-        reply.result_in = blob_hold(content->bytes);
-    } else {
-        run_result_build(content->term, reading.interrupted, &built);
-        reply.result_in = blob_take(&built.bytes);
-        reply.result = (struct term){reply.result_in->data, reply.result_in->size};
-    }
     if (!run_result_report(content->term, reading.interrupted, &reply.report))
         reply.report = (struct term){0};
     reading.reply(reading.request, &reply);
-    blob_release(reply.result_in);
+}
+
+/* It may be gone by now. */
+static void api_runs_read_stored(struct answer_wait *wait)
+{
+    struct reading *reading = CONTAINER_OF(wait, struct reading, wait);
+    struct request *request = reading->request;
+    bool is_wanted = request_is_wanted(request);
+    if (is_wanted &&
+        store_read(runs_store(reading->api->runs), reading->id, STORE_TERM, api_runs_on_read, reading))
+        return;
+    free(reading);
+    if (is_wanted)
+        answer_error(request, ANSWER_NOT_FOUND);
+    else
+        request_drop(request);
 }
 
 void read_run(struct api *api, struct request *request, uint64_t id, enum run_phase phase,
               reply_with_run *reply)
 {
     struct reading *reading = memory_zalloc(1, sizeof(*reading));
-    *reading = (struct reading){.request = request,
+    *reading = (struct reading){.wait = {.request = request, .go_on = api_runs_read_stored},
+                                .request = request,
+                                .api = api,
+                                .id = id,
                                 .interrupted = phase == RUN_PHASE_INTERRUPTED,
                                 .outcome = runs_outcome(api->runs, id),
                                 .reply = reply};
-    struct store_read *read = store_read(runs_store(api->runs), id, STORE_TERM, api_runs_on_read, reading);
-    assert(read); /* it was found just now */
+    if (!large_answers_enter(&reading->wait))
+        free(reading);
 }
 
 /* --- Arguments --- */
@@ -268,10 +287,64 @@ void serve_status(struct api *api, struct request *request)
         answer_error(request, ANSWER_NOT_FOUND);
 }
 
+/* A request for all runs, of which there may be very many. */
+struct listing {
+    struct answer_wait wait;
+    const struct runs *runs;
+    struct request *request;
+    struct runs_list list;
+    struct loop_task step;
+};
+
+static bool api_runs_build_some(struct listing *listing)
+{
+    return runs_build_some(listing->runs, &listing->list, RUNS_A_PIECE, &listing->request->answer);
+}
+
+static void api_runs_begin_list(struct listing *listing)
+{
+    listing->list = (struct runs_list){.most = SIZE_MAX, .before = UINT64_MAX};
+    (void)request_answer(listing->request);
+}
+
+static void api_runs_list_some(void *owner)
+{
+    struct listing *listing = owner;
+    bool is_wanted = request_is_wanted(listing->request);
+    if (is_wanted && api_runs_build_some(listing)) {
+        loop_defer_piece(node_loop(listing->request->node), &listing->step);
+        return;
+    }
+    if (is_wanted)
+        request_return(listing->request);
+    else
+        request_drop(listing->request);
+    free(listing);
+}
+
+static void api_runs_list_all(struct answer_wait *wait)
+{
+    struct listing *listing = CONTAINER_OF(wait, struct listing, wait);
+    api_runs_begin_list(listing);
+    api_runs_list_some(listing);
+}
+
 void serve_runs(struct api *api, struct request *request)
 {
-    runs_build_list(api->runs, SIZE_MAX, UINT64_MAX, request_answer(request));
-    request_return(request);
+    struct listing *listing = memory_zalloc(1, sizeof(*listing));
+    *listing = (struct listing){.wait = {.request = request, .go_on = api_runs_list_all},
+                                .runs = api->runs,
+                                .request = request,
+                                .step = {.run = api_runs_list_some, .owner = listing}};
+    api_runs_begin_list(listing);
+    if (!api_runs_build_some(listing)) {
+        request_return(request);
+        free(listing);
+        return;
+    }
+    term_build_free(&request->answer); /* there is nothing of it while it waits */
+    if (!large_answers_enter(&listing->wait))
+        free(listing);
 }
 
 void serve_cancel(struct api *api, struct request *request)

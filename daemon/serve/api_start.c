@@ -1,8 +1,9 @@
-#include <stdio.h>
+#include <stdlib.h>
 
 #include "api_private.h"
-#include "scenario/scenario_file.h"
-#include "scenario/scenario_json.h"
+#include "base/memory.h"
+#include "load/scenario_dispose.h"
+#include "reading_private.h"
 #include "validation_private.h"
 
 static void api_start_answer_problems(struct request *request, const struct problems *problems)
@@ -14,32 +15,84 @@ static void api_start_answer_problems(struct request *request, const struct prob
     request_return(request);
 }
 
-/* The scenario of a request's first argument, which may name a file: `name` is that then, and empty
- * otherwise. `hooks_at_target` as in its origin; so are those of files. NULL when the request was answered
- * with what is wrong with it. */
-static struct scenario *api_start_read_scenario(struct api *api, struct request *request,
-                                                bool hooks_at_target, char name[SCENARIO_FILE_NAME_BYTES + 1])
+/* A request whose scenario is being read. */
+struct starting {
+    struct list_link link;
+    struct api *api;
+    struct request *request;
+    void (*go_on)(struct api *api, struct request *request, struct reading *reading);
+    struct reading reading;
+};
+
+/* The scenario is taken over by who goes on; where there is none, the caller is told why. */
+static void api_start_go_on(struct starting *starting)
 {
-    struct problems problems = {0};
-    struct scenario_origin origin = {.caller_node = request->peer, .own_node = node_name(api->node)};
-    struct scenario *scenario = NULL;
-    struct scenario_settings settings = {0};
-    char node[NODE_NAME_BYTES + 1];
-    bool is_file = scenario_file_is_named(request->arguments[0], name, &settings.overrides);
-    origin.hooks_at_target = is_file || hooks_at_target;
-    snprintf(node, sizeof(node), "%s", request->peer);
-    if (is_file) {
-        origin.caller_node = node;
-        if (!settings.overrides.data || scenario_file_take_node(settings.overrides, node, &problems))
-            scenario = scenario_file_find(api->config->scenario_dir, name, &settings, &origin, &problems);
-    } else {
-        *name = '\0';
-        scenario = scenario_term_read(request->arguments[0], &origin, &problems);
+    struct reading *reading = &starting->reading;
+    if (reading->scenario)
+        starting->go_on(starting->api, starting->request, reading);
+    else
+        api_start_answer_problems(starting->request, &reading->problems);
+    problems_free(&reading->problems);
+}
+
+static void api_start_drop(struct starting *starting)
+{
+    scenario_dispose(node_loop(starting->api->node), starting->reading.scenario);
+    problems_free(&starting->reading.problems);
+    request_drop(starting->request);
+}
+
+static void api_start_on_read(void *owner)
+{
+    struct starting *starting = owner;
+    list_remove(&starting->api->starting, &starting->link);
+    if (starting->reading.work.is_dropped)
+        api_start_drop(starting);
+    else
+        api_start_go_on(starting);
+    free(starting);
+}
+
+/* What one caller asks for is done in its order. */
+static bool api_start_has_to_wait(const struct api *api, const struct request *request)
+{
+    LIST_EACH(struct starting, starting, &api->starting, link)
+        if (term_same(starting->request->caller, request->caller))
+            return true;
+    return false;
+}
+
+/* Has the scenario of a request's first argument, which may name a file, read; before it its expectations, if
+ * it has any beside. */
+static void api_start_read(struct api *api, struct request *request, struct term expectations,
+                           bool hooks_at_target,
+                           void (*go_on)(struct api *api, struct request *request, struct reading *reading))
+{
+    struct starting starting = {.api = api,
+                                .request = request,
+                                .go_on = go_on,
+                                .reading = {.term = request->arguments[0],
+                                            .may_be_file = true,
+                                            .directory = api->config->scenario_dir,
+                                            .expectations = expectations,
+                                            .origin = {.caller_node = request->peer,
+                                                       .own_node = node_name(api->node),
+                                                       .hooks_at_target = hooks_at_target},
+                                            .done = api_start_on_read}};
+    if (!reading_is_long(&starting.reading) && !api_start_has_to_wait(api, request)) {
+        reading_do(&starting.reading);
+        api_start_go_on(&starting);
+        return;
     }
-    if (!scenario)
-        api_start_answer_problems(request, &problems);
-    problems_free(&problems);
-    return scenario;
+    if (!request_admit(request, starting.reading.term.size + expectations.size)) {
+        answer_error_of(request, ANSWER_BUSY, "requests");
+        return;
+    }
+    struct starting *kept = memory_zalloc(1, sizeof(*kept));
+    *kept = starting;
+    kept->reading.owner = kept;
+    list_append(&api->starting, &kept->link);
+    reading_start(request, &kept->reading, false);
 }
 
 /* False when the request was answered with why the run cannot be started. */
@@ -47,26 +100,24 @@ static bool api_start_run(struct api *api, struct request *request, const struct
                           uint64_t *id)
 {
     const char *busy;
+    request_settle(request);
     if (runs_start(api->runs, run, id, &busy))
         return true;
-    scenario_free(run->scenario);
+    scenario_dispose(node_loop(api->node), run->scenario);
     answer_error_of(request, ANSWER_BUSY, busy);
     return false;
 }
 
 /* A run whose caller waits for it. */
-static void api_start_run_scenario(struct api *api, struct request *request, const char *by,
-                                   struct term expectations)
+static void api_start_called(struct api *api, struct request *request, struct reading *reading,
+                             const char *by, struct term expectations)
 {
     uint64_t id;
-    char name[SCENARIO_FILE_NAME_BYTES + 1];
-    struct scenario *scenario = api_start_read_scenario(api, request, false, name);
-    if (!scenario)
-        return;
-    struct runs_request run = {.scenario = scenario,
+    struct runs_request run = {.scenario = reading->scenario,
                                .by = by,
-                               .name = name,
+                               .name = reading->name,
                                .caller = request->caller,
+                               .node = request->peer,
                                .is_callers = request_expects_answer(request), /* nobody waits for a cast */
                                .group_leader = request->group_leader,
                                .expectations = expectations};
@@ -74,21 +125,24 @@ static void api_start_run_scenario(struct api *api, struct request *request, con
         await_own_run(api, request, id);
 }
 
+static void api_start_run_read(struct api *api, struct request *request, struct reading *reading)
+{
+    api_start_called(api, request, reading, "run", (struct term){0});
+}
+
 void serve_run(struct api *api, struct request *request)
 {
-    api_start_run_scenario(api, request, "run", (struct term){0});
+    api_start_read(api, request, (struct term){0}, false, api_start_run_read);
+}
+
+static void api_start_performance_read(struct api *api, struct request *request, struct reading *reading)
+{
+    api_start_called(api, request, reading, "run_with_performance", request->arguments[1]);
 }
 
 void serve_run_with_performance(struct api *api, struct request *request)
 {
-    struct expectations expectations = {.count = 0};
-    struct problems problems = {0};
-    scenario_term_read_expectations(request->arguments[1], &expectations, &problems);
-    if (problems.count)
-        api_start_answer_problems(request, &problems);
-    else
-        api_start_run_scenario(api, request, "run_with_performance", request->arguments[1]);
-    problems_free(&problems);
+    api_start_read(api, request, request->arguments[1], false, api_start_performance_read);
 }
 
 static void api_start_on_begun(void *owner, uint64_t id)
@@ -102,26 +156,30 @@ static void api_start_on_begun(void *owner, uint64_t id)
 }
 
 /* What its processes print goes to the log: the shell of who has started it may be gone when they do. */
-void serve_start(struct api *api, struct request *request)
+static void api_start_start_read(struct api *api, struct request *request, struct reading *reading)
 {
     uint64_t id;
-    char name[SCENARIO_FILE_NAME_BYTES + 1];
-    struct scenario *scenario = api_start_read_scenario(api, request, true, name);
-    if (!scenario)
-        return;
-    struct runs_request run = {.scenario = scenario,
+    struct runs_request run = {.scenario = reading->scenario,
                                .by = "start",
-                               .name = name,
+                               .name = reading->name,
                                .caller = request->caller,
+                               .node = request->peer,
                                .begun = api_start_on_begun,
                                .owner = request};
     (void)api_start_run(api, request, &run, &id);
 }
 
+void serve_start(struct api *api, struct request *request)
+{
+    api_start_read(api, request, (struct term){0}, true, api_start_start_read);
+}
+
+static void api_start_validate_read(struct api *api, struct request *request, struct reading *reading)
+{
+    validation_start(api->runner, request, reading->scenario);
+}
+
 void serve_validate(struct api *api, struct request *request)
 {
-    char name[SCENARIO_FILE_NAME_BYTES + 1];
-    struct scenario *scenario = api_start_read_scenario(api, request, false, name);
-    if (scenario)
-        validation_start(api->runner, request, scenario);
+    api_start_read(api, request, (struct term){0}, false, api_start_validate_read);
 }

@@ -28,13 +28,17 @@ static void api_subscribe_answer_subscription(struct request *request, enum subs
                                               struct term pid)
 {
     struct term node;
-    char name[TERM_ATOM_BYTES + 1];
-    if (outcome == SUBSCRIBED)
+    switch (outcome) {
+    case SUBSCRIBED:
         answer_atom(request, "ok");
-    else if (outcome == SUBSCRIPTIONS_TOO_MANY)
+        return;
+    case SUBSCRIPTIONS_TOO_MANY:
         answer_error_of(request, ANSWER_BUSY, "subscriptions");
-    else if (term_read_node(pid, &node) && term_read_atom(node, name))
-        answer_error_of(request, ANSWER_NODEDOWN, name);
+        return;
+    case SUBSCRIPTION_NODEDOWN: /* its name may be none that a node can have */
+        answer_error_term(request, ANSWER_NODEDOWN, term_read_node(pid, &node) ? node : pid);
+        return;
+    }
 }
 
 void serve_subscribe(struct api *api, struct request *request)
@@ -47,7 +51,7 @@ void serve_subscribe(struct api *api, struct request *request)
     if (run_has_ended(phase))
         answer_error(request, ANSWER_FINISHED);
     else if (phase != RUN_PHASE_NONE)
-        api_subscribe_answer_subscription(request, runs_subscribe(api->runs, id, pid), pid);
+        api_subscribe_answer_subscription(request, runs_subscribe(api->runs, id, pid, request->peer), pid);
 }
 
 void serve_unsubscribe(struct api *api, struct request *request)

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_repeat.h"
 #include "base/memory.h"
 #include "base/socket_address.h"
 
@@ -287,7 +288,7 @@ void http_reply_blob(struct http_request *request, int status, const char *conte
 
 void http_reply(struct http_request *request, int status, const char *content_type, struct buffer *body)
 {
-    struct blob *blob = blob_take(body);
+    struct blob *blob = blob_take(body, request->http->options.loop);
     http_reply_blob(request, status, content_type, blob);
     blob_release(blob);
 }
@@ -296,7 +297,7 @@ void http_reply_text(struct http_request *request, int status, const char *text)
 {
     struct buffer body = {0};
     buffer_append(&body, text, strlen(text));
-    struct blob *blob = blob_take(&body);
+    struct blob *blob = blob_take(&body, NULL);
     http_send_reply(request, status, HTTP_TEXT, blob);
     blob_release(blob);
 }
@@ -337,11 +338,16 @@ static void http_on_request(struct evhttp_request *evhttp_request, void *argumen
 
 /* --- Listening --- */
 
-/* The argument is evhttp's own, so that the pass may count as begun a little late. */
+/* The argument is evhttp's own, so that the pass may count as begun a little late, and all servers of the
+ * process count together. */
 static void http_on_accept_error(struct evconnlistener *listener, void *argument)
 {
     (void)argument;
-    log_error("cannot accept HTTP connections", log_string("reason", strerror(errno)));
+    static struct log_repeat failures;
+    int error = errno;
+    if (log_repeat_is_due(&failures))
+        log_error("cannot accept HTTP connections", log_string("reason", strerror(error)),
+                  log_times(&failures));
     evconnlistener_disable(listener);
 }
 

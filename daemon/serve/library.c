@@ -1,10 +1,14 @@
 #include "library_private.h"
 
+#include "base/map.h"
 #include "term/term_read.h"
 
 /* A scenario's threads are repeated in the answer: as many as a call may ask for. */
 #define MAX_THREADS 1000000
 #define MAX_ANSWER_BYTES (64 * 1024 * 1024)
+
+/* So many are repeated by the thread. */
+#define MANY_THREADS 1000
 
 /* Keys that go into the scenario as they are. */
 static const char *const passed_on[] = {
@@ -48,44 +52,42 @@ static void library_build_setup(struct term_builder *answer, struct term module,
     term_build_nil(answer);
 }
 
-/* Whether a key comes again, behind `walk` in its own place or in a later one. */
-static bool library_comes_again(struct term_pairs walk, const struct term *later, size_t count,
-                                struct term key)
+/* A walk through the pairs of several maps, one after the other. */
+struct library_walk {
+    const struct term *maps;
+    size_t left; /* maps that are not begun */
+    struct term_pairs pairs;
+    uintptr_t number; /* of the pair, from 1 */
+};
+
+static bool library_walk_next(struct library_walk *walk, struct term *key, struct term *value)
 {
-    struct term other, value;
-    for (size_t i = 0;; i++) {
-        while (term_pairs_next(&walk, &other, &value))
-            if (term_same(other, key))
-                return true;
-        if (i == count || !term_pairs_start(&walk, later[i]))
+    while (!term_pairs_next(&walk->pairs, key, value)) {
+        if (!walk->left)
             return false;
+        walk->left--;
+        if (!term_pairs_start(&walk->pairs, *walk->maps++))
+            walk->pairs = (struct term_pairs){.left = 0};
     }
+    walk->number++;
+    return true;
 }
 
-/* Merges maps; of a key that comes several times the last counts. The second pass writes what the first has
- * counted. */
+/* Merges maps; of a key that comes several times the last counts. */
 static void library_build_merged(struct term_builder *answer, const struct term *maps, size_t count)
 {
-    size_t pairs = 0;
-    for (int pass = 0; pass < 2; pass++) {
-        if (pass == 1)
-            term_build_map(answer, pairs);
-        for (size_t i = 0; i < count; i++) {
-            struct term_pairs walk;
-            struct term key, value;
-            if (!term_pairs_start(&walk, maps[i]))
-                continue;
-            while (term_pairs_next(&walk, &key, &value)) {
-                if (library_comes_again(walk, maps + i + 1, count - i - 1, key))
-                    continue;
-                pairs += pass == 0;
-                if (pass == 1) {
-                    term_build_term(answer, key);
-                    term_build_term(answer, value);
-                }
-            }
-        }
+    struct map last = {0}; /* of each key: the number of its last pair */
+    struct term key, value;
+    for (struct library_walk walk = {maps, count, {.left = 0}, 0}; library_walk_next(&walk, &key, &value);)
+        (void)map_put(&last, key.data, key.size, (void *)walk.number);
+    term_build_map(answer, last.count);
+    for (struct library_walk walk = {maps, count, {.left = 0}, 0}; library_walk_next(&walk, &key, &value);) {
+        if ((uintptr_t)map_get(&last, key.data, key.size) != walk.number)
+            continue;
+        term_build_term(answer, key);
+        term_build_term(answer, value);
     }
+    map_free(&last);
 }
 
 /* #{module, thread_count} and, over them, the metadata of each place. */
@@ -134,17 +136,9 @@ static void library_build_passed_on(struct term_builder *answer, const struct op
 static void library_refuse(struct request *request, const char *reason)
 {
     struct term_builder error = {0}, stack = {0};
-    struct term terms[2];
     term_build_atom(&error, reason);
-    term_build_list(&stack, 1);
-    term_build_tuple(&stack, 4);
-    term_build_atom(&stack, "harness");
-    term_build_term(&stack, request->function);
-    term_build_term(&stack, request->argument_list);
-    term_build_nil(&stack);
-    term_build_nil(&stack);
-    if (term_build_done(&error, &terms[0]) && term_build_done(&stack, &terms[1]))
-        request_raise(request, terms[0], terms[1]);
+    request_build_stack(request, NULL, &stack);
+    request_fail(request, term_built(&error), term_built(&stack));
     term_build_free(&error);
     term_build_free(&stack);
 }
@@ -153,6 +147,13 @@ static bool library_is_options(struct term term)
 {
     struct term_pairs pairs;
     return term_pairs_start(&pairs, term);
+}
+
+bool library_takes_long(const struct request *request)
+{
+    int64_t threads;
+    return request->held || (request->arity > 2 && term_read_integer(request->arguments[2], &threads) &&
+                             threads > MANY_THREADS);
 }
 
 void library_simple_genserver_scenario(struct request *request)
@@ -177,7 +178,6 @@ void library_simple_genserver_scenario(struct request *request)
     term_build_nil(answer);
     library_build_metadata(answer, module, threads, &options);
     library_build_passed_on(answer, &options);
-    request_return(request);
 }
 
 void library_from_property_config(struct request *request)
@@ -202,13 +202,11 @@ void library_from_property_config(struct request *request)
     term_build_term(answer, scripts);
     library_build_metadata(answer, module, 0, &options);
     library_build_passed_on(answer, &options);
-    request_return(request);
 }
 
 void library_default_invariant(struct request *request)
 {
     term_build_atom(request_answer(request), "ok");
-    request_return(request);
 }
 
 /* {inject_crash, Spec, Options}; what is wrong with it, validation tells. */
@@ -222,7 +220,6 @@ void library_chaos_inject_crash(struct request *request)
     else
         term_build_atom(answer, "immediate");
     term_build_term(answer, request->arity > 1 ? request->arguments[1] : nil);
-    request_return(request);
 }
 
 /* {kill_children, Options} */
@@ -232,5 +229,4 @@ void library_chaos_kill_children(struct request *request)
     term_build_tuple(answer, 2);
     term_build_atom(answer, "kill_children");
     term_build_term(answer, request->arity > 0 ? request->arguments[0] : nil);
-    request_return(request);
 }

@@ -1,12 +1,9 @@
 #include "metrics_private.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/memory.h"
 #include "scenario/fault_kinds.h"
 
 struct metric {
@@ -17,41 +14,26 @@ struct metric {
     void (*write)(const struct metric *metric, const struct metrics_look *look, struct buffer *text);
 };
 
-static void metrics_put(struct buffer *text, const char *format, ...) PRINTF_LIKE(2, 3);
-
-static void metrics_put(struct buffer *text, const char *format, ...)
-{
-    char *line;
-    va_list arguments;
-    va_start(arguments, format);
-    int size = vasprintf(&line, format, arguments);
-    va_end(arguments);
-    if (size < 0)
-        abort();
-    buffer_append(text, line, (size_t)size);
-    free(line);
-}
-
 /* Whole numbers are written as such, whatever their size. */
 static void metrics_put_number(struct buffer *text, double value)
 {
     if (value >= 0 && value < 0x1p53 && value == (double)(uint64_t)value)
-        metrics_put(text, " %" PRIu64 "\n", (uint64_t)value);
+        buffer_print(text, " %" PRIu64 "\n", (uint64_t)value);
     else
-        metrics_put(text, " %.15g\n", value);
+        buffer_print(text, " %.15g\n", value);
 }
 
 static void metrics_put_labelled(const struct metric *metric, const char *value, uint64_t number,
                                  struct buffer *text)
 {
-    metrics_put(text, "%s{%s=\"", metric->help.name, metric->help.label);
+    buffer_print(text, "%s{%s=\"", metric->help.name, metric->help.label);
     for (; *value; value++) {
         if (*value == '\n')
-            metrics_put(text, "\\n");
+            buffer_print(text, "\\n");
         else
-            metrics_put(text, *value == '"' || *value == '\\' ? "\\%c" : "%c", *value);
+            buffer_print(text, *value == '"' || *value == '\\' ? "\\%c" : "%c", *value);
     }
-    metrics_put(text, "\"} %" PRIu64 "\n", number);
+    buffer_print(text, "\"} %" PRIu64 "\n", number);
 }
 
 /* --- The sources --- */
@@ -59,6 +41,11 @@ static void metrics_put_labelled(const struct metric *metric, const char *value,
 static double metrics_runs_started(const struct metrics_look *look)
 {
     return (double)look->counters->started;
+}
+
+static double metrics_suites(const struct metrics_look *look)
+{
+    return (double)look->suites;
 }
 
 static double metrics_operations(const struct metrics_look *look)
@@ -111,14 +98,34 @@ static double metrics_loop_lag(const struct metrics_look *look)
     return (double)look->lag_ns / (double)CLOCK_NS_PER_S;
 }
 
+static double metrics_loop_cpu(const struct metrics_look *look)
+{
+    return (double)look->lag_cpu_ns / (double)CLOCK_NS_PER_S;
+}
+
 static double metrics_store_problem(const struct metrics_look *look)
 {
     return look->has_store_problem;
 }
 
+static double metrics_log_lost(const struct metrics_look *look)
+{
+    return (double)look->log_lost;
+}
+
 static double metrics_resident_bytes(const struct metrics_look *look)
 {
     return (double)look->process.resident_bytes;
+}
+
+static double metrics_heap_used_bytes(const struct metrics_look *look)
+{
+    return (double)look->process.heap_used_bytes;
+}
+
+static double metrics_heap_held_bytes(const struct metrics_look *look)
+{
+    return (double)look->process.heap_held_bytes;
 }
 
 static double metrics_virtual_bytes(const struct metrics_look *look)
@@ -229,11 +236,11 @@ static void metrics_write_latency(const struct metric *metric, const struct hist
     uint64_t below[ARRAY_LENGTH(latency_bounds)];
     histogram_count_below(histogram, latency_bounds, ARRAY_LENGTH(latency_bounds), below);
     for (size_t i = 0; i < ARRAY_LENGTH(latency_bounds); i++)
-        metrics_put(text, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", metric->help.name,
-                    (double)latency_bounds[i] / 1e6, below[i]);
-    metrics_put(text, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", metric->help.name, histogram->count);
-    metrics_put(text, "%s_sum %.17g\n", metric->help.name, (double)histogram->sum / 1e6);
-    metrics_put(text, "%s_count %" PRIu64 "\n", metric->help.name, histogram->count);
+        buffer_print(text, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", metric->help.name,
+                     (double)latency_bounds[i] / 1e6, below[i]);
+    buffer_print(text, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", metric->help.name, histogram->count);
+    buffer_print(text, "%s_sum %.17g\n", metric->help.name, (double)histogram->sum / 1e6);
+    buffer_print(text, "%s_count %" PRIu64 "\n", metric->help.name, histogram->count);
 }
 
 static void metrics_write_response(const struct metric *metric, const struct metrics_look *look,
@@ -255,6 +262,8 @@ static const struct metric metrics[] = {
      .write = metrics_write_build_info},
     {{"harnessd_runs", "gauge", "state", "Runs that go on, by what they are at."},
      .write = metrics_write_states},
+    {{"harnessd_suites", "gauge", NULL, "Suites that go on; their members are runs."},
+     .value = metrics_suites},
     {{"harnessd_runs_started_total", "counter", NULL, "Runs that have started."},
      .value = metrics_runs_started},
     {{"harnessd_runs_finished_total", "counter", "outcome",
@@ -299,8 +308,19 @@ static const struct metric metrics[] = {
     {{"harnessd_loop_lag_seconds", "gauge", NULL,
       "The longest pass of the event loop within the last minute."},
      .value = metrics_loop_lag},
+    {{"harnessd_loop_pass_cpu_seconds", "gauge", NULL,
+      "The most time of a processor that a pass of the event loop has used within the last minute."},
+     .value = metrics_loop_cpu},
+    {{"harnessd_heap_used_bytes", "gauge", NULL, "Memory that is allocated and not freed."},
+     .value = metrics_heap_used_bytes},
+    {{"harnessd_heap_held_bytes", "gauge", NULL,
+      "The same, and what was freed and is kept to be allocated again."},
+     .value = metrics_heap_held_bytes},
     {{"harnessd_store_problem", "gauge", NULL, "Whether reports cannot be stored."},
      .value = metrics_store_problem},
+    {{"harnessd_log_lines_lost_total", "counter", NULL,
+      "Lines of the log that were lost, as nobody read them in time or they could not be written."},
+     .value = metrics_log_lost},
     {{"process_cpu_seconds_total", "counter", NULL, "Time of processors that the process has used."},
      .value = metrics_cpu_s},
     {{"process_resident_memory_bytes", "gauge", NULL, "Memory of the process that is in use."},
@@ -328,12 +348,12 @@ void metrics_write(const struct metrics_look *look, struct buffer *text)
     for (size_t i = 0; i < ARRAY_LENGTH(metrics); i++) {
         const struct metric *metric = &metrics[i];
         const struct metric_help *help = &metric->help;
-        metrics_put(text, "# HELP %s %s\n# TYPE %s %s\n", help->name, help->text, help->name, help->type);
+        buffer_print(text, "# HELP %s %s\n# TYPE %s %s\n", help->name, help->text, help->name, help->type);
         if (metric->write) {
             metric->write(metric, look, text);
             continue;
         }
-        metrics_put(text, "%s", metric->help.name);
+        buffer_print(text, "%s", metric->help.name);
         metrics_put_number(text, metric->value(look));
     }
 }

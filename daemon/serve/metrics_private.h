@@ -17,6 +17,7 @@ struct metrics_look {
     const struct counters *counters;
     struct runner_figures now;
     uint64_t runs_queued;  /* that have not started yet */
+    uint64_t suites;       /* that go on */
     uint64_t runs_storing; /* that have ended and are not on disk yet */
     struct process_usage process;
     uint64_t requests; /* that other nodes have made */
@@ -25,11 +26,12 @@ struct metrics_look {
     const struct metrics_peer *peers; /* those that are to be kept */
     size_t peer_count;
     uint64_t queued_bytes; /* to all peers */
-    uint64_t lag_ns;       /* the longest pass of the loop within the last METRICS_LAG_S */
+    uint64_t lag_ns;       /* the longest pass of the loop within the last minute */
+    uint64_t lag_cpu_ns;   /* likewise, of a processor */
     bool has_store_problem;
+    uint64_t log_lost; /* lines */
 };
 
-#define METRICS_LAG_S 60
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 /* What a metric is, for people and in the text. */

@@ -16,6 +16,9 @@
 #define TERMINAL_NS (200 * CLOCK_NS_PER_MS)
 #define LINES_NS (5 * CLOCK_NS_PER_S)
 
+/* Who waits for a node for so long is told for which. */
+#define WAITING_NS (2 * CLOCK_NS_PER_S)
+
 struct one_shot {
     const struct config *config;
     struct scenario *scenario; /* until it runs */
@@ -35,7 +38,9 @@ struct one_shot {
     uint64_t told_ns;    /* when progress was told last */
     uint64_t told_operations;
     struct loop_timer progress;
-    void (*done)(void *owner, int exit_status);
+    enum outcome outcome;
+    bool has_told; /* standard error has all that was asked for */
+    void (*done)(void *owner);
     void *owner;
 };
 
@@ -52,23 +57,25 @@ void one_shot_free(struct one_shot *one_shot)
 static void one_shot_leave_line(const struct one_shot *one_shot)
 {
     if (one_shot->on_terminal)
-        fputs("\r\033[K", stderr);
+        log_print("\r\033[K");
 }
 
-static void one_shot_finish(struct one_shot *one_shot, int exit_status)
+static void one_shot_finish(struct one_shot *one_shot, enum outcome outcome)
 {
+    one_shot->outcome = outcome;
     peer_wait_cancel(&one_shot->wait);
     while (one_shot->peer_count)
         peer_release(one_shot->peers[--one_shot->peer_count]);
     loop_timer_stop(&one_shot->progress);
-    one_shot->done(one_shot->owner, exit_status);
+    one_shot->done(one_shot->owner);
 }
 
-/* Tells what has come of it, in each way that was asked for: what the program is to end with. */
-static int one_shot_tell(struct one_shot *one_shot, enum outcome outcome)
+int one_shot_tell(struct one_shot *one_shot)
 {
+    if (one_shot->has_told)
+        return outcome_exit_status(one_shot->outcome);
     const struct one_shot_story story = {.run_id = one_shot->run_id,
-                                         .outcome = outcome,
+                                         .outcome = one_shot->outcome,
                                          .result = term_built(&one_shot->result),
                                          .is_known = one_shot->is_known};
     return outcome_exit_status(one_shot_outputs_tell(&one_shot->outputs, &story));
@@ -82,7 +89,7 @@ static void one_shot_on_done(void *owner, const struct run *run, struct term rai
     run_figures(run, &figures);
     one_shot->run = NULL;
     one_shot_leave_line(one_shot);
-    one_shot_finish(one_shot, one_shot_tell(one_shot, figures.outcome));
+    one_shot_finish(one_shot, figures.outcome);
 }
 
 /* --- Before anything is connected --- */
@@ -137,7 +144,8 @@ struct one_shot *one_shot_new(const struct config *config)
         return one_shot;
     if (one_shot->scenario)
         one_shot_build_refusal(one_shot, REASON_NOT_TOLD, "nil");
-    (void)one_shot_tell(one_shot, OUTCOME_NOT_RUN);
+    one_shot->outcome = OUTCOME_NOT_RUN;
+    (void)one_shot_tell(one_shot);
     one_shot_free(one_shot);
     return NULL;
 }
@@ -158,14 +166,14 @@ static bool one_shot_open_misconfigured(struct one_shot *one_shot)
 
 void one_shot_misconfigured(const struct config *config, const char *problems)
 {
-    struct one_shot one_shot = {.config = config, .is_known = true};
+    struct one_shot one_shot = {.config = config, .is_known = true, .outcome = OUTCOME_NOT_RUN};
     term_build_tuple(&one_shot.result, 2);
     term_build_atom(&one_shot.result, "error");
     reason_open(REASON_INVALID_CONFIGURATION, 2, &one_shot.result);
     term_build_text(&one_shot.result, problems);
     bool opened = one_shot_open_misconfigured(&one_shot);
     if (opened || config->one_shot.json) /* what cannot be opened was told of */
-        (void)one_shot_tell(&one_shot, OUTCOME_NOT_RUN);
+        (void)one_shot_tell(&one_shot);
     term_build_free(&one_shot.result);
 }
 
@@ -179,15 +187,14 @@ static void one_shot_print_progress(struct one_shot *one_shot, uint64_t now)
     double seconds = (double)(now - one_shot->told_ns) / CLOCK_NS_PER_S;
     double per_second = seconds > 0 ? (double)(figures.operations - one_shot->told_operations) / seconds : 0;
     one_shot_leave_line(one_shot);
-    fprintf(stderr, "%s  %s", text_duration(&time, (now - one_shot->started_ns) / CLOCK_NS_PER_US),
-            run_state_name(figures.state));
+    log_print("%s  %s", text_duration(&time, (now - one_shot->started_ns) / CLOCK_NS_PER_US),
+              run_state_name(figures.state));
     if (figures.state == RUN_LOAD && figures.load_ns < one_shot->planned_ns)
-        fprintf(stderr, ", %s left",
-                text_duration(&left, (one_shot->planned_ns - figures.load_ns) / CLOCK_NS_PER_US));
-    fprintf(stderr, ": %s operations (%s/s), %s errors%s", text_count(&operations, figures.operations),
-            text_rate(&rate, per_second), text_count(&errors, figures.operation_errors),
-            one_shot->on_terminal ? "" : "\n");
-    fflush(stderr);
+        log_print(", %s left",
+                  text_duration(&left, (one_shot->planned_ns - figures.load_ns) / CLOCK_NS_PER_US));
+    log_print(": %s operations (%s/s), %s errors%s", text_count(&operations, figures.operations),
+              text_rate(&rate, per_second), text_count(&errors, figures.operation_errors),
+              one_shot->on_terminal ? "" : "\n");
     one_shot->told_ns = now;
     one_shot->told_operations = figures.operations;
 }
@@ -195,8 +202,12 @@ static void one_shot_print_progress(struct one_shot *one_shot, uint64_t now)
 static void one_shot_on_progress(void *owner)
 {
     struct one_shot *one_shot = owner;
-    if (!one_shot->run)
+    if (!one_shot->run) {
+        if (one_shot->peer_count)
+            fprintf(stderr, "--connect: waiting for %s, which has not answered yet\n",
+                    peer_name(one_shot->peers[one_shot->peer_count - 1]));
         return;
+    }
     one_shot_print_progress(one_shot, clock_ns());
     loop_timer_set(&one_shot->progress, one_shot->on_terminal ? TERMINAL_NS : LINES_NS);
 }
@@ -222,11 +233,9 @@ static void one_shot_run(struct one_shot *one_shot)
 static void one_shot_refuse(struct one_shot *one_shot, enum outcome outcome, enum reason reason,
                             const char *detail)
 {
-    int exit_status = outcome_exit_status(outcome);
     one_shot_build_refusal(one_shot, reason, detail);
-    if (one_shot->config->one_shot.json || one_shot->outputs.junit)
-        exit_status = one_shot_tell(one_shot, outcome);
-    one_shot_finish(one_shot, exit_status);
+    one_shot->has_told = !one_shot->config->one_shot.json && !one_shot->outputs.junit;
+    one_shot_finish(one_shot, outcome);
 }
 
 static void one_shot_on_connected(void *owner, struct peer *peer, const char *problem);
@@ -248,6 +257,7 @@ static void one_shot_connect_next(struct one_shot *one_shot)
     one_shot->peers[one_shot->peer_count++] = peer;
     one_shot->wait = (struct peer_wait){.done = one_shot_on_connected, .owner = one_shot};
     peer_connect(peer, &one_shot->wait);
+    loop_timer_set(&one_shot->progress, WAITING_NS);
 }
 
 static void one_shot_on_connected(void *owner, struct peer *peer, const char *problem)
@@ -259,12 +269,12 @@ static void one_shot_on_connected(void *owner, struct peer *peer, const char *pr
     }
     const char *node = peer_name(peer);
     log_configure(one_shot->config->log_level, one_shot->config->log_format, stderr);
-    fprintf(stderr, "--connect: cannot connect to %s: %s\n", node, problem);
+    log_print("--connect: cannot connect to %s: %s\n", node, problem);
     one_shot_refuse(one_shot, OUTCOME_NOT_RUN, REASON_NODEDOWN, node);
 }
 
 void one_shot_start(struct one_shot *one_shot, struct node *node, struct runner *runner,
-                    void (*done)(void *owner, int exit_status), void *owner)
+                    void (*done)(void *owner), void *owner)
 {
     /* Why it cannot connect is told as what it comes to, and as a warning it would be told twice. */
     if (one_shot->config->log_level == LOG_LEVEL_WARNING)

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "one_shot_private.h"
 #include "report/junit.h"
@@ -47,26 +48,37 @@ static void telling_free(struct telling *telling)
     buffer_free(&telling->text);
 }
 
-/* The same as a daemon stores: {"outcome", "run_id", "reason", "report"}. */
+/* The same as a daemon stores: {"outcome", "run_id", "reason", "report"}, and perhaps a "warning". */
 static void outputs_write_json(const struct one_shot_story *story, struct buffer *json)
 {
-    struct term_builder builder = {0};
-    struct term report;
-    term_build_map(&builder, 4);
-    term_build_key(&builder, "outcome");
-    term_build_atom(&builder, outcome_name(story->outcome));
-    term_build_key_known(&builder, "run_id", story->run_id != 0, story->run_id);
-    term_build_key(&builder, "reason");
-    if (!run_result_reason(story->result, false, &builder))
-        term_build_atom(&builder, "nil");
-    term_build_key(&builder, "report");
-    if (run_result_report(story->result, false, &report))
-        term_build_term(&builder, report);
+    struct term_builder outcome = {0}, run_id = {0}, built = {0};
+    struct term reason, report;
+    term_build_atom(&outcome, outcome_name(story->outcome));
+    if (story->run_id)
+        term_build_unsigned(&run_id, story->run_id);
     else
-        term_build_atom(&builder, "nil");
-    term_json_write(term_built(&builder), json);
-    buffer_append(json, "\n", 1);
-    term_build_free(&builder);
+        term_build_atom(&run_id, "nil");
+    if (!run_result_reason(story->result, false, &built, &reason))
+        reason = TERM_ATOM("nil");
+    if (!run_result_report(story->result, false, &report))
+        report = TERM_ATOM("nil");
+    const struct {
+        const char *name;
+        struct term value;
+    } members[] = {{"outcome", term_built(&outcome)},
+                   {"run_id", term_built(&run_id)},
+                   {"reason", reason},
+                   {"report", report}};
+    size_t too_deep = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(members); i++) {
+        buffer_print(json, "%c\"%s\":", i ? ',' : '{', members[i].name);
+        too_deep += term_json_write(members[i].value, json);
+    }
+    term_json_warn(too_deep, json);
+    buffer_print(json, "}\n");
+    term_build_free(&outcome);
+    term_build_free(&run_id);
+    term_build_free(&built);
 }
 
 /* One line for each problem of {error, {invalid_scenario, Problems}}. */
@@ -75,7 +87,7 @@ static void outputs_print_problems(const struct one_shot_outputs *outputs, struc
     struct buffer text = {0};
     char *prefix = memory_format("%s: ", outputs_name(outputs));
     report_view_write_problems(problems, prefix, &text);
-    fwrite(buffer_bytes(&text), 1, text.size, stderr);
+    log_plain(buffer_bytes(&text), text.size);
     buffer_free(&text);
     free(prefix);
 }
@@ -96,7 +108,7 @@ static bool outputs_rewrite(FILE *file, const char *flag, const char *name, cons
     bool written = can_write && fwrite(buffer_bytes(content), 1, content->size, file) == content->size &&
                    fflush(file) == 0;
     if (!written)
-        fprintf(stderr, "%s: cannot write %s: %s\n", flag, name, strerror(errno));
+        log_print("%s: cannot write %s: %s\n", flag, name, strerror(errno));
     return written;
 }
 
@@ -152,9 +164,9 @@ static FILE *outputs_open_one(const struct one_shot_outputs *outputs, const stru
     const char *conflict = descriptor < 0 ? NULL : outputs_conflict(outputs, inputs, descriptor);
     FILE *file = descriptor < 0 || conflict ? NULL : fdopen(descriptor, "w");
     if (conflict)
-        fprintf(stderr, "%s: %s is %s\n", flag, name, conflict);
+        log_print("%s: %s is %s\n", flag, name, conflict);
     else if (!file)
-        fprintf(stderr, "%s: cannot write %s: %s\n", flag, name, strerror(errno));
+        log_print("%s: cannot write %s: %s\n", flag, name, strerror(errno));
     if (descriptor >= 0 && !file)
         close(descriptor);
     return file;
@@ -207,14 +219,16 @@ static bool outputs_print(const struct one_shot_outputs *outputs, const struct o
         outputs_print_problems(outputs, view->problems);
     if (as_json)
         outputs_write_json(story, &json);
-    if (as_json)
-        fwrite(buffer_bytes(&json), 1, json.size, stdout);
+    const struct buffer *printed = as_json ? &json : text;
+    (void)log_flush(); /* what was said before stands before it where both go to one place */
+    if (as_json || (!view->problems.data && !story->is_known && view->outcome != OUTCOME_NOT_RUN))
+        fwrite(buffer_bytes(printed), 1, printed->size, stdout);
     else if (!view->problems.data && !story->is_known)
-        fwrite(buffer_bytes(text), 1, text->size, view->outcome == OUTCOME_NOT_RUN ? stderr : stdout);
+        log_plain(buffer_bytes(printed), printed->size);
     buffer_free(&json);
     bool told = fflush(stdout) == 0 && !ferror(stdout);
     if (!told)
-        fprintf(stderr, "cannot write the report to standard output: %s\n", strerror(errno));
+        log_print("cannot write the report to standard output: %s\n", strerror(errno));
     return told;
 }
 
@@ -246,7 +260,7 @@ enum outcome one_shot_outputs_tell(struct one_shot_outputs *outputs, const struc
     bool told = outputs_print(outputs, story, &telling);
     told = outputs_write_files(outputs, story, &telling, true) && told;
     if (strcmp(report_view_outcome(&telling.view), outcome_text(outcome)) != 0 && outcome == OUTCOME_FAILED)
-        fprintf(stderr, "%s\n", report_view_outcome(&telling.view));
+        log_print("%s\n", report_view_outcome(&telling.view));
     telling_free(&telling);
     if (!told && outcome == OUTCOME_COMPLETED) {
         outcome = OUTCOME_FAILED;

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include "base/log.h"
+#include "base/loop_minute.h"
 #include "base/memory.h"
 #include "http_private.h"
 #include "metrics_private.h"
@@ -18,32 +19,10 @@ struct pages {
     struct runs *runs;           /* likewise */
     const struct api *api;
 
-    /* How long passes of the loop have taken, for each of the last seconds. */
-    struct loop_lag lag;
-    uint64_t lags_ns[METRICS_LAG_S];
-    size_t lag_index;
-    struct loop_timer second;
+    struct loop_minute minute;
 };
 
 /* --- Metrics --- */
-
-static void pages_on_second(void *owner)
-{
-    struct pages *pages = owner;
-    pages->lag_index = (pages->lag_index + 1) % METRICS_LAG_S;
-    pages->lags_ns[pages->lag_index] = loop_take_lag(&pages->lag);
-    loop_timer_set(&pages->second, CLOCK_NS_PER_S);
-}
-
-/* The pass that asks is not over yet, and does not count. */
-static uint64_t pages_longest_lag_ns(const struct pages *pages)
-{
-    uint64_t longest = pages->lag.most_ns;
-    for (size_t i = 0; i < METRICS_LAG_S; i++)
-        if (pages->lags_ns[i] > longest)
-            longest = pages->lags_ns[i];
-    return longest;
-}
 
 static struct metrics_peer *pages_look_at_peers(const struct pages *pages)
 {
@@ -70,10 +49,13 @@ static void serve_metrics(void *owner, struct http_request *request, const char 
                                 .peers = peers,
                                 .peer_count = pages->options.config->peer_count,
                                 .queued_bytes = peers_queued_bytes(pages->options.peers),
-                                .lag_ns = pages_longest_lag_ns(pages)};
+                                .log_lost = log_lost(),
+                                .lag_ns = loop_minute_clock_ns(&pages->minute),
+                                .lag_cpu_ns = loop_minute_cpu_ns(&pages->minute)};
     if (pages->runner) {
         runner_figures(pages->runner, &look.now);
         look.runs_queued = runs_count(pages->runs, RUN_PHASE_QUEUED);
+        look.suites = runs_count(pages->runs, RUN_PHASE_SUITE);
         look.runs_storing = runs_count(pages->runs, RUN_PHASE_STORING);
         look.has_store_problem = store_problem(runs_store(pages->runs)) != NULL;
     }
@@ -195,17 +177,14 @@ struct pages *pages_new(const struct pages_options *options)
     }
     log_info("listening for HTTP", log_string("address", options->config->http_listen),
              log_integer("port", http_port(pages->http)));
-    loop_watch_lag(options->loop, &pages->lag);
-    loop_timer_init(&pages->second, options->loop, pages_on_second, pages);
-    loop_timer_set(&pages->second, CLOCK_NS_PER_S);
+    loop_minute_begin(&pages->minute, options->loop);
     return pages;
 }
 
 void pages_free(struct pages *pages)
 {
     http_free(pages->http);
-    loop_unwatch_lag(pages->options.loop, &pages->lag);
-    loop_timer_free(&pages->second);
+    loop_minute_end(&pages->minute);
     free(pages);
 }
 

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,9 +58,18 @@ static void usage_read_stat(struct process_usage *usage)
     usage->resident_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+/* All is 0 with an allocator other than glibc's. */
+static void usage_read_heap(struct process_usage *usage)
+{
+    struct mallinfo2 info = mallinfo2();
+    usage->heap_used_bytes = info.uordblks + info.hblkhd;
+    usage->heap_held_bytes = info.arena + info.hblkhd;
+}
+
 void process_usage_read(struct process_usage *usage)
 {
     *usage = (struct process_usage){0};
     usage_read_stat(usage);
+    usage_read_heap(usage);
     usage_read_descriptors(usage);
 }

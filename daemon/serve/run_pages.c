@@ -76,10 +76,12 @@ static void run_pages_reply_status(const struct runs *runs, struct http_request 
         return;
     }
     buffer_print(&json, "{\"outcome\":null,\"run_id\":%" PRIu64 ",\"reason\":null,\"state\":", id);
-    term_json_write(state, &json);
+    size_t too_deep = term_json_write(state, &json);
     buffer_print(&json, ",\"summary\":");
-    term_json_write(term_built(&status), &json);
-    buffer_print(&json, ",\"report\":null}\n");
+    too_deep += term_json_write(term_built(&status), &json);
+    buffer_print(&json, ",\"report\":null");
+    term_json_warn(too_deep, &json);
+    buffer_print(&json, "}\n");
     term_build_free(&status);
     http_reply(request, 200, HTTP_JSON, &json);
 }

@@ -6,14 +6,21 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "load/scenario_dispose.h"
+#include "node/large_answers.h"
 #include "node/rpc_out.h"
+#include "reading_private.h"
 #include "report/reason.h"
-#include "scenario/scenario_term.h"
+#include "suite_scenario_private.h"
+#include "term/term_gaps.h"
 #include "term/term_read.h"
 
 /* What a builder of a scenario has when the suite has no timeout. */
 #define BUILD_NS (3600 * CLOCK_NS_PER_S)
 #define MOST_MS 4294967295LL
+
+/* Scenarios that are left out in one piece. */
+#define SUITE_PIECE 1000
 
 struct suite {
     struct runs *runs;
@@ -21,42 +28,67 @@ struct suite {
     struct request *request;
     struct process *process; /* calls builders */
     struct term target;
-    struct term_list scenarios; /* those that are still to come */
-    struct term scenario;       /* the one that is under way */
+    struct term_list scenarios;     /* those that are still to come */
+    struct suite_scenario scenario; /* the one that is under way */
     size_t total;
     size_t passed;
     size_t failed;
-    struct term_builder failures; /* the elements */
+    uint64_t id;                /* of the suite; 0: it was not accepted any more */
+    struct term_builder report; /* {error, {cancelled, Report}} so far, the failures being its last part */
+    size_t report_at;           /* where the report begins in it, and where its list of failures does */
+    size_t failures_at;
     uint64_t started_ns;
     uint64_t ends_ns; /* 0: there is no timeout */
     bool timed_out;
-    bool is_rounds; /* the scenario is of the type kill_children */
+    bool cancelled;
     struct loop_timer deadline;
     struct loop_task step;
     struct loop_task reap;
     uint64_t run_id; /* 0: none is under way */
     struct run_wait wait;
     struct rpc_call *build;
+    struct reading reading; /* of the scenario that is under way */
+    struct buffer read;     /* what is being read, if it lasts no longer than until it is asked for */
+    struct term_gaps gaps;  /* of the report: scenarios that are large */
+    struct request_work work;
+    bool is_aside; /* the thread reads, looks at the next scenario, or completes the report */
 };
 
 static void suite_reap(void *owner)
 {
     struct suite *suite = owner;
     loop_timer_free(&suite->deadline);
-    term_build_free(&suite->failures);
+    term_build_free(&suite->report);
+    term_gaps_free(&suite->gaps);
+    suite_scenario_free(&suite->scenario);
     free(suite);
 }
 
 /* --- Verdicts --- */
 
+/* What is large is copied in the end: the request has it until then. */
+static void suite_append_scenario(struct suite *suite)
+{
+    suite->report.gaps = &suite->gaps;
+    term_build_term(&suite->report, suite->scenario.term);
+    suite->report.gaps = NULL;
+}
+
+/* The beginning of a failure, up to its reason. */
+static void suite_open_failure(struct suite *suite)
+{
+    if (!suite->failed++)
+        term_build_list(&suite->report, 1);
+    term_build_map(&suite->report, 2);
+    term_build_key(&suite->report, "scenario");
+    suite_append_scenario(suite);
+    term_build_key(&suite->report, "reason");
+}
+
 static void suite_fail(struct suite *suite, struct term reason)
 {
-    suite->failed++;
-    term_build_map(&suite->failures, 2);
-    term_build_key(&suite->failures, "scenario");
-    term_build_term(&suite->failures, suite->scenario);
-    term_build_key(&suite->failures, "reason");
-    term_build_term(&suite->failures, reason);
+    suite_open_failure(suite);
+    term_build_term(&suite->report, reason);
 }
 
 static void suite_fail_atom(struct suite *suite, const char *reason)
@@ -86,23 +118,102 @@ static void suite_fail_pair_atom(struct suite *suite, const char *tag, const cha
     term_build_free(&atom);
 }
 
-static void suite_finish(struct suite *suite)
+/* --- The report --- */
+
+static void suite_begin_report(struct suite *suite)
 {
-    struct term_builder *answer = request_answer(suite->request);
-    term_build_map(answer, 5);
-    term_build_key_unsigned(answer, "total_scenarios", suite->total);
-    term_build_key_unsigned(answer, "passed", suite->passed);
-    term_build_key_unsigned(answer, "failed", suite->failed);
-    term_build_key(answer, "failures");
-    term_build_list(answer, suite->failed);
-    buffer_append(&answer->bytes, buffer_bytes(&suite->failures.bytes), suite->failures.bytes.size);
+    struct term_builder *report = &suite->report;
+    term_build_tuple(report, 2);
+    term_build_atom(report, "error");
+    reason_open(REASON_CANCELLED, 2, report);
+    suite->report_at = report->bytes.size;
+    term_build_map(report, 5);
+    term_build_key(report, "failures");
+    suite->failures_at = report->bytes.size;
+}
+
+/* Puts {ok, _} in the place of what is in front of the report, which is longer. */
+static void suite_be_complete(struct suite *suite)
+{
+    struct buffer *bytes = &suite->report.bytes;
+    struct term_builder front = {0};
+    term_build_tuple(&front, 2);
+    term_build_atom(&front, "ok");
+    const struct term ok = term_built(&front);
+    assert(ok.size <= suite->report_at);
+    buffer_consume(bytes, suite->report_at - ok.size);
+    memcpy(buffer_bytes(bytes), ok.data, ok.size);
+    suite->report_at = ok.size;
+    term_build_free(&front);
+}
+
+/* The report is as large as its failures: it is never copied. */
+static struct blob *suite_end_report(struct suite *suite)
+{
+    struct term_builder *report = &suite->report;
+    term_build_nil(report);
     if (suite->failed)
-        term_build_nil(answer);
-    term_build_key_unsigned(answer, "duration_ms", (clock_ns() - suite->started_ns) / CLOCK_NS_PER_MS);
-    request_return(suite->request);
+        term_build_set_count(report, suite->failures_at, suite->failed);
+    term_build_key_unsigned(report, "total_scenarios", suite->total);
+    term_build_key_unsigned(report, "passed", suite->passed);
+    term_build_key_unsigned(report, "failed", suite->failed);
+    term_build_key_unsigned(report, "duration_ms", (clock_ns() - suite->started_ns) / CLOCK_NS_PER_MS);
+    if (!suite->cancelled)
+        suite_be_complete(suite);
+    return blob_take(&report->bytes, node_loop(suite->node));
+}
+
+static enum outcome suite_outcome(const struct suite *suite)
+{
+    if (suite->cancelled)
+        return OUTCOME_CANCELLED;
+    return suite->failed ? OUTCOME_FAILED : OUTCOME_COMPLETED;
+}
+
+static void suite_answer(struct request_work *work)
+{
+    struct suite *suite = CONTAINER_OF(work, struct suite, work);
+    struct blob *result = suite_end_report(suite);
+    struct term report = {result->data + suite->report_at, result->size - suite->report_at};
+    suite->is_aside = false;
+    if (suite->id)
+        runs_end_suite(suite->runs, suite->id, suite_outcome(suite), blob_hold(result));
+    (void)request_answer(suite->request);
+    request_return_with(suite->request, report, result);
+    blob_release(result);
     process_exit_atom(suite->process, "normal");
     loop_timer_stop(&suite->deadline);
     loop_defer(node_loop(suite->node), &suite->reap);
+}
+
+static void suite_complete_report(struct request_work *work)
+{
+    struct suite *suite = CONTAINER_OF(work, struct suite, work);
+    bool has_more = term_gaps_fill(&suite->gaps, &suite->report.bytes, SIZE_MAX);
+    assert(!has_more);
+}
+
+/* Has something done by the thread, or at once when there is no time for it any more. */
+static void suite_do_aside(struct suite *suite, void (*do_it)(struct request_work *work),
+                           void (*done)(struct request_work *work), size_t bytes)
+{
+    suite->work = (struct request_work){
+        .request = suite->request, .bytes = bytes, .work = do_it, .done = done, .is_kept = true};
+    suite->is_aside = !runs_stopping(suite->runs);
+    if (suite->is_aside) {
+        request_work_start(&suite->work);
+    } else {
+        do_it(&suite->work);
+        done(&suite->work);
+    }
+}
+
+static void suite_finish(struct suite *suite)
+{
+    if (suite->gaps.count)
+        suite_do_aside(suite, suite_complete_report, suite_answer, suite->report.bytes.size);
+    else
+        suite_answer(&suite->work);
 }
 
 /* The next scenario is begun at the end of the pass: the run that is ending is still being left. */
@@ -112,7 +223,25 @@ static void suite_go_on(struct suite *suite)
     if (runs_stopping(suite->runs))
         suite->step.run(suite);
     else
-        loop_defer(node_loop(suite->node), &suite->step);
+        loop_defer_piece(node_loop(suite->node), &suite->step);
+}
+
+/* Why the scenarios that are still to come are not begun, or NULL. */
+static const char *suite_obstacle(const struct suite *suite)
+{
+    if (suite->timed_out || (suite->ends_ns && clock_ns() >= suite->ends_ns))
+        return "suite_timeout";
+    if (runs_stopping(suite->runs))
+        return "stopping";
+    return suite->cancelled ? "cancelled" : NULL;
+}
+
+static void suite_leave_out(struct suite *suite, const char *obstacle)
+{
+    if (strcmp(obstacle, "stopping") == 0)
+        suite_fail_pair_atom(suite, "busy", obstacle);
+    else
+        suite_fail_atom(suite, obstacle);
 }
 
 /* --- Runs --- */
@@ -120,13 +249,14 @@ static void suite_go_on(struct suite *suite)
 /* Of a failed chaos the reason itself, as the library's helper would have raised it. */
 static void suite_judge(struct suite *suite, struct term result)
 {
-    struct term parts[2], inner[2];
-    bool is_pair = term_read_tuple_of(result, 2, parts);
+    struct term parts[3], inner[2];
+    size_t arity = 0;
+    bool is_pair = term_read_tuple(result, 3, parts, &arity) && arity >= 2; /* or has a report as well */
     if (suite->timed_out)
         suite_fail_atom(suite, "timeout");
     else if (is_pair && term_is_atom(parts[0], "ok"))
         suite->passed++;
-    else if (is_pair && suite->is_rounds && term_read_tuple_of(parts[1], 2, inner) &&
+    else if (is_pair && suite->scenario.kind == SUITE_ROUNDS && term_read_tuple_of(parts[1], 2, inner) &&
              reason_is(REASON_CHAOS_FAILED, inner[0]))
         suite_fail(suite, inner[1]);
     else if (is_pair)
@@ -140,71 +270,80 @@ static void suite_run_done(void *owner, const struct run_answer *answer)
     suite_go_on(suite);
 }
 
-static void suite_start_run(struct suite *suite, struct term term)
+static void suite_refuse_invalid(struct suite *suite)
 {
-    struct problems problems = {0};
-    struct scenario_origin origin = {.caller_node = suite->request->peer, .own_node = node_name(suite->node)};
-    struct scenario *scenario = scenario_term_read(term, &origin, &problems);
-    if (!scenario) {
-        struct term_builder invalid = {0};
-        problems_build(&problems, &invalid);
-        suite_fail(suite, term_built(&invalid));
-        term_build_free(&invalid);
-        problems_free(&problems);
-        suite_go_on(suite);
-        return;
-    }
-    problems_free(&problems);
+    struct term_builder invalid = {0};
+    problems_build(&suite->reading.problems, &invalid);
+    suite_fail(suite, term_built(&invalid));
+    term_build_free(&invalid);
+    suite_go_on(suite);
+}
+
+static void suite_begin_run(struct suite *suite)
+{
+    struct scenario *scenario = suite->reading.scenario;
     const char *busy;
     struct runs_request request = {.scenario = scenario,
                                    .by = "run_chaos_suite",
                                    .caller = suite->request->caller,
+                                   .node = suite->request->peer,
                                    .is_callers = request_expects_answer(suite->request),
+                                   .suite = suite->id,
                                    .group_leader = suite->request->group_leader};
     if (runs_start(suite->runs, &request, &suite->run_id, &busy)) {
         bool waits = runs_wait(suite->runs, suite->run_id, &suite->wait);
         assert(waits); /* it is the first one */
         return;
     }
-    scenario_free(scenario);
+    scenario_dispose(node_loop(suite->node), scenario);
     suite_fail_pair_atom(suite, "busy", busy);
     suite_go_on(suite);
 }
 
-/* A scenario without load: its options are all keys but the type. */
-static void suite_start_rounds(struct suite *suite)
+static void suite_take_read(struct suite *suite)
 {
-    struct term_builder scenario = {0}, options = {0};
-    struct term_pairs pairs;
-    struct term key, value;
-    size_t count = 0;
-    bool is_map = term_pairs_start(&pairs, suite->scenario);
-    while (is_map && term_pairs_next(&pairs, &key, &value)) {
-        if (term_is_atom(key, "type"))
-            continue;
-        term_build_term(&options, key);
-        term_build_term(&options, value);
-        count++;
+    if (suite->reading.scenario)
+        suite_begin_run(suite);
+    else
+        suite_refuse_invalid(suite);
+    problems_free(&suite->reading.problems);
+}
+
+static void suite_on_read(void *owner)
+{
+    struct suite *suite = owner;
+    const char *obstacle = suite_obstacle(suite);
+    suite->is_aside = false;
+    buffer_free(&suite->read);
+    if (!obstacle) {
+        suite_take_read(suite);
+        return;
     }
-    suite->is_rounds = true;
-    term_build_map(&scenario, 5);
-    term_build_key(&scenario, "target");
-    term_build_term(&scenario, suite->target);
-    term_build_key(&scenario, "threads");
-    term_build_list(&scenario, 1);
-    term_build_nil(&scenario); /* one script without operations */
-    term_build_nil(&scenario);
-    term_build_key(&scenario, "events");
-    term_build_atom(&scenario, "none");
-    term_build_key_unsigned(&scenario, "timeout_ms", MOST_MS);
-    term_build_key(&scenario, "chaos");
-    term_build_tuple(&scenario, 2);
-    term_build_atom(&scenario, "kill_children");
-    term_build_map(&scenario, count);
-    buffer_append(&scenario.bytes, buffer_bytes(&options.bytes), options.bytes.size);
-    suite_start_run(suite, term_built(&scenario));
-    term_build_free(&options);
-    term_build_free(&scenario);
+    problems_free(&suite->reading.problems);
+    scenario_dispose(node_loop(suite->node), suite->reading.scenario);
+    suite_leave_out(suite, obstacle);
+    suite_go_on(suite);
+}
+
+/* A term that does not last until it was read is copied. */
+static void suite_start_run(struct suite *suite, struct term term, bool lasts)
+{
+    suite->reading =
+        (struct reading){.term = term,
+                         .origin = {.caller_node = suite->request->peer, .own_node = node_name(suite->node)},
+                         .done = suite_on_read,
+                         .owner = suite};
+    if (!reading_is_long(&suite->reading)) {
+        reading_do(&suite->reading);
+        suite_take_read(suite);
+        return;
+    }
+    if (!lasts) {
+        term_keep(&suite->read, term);
+        suite->reading.term = term_of(&suite->read);
+    }
+    suite->is_aside = true;
+    reading_start(suite->request, &suite->reading, true);
 }
 
 /* {error, Reason, Stack} | {throw | exit, Reason} */
@@ -215,7 +354,7 @@ static void suite_builder_done(void *owner, enum rpc_outcome outcome, struct ter
     size_t arity = 0;
     suite->build = NULL;
     if (outcome == RPC_RETURNED) {
-        suite_start_run(suite, value);
+        suite_start_run(suite, value, false);
         return;
     }
     if (outcome == RPC_RAISED && term_read_tuple(value, 3, parts, &arity) && arity >= 2)
@@ -227,7 +366,7 @@ static void suite_builder_done(void *owner, enum rpc_outcome outcome, struct ter
 }
 
 /* erlang:apply(Fun, [Target]) on the caller's node. */
-static void suite_start_build(struct suite *suite, struct term fun)
+static void suite_start_build(struct suite *suite)
 {
     struct term_builder arguments = {0};
     struct rpc_request request = {.node = suite->request->peer,
@@ -238,7 +377,7 @@ static void suite_start_build(struct suite *suite, struct term fun)
     if (!request.group_leader.data)
         request.group_leader = suite->request->caller;
     term_build_list(&arguments, 2);
-    term_build_term(&arguments, fun);
+    term_build_term(&arguments, suite->scenario.inside);
     term_build_list(&arguments, 1);
     term_build_term(&arguments, suite->target);
     term_build_nil(&arguments);
@@ -254,70 +393,118 @@ static void suite_start_build(struct suite *suite, struct term fun)
 
 /* --- Scenarios --- */
 
-static void suite_start_concurrent(struct suite *suite)
+static void suite_start_inside(struct suite *suite)
 {
-    struct term scenario, fun;
-    struct term_pairs pairs;
-    if (term_pairs_get(suite->scenario, "scenario", &scenario) && term_pairs_start(&pairs, scenario)) {
-        suite_start_run(suite, scenario);
-    } else if (term_pairs_get(suite->scenario, "build", &fun) && term_type(fun) == TERM_FUN) {
-        suite_start_build(suite, fun);
-    } else {
-        suite_fail_atom(suite, "missing_concurrent_scenario");
-        suite_go_on(suite);
-    }
+    suite_start_run(suite, suite->scenario.inside, true);
 }
 
-static void suite_start_scenario(struct suite *suite)
+static void suite_refuse_no_map(struct suite *suite)
 {
-    struct term type;
-    suite->is_rounds = false;
-    if (term_type(suite->scenario) != TERM_MAP) {
-        suite_fail_pair(suite, "badmap", suite->scenario);
+    suite_open_failure(suite);
+    term_build_tuple(&suite->report, 2);
+    term_build_atom(&suite->report, "badmap");
+    suite_append_scenario(suite);
+    suite_go_on(suite);
+}
+
+static void suite_refuse_no_type(struct suite *suite)
+{
+    suite_fail_pair_atom(suite, "badkey", "type");
+    suite_go_on(suite);
+}
+
+static void suite_refuse_other_type(struct suite *suite)
+{
+    suite_fail_atom(suite, "unknown_scenario_type");
+    suite_go_on(suite);
+}
+
+static void suite_refuse_no_scenario(struct suite *suite)
+{
+    suite_fail_atom(suite, "missing_concurrent_scenario");
+    suite_go_on(suite);
+}
+
+static void (*const kinds[SUITE_KINDS])(struct suite *suite) = {
+    [SUITE_NONE] = suite_finish,
+    [SUITE_NO_MAP] = suite_refuse_no_map,
+    [SUITE_NO_TYPE] = suite_refuse_no_type,
+    [SUITE_OTHER_TYPE] = suite_refuse_other_type,
+    [SUITE_ROUNDS] = suite_start_inside,
+    [SUITE_CONCURRENT] = suite_start_inside,
+    [SUITE_BUILT] = suite_start_build,
+    [SUITE_NO_SCENARIO] = suite_refuse_no_scenario,
+};
+
+/* Whether the one that was looked at was left out: then the next may follow. */
+static bool suite_take(struct suite *suite, const char *obstacle)
+{
+    bool is_left_out = obstacle && suite->scenario.kind != SUITE_NONE;
+    if (is_left_out)
+        suite_leave_out(suite, obstacle);
+    else
+        kinds[suite->scenario.kind](suite);
+    return is_left_out;
+}
+
+static void suite_look(struct request_work *work)
+{
+    struct suite *suite = CONTAINER_OF(work, struct suite, work);
+    suite_scenario_next(&suite->scenario, &suite->scenarios, suite->target);
+}
+
+static void suite_on_looked(struct request_work *work)
+{
+    struct suite *suite = CONTAINER_OF(work, struct suite, work);
+    suite->is_aside = false;
+    if (suite_take(suite, suite_obstacle(suite)))
         suite_go_on(suite);
-    } else if (!term_pairs_get(suite->scenario, "type", &type)) {
-        suite_fail_pair_atom(suite, "badkey", "type");
-        suite_go_on(suite);
-    } else if (term_is_atom(type, "kill_children")) {
-        suite_start_rounds(suite);
-    } else if (term_is_atom(type, "concurrent")) {
-        suite_start_concurrent(suite);
-    } else {
-        suite_fail_atom(suite, "unknown_scenario_type");
-        suite_go_on(suite);
-    }
 }
 
 static void suite_step(void *owner)
 {
     struct suite *suite = owner;
-    bool is_late = suite->timed_out || (suite->ends_ns && clock_ns() >= suite->ends_ns);
-    while (term_list_next(&suite->scenarios, &suite->scenario)) {
-        if (!is_late && !runs_stopping(suite->runs)) {
-            suite_start_scenario(suite);
+    const char *obstacle = suite_obstacle(suite);
+    for (size_t left_out = 0; left_out < SUITE_PIECE || runs_stopping(suite->runs); left_out++) {
+        if (suite_scenario_is_large(&suite->scenarios)) {
+            suite_do_aside(suite, suite_look, suite_on_looked, suite->request->argument_list.size);
             return;
         }
-        if (is_late)
-            suite_fail_atom(suite, "suite_timeout");
-        else
-            suite_fail_pair_atom(suite, "busy", "stopping");
+        suite_look(&suite->work);
+        if (!suite_take(suite, obstacle))
+            return;
     }
-    suite_finish(suite);
+    loop_defer_piece(node_loop(suite->node), &suite->step);
 }
 
-/* The run that is under way still cleans up. */
-static void suite_on_deadline(void *owner)
+/* What is under way ends; a run still cleans up. */
+static void suite_cut_short(struct suite *suite, const char *reason)
 {
-    struct suite *suite = owner;
-    suite->timed_out = true;
     if (suite->run_id) {
         runs_cancel(suite->runs, suite->run_id);
     } else if (suite->build) {
         rpc_call_cancel(suite->build);
         suite->build = NULL;
-        suite_fail_atom(suite, "timeout");
+        suite_fail_atom(suite, reason);
         suite_go_on(suite);
+    } else if (runs_stopping(suite->runs) && !suite->is_aside) {
+        loop_cancel(node_loop(suite->node), &suite->step);
+        suite->step.run(suite);
     }
+}
+
+static void suite_on_deadline(void *owner)
+{
+    struct suite *suite = owner;
+    suite->timed_out = true;
+    suite_cut_short(suite, "timeout");
+}
+
+static void suite_on_cancel(void *owner)
+{
+    struct suite *suite = owner;
+    suite->cancelled = true;
+    suite_cut_short(suite, "cancelled");
 }
 
 /* `timeout` of the options, infinity by default. False when they are none. */
@@ -369,5 +556,15 @@ void chaos_suite_run(struct runs *runs, struct node *node, struct request *reque
         suite->ends_ns = suite->started_ns + timeout_ms * CLOCK_NS_PER_MS;
         loop_timer_set(&suite->deadline, timeout_ms * CLOCK_NS_PER_MS);
     }
+    const struct runs_suite entry = {.by = "run_chaos_suite",
+                                     .caller = request->caller,
+                                     .node = request->peer,
+                                     .is_callers = request_expects_answer(request),
+                                     .target = suite->target,
+                                     .cancel = suite_on_cancel,
+                                     .owner = suite};
+    suite_begin_report(suite);
     loop_defer(node_loop(node), &suite->step);
+    request_settle(request);
+    suite->id = runs_open_suite(runs, &entry);
 }

@@ -16,10 +16,12 @@ struct store *store_open(const struct store_options *options)
     struct store *store = memory_zalloc(1, sizeof(*store));
     store->options = *options;
     store->options.folder = options->folder ? memory_string(options->folder) : NULL;
+    store->options.holder = options->holder ? memory_string(options->holder) : NULL;
     store->options.calls = options->calls ? options->calls : &file_calls_system;
     store->options.clock = options->clock ? options->clock : &system_clock;
     store->folder.top = store->folder.runs = -1;
     loop_timer_init(&store->tend, store->options.loop, store_tend, store);
+    store->keep = (struct loop_task){.run = store_keep_limits, .owner = store};
     store->worker = worker_new(store->options.loop);
     if (options->folder && store_open_folder(store))
         store_try_folder(store);
@@ -53,10 +55,12 @@ void store_close(struct store *store)
     worker_free(store->worker);
     store_log_lost(store);
     loop_timer_free(&store->tend);
+    loop_cancel(store->options.loop, &store->keep);
     store_folder_close(&store->folder);
     store_list_free(&store->list);
     free(store->problem);
     free((char *)store->options.folder);
+    free((char *)store->options.holder);
     free(store);
 }
 
@@ -84,8 +88,7 @@ static void store_set_summary(struct store_run *run, struct term summary)
                     log_integer("bytes", (int64_t)summary.size));
         summary = TERM_EMPTY_MAP;
     }
-    buffer_truncate(&run->summary, 0);
-    buffer_append(&run->summary, summary.data, summary.size);
+    term_keep(&run->summary, summary);
 }
 
 static void store_change_run(struct store *store, struct store_run *run, struct term summary,
@@ -100,9 +103,10 @@ static void store_change_run(struct store *store, struct store_run *run, struct 
     store_write_run(store, run);
 }
 
-static struct store_run *store_add_run(struct store *store, uint64_t id)
+static struct store_run *store_add_run(struct store *store, uint64_t id, struct term summary)
 {
     struct store_run *run = store_list_add(&store->list, id);
+    store_claim_run(store, run, summary);
     if (store->last_id < id)
         store->last_id = id;
     return run;
@@ -110,7 +114,7 @@ static struct store_run *store_add_run(struct store *store, uint64_t id)
 
 void store_begin(struct store *store, uint64_t id, struct term summary)
 {
-    struct store_run *run = store_add_run(store, id);
+    struct store_run *run = store_add_run(store, id, summary);
     store_change_run(store, run, summary, NULL);
 }
 
@@ -126,11 +130,11 @@ void store_finish(struct store *store, uint64_t id, struct term summary, struct 
 {
     struct store_run *run = store_list_find(&store->list, id);
     if (!run)
-        run = store_add_run(store, id);
+        run = store_add_run(store, id, summary);
     assert(run->state == STORE_RUNNING);
     run->state = STORE_FINISHED;
     store_list_end(&store->list, run);
-    run->bytes = result->size;
+    store_list_set_bytes(&store->list, run, result->size);
     store_change_run(store, run, summary, result);
 }
 
@@ -139,6 +143,7 @@ static struct store_entry store_entry_of(const struct store_run *run)
     return (struct store_entry){
         .id = run->id,
         .state = run->state,
+        .suite = run->suite ? run->suite->id : 0,
         .summary = {buffer_bytes(&run->summary), run->summary.size},
         .ended_at_ms = run->ended_at_ms,
         .bytes = run->bytes,
@@ -154,11 +159,22 @@ bool store_find(const struct store *store, uint64_t id, struct store_entry *entr
     return run;
 }
 
-void store_each(const struct store *store, void (*visit)(void *owner, const struct store_entry *entry),
-                void *owner)
+bool store_find_before(const struct store *store, uint64_t id, struct store_entry *entry)
 {
-    for (size_t i = 0; i < store->list.count; i++) {
-        struct store_entry entry = store_entry_of(store->list.runs[i]);
+    const struct store_run *run = store_list_find_before(&store->list, id);
+    if (run)
+        *entry = store_entry_of(run);
+    return run;
+}
+
+void store_each_member(const struct store *store, uint64_t id,
+                       void (*visit)(void *owner, const struct store_entry *entry), void *owner)
+{
+    const struct store_run *suite = store_list_find(&store->list, id);
+    if (!suite)
+        return;
+    LIST_EACH(struct store_run, member, &suite->members, member_link) {
+        struct store_entry entry = store_entry_of(member);
         visit(owner, &entry);
     }
 }
@@ -168,6 +184,6 @@ bool store_delete(struct store *store, uint64_t id)
     struct store_run *run = store_list_find(&store->list, id);
     if (!run || run->state == STORE_RUNNING)
         return false;
-    store_forget(store, run);
+    (void)store_forget(store, run);
     return true;
 }

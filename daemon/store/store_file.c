@@ -88,7 +88,7 @@ const char *store_file_read_trailer(const uint8_t bytes[STORE_FILE_TRAILER_BYTES
 /* Whether these bytes are one term as we write them. */
 static const char *file_check_term(const uint8_t *data, size_t size, uint32_t check, struct term *term)
 {
-    const struct term_limits limits = {.depth = TERM_DEPTH_LIMIT, .count = SIZE_MAX};
+    const struct term_limits limits = {.depth = SIZE_MAX, .count = SIZE_MAX};
     size_t used;
     bool canonical;
     if (crc32_add(0, data, size) != check)
@@ -131,6 +131,7 @@ const char *store_file_read(const uint8_t *bytes, size_t size, struct store_file
 
 struct json_output {
     struct buffer piece;
+    size_t too_deep;
     store_file_take *take;
     void *owner;
 };
@@ -151,6 +152,7 @@ static void file_write_term(struct json_output *output, struct term term)
     struct term_json *writer = term_json_new(term);
     while (term_json_next(writer, JSON_PIECE_BYTES, &output->piece))
         file_give(output);
+    output->too_deep += term_json_too_deep(writer);
     term_json_free(writer);
 }
 
@@ -188,6 +190,7 @@ void store_file_write_json(const struct store_file *file, const struct store_jso
         file_write_member(&output, "summary", parts.summary);
     }
     file_write_member(&output, "report", parts.report);
+    term_json_warn(output.too_deep, &output.piece);
     file_write_text(&output, "}\n");
     file_give(&output);
     buffer_free(&output.piece);

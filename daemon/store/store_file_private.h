@@ -56,7 +56,8 @@ MUST_CHECK const char *store_file_read_head(const uint8_t *bytes, const struct s
 MUST_CHECK const char *store_file_read(const uint8_t *bytes, size_t size, struct store_file *file);
 
 /* Writes the JSON of a run piece by piece, to somebody who takes it: an object with "outcome", "run_id",
- * "reason" and "report", and with "state" and "summary" where they are wanted. */
+ * "reason" and "report", with "state" and "summary" where they are wanted, and with a "warning"
+ * when some of it is too deep for JSON (term/term_json.h). */
 struct store_json {
     store_take_apart *take_apart; /* NULL: the content is the report */
     bool has_summary;

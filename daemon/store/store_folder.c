@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -13,9 +14,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "store_holder_private.h"
+#include "store_trust_private.h"
 
-#define RUNS "runs"
 #define LAST_ID_BYTES_MOST 32
+
+/* How a JSON of ours begins. */
+#define JSON_HEAD "{\"outcome\":"
 
 /* --- Opening --- */
 
@@ -25,14 +30,17 @@ static char *folder_problem_text(const char *what, int error)
 }
 
 /* A folder in `parent`, made if it is not there; a new one is brought to disk with its name. */
-static char *folder_open(int parent, const char *path, int *descriptor)
+static char *folder_open(int parent, const char *path, int flags, int *descriptor)
 {
     bool made = mkdirat(parent, path, 0700) == 0;
     int error = errno;
-    *descriptor = openat(parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *descriptor = openat(parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
     if (*descriptor < 0)
         return made || error == EEXIST ? folder_problem_text("cannot open it", errno)
                                        : folder_problem_text("cannot make it", error);
+    const char *distrust = store_trust_problem(*descriptor);
+    if (distrust)
+        return memory_format("%s: %s", path, distrust);
     int above = made ? openat(*descriptor, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (above >= 0) {
         (void)fsync(above);
@@ -41,19 +49,46 @@ static char *folder_open(int parent, const char *path, int *descriptor)
     return NULL;
 }
 
-char *store_folder_open(struct store_folder *folder, const char *path, const struct file_calls *calls)
+/* Where locks are not to be had (some network file systems) there is none. */
+static char *folder_lock(const struct store_folder *folder, const char *holder)
 {
-    *folder = (struct store_folder){.calls = calls, .top = -1, .runs = -1};
-    char *problem = folder_open(AT_FDCWD, path, &folder->top);
-    /* Where locks are not to be had (some network file systems) there is none. */
-    if (!problem && flock(folder->top, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
-        problem = memory_string("another daemon uses it");
+    if (flock(folder->top, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+        char *other = store_holder_read(folder->top);
+        char *problem = other ? memory_format("another daemon uses it, which is waited for: %s", other)
+                              : memory_string("another daemon uses it, which is waited for");
+        free(other);
+        return problem;
+    }
+    if (holder)
+        store_holder_write(folder->top, holder);
+    return NULL;
+}
+
+char *store_folder_open(struct store_folder *folder, const struct store_options *options)
+{
+    *folder = (struct store_folder){.calls = options->calls, .top = -1, .runs = -1};
+    char *problem = folder_open(AT_FDCWD, options->folder, 0, &folder->top);
     if (!problem)
-        problem = folder_open(folder->top, RUNS, &folder->runs);
+        problem = folder_lock(folder, options->holder);
     if (!problem)
+        problem = folder_open(folder->top, STORE_RUNS, O_NOFOLLOW, &folder->runs);
+    if (!problem) {
+        if (store_trust_is_shared(folder->top) || store_trust_is_shared(folder->runs))
+            log_warning("the state folder's group can write to it", log_string("folder", options->folder));
         return NULL;
+    }
     store_folder_close(folder);
     return problem;
+}
+
+bool store_folder_is_there(const struct store_folder *folder, const char *path)
+{
+    struct stat ours, there;
+    char *runs = memory_format("%s/" STORE_RUNS, path);
+    bool known = fstat(folder->runs, &ours) == 0 && stat(runs, &there) == 0;
+    bool is_gone = !known && (errno == ENOENT || errno == ENOTDIR);
+    free(runs);
+    return known ? ours.st_dev == there.st_dev && ours.st_ino == there.st_ino : !is_gone;
 }
 
 void store_folder_close(struct store_folder *folder)
@@ -188,15 +223,52 @@ void store_folder_set_aside_run(struct store_folder *folder, const struct store_
     folder_set_aside(folder, name, "another run has its id", run->bytes);
 }
 
+/* Ids go on from it. */
+static void folder_note_id(struct store_folder *folder, uint64_t id)
+{
+    if (folder->last_id < id && id <= STORE_ID_MOST / 2)
+        folder->last_id = id;
+}
+
+/* Whether a name without anything of ours behind it can be that of a run: clocks go wrong by years, not by
+ * centuries. */
+static bool folder_is_plausible(uint64_t id)
+{
+    const uint64_t us_per_year = 366ULL * 24 * 3600 * 1000000;
+    return id <= clock_wall_us() + STORE_ID_YEARS * us_per_year;
+}
+
+static void folder_tell_foreign(const char *name, const char *reason)
+{
+    log_warning("foreign file in the state folder, which is left alone", log_string("file", name),
+                log_string("reason", reason));
+}
+
+/* What has the name of a run and is damaged, or was never one. */
+static void folder_take_damaged(struct store_folder *folder, const char *name, uint64_t id,
+                                const struct store_job *job)
+{
+    bool plausible = folder_is_plausible(id);
+    if (plausible)
+        folder_note_id(folder, id);
+    if (plausible && !job->foreign)
+        folder_set_aside(folder, name, job->failed, job->bytes);
+    else
+        folder_tell_foreign(name, plausible ? job->failed : "its number was never given");
+}
+
 /* Adds the run of this file, unless there is a better one of it. */
 static void folder_look_at(struct store_folder *folder, struct store_list *list, const char *name,
                            uint64_t id, enum store_kind kind)
 {
-    if (store_list_find(list, id)) { /* it finished, and the daemon was killed just then */
-        if (folder->calls->sync(folder->runs) == 0)
-            folder_remove_file(folder, name);
+    const char *distrust = store_trust_problem_of_file(folder->runs, name);
+    bool is_left = store_list_find(list, id); /* it finished, and the daemon was killed just then */
+    if (is_left && distrust)
+        folder_tell_foreign(name, distrust);
+    else if (is_left && folder->calls->sync(folder->runs) == 0)
+        folder_remove_file(folder, name);
+    if (is_left)
         return;
-    }
     struct store_job job = folder_job_for(folder, name);
     struct store_trailer trailer;
     struct term summary;
@@ -212,21 +284,43 @@ static void folder_look_at(struct store_folder *folder, struct store_list *list,
         run->ended_at_ms = trailer.ended_at_ms;
         run->bytes = job.bytes;
         run->durable = true;
-        buffer_append(&run->summary, summary.data, summary.size);
+        term_keep(&run->summary, summary);
+        folder_note_id(folder, id);
     } else if (job.damaged) {
-        folder_set_aside(folder, name, job.failed, job.bytes);
+        folder_take_damaged(folder, name, id, &job);
     } else {
+        if (folder_is_plausible(id))
+            folder_note_id(folder, id);
         log_error("cannot read a file of the store", log_string("file", name), log_string("step", job.failed),
                   log_string("reason", job.error ? strerror(job.error) : ""));
     }
     buffer_free(&job.output);
 }
 
-static void folder_look_at_json(const struct store_folder *folder, const struct store_list *list,
-                                const char *name, uint64_t id)
+static bool folder_is_our_json(const struct store_folder *folder, const char *name)
+{
+    char start[sizeof(JSON_HEAD) - 1];
+    int descriptor = openat(folder->runs, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    ssize_t size = descriptor < 0 ? -1 : read(descriptor, start, sizeof(start));
+    if (descriptor >= 0)
+        close(descriptor);
+    return size == sizeof(start) && memcmp(start, JSON_HEAD, sizeof(start)) == 0;
+}
+
+/* Of a run that is not there it was forgotten when that was removed. */
+static void folder_look_at_json(struct store_folder *folder, const struct store_list *list, const char *name,
+                                uint64_t id)
 {
     struct stat status;
     struct store_run *run = store_list_find(list, id);
+    const char *problem = store_trust_problem_of_file(folder->runs, name);
+    if (!problem && !run && !folder_is_our_json(folder, name))
+        problem = "it is no JSON of a run";
+    if (problem) {
+        folder_tell_foreign(name, problem);
+        return;
+    }
+    folder_note_id(folder, id);
     if (!run || run->state != STORE_FINISHED) {
         folder_remove_file(folder, name);
         return;
@@ -245,12 +339,6 @@ static void folder_look_at_damaged(struct store_folder *folder, const char *name
                                  (uint64_t)status.st_mtim.tv_sec * 1000);
 }
 
-static void folder_note_id(struct store_folder *folder, uint64_t id)
-{
-    if (folder->last_id < id)
-        folder->last_id = id;
-}
-
 static void folder_read_last_id(struct store_folder *folder)
 {
     char text[LAST_ID_BYTES_MOST] = "", *end = text;
@@ -264,7 +352,7 @@ static void folder_read_last_id(struct store_folder *folder)
         folder->last_id_saved = strtoull(text, &end, 10);
     }
     bool is_number = size > 0 && text[0] >= '0' && text[0] <= '9' && errno == 0 && strcmp(end, "\n") == 0;
-    bool fine = is_number && folder->last_id_saved <= STORE_ID_MOST;
+    bool fine = is_number && folder->last_id_saved <= STORE_ID_MOST / 2;
     if (!fine)
         folder->last_id_saved = 0;
     if (size >= 0 && !fine)
@@ -273,19 +361,41 @@ static void folder_read_last_id(struct store_folder *folder)
     folder_note_id(folder, folder->last_id_saved);
 }
 
-/* What is neither a run's nor its JSON. */
-static void folder_look_at_other(struct store_folder *folder, char *name)
+/* Whether `name` is one of ours with `suffix` behind it, and of which run; 0 of none. */
+static bool folder_is_ours_with(const char *name, const char *suffix, uint64_t *id)
 {
-    uint64_t id;
+    char before[STORE_NAME_BYTES];
     enum store_kind kind;
-    if (folder_ends_in(name, ATOMIC_FILE_SUFFIX)) {
+    *id = 0;
+    if (!folder_ends_in(name, suffix) || strlen(name) - strlen(suffix) >= sizeof(before))
+        return false;
+    snprintf(before, sizeof(before), "%.*s", (int)(strlen(name) - strlen(suffix)), name);
+    if (strcmp(before, STORE_LAST_ID_NAME) == 0)
+        return true;
+    bool ours = store_name_parse(before, id, &kind) && folder_is_plausible(*id);
+    if (!ours)
+        *id = 0;
+    return ours;
+}
+
+/* What is neither a run's nor its JSON. */
+static void folder_look_at_other(struct store_folder *folder, const char *name)
+{
+    uint64_t id, run;
+    enum store_kind kind;
+    bool temporary = folder_is_ours_with(name, ATOMIC_FILE_SUFFIX, &id);
+    bool damaged = !temporary && folder_is_ours_with(name, STORE_DAMAGED_SUFFIX, &id);
+    const char *distrust = temporary || damaged ? store_trust_problem_of_file(folder->runs, name) : NULL;
+    if (distrust)
+        folder_tell_foreign(name, distrust);
+    else if (temporary)
         folder_remove_file(folder, name);
-    } else if (folder_ends_in(name, STORE_DAMAGED_SUFFIX)) {
+    else if (damaged)
         folder_look_at_damaged(folder, name);
-        name[strlen(name) - strlen(STORE_DAMAGED_SUFFIX)] = '\0';
-        if (store_name_parse(name, &id, &kind))
-            folder_note_id(folder, id);
-    }
+    else if (name[0] != '.' && strcmp(name, STORE_LAST_ID_NAME) != 0 && !store_name_parse(name, &run, &kind))
+        folder_tell_foreign(name, "it has no name of ours");
+    if (distrust || damaged) /* a run that had it would take its place */
+        folder_note_id(folder, id);
 }
 
 /* Results before what is left of runs that have one, and both before their JSON. */
@@ -301,7 +411,6 @@ void store_folder_scan(struct store_folder *folder, struct store_list *list)
         for (size_t i = 0; i < names.count; i++) {
             if (!store_name_parse(names.items[i], &id, &kind) || kind != order[pass])
                 continue;
-            folder_note_id(folder, id);
             if (kind == STORE_KIND_JSON)
                 folder_look_at_json(folder, list, names.items[i], id);
             else

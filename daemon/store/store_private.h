@@ -16,6 +16,7 @@
 struct store {
     struct worker *worker;
     struct loop_timer tend; /* store_tend() is called when it fires */
+    struct loop_task keep;  /* store_keep_limits(), once in a pass */
     struct store_folder folder;
     struct store_list list;
     struct store_options options; /* with a folder of its own, `calls` and `clock` */
@@ -23,6 +24,7 @@ struct store {
     uint64_t last_id;
     bool saving_last_id; /* a job writes it */
     char *problem;       /* or NULL */
+    bool is_moved;       /* the folder is not where it was any more */
     bool closing;        /* nobody is called back any more */
 };
 
@@ -52,6 +54,9 @@ void store_set_problem(struct store *store, char *text);
 /* What came of a job that writes says how the folder is. */
 void store_judge(struct store *store, const struct store_job *job);
 
+/* Whether the folder is still in its place. */
+void store_look_for_folder(struct store *store);
+
 /* Whether there is a result, or its JSON, that could not be written. */
 bool store_is_behind(const struct store *store);
 
@@ -66,8 +71,14 @@ void store_try_folder(struct store *store);
  * problem then. */
 MUST_CHECK bool store_open_folder(struct store *store);
 
-/* Forgets a run and removes its files. */
-void store_forget(struct store *store, struct store_run *run);
+/* Says in the list whose a new run is. */
+void store_claim_run(struct store *store, struct store_run *run, struct term summary);
+
+/* Forgets a run, with its members if it is a suite, and removes the files. How many runs that were. */
+size_t store_forget(struct store *store, struct store_run *run);
+
+/* The same of a suite without its members, which stand for themselves from now on. */
+void store_forget_alone(struct store *store, struct store_run *run);
 
 /* Removes a file that is no run's. */
 void store_remove_file(struct store *store, const char *name);
@@ -78,7 +89,7 @@ void store_remove_file(struct store *store, const char *name);
 void store_write_run(struct store *store, struct store_run *run);
 
 /* Removes what is more than is to be kept. */
-void store_keep_limits(struct store *store);
+void store_keep_limits(void *store);
 
 /* Does what is due: tries again what could not be written, removes what has become too old. */
 void store_tend(void *store);

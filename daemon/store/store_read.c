@@ -22,7 +22,7 @@ static void read_answer(struct store_read *read, struct store_job *job)
         content.bytes = blob_hold(job->content);
         content.term = (struct term){content.bytes->data, content.bytes->size};
     } else {
-        content.bytes = blob_take(&job->output);
+        content.bytes = blob_take(&job->output, read->store->options.loop);
         if (job->part == STORE_TERM)
             content.term = (struct term){content.bytes->data + job->content_offset, job->content_size};
     }
@@ -91,5 +91,5 @@ void store_set_aside(struct store *store, const struct store_job *reading)
     memcpy(job->name, reading->name, sizeof(job->name));
     job->bytes = reading->output.size;
     store_queue(store, job);
-    store_forget(store, run);
+    store_forget_alone(store, run);
 }

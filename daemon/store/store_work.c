@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "term/term_read.h"
 
 /* --- Problems --- */
 
@@ -36,7 +37,7 @@ bool store_is_behind(const struct store *store)
 
 static void work_clear_problem(struct store *store)
 {
-    if (!store->problem || !store_has_folder(store) || store_is_behind(store))
+    if (!store->problem || !store_has_folder(store) || store->is_moved || store_is_behind(store))
         return;
     free(store->problem);
     store->problem = NULL;
@@ -51,6 +52,21 @@ void store_judge(struct store *store, const struct store_job *job)
     if (job->failed && !job->damaged)
         store_set_problem(store, store_job_problem(job));
     else
+        work_clear_problem(store);
+}
+
+/* What is written into a folder that is not there any more is not found at the next start. */
+void store_look_for_folder(struct store *store)
+{
+    bool was_moved = store->is_moved;
+    if (!store_has_folder(store))
+        return;
+    store->is_moved = !store_folder_is_there(&store->folder, store->options.folder);
+    if (store->is_moved)
+        store_set_problem(store,
+                          memory_string("it was removed, or another one is in its place: bring it back, or "
+                                        "restart"));
+    else if (was_moved)
         work_clear_problem(store);
 }
 
@@ -125,6 +141,24 @@ void store_try_folder(struct store *store)
     job->job.done(&job->job);
 }
 
+void store_claim_run(struct store *store, struct store_run *run, struct term summary)
+{
+    struct store_claim claim = {0};
+    if (store->options.claim && term_type(summary) == TERM_MAP)
+        store->options.claim(summary, &claim);
+    store_list_claim(&store->list, run, &claim);
+}
+
+/* Suites before their members, which have higher ids. */
+static void work_claim_found(struct store *store)
+{
+    for (size_t i = 0; i < store->list.count; i++) {
+        struct store_run *run = store->list.runs[i];
+        if (!run->holder)
+            store_claim_run(store, run, term_of(&run->summary));
+    }
+}
+
 /* What was given meanwhile keeps its id: what is there under the same one is set aside. */
 static size_t work_take_found(struct store *store, struct store_list *found)
 {
@@ -145,7 +179,7 @@ static size_t work_take_found(struct store *store, struct store_list *found)
 bool store_open_folder(struct store *store)
 {
     struct store_list found = {0};
-    char *problem = store_folder_open(&store->folder, store->options.folder, store->options.calls);
+    char *problem = store_folder_open(&store->folder, &store->options);
     if (problem) {
         store_set_problem(store, problem);
         return false;
@@ -156,6 +190,7 @@ bool store_open_folder(struct store *store)
     const size_t count = found.count;
     const size_t interrupted = work_take_found(store, &found);
     store_list_free(&found);
+    work_claim_found(store);
     log_info("store opened", log_string("folder", store->options.folder), log_integer("runs", (int64_t)count),
              log_integer("interrupted", (int64_t)interrupted));
     return true;
@@ -170,13 +205,24 @@ void store_keep_last_id(struct store *store)
 }
 
 /* A run that is not there any more. */
-void store_forget(struct store *store, struct store_run *run)
+void store_forget_alone(struct store *store, struct store_run *run)
 {
     struct store_job *job = store_new_job(store, store_job_remove, work_on_removed);
     job->id = run->id;
     store_list_remove(&store->list, run);
     store_keep_last_id(store);
     store_queue(store, job);
+}
+
+size_t store_forget(struct store *store, struct store_run *run)
+{
+    size_t forgotten = 1;
+    LIST_EACH(struct store_run, member, &run->members, member_link) {
+        store_forget_alone(store, member);
+        forgotten++;
+    }
+    store_forget_alone(store, run);
+    return forgotten;
 }
 
 void store_remove_file(struct store *store, const char *name)

@@ -24,13 +24,13 @@ static void write_tell(struct store *store, uint64_t id, enum store_state state,
 }
 
 /* What a run has is on disk, or could not be brought there. */
-static void write_take_outcome(struct store_run *run, const struct store_job *job)
+static void write_take_outcome(struct store *store, struct store_run *run, const struct store_job *job)
 {
     run->writing = false;
     run->failed = !job->written;
     if (job->written && !run->changed) {
         run->durable = true;
-        run->bytes = job->bytes;
+        store_list_set_bytes(&store->list, run, job->bytes);
         run->has_json = !job->failed;
     }
     /* What a run has so far is given anew soon; a result is kept until it is written. */
@@ -44,6 +44,8 @@ static void write_take_outcome(struct store_run *run, const struct store_job *jo
 static void write_retry(struct store *store)
 {
     struct store_run *smallest = NULL;
+    if (!store->problem) /* then there is none */
+        return;
     for (size_t i = 0; i < store->list.count; i++) {
         struct store_run *run = store->list.runs[i];
         if (run->state == STORE_FINISHED && run->failed && !run->writing &&
@@ -63,7 +65,7 @@ static void write_on_written(struct worker_job *worker_job)
     struct store_run *run = store_list_find(&store->list, job->id);
     bool news = false;
     if (run) {
-        write_take_outcome(run, job);
+        write_take_outcome(store, run, job);
         news = !run->told[job->state];
         run->told[job->state] = true;
         store_write_run(store, run);
@@ -73,7 +75,7 @@ static void write_on_written(struct worker_job *worker_job)
         write_retry(store);
     if (news)
         write_tell(store, job->id, job->state, job->written);
-    store_keep_limits(store); /* a run whose user is told may go */
+    loop_defer(store->options.loop, &store->keep); /* a run whose user is told may go */
     store_job_free(job);
 }
 
@@ -97,7 +99,7 @@ static void write_on_json_written(struct worker_job *worker_job)
     if (run) {
         run->writing = false;
         run->has_json = !job->failed;
-        run->bytes += job->bytes;
+        store_list_set_bytes(&store->list, run, run->bytes + job->bytes);
     }
     if (job->damaged)
         store_set_aside(store, job);
@@ -137,35 +139,63 @@ static void write_remove_damaged(struct store *store)
 
 static bool write_keeps_too_many_bytes(const struct store *store)
 {
-    uint64_t bytes = store->folder.damaged_bytes;
-    for (size_t i = 0; i < store->list.count; i++)
-        bytes += store->list.runs[i]->bytes;
+    uint64_t bytes = store->folder.damaged_bytes + store->list.bytes;
     return store->options.limits.bytes && bytes > store->options.limits.bytes;
 }
 
-void store_keep_limits(struct store *store)
+/* What ended before is older than that; 0: nothing is known to be. */
+static uint64_t write_limit_of_age(struct store *store, uint64_t seconds)
 {
+    return store_age_limit(&store->age, seconds, store->options.clock->ns(), store_now_ms(store));
+}
+
+/* False when enough was removed for now. */
+static bool write_remove(struct store *store, struct store_run *run, size_t *removed)
+{
+    if (*removed >= REMOVED_AT_ONCE) {
+        store_plan_tending(store, REMOVE_NS);
+        return false;
+    }
+    log_info("run removed", log_integer("run", (int64_t)run->id), log_string("reason", "retention"));
+    *removed += store_forget(store, run);
+    return true;
+}
+
+static void write_remove_surplus(struct store *store)
+{
+    const struct store_limits *limits = &store->options.limits;
+    const uint64_t old_ms = write_limit_of_age(store, limits->seconds_least);
     struct store_run *run;
     size_t removed = 0;
+    while ((run = store_list_surplus(&store->list, limits, store->folder.damaged_bytes, old_ms)) &&
+           write_remove(store, run, &removed))
+        continue;
+}
+
+static void write_remove_outdated(struct store *store)
+{
+    const struct store_limits *limits = &store->options.limits;
+    const bool is_least = limits->seconds && limits->seconds < limits->seconds_least;
+    const uint64_t old_ms = write_limit_of_age(store, is_least ? limits->seconds_least : limits->seconds);
+    struct store_run *run;
+    size_t removed = 0;
+    while ((run = store_list_outdated(&store->list, old_ms)) && write_remove(store, run, &removed))
+        continue;
+}
+
+void store_keep_limits(void *owner)
+{
+    struct store *store = owner;
+    struct store_run *run;
     while (store->folder.damaged_count &&
            (store->folder.damaged_count > STORE_DAMAGED_MOST || write_keeps_too_many_bytes(store)))
         write_remove_damaged(store);
-    const uint64_t old_ms = store_age_limit(&store->age, store->options.limits.seconds,
-                                            store->options.clock->ns(), store_now_ms(store));
-    while ((run = store_list_surplus(&store->list, &store->options.limits, store->folder.damaged_bytes,
-                                     old_ms))) {
-        if (removed++ == REMOVED_AT_ONCE) {
-            store_plan_tending(store, REMOVE_NS);
-            break;
-        }
-        log_info("run removed", log_integer("run", (int64_t)run->id), log_string("reason", "retention"));
-        store_forget(store, run);
-    }
+    write_remove_surplus(store);
     while ((run = store_list_lost(&store->list, store->options.limits.memory_bytes))) {
         LOG_AT(store->options.folder ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "run removed",
                log_integer("run", (int64_t)run->id),
                log_string("reason", "no more memory for runs that are not on disk"));
-        store_forget(store, run);
+        (void)store_forget(store, run);
     }
 }
 
@@ -188,9 +218,11 @@ static void write_try_to_open(struct store *store)
 void store_tend(void *owner)
 {
     struct store *store = owner;
+    store_look_for_folder(store);
     write_try_to_open(store);
     bool behind = store->options.folder && (store->problem || store_is_behind(store));
     store_plan_tending(store, behind ? STORE_RETRY_NS : TEND_NS);
+    write_remove_outdated(store);
     store_keep_limits(store);
     /* A slow disk is not given more to do than it does. */
     if (!store_has_folder(store) || worker_busy(store->worker))

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "term/term_gaps.h"
 
 /* More than the tag, lengths and digits of any value whose size does not depend on a text. */
 #define HEAD_BYTES 32
@@ -78,6 +79,14 @@ void term_build_map(struct term_builder *builder, size_t pairs)
 void term_build_list(struct term_builder *builder, size_t count)
 {
     build_header(builder, count, ei_encode_list_header); /* NIL_EXT for 0 */
+}
+
+void term_build_set_count(struct term_builder *builder, size_t at, size_t count)
+{
+    char *header = (char *)buffer_bytes(&builder->bytes) + at;
+    int used = 0;
+    assert(at < builder->bytes.size && *(uint8_t *)header == TERM_TAG_LIST && count && count <= INT_MAX);
+    (void)ei_encode_list_header(header, &used, (int)count);
 }
 
 void term_build_nil(struct term_builder *builder)
@@ -223,10 +232,13 @@ void term_build_reference(struct term_builder *builder, const char *node, uint32
 
 void term_build_term(struct term_builder *builder, struct term term)
 {
-    char *room = build_room(builder, term.size);
-    if (!room || !term.size)
+    char *room = term.size ? build_room(builder, term.size) : NULL;
+    if (!room)
         return;
-    memcpy(room, term.data, term.size);
+    if (builder->gaps && term.size > TERM_GAP_BYTES)
+        term_gaps_add(builder->gaps, builder->bytes.size, term);
+    else
+        memcpy(room, term.data, term.size);
     buffer_grow(&builder->bytes, term.size);
 }
 

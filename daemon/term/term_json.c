@@ -44,6 +44,7 @@ struct frame {
 struct term_json {
     const uint8_t *next;
     struct buffer *json;
+    size_t too_deep;                          /* values beyond the depth */
     struct buffer keys;                       /* of all maps that are open: sizes and texts, in their order */
     size_t depth;                             /* frames[depth] is the innermost */
     struct frame frames[TERM_JSON_DEPTH + 2]; /* with the tail of a list in the last */
@@ -346,6 +347,7 @@ static void json_write_value(struct term_json *writer)
     }
     struct term term = {writer->next, term_length(writer->next)};
     writer->next += term.size;
+    writer->too_deep += container;
     if (container)
         json_write_text(writer, term);
     else
@@ -409,6 +411,11 @@ bool term_json_next(struct term_json *writer, size_t size, struct buffer *json)
     return false;
 }
 
+size_t term_json_too_deep(const struct term_json *writer)
+{
+    return writer->too_deep;
+}
+
 void term_json_free(struct term_json *writer)
 {
     while (writer->depth) {
@@ -421,10 +428,22 @@ void term_json_free(struct term_json *writer)
     free(writer);
 }
 
-void term_json_write(struct term term, struct buffer *json)
+size_t term_json_write(struct term term, struct buffer *json)
 {
     struct term_json *writer = term_json_new(term);
     while (term_json_next(writer, SIZE_MAX, json))
         continue;
+    size_t too_deep = writer->too_deep;
     term_json_free(writer);
+    return too_deep;
+}
+
+void term_json_warn(size_t too_deep, struct buffer *json)
+{
+    if (too_deep)
+        buffer_print(
+            json,
+            ",\"warning\":\"values deeper than %d levels, %zu of them, are shown as text, which ends "
+            "in ... where it is too long; in the term they are whole\"",
+            TERM_JSON_DEPTH, too_deep);
 }

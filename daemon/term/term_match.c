@@ -1,13 +1,64 @@
 #include "term/term_match.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/bytes.h"
+#include "base/memory.h"
 #include "term/term_check.h"
 #include "term/term_read.h"
 #include "term/term_sort.h"
 
-static bool match_any(struct term pattern)
+/* Frames that are there from the start. */
+#define FRAMES_FIRST 16
+
+enum frame_kind {
+    FRAME_PLAIN, /* values of both, one after the other */
+    FRAME_REST,  /* elements of a list that is longer than its pattern */
+    FRAME_MAP,
+};
+
+/* A container of the pattern, and the one that is to match it. */
+struct frame {
+    enum frame_kind kind;
+    size_t left; /* values, FRAME_MAP: pairs of the pattern that are still to come */
+    size_t rest; /* FRAME_REST: elements of the term behind those of the pattern */
+
+    /* FRAME_MAP: the pairs of the term, which are gone through again and again. */
+    const uint8_t *first;
+    const uint8_t *next;
+    size_t count;
+    size_t index; /* of the next */
+    const uint8_t *furthest;
+    size_t furthest_index;
+    bool in_value; /* of the pair at `index` */
+};
+
+struct match {
+    const uint8_t *pattern; /* what comes next of both */
+    const uint8_t *term;
+    struct frame *frames;
+    size_t depth; /* frames[depth - 1] is the innermost */
+    size_t capacity;
+    struct frame at_first[FRAMES_FIRST];
+};
+
+static struct term match_take(const uint8_t **next)
 {
-    return term_same(pattern, TERM_ATOM("_"));
+    struct term term = {*next, term_length(*next)};
+    *next += term.size;
+    return term;
+}
+
+static void match_skip(const uint8_t **next, size_t values)
+{
+    for (; values; values--)
+        *next += term_length(*next);
+}
+
+static bool match_is_any(const uint8_t *pattern)
+{
+    return pattern[0] == TERM_TAG_SMALL_ATOM_UTF8 && pattern[1] == 1 && pattern[2] == '_';
 }
 
 /* Equal terms may differ in their bytes: numbers, maps, lists of bytes, and what has such inside. */
@@ -29,110 +80,195 @@ static bool match_equal(struct term a, struct term b)
     return same;
 }
 
-/* What follows the elements of a list; without data when that is the empty one. */
-static struct term match_tail(const struct term_list *list)
+static struct frame *match_push(struct match *match, enum frame_kind kind, size_t left)
 {
-    if (list->string || term_list_proper(list))
-        return (struct term){0};
-    return (struct term){list->next, term_length(list->next)};
+    struct frame *top = match->depth ? &match->frames[match->depth - 1] : NULL;
+    if (kind == FRAME_PLAIN && top && top->kind == FRAME_PLAIN) { /* they come before what is left of it */
+        top->left += left;
+        return top;
+    }
+    if (match->depth == match->capacity) {
+        bool was_first = match->frames == match->at_first;
+        match->capacity *= 2;
+        match->frames =
+            memory_resize(was_first ? NULL : match->frames, match->capacity, sizeof(*match->frames));
+        if (was_first)
+            memcpy(match->frames, match->at_first, sizeof(match->at_first));
+    }
+    match->frames[match->depth] = (struct frame){.kind = kind, .left = left};
+    return &match->frames[match->depth++];
 }
 
-static bool match_list(struct term pattern, struct term term)
+/* --- Lists --- */
+
+/* A list of which at least one is a STRING_EXT: its elements are bytes. */
+static bool match_bytes(struct match *match)
 {
+    struct term pattern = match_take(&match->pattern), term = match_take(&match->term);
     struct term_list patterns, terms;
     struct term element[2];
     if (!term_list_start(&patterns, pattern) || !term_list_start(&terms, term) ||
         patterns.count > terms.count)
         return false;
     while (term_list_next(&patterns, &element[0]) && term_list_next(&terms, &element[1]))
-        if (!term_matches(element[0], element[1]))
+        if (!match_is_any(element[0].data) && !match_equal(element[0], element[1]))
             return false;
-    struct term tails[2] = {match_tail(&patterns), {0}};
-    if (tails[0].data && match_any(tails[0]))
-        return true; /* whatever is left, with or without elements */
-    if (patterns.count != terms.count)
-        return false;
-    tails[1] = match_tail(&terms);
-    if (!tails[0].data || !tails[1].data)
-        return !tails[0].data && !tails[1].data;
-    return term_matches(tails[0], tails[1]);
+    if (!term_list_proper(&patterns))
+        return match_is_any(patterns.next); /* whatever is left, with or without elements */
+    return patterns.count == terms.count && term_list_proper(&terms);
 }
 
-static bool match_tuple(struct term pattern, struct term term)
+static bool match_list(struct match *match)
 {
-    struct term_head heads[2] = {term_read_head(pattern.data), term_read_head(term.data)};
-    const uint8_t *at[2] = {pattern.data + heads[0].size, term.data + heads[1].size};
-    if (term_type(term) != TERM_TUPLE || heads[0].values != heads[1].values)
+    if (*match->pattern == TERM_TAG_STRING || *match->term == TERM_TAG_STRING)
+        return match_bytes(match);
+    if (*match->term != TERM_TAG_LIST)
         return false;
-    for (size_t i = 0; i < heads[0].values; i++) {
-        struct term parts[2] = {{at[0], term_length(at[0])}, {at[1], term_length(at[1])}};
-        if (!term_matches(parts[0], parts[1]))
-            return false;
-        at[0] += parts[0].size;
-        at[1] += parts[1].size;
-    }
+    size_t count = bytes_get32(match->pattern + 1), count_there = bytes_get32(match->term + 1);
+    if (count > count_there)
+        return false;
+    match->pattern += 5;
+    match->term += 5;
+    if (count == count_there)
+        (void)match_push(match, FRAME_PLAIN, count + 1);
+    else
+        match_push(match, FRAME_REST, count)->rest = count_there - count;
     return true;
 }
 
-/* Keys and values of a map, one pair after the other and then the first again. */
-struct match_cursor {
-    struct term map;
-    size_t count;
-    size_t index;
-    const uint8_t *next;
-};
-
-static void match_next(struct match_cursor *cursor, struct term *key, struct term *value)
+/* The pattern of the tail has to be one of all that is left. */
+static bool match_end_rest(struct match *match, const struct frame *frame)
 {
-    if (cursor->index == cursor->count) {
-        cursor->index = 0;
-        cursor->next = cursor->map.data + 5;
-    }
-    *key = (struct term){cursor->next, term_length(cursor->next)};
-    *value = (struct term){cursor->next + key->size, term_length(cursor->next + key->size)};
-    cursor->next = value->data + value->size;
-    cursor->index++;
+    if (!match_is_any(match->pattern))
+        return false;
+    match_skip(&match->pattern, 1);
+    match_skip(&match->term, frame->rest + 1);
+    return true;
 }
 
-/* Looks from where the last key was found: most often both have the same order. */
-static bool match_find(struct match_cursor *cursor, struct term key, struct term *value)
+/* --- Maps --- */
+
+static void match_open_map(struct match *match)
 {
-    struct term found;
-    for (size_t left = cursor->count; left; left--) {
-        match_next(cursor, &found, value);
-        if (match_equal(key, found))
+    size_t pairs = bytes_get32(match->pattern + 1), count = bytes_get32(match->term + 1);
+    match->pattern += 5;
+    match->term += 5;
+    struct frame *frame = match_push(match, FRAME_MAP, pairs);
+    frame->first = frame->next = frame->furthest = match->term;
+    frame->count = count;
+}
+
+/* The next pair of the term begins at `next`. */
+static void match_pass_pair(struct frame *frame, const uint8_t *next)
+{
+    frame->next = next;
+    frame->index++;
+    if (frame->index > frame->furthest_index) {
+        frame->furthest_index = frame->index;
+        frame->furthest = next;
+    }
+}
+
+/* Looks for the value of a key from where the last was found: most often both have the same order. */
+static bool match_find(struct match *match, struct frame *frame, struct term key)
+{
+    for (size_t left = frame->count; left; left--) {
+        if (frame->index == frame->count) {
+            frame->index = 0;
+            frame->next = frame->first;
+        }
+        const uint8_t *at = frame->next;
+        if (match_equal(key, match_take(&at))) {
+            match->term = at;
+            frame->in_value = true;
             return true;
+        }
+        match_skip(&at, 1);
+        match_pass_pair(frame, at);
     }
     return false;
 }
 
-static bool match_map(struct term pattern, struct term term)
+static void match_end_map(struct match *match, struct frame *frame)
 {
-    if (term_type(term) != TERM_MAP)
+    match->term = frame->furthest;
+    match_skip(&match->term, 2 * (frame->count - frame->furthest_index));
+}
+
+/* --- Values --- */
+
+/* A value without others inside. */
+static bool match_leaf(struct match *match)
+{
+    struct term_head head = term_read_head(match->term);
+    return head.values == 0 && match_equal(match_take(&match->pattern), match_take(&match->term));
+}
+
+static bool match_tuple(struct match *match)
+{
+    struct term_head heads[2] = {term_read_head(match->pattern), term_read_head(match->term)};
+    struct term term = {match->term, heads[1].size};
+    if (term_type(term) != TERM_TUPLE || heads[0].values != heads[1].values)
         return false;
-    struct match_cursor patterns = {pattern, bytes_get32(pattern.data + 1), 0, pattern.data + 5};
-    struct match_cursor terms = {term, bytes_get32(term.data + 1), 0, term.data + 5};
-    struct term key, value, found;
-    for (size_t left = patterns.count; left; left--) {
-        match_next(&patterns, &key, &value);
-        if (!match_find(&terms, key, &found) || !term_matches(value, found))
-            return false;
-    }
+    match->pattern += heads[0].size;
+    match->term += heads[1].size;
+    (void)match_push(match, FRAME_PLAIN, heads[0].values);
     return true;
+}
+
+static bool match_value(struct match *match)
+{
+    if (match_is_any(match->pattern)) {
+        match_skip(&match->pattern, 1);
+        match_skip(&match->term, 1);
+        return true;
+    }
+    switch (*match->pattern) {
+    case TERM_TAG_LIST:
+    case TERM_TAG_STRING:
+        return match_list(match);
+    case TERM_TAG_SMALL_TUPLE:
+    case TERM_TAG_LARGE_TUPLE:
+        return match_tuple(match);
+    case TERM_TAG_MAP:
+        if (*match->term != TERM_TAG_MAP)
+            return false;
+        match_open_map(match);
+        return true;
+    default:
+        return match_leaf(match);
+    }
+}
+
+/* Takes the next value of the innermost container, or ends it. */
+static bool match_step(struct match *match)
+{
+    struct frame *frame = &match->frames[match->depth - 1];
+    if (frame->in_value)
+        match_pass_pair(frame, match->term);
+    frame->in_value = false;
+    if (frame->left) {
+        frame->left--;
+        return (frame->kind != FRAME_MAP || match_find(match, frame, match_take(&match->pattern))) &&
+               match_value(match);
+    }
+    if (frame->kind == FRAME_MAP)
+        match_end_map(match, frame);
+    match->depth--;
+    return frame->kind != FRAME_REST || match_end_rest(match, frame);
 }
 
 bool term_matches(struct term pattern, struct term term)
 {
-    if (match_any(pattern))
+    struct match match = {.pattern = pattern.data, .term = term.data, .capacity = FRAMES_FIRST};
+    bool matches = true;
+    if (match_is_any(pattern.data))
         return true;
-    switch (term_type(pattern)) {
-    case TERM_LIST:
-        return match_list(pattern, term);
-    case TERM_TUPLE:
-        return match_tuple(pattern, term);
-    case TERM_MAP:
-        return match_map(pattern, term);
-    default:
-        return match_equal(pattern, term);
-    }
+    match.frames = match.at_first;
+    (void)match_push(&match, FRAME_PLAIN, 1);
+    while (matches && match.depth)
+        matches = match_step(&match);
+    if (match.frames != match.at_first)
+        free(match.frames);
+    return matches;
 }

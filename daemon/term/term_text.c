@@ -12,18 +12,42 @@
 #include "term_float_private.h"
 #include "term_shape_private.h"
 
-#define TEXT_DEPTH_LIMIT 32
+#define TEXT_DEPTH_LIMIT 1000
 #define TEXT_ELEMENT_LIMIT 100
+
+/* What is read for nothing but to know what comes behind it; beyond that the text is cut, for a text is
+ * written in one go. */
+#define TEXT_SKIPPED_BYTES (1024 * 1024)
 
 struct writer {
     char *text;
     size_t size;
     size_t used; /* without the NUL */
     size_t depth;
-    bool cut; /* something did not fit; nothing more is written */
+    size_t skips;            /* bytes that may still be skipped */
+    bool cut;                /* something did not fit; nothing more is written */
+    const uint8_t *head_end; /* of a term in two parts; NULL: it is in one */
+    const uint8_t *tail;
 };
 
-static void text_write_term(struct writer *writer, struct term term);
+/* Writes the value at `data`, and answers where it ends; anything when the text is cut. */
+static const uint8_t *text_write_term(struct writer *writer, const uint8_t *data);
+
+/* Where so many values end. */
+static const uint8_t *text_skip(struct writer *writer, const uint8_t *data, size_t values)
+{
+    const uint8_t *start = data;
+    while (values && (size_t)(data - start) <= writer->skips) {
+        struct term_head head = term_read_head(data);
+        data += head.size;
+        values += head.values;
+        values--;
+    }
+    size_t skipped = (size_t)(data - start);
+    writer->cut |= values > 0;
+    writer->skips -= skipped < writer->skips ? skipped : writer->skips;
+    return data;
+}
 
 static void text_write_bytes(struct writer *writer, const void *bytes, size_t size)
 {
@@ -92,7 +116,10 @@ static void text_write_characters(struct writer *writer, const uint8_t *text, si
     uint32_t character;
     for (size_t at = 0, length; at < size && !writer->cut; at += length) {
         length = utf8_decode(text + at, size - at, &character);
-        assert(length);
+        if (!length) { /* so far behind that nobody has looked */
+            writer->cut = true;
+            return;
+        }
         text_write_character(writer, character, quote);
     }
 }
@@ -202,9 +229,15 @@ static void text_write_list_string(struct writer *writer, const uint8_t *bytes, 
     text_write_string(writer, printable ? "\"" : "]");
 }
 
-static bool text_is_printable_bytes(const uint8_t *text, size_t size)
+/* Looks at no more than there is room for. */
+static bool text_is_printable_bytes(const struct writer *writer, const uint8_t *text, size_t size)
 {
     uint32_t character;
+    if (size > writer->size) {
+        size = writer->size;
+        while (size && (text[size] & 0xc0) == 0x80) /* not in the middle of a character */
+            size--;
+    }
     for (size_t at = 0, length; at < size; at += length) {
         length = utf8_decode(text + at, size - at, &character);
         if (!length || !text_is_printable(character))
@@ -225,9 +258,9 @@ static void text_write_binary(struct writer *writer, struct term term)
         text_write_byte_elements(writer, bytes, shortened ? size : size - 1);
         if (!shortened)
             text_write_format(writer, size > 1 ? ",%u:%u" : "%u:%u", bytes[size - 1] >> (8 - bits), bits);
-    } else if (size && text_is_printable_bytes(bytes, size)) {
+    } else if (size && text_is_printable_bytes(writer, bytes, size)) {
         text_write_quoted(writer, bytes, size, '"');
-        if (!utf8_is_ascii(bytes, size))
+        if (!writer->cut && !utf8_is_ascii(bytes, size))
             text_write_string(writer, "/utf8");
     } else {
         text_write_byte_elements(writer, bytes, size);
@@ -297,20 +330,18 @@ static void text_write_fun(struct writer *writer, const uint8_t *data)
     text_write_string(writer, ">");
 }
 
-static void text_write_tuple(struct writer *writer, struct term term)
+static const uint8_t *text_write_tuple(struct writer *writer, const uint8_t *data)
 {
-    const struct term_shape *shape = &term_shapes[*term.data];
-    const uint8_t *next = term.data + shape->fixed;
-    size_t count = term_shape_count(shape, term.data);
+    struct term_head head = term_read_head(data);
+    const uint8_t *next = data + head.size;
     text_write_string(writer, "{");
-    for (size_t i = 0; i < count && !writer->cut; i++) {
-        struct term element = {next, term_length(next)};
-        next += element.size;
+    for (size_t i = 0; i < head.values && !writer->cut; i++) {
         if (i)
             text_write_string(writer, ",");
-        text_write_term(writer, element);
+        next = text_write_term(writer, next);
     }
     text_write_string(writer, "}");
+    return next;
 }
 
 /* Elixir's modules have a prefix that people do not write. */
@@ -340,10 +371,10 @@ static bool text_write_exception(struct writer *writer, struct term term)
     text_write_string(writer, ")");
     if (term_pairs_get(term, "message", &message) && term_read_binary(message, &bytes, &size)) {
         text_write_string(writer, " ");
-        if (text_is_printable_bytes(bytes, size))
+        if (text_is_printable_bytes(writer, bytes, size))
             text_write_characters(writer, bytes, size, '\0');
         else
-            text_write_term(writer, message);
+            (void)text_write_term(writer, message.data);
         return true;
     }
     while (!writer->cut && term_pairs_next(&pairs, &key, &value)) {
@@ -353,62 +384,60 @@ static bool text_write_exception(struct writer *writer, struct term term)
         if (!is_field)
             continue;
         text_write_string(writer, " ");
-        text_write_term(writer, key);
+        (void)text_write_term(writer, key.data);
         text_write_string(writer, ": ");
-        text_write_term(writer, value);
+        (void)text_write_term(writer, value.data);
     }
     return true;
 }
 
-static void text_write_map(struct writer *writer, struct term term)
+/* Whether a map is an exception is known from all of it: of one that is too large nobody looks. */
+static const uint8_t *text_write_map(struct writer *writer, const uint8_t *data)
 {
-    struct term_pairs pairs;
-    struct term key, value;
-    const char *comma = "";
-    if (text_write_exception(writer, term))
-        return;
+    struct writer look = {.skips = writer->skips};
+    const uint8_t *end = text_skip(&look, data, 1);
+    struct term_head head = term_read_head(data);
+    const uint8_t *next = data + head.size;
+    if (!look.cut) {
+        writer->skips = look.skips;
+        if (text_write_exception(writer, (struct term){data, (size_t)(end - data)}))
+            return end;
+    }
     text_write_string(writer, "#{");
-    if (!term_pairs_start(&pairs, term))
-        return;
-    while (!writer->cut && term_pairs_next(&pairs, &key, &value)) {
-        text_write_string(writer, comma);
-        text_write_term(writer, key);
-        text_write_string(writer, " => ");
-        text_write_term(writer, value);
-        comma = ",";
+    for (size_t i = 0; i < head.values && !writer->cut; i++) {
+        if (i)
+            text_write_string(writer, i % 2 ? " => " : ",");
+        next = text_write_term(writer, next);
     }
     text_write_string(writer, "}");
+    return next;
 }
 
-static void text_write_list(struct writer *writer, struct term term)
+static const uint8_t *text_write_list(struct writer *writer, const uint8_t *data)
 {
-    struct term_list list;
-    struct term element;
-    size_t fixed = term_shapes[*term.data].fixed;
-    if (*term.data == TERM_TAG_STRING) {
-        text_write_list_string(writer, term.data + fixed, term.size - fixed);
-        return;
-    }
-    if (!term_list_start(&list, term))
-        return;
+    struct term_head head = term_read_head(data);
+    const uint8_t *next = data + head.size;
     text_write_string(writer, "[");
-    for (size_t i = 0; !writer->cut && term_list_next(&list, &element); i++) {
+    for (size_t i = 0; i + 1 < head.values && !writer->cut; i++) {
         if (i)
             text_write_string(writer, ",");
         if (i == TEXT_ELEMENT_LIMIT) {
             text_write_string(writer, "...]");
-            return;
+            return text_skip(writer, next, head.values - i);
         }
-        text_write_term(writer, element);
+        next = text_write_term(writer, next);
     }
-    if (!writer->cut && !term_list_proper(&list)) {
+    if (!writer->cut && *next == TERM_TAG_NIL) {
+        next++;
+    } else if (!writer->cut) {
         text_write_string(writer, "|");
-        text_write_term(writer, (struct term){list.next, term_length(list.next)});
+        next = text_write_term(writer, next);
     }
     text_write_string(writer, "]");
+    return next;
 }
 
-static void text_write_value(struct writer *writer, struct term term)
+static void text_write_leaf(struct writer *writer, struct term term)
 {
     switch (term_type(term)) {
     case TERM_INTEGER:
@@ -420,14 +449,11 @@ static void text_write_value(struct writer *writer, struct term term)
     case TERM_ATOM:
         text_write_atom(writer, term.data);
         break;
-    case TERM_TUPLE:
-        text_write_tuple(writer, term);
-        break;
     case TERM_LIST:
-        text_write_list(writer, term);
-        break;
-    case TERM_MAP:
-        text_write_map(writer, term);
+        if (*term.data == TERM_TAG_STRING)
+            text_write_list_string(writer, term.data + 3, term.size - 3);
+        else
+            text_write_string(writer, "[]");
         break;
     case TERM_BINARY:
     case TERM_BITSTRING:
@@ -444,28 +470,58 @@ static void text_write_value(struct writer *writer, struct term term)
         else
             text_write_fun(writer, term.data);
         break;
+    case TERM_TUPLE:
+    case TERM_MAP:
+        break; /* are no leaves */
     }
 }
 
 /* Recursive, at most as deep as it says here. */
-static void text_write_term(struct writer *writer, struct term term)
+static const uint8_t *text_write_term(struct writer *writer, const uint8_t *data)
 {
+    if (data == writer->head_end)
+        data = writer->tail;
     if (writer->depth > TEXT_DEPTH_LIMIT) {
         text_write_string(writer, "...");
-        return;
+        return text_skip(writer, data, 1);
     }
+    const uint8_t *end = data;
     writer->depth++;
-    text_write_value(writer, term);
+    switch (*data) {
+    case TERM_TAG_SMALL_TUPLE:
+    case TERM_TAG_LARGE_TUPLE:
+        end = text_write_tuple(writer, data);
+        break;
+    case TERM_TAG_LIST:
+        end = text_write_list(writer, data);
+        break;
+    case TERM_TAG_MAP:
+        end = text_write_map(writer, data);
+        break;
+    default:
+        end += term_length(data);
+        text_write_leaf(writer, (struct term){data, (size_t)(end - data)});
+        break;
+    }
     writer->depth--;
+    return end;
 }
 
 char *term_text(struct term term, char *text, size_t size)
 {
+    return term_long_text(TERM_LONG(term), text, size);
+}
+
+char *term_long_text(const struct term_long *term, char *text, size_t size)
+{
+    const struct term head = term->head, tail = term->tail;
     if (!size)
         return text;
-    struct writer writer = {.text = text, .size = size};
-    if (term.size)
-        text_write_term(&writer, term);
+    struct writer writer = {.text = text, .size = size, .skips = TEXT_SKIPPED_BYTES, .tail = tail.data};
+    if (head.size)
+        writer.head_end = head.data + head.size;
+    if (head.size || tail.size)
+        (void)text_write_term(&writer, head.size ? head.data : tail.data);
     if (writer.cut) {
         size_t dots = size - 1 < 3 ? size - 1 : 3;
         size_t end = size - 1 - dots;

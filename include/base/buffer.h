@@ -3,6 +3,7 @@
 #ifndef HARNESSD_BASE_BUFFER_H
 #define HARNESSD_BASE_BUFFER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,10 @@ void buffer_grow(struct buffer *buffer, size_t size);
 
 void buffer_append(struct buffer *buffer, const void *data, size_t size);
 
+/* Has it hold a copy of `size` bytes, none of which are its own, and nothing else: with no room for more, as
+ * they are to stay. */
+void buffer_hold(struct buffer *buffer, const void *data, size_t size);
+
 /* Appends text made as printf() would print it, without a NUL. */
 void buffer_print(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
 
@@ -42,6 +47,13 @@ void buffer_fit(struct buffer *buffer);
 static inline uint8_t *buffer_bytes(const struct buffer *buffer)
 {
     return buffer->data ? buffer->data + buffer->start : NULL;
+}
+
+/* Whether this is one of the bytes in use. */
+static inline bool buffer_has(const struct buffer *buffer, const uint8_t *byte)
+{
+    const uint8_t *first = buffer_bytes(buffer);
+    return first && byte >= first && byte < first + buffer->size;
 }
 
 #endif

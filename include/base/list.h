@@ -24,6 +24,9 @@ struct list {
 void list_append(struct list *list, struct list_link *link);
 void list_prepend(struct list *list, struct list_link *link);
 
+/* Puts it before one that is there, or at the end when that is NULL. */
+void list_insert(struct list *list, struct list_link *next, struct list_link *link);
+
 /* Whether an item is in this list, of those that it may be in with this link. */
 static inline bool list_has(const struct list *list, const struct list_link *link)
 {

@@ -10,7 +10,11 @@
  *
  * Where systemd-journald reads the file (JOURNAL_STREAM), lines begin with the priority: `<6>`.
  *
- * The log is the one global of the daemon. */
+ * Nobody who logs waits for who reads: from log_start() on a thread writes, in the order of what was logged.
+ * What is more than may wait is counted instead of written, the less important first, and the count is
+ * written when it goes on: `lines of the log were lost lines=1204`.
+ *
+ * The log is the one global of the daemon, and of the loop's thread alone. */
 #ifndef HARNESSD_BASE_LOG_H
 #define HARNESSD_BASE_LOG_H
 
@@ -34,7 +38,8 @@ struct log_field {
     bool is_left_out;
 };
 
-/* Until this is called: LOG_LEVEL_INFO, LOG_TEXT, standard error. `file` stays the caller's. */
+/* Until this is called: LOG_LEVEL_INFO, LOG_TEXT, standard error. `file` stays the caller's; it is written to
+ * until log_start() is called, and tells whether the journal reads. */
 void log_configure(enum log_level level, enum log_format format, FILE *file);
 
 /* The level of this name ("debug", "info", "warning", "error"). */
@@ -52,6 +57,30 @@ void log_write_each(enum log_level level, const char *event, const struct log_fi
 /* Writes how much was suppressed in seconds that are over, or up to now when `all` is to be told. So does the
  * next event by itself; this is for when there is none. */
 void log_settle(bool all);
+
+/* --- Its thread --- */
+
+/* From now on a thread writes to `descriptor`, which stays the caller's. */
+void log_start(int descriptor);
+
+/* Waits until all is written, for a second at most: before what shall come after it, and before the end.
+ * False when it was not. */
+bool log_flush(void);
+
+/* The same, and ends the thread, unless that still waits for who reads. */
+void log_stop(void);
+
+/* What is logged last before a crash is written as well, if that can be done within a second. */
+void log_watch_crashes(void);
+
+/* Lines that were lost since the start. */
+uint64_t log_lost(void);
+
+/* Text that is no line of the log, in its place among them. */
+void log_plain(const void *text, size_t size);
+void log_print(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* --- Fields --- */
 
 struct log_field log_string(const char *key, const char *value); /* NULL is left out */
 struct log_field log_bytes(const char *key, const void *value, size_t size);

@@ -9,15 +9,26 @@
 
 #include <event2/event.h>
 
+/* Tasks in their order. */
+struct loop_queue {
+    struct loop_task *first;
+    struct loop_task **last;
+    size_t count;
+};
+
 struct loop {
     struct event_base *base;
-    struct loop_task *first; /* deferred, in order */
-    struct loop_task **last;
-    struct loop_task *later; /* for the next pass, likewise */
-    struct loop_task **later_last;
-    uint64_t pass;         /* the number of this one */
+    struct loop_queue now;    /* for the end of this pass */
+    struct loop_queue later;  /* for that of the next one */
+    struct loop_queue pieces; /* of long work */
+    uint64_t pass;            /* the number of this one */
+    uint64_t pieces_pass;     /* that in which long work was done last, and since when */
+    uint64_t pieces_ns;
+    struct worker *aside;  /* see base/worker.h, worker_aside() */
     struct loop_lag *lags; /* who watches how long passes take */
     uint64_t pass_ns;      /* when the work of this pass began; 0 before, or when nobody watches */
+    uint64_t thread_ns;    /* the thread's clock when it was last read, for those who watch */
+    uint64_t unread_ns;    /* what passes have taken since then */
     uint64_t rested_ns;    /* since when it has waited before: when the last pass that was watched ended */
     bool stopping;
     bool gathering; /* see loop_gather() */
@@ -60,10 +71,16 @@ struct loop_timer {
  * when something is due. */
 #define LOOP_LATE_NS 10000000ULL
 
+/* What a pass has used of a processor is found out when passes have taken so long together (1 ms): that costs
+ * a system call. */
+#define LOOP_READ_NS 1000000ULL
+
 /* How long passes of the loop take: what comes in meanwhile waits for as long. Embedded in who watches, zero
  * before it does. */
 struct loop_lag {
     uint64_t most_ns; /* of one pass, see loop_take_lag() */
+    uint64_t
+        most_cpu_ns;  /* likewise, of a processor, but for LOOP_READ_NS at most; who watches sets it back */
     uint64_t busy_ns; /* of all passes */
     uint64_t late_ns; /* of those alone that have made others late, and of waits that have */
     uint64_t from_ns; /* when it began to watch */
@@ -99,6 +116,15 @@ static inline bool loop_use_turn(const struct loop *loop, struct loop_turn *turn
         *turn = (struct loop_turn){.pass = loop->pass};
     return turn->used < most && ++turn->used;
 }
+
+/* Long work is done in pieces, which share LOOP_SHARE_NS of a pass, whoever they are of. Whether there is
+ * time for another one. */
+#define LOOP_SHARE_NS 500000ULL
+bool loop_has_time(struct loop *loop);
+
+/* Runs `task` for a piece of its work when its turn comes: those that were deferred before it first, at least
+ * one in a pass, and no task twice in one. The loop does not wait for events as long as there are any. */
+void loop_defer_piece(struct loop *loop, struct loop_task *task);
 
 /* Takes a task back, so that its owner may be freed by somebody else. */
 void loop_cancel(struct loop *loop, struct loop_task *task);

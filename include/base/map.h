@@ -32,6 +32,10 @@ void *map_get(const struct map *map, const void *key, size_t key_size);
 /* Sets the value (not NULL) of `key`; the one that it had before, or NULL, is returned. */
 void *map_put(struct map *map, const void *key, size_t key_size, void *value);
 
+/* The entry of `key`; where there was none it is new, and its value is NULL, to be set before anything else
+ * is done with the map. It, and the key in it, stay where they are until it is taken out. */
+struct map_entry *map_entry_of(struct map *map, const void *key, size_t key_size);
+
 /* Takes `key` out; its value, or NULL, is returned. */
 void *map_remove(struct map *map, const void *key, size_t key_size);
 

@@ -4,9 +4,14 @@
 #ifndef HARNESSD_BASE_MEMORY_H
 #define HARNESSD_BASE_MEMORY_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 #include "base/compiler.h"
+
+/* To be called once at the start: blocks of a megabyte and more are pages of their own, so that they grow
+ * without being copied, whatever was freed before. */
+void memory_init(void);
 
 /* `size` bytes, not initialised. A size of 0 gives a pointer that may be freed and not read. */
 MUST_CHECK void *memory_alloc(size_t size);
@@ -25,5 +30,9 @@ MUST_CHECK char *memory_string(const char *text);
 
 /* A string made as printf() would print it. */
 MUST_CHECK char *memory_format(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* The same of a list of arguments, for functions that take them as printf() does; the list is the caller's to
+ * end. */
+MUST_CHECK char *memory_format_list(const char *format, va_list arguments) PRINTF_LIKE(1, 0);
 
 #endif

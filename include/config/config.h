@@ -76,6 +76,7 @@ struct config {
     uint16_t epmd_port; /* default: ERL_EPMD_PORT in the environment, else 4369 */
     bool epmd_register;
     bool epmd_start;
+    bool exit_on_taken_name;
 
     struct config_peer *peers;
     size_t peer_count;
@@ -117,7 +118,9 @@ struct config {
     char *state_dir; /* NULL: runs are kept in memory only */
     uint64_t journal_ms;
     uint64_t retention_count; /* of runs that have ended */
-    uint64_t retention_days;  /* 0: for ever */
+    uint64_t retention_count_most;
+    uint64_t retention_days; /* 0: for ever */
+    uint64_t retention_days_least;
     uint64_t retention_bytes; /* of their files */
     uint64_t retention_memory_bytes;
 

@@ -11,7 +11,8 @@
 #include "dist/handshake.h"
 #include "dist/resolve.h"
 
-/* A handshake that does not move for so long is given up, as in OTP (net_setuptime). */
+/* A dialled connection that does not move for so long is given up, as in OTP (net_setuptime). Who has
+ * connected has no longer than that for the whole handshake. */
 #define CONN_SETUP_NS (7 * CLOCK_NS_PER_S)
 
 /* A peer for which more than this waits, or a quarter of the limit, is congested: who has much to send lets
@@ -25,12 +26,15 @@ enum conn_state {
     CONN_CLOSING,     /* closed; the memory goes at the end of the pass */
 };
 
-/* What a connection was closed for beyond, of conn_settings. */
+/* What a connection was closed for beyond, of conn_settings; for a message that is too large none is. */
 enum conn_limit {
     CONN_LIMIT_NONE, /* it was closed for something else, or was not */
     CONN_LIMIT_FRAME,
     CONN_LIMIT_QUEUED,
 };
+
+/* The key of the configuration that conn_settings.frame_bytes comes from, for whoever is told of it. */
+#define CONN_FRAME_BYTES_KEY "limits.frame_bytes"
 
 struct conn;
 
@@ -42,7 +46,7 @@ struct conn_events {
     void (*up)(void *owner, struct conn *conn);
 
     /* A control message, checked and canonical; borrowed for the call. `payload` has no data when there is
-     * none. */
+     * none. Of one that is too large only the beginning is there, see control.too_large. */
     void (*message)(void *owner, struct conn *conn, const struct control *control, struct term payload);
 
     /* It was congested and has drained. */
@@ -59,8 +63,11 @@ struct conn_settings {
     const struct conn_events *events;
     void *owner;
     uint64_t ticktime_ns;
-    size_t frame_bytes;  /* limit of one message from a peer, for as long as its connection lasts */
+    size_t frame_bytes;  /* of one message from a peer, for as long as its connection lasts: what is larger is
+                            read and not kept, but for its beginning */
     size_t queued_bytes; /* limit of what waits to be sent to a peer */
+    struct spare *spare; /* memory for messages that are large, shared by all; or NULL */
+    bool yields; /* who dials leaves the connection of a node of its name to that; as of the handshake */
 };
 
 MUST_CHECK struct conn *conn_accept(const struct conn_settings *settings, int descriptor,
@@ -82,6 +89,11 @@ bool conn_was_accepted(const struct conn *conn);
 /* Whether the handshake failed because the peer's own attempt goes on. */
 bool conn_waits_for_peer(const struct conn *conn);
 
+/* Whether the peer, which was dialled, had a connection with a node of this node's name; and whether that was
+ * left to it, so that the handshake has failed. */
+bool conn_found_namesake(const struct conn *conn);
+bool conn_has_yielded(const struct conn *conn);
+
 enum conn_limit conn_limit(const struct conn *conn);
 
 /* A word of the owner's; the peer table keeps its own state there. */
@@ -93,11 +105,16 @@ void conn_close(struct conn *conn, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Queues a message; it is written at the end of the pass. What one sender (a number that its process has for
  * itself) sends arrives in order; a long message of one sender lets those of others pass. When
  * more than the limit waits already, the connection is closed at the end of the pass: the peer does not read.
- * A single message may be longer. False when the connection is not up. */
-bool conn_send(struct conn *conn, uint64_t sender, struct term control, struct term payload);
+ * A single message may be longer. A long payload that is in `held` (or NULL) is held and not copied. False
+ * when the connection is not up. */
+bool conn_send(struct conn *conn, uint64_t sender, struct term control, struct term payload,
+               struct blob *held);
 
 /* Bytes that wait to be written. */
 size_t conn_queued_bytes(const struct conn *conn);
+
+/* Whether any were written since this was asked before. */
+bool conn_has_written(struct conn *conn);
 bool conn_is_congested(const struct conn *conn);
 
 #endif

@@ -4,6 +4,7 @@
 #ifndef HARNESSD_DIST_CONTROL_H
 #define HARNESSD_DIST_CONTROL_H
 
+#include "base/blob.h"
 #include "base/compiler.h"
 #include "term/term.h"
 #include "term/term_build.h"
@@ -43,6 +44,14 @@ struct control {
     struct term reason; /* inside the tuple; a form with a payload has it there instead */
     struct term unused; /* of old forms */
     struct term token;  /* of sequential tracing; read and not passed on */
+
+    /* {message_too_large, Limit} of a message that was too large to be kept, else without data. It then
+     * stands for its reason, and in the payload for whatever is not known of it. */
+    struct term too_large;
+
+    /* What the payload is in: of a message that is sent, if that may be held until all has gone out; of one
+     * that was received, if it is long and may be held by who wants to keep it. Else NULL. */
+    struct blob *held;
 };
 
 enum control_problem {
@@ -59,6 +68,14 @@ enum control_problem {
  * `reason` where the form carries its reason there. */
 MUST_CHECK enum control_problem control_decode(struct term tuple, struct term payload,
                                                struct control *control);
+
+/* The same for a message of which only the beginning is known; `too_large` stands where something is not.
+ * What is wrong may be what is not known: such a message cannot be passed on, and is not malformed. */
+MUST_CHECK enum control_problem control_decode_head(struct term tuple, struct term payload,
+                                                    struct term too_large, struct control *control);
+
+/* Whether a checked control tuple is that of a message for a registered name, whose payload comes behind. */
+MUST_CHECK bool control_is_for_name(struct term tuple);
 
 /* Appends the tuple for a peer with these negotiated flags. `*inside` tells whether the form has its reason
  * in the tuple, so that no payload may follow. False when the peer cannot take the operation at all, and

@@ -38,6 +38,13 @@ typedef void epmd_registered(void *owner, uint32_t creation);
 void epmd_register(struct epmd *epmd, const char *name, uint16_t port, epmd_registered *registered,
                    void *owner);
 
+/* To be called at SIGCHLD: a child has ended, that of `epmd -daemon` or one that was given to process 1. */
+void epmd_reap_children(struct epmd *epmd);
+
+/* Whether the name was refused the last time that it was asked for: another node has it. `*refusals`, if not
+ * NULL, becomes how many times one after the other. */
+bool epmd_name_is_taken(const struct epmd *epmd, unsigned *refusals);
+
 /* True from the registration until its connection is lost. */
 bool epmd_is_registered(const struct epmd *epmd);
 

@@ -57,9 +57,13 @@ struct handshake {
     char peer[NODE_NAME_BYTES + 1]; /* initiator: from the start; acceptor: after the name message */
     uint64_t peer_flags;            /* expanded */
     uint32_t peer_creation;
-    uint32_t challenge; /* ours, for the peer */
-    bool replaces;      /* the peer knows nothing of the connection that it has: this one takes its place */
-    bool wait_for_peer; /* initiator, failed: the peer's own attempt goes on ("nok") */
+    uint32_t challenge;  /* ours, for the peer */
+    bool replaces;       /* the peer knows nothing of the connection that it has: this one takes its place */
+    bool wait_for_peer;  /* initiator, failed: the peer's own attempt goes on ("nok") */
+    bool yields;         /* initiator, to be set from the start: the name may be another node's, too, whose
+                            connection is left to it */
+    bool found_namesake; /* initiator: the peer has a connection with a node of this name ("alive") */
+    bool yielded;        /* initiator, failed: for that */
     char problem[512];
 
     /* Acceptor: asked once, when the peer's name is known and its flags are sufficient. */

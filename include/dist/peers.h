@@ -1,7 +1,7 @@
 /* The other nodes: which of them this node is connected to, connects to, or was told to stay connected to. It
- * accepts connections, dials on demand, settles simultaneous attempts by comparing names as OTP does, and
- * dials the configured peers again whenever they go (after 100 ms, then twice as long each time up to 30 s,
- * each time a quarter more or less). */
+ * accepts connections, dials on demand, settles simultaneous attempts by comparing names as OTP does, without
+ * ever giving up its own for what is not proved, and dials the configured peers again whenever they go (after
+ * 100 ms, then twice as long each time up to 30 s, each time a quarter more or less). */
 #ifndef HARNESSD_DIST_PEERS_H
 #define HARNESSD_DIST_PEERS_H
 
@@ -35,8 +35,8 @@ struct peers_options {
     uint64_t ticktime_ns;
     size_t frame_bytes;
     size_t queued_bytes;
-    size_t pending_handshakes; /* more than these, and the oldest is dropped: a working peer is done in no
-                                  time */
+    size_t pending_handshakes; /* more than these, and one is dropped of the source that has the most, its
+                                  oldest: a working peer is done in no time */
     const struct peers_events *events;
     void *owner;
 };
@@ -68,8 +68,15 @@ void peers_judge_again(struct peers *peers);
 
 size_t peers_up_count(const struct peers *peers);
 
+/* Seconds after which a silent peer is gone. */
+uint64_t peers_ticktime_s(const struct peers *peers);
+
 /* Bytes that wait to be sent, to all of them. */
 size_t peers_queued_bytes(const struct peers *peers);
+
+/* Closes the connections to those that have taken nothing of what waits for them since this was asked before.
+ */
+void peers_drop_stalled(struct peers *peers);
 
 /* The peer of this name, known or not, held until it is released. NULL when the name cannot be a node's. */
 MUST_CHECK struct peer *peer_hold(struct peers *peers, const char *node);
@@ -112,6 +119,12 @@ bool peer_send(struct peer *peer, uint64_t sender, const struct control *control
 
 /* The same with a control tuple that was encoded before with the flags that the peer still has. */
 bool peer_send_encoded(struct peer *peer, uint64_t sender, struct term control, struct term payload);
+
+/* The same for a payload that is `head` and then `tail`, a part of `held`, which is held and not copied.
+ * False as well when the tail is not longer than PEER_TAIL_BYTES or the peer takes no fragments. */
+#define PEER_TAIL_BYTES (64 * 1024)
+bool peer_send_held(struct peer *peer, uint64_t sender, struct term control, struct term head,
+                    struct term tail, struct blob *held);
 
 /* Whether so much waits to be sent to it that who has more should let it drain (CONN_CONGESTED_BYTES). */
 bool peer_is_congested(const struct peer *peer);

@@ -130,6 +130,9 @@ void faults_build_undone(const struct faults *faults, const struct injection *in
 /* Whether a message is of one of its agents. */
 MUST_CHECK bool faults_message(struct faults *faults, struct term message);
 
+/* The same for an answer that was too large to be kept: what was asked for it fails with the reason. */
+MUST_CHECK bool faults_too_large(struct faults *faults, struct term message, struct term reason);
+
 /* --- What came of them --- */
 
 /* The longest recovery of a target from a fault. */

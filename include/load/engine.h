@@ -76,8 +76,11 @@ bool engine_is_on(const struct engine *engine);
 
 /* --- What happens outside --- */
 
-/* A message {Tag, Reply} to its pid. */
-void engine_reply(struct engine *engine, int64_t tag, struct term reply);
+/* A message {Tag, Reply} to its pid; the reply has no head. */
+void engine_reply(struct engine *engine, int64_t tag, const struct term_long *reply);
+
+/* The same for a reply that was too large to be kept; `reason` is {message_too_large, Limit}. */
+void engine_reply_too_large(struct engine *engine, int64_t tag, struct term reason);
 
 /* Messages can be sent to a target from now on, or again; what was asked of it has no answer any more.
  * `reason` is {nodedown, Node}, or that of TARGET_DIED. */
@@ -92,9 +95,13 @@ void engine_spread(struct engine *engine, const uint32_t *targets, size_t count,
 MUST_CHECK bool engine_is_unused(const struct engine *engine, size_t target);
 
 /* What became of a thread's custom operation: {returned, Value}, {raised, Class, Reason, Stack}, {exited,
- * Reason}, or {thread_setup_failed, Exception, Stack}. Before it there may be `set_up`: it begins only now.
+ * Reason}, or {thread_setup_failed, Exception, Stack}; it has no head. Before it there may be `set_up`: it
+ * begins only now.
  */
-void engine_custom_done(struct engine *engine, int64_t thread, int64_t step, struct term outcome);
+void engine_custom_done(struct engine *engine, int64_t thread, int64_t step, const struct term_long *outcome);
+
+/* The same for an outcome that was too large to be kept. */
+void engine_custom_too_large(struct engine *engine, int64_t thread, int64_t step, struct term reason);
 
 /* Who applies custom operations is gone, and all that were under way with it. */
 void engine_session_down(struct engine *engine, struct term reason);

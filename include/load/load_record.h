@@ -18,14 +18,14 @@ struct load_record {
     uint64_t begun;           /* operations; sleeps are none, here and below */
     uint64_t operations; /* of them, that have ended: the others are under way, or never came to an end */
     uint64_t operation_errors;
-    uint64_t arrivals_begun;      /* of an open load, sleeps among them */
-    uint64_t begun_late;          /* of them, those that were not in the time of the load */
-    uint64_t dropped;             /* arrivals that found no room, or waited for it when the load was over */
-    uint64_t cut_off;             /* of them, those that still could have had room when it was cut short */
-    struct loop_lag lag;          /* of the loop, from the load's beginning to its end */
-    uint64_t started_ns;          /* the first thread; when the engine was made, before */
-    uint64_t ended_ns;            /* the load; as `started_ns` before */
-    struct buffer thread_failure; /* of the first thread of those that have failed; empty when none has */
+    uint64_t arrivals_begun; /* of an open load, sleeps among them */
+    uint64_t begun_late;     /* of them, those that were not in the time of the load */
+    uint64_t dropped;        /* arrivals that found no room, or waited for it when the load was over */
+    uint64_t cut_off;        /* of them, those that still could have had room when it was cut short */
+    struct loop_lag lag;     /* of the loop, from the load's beginning to its end */
+    uint64_t started_ns;     /* the first thread; when the engine was made, before */
+    uint64_t ended_ns;       /* the load; as `started_ns` before */
+    struct term_kept thread_failure; /* of the first thread of those that have failed; none when none has */
 };
 
 /* Operations that have begun and not ended. */

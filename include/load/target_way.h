@@ -3,6 +3,7 @@
 #ifndef HARNESSD_LOAD_TARGET_WAY_H
 #define HARNESSD_LOAD_TARGET_WAY_H
 
+#include "base/blob.h"
 #include "term/term.h"
 
 enum target_failure {
@@ -27,6 +28,9 @@ struct target_way {
     /* Sends a message to one that is open, or was until the last message. False when it is reached no longer,
      * which engine_target_failed() has told or will tell. */
     bool (*send)(void *owner, size_t target, struct term message);
+
+    /* The same for a message that is `head` and then `tail`, a long part of `held`. */
+    bool (*send_held)(void *owner, size_t target, struct term head, struct term tail, struct blob *held);
 
     /* The target as the user has named it. */
     struct term (*server)(void *owner, size_t target);

@@ -15,6 +15,7 @@ enum error_kind {
     ERROR_MISSING_SYNC, /* the server died of the call that follows a cast */
     ERROR_RAISED,       /* a custom operation has, or has exited or thrown */
     ERROR_UNEXPECTED,   /* the reply was not what the scenario expects */
+    ERROR_TOO_LARGE,    /* the reply was larger than a message may be */
     ERROR_KINDS
 };
 

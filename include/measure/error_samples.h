@@ -30,7 +30,7 @@ void error_samples_free(struct error_samples *samples);
 
 /* Counts an error. Whenever `number` comes again, unless it is ERRORS_OTHER, the reason is one of the same
  * class. */
-void error_samples_count(struct error_samples *samples, size_t number, struct term reason, uint32_t operation,
-                         uint64_t at_us);
+void error_samples_count(struct error_samples *samples, size_t number, const struct term_long *reason,
+                         uint32_t operation, uint64_t at_us);
 
 #endif

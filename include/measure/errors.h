@@ -16,7 +16,9 @@ struct errors {
     uint64_t counts[ERRORS_REASONS + 1]; /* the last is of all others */
     size_t reason_count;
     uint64_t total;
-    struct buffer sorted; /* a reason that is looked for: kept, so that counting does not allocate */
+    struct buffer
+        joined; /* a reason that is looked for, and sorted: kept, so that counting does not allocate */
+    struct buffer sorted;
 };
 
 /* All zero is no errors. */
@@ -24,7 +26,11 @@ void errors_free(struct errors *errors);
 
 /* Counts an error and returns the number of its reason, 0 to ERRORS_REASONS - 1 in the order in which they
  * came, or ERRORS_OTHER. */
-size_t errors_count(struct errors *errors, struct term reason);
+size_t errors_count(struct errors *errors, const struct term_long *reason);
+
+/* The exception of {Exception, Stack}, whose head has that tuple. False when it is too large to look for
+ * where it ends. */
+MUST_CHECK bool errors_read_exception(const struct term_long *reason, struct term_long *exception);
 
 /* Appends a map from reason to count; the others are under `other`. */
 void errors_build(const struct errors *errors, struct term_builder *builder);

@@ -16,9 +16,10 @@ struct event {
     uint32_t duration_us;
     uint32_t
         bytes; /* of all terms that a report repeats for it: the operation's, and with them the result's */
-    uint32_t term : 29; /* of the result */
-    uint32_t kind : 3;
+    uint32_t term : 28; /* of the result */
+    uint32_t kind : 4;  /* enum result_kind */
 };
+_Static_assert(RESULT_KINDS <= 16, "a kind has no room in an event");
 
 enum events_policy { EVENTS_ALL, EVENTS_ERRORS, EVENTS_NONE, EVENTS_LAST, EVENTS_SAMPLE };
 
@@ -44,19 +45,14 @@ void events_init(struct events *events, enum events_policy policy, size_t number
                  size_t byte_limit, struct random *random);
 void events_free(struct events *events);
 
-/* Takes an event; `term` is that of its result, without data for kinds that have none. Its `bytes` are those
- * of the terms beside that one. */
-void events_record(struct events *events, struct event event, struct term term);
+/* Takes an event; `term` is that of its result, of no size for kinds that have none. Its `bytes` are those of
+ * the terms beside that one. */
+void events_record(struct events *events, struct event event, const struct term_long *term);
 
 /* Makes `copy` one of the kept events, for reading alone: their terms stay those of `events`, which keeps
  * them until the copy is freed. */
 void events_copy(struct events *events, struct events *copy);
 void events_free_copy(struct events *events, struct events *copy);
-
-/* The kept events of one thread after the other, each thread's in the order of their ends: `order[i]` is an
- * index for events_at(), and those of thread t are order[starts[t]] to order[starts[t + 1] - 1]. Both are the
- * caller's to free. */
-void events_by_thread(const struct events *events, size_t thread_count, size_t **order, size_t **starts);
 
 const struct event *events_at(const struct events *events, size_t index);
 

@@ -3,14 +3,14 @@
  * is cut into 2^h buckets of the same width. A bucket is therefore at most 1/2^h of its values wide, and its
  * middle is at most 1/2^(h + 1) away from each of them:
  *
- *     digits   h    exact below   at most off by   size
- *     2        7            256            0.4%     27 KB
- *     3       10           2048           0.05%    186 KB
+ *     digits   h    exact below   at most off by   size up to
+ *     2        7            256            0.4%         27 KB
+ *     3       10           2048           0.05%        186 KB
  *
  * Values go from 0, which is recorded as 0, to HISTOGRAM_HIGHEST, an hour; longer ones are counted in the
  * bucket of the highest. Number, smallest, largest and sum of the values are exact in any case, and counts
- * have 64 bits. The counts are allocated when the first value is recorded, so that an unused histogram costs
- * only its structure, which is embedded in its owner. */
+ * have 64 bits. There is room for the counts up to the longest value so far: an unused histogram costs only
+ * its structure, which is embedded in its owner, and one of short times little more. */
 #ifndef HARNESSD_MEASURE_HISTOGRAM_H
 #define HARNESSD_MEASURE_HISTOGRAM_H
 
@@ -20,11 +20,12 @@
 #define HISTOGRAM_HIGHEST 3600000000ULL
 
 struct histogram {
-    uint64_t *counts; /* histogram_buckets() of them, or NULL before the first value */
+    uint64_t *counts; /* `room` of them, or NULL before the first value */
     uint64_t count;   /* values recorded */
     uint64_t min;     /* UINT64_MAX without values */
     uint64_t max;     /* 0 without values */
     __uint128_t sum;
+    size_t room; /* buckets; those beyond it have counted nothing */
     unsigned half_bits;
 };
 
@@ -52,7 +53,7 @@ void histogram_count_below(const struct histogram *histogram, const uint64_t *bo
 /* The exact mean, 0 without values. */
 double histogram_mean(const struct histogram *histogram);
 
-/* Number of buckets. */
+/* The most buckets that there can be. */
 size_t histogram_buckets(const struct histogram *histogram);
 
 /* The smallest value of a bucket; that of the bucket after the last is above HISTOGRAM_HIGHEST. */
@@ -67,15 +68,16 @@ static inline size_t histogram_bucket(const struct histogram *histogram, uint64_
     return ((size_t)octave << histogram->half_bits) + (value >> octave);
 }
 
-/* What histogram_record() needs for the first value. */
-void histogram_allocate(struct histogram *histogram);
+/* What histogram_record() needs for a bucket beyond its room. */
+void histogram_make_room(struct histogram *histogram, size_t bucket);
 
 /* Counts a value, in constant time. */
 static inline void histogram_record(struct histogram *histogram, uint64_t us)
 {
-    if (__builtin_expect(!histogram->counts, 0))
-        histogram_allocate(histogram);
-    histogram->counts[histogram_bucket(histogram, us)]++;
+    const size_t bucket = histogram_bucket(histogram, us);
+    if (__builtin_expect(bucket >= histogram->room, 0))
+        histogram_make_room(histogram, bucket);
+    histogram->counts[bucket]++;
     histogram->count++;
     histogram->sum += us;
     histogram->min = us < histogram->min ? us : histogram->min;

@@ -13,6 +13,7 @@ enum result_kind {
     RESULT_RAISED,       /* {error, term}, the exception and the stack trace of a custom operation */
     RESULT_CAUGHT,       /* {error, term}, {exit, reason} or {throw, value} of one */
     RESULT_UNEXPECTED,   /* {error, term}, which is {unexpected, Reply} */
+    RESULT_TOO_LARGE,    /* {error, term}, which is {message_too_large, Limit} */
     RESULT_KINDS
 };
 

@@ -1,9 +1,10 @@
-/* A store that keeps each distinct term once, with a count of who uses it. */
+/* A store that keeps each distinct term once, with a count of who uses it; one that is long and held as often
+ * as it comes. */
 #ifndef HARNESSD_MEASURE_TERMS_H
 #define HARNESSD_MEASURE_TERMS_H
 
 #include "base/map.h"
-#include "term/term.h"
+#include "term/term_long.h"
 
 struct terms {
     struct map by_bytes;
@@ -21,7 +22,7 @@ struct terms {
 void terms_free(struct terms *terms);
 
 /* The number of the term, which is used once more. */
-MUST_CHECK uint32_t terms_keep(struct terms *terms, struct term term);
+MUST_CHECK uint32_t terms_keep(struct terms *terms, const struct term_long *term);
 
 /* It is used once more. TERMS_NONE is allowed. */
 void terms_hold(struct terms *terms, uint32_t number);
@@ -30,6 +31,6 @@ void terms_hold(struct terms *terms, uint32_t number);
 void terms_release(struct terms *terms, uint32_t number);
 
 /* Good until the term is forgotten. */
-struct term terms_get(const struct terms *terms, uint32_t number);
+struct term_long terms_get(const struct terms *terms, uint32_t number);
 
 #endif

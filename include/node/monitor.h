@@ -13,6 +13,10 @@
 #include "base/list.h"
 #include "node/process.h"
 
+/* What a process of another node is answered at once when its monitor, link or spawn is one too many: as OTP
+ * says so. */
+#define MONITOR_REFUSED "system_limit"
+
 enum monitor_turn { MONITOR_FIRST, MONITOR_IN_TURN, MONITOR_LAST, MONITOR_TURNS };
 
 /* A monitor of ours, embedded in its owner; all zero is one that was not started. */
@@ -61,7 +65,10 @@ void monitor_peer_down(struct node *node, struct peer *peer);
 void monitor_control(struct node *node, struct peer *peer, const struct control *control);
 
 /* Told by a process that ends. */
-void monitor_process_exits(struct process *process, struct term reason);
+void monitor_process_exits(struct process *process, struct term reason, struct blob *held);
+
+/* Whether the process that sends `control`, a SPAWN_REQUEST, may be made such an observer. */
+bool monitor_spawn_has_room(struct peer *peer, const struct control *control);
 
 /* Makes `control`, a SPAWN_REQUEST with the option monitor or link, an observer of the process that serves
  * it. The flags of the SPAWN_REPLY are returned. */

@@ -14,6 +14,8 @@ struct incoming {
     struct peer *peer;
     struct term from; /* the sender's pid; without data when an old node did not say */
     struct term body;
+    struct term too_large; /* {message_too_large, Limit} of one that is; else without data */
+    struct blob *held;     /* what a long body is in, for who wants to keep it; else NULL */
 };
 
 struct node_options {

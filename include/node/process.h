@@ -5,9 +5,14 @@
 
 #include "node/node.h"
 
-/* Any of them may be NULL: such messages and signals are then ignored. */
+/* Any of them may be NULL: such messages and signals are then ignored, but for calls (gen:call/4), which are
+ * answered with {error, {not_supported, What}} for a process that takes no messages. */
 struct process_events {
     void (*message)(void *owner, struct process *process, const struct incoming *incoming);
+
+    /* A message that was too large to be kept: `too_large` stands in its body for each element that is not
+     * known, or for all of it. */
+    void (*too_large)(void *owner, struct process *process, const struct incoming *incoming);
 
     /* An exit signal: a linked process ended, or somebody called exit/2. */
     void (*exit)(void *owner, struct process *process, struct term from, struct term reason);
@@ -31,6 +36,9 @@ void process_register(struct process *process, const char *name);
  * and gets no more events. */
 void process_exit(struct process *process, struct term reason);
 
+/* The same with a reason that may be long, inside of `held` (or NULL), which is held while it is sent. */
+void process_exit_held(struct process *process, struct term reason, struct blob *held);
+
 /* The same with an atom. */
 void process_exit_atom(struct process *process, const char *reason);
 
@@ -41,6 +49,9 @@ struct term process_pid(const struct process *process);
 uint64_t process_sender(const struct process *process);
 
 struct node *process_node(const struct process *process);
+
+/* Hands it a message, or what is left of one that was too large, as if it had come for it. */
+void process_deliver(struct process *process, const struct incoming *incoming);
 
 MUST_CHECK struct process *process_by_pid(const struct node *node, struct term pid);
 MUST_CHECK struct process *process_by_name(const struct node *node, struct term name);

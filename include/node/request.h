@@ -21,7 +21,8 @@ struct request {
     enum request_form form;
     struct node *node;
     struct process *process; /* that answers */
-    uint8_t *bytes;          /* a copy of all that the terms below point into */
+    uint8_t *bytes;          /* a copy of all that the terms below point into, */
+    struct blob *held;       /* but for what is in here; or NULL */
     char peer[NODE_NAME_BYTES + 1];
     struct term caller;       /* pid */
     struct term group_leader; /* pid; without data when the form has none */
@@ -31,7 +32,13 @@ struct request {
     struct term argument_list;
     struct term arguments[REQUEST_ARGUMENTS];
     size_t arity;
+    struct term too_large; /* {message_too_large, Limit} of one that was; else without data */
     struct term_builder answer;
+
+    uint64_t order;           /* in which threads began with it; 0: they did not */
+    size_t waiting_bytes;     /* of request_admit() */
+    struct answer_room *room; /* while it has any, see large_answers.h */
+    bool is_abandoned;
 
     /* Set by who serves it: the caller no longer waits, though it may well live (a call that timed out looks
      * like one whose caller died). The request is still to be answered. NULL: never mind. */
@@ -46,6 +53,12 @@ struct request {
 /* Whether the form has an answer. Those without are answered all the same, into the void. */
 bool request_expects_answer(const struct request *request);
 
+/* Whether somebody may still want the answer, or what is done for it. */
+bool request_is_wanted(const struct request *request);
+
+/* Its caller no longer waits. */
+void request_abandon(struct request *request);
+
 /* Whether a call is made with this monitor, which its caller takes off when it gives up. */
 bool request_is_monitored_by(const struct request *request, struct term reference);
 
@@ -56,8 +69,30 @@ struct term_builder *request_answer(struct request *request);
 /* Sends what was built, and frees the request. */
 void request_return(struct request *request);
 
-/* Answers with an exception, and frees the request. `stack` is a list. */
+/* Answers nobody, and frees the request. */
+void request_drop(struct request *request);
+
+/* Answers {error, {busy, What}}: there are too many. */
+void request_answer_busy(struct request *request, const char *what);
+
+/* Has `build` make the answer of a request, a value with request_answer() or an exception with
+ * request_fail(), and sends it: at once, or if that takes long by a thread (request_work.h), where it may
+ * look at nothing but the request. */
+void request_answer_by(struct request *request, void (*build)(struct request *request), bool takes_long);
+
+/* Makes an exception the answer. `stack` is a list. */
+void request_fail(struct request *request, struct term reason, struct term stack);
+
+/* Appends [{Module, Function, Arguments, Location}] of the function that is called, with its arity for the
+ * arguments if these are long. The advice, or NULL, is what OTP has as the cause in `error_info`. */
+void request_build_stack(const struct request *request, const char *advice, struct term_builder *builder);
+
+/* Answers with an exception, and frees the request. */
 void request_raise(struct request *request, struct term reason, struct term stack);
+
+/* Raises {message_too_large, #{key => Key, limit => Limit}} for a request that was; `too_large` is
+ * {message_too_large, Limit}. */
+void request_raise_too_large(struct request *request, struct term too_large);
 
 /* Answers that there is no such function, and frees the request. The advice, or NULL, is shown with the
  * exception that erpc and rpc make of it; a GenServer call has no place for it. */

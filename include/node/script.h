@@ -31,6 +31,7 @@ struct script {
     struct process *process;
     struct peer *peer; /* held while it starts or runs */
     struct peer_wait wait;
+    struct loop_task begin;
     struct rpc_call *lookup;
     struct monitor monitor;
     struct term_builder bindings;
@@ -65,6 +66,9 @@ MUST_CHECK bool script_start(struct scripts *scripts, struct script *script,
 /* Sends a message to the process once it runs. False when it does not. */
 bool script_send(struct script *script, struct term message);
 
+/* The same of a long message that is in `held`, which is not copied; NULL: it is. */
+bool script_send_held(struct script *script, struct term message, struct blob *held);
+
 /* Kills it, as it stands or as soon as it has started; no event comes any more. */
 void script_kill(struct script *script);
 
@@ -73,8 +77,9 @@ void script_leave(struct script *script);
 
 bool script_is_active(const struct script *script);
 
-/* Appends what {raised, Class, Reason, Stack}, as scripts tell of what they applied, would end a process
- * with: the reason of an exit, {Exception, Stack}, or {{nocatch, Value}, Stack}. */
-void script_build_exit_reason(const struct term raised[4], struct term_builder *builder);
+/* What {raised, Class, Reason, Stack}, as scripts tell of what they applied, would end a process with: the
+ * reason of an exit, {Exception, Stack}, or {{nocatch, Value}, Stack}. What it begins with is appended, and
+ * what comes behind that answered, a part of the message. */
+struct term script_open_exit_reason(const struct term raised[4], struct term_builder *head);
 
 #endif

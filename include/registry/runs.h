@@ -30,6 +30,7 @@ struct runs_options {
     struct node *node;
     struct runner *runner; /* nobody else starts runs */
     const char *folder;    /* of the store; NULL: in memory only */
+    const char *holder;    /* of the folder, for others who want it; NULL: not said */
     struct runs_limits limits;
 };
 
@@ -63,7 +64,9 @@ struct runs_request {
     const char *by;            /* the function that starts it, or what else does */
     const char *name;          /* of its file or schedule; NULL or empty when it has none */
     struct term caller;        /* pid of who has asked; without data when it was no process */
+    const char *node;          /* that has sent the request; NULL: it is the daemon's own */
     bool is_callers;           /* its caller's death cancels it, and its telemetry is the caller's */
+    uint64_t suite;            /* the one that it is a member of, which goes on; or 0 */
     struct term group_leader;  /* for its processes; without data: this node's */
     struct term expectations;  /* of run_with_performance, checked; without data: none */
 
@@ -77,12 +80,41 @@ struct runs_request {
 MUST_CHECK bool runs_start(struct runs *runs, const struct runs_request *request, uint64_t *id,
                            const char **busy);
 
+/* --- Suites ---
+ *
+ * A suite is a run of runs, one after the other, that are its members: what is asked of it is asked of all of
+ * them, its end is theirs, and it is listed, kept and removed with them. It takes no room of its own. */
+
+/* Members whose reports are kept, beside what the suite's own report says of all of them: those that have
+ * completed go first, the oldest of them first. */
+#define RUNS_MEMBERS 100
+
+struct runs_suite {
+    const char *by;
+    struct term caller;
+    const char *node;
+    bool is_callers; /* its caller's death cancels it */
+    struct term target;
+
+    /* It is to end: its member that goes on is cancelled and none is started any more. Called once. */
+    void (*cancel)(void *owner);
+    void *owner;
+};
+
+/* A new suite goes on until it is ended. 0 when none is accepted any more. */
+MUST_CHECK uint64_t runs_open_suite(struct runs *runs, const struct runs_suite *suite);
+
+/* All its members have ended, or it was cancelled. `result` is a term, {ok, Report} or {error, Reason}; its
+ * holder is the registry from now on. */
+void runs_end_suite(struct runs *runs, uint64_t id, enum outcome outcome, struct blob *result);
+
 /* --- Looking at them --- */
 
 enum run_phase {
     RUN_PHASE_NONE, /* there is no such run */
     RUN_PHASE_QUEUED,
     RUN_PHASE_RUNNING,
+    RUN_PHASE_SUITE,   /* a suite that goes on */
     RUN_PHASE_STORING, /* it has ended; its result is not on disk yet */
     RUN_PHASE_FINISHED,
     RUN_PHASE_INTERRUPTED, /* by the end of an earlier daemon */
@@ -97,13 +129,24 @@ enum outcome runs_outcome(const struct runs *runs, uint64_t id);
 /* Whether a run that is under way has anything to report yet. */
 bool runs_has_begun(const struct runs *runs, uint64_t id);
 
-/* How many are in queued, running or storing. */
+/* How many are in queued, running, suite or storing. */
 size_t runs_count(const struct runs *runs, enum run_phase phase);
 
-/* Appends the map of status/1, false when there is no such run; the list of them, the newest first: at most
- * `most` of those with a lower id than `before`. */
+/* Appends the map of status/1, false when there is no such run; the list of them, the newest first, without
+ * members of suites: at most `most` of those with a lower id than `before`. */
 MUST_CHECK bool runs_build_status(const struct runs *runs, uint64_t id, struct term_builder *builder);
 void runs_build_list(const struct runs *runs, size_t most, uint64_t before, struct term_builder *builder);
+
+/* The same list, all zero but for the first two when it begins, in pieces: each looks at up to `some` runs as
+ * they are then. False when it is whole; to the builder nothing else is appended until then. */
+struct runs_list {
+    size_t most;
+    uint64_t before; /* ids from this one on were looked at */
+    size_t count;
+    size_t at; /* where the list begins */
+};
+MUST_CHECK bool runs_build_some(const struct runs *runs, struct runs_list *list, size_t some,
+                                struct term_builder *builder);
 
 /* --- Waiting for what one comes to ---
  *
@@ -118,7 +161,8 @@ enum run_wait_kind {
 
 /* What is waited for; borrowed for the call. */
 struct run_answer {
-    struct term result; /* without data for a partial report when there is none */
+    struct term result; /* as it is stored, see run_result.h; without data for a partial report when there is
+                           none */
     struct blob *in;    /* what it is part of: hold that to keep it */
     struct term raised; /* when it has data, the exception that run_with_performance raises instead */
 };
@@ -134,7 +178,7 @@ struct run_wait {
     struct list_link link;
 };
 
-/* Waits for a run that is queued, running or storing. False when too many do already. */
+/* Waits for a run that has not ended, or whose result is being stored. False when too many do already. */
 MUST_CHECK bool runs_wait(struct runs *runs, uint64_t id, struct run_wait *wait);
 
 /* No longer; harmless when it is over. */
@@ -145,16 +189,18 @@ void runs_forget_wait(struct run_wait *wait);
  * The events of telemetry, and [harness, run, queued | start | progress | stop]: progress each second while a
  * run is under way, stop when its result is stored. */
 
-/* `id` is that of a run that is queued, running or storing, or SUBSCRIPTIONS_ALL. */
-MUST_CHECK enum subscription_outcome runs_subscribe(struct runs *runs, uint64_t id, struct term pid);
+/* `id` is that of a run that has not ended, or whose result is being stored, or SUBSCRIPTIONS_ALL. */
+MUST_CHECK enum subscription_outcome runs_subscribe(struct runs *runs, uint64_t id, struct term pid,
+                                                    const char *node);
 void runs_unsubscribe(struct runs *runs, uint64_t id, struct term pid);
 
 /* --- Ending them --- */
 
-/* Asks a run to end: it cleans up and reports. One that has ended stays as it is. */
+/* Asks a run to end: it cleans up and reports; and so do all members of a suite. One that has ended stays as
+ * it is. */
 void runs_cancel(struct runs *runs, uint64_t id);
 
-/* Forgets a run that has finished or was interrupted. */
+/* Forgets a run that has finished or was interrupted, a suite with its members. */
 void runs_delete(struct runs *runs, uint64_t id);
 
 /* --- What is told of them, for help --- */

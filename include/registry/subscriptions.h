@@ -4,11 +4,13 @@
  *
  * A process that has ended is forgotten, and so is a subscription of a run once that has ended. To a node
  * that does not read, so that much waits to be sent to it, nothing more is sent but that a run has ended; how
- * many events it has missed stands in the metadata of the next one, as events_missed. */
+ * many events it has missed stands in the metadata of the next one, as events_missed. Of the subscriptions
+ * that there may be, the nodes that ask for them have their shares (node/share.h). */
 #ifndef HARNESSD_REGISTRY_SUBSCRIPTIONS_H
 #define HARNESSD_REGISTRY_SUBSCRIPTIONS_H
 
 #include "node/process.h"
+#include "node/share.h"
 
 #define SUBSCRIPTIONS_MOST 1000
 #define SUBSCRIPTIONS_ALL 0 /* for the id of a run: of all runs, also those to come */
@@ -25,8 +27,9 @@ enum subscription_outcome {
     SUBSCRIPTIONS_TOO_MANY,
 };
 
+/* `node` is whose caller asks for it. */
 MUST_CHECK enum subscription_outcome subscriptions_add(struct subscriptions *subscriptions, uint64_t id,
-                                                       struct term pid);
+                                                       struct term pid, const char *node);
 void subscriptions_remove(struct subscriptions *subscriptions, uint64_t id, struct term pid);
 
 /* Whether anybody is told of this run. */

@@ -8,18 +8,21 @@
 
 #include "term/term_build.h"
 
-/* Whether what is stored of a run that has finished is what is answered, as it is. */
-bool run_result_is_answered(struct term stored);
+/* Appends how what is answered begins; what comes behind that is given, a part of what is stored: it may be
+ * long. */
+struct term run_result_open(struct term stored, bool interrupted, struct term_builder *builder);
 
-/* Appends what is answered. */
+/* Appends all of it. */
 void run_result_build(struct term stored, bool interrupted, struct term_builder *builder);
 
 /* The report in it, whatever became of the run. False when there is none. */
 MUST_CHECK bool run_result_report(struct term stored, bool interrupted, struct term *report);
 
-/* Appends why the run is not what it should be, the whole reason without the report that may be in it:
+/* Finds why the run is not what it should be, the whole reason without the report that may be in it:
  * `cancelled`, {cleanup_failed, Why, {performance_failed, ...}}, ... Of {ok, Report} it is what a caller is
- * not told of as an error: `nothing_succeeded`, or the problem of a dry run. False when there is none. */
-MUST_CHECK bool run_result_reason(struct term stored, bool interrupted, struct term_builder *builder);
+ * not told of as an error: `nothing_succeeded`, or the problem of a dry run. It is borrowed from `stored`, or
+ * built in `builder`. False when there is none. */
+MUST_CHECK bool run_result_reason(struct term stored, bool interrupted, struct term_builder *builder,
+                                  struct term *reason);
 
 #endif

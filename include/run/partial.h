@@ -15,11 +15,14 @@ struct run_partial;
 struct run_partial *run_partial_start(struct run *run, void (*done)(void *owner, struct blob *report),
                                       void *owner);
 
+/* The same without events and threads, which are empty lists: for a journal. */
+struct run_partial *run_journal_start(struct run *run, void (*done)(void *owner, struct blob *report),
+                                      void *owner);
+
 /* `done` is not called any more: to be called when the run is over before it was. */
 void run_partial_cancel(struct run_partial *partial);
 
-/* Appends the same without events and threads, which are empty lists, in one go: of bounded size, for a
- * journal. */
+/* Appends a journal in one go, for the end of the program. */
 void run_build_journal(struct run *run, struct term_builder *builder);
 
 #endif

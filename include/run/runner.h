@@ -80,6 +80,7 @@ struct run_request {
     /* What telemetry is told, whether there is any or not; the name ends with NULL or has four parts. The
      * terms are borrowed for the call. NULL: nobody listens. */
     void (*event)(void *owner, const char *const name[4], struct term measurements, struct term metadata);
+    bool (*is_heard)(void *owner); /* whether somebody listens now; NULL: always */
 
     /* The run is over and its result written. `raised`, when it has data, is the exception for a missed
      * expectation of the whole run, to be raised instead. Never called from within runner_start(). */

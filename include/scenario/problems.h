@@ -5,7 +5,7 @@
 #include "term/help.h"
 #include "term/term_build.h"
 
-/* More than these are counted, not listed. */
+/* More than these are counted, not listed: one more says how many there are. */
 #define PROBLEMS_LISTED 100
 #define PROBLEMS_DEPTH 48
 
@@ -26,6 +26,7 @@ enum problem_kind {
     PROBLEM_SYNTAX,
     PROBLEM_NOT_LITERAL,
     PROBLEM_NO_ELIXIR,
+    PROBLEM_MORE,
     PROBLEM_KINDS
 };
 

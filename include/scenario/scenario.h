@@ -3,6 +3,7 @@
 #ifndef HARNESSD_SCENARIO_SCENARIO_H
 #define HARNESSD_SCENARIO_SCENARIO_H
 
+#include "base/blob.h"
 #include "dist/handshake.h"
 #include "measure/events.h"
 #include "scenario/expectations.h"
@@ -71,8 +72,8 @@ struct scenario_texts;
 
 struct scenario {
     struct scenario_texts
-        *texts;     /* what they mean is to be found out before it can be run; NULL: nothing is */
-    uint8_t *bytes; /* what all terms below point into */
+        *texts;           /* what they mean is to be found out before it can be run; NULL: nothing is */
+    struct blob *content; /* what all terms below point into */
     struct operation *operations;
     size_t operation_count;
     struct load_plan load;
@@ -108,6 +109,8 @@ struct scenario {
 
     bool strict_cast_sync;
     bool has_custom_operations;
+    bool has_unanswered_operations; /* that are done when they are sent */
+    bool has_named_operations;
     uint64_t mailbox_interval_ms; /* 0: the mailbox is not observed */
     struct expectations expectations;
     uint32_t abort_when;       /* kinds of expectations, a bit each, that are judged while the load goes on */
@@ -124,7 +127,12 @@ struct scenario {
     uint64_t events_number; /* of {:last, n} and {:sample, n} */
 };
 
+/* Another thread may do so when nobody else holds the content. */
 void scenario_free(struct scenario *scenario);
+
+/* What has more is large: it is read, built and freed by a thread (base/worker.h, worker_aside()). */
+#define SCENARIO_LARGE_BYTES (32 * 1024)
+bool scenario_is_large(const struct scenario *scenario);
 
 /* Appends an operation as events show it: {call, Message}, {cast, Message}, custom, {'$send', Message} and
  * so on. */

@@ -7,6 +7,8 @@
  *     last_id     the highest id that was given, once its run is not there any more
  *     *.damaged   what could not be read, set aside; the newest STORE_DAMAGED_MOST of them are kept
  *
+ * What else is there is none of ours: it is left alone, told of, and its name is no id that was given.
+ *
  * A file is there whole or not at all (base/atomic_file.h). All files are written and read by a thread of the
  * store, in the order in which that was asked for, so that a slow disk does not stop the loop: nothing here
  * waits for a disk but store_open(), which a folder that comes late catches up on, and store_close(); what
@@ -32,9 +34,12 @@
 /* A summary is small; a larger one is replaced by an empty map, which is logged. */
 #define STORE_SUMMARY_BYTES_MOST (1 << 20)
 
-/* The highest id that is believed when it is found, far above what a clock gives in this millennium: a file
- * that says a higher one is damaged, or none of ours. So there is room for those that follow. */
+/* The highest id of a run that is known here. Ids go on from the highest that was found up to half of it, so
+ * that there is room for all that follow, whatever is found. */
 #define STORE_ID_MOST (UINT64_MAX / 4)
+
+/* A name alone, of a file that is none of ours inside, says an id no later than so many years from now. */
+#define STORE_ID_YEARS 100
 
 struct store;
 
@@ -44,19 +49,37 @@ enum store_state {
     STORE_FINISHED,
 };
 
-/* Of the runs that are not under way the oldest go when there are more, when they ended longer ago, when
- * their files have more bytes (but never the last for its size). None goes before `written` was called for
- * its end, however many end at once. 0 is no such limit.
+/* What is kept of the runs that are not under way. A suite is one thing with its members: it counts as one
+ * and goes with all of them. Each thing is its holder's, and nobody's go for what another one has:
  *
- * No run goes for its age until the wall clock has gone along with the monotonic one for
- * STORE_STEADY_SECONDS: a start with a clock that is wrong, or one that jumps, makes no run old. */
+ *  - A thing goes when it ended longer ago than `seconds`, or `seconds_least` where that is more.
+ *  - Beyond `count` things the holder with the most of them loses its oldest, once that ended longer ago than
+ *    `seconds_least`: until then there may be more.
+ *  - The store is at its limit when all files have more than `bytes`, or there are more than `count_most`
+ *    runs, members included. Then the holder that has the most of that loses its oldest, however young (but
+ *    never the last thing that there is).
+ *
+ * So a holder that has no more than the limit divided by the number of holders never loses what is younger
+ * than `seconds_least`, whatever the others do. None goes before `written` was called for its end, however
+ * many end at once. 0 is no such limit.
+ *
+ * No run is old until the wall clock has gone along with the monotonic one for STORE_STEADY_SECONDS: a start
+ * with a clock that is wrong, or one that jumps, makes no run old. */
 #define STORE_STEADY_SECONDS 3600
 
 struct store_limits {
     uint64_t count;
+    uint64_t count_most;
     uint64_t seconds;
+    uint64_t seconds_least;
     uint64_t bytes;
-    uint64_t memory_bytes; /* of results that are in memory only; beyond it the oldest are lost */
+    uint64_t memory_bytes; /* of results that are in memory only; beyond it who has most of them loses one */
+};
+
+/* Whose a run is. */
+struct store_claim {
+    struct term holder; /* whatever tells one from another; without data: the daemon's own */
+    uint64_t suite;     /* the run that it is a member of, or 0 */
 };
 
 /* Both clocks that the store reads, as base/clock.h has them. */
@@ -85,6 +108,7 @@ typedef void store_take_apart(enum store_state state, uint64_t ended_at_ms, stru
 struct store_options {
     struct loop *loop;
     const char *folder; /* made (mode 0700) when it is not there. NULL: runs are kept in memory only */
+    const char *holder; /* who uses it, which others are told who want to; NULL: not said */
 
     struct store_limits limits;
 
@@ -93,6 +117,9 @@ struct store_options {
      * written and is in memory only. */
     void (*written)(void *owner, uint64_t id, enum store_state state, bool durable);
     void *owner;
+
+    /* Finds it in a run's summary; what is not there it leaves alone. NULL: all have one holder. */
+    void (*claim)(struct term summary, struct store_claim *claim);
 
     store_take_apart *take_apart; /* for JSON; NULL: it has the content as the report */
 
@@ -104,11 +131,16 @@ struct store_options {
 struct store_entry {
     uint64_t id;
     enum store_state state;
+    uint64_t suite; /* of which it is a member that is there, or 0 */
     struct term summary;
     uint64_t ended_at_ms; /* wall clock, when it finished, or when it was journalled last */
     uint64_t bytes;       /* of its files, or of its result while that is in memory only */
     bool durable;         /* on disk */
 };
+
+/* Why nothing is kept in this folder as it is now, for people, to be freed: others may write to it, it is
+ * another user's, or the folder in it is a link. NULL when nothing is wrong with it, or there is none yet. */
+MUST_CHECK char *store_refusal(const char *folder);
 
 /* Never NULL: a folder that cannot be used is logged and is the store's problem until it can. Files that
  * another daemon uses are not touched, damaged ones are set aside and logged. Takes as long as reading the
@@ -147,11 +179,15 @@ void store_finish(struct store *store, uint64_t id, struct term summary, struct 
 /* False when there is no such run. */
 MUST_CHECK bool store_find(const struct store *store, uint64_t id, struct store_entry *entry);
 
-/* All runs with the lowest id first; the visitor must not change the store. */
-void store_each(const struct store *store, void (*visit)(void *owner, const struct store_entry *entry),
-                void *owner);
+/* The run with the highest id below this one. False when there is none. */
+MUST_CHECK bool store_find_before(const struct store *store, uint64_t id, struct store_entry *entry);
 
-/* Forgets a run and removes its files. False when there is no such run or it is under way. */
+/* The members of a suite; the visitor must not change the store. */
+void store_each_member(const struct store *store, uint64_t id,
+                       void (*visit)(void *owner, const struct store_entry *entry), void *owner);
+
+/* Forgets a run, with its members if it is a suite, and removes the files. False when there is no such run or
+ * it is under way. */
 bool store_delete(struct store *store, uint64_t id);
 
 /* --- Reading --- */

@@ -98,8 +98,7 @@ static inline struct term term_of(const struct buffer *buffer)
 /* Has a buffer hold a copy of a term, and nothing else. */
 static inline void term_keep(struct buffer *buffer, struct term term)
 {
-    buffer_free(buffer);
-    buffer_append(buffer, term.data, term.size);
+    buffer_hold(buffer, term.data, term.size);
 }
 
 /* A process identifier. */

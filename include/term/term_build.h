@@ -7,10 +7,13 @@
 #include "base/buffer.h"
 #include "term/term.h"
 
+struct term_gaps;
+
 struct term_builder {
     struct buffer bytes;
     size_t limit; /* bytes; 0 is none */
     bool failed;
+    struct term_gaps *gaps; /* NULL: everything is copied at once; see term_gaps.h */
 };
 
 /* All zero is an empty builder without a limit. */
@@ -23,6 +26,10 @@ void term_build_tuple(struct term_builder *builder, size_t arity);
 void term_build_map(struct term_builder *builder, size_t pairs);
 void term_build_list(struct term_builder *builder, size_t count); /* count 0 is the empty list, whole */
 void term_build_nil(struct term_builder *builder);
+
+/* A list that was begun when the builder had `at` bytes has this many elements, more than none. */
+void term_build_set_count(struct term_builder *builder, size_t at, size_t count);
+
 void term_build_atom(struct term_builder *builder, const char *text); /* UTF-8, at most 255 characters */
 void term_build_boolean(struct term_builder *builder, bool value);
 void term_build_integer(struct term_builder *builder, int64_t value);

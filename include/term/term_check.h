@@ -8,11 +8,9 @@
 #include "term/term.h"
 
 struct term_limits {
-    size_t depth; /* nested containers, at most TERM_DEPTH_LIMIT */
+    size_t depth; /* nested containers; SIZE_MAX is no limit */
     size_t count; /* values in all, containers and leaves */
 };
-
-#define TERM_DEPTH_LIMIT 4096
 
 enum term_problem {
     TERM_OK,
@@ -53,6 +51,32 @@ MUST_CHECK enum term_problem term_check_with_atoms(const uint8_t *data, size_t s
                                                    const struct term_atoms *atoms, size_t *used,
                                                    bool *canonical);
 void term_canonical_with_atoms(struct term checked, const struct term_atoms *atoms, struct buffer *output);
+
+/* Both in steps, for terms that are so large that they would keep others waiting; their depth has no limit.
+ * What they are given lives until they are freed. */
+struct term_walk;
+struct term_rewrite;
+
+struct term_walked {
+    enum term_problem problem;
+    size_t used;
+    bool is_canonical;
+    bool has_unsettled_keys; /* keys of a map may be the same in canonical form: that is to be walked as well
+                              */
+};
+
+struct term_walk *term_walk_new(const uint8_t *data, size_t size, const struct term_atoms *atoms);
+
+/* Walks at most so many values more. True when it is done, `*walked` then says with what. */
+MUST_CHECK bool term_walk_step(struct term_walk *walk, size_t values, struct term_walked *walked);
+void term_walk_free(struct term_walk *walk);
+
+struct term_rewrite *term_rewrite_new(struct term checked, const struct term_atoms *atoms,
+                                      struct buffer *output);
+
+/* Rewrites about so many values more. True when it is done. */
+MUST_CHECK bool term_rewrite_step(struct term_rewrite *rewrite, size_t values);
+void term_rewrite_free(struct term_rewrite *rewrite);
 
 /* A few words for a log line. */
 const char *term_problem_text(enum term_problem problem);

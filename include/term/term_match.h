@@ -7,7 +7,7 @@
 #include "base/compiler.h"
 #include "term/term.h"
 
-/* Both are checked terms. Recursive; the depth of a checked term is bounded. */
+/* Both are checked terms, however deep. */
 MUST_CHECK bool term_matches(struct term pattern, struct term term);
 
 #endif

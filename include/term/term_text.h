@@ -3,11 +3,13 @@
 #ifndef HARNESSD_TERM_TERM_TEXT_H
 #define HARNESSD_TERM_TERM_TEXT_H
 
-#include "term/term.h"
+#include "term/term_long.h"
 
 /* Writes at most `size` bytes with the NUL; what does not fit is cut and ends in "...". Strings of printable
- * characters are written as "text" (STRING_EXT) and <<"text">> (binaries). Nesting beyond 32 levels and lists
- * beyond 100 elements are shortened to "...". `text` is returned. */
+ * characters are written as "text" (STRING_EXT) and <<"text">> (binaries). Nesting beyond 1,000 levels and
+ * lists beyond 100 elements are shortened to "...", and so is what is behind much that is left out. `text` is
+ * returned. */
 char *term_text(struct term term, char *text, size_t size);
+char *term_long_text(const struct term_long *term, char *text, size_t size);
 
 #endif

@@ -163,16 +163,17 @@ defmodule ChaosBesideTest do
     end
 
     test "that somebody kills have undone what they held", %{harness: harness, peer: peer, subject: subject} do
-      for {role, outcome} <- [agent: {:agent_lost, :killed}, keeper: :killed, holder: :ok] do
+      early = {:healed_early, {peer.node, {:holder_lost, :killed}}}
+
+      for {role, outcome} <- [agent: {:agent_lost, :killed}, keeper: :killed, holder: early] do
         run = start_run(harness, scenario(subject, {:suspend, 60_000}))
         await_suspended(peer, subject)
         pid = Keyword.fetch!(Peer.call(peer, Trees, :of_harness, []), role)
         Peer.call(peer, :erlang, :exit, [pid, :kill])
         Wait.until("the end of the suspension", fn -> not suspended?(peer, subject) end, 2_000)
-        result = Task.await(run, 30_000)
-        assert match?({:ok, _}, result) == (role == :holder)
+        assert {:error, {:chaos_failed, _}} = Task.await(run, 30_000)
         report = Harness.last_partial(harness)
-        expected = if outcome == :ok, do: :ok, else: {:error, outcome}
+        expected = if role == :holder, do: outcome, else: {:error, outcome}
         assert [%{outcome: ^expected}] = report.injections
         assert report.healed == true or match?([%{reason: ^outcome}], report.healed)
         assert report.healed == true == (role == :holder)

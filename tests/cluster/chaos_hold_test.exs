@@ -365,7 +365,9 @@ defmodule ChaosHoldTest do
     assert is_pid(holder) and is_port(port)
     Peer.call(peer, :erlang, :exit, [holder, :kill])
     await_gone(peer, :ports, subject, before, 2_000)
-    assert {:ok, %{healed: true}} = Task.await(run, 30_000)
+    outcome = {:healed_early, {peer.node, {:holder_lost, :killed}}}
+    assert {:error, {:chaos_failed, {:not_injected, [%{outcome: ^outcome}]}}} = Task.await(run, 30_000)
+    assert %{healed: true, injections: [%{outcome: ^outcome, undone: true}]} = Harness.last_partial(harness)
   end
 
   test "leave nothing behind on the node", %{harness: harness, peer: peer, subject: subject} do

@@ -112,6 +112,75 @@ defmodule ChaosSuiteTest do
     assert Peer.call(peer, Trees, :children, [supervisor]) == children
   end
 
+  test "is one run with its members", %{harness: harness, peer: peer, supervisor: supervisor} do
+    subject = Peer.start_server(peer, Subject)
+    before = Enum.map(Harness.call(harness, :runs), & &1.run_id)
+    quick = %{type: :concurrent, scenario: %{target: subject, threads: [[{:add, 1}]]}}
+    long = %{type: :kill_children, kill_rate: 0, duration_ms: 60_000}
+    task = Task.async(fn -> suite(harness, supervisor, [quick, %{type: :whatever}, long, quick]) end)
+    Wait.until("the second member", fn -> match?([%{state: :suite, members: [_, _]} | _], Harness.call(harness, :runs)) end)
+    assert [%{run_id: id, state: :suite, by: :run_chaos_suite, members: [second, first]} | rest] = Harness.call(harness, :runs)
+    assert Enum.map(rest, & &1.run_id) == before
+    assert %{suites: 1, runs: 1} = Harness.call(harness, :info)
+    assert %{suite: ^id, outcome: :completed, members: nil} = Harness.call(harness, :status, [first])
+    assert %{suite: ^id, outcome: nil} = Harness.call(harness, :status, [second])
+    assert Harness.call(harness, :delete, [id]) == {:error, :not_finished}
+    assert Harness.call(harness, :report, [id]) == {:error, :not_finished}
+
+    assert Harness.call(harness, :cancel, [id]) == :ok
+    report = Task.await(task)
+    assert %{total_scenarios: 4, passed: 1, failed: 3} = report
+    assert [:unknown_scenario_type, {:cancelled, _}, :cancelled] = Enum.map(report.failures, & &1.reason)
+    assert Harness.call(harness, :await, [id]) == {:error, {:cancelled, report}}
+    assert %{outcome: :cancelled, state: :finished, operations: 1, members: [^second, ^first]} = Harness.call(harness, :status, [id])
+    assert Harness.call(harness, :show, [id]) =~ "4 scenarios: 1 passed, 3 failed"
+    assert {:ok, %{run_id: ^first}} = Harness.call(harness, :report, [first])
+    assert Harness.call(harness, :delete, [id]) == :ok
+    for gone <- [id, first, second], do: assert(Harness.call(harness, :report, [gone]) == {:error, :not_found})
+    assert Enum.map(Harness.call(harness, :runs), & &1.run_id) == before
+  end
+
+  test "tells subscribers of its start and its end, and of its members'", %{harness: harness, peer: peer, supervisor: supervisor} do
+    subject = Peer.start_server(peer, Subject)
+    :ok = Harness.call(harness, :subscribe, [:all])
+    on_exit(fn -> Harness.call(harness, :unsubscribe, [:all, self()]) end)
+    scenario = %{type: :concurrent, scenario: %{target: subject, threads: [[:get]]}}
+    assert %{passed: 2} = suite(harness, supervisor, [scenario, scenario])
+    told = told_until_stop(nil)
+    [{:start, id} | _] = told
+    members = for {:start, member} <- told, member != id, do: member
+    assert length(members) == 2
+    assert for({:stop, ended} <- told, do: ended) == members ++ [id]
+    Harness.call(harness, :unsubscribe, [:all])
+  end
+
+  # What is told until the first that has started has stopped.
+  defp told_until_stop(first) do
+    assert_receive {:harness_event, id, [:harness, :run, what], _, _}, 10_000
+    first = first || id
+    if {what, id} == {:stop, first}, do: [{what, id}], else: [{what, id} | told_until_stop(first)]
+  end
+
+  test "starts nothing more once its caller has died", %{harness: harness, peer: peer, supervisor: supervisor} do
+    ends = [fn caller, _ -> Process.exit(caller, :kill) end, fn _, other -> Peer.stop(other) end]
+
+    for ending <- ends do
+      other = Peer.start()
+      %{counters: %{runs_started: before}} = Harness.call(harness, :info)
+      long = %{type: :kill_children, kill_rate: 0, duration_ms: 60_000}
+      arguments = [harness.node, :harness, :run_chaos_suite, [supervisor, List.duplicate(long, 1_500)]]
+      caller = Peer.call(other, :erlang, :spawn, [:erpc, :call, arguments])
+      Wait.until("the run of the suite", fn -> running(harness) == 1 end)
+      [%{run_id: id, state: :suite} | _] = Harness.call(harness, :runs)
+      ending.(caller, other)
+      Wait.until("the end of the suite", fn -> Harness.call(harness, :status, [id]).outcome == :cancelled end)
+      assert %{counters: %{runs_started: started}, suites: 0, runs: 0} = Harness.call(harness, :info)
+      assert started == before + 1
+      assert [%{run_id: ^id, members: [_]} | _] = Harness.call(harness, :runs)
+      assert Peer.call(peer, Process, :alive?, [supervisor])
+    end
+  end
+
   test "refuses what is none", %{harness: harness, supervisor: supervisor} do
     for arguments <- [[supervisor, :none], [supervisor, [], :none], [supervisor, [], [timeout: -1]]] do
       assert {:error, {:exception, :badarg, []}} = raised(fn -> Harness.call(harness, :run_chaos_suite, arguments) end)

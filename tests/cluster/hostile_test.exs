@@ -101,7 +101,7 @@ defmodule HostileTest do
 
       {time, _} = timed(fn -> for raw <- raws, do: assert(RawNode.await_close(raw, 30_000) == :closed) end)
       assert time < 30_000
-      Harness.wait_for_log(harness, ~r/no progress/)
+      Harness.wait_for_log(harness, ~r/handshake not done within/)
       assert_undisturbed(context)
     end
 
@@ -212,7 +212,7 @@ defmodule HostileTest do
     test "of claimed 4 GB", %{raw: raw, harness: harness} = context do
       before = Harness.memory(harness)
       RawNode.send_bytes(raw, <<0xFFFFFFFF::32, 112, "hello">>)
-      assert_dropped(context, raw, ~r/frame/)
+      assert_undisturbed(context)
       assert Harness.memory(harness) - before < 100_000_000
     end
 
@@ -221,8 +221,12 @@ defmodule HostileTest do
       context = %{harness: harness, good: RawNode.connect!(harness.port)}
       raw = RawNode.connect!(harness.port)
       assert {:ok, _} = RawNode.call(raw, :harness, {:help, :binary.copy("x", 900_000)})
-      RawNode.send_call(raw, :harness, {:help, :binary.copy("x", 1_100_000)})
-      assert_dropped(context, raw, ~r/frame/)
+
+      assert {:ok, {:error, {:exception, {:message_too_large, %{limit: 1_000_000, key: "limits.frame_bytes"}}, []}}} =
+               RawNode.call(raw, :harness, {:help, :binary.copy("x", 1_100_000)})
+
+      assert {:ok, _} = RawNode.call(raw, :harness, {:help, :binary.copy("x", 900_000)})
+      assert_undisturbed(context)
     end
 
     test "that is no message", %{harness: harness} = context do
@@ -283,7 +287,9 @@ defmodule HostileTest do
     test "with a term of five million nested tuples", %{raw: raw} = context do
       deep = <<131, :binary.copy(<<104, 1>>, 5_000_000)::binary, 106>>
       RawNode.send_control_bytes(raw, {6, RawNode.pid(raw), :"", :harness}, deep)
-      assert_dropped(context, raw, ~r/deep/)
+      # That is well-formed, and no message of the daemon's.
+      assert {:ok, %{node: _}} = RawNode.call(raw, :harness, :info)
+      assert_undisturbed(context)
     end
 
     test "with a control message of five million nested lists", %{raw: raw} = context do
@@ -372,8 +378,7 @@ defmodule HostileTest do
     test "a byte at a time is still a frame", %{raw: raw} do
       request = {:"$gen_call", {RawNode.pid(raw), RawNode.reference(raw)}, :info}
 
-      data =
-        <<112, RawNode.encode({6, RawNode.pid(raw), :"", :harness})::binary, RawNode.encode(request)::binary>>
+      data = <<112, RawNode.encode({6, RawNode.pid(raw), :"", :harness})::binary, RawNode.encode(request)::binary>>
 
       for <<(byte <- <<byte_size(data)::32, data::binary>>)>>, do: :ok = RawNode.send_bytes(raw, <<byte>>)
       assert {:ok, {_, {_, %{version: _}}}} = RawNode.receive_control(raw)
@@ -435,7 +440,8 @@ defmodule HostileTest do
       list = [<<108, count::32>>, :binary.copy(<<82, 0>>, count), 106]
       header = <<131, 68, 1, 0x18, 5, byte_size(atom)::16, atom::binary>>
       RawNode.send_frame(raw, IO.iodata_to_binary([header, <<104, 1, 97, 1>>, list]))
-      assert_dropped(context, raw, ~r/too large with its atoms/)
+      Harness.wait_for_log(harness, ~r/message too large peer=#{raw.name} .*limit=limits.frame_bytes/)
+      assert_undisturbed(context)
       assert Harness.memory(harness) - before < 800_000_000
     end
   end
@@ -526,9 +532,8 @@ defmodule HostileTest do
         end
       end
 
-      assert {:error, _} = send_all.(send_all, 1)
+      assert :all_taken = send_all.(send_all, 1)
       assert Harness.memory(harness) - before < 800_000_000
-      Harness.wait_for_log(harness, ~r/fragment|reassembl/)
       assert_undisturbed(context)
     end
   end

@@ -89,6 +89,10 @@ defmodule HttpRunsTest do
       assert Http.get_jq(port, "/runs/#{failed}", "[.outcome,.reason]") ==
                ~s(["failed",["invariant_failed","returned_false"]])
 
+      deep = run(harness, %{target: target, threads: [[{:make, :deep, 300}]]})
+      assert Http.get_jq(port, "/runs/#{deep}", ".warning") =~ "values deeper than 200 levels"
+      assert Http.get_jq(port, path, ".warning") == "null"
+
       assert Harness.call(harness, :delete, [id]) == :ok
       assert {404, _, "There is no such run.\n"} = Http.get(port, path)
     end

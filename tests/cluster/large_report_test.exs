@@ -93,7 +93,7 @@ defmodule LargeReportTest do
 
   # When the daemon came to a state, in microseconds of the system's time; its log has milliseconds.
   defp logged_at(harness, state) do
-    [_, time] = Regex.run(~r/(\S+) debug run run=\d+ state=#{state}/, Harness.log(harness))
+    [_, time] = Harness.wait_for_log(harness, ~r/(\S+) debug run run=\d+ state=#{state}/)
     {:ok, time, 0} = DateTime.from_iso8601(time)
     DateTime.to_unix(time, :microsecond)
   end

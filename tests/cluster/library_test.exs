@@ -81,7 +81,7 @@ defmodule LibraryTest do
 
     test "is refused what the library refuses", %{harness: harness} do
       for {operations, threads} <- [{[:get], 0}, {[:get], -1}, {[:get], :many}, {:get, 1}] do
-        assert {:error, {:exception, :function_clause, [{:harness, _, _, _} | _]}} =
+        assert {:error, {:exception, :function_clause, [{@library, :simple_genserver_scenario, [_, _, _], []}]}} =
                  raised(fn -> simple(harness, operations, threads) end)
       end
 

@@ -120,13 +120,46 @@ defmodule NamesTest do
     assert run_script(first, target, [:get]) == [{:ok, 400}]
   end
 
+  # Who has registered with epmd has the name; what others have that they do not take.
+  test "a daemon that nobody vouches for leaves the connection of who has its name" do
+    peer = Peer.start()
+    first = Harness.start()
+    load = %{target: Peer.start_server(peer, Subject), load: %{rate: 100, duration_ms: 60_000}, operations: [:get]}
+    id = Runs.start(first, load)
+    Wait.until("some load", fn -> Runs.status(first, id).operations > 10 end)
+
+    config = %{"epmd" => %{"register" => false}, "peers" => [Atom.to_string(peer.node)]}
+    second = Harness.start(node: first.node, config: config, arguments: ["--exit-on-taken-name"])
+    said = ~r/connected with a node of this name already, .*peer=#{peer.node} name=#{first.node} its_connection=kept/
+    Harness.wait_for_log(second, said)
+    Harness.wait_for_log(second, ~r/dialled again peer=#{peer.node} reason="the peer is connected with a node of this/)
+    Harness.assert_alive(first)
+    assert %{state: :load, operation_errors: 0} = Runs.status(first, id)
+    refute Harness.log(first) =~ "peer down peer=#{peer.node}"
+
+    # Once that is gone, it is told to nobody.
+    Harness.stop(first)
+    Harness.wait_for_log(second, ~r/peer up peer=#{peer.node}/)
+    assert length(Regex.scan(~r/its_connection=/, Harness.log(second))) <= 3
+  end
+
   test "a name that is taken is refused by epmd, and the daemon says so" do
     harness = Harness.start()
     second = Harness.start(node: harness.node, ready: false)
-    Harness.wait_for_log(second, ~r/epmd/)
+    # Said the first time, and then at intervals that double, with how often it was so.
+    Harness.wait_for_log(second, ~r/epmd refused the name .* times=\d+$/m)
+    assert length(Regex.scan(~r/epmd refused the name/, Harness.log(second))) == 2
     assert Epmd.registered?(harness.node)
     Harness.assert_alive(harness)
     OsProcess.signal(second.process, "KILL")
     OsProcess.await_exit(second.process)
+  end
+
+  test "an epmd that cannot be reached is told of less and less" do
+    harness = Harness.start(config: %{"epmd" => %{"port" => Epmd.free_port()}}, ready: false)
+    Harness.wait_for_log(harness, ~r/epmd unreachable .* times=\d+$/m)
+    assert length(Regex.scan(~r/epmd unreachable/, Harness.log(harness))) == 2
+    OsProcess.signal(harness.process, "KILL")
+    OsProcess.await_exit(harness.process)
   end
 end

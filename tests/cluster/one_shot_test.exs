@@ -181,6 +181,34 @@ defmodule OneShotTest do
       assert told =~ "--connect: cannot connect to #{peer.node}"
     end
 
+    test "tells of a node that does not want it" do
+      peer = Peer.start()
+      Peer.call(peer, :net_kernel, :allow, [[:"nobody@127.0.0.1"]])
+      assert {2, "", errors} = Once.run(Once.file(smoke()), peer.node)
+      assert errors =~ "cannot connect to #{peer.node}: the peer does not allow this node"
+    end
+
+    test "takes nobody's name, nor the connection of who has it", %{peer: peer} do
+      harness = Harness.start()
+      target = Peer.start_server(peer, Subject)
+      {:ok, id} = Harness.call(harness, :start, [%{target: target, load: %{rate: 100, duration_ms: 60_000}, operations: [:get]}])
+      Wait.until("some load", fn -> Runs.status(harness, id).operations > 10 end)
+      assert {2, "", errors} = Once.run(Once.file(smoke()), peer.node, ["--name", "#{harness.node}"])
+      assert errors =~ "cannot connect to #{peer.node}: the peer is connected with a node of this name already"
+      assert %{state: :load, operation_errors: 0} = Runs.status(harness, id)
+      Harness.call(harness, :cancel, [id])
+    end
+
+    test "tells for what it waits when a node does not answer" do
+      {:ok, listener} = :gen_tcp.listen(0, ip: {127, 0, 0, 1})
+      {:ok, port} = :inet.port(listener)
+      {:ok, registration} = Epmd.register("silent", port)
+      assert {2, "", errors} = Once.run(Once.file(smoke()), :"silent@127.0.0.1")
+      assert errors =~ "--connect: waiting for silent@127.0.0.1, which has not answered yet\n"
+      assert errors =~ "--connect: cannot connect to silent@127.0.0.1: no progress for 7000 ms"
+      for socket <- [listener, registration], do: :gen_tcp.close(socket)
+    end
+
     test "tells of a fault that is not allowed", %{peer: peer} do
       file = Once.file(smoke(%{"chaos" => [%{"kind" => "burn_cpu"}]}))
       assert {2, "", errors} = Once.run(file, peer.node)
@@ -333,6 +361,14 @@ defmodule OneShotTest do
       assert {2, json, errors} = Once.run(unread, peer.node, ["--json"])
       assert String.starts_with?(errors, "#{unread}: threads[0][0]: line 1:")
     assert jq.(json, "[.outcome, .reason[1][0].path]") == ~s(["not_run",["threads",0,0]])
+  end
+
+  test "--json says that a term is too deep for it", %{peer: peer} do
+    deep = smoke(%{"threads" => [[erlang("{make, deep, 300}")]]})
+    assert {0, json, ""} = Once.run(Once.file(deep), peer.node, ["--json"])
+    assert json =~ ~r/,"warning":"values deeper than 200 levels, \d+ of them, are shown as text.*"}\n$/
+    assert {0, json, ""} = Once.run(Once.file(smoke()), peer.node, ["--json"])
+    refute json =~ ~s("warning":"values)
   end
 
   test "--junit writes a test case for each expectation", %{peer: peer} do

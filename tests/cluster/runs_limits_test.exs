@@ -154,7 +154,7 @@ defmodule RunsLimitsTest do
   end
 
   test "reports of ended runs go when there are too many, the last one never", %{target: target} do
-    few = Harness.start(config: %{"retention" => %{"count" => 2}})
+    few = Harness.start(config: %{"retention" => %{"count" => 2, "days_least" => 0}})
     scenario = %{target: target, threads: [[:get]]}
     held = Runs.start(few, Runs.held(target, :long))
     {:long, from} = begun()
@@ -176,9 +176,25 @@ defmodule RunsLimitsTest do
     assert {:ok, %{run_id: ^last}} = Harness.call(small, :report, [last])
   end
 
+  test "what is young stays, whoever starts how many others", %{target: target} do
+    keeping = Harness.start(config: %{"retention" => %{"count" => 2}})
+    scenario = %{target: target, threads: [[:get]], events: :none}
+    ids = for _ <- 1..12, do: elem(Harness.run(keeping, scenario), 1).run_id
+    assert Enum.map(Harness.call(keeping, :runs), & &1.run_id) == Enum.reverse(ids)
+
+    # At the limit of all, who has most loses what is oldest of it.
+    full = Harness.start(config: %{"retention" => %{"count" => 2, "count_most" => 6}})
+    peer = Peer.start()
+    mine = for _ <- 1..2, do: elem(Harness.run(full, scenario), 1).run_id
+    theirs = for _ <- 1..12, do: elem(Peer.call(peer, :erpc, :call, [full.node, :harness, :run, [scenario]]), 1).run_id
+    kept = Enum.map(Harness.call(full, :runs), & &1.run_id)
+    assert mine -- kept == []
+    assert kept -- mine == theirs |> Enum.take(-4) |> Enum.reverse()
+  end
+
   test "more runs that end at once than are kept are all answered", %{target: target} do
     for state <- [nil, Support.temporary_folder()] do
-      few = Harness.start(config: %{"retention" => %{"count" => 2}, "state_dir" => state})
+      few = Harness.start(config: %{"retention" => %{"count" => 2, "days_least" => 0}, "state_dir" => state})
       load = %{target: target, load: %{threads: 1, duration_ms: 60_000, think_ms: 10}, operations: [:get]}
 
       await_all = fn end_them ->
@@ -240,4 +256,17 @@ defmodule RunsLimitsTest do
     assert Harness.await_exit(harness) == 0
     refute_begun()
   end
+  test "a run is that of the node that has sent the request, whomever that names as its caller" do
+    harness = Harness.start()
+    [sender, named] = for _ <- 1..2, do: Peer.start()
+    target = Peer.start_server(named, Subject)
+    caller = Peer.call(named, :erlang, :whereis, [:init])
+    request = {:start, %{target: target, threads: [[:get]]}}
+    message = {:"$gen_call", {caller, make_ref()}, request}
+    Peer.call(sender, :erlang, :send, [{:harness, harness.node}, message])
+    Wait.until("its run", fn -> Harness.call(harness, :runs) != [] end)
+    assert [%{caller: ^caller, node: node}] = Harness.call(harness, :runs)
+    assert node == sender.node
+  end
+
 end

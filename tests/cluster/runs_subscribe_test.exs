@@ -131,6 +131,9 @@ defmodule RunsSubscribeTest do
     apart = Peer.start(arguments: ["-hidden"])
     elsewhere = Peer.start_server(apart, Recorder)
     assert subscribe(harness, [:all, elsewhere]) == {:error, {:nodedown, apart.node}}
+    # Of a node that no node can be called.
+    nobodys = :erlang.binary_to_term(<<131, 88, 119, 5, "a", 0, "b@c", 1::32, 0::32, 1::32>>)
+    assert subscribe(harness, [:all, nobodys]) == {:error, {:nodedown, :"a\0b@c"}}
 
     collector = Peer.start_server(peer, Recorder)
     assert Peer.call(peer, :net_adm, :ping, [harness.node]) == :pong

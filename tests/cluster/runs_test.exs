@@ -215,6 +215,7 @@ defmodule RunsTest do
 
       assert %{run_id: ^id, state: :load, outcome: nil, reason: nil, by: :start, name: nil} = status
       assert %{caller: ^test, target: ^target, metadata: %{team: "a"}} = status
+      assert status.node == node()
       assert %{planned_ms: 60_000, threads: 1000, operations: 0, operation_errors: 0, dropped: 0} = status
       assert %{cancelled: false, ended_at: nil, ended_at_ms: nil, waits_for: nil, runs_before: nil} = status
       assert status.in_flight > 0

@@ -26,7 +26,7 @@ defmodule WarningsTest do
     [first, second | _] = harness |> Harness.call(:show, [report.run_id]) |> String.split("\n")
     assert first =~ ~r/^Run \d+: failed/
     assert second =~ ~r/^  WARNING  no operation has succeeded/
-    assert Harness.log(harness) =~ ~r/target cannot be reached run=#{report.run_id} target=\S+ reason=noproc/
+    Harness.wait_for_log(harness, ~r/target cannot be reached run=#{report.run_id} target=\S+ reason=noproc/)
     _ = Harness.wait_for_log(harness, ~r/run has a warning run=#{report.run_id} warning=target_never_reached/)
     page = Http.get_jq(Http.port(harness), "/runs/#{report.run_id}", ".report.warnings[].warning")
     assert page == ~s("nothing_succeeded"\n"target_never_reached")
@@ -171,35 +171,21 @@ defmodule WarningsTest do
       {:ok, small: Harness.start(config: %{"limits" => %{"frame_bytes" => 65_536}}), target: target}
     end
 
-    test "is why operations have lost their node", %{small: small, target: target, peer: peer} do
-      script = [:get, {:echo, {:"$bytes", 200_000}}, :get]
+    test "is why operations have failed", %{small: small, target: target, peer: peer} do
+      script = [:get, {:make, :bytes, 200_000}, :get]
       assert {:ok, report} = Harness.run(small, %{target: target, threads: [script]})
       node = peer.node
-      assert [{:ok, _}, {:error, {{:nodedown, ^node}, _}}, {:ok, _}] = Enum.map(report.events, & &1.result)
+      assert [{:ok, _}, {:error, {:message_too_large, 65_536}}, {:ok, _}] = Enum.map(report.events, & &1.result)
       found = warning(report, :message_too_large)
-      assert %{limit: :frame_bytes, nodes: [^node], times: 1, operations: 1} = found
-      assert found.message =~ "larger than limits.frame_bytes allows: connections to #{node} were closed"
+      assert %{limit: :frame_bytes, key: "limits.frame_bytes", nodes: [^node], times: 1, operations: 1} = found
+      assert found.message =~ "messages of #{node} were larger than limits.frame_bytes"
       _ = Harness.wait_for_log(small, ~r/run has a warning run=#{report.run_id} warning=message_too_large/)
     end
 
-    test "takes with it all that others have there", %{small: small, target: target, peer: peer} do
-      id = Runs.start(small, Runs.held(target, :others, %{hooks_node: node()}))
-      _ = Runs.await_held(:others)
-      load = %{threads: 1, iterations: 2}
-      scenario = %{target: target, load: load, operations: [:get, {:echo, {:"$bytes", 200_000}}]}
-      assert {:ok, report} = Harness.run(small, scenario)
-      node = peer.node
-      assert %{nodes: [^node], times: 2, operations: 2} = warning(report, :message_too_large)
-      assert {:ok, other} = Runs.await(small, id)
-      assert [{:error, {{:nodedown, ^node}, _}}] = Enum.map(other.events, & &1.result)
-      assert %{nodes: [^node], times: 1, operations: 1} = warning(other, :message_too_large)
-    end
-
-    # The session on the node of the hooks is lost with it, and the run ends there.
     test "may be what a hook has given", %{small: small, peer: peer} do
       node = peer.node
       scenario = %{setup: {:binary, :copy, ["x", 200_000]}, threads: [[:get]], hooks_node: node}
-      assert {:error, {:nodedown, ^node}} = Harness.run(small, scenario)
+      assert {:error, {:setup_failed, {:message_too_large, 65_536}}} = Harness.run(small, scenario)
       [%{run_id: id} | _] = Harness.call(small, :runs)
       assert {:ok, report} = Harness.call(small, :partial, [id])
       assert %{nodes: [^node], times: 1, operations: 0} = warning(report, :message_too_large)

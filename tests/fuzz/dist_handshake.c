@@ -49,8 +49,10 @@ static void start(struct wire *wire, struct script *script)
     wire->length_bytes = wire->settings & LONG_LENGTHS ? 4 : 2;
     wire->verdict = wire->settings / VERDICTS;
     const char *cookie = wire->settings & OTHER_COOKIE ? "other" : "secret";
-    wire->identities[0] = (struct handshake_identity){"dialler@127.0.0.1", "secret", FLAGS_OFFERED, 11};
-    wire->identities[1] = (struct handshake_identity){"listener@127.0.0.1", cookie, FLAGS_OFFERED, 22};
+    wire->identities[0] = (struct handshake_identity){
+        .node = "dialler@127.0.0.1", .cookie = "secret", .flags = FLAGS_OFFERED, .creation = 11};
+    wire->identities[1] = (struct handshake_identity){
+        .node = "listener@127.0.0.1", .cookie = cookie, .flags = FLAGS_OFFERED, .creation = 22};
     handshake_accept(&wire->ends[1], &wire->identities[1], wire->length_bytes, judge, wire);
     handshake_initiate(&wire->ends[0], &wire->identities[0], wire->length_bytes, wire->identities[1].node,
                        &wire->outputs[0]);

@@ -16,7 +16,7 @@
 /* A whole, canonical term. */
 static void check(struct term term)
 {
-    const struct term_limits limits = {.depth = TERM_DEPTH_LIMIT, .count = SIZE_MAX};
+    const struct term_limits limits = {.depth = SIZE_MAX, .count = SIZE_MAX};
     size_t used;
     bool canonical;
     assert(term_check(term.data, term.size, &limits, &used, &canonical) == TERM_OK);
@@ -77,16 +77,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             length = size;
         if (!length)
             continue; /* a tick, which does not come here */
-        uint8_t *frame = malloc(length);
+        /* What is not needed is not there. */
+        size_t needs = message_needs(&reader, data, length < 18 ? length : 18, length);
+        assert(needs && needs <= length);
+        uint8_t *frame = malloc(needs);
         struct term control, payload;
         const char *problem = NULL;
         assert(frame);
-        memcpy(frame, data, length);
-        result = message_read(&reader, frame, length, &control, &payload, &problem);
-        if (result == MESSAGE_READY)
+        memcpy(frame, data, needs);
+        result = (length > LIMIT || needs < length ? message_read_cut : message_read)(
+            &reader, frame, needs, &control, &payload, &problem);
+        while (result == MESSAGE_LONG)
+            result = message_go_on(&reader, 10, &control, &payload, &problem);
+        if (result == MESSAGE_READY || result == MESSAGE_HEAD)
             look_at(control, payload);
+        message_end_long(&reader);
         assert(result < MESSAGE_BAD || problem);
-        assert(reader.partial_bytes <= LIMIT && reader.partials.count <= MESSAGE_PARTIALS);
+        assert(reader.partials.count <= MESSAGE_PARTIALS);
         assert(reader.partials.count || !reader.partial_bytes);
         free(frame);
         data += length;

@@ -138,7 +138,7 @@ static void compare_with_ei(struct term term)
 static void check_with_atoms(const uint8_t *data, size_t size)
 {
     static const uint8_t names[] = {119, 1, 'a', 119, 0, 119, 4, 0xf0, 0x9f, 0x98, 0x80, 119, 1, 'a'};
-    const struct term_limits limits = {.depth = TERM_DEPTH_LIMIT, .count = SIZE_MAX};
+    const struct term_limits limits = {.depth = SIZE_MAX, .count = SIZE_MAX};
     const struct term_atoms atoms = {
         .count = 4, .room = 200, .items = {{names, 3}, {names + 3, 2}, {names + 5, 6}, {names + 11, 3}}};
     size_t used;
@@ -170,7 +170,7 @@ static int number_of(void *owner, const uint8_t *text, size_t size)
 /* A canonical term with its atoms referred to is the same when they are written out. */
 static void refer_and_back(struct term term)
 {
-    const struct term_limits limits = {.depth = TERM_DEPTH_LIMIT, .count = SIZE_MAX};
+    const struct term_limits limits = {.depth = SIZE_MAX, .count = SIZE_MAX};
     struct term_atoms table = {.room = SIZE_MAX};
     struct buffer again = {0};
     uint8_t *referring = malloc(term.size);
@@ -190,7 +190,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct term_limits limits = {.depth = TERM_DEPTH_LIMIT, .count = SIZE_MAX};
+    const struct term_limits limits = {.depth = SIZE_MAX, .count = SIZE_MAX};
     size_t used, used_again;
     bool canonical;
     check_with_atoms(data, size);

@@ -113,6 +113,23 @@ static void test_fit(void **state)
     assert_null(buffer.data);
 }
 
+/* What stays takes no more than it is: very many of these are kept, most of them of a few bytes. */
+static void test_hold(void **state)
+{
+    (void)state;
+    struct buffer buffer = {0};
+    buffer_hold(&buffer, "abc", 3);
+    assert_int_equal(buffer.capacity, 3);
+    buffer_hold(&buffer, "longer", 6);
+    assert_int_equal(buffer.capacity, 6);
+    assert_int_equal(buffer.size, 6);
+    buffer_append(&buffer, "!", 1);
+    assert_memory_equal(buffer_bytes(&buffer), "longer!", 7);
+    buffer_hold(&buffer, NULL, 0);
+    assert_null(buffer.data);
+    assert_int_equal(buffer.size, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +139,7 @@ int main(void)
         cmocka_unit_test(test_queue),
         cmocka_unit_test(test_space_is_reused),
         cmocka_unit_test(test_fit),
+        cmocka_unit_test(test_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,6 +122,50 @@ static void test_next_pass(void **state)
     loop_free(&fixture.loop);
 }
 
+/* A piece that uses all of the share of a pass, and has another one after it. */
+static void run_long_piece(void *owner)
+{
+    struct fixture *fixture = owner;
+    uint64_t started = clock_ns();
+    note(fixture, 'a');
+    while (clock_ns() - started <= LOOP_SHARE_NS)
+        ;
+    if (++fixture->fired < 3)
+        loop_defer_piece(&fixture->loop, &fixture->a);
+}
+
+static void run_short_piece(void *owner)
+{
+    struct fixture *fixture = owner;
+    note(fixture, 'b');
+    loop_defer_piece(&fixture->loop, &fixture->b);
+}
+
+/* Each has its turn, one in a pass at least and none twice, and nobody waits for an event meanwhile. */
+static void test_pieces(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    start(&fixture);
+    fixture.a.run = run_long_piece;
+    fixture.b.run = run_short_piece;
+    loop_defer_piece(&fixture.loop, &fixture.c);
+    loop_defer_piece(&fixture.loop, &fixture.a);
+    loop_defer_piece(&fixture.loop, &fixture.b);
+    loop_defer_piece(&fixture.loop, &fixture.a);
+    loop_cancel(&fixture.loop, &fixture.c);
+    const char *const passes[] = {"a", "aba", "ababa", "ababab"};
+    for (size_t i = 0; i < ARRAY_LENGTH(passes); i++) {
+        loop_run_pass(&fixture.loop);
+        assert_string_equal(fixture.order, passes[i]);
+    }
+    loop_cancel(&fixture.loop, &fixture.b);
+    loop_defer_piece(&fixture.loop, &fixture.c);
+    loop_finish(&fixture.loop);
+    assert_string_equal(fixture.order, "abababc");
+    loop_free(&fixture.loop);
+}
+
 static void test_turns(void **state)
 {
     (void)state;
@@ -505,6 +549,7 @@ int main(void)
         cmocka_unit_test(test_tasks_run_in_order_and_once),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_next_pass),
+        cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_turns),
         cmocka_unit_test(test_timer_and_tasks),
         cmocka_unit_test(test_timer_set_again_and_stopped),

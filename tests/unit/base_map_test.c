@@ -42,6 +42,23 @@ static void test_empty(void **state)
     map_free(&map);
 }
 
+/* An entry, and its key, are where they were for as long as it is there. */
+static void test_entry_of(void **state)
+{
+    (void)state;
+    struct map map = {0};
+    struct map_entry *entry = map_entry_of(&map, "key", 3);
+    assert_null(entry->value);
+    entry->value = &values[0];
+    for (int i = 0; i < 1000; i++)
+        (void)map_put(&map, &i, sizeof(i), &values[i]);
+    assert_ptr_equal(map_entry_of(&map, "key", 3), entry);
+    assert_memory_equal(entry->key, "key", 3);
+    assert_ptr_equal(map_remove(&map, entry->key, entry->key_size), &values[0]);
+    assert_int_equal(map.count, 1000);
+    map_free(&map);
+}
+
 static void test_put_get_remove(void **state)
 {
     (void)state;
@@ -208,13 +225,10 @@ static void test_model(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_put_get_remove),
-        cmocka_unit_test(test_keys_are_bytes),
-        cmocka_unit_test(test_key_is_copied),
-        cmocka_unit_test(test_many),
-        cmocka_unit_test(test_walk),
-        cmocka_unit_test(test_any),
+        cmocka_unit_test(test_empty),          cmocka_unit_test(test_entry_of),
+        cmocka_unit_test(test_put_get_remove), cmocka_unit_test(test_keys_are_bytes),
+        cmocka_unit_test(test_key_is_copied),  cmocka_unit_test(test_many),
+        cmocka_unit_test(test_walk),           cmocka_unit_test(test_any),
         cmocka_unit_test(test_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,6 +57,14 @@ static void note_done(struct worker_job *job)
         loop_stop(&fixture->loop);
 }
 
+static void note_dropped(struct worker_job *job)
+{
+    assert_true(job->is_dropped);
+    numbered(job)->worked = true;
+    note_done(job);
+    numbered(job)->worked = false;
+}
+
 static void queue(struct fixture *fixture, int number, void (*what)(struct worker_job *),
                   void (*done)(struct worker_job *))
 {
@@ -146,6 +154,41 @@ static void test_done_queues(void **state)
     assert_int_equal(fixture->done_count, JOBS);
 }
 
+static void note_done_slowly(struct worker_job *job)
+{
+    const uint64_t until_ns = clock_ns() + LOOP_SHARE_NS;
+    note_done(job);
+    while (clock_ns() < until_ns)
+        continue;
+}
+
+/* However many are done at once, a pass has time for a few. */
+static void test_done_takes_turns(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int i = 0; i < JOBS; i++)
+        queue(fixture, i, work, note_done_slowly);
+    while (fixture->done_count < JOBS) {
+        int before = fixture->done_count;
+        loop_run_pass(&fixture->loop);
+        assert_in_range(fixture->done_count, before, before + 1);
+    }
+}
+
+/* What the thread has done and the loop has not is finished as well. */
+static void test_free_between_turns(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int i = 0; i < JOBS; i++)
+        queue(fixture, i, work, note_done_slowly);
+    while (!fixture->done_count)
+        loop_run_pass(&fixture->loop);
+    worker_free(fixture->worker);
+    fixture->worker = NULL;
+    loop_finish(&fixture->loop);
+    assert_int_equal(fixture->done_count, JOBS);
+}
+
 /* All is done before the worker is gone, without the loop, and what that queues as well. */
 static void test_free_finishes(void **state)
 {
@@ -174,14 +217,47 @@ static void test_no_signals(void **state)
     assert_false(sigismember(&blocked, SIGTERM));
 }
 
+/* One thread is for what is short; what is dropped before it is begun never is. */
+static void test_aside(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct fair_item turns[] = {
+        {.node = 1, .caller = 1, .takes_long = true},
+        {.node = 1, .caller = 2},
+        {.node = 1, .caller = 1}, /* behind the first */
+    };
+    struct worker *aside = worker_aside(&fixture->loop);
+    for (int i = 0; i < (int)ARRAY_LENGTH(turns); i++) {
+        struct numbered_job *job = &fixture->jobs[i];
+        *job = (struct numbered_job){.job = {.work = i ? work : work_until_told,
+                                             .done = i == 2 ? note_dropped : note_done,
+                                             .turn = turns[i]},
+                                     .fixture = fixture,
+                                     .number = i};
+        worker_queue(aside, &job->job);
+    }
+    fixture->stop_after = 2;
+    worker_drop(aside, &fixture->jobs[2].job);
+    loop_run(&fixture->loop);
+    assert_int_equal(fixture->done[0] + fixture->done[1], 1 + 2);
+    assert_int_equal(write(fixture->pipe[1], "x", 1), 1);
+    fixture->stop_after = 3;
+    loop_run(&fixture->loop);
+    assert_int_equal(fixture->done[2], 0);
+    worker_free_aside(&fixture->loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_in_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_loop_goes_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_done_queues, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_done_takes_turns, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_free_between_turns, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_free_finishes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_signals, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_aside, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

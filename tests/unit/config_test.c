@@ -194,6 +194,14 @@ static void test_every_key(void **state)
     free(text);
 }
 
+static void test_flag_of_a_boolean(void **state)
+{
+    (void)state;
+    assert_int_equal(LOAD("--name", "a@b.c", "--exit-on-taken-name"), CONFIG_RUN);
+    assert_true(config.exit_on_taken_name);
+    unload();
+}
+
 static void test_flags_override_file(void **state)
 {
     (void)state;
@@ -207,6 +215,7 @@ static void test_flags_override_file(void **state)
                      CONFIG_RUN);
     assert_string_equal(problems, "");
     assert_string_equal(config.node_name, "flag@host");
+    assert_false(config.exit_on_taken_name);
     assert_false(config.long_names);
     assert_int_equal(config.port, 2);
     assert_int_equal(config.log_level, LOG_LEVEL_ERROR);
@@ -806,6 +815,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_defaults),
         TEST(test_every_key),
+        TEST(test_flag_of_a_boolean),
         TEST(test_flags_override_file),
         TEST(test_actions),
         TEST(test_flag_problems),

@@ -22,6 +22,7 @@ struct fixture {
     int drained;
     int messages;
     char payload[300]; /* of the last one, "none" without */
+    char longest[300]; /* of those so far */
     struct control control;
     int down;
     enum conn_state was;
@@ -63,6 +64,8 @@ static inline void on_message(void *owner, struct conn *conn, const struct contr
     snprintf(fixture->payload, sizeof(fixture->payload), "none");
     if (payload.data)
         term_text(payload, fixture->payload, sizeof(fixture->payload));
+    if (strlen(fixture->payload) > strlen(fixture->longest))
+        strcpy(fixture->longest, fixture->payload);
     close_in(fixture, conn, MESSAGE);
 }
 
@@ -70,7 +73,7 @@ static inline bool send_text(struct conn *conn, uint64_t sender, const char *pay
 {
     struct term_builder parts[2] = {0};
     bool sent = conn_send(conn, sender, term_from_text(&parts[0], "{22, $o, $p}"),
-                          term_from_text(&parts[1], payload));
+                          term_from_text(&parts[1], payload), NULL);
     term_build_free(&parts[0]);
     term_build_free(&parts[1]);
     return sent;

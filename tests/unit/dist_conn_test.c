@@ -102,7 +102,7 @@ static void test_agreement(void **state)
     }
 }
 
-/* Each message of the other node gives it the whole time again, other bytes do not. */
+/* Each message of a node that was dialled gives it the whole time again, other bytes do not. */
 static void test_setup_deadline(void **state)
 {
     (void)state;
@@ -116,7 +116,29 @@ static void test_setup_deadline(void **state)
         far_write(&fixture.far, "\0\3s", 3); /* no whole message */
         world_pass(&fixture.world);
         world_advance(1);
-        expect_down(&fixture, CONN_HANDSHAKING, "no progress for 7000 ms");
+        expect_down(&fixture, CONN_HANDSHAKING,
+                    waiting[i].accepted ? "handshake not done within 7000 ms" : "no progress for 7000 ms");
+        end(&fixture);
+    }
+}
+
+/* Who has connected cannot stay by saying a little every few seconds. */
+static void test_setup_deadline_of_an_accepted_one(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(waiting); i++) {
+        if (waiting[i].state == CONN_UP || !waiting[i].accepted || !waiting[i].steps)
+            continue;
+        struct fixture fixture;
+        struct waiting silent = waiting[i];
+        silent.steps = 0;
+        bring(&fixture, &silent);
+        world_advance(CONN_SETUP_NS - 1);
+        far_initiate(&fixture.far);
+        far_step(&fixture.far);
+        assert_int_equal(fixture.down, 0);
+        world_advance(1);
+        expect_down(&fixture, CONN_HANDSHAKING, "handshake not done within 7000 ms");
         end(&fixture);
     }
 }
@@ -445,6 +467,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_agreement),
         cmocka_unit_test(test_setup_deadline),
+        cmocka_unit_test(test_setup_deadline_of_an_accepted_one),
         cmocka_unit_test(test_peer_closes),
         cmocka_unit_test(test_peer_resets),
         cmocka_unit_test(test_closed_by_this_node),

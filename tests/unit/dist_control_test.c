@@ -441,6 +441,22 @@ static void test_send_without_sender(void **state)
     term_build_free(&output);
 }
 
+static void test_is_for_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *fields;
+        uint8_t number;
+        bool is_for_name;
+    } messages[] = {{"fun", 6, true},  {"funk", 16, true}, {"fu", 6, false}, {"ft", 22, false},
+                    {"fa", 33, false}, {"ft", 24, false},  {"ft", 1, false}};
+    struct term_builder builder = {0};
+    for (size_t i = 0; i < ARRAY_LENGTH(messages); i++)
+        assert_int_equal(control_is_for_name(build(&builder, messages[i].number, messages[i].fields)),
+                         messages[i].is_for_name);
+    term_build_free(&builder);
+}
+
 static void test_texts(void **state)
 {
     (void)state;
@@ -463,6 +479,7 @@ int main(void)
         cmocka_unit_test(test_encode),
         cmocka_unit_test(test_token_is_not_passed_on),
         cmocka_unit_test(test_send_without_sender),
+        cmocka_unit_test(test_is_for_name),
         cmocka_unit_test(test_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

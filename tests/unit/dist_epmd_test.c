@@ -127,6 +127,8 @@ struct fixture {
     uint16_t port;
     char problem[200];
     struct loop_timer later;
+    struct epmd *other; /* that has the name */
+    unsigned refusals;
 };
 
 static void out_of_time(void *owner)
@@ -326,7 +328,9 @@ static void test_epmd_comes_back(void **state)
 
 static void give_up_name(void *owner)
 {
-    epmd_free(owner);
+    struct fixture *fixture = owner;
+    assert_true(epmd_name_is_taken(fixture->epmd, &fixture->refusals));
+    epmd_free(fixture->other);
 }
 
 /* A name that another node has: asked for again until it is free. */
@@ -339,13 +343,16 @@ static void test_name_is_taken(void **state)
     run_epmd(&fixture);
     struct epmd_options options = {.host = "127.0.0.1", .port = fixture.epmd_port};
     struct epmd *other = epmd_new(&fixture.loop, fixture.resolver, &options);
+    fixture.other = other;
     epmd_register(other, "harness", 4000, registered, &fixture);
     fixture.registrations_wanted = 1;
     loop_run(&fixture.loop);
     epmd_register(fixture.epmd, "harness", 4711, registered, &fixture);
-    loop_timer_init(&fixture.later, &fixture.loop, give_up_name, other);
+    loop_timer_init(&fixture.later, &fixture.loop, give_up_name, &fixture);
     loop_timer_set(&fixture.later, 250 * CLOCK_NS_PER_MS);
     run_until_registered(&fixture, 2);
+    assert_true(fixture.refusals >= 1);
+    assert_false(epmd_name_is_taken(fixture.epmd, NULL));
     look_up(&fixture, "localhost", "harness");
     assert_int_equal(fixture.port, 4711);
     loop_timer_free(&fixture.later);

@@ -37,8 +37,10 @@ static enum handshake_verdict judge(void *owner, const char *peer)
 static void prepare(struct pair *pair, size_t length_bytes, enum handshake_verdict verdict)
 {
     *pair = (struct pair){.length_bytes = length_bytes, .verdict = verdict};
-    pair->identities[0] = (struct handshake_identity){DIALLER, "secret", FLAGS_OFFERED, 11};
-    pair->identities[1] = (struct handshake_identity){LISTENER, "secret", FLAGS_OFFERED | FLAG_PUBLISHED, 22};
+    pair->identities[0] = (struct handshake_identity){
+        .node = DIALLER, .cookie = "secret", .flags = FLAGS_OFFERED, .creation = 11};
+    pair->identities[1] = (struct handshake_identity){
+        .node = LISTENER, .cookie = "secret", .flags = FLAGS_OFFERED | FLAG_PUBLISHED, .creation = 22};
 }
 
 static void start(struct pair *pair)
@@ -267,11 +269,27 @@ static void test_statuses(void **state)
         assert_true(take(&pair, 0, message) > 0);
         feed(&pair.ends[0], rows[i].status, strlen(rows[i].status), &pair.outputs[0]);
         assert_int_equal(pair.ends[0].state, rows[i].state);
+        assert_int_equal(pair.ends[0].found_namesake, rows[i].answer[0] != '\0');
         size_t size = take(&pair, 0, message);
         assert_int_equal(size, strlen(rows[i].answer));
         assert_memory_equal(message, rows[i].answer, size);
         end(&pair);
     }
+}
+
+/* What is connected by the same name may be a node that is well. */
+static void test_yields_to_a_connection(void **state)
+{
+    (void)state;
+    struct pair pair;
+    prepare(&pair, 2, HANDSHAKE_ALIVE);
+    start(&pair);
+    pair.ends[0].yields = true;
+    run(&pair);
+    expect_failed(&pair.ends[0], "connected with a node of this name already");
+    assert_true(pair.ends[0].found_namesake && pair.ends[0].yielded && !pair.ends[0].wait_for_peer);
+    assert_int_equal(pair.ends[1].state, HANDSHAKE_EXPECT_ALIVE_ANSWER);
+    end(&pair);
 }
 
 static void test_wrong_cookie(void **state)
@@ -599,6 +617,7 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_alive_answers),
         cmocka_unit_test(test_statuses),
+        cmocka_unit_test(test_yields_to_a_connection),
         cmocka_unit_test(test_wrong_cookie),
         cmocka_unit_test(test_wrong_acknowledgement),
         cmocka_unit_test(test_missing_flags),

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "dist/flags.h"
 #include "message_private.h"
+#include "spare_private.h"
 #include "term/term_build.h"
 
 #define BYTES(...) (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})
@@ -52,10 +53,12 @@ static enum message_result read_frame(struct reading *reading, const uint8_t *fr
     uint8_t *copy = memory_copy(frame, size);
     enum message_result result =
         message_read(&reading->reader, copy, size, &control, &payload, &reading->problem);
+    while (result == MESSAGE_LONG)
+        result = message_go_on(&reading->reader, 1000, &control, &payload, &reading->problem);
     buffer_truncate(&reading->control, 0);
     buffer_truncate(&reading->payload, 0);
     reading->has_payload = false;
-    if (result == MESSAGE_READY) {
+    if (result == MESSAGE_READY || result == MESSAGE_HEAD) {
         assert_non_null(control.data);
         buffer_append(&reading->control, control.data, control.size);
         reading->has_payload = payload.data != NULL;
@@ -64,7 +67,6 @@ static enum message_result read_frame(struct reading *reading, const uint8_t *fr
         assert_non_null(reading->problem);
     }
     free(copy);
-    assert_true(reading->reader.partial_bytes <= reading->reader.limit);
     return result;
 }
 
@@ -288,9 +290,7 @@ static void test_atoms_limit(void **state)
         for (size_t i = 0; i < count; i++)
             memcpy(frame + header + 2 + 2 * i, (uint8_t[]){82, 0}, 2);
         enum message_result result = read_frame(&reading, frame, header + 2 + 2u * count);
-        assert_int_equal(result, count <= 9 ? MESSAGE_READY : MESSAGE_TOO_LARGE);
-        if (result == MESSAGE_TOO_LARGE)
-            assert_string_equal(reading.problem, "too large with its atoms");
+        assert_int_equal(result, count <= 9 ? MESSAGE_READY : MESSAGE_HEAD);
         end(&reading);
     }
     start(&reading, LIMIT);
@@ -299,7 +299,8 @@ static void test_atoms_limit(void **state)
     for (uint8_t sequence = 0; sequence < 10; sequence++) {
         first[9] = sequence;
         enum message_result result = read_frame(&reading, first, 22 + 100);
-        assert_int_equal(result, sequence < 9 ? MESSAGE_PARTIAL : MESSAGE_TOO_LARGE);
+        assert_int_equal(result, MESSAGE_PARTIAL);
+        assert_int_equal(reading.reader.partial_bytes, (sequence + 1u) * 102);
     }
     end(&reading);
 }
@@ -362,35 +363,81 @@ static size_t fragment(uint8_t *frame, bool first, uint64_t sequence, uint64_t n
     return header + part;
 }
 
-/* The limit is for one message, and for all incomplete ones together. */
+/* The rest of what goes beyond the limit comes and is not kept. */
 static void test_limit(void **state)
 {
     (void)state;
     struct reading reading;
     uint8_t frame[2000];
     start(&reading, LIMIT);
-    size_t size = fragment(frame, true, 1, 5, LIMIT);
+    size_t size = fragment(frame, true, 1, 3, LIMIT);
+    memcpy(frame + 19, (uint8_t[]){104, 2, 97, 22, 109, 0, 0, 3, 233}, 9);
     assert_int_equal(read_frame(&reading, frame, size), MESSAGE_PARTIAL);
-    size = fragment(frame, false, 1, 4, 0);
+    size = fragment(frame, false, 1, 2, 9);
     assert_int_equal(read_frame(&reading, frame, size), MESSAGE_PARTIAL);
-    size = fragment(frame, false, 1, 3, 1);
-    assert_int_equal(read_frame(&reading, frame, size), MESSAGE_TOO_LARGE);
+    size = fragment(frame, false, 1, 1, 1);
+    assert_int_equal(read_frame(&reading, frame, size), MESSAGE_HEAD);
+    assert_int_equal(reading.reader.exceeded, LIMIT);
     end(&reading);
+}
 
+/* Several large ones may be incomplete at once. Beyond that it is those which have more than their share that
+ * are not kept, whatever else comes meanwhile. */
+static void test_limit_together(void **state)
+{
+    (void)state;
+    enum { TOGETHER = 4, PART = LIMIT / 2 };
+    struct reading reading;
+    uint8_t frame[2000];
     start(&reading, LIMIT);
-    size = fragment(frame, true, 1, 5, LIMIT + 1);
-    assert_int_equal(read_frame(&reading, frame, size), MESSAGE_TOO_LARGE);
-    end(&reading);
-
-    start(&reading, LIMIT);
-    for (uint64_t sequence = 0; sequence < 10; sequence++) {
-        size = fragment(frame, true, sequence, 5, LIMIT / 10);
+    for (uint64_t sequence = 0; sequence < TOGETHER; sequence++) {
+        size_t size = fragment(frame, true, sequence, 2, LIMIT);
+        memcpy(frame + 19, (uint8_t[]){104, 1, 109, 0, 0, (LIMIT - 7) >> 8, (LIMIT - 7) & 255}, 7);
         assert_int_equal(read_frame(&reading, frame, size), MESSAGE_PARTIAL);
     }
-    assert_int_equal(reading.reader.partial_bytes, LIMIT);
-    size = fragment(frame, true, 10, 5, 1);
-    assert_int_equal(read_frame(&reading, frame, size), MESSAGE_TOO_LARGE);
+    assert_int_equal(reading.reader.partial_bytes, TOGETHER * LIMIT);
+    size_t size = fragment(frame, true, 10, 3, PART);
+    memcpy(frame + 19, (uint8_t[]){104, 1, 109, 0, 0, 9, 0}, 7);
+    assert_int_equal(read_frame(&reading, frame, size), MESSAGE_PARTIAL);
+    assert_int_equal(reading.reader.partial_bytes, TOGETHER * LIMIT + PART);
+    assert_int_equal(read_frame(&reading, frame, fragment(frame, false, 10, 2, PART)), MESSAGE_PARTIAL);
+    size = fragment(frame, true, 11, 2, 4);
+    memcpy(frame + 19, (uint8_t[]){104, 1, 97, 1}, 4);
+    assert_int_equal(read_frame(&reading, frame, size), MESSAGE_PARTIAL);
+    assert_int_equal(read_frame(&reading, frame, fragment(frame, false, 11, 1, 0)), MESSAGE_READY);
+    assert_int_equal(read_frame(&reading, frame, fragment(frame, false, 10, 1, 0)), MESSAGE_HEAD);
+    assert_int_equal(reading.reader.exceeded, TOGETHER * LIMIT / (TOGETHER + 2) + 1);
+    for (uint64_t sequence = 0; sequence < TOGETHER; sequence++)
+        assert_int_equal(read_frame(&reading, frame, fragment(frame, false, sequence, 1, 0)), MESSAGE_READY);
     end(&reading);
+}
+
+/* What is short on the wire and long when its atoms are written out is read as what is long. */
+static void test_atoms_are_long(void **state)
+{
+    (void)state;
+    static uint8_t frame[6 + 100 + 2 + 5 + 2 * 4000 + 1] = {131, 68, 1, 0x08, 0, 100};
+    uint8_t *at = frame + 6;
+    struct message_reader reader;
+    struct term control, payload;
+    const char *problem;
+    memset(at, 'a', 100);
+    memcpy(at += 100, (uint8_t[]){104, 1, 108, 0, 0, 4000 >> 8, 4000 & 255}, 7);
+    at += 7;
+    for (int i = 0; i < 4000; i++, at += 2)
+        memcpy(at, (uint8_t[]){82, 0}, 2);
+    *at = 106;
+    message_reader_init(&reader, SIZE_MAX);
+    reader.refers = true;
+    assert_int_equal(message_read(&reader, frame, sizeof(frame), &control, &payload, &problem), MESSAGE_LONG);
+    enum message_result result;
+    int steps = 0;
+    for (result = MESSAGE_LONG; result == MESSAGE_LONG; steps++)
+        result = message_go_on(&reader, 1000, &control, &payload, &problem);
+    assert_int_equal(result, MESSAGE_READY);
+    assert_int_equal(control.size, 2 + 5 + 4000 * 102 + 1);
+    assert_true(steps > 4 + 400000 / 32 / 1000); /* walked, and written out by its bytes */
+    message_reader_free(&reader);
 }
 
 static void test_too_many_partials(void **state)
@@ -469,6 +516,39 @@ static void test_append(void **state)
     term_build_free(&builders[1]);
 }
 
+/* What will be large is put together in memory that was used before, what will be too large in none. */
+static void test_room_is_foreseen(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t fragments;
+        bool has_room;
+    } rows[] = {{25, true}, {40, false}};
+    static const uint8_t head[] = {FIRST(1, 0), 104, 2, 97, 22, ATOM_A};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct loop loop;
+        struct spare spare;
+        struct reading reading;
+        struct buffer memory = {0}, frame = {0};
+        loop_init(&loop);
+        spare_init(&spare, &loop);
+        const uint8_t *kept = buffer_reserve(&memory, 2 * 1024 * 1024);
+        spare_keep(&spare, &memory);
+        start(&reading, 1900 * 1000);
+        reading.reader.spare = &spare;
+        buffer_append(&frame, head, sizeof(head));
+        buffer_bytes(&frame)[17] = rows[i].fragments;
+        memset(buffer_reserve(&frame, MESSAGE_FRAGMENT_BYTES), 'x', MESSAGE_FRAGMENT_BYTES);
+        buffer_grow(&frame, MESSAGE_FRAGMENT_BYTES);
+        assert_int_equal(read_frame(&reading, buffer_bytes(&frame), frame.size), MESSAGE_PARTIAL);
+        assert_ptr_equal(spare.bytes.data, rows[i].has_room ? NULL : kept);
+        end(&reading);
+        spare_free(&spare);
+        loop_free(&loop);
+        buffer_free(&frame);
+    }
+}
+
 /* As BEAM nodes cut: the control tuple and 64 KB in the first, 64 KB in each that follows. */
 static void test_fragments_out(void **state)
 {
@@ -483,7 +563,7 @@ static void test_fragments_out(void **state)
             struct term payload = build(&builders[1], 1, (size_t)(factor * MESSAGE_FRAGMENT_BYTES + offset));
             uint64_t count = (payload.size + MESSAGE_FRAGMENT_BYTES - 1) / MESSAGE_FRAGMENT_BYTES;
             start(&reading, control.size + payload.size);
-            message_fragments_start(&fragments, 99, control, payload);
+            message_fragments_start(&fragments, 99, control, payload, NULL);
             for (uint64_t left = count; left; left--) {
                 assert_int_equal(message_fragments_next(&fragments, &output), left > 1);
                 const uint8_t *frame = buffer_bytes(&output) + 4;
@@ -516,8 +596,11 @@ int main(void)
         cmocka_unit_test(test_atoms_limit),
         cmocka_unit_test(test_bad_fragments),
         cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_limit_together),
+        cmocka_unit_test(test_atoms_are_long),
         cmocka_unit_test(test_too_many_partials),
         cmocka_unit_test(test_append),
+        cmocka_unit_test(test_room_is_foreseen),
         cmocka_unit_test(test_fragments_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

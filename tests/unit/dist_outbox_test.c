@@ -63,7 +63,7 @@ static void add(struct wire *wire, int64_t sender, size_t size)
     struct term terms[2];
     assert_true(term_build_done(&control, &terms[0]));
     assert_true(term_build_done(&payload, &terms[1]));
-    outbox_add(&wire->outbox, wire->flags, (uint64_t)sender, terms[0], terms[1]);
+    outbox_add(&wire->outbox, wire->flags, (uint64_t)sender, terms[0], terms[1], NULL);
     term_build_free(&control);
     term_build_free(&payload);
     free(data);
@@ -99,6 +99,8 @@ static void read_frame(struct wire *wire)
     assert_true(size <= bytes->size - 4);
     uint8_t *frame = memory_copy(buffer_bytes(bytes) + 4, size);
     enum message_result result = message_read(&wire->reader, frame, size, &control, &payload, &problem);
+    while (result == MESSAGE_LONG)
+        result = message_go_on(&wire->reader, 1000, &control, &payload, &problem);
     if (result >= MESSAGE_BAD)
         fail_msg("%s", problem);
     assert_true(wire->order_count < ARRAY_LENGTH(wire->order));
@@ -268,7 +270,7 @@ static void test_no_payload(void **state)
     const char *problem;
     start(&wire, FLAGS_OFFERED);
     add(&wire, 0, LONG);
-    outbox_add(&wire.outbox, wire.flags, 0, (struct term){link, sizeof(link)}, (struct term){0});
+    outbox_add(&wire.outbox, wire.flags, 0, (struct term){link, sizeof(link)}, (struct term){0}, NULL);
     for (int i = 0; i < 4; i++) {
         outbox_fill(&wire.outbox, wire.flags, 1);
         read_frame(&wire);
@@ -282,6 +284,54 @@ static void test_no_payload(void **state)
     assert_int_equal(control.size, sizeof(link));
     assert_null(payload.data);
     end(&wire);
+}
+
+/* A payload that is held is read where it is, whether it goes out at once or has to wait, and let go of when
+ * it has gone out. */
+static void test_held_payload(void **state)
+{
+    (void)state;
+    static const uint8_t control[] = {104, 1, 97, 0};
+    struct wire wire;
+    struct term_builder builder = {0};
+    uint8_t *data = memory_zalloc(LONG, 1);
+    struct term tuple = {control, sizeof(control)};
+    start(&wire, FLAGS_OFFERED);
+    term_build_binary(&builder, data, LONG);
+    struct blob *blob = blob_take(&builder.bytes, NULL);
+    struct term payload = {blob->data, blob->size};
+    outbox_add(&wire.outbox, wire.flags, 0, tuple, payload, blob);
+    outbox_add(&wire.outbox, wire.flags, 0, tuple, payload, blob);
+    assert_int_equal(blob->holders, 3);
+    assert_int_equal(outbox_size(&wire.outbox), 2 * (sizeof(control) + payload.size));
+    for (size_t left = 2; left; left--) {
+        struct term read[2] = {{0}};
+        const char *problem;
+        enum message_result result = MESSAGE_PARTIAL;
+        while (result == MESSAGE_PARTIAL) {
+            if (!wire.outbox.bytes.size)
+                outbox_fill(&wire.outbox, wire.flags, 1);
+            const uint8_t *frame = buffer_bytes(&wire.outbox.bytes);
+            size_t size = bytes_get32(frame);
+            result = message_read(&wire.reader, frame + 4, size, &read[0], &read[1], &problem);
+            while (result == MESSAGE_LONG)
+                result = message_go_on(&wire.reader, 1000, &read[0], &read[1], &problem);
+            if (result != MESSAGE_PARTIAL)
+                assert_true(term_same(read[1], payload));
+            buffer_consume(&wire.outbox.bytes, 4 + size);
+        }
+        assert_int_equal(result, MESSAGE_READY);
+        message_end_long(&wire.reader);
+        assert_int_equal(blob->holders, left);
+    }
+    assert_int_equal(outbox_size(&wire.outbox), 0);
+    outbox_add(&wire.outbox, wire.flags, 0, tuple, payload, blob);
+    outbox_add(&wire.outbox, wire.flags, 0, tuple, payload, blob);
+    end(&wire);
+    assert_int_equal(blob->holders, 1);
+    blob_release(blob);
+    term_build_free(&builder);
+    free(data);
 }
 
 static void test_target(void **state)
@@ -338,6 +388,7 @@ int main(void)
         cmocka_unit_test(test_boundary),
         cmocka_unit_test(test_peer_without_fragments),
         cmocka_unit_test(test_no_payload),
+        cmocka_unit_test(test_held_payload),
         cmocka_unit_test(test_target),
         cmocka_unit_test(test_random),
     };

@@ -47,7 +47,7 @@ static void test_judged_again_in_handshakes(void **state)
     peers_judge_again(table.peers);
     WORLD_UNTIL(&table.world, admitted.ended)
         ;
-    assert_int_equal(table.peers->pending_count, 2);
+    assert_int_equal(table.peers->claims.list.count, 2);
     far_shake(&other);
     WORLD_UNTIL(&table.world, table.up)
         ;

@@ -195,12 +195,17 @@ static void test_backoff(void **state)
     struct far far;
     table_start(&table);
     peers_keep(table.peers, APP, 0);
+    const struct peer *peer = map_get(&table.peers->by_name, APP, strlen(APP));
     uint64_t retry_ns = 100 * MS;
+    int logged = 0;
     for (int i = 0; i < 12; i++) {
         table_found(&table, 0, "not there");
+        logged += peer->retries.was_due;
         expect_retry(&table, retry_ns);
         retry_ns = retry_ns * 2 < 30000 * MS ? retry_ns * 2 : 30000 * MS;
     }
+    assert_in_range(logged, 3, 8);
+    assert_int_equal(peer->retries.all, 12);
     table_dialled(&table, &far, APP);
     far_shake(&far);
     WORLD_UNTIL(&table.world, table.up)
@@ -208,8 +213,9 @@ static void test_backoff(void **state)
     far_close(&far);
     WORLD_UNTIL(&table.world, table.down)
         ;
-    expect_retry(&table, 100 * MS);  /* from the beginning */
-    peers_keep(table.peers, APP, 0); /* which it is */
+    assert_true(peer->retries.was_due); /* it is a trouble of its own */
+    expect_retry(&table, 100 * MS);     /* from the beginning */
+    peers_keep(table.peers, APP, 0);    /* which it is */
     assert_int_equal(table.lookups, 14);
     table_end(&table);
 }
@@ -304,65 +310,6 @@ static void test_simultaneous_connects(void **state)
     }
 }
 
-/* Who waits gets an attempt of this node when the one of the other node, for which it gave way, has failed.
- */
-static void test_attempt_of_the_peer_fails(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LENGTH(simultaneous); i++) {
-        const struct simultaneous *row = &simultaneous[i];
-        if (row->state < PEER_DIALLING || strcmp(row->status, "nok") == 0)
-            continue;
-        struct table table;
-        struct far dialled = {0}, comes;
-        struct wait wait;
-        table_start(&table);
-        struct peer *peer = peer_hold(table.peers, row->name);
-        bring(&table, &dialled, peer, row->state, &wait);
-        table_accepts(&table, &comes, row->name, true);
-        far_expect_status(&comes, row->status);
-        assert_int_equal(peer->state, PEER_AWAITED);
-        assert_int_equal(table.lookups, 1);
-        far_close(&comes);
-        WORLD_UNTIL(&table.world, table.lookups == 2)
-            ;
-        assert_int_equal(peer->state, PEER_LOOKING_UP);
-        assert_int_equal(wait.told, 0);
-        table_found(&table, 0, "nowhere");
-        wait_expect(&wait, "nowhere");
-        peer_release(peer);
-        far_close(&dialled);
-        table_end(&table);
-    }
-}
-
-/* It was said to go on, and does not come. */
-static void test_attempt_of_the_peer_does_not_come(void **state)
-{
-    (void)state;
-    for (int waits = 0; waits < 2; waits++) {
-        struct table table;
-        struct far far;
-        struct wait wait;
-        table_start(&table);
-        struct peer *peer = peer_hold(table.peers, APP);
-        bring(&table, &far, peer, PEER_AWAITED, &wait);
-        if (!waits)
-            peer_wait_cancel(&wait.wait);
-        peer_release(peer);
-        world_advance(CONN_SETUP_NS - 1);
-        assert_int_equal(peer->state, PEER_AWAITED);
-        world_advance(1);
-        assert_int_equal(table.lookups, 1 + waits);
-        assert_int_equal(table.peers->by_name.count, waits);
-        far_close(&far);
-        if (waits)
-            table_found(&table, 0, "gone");
-        assert_int_equal(wait.told, waits);
-        table_end(&table);
-    }
-}
-
 /* Nobody here knows it: it is forgotten. */
 static void test_stranger_that_fails(void **state)
 {
@@ -373,11 +320,11 @@ static void test_stranger_that_fails(void **state)
     table_accepts(&table, &far, APP, true);
     far_expect_status(&far, "ok");
     assert_int_equal(table.peers->by_name.count, 1);
-    assert_int_equal(table.peers->pending_count, 1);
+    assert_int_equal(table.peers->claims.list.count, 1);
     far_close(&far);
     WORLD_UNTIL(&table.world, table.peers->by_name.count == 0)
         ;
-    assert_int_equal(table.peers->pending_count, 0);
+    assert_int_equal(table.peers->claims.list.count, 0);
     assert_int_equal(table.up, 0);
     table_end(&table);
 }
@@ -435,7 +382,7 @@ static void test_two_at_once(void **state)
     WORLD_UNTIL(&table.world, table.up)
         ;
     far_close(&first);
-    WORLD_UNTIL(&table.world, table.peers->pending_count == 0)
+    WORLD_UNTIL(&table.world, table.peers->claims.list.count == 0)
         ;
     assert_int_equal(table.down, 0);
     assert_int_equal(peers_up_count(table.peers), 1);
@@ -470,26 +417,55 @@ static void test_pending_handshakes(void **state)
     table_start(&table);
     for (size_t i = 0; i < 3; i++)
         table_accepts(&table, &fars[i], APP, false);
-    assert_int_equal(table.peers->pending_count, 3);
+    assert_int_equal(table.peers->claims.list.count, 3);
     table_accepts(&table, &fars[3], APP, false);
-    assert_int_equal(table.peers->pending_count, 3);
+    assert_int_equal(table.peers->claims.list.count, 3);
     WORLD_UNTIL(&table.world, fars[0].ended)
         ; /* the oldest */
     assert_false(fars[1].ended);
     peers_set_limits(table.peers, 1024, 1024 * 1024, 4);
     table_accepts(&table, &fars[4], APP, true);
-    assert_int_equal(table.peers->pending_count, 4);
+    assert_int_equal(table.peers->claims.list.count, 4);
     far_shake(&fars[4]);
     WORLD_UNTIL(&table.world, table.up)
         ;
-    assert_int_equal(table.peers->pending_count, 3);
-    far_write(&fars[4], "\0\0\4\1", 4); /* a frame beyond the new limit */
-    WORLD_UNTIL(&table.world, table.down)
+    assert_int_equal(table.peers->claims.list.count, 3);
+    static const uint8_t zeros[1025];
+    struct term_builder parts[2] = {0};
+    term_build_binary(&parts[1], zeros, sizeof(zeros)); /* beyond the new limit */
+    far_send_term(&fars[4], term_from_text(&parts[0], "{22, $p, $o}"), term_built(&parts[1]));
+    WORLD_UNTIL(&table.world, table.too_large[0])
         ;
-    assert_string_equal(table.reason, "frame of 1025 bytes is beyond the limit of 1024");
-    assert_int_equal(table.limit, CONN_LIMIT_FRAME);
+    assert_string_equal(table.too_large, "{message_too_large,1024}");
+    term_build_free(&parts[0]);
+    term_build_free(&parts[1]);
     for (size_t i = 0; i < ARRAY_LENGTH(fars); i++)
         far_close(&fars[i]);
+    table_end(&table);
+}
+
+/* A flood from one address costs only that address. */
+static void test_flood_of_one_source(void **state)
+{
+    (void)state;
+    struct table table;
+    struct far honest, fars[20];
+    table_start(&table);
+    table_accepts_from(&table, &honest, APP, true, "192.0.2.1:1");
+    far_expect_status(&honest, "ok");
+    for (size_t i = 0; i < ARRAY_LENGTH(fars); i++)
+        table_accepts_from(&table, &fars[i], APP, true, "192.0.2.2:1");
+    WORLD_UNTIL(&table.world, fars[17].ended)
+        ;
+    assert_int_equal(table.peers->claims.list.count, 3);
+    assert_false(honest.ended || fars[18].ended || fars[19].ended);
+    honest.handshake.state = HANDSHAKE_EXPECT_CHALLENGE;
+    far_shake(&honest);
+    WORLD_UNTIL(&table.world, table.up)
+        ;
+    for (size_t i = 0; i < ARRAY_LENGTH(fars); i++)
+        far_close(&fars[i]);
+    far_close(&honest);
     table_end(&table);
 }
 
@@ -594,13 +570,12 @@ int main(void)
         cmocka_unit_test(test_fixed_port),
         cmocka_unit_test(test_let_go),
         cmocka_unit_test(test_simultaneous_connects),
-        cmocka_unit_test(test_attempt_of_the_peer_fails),
-        cmocka_unit_test(test_attempt_of_the_peer_does_not_come),
         cmocka_unit_test(test_stranger_that_fails),
         cmocka_unit_test(test_alive),
         cmocka_unit_test(test_two_at_once),
         cmocka_unit_test(test_not_allowed),
         cmocka_unit_test(test_pending_handshakes),
+        cmocka_unit_test(test_flood_of_one_source),
         cmocka_unit_test(test_disconnected_when_up),
         cmocka_unit_test(test_sends),
         cmocka_unit_test(test_congestion),

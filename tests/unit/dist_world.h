@@ -125,7 +125,8 @@ static inline void far_on_readable(evutil_socket_t descriptor, short events, voi
 static inline void far_open(struct far *far, struct world *world, int descriptor, const char *name)
 {
     *far = (struct far){.world = world, .descriptor = descriptor};
-    far->identity = (struct handshake_identity){name, COOKIE, FLAGS_OFFERED & ~FLAG_DIST_HDR_ATOM_CACHE, 3};
+    far->identity = (struct handshake_identity){
+        .node = name, .cookie = COOKIE, .flags = FLAGS_OFFERED & ~FLAG_DIST_HDR_ATOM_CACHE, .creation = 3};
     message_reader_init(&far->reader, SIZE_MAX);
     far->readable = event_new(world->loop.base, descriptor, EV_READ | EV_PERSIST, far_on_readable, far);
     event_add(far->readable, NULL);
@@ -250,6 +251,8 @@ static inline void far_receive(struct far *far, struct term *control, struct ter
         far->ticks += !size;
         if (size)
             result = message_read(&far->reader, buffer_bytes(&far->frame), size, control, payload, &problem);
+        while (result == MESSAGE_LONG)
+            result = message_go_on(&far->reader, 1000, control, payload, &problem);
     }
     assert_int_equal(result, MESSAGE_READY);
 }

@@ -63,6 +63,43 @@ static void test_casts_and_messages(void **state)
     world_free(&world);
 }
 
+/* A tuple of many binaries, as text. */
+static void print_long(struct buffer *text)
+{
+    buffer_print(text, "{");
+    for (int i = 0; i < 1500; i++)
+        buffer_print(text, "%s<<\"%0200d\">>", i ? ", " : "", i);
+    buffer_print(text, "}");
+}
+
+/* A long message is sent from where the scenario has it, whatever is around it. */
+static void test_long_messages(void **state)
+{
+    (void)state;
+    static const char *const around[] = {"#{target => c, threads => [[", ", {cast, ", "}, {'$cast', ",
+                                         "}, {'$send', ", "}, small]]}"};
+    struct buffer text = {0}, wanted = {0};
+    print_long(&wanted);
+    for (size_t i = 0; i < ARRAY_LENGTH(around); i++) {
+        buffer_print(&text, "%s", around[i]);
+        if (i + 1 < ARRAY_LENGTH(around))
+            print_long(&text);
+    }
+    buffer_append(&text, "", 1);
+    buffer_append(&wanted, "", 1);
+    world_make(&world, (const char *)buffer_bytes(&text));
+    world_run(&world, UINT64_MAX);
+    assert_int_equal(world.sent_count, 6);
+    for (size_t i = 0; i < 5; i++)
+        expect_message(i, i == 2 ? "'__supertester_sync__'" : (const char *)buffer_bytes(&wanted));
+    expect_message(5, "small");
+    assert_int_equal(world.held, 4);
+    assert_int_equal(world_record(&world)->operations, 5);
+    world_free(&world);
+    buffer_free(&text);
+    buffer_free(&wanted);
+}
+
 static void test_threads_out_of_time(void **state)
 {
     (void)state;
@@ -70,7 +107,7 @@ static void test_threads_out_of_time(void **state)
     world.targets[0].latency_ns = 40 * MS;
     world_run(&world, UINT64_MAX);
     assert_int_equal(world.over, 1);
-    assert_true(term_is_atom(term_of(&world_record(&world)->thread_failure), "timeout"));
+    assert_true(term_is_atom(term_of(&world_record(&world)->thread_failure.bytes), "timeout"));
     assert_int_equal(world_record(&world)->ended_ns - world.begun_ns, 50 * MS);
     assert_int_equal(world_record(&world)->operations, 2);
     world_free(&world);
@@ -100,13 +137,13 @@ static void test_answers_of_others(void **state)
     world.targets[0].is_silent = true;
     world_run(&world, world.begun_ns + MS);
     assert_int_equal(world.sent_count, 1);
-    engine_reply(world.engine, world.sent[0].tag + 1, TERM_ATOM("ok"));
-    engine_reply(world.engine, -1, TERM_ATOM("ok"));
-    engine_reply(world.engine, INT64_MAX, TERM_ATOM("ok"));
+    engine_reply(world.engine, world.sent[0].tag + 1, TERM_LONG(TERM_ATOM("ok")));
+    engine_reply(world.engine, -1, TERM_LONG(TERM_ATOM("ok")));
+    engine_reply(world.engine, INT64_MAX, TERM_LONG(TERM_ATOM("ok")));
     assert_int_equal(world_record(&world)->operations, 0);
-    engine_reply(world.engine, world.sent[0].tag, TERM_ATOM("ok"));
+    engine_reply(world.engine, world.sent[0].tag, TERM_LONG(TERM_ATOM("ok")));
     assert_int_equal(world_record(&world)->operations, 1);
-    engine_reply(world.engine, world.sent[0].tag, TERM_ATOM("ok"));
+    engine_reply(world.engine, world.sent[0].tag, TERM_LONG(TERM_ATOM("ok")));
     assert_int_equal(world_record(&world)->operations, 1);
     world_free(&world);
 }
@@ -505,7 +542,7 @@ static void test_failures_take_turns(void **state)
 static void tell(uint32_t thread, uint64_t step, const char *outcome)
 {
     struct term_builder builder = {0};
-    engine_custom_done(world.engine, thread, (int64_t)step, term_from_text(&builder, outcome));
+    engine_custom_done(world.engine, thread, (int64_t)step, TERM_LONG(term_from_text(&builder, outcome)));
     term_build_free(&builder);
 }
 
@@ -535,7 +572,7 @@ static void test_customs(void **state)
     assert_int_equal(world_errors(&world, "{exit, killed}"), 1);
     assert_int_equal(load_unfinished(world_record(&world)), 0);
     struct term_builder reason = {0};
-    assert_true(term_same(term_of(&world_record(&world)->thread_failure),
+    assert_true(term_same(term_of(&world_record(&world)->thread_failure.bytes),
                           term_from_text(&reason, "{{nocatch, ball}, []}")));
     term_build_free(&reason);
     world_free(&world);
@@ -638,7 +675,7 @@ static void test_customs_of_threads_that_cannot_be_set_up(void **state)
     assert_int_equal(world_record(&world)->operation_errors, 1);
     const struct event *event = events_at(&world_record(&world)->events, 0);
     assert_int_equal(event->kind, RESULT_RAISED);
-    assert_true(term_same(terms_get(&world_record(&world)->events.terms, event->term),
+    assert_true(term_same(terms_get(&world_record(&world)->events.terms, event->term).tail,
                           term_from_text(&wanted, "{{thread_setup_failed, timeout}, []}")));
     term_build_free(&wanted);
     world_free(&world);
@@ -682,7 +719,7 @@ static void test_replies_that_are_not_expected(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++)
         assert_int_equal(events_at(&world_record(&world)->events, i)->kind, kinds[i]);
     uint32_t term = events_at(&world_record(&world)->events, 1)->term;
-    assert_true(term_same(terms_get(&world_record(&world)->events.terms, term),
+    assert_true(term_same(terms_get(&world_record(&world)->events.terms, term).tail,
                           term_from_text(&wanted, "{unexpected, ok}")));
     term_build_free(&wanted);
     world_free(&world);
@@ -695,7 +732,7 @@ static void test_session_down(void **state)
     world.targets[0].is_silent = true;
     world_run(&world, world.begun_ns + MS);
     engine_session_down(world.engine, TERM_ATOM("noconnection"));
-    assert_true(term_is_atom(term_of(&world_record(&world)->thread_failure), "noconnection"));
+    assert_true(term_is_atom(term_of(&world_record(&world)->thread_failure.bytes), "noconnection"));
     assert_int_equal(engine_threads_active(world.engine), 2);
     world_free(&world);
 }
@@ -843,6 +880,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scripts),
         cmocka_unit_test(test_casts_and_messages),
+        cmocka_unit_test(test_long_messages),
         cmocka_unit_test(test_threads_out_of_time),
         cmocka_unit_test(test_timeouts),
         cmocka_unit_test(test_answers_of_others),

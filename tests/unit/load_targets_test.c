@@ -68,6 +68,13 @@ void target_send(struct target *target, struct term message)
     (void)message;
 }
 
+void target_send_held(struct target *target, struct term head, struct term tail, struct blob *held)
+{
+    (void)head;
+    (void)held;
+    target_send(target, tail);
+}
+
 static void on_open(void *owner, size_t target)
 {
     (void)owner;

@@ -53,6 +53,7 @@ struct world {
     uint64_t wake_ns;
     struct world_target targets[WORLD_TARGETS];
     struct world_sent *sent;
+    size_t held; /* of them, those that were not copied */
     size_t sent_count;
     size_t answered; /* all before it have their answer, or never do */
     struct world_applied applied[WORLD_APPLIED];
@@ -124,6 +125,21 @@ static inline bool world_send(void *owner, size_t target, struct term message)
     return to->is_open;
 }
 
+static inline bool world_send_held(void *owner, size_t target, struct term head, struct term tail,
+                                   struct blob *held)
+{
+    struct world *world = owner;
+    struct term_builder whole = {0};
+    assert_true(blob_has(held, tail.data) && blob_has(held, tail.data + tail.size - 1));
+    if (head.size)
+        term_build_term(&whole, head);
+    term_build_term(&whole, tail);
+    bool is_open = world_send(owner, target, term_built(&whole));
+    term_build_free(&whole);
+    world->held++;
+    return is_open;
+}
+
 static inline void world_look_again(void *owner, size_t target)
 {
     struct world *world = owner;
@@ -142,6 +158,7 @@ static const struct target_way world_way = {.reach = world_reach,
                                             .is_open = world_is_open,
                                             .look_again = world_look_again,
                                             .send = world_send,
+                                            .send_held = world_send_held,
                                             .server = world_server};
 
 /* --- What the engine tells --- */
@@ -215,7 +232,7 @@ static inline struct world_sent *world_next_answer(struct world *world)
 static inline void world_answer(struct world *world, struct world_sent *sent, struct term reply)
 {
     sent->due_ns = UINT64_MAX;
-    engine_reply(world->engine, sent->tag, reply);
+    engine_reply(world->engine, sent->tag, TERM_LONG(reply));
     loop_finish(&world->loop);
 }
 

@@ -7,7 +7,7 @@ static const char *class_of(const char *text)
     static char written[ERROR_CLASS_BYTES * 2];
     struct term_builder builder = {0};
     struct buffer class = {0};
-    error_class(term_from_text(&builder, text), &class);
+    error_class(TERM_LONG(term_from_text(&builder, text)), &class);
     term_text(term_of(&class), written, sizeof(written));
     buffer_free(&class);
     term_build_free(&builder);
@@ -74,8 +74,48 @@ static void test_large(void **state)
         for (int j = 0; j < 8; j++)
             term_build_atom(&builder, name);
     }
-    error_class(term_built(&builder), &class);
+    error_class(TERM_LONG(term_built(&builder)), &class);
     assert_in_range(class.size, 1, ERROR_CLASS_BYTES);
+    buffer_free(&class);
+    term_build_free(&builder);
+}
+
+/* What it begins with and what comes behind that are one term. */
+static void test_in_two_parts(void **state)
+{
+    (void)state;
+    struct term_builder whole = {0};
+    struct buffer classes[2] = {0};
+    struct term reason =
+        term_from_text(&whole, "{{nocatch, {bad, 5, <<\"at 7\">>}}, [{m, f, 1, []}, {m, g, [], []}]}");
+    const size_t head = 13; /* {{nocatch, */
+    error_class(TERM_LONG(reason), &classes[0]);
+    error_class(
+        &(struct term_long){.head = {reason.data, head}, .tail = {reason.data + head, reason.size - head}},
+        &classes[1]);
+    assert_true(term_same(term_of(&classes[0]), term_of(&classes[1])));
+    for (size_t i = 0; i < ARRAY_LENGTH(classes); i++)
+        buffer_free(&classes[i]);
+    term_build_free(&whole);
+}
+
+/* What is behind very many values is anything. */
+static void test_many_values(void **state)
+{
+    (void)state;
+    char written[100];
+    struct term_builder builder = {0};
+    struct buffer class = {0};
+    term_build_tuple(&builder, 4);
+    term_build_atom(&builder, "before");
+    term_build_list(&builder, 100000);
+    for (size_t i = 0; i < 100000; i++)
+        term_build_unsigned(&builder, 300);
+    term_build_nil(&builder);
+    term_build_atom(&builder, "behind");
+    term_build_atom(&builder, "last");
+    error_class(TERM_LONG(term_built(&builder)), &class);
+    assert_string_equal(term_text(term_of(&class), written, sizeof(written)), "{before,'_','_','_'}");
     buffer_free(&class);
     term_build_free(&builder);
 }
@@ -85,7 +125,7 @@ static void test_large(void **state)
 static void count(struct error_samples *samples, size_t number, const char *reason, uint64_t at_us)
 {
     struct term_builder builder = {0};
-    error_samples_count(samples, number, term_from_text(&builder, reason), 3, at_us);
+    error_samples_count(samples, number, TERM_LONG(term_from_text(&builder, reason)), 3, at_us);
     term_build_free(&builder);
 }
 
@@ -138,7 +178,7 @@ static void test_long_sample(void **state)
     term_build_tuple(&builder, 2);
     term_build_atom(&builder, "why");
     term_build_binary(&builder, data, 2 * ERROR_SAMPLE_BYTES);
-    error_samples_count(&samples, 0, term_built(&builder), 0, 1);
+    error_samples_count(&samples, 0, TERM_LONG(term_built(&builder)), 0, 1);
     assert_int_equal(term_type(term_of(&samples.items[0].reason)), TERM_BINARY);
     assert_in_range(samples.items[0].reason.size, 100, ERROR_SAMPLE_BYTES);
     error_samples_free(&samples);
@@ -149,8 +189,10 @@ static void test_long_sample(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_classes), cmocka_unit_test(test_same), cmocka_unit_test(test_large),
-        cmocka_unit_test(test_samples), cmocka_unit_test(test_many), cmocka_unit_test(test_long_sample),
+        cmocka_unit_test(test_classes),     cmocka_unit_test(test_same),
+        cmocka_unit_test(test_large),       cmocka_unit_test(test_in_two_parts),
+        cmocka_unit_test(test_many_values), cmocka_unit_test(test_samples),
+        cmocka_unit_test(test_many),        cmocka_unit_test(test_long_sample),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

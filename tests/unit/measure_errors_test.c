@@ -65,7 +65,7 @@ static void count_number(struct errors *errors, int64_t number)
     struct term term;
     term_build_integer(&builder, number);
     assert_true(term_build_done(&builder, &term));
-    errors_count(errors, term);
+    errors_count(errors, TERM_LONG(term));
     term_build_free(&builder);
 }
 
@@ -77,8 +77,8 @@ static void test_counts(void **state)
     assert_int_equal(pair_count(build(&errors, &builder)), 0);
     term_build_reset(&builder);
     for (int i = 0; i < 3; i++)
-        errors_count(&errors, TERM(ATOM_A));
-    errors_count(&errors, TERM(104, 2, ATOM_A, ATOM_B));
+        errors_count(&errors, TERM_LONG(TERM(ATOM_A)));
+    errors_count(&errors, TERM_LONG(TERM(104, 2, ATOM_A, ATOM_B)));
     struct term map = build(&errors, &builder);
     assert_int_equal(pair_count(map), 2);
     assert_int_equal(count_of(map, TERM(ATOM_A)), 3);
@@ -129,8 +129,8 @@ static void test_reason_other(void **state)
     for (int others = 0; others <= 5; others += 5) {
         struct errors errors = {0};
         struct term_builder builder = {0};
-        errors_count(&errors, TERM(OTHER));
-        errors_count(&errors, TERM(OTHER));
+        errors_count(&errors, TERM_LONG(TERM(OTHER)));
+        errors_count(&errors, TERM_LONG(TERM(OTHER)));
         for (int i = 1; i < ERRORS_REASONS + others; i++)
             count_number(&errors, i);
         struct term map = build(&errors, &builder);
@@ -144,7 +144,7 @@ static void test_reason_other(void **state)
     struct term_builder builder = {0};
     for (int i = 0; i < ERRORS_REASONS; i++)
         count_number(&errors, i);
-    errors_count(&errors, TERM(OTHER));
+    errors_count(&errors, TERM_LONG(TERM(OTHER)));
     struct term map = build(&errors, &builder);
     assert_int_equal(pair_count(map), ERRORS_REASONS + 1);
     assert_int_equal(count_of(map, TERM(OTHER)), 1);
@@ -165,7 +165,7 @@ static void test_large_reasons(void **state)
         uint8_t *data = memory_zalloc(1, size);
         term_build_binary(&large, data, size);
         assert_true(term_build_done(&large, &term));
-        errors_count(&errors, term);
+        errors_count(&errors, TERM_LONG(term));
         term_build_free(&large);
         free(data);
     }
@@ -182,9 +182,9 @@ static void test_order_of_maps(void **state)
     (void)state;
     struct errors errors = {0};
     struct term_builder builder = {0};
-    errors_count(&errors, TERM(104, 1, 116, 0, 0, 0, 2, ATOM_A, 97, 1, ATOM_B, 97, 2));
-    errors_count(&errors, TERM(104, 1, 116, 0, 0, 0, 2, ATOM_B, 97, 2, ATOM_A, 97, 1));
-    errors_count(&errors, TERM(104, 1, 116, 0, 0, 0, 2, ATOM_B, 97, 1, ATOM_A, 97, 2));
+    errors_count(&errors, TERM_LONG(TERM(104, 1, 116, 0, 0, 0, 2, ATOM_A, 97, 1, ATOM_B, 97, 2)));
+    errors_count(&errors, TERM_LONG(TERM(104, 1, 116, 0, 0, 0, 2, ATOM_B, 97, 2, ATOM_A, 97, 1)));
+    errors_count(&errors, TERM_LONG(TERM(104, 1, 116, 0, 0, 0, 2, ATOM_B, 97, 1, ATOM_A, 97, 2)));
     struct term map = build(&errors, &builder);
     assert_int_equal(pair_count(map), 2);
     assert_int_equal(count_of(map, TERM(104, 1, 116, 0, 0, 0, 2, ATOM_A, 97, 1, ATOM_B, 97, 2)), 2);
@@ -200,16 +200,16 @@ static void test_encodings_of_equal_reasons(void **state)
     (void)state;
     struct errors errors = {0};
     struct term_builder builder = {0};
-    errors_count(&errors, TERM(98, 8, 0, 0, 0));
-    errors_count(&errors, TERM(110, 4, 0, 0, 0, 0, 8));
+    errors_count(&errors, TERM_LONG(TERM(98, 8, 0, 0, 0)));
+    errors_count(&errors, TERM_LONG(TERM(110, 4, 0, 0, 0, 0, 8)));
     assert_int_equal(pair_count(build(&errors, &builder)), 1);
     term_build_reset(&builder);
-    errors_count(&errors, TERM(107, 0, 2, 1, 2));
-    errors_count(&errors, TERM(108, 0, 0, 0, 2, 97, 1, 97, 2, 106));
+    errors_count(&errors, TERM_LONG(TERM(107, 0, 2, 1, 2)));
+    errors_count(&errors, TERM_LONG(TERM(108, 0, 0, 0, 2, 97, 1, 97, 2, 106)));
     assert_int_equal(pair_count(build(&errors, &builder)), 2);
     term_build_reset(&builder);
-    errors_count(&errors, TERM(104, 1, ATOM_A));
-    errors_count(&errors, TERM(105, 0, 0, 0, 1, ATOM_A));
+    errors_count(&errors, TERM_LONG(TERM(104, 1, ATOM_A)));
+    errors_count(&errors, TERM_LONG(TERM(105, 0, 0, 0, 1, ATOM_A)));
     assert_int_equal(pair_count(build(&errors, &builder)), 3);
     term_build_free(&builder);
     errors_free(&errors);
@@ -222,13 +222,13 @@ static void test_other_counts(void **state)
     struct errors errors = {0};
     struct term_builder builder = {0};
     uint64_t counts[ERRORS_REASONS + 1] = {0};
-    assert_int_equal(errors_count(&errors, TERM(ATOM_A)), 0);
-    assert_int_equal(errors_count(&errors, TERM(OTHER)), 1);
-    assert_int_equal(errors_count(&errors, TERM(ATOM_B)), 2);
-    assert_int_equal(errors_count(&errors, TERM(ATOM_A)), 0);
+    assert_int_equal(errors_count(&errors, TERM_LONG(TERM(ATOM_A))), 0);
+    assert_int_equal(errors_count(&errors, TERM_LONG(TERM(OTHER))), 1);
+    assert_int_equal(errors_count(&errors, TERM_LONG(TERM(ATOM_B))), 2);
+    assert_int_equal(errors_count(&errors, TERM_LONG(TERM(ATOM_A))), 0);
     for (int i = 3; i < ERRORS_REASONS; i++)
-        assert_int_equal(errors_count(&errors, TERM(97, (uint8_t)i)), i);
-    assert_int_equal(errors_count(&errors, TERM(97, ERRORS_REASONS)), ERRORS_OTHER);
+        assert_int_equal(errors_count(&errors, TERM_LONG(TERM(97, (uint8_t)i))), i);
+    assert_int_equal(errors_count(&errors, TERM_LONG(TERM(97, ERRORS_REASONS))), ERRORS_OTHER);
     errors_build_counts(&errors, counts, &builder);
     assert_int_equal(pair_count(term_built(&builder)), 0);
     term_build_reset(&builder);

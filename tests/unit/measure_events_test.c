@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/bytes.h"
-#include "measure/events.h"
+#include "measure/events_order.h"
 
 static struct term number(uint32_t value)
 {
@@ -23,26 +23,33 @@ static void record(struct events *events, uint32_t thread, uint32_t step, enum r
 {
     struct event event = {.thread = thread, .step = step, .end_us = step, .kind = kind};
     bool has_term = kind == RESULT_OK || kind == RESULT_EXIT;
-    events_record(events, event, has_term ? number(step) : (struct term){0});
+    events_record(events, event, TERM_LONG(has_term ? number(step) : (struct term){0}));
+}
+
+/* In pieces of a few events, each of them one. */
+static void put_in_order(struct events_order *order, const struct events *events, size_t thread_count)
+{
+    events_order_begin(order, events, thread_count);
+    while (events_order_go_on(order, 7)) {
+    }
 }
 
 static void expect_steps(const struct events *events, const uint32_t *steps, size_t count)
 {
-    size_t *order, *starts;
+    struct events_order order;
     assert_int_equal(events->count, count);
-    events_by_thread(events, 1, &order, &starts);
-    assert_int_equal(starts[0], 0);
-    assert_int_equal(starts[1], count);
+    put_in_order(&order, events, 1);
+    assert_int_equal(order.starts[0], 0);
+    assert_int_equal(order.starts[1], count);
     for (size_t i = 0; i < count; i++) {
-        const struct event *event = events_at(events, order[i]);
+        const struct event *event = events_at(events, order.order[i]);
         assert_int_equal(event->step, steps[i]);
         if (event->kind == RESULT_OK)
-            assert_true(term_same(terms_get(&events->terms, event->term), number(steps[i])));
+            assert_true(term_same(terms_get(&events->terms, event->term).tail, number(steps[i])));
         else
             assert_int_equal(event->term, TERMS_NONE);
     }
-    free(order);
-    free(starts);
+    events_order_free(&order);
 }
 
 #define STEPS(...) (const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t)
@@ -98,13 +105,12 @@ static void test_nothing_recorded(void **state)
 {
     (void)state;
     struct events events;
-    size_t *order, *starts;
+    struct events_order order;
     events_init(&events, EVENTS_ALL, 0, 10, SIZE_MAX, NULL);
-    events_by_thread(&events, 3, &order, &starts);
+    put_in_order(&order, &events, 3);
     for (size_t i = 0; i <= 3; i++)
-        assert_int_equal(starts[i], 0);
-    free(order);
-    free(starts);
+        assert_int_equal(order.starts[i], 0);
+    events_order_free(&order);
     events_free(&events);
 }
 
@@ -193,7 +199,7 @@ static void test_fields(void **state)
                           .duration_us = UINT32_MAX,
                           .kind = RESULT_MISSING_SYNC};
     events_init(&events, EVENTS_ALL, 0, 10, SIZE_MAX, NULL);
-    events_record(&events, event, (struct term){0});
+    events_record(&events, event, TERM_LONG((struct term){0}));
     const struct event *kept = events_at(&events, 0);
     assert_int_equal(kept->thread, UINT32_MAX);
     assert_int_equal(kept->step, UINT32_MAX - 1);
@@ -213,27 +219,28 @@ static void by_thread(enum events_policy policy, size_t limit)
     struct events events;
     struct random random;
     uint32_t steps[THREADS] = {0};
-    size_t *order, *starts, total = 0;
+    struct events_order order;
+    size_t total = 0;
     random_seed(&random, limit);
     events_init(&events, policy, limit, 100000, SIZE_MAX, &random);
     for (int i = 0; i < 5000; i++) {
         uint32_t thread = (uint32_t)random_below(&random, THREADS / 2) * 2;
         record(&events, thread, steps[thread]++, RESULT_OK);
     }
-    events_by_thread(&events, THREADS, &order, &starts);
-    assert_int_equal(starts[0], 0);
+    put_in_order(&order, &events, THREADS);
+    assert_int_equal(order.starts[0], 0);
     for (uint32_t thread = 0; thread < THREADS; thread++) {
-        for (size_t i = starts[thread]; i < starts[thread + 1]; i++) {
-            const struct event *event = events_at(&events, order[i]);
+        for (size_t i = order.starts[thread]; i < order.starts[thread + 1]; i++) {
+            const struct event *event = events_at(&events, order.order[i]);
             assert_int_equal(event->thread, thread);
-            assert_true(i == starts[thread] || events_at(&events, order[i - 1])->step < event->step);
+            assert_true(i == order.starts[thread] ||
+                        events_at(&events, order.order[i - 1])->step < event->step);
             total++;
         }
     }
     assert_int_equal(total, events.count);
     assert_int_equal(total, limit < 5000 ? limit : 5000);
-    free(order);
-    free(starts);
+    events_order_free(&order);
     events_free(&events);
 }
 
@@ -246,6 +253,30 @@ static void test_by_thread(void **state)
     by_thread(EVENTS_SAMPLE, 10000);
     by_thread(EVENTS_SAMPLE, 777);
     by_thread(EVENTS_SAMPLE, 1);
+}
+
+/* What a piece takes is bounded, whatever there is: so many touches of events, or of threads. */
+static void test_order_in_pieces(void **state)
+{
+    (void)state;
+    enum { THREADS = 100000, EVENTS = 3000, PIECE = 100 };
+    struct events events;
+    struct random random;
+    struct events_order order;
+    size_t pieces = 1;
+    random_seed(&random, 1);
+    events_init(&events, EVENTS_SAMPLE, EVENTS, EVENTS, SIZE_MAX, &random);
+    for (uint32_t i = 0; i < 2 * EVENTS; i++)
+        record(&events, i % 3, i / 3, RESULT_OK);
+    events_order_begin(&order, &events, THREADS);
+    for (size_t before = 0; events_order_go_on(&order, PIECE); pieces++) {
+        size_t moved = order.at > before ? order.at - before : 0;
+        assert_true(moved <= 16 * PIECE);
+        before = order.at;
+    }
+    assert_true(pieces > EVENTS / PIECE * 2 + THREADS / (16 * PIECE));
+    events_order_free(&order);
+    events_free(&events);
 }
 
 /* Early and late events are kept equally often. */
@@ -290,7 +321,7 @@ static void test_copy(void **state)
         if (i == 1)
             assert_int_equal(event->term, TERMS_NONE);
         else
-            assert_true(term_same(terms_get(&events.terms, event->term), number(i + 2)));
+            assert_true(term_same(terms_get(&events.terms, event->term).tail, number(i + 2)));
     }
     assert_int_equal(events.terms.by_bytes.count, 4 + 3);
     events_free_copy(&events, &copy);
@@ -307,6 +338,7 @@ int main(void)
         cmocka_unit_test(test_limit_of_bytes),   cmocka_unit_test(test_limits_together),
         cmocka_unit_test(test_fields),           cmocka_unit_test(test_by_thread),
         cmocka_unit_test(test_sample_is_fair),   cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_order_in_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

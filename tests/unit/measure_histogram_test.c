@@ -95,8 +95,8 @@ static void expect_near(const struct histogram *histogram, const uint32_t *sorte
 
 static void expect_same(const struct histogram *a, const struct histogram *b)
 {
-    assert_int_equal(histogram_buckets(a), histogram_buckets(b));
-    assert_memory_equal(a->counts, b->counts, histogram_buckets(a) * sizeof(*a->counts));
+    assert_int_equal(a->room, b->room);
+    assert_memory_equal(a->counts, b->counts, a->room * sizeof(*a->counts));
     assert_int_equal(a->count, b->count);
     assert_int_equal(a->min, b->min);
     assert_int_equal(a->max, b->max);
@@ -173,6 +173,29 @@ static void test_size(void **state)
     histogram_init(&histogram, 2);
     assert_true(histogram_buckets(&histogram) * sizeof(*histogram.counts) + sizeof(histogram) <= 27000);
     assert_true(sizeof(histogram) <= 64);
+}
+
+/* As much as the longest value needs, which moves no count. */
+static void test_room(void **state)
+{
+    (void)state;
+    struct histogram histogram;
+    histogram_init(&histogram, 3);
+    histogram_record(&histogram, 1000);
+    assert_true(histogram.room * sizeof(*histogram.counts) <= 8192);
+    for (uint64_t us = 1; us < 1 << 20; us *= 2)
+        histogram_record(&histogram, us);
+    assert_true(histogram.room < histogram_buckets(&histogram));
+    histogram_record(&histogram, UINT64_MAX);
+    assert_int_equal(histogram.room, histogram_buckets(&histogram));
+    assert_int_equal(histogram.counts[1000], 1);
+    for (uint64_t us = 1; us < 1 << 20; us *= 2)
+        assert_int_equal(histogram.counts[histogram_bucket(&histogram, us)], 1);
+    uint64_t total = 0;
+    for (size_t i = 0; i < histogram.room; i++)
+        total += histogram.counts[i];
+    assert_int_equal(total, histogram.count);
+    histogram_free(&histogram);
 }
 
 /* Buckets follow each other without gaps, each the home of its first and its last value, none too wide. */
@@ -260,7 +283,7 @@ static void test_reset(void **state)
     histogram_reset(&histogram);
     assert_ptr_equal(histogram.counts, counts);
     assert_int_equal(histogram.count, 0);
-    for (size_t i = 0; i < histogram_buckets(&histogram); i++)
+    for (size_t i = 0; i < histogram.room; i++)
         assert_int_equal(counts[i], 0);
     histogram_record(&histogram, 7);
     assert_int_equal(histogram.min, 7);
@@ -288,7 +311,7 @@ static void test_add_other_digits(void **state)
         }
         histogram_add(&into, &from);
         uint64_t total = 0;
-        for (size_t i = 0; i < histogram_buckets(&into); i++)
+        for (size_t i = 0; i < into.room; i++)
             total += into.counts[i];
         assert_int_equal(total, direct.count);
         assert_int_equal(into.count, direct.count);
@@ -348,15 +371,11 @@ int main(void)
         of_sources[i] = (struct CMUnitTest){
             .name = sources[i].name, .test_func = test_source, .initial_state = (void *)&sources[i]};
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_size),
-        cmocka_unit_test(test_bounds_of_buckets),
-        cmocka_unit_test(test_extremes),
-        cmocka_unit_test(test_ranks),
-        cmocka_unit_test(test_reset),
-        cmocka_unit_test(test_add_other_digits),
-        cmocka_unit_test(test_counts_below),
-        cmocka_unit_test(test_quantiles_within_extremes),
+        cmocka_unit_test(test_empty),        cmocka_unit_test(test_size),
+        cmocka_unit_test(test_room),         cmocka_unit_test(test_bounds_of_buckets),
+        cmocka_unit_test(test_extremes),     cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_reset),        cmocka_unit_test(test_add_other_digits),
+        cmocka_unit_test(test_counts_below), cmocka_unit_test(test_quantiles_within_extremes),
     };
     int failed = cmocka_run_group_tests_name("values", tests, NULL, NULL);
     return failed + cmocka_run_group_tests_name("sources", of_sources, NULL, NULL);

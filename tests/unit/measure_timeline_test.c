@@ -40,8 +40,8 @@ static void start(struct fixture *fixture)
 {
     *fixture = (struct fixture){0};
     timeline_init(&fixture->timeline, START_NS);
-    assert_int_equal(errors_count(&fixture->errors, (struct term){atom_a, sizeof(atom_a)}), 0);
-    assert_int_equal(errors_count(&fixture->errors, (struct term){atom_b, sizeof(atom_b)}), 1);
+    assert_int_equal(errors_count(&fixture->errors, TERM_LONG(((struct term){atom_a, sizeof(atom_a)}))), 0);
+    assert_int_equal(errors_count(&fixture->errors, TERM_LONG(((struct term){atom_b, sizeof(atom_b)}))), 1);
 }
 
 static void end(struct fixture *fixture)
@@ -442,13 +442,13 @@ static void test_memory(void **state)
     size_t bytes = TIMELINE_INTERVALS * sizeof(*intervals) + (ERRORS_REASONS + 1) * sizeof(uint64_t);
     start(&fixture);
     for (uint64_t ms = 0; ms < 100 * TIMELINE_INTERVALS; ms += 10)
-        timeline_record(&fixture.timeline, at(ms), ms, ms % 3, 1);
+        timeline_record(&fixture.timeline, at(ms), HISTOGRAM_HIGHEST, ms % 3, 1);
     intervals = fixture.timeline.intervals;
     uintptr_t memory = 0;
     for (size_t i = 0; i < TIMELINE_INTERVALS; i++) {
         assert_non_null(intervals[i].response.counts);
         memory ^= (uintptr_t)intervals[i].response.counts ^ (uintptr_t)intervals[i].errors;
-        bytes += histogram_buckets(&intervals[i].response) * sizeof(uint64_t);
+        bytes += intervals[i].response.room * sizeof(uint64_t);
         bytes += (ERRORS_REASONS + 1) * sizeof(uint64_t);
     }
     assert_true(bytes <= 3500000);

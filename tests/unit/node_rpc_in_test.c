@@ -1,6 +1,11 @@
 #include "node_world.h"
 
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/worker.h"
 #include "node/rpc_in.h"
+#include "node_private.h"
+#include "term/term_read.h"
 
 #define NAMED(name) "{6, $p, '', " name "}"
 #define MONITORED "{29, $r, $p, $q, {erpc, execute_call, 4}, [monitor]}"
@@ -11,9 +16,13 @@ struct fixture {
     struct rpc_in *rpc_in;
     struct process *before;  /* those that a test has spawned */
     struct request *request; /* the last, until it is answered */
+    bool answers;            /* all that comes, at once, with ok */
+    char order[100];         /* the names of what was served */
     int served;
     int abandoned;
 };
+
+static void answer(struct fixture *fixture, const char *value);
 
 static struct process *on_spawn(void *owner, struct peer *peer, const struct control *control,
                                 struct term arguments)
@@ -25,8 +34,14 @@ static struct process *on_spawn(void *owner, struct peer *peer, const struct con
 static void on_serve(void *owner, struct request *request)
 {
     struct fixture *fixture = owner;
+    char name[TERM_ATOM_BYTES + 1];
+    size_t used = strlen(fixture->order);
+    assert_true(term_read_atom(request->function, name));
+    snprintf(fixture->order + used, sizeof(fixture->order) - used, "%s ", name);
     fixture->request = request;
     fixture->served++;
+    if (fixture->answers)
+        answer(fixture, "ok");
 }
 
 static void on_abandoned(void *owner)
@@ -106,6 +121,14 @@ static void raise(struct fixture *fixture)
     struct request *request = fixture->request;
     fixture->request = NULL;
     request_raise(request, TERM_ATOM("broken"), (struct term){(const uint8_t[]){TERM_TAG_NIL}, 1});
+}
+
+static void read_all(struct fixture *fixture)
+{
+    do { /* what has waited may be read there in its turn */
+        worker_free_aside(&fixture->world.loop);
+        loop_finish(&fixture->world.loop);
+    } while (fixture->world.loop.aside);
 }
 
 static void watch(struct fixture *fixture)
@@ -218,10 +241,7 @@ static void test_ignored_messages(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(messages); i++)
         for (size_t k = 0; k < ARRAY_LENGTH(names); k++)
             world_tell(&fixture.world, names[k], messages[i]);
-    world_tell(&fixture.world, NAMED("rex"), "{'$gen_call', {$p, $r}, {call, m, f}}");
     world_tell(&fixture.world, NAMED("rex"), "{'$gen_cast', {cast, m, f}}");
-    world_tell(&fixture.world, NAMED("net_kernel"), "{'$gen_call', {$p, $r}, {is_auth}}");
-    world_tell(&fixture.world, NAMED("net_kernel"), "{'$gen_call', {$p, $r}, {spawn, 'app@target'}}");
     world_tell(&fixture.world, "{22, $p, $q}", "hello"); /* a process that is not here */
     world_tell(&fixture.world, "{33, $p, $r}", "hello");
     world_tell(&fixture.world, "{7, $p, $q}", NULL);
@@ -245,6 +265,168 @@ static void test_system_messages(void **state)
                     "{[alias|$r], {error, {not_supported, {get, state}}}}");
         end(&fixture);
     }
+}
+
+/* Whoever calls a process that takes no messages does not wait for it, even if that ends meanwhile. */
+static void test_calls_of_other_processes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *message, *answer;
+    } rows[] = {
+        {"{'$gen_call', {$p, $r}, hello}", "{$r, {error, {not_supported, hello}}}"},
+        {"{system, {$p, [alias|$r]}, get_state}", "{[alias|$r], {error, {not_supported, get_state}}}"},
+        {"{'$gen_cast', hello}", NULL},
+        {"hello", NULL},
+        {"{'$gen_call', {$p, $r}, $x}", "{$r, {error, {not_supported, $x}}}"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct fixture fixture;
+        start(&fixture);
+        struct process *process = process_spawn(fixture.world.node, &nothing, NULL);
+        world_tell(&fixture.world, "{22, $p, $o}", rows[i].message);
+        process_exit_atom(process, "normal");
+        read_all(&fixture);
+        assert_int_equal(fixture.world.sent_count, rows[i].answer != NULL);
+        if (rows[i].answer)
+            expect_term(term_of(&fixture.world.sent[0].payload), rows[i].answer);
+        assert_int_equal(fixture.served, 0);
+        end(&fixture);
+    }
+}
+
+/* Whoever calls what is not there is told so, whatever has that name on other nodes. */
+static void test_unknown_calls(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *message;
+        const char *answer;
+    } rows[] = {
+        {NAMED("rex"), "{'$gen_call', {$p, $r}, {call, m, f}}", "{$r, {error, {undef, {call, 2}}}}"},
+        {NAMED("rex"), "{'$gen_call', {$p, $r}, 5}", "{$r, {error, {undef, {5, 0}}}}"},
+        {NAMED("net_kernel"), "{'$gen_call', {$p, $r}, {is_auth}}", "{$r, {error, {undef, {is_auth, 0}}}}"},
+        {NAMED("net_kernel"), "{'$gen_call', {$p, $r}, {spawn, a, b, [], $p}}",
+         "{$r, {error, {undef, {spawn, 4}}}}"},
+        {NAMED("harness"), "{$p, {$p, $r}, which_handlers}",
+         "{$r, {error, {not_supported, which_handlers}}}"},
+        {NAMED("rex"), "{$p, {sbcast, harness, hello}}", "{rex, 'harness@own', 'harness@own'}"},
+        {NAMED("rex"), "{$p, {sbcast, nobody, hello}}",
+         "{rex, 'harness@own', {nonexisting_name, 'harness@own'}}"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct fixture fixture;
+        start(&fixture);
+        world_tell(&fixture.world, rows[i].name, rows[i].message);
+        assert_int_equal(fixture.world.sent_count, 1);
+        expect_term(term_of(&fixture.world.sent[0].payload), rows[i].answer);
+        assert_int_equal(fixture.served, 0);
+        end(&fixture);
+    }
+}
+
+/* A broadcast in a broadcast is none, whatever is in that. */
+static void test_broadcasts_of_broadcasts(void **state)
+{
+    (void)state;
+    static const char *const messages[] = {
+        "{$p, {sbcast, rex, {$p, {sbcast, harness, {'$gen_cast', run}}}}}",
+        "{$p, {sbcast, rex, {$p, {sbcast, rex, {$p, {sbcast, rex, {$p, {sbcast, rex, hello}}}}}}}}",
+        "{$p, {sbcast, rex, {$p, {sbcast, rex, $x}}}}",
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(messages); i++) {
+        struct fixture fixture;
+        start_named(&fixture);
+        world_tell(&fixture.world, NAMED("rex"), messages[i]);
+        worker_free_aside(&fixture.world.loop);
+        loop_finish(&fixture.world.loop);
+        assert_int_equal(fixture.world.sent_count, 1);
+        expect_term(term_of(&fixture.world.sent[0].payload), "{rex, 'harness@own', 'harness@own'}");
+        assert_int_equal(fixture.served, 0);
+        end(&fixture);
+    }
+}
+
+/* What is no broadcast is handed on, to rex as well. */
+static void test_broadcasts_of_requests(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    start(&fixture);
+    fixture.answers = true;
+    world_tell(&fixture.world, NAMED("rex"), "{$p, {sbcast, rex, {$q, {call, m, f, [], $q}}}}");
+    world_tell(&fixture.world, NAMED("rex"), "{$p, {sbcast, harness, {'$gen_cast', run}}}");
+    assert_string_equal(fixture.order, "f run ");
+    end(&fixture);
+}
+
+/* A shell of another node learns that it cannot run here in a way that it can show. */
+static void test_remote_shells(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *message;
+        const char *begins; /* what is answered */
+    } rows[] = {
+        {"{'$gen_call', {$p, $r}, {call, code, ensure_loaded, [shell], $q}}", "{module, shell}"},
+        {"{'$gen_call', {$p, $r}, {call, code, ensure_loaded, [iex], $q}}", "{module, iex}"},
+        {"{'$gen_call', {$p, $r}, {call, net_kernel, get_net_ticktime, [], $q}}", "60"},
+        {"{'$gen_call', {$p, $r}, {call, application, get_env, [stdlib, shell_slogan, hello], $q}}", "hello"},
+        {"{'$gen_call', {$p, $r}, {call, erlang, system_info, [otp_release], $q}}", "[50, 53]"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct fixture fixture;
+        char answer[100];
+        start(&fixture);
+        world_tell(&fixture.world, NAMED("rex"), rows[i].message);
+        assert_int_equal(fixture.world.sent_count, 1);
+        snprintf(answer, sizeof(answer), "{$r, %s}", rows[i].begins);
+        expect_term(term_of(&fixture.world.sent[0].payload), answer);
+        assert_int_equal(fixture.served, 0);
+        end(&fixture);
+    }
+}
+
+/* What is not asked for by a shell is nothing of it. */
+static void test_no_remote_shells(void **state)
+{
+    (void)state;
+    static const char *const messages[] = {
+        "{'$gen_call', {$p, $r}, {call, code, ensure_loaded, [lists], $q}}",
+        "{'$gen_call', {$p, $r}, {call, code, ensure_loaded, [], $q}}",
+        "{'$gen_call', {$p, $r}, {call, erlang, system_info, [version], $q}}",
+        "{'$gen_call', {$p, $r}, {call, application, get_env, [kernel, a, b], $q}}",
+        "{'$gen_call', {$p, $r}, {call, shell, start, [], user}}",
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(messages); i++) {
+        struct fixture fixture;
+        start(&fixture);
+        world_tell(&fixture.world, NAMED("rex"), messages[i]);
+        assert_int_equal(fixture.served, 1);
+        request_undefined(fixture.request, NULL);
+        end(&fixture);
+    }
+}
+
+/* A shell that is started says its sentence to its group leader, and ends when that is printed. */
+static void test_remote_shell_that_is_started(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    char text[1000];
+    start(&fixture);
+    size_t before = node_process_count(fixture.world.node);
+    world_tell(&fixture.world, NAMED("rex"), "{'$gen_call', {$p, $r}, {call, shell, start, [], $p}}");
+    assert_int_equal(fixture.world.sent_count, 2);
+    term_text(term_of(&fixture.world.sent[0].payload), text, sizeof(text));
+    assert_non_null(strstr(text, "io_request"));
+    assert_non_null(strstr(text, "no shell can run on it"));
+    expect_term(term_of(&fixture.world.sent[1].payload), "{$r, $o}");
+    assert_int_equal(node_process_count(fixture.world.node), before + 1);
+    world_tell(&fixture.world, "{22, $p, $o}", "{io_reply, harness, ok}");
+    assert_int_equal(node_process_count(fixture.world.node), before);
+    end(&fixture);
 }
 
 static void test_ping(void **state)
@@ -406,6 +588,11 @@ static void test_erpc_arguments(void **state)
         {"[res, m, f, [1|2]]", "{res, error, undef, [{m, f, [1|2], []}]}"},
         {"[res, m, f, [1, 2, 3, 4, 5, 6, 7, 8, 9]]",
          "{res, error, undef, [{m, f, [1, 2, 3, 4, 5, 6, 7, 8, 9], []}]}"},
+        {"[res, m, f]", "{[], error, undef, [{erpc, execute_call, [res, m, f], []}]}"},
+        {"[res, m, f, [], x]", "{[], error, undef, [{erpc, execute_call, [res, m, f, [], x], []}]}"},
+        {"[res, 1, f, []]", "{[], error, undef, [{erpc, execute_call, [res, 1, f, []], []}]}"},
+        {"[res, m, 1, []]", "{[], error, undef, [{erpc, execute_call, [res, m, 1, []], []}]}"},
+        {"{res, m, f, []}", "{[], error, undef, [{erpc, execute_call, {res, m, f, []}, []}]}"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct fixture fixture;
@@ -426,13 +613,6 @@ static void test_refused_spawns(void **state)
     } rows[] = {
         {"{erl_eval, exprs, 2}", "[a, b]"},
         {"{erpc, call, 4}", "[res, m, f, []]"},
-        {"{erpc, execute_call, 4}", "[res, m, f]"},
-        {"{erpc, execute_call, 4}", "[res, m, f, [], more]"},
-        {"{erpc, execute_call, 4}", "[res, 1, f, []]"},
-        {"{erpc, execute_call, 4}", "[res, m, 1, []]"},
-        {"{erpc, execute_call, 4}", "{res, m, f, []}"},
-        {"{erpc, execute_cast, 3}", "[m, f]"},
-        {"{erpc, execute_cast, 3}", "[]"},
     };
     struct fixture fixture;
     start(&fixture);
@@ -446,7 +626,168 @@ static void test_refused_spawns(void **state)
     end(&fixture);
 }
 
+/* --- Long messages --- */
+
+/* They are read by the thread, and what comes behind one of the same sender is served behind it. */
+static void test_long_messages_keep_their_order(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    start_named(&fixture);
+    world_tell(&fixture.world, NAMED("harness"), "{'$gen_call', {$p, $r}, {long, $x}}");
+    world_tell(&fixture.world, NAMED("harness"), "{'$gen_cast', {short, 1}}");
+    assert_int_equal(fixture.served, 0);
+    world_tell(&fixture.world, "{6, $q, '', harness}", "{'$gen_call', {$q, $s}, other}");
+    assert_int_equal(fixture.served, 1); /* of somebody else */
+    expect_term(fixture.request->function, "other");
+    answer(&fixture, "ok");
+    world_expect_sent(&fixture.world, "{22, $o, $q}", "{$s, ok}");
+    fixture.answers = true;
+    read_all(&fixture);
+    assert_int_equal(fixture.served, 3);
+    assert_string_equal(fixture.order, "other long short ");
+    world_expect_sent(&fixture.world, "{22, $o, $p}", "{$r, ok}");
+    world_expect_nothing_sent(&fixture.world);
+    end(&fixture);
+}
+
+static void answer_slowly(void *owner, struct request *request)
+{
+    struct fixture *fixture = owner;
+    const uint64_t until_ns = clock_ns() + LOOP_SHARE_NS;
+    on_serve(fixture, request);
+    while (clock_ns() < until_ns)
+        continue;
+}
+
+/* What has waited for one is done in turns, and what comes meanwhile waits behind it. */
+static void test_what_has_waited_takes_turns(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct rpc_in_options options = {.name = "harness", .serve = answer_slowly, .owner = &fixture};
+    fixture = (struct fixture){.answers = true};
+    world_start(&fixture.world, on_spawn);
+    fixture.rpc_in = rpc_in_new(fixture.world.node, &options);
+    fixture.before = process_spawn(fixture.world.node, &nothing, NULL);
+    world_tell(&fixture.world, NAMED("harness"), "{'$gen_cast', {long, $x}}");
+    for (int i = 0; i < 3; i++)
+        world_tell(&fixture.world, NAMED("harness"), "{'$gen_cast', {short, 1}}");
+    assert_true(loop_has_time(&fixture.world.loop)); /* it begins now */
+    worker_free_aside(&fixture.world.loop);
+    for (int served = 1; served <= 4; served++) {
+        assert_int_equal(fixture.served, served);
+        loop_run_pass(&fixture.world.loop);
+        if (served == 2)
+            world_tell(&fixture.world, NAMED("harness"), "{'$gen_cast', {last, 1}}");
+    }
+    assert_string_equal(fixture.order, "long short short short last ");
+    end(&fixture);
+}
+
+static void test_long_erpc(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *arguments, *reason;
+        int served;
+    } rows[] = {
+        {"[res, m, f, [$x]]", "{res, return, ok}", 1},
+        {"[res, m, f, $x]", NULL, 0},
+        {"[$x]", NULL, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct fixture fixture;
+        start(&fixture);
+        fixture.answers = true;
+        world_tell(&fixture.world, MONITORED, rows[i].arguments);
+        world_expect_sent(&fixture.world, "{31, $r, $p, 2, $o}", NULL);
+        assert_int_equal(fixture.served, 0);
+        read_all(&fixture);
+        assert_int_equal(fixture.served, rows[i].served);
+        if (rows[i].reason)
+            world_expect_sent(&fixture.world, "{28, $o, $p, $r}", rows[i].reason);
+        assert_int_equal(fixture.world.sent_count, 2); /* its exit */
+        assert_int_equal(node_process_count(fixture.world.node), 4);
+        end(&fixture);
+    }
+}
+
+/* What is still being read when this node ends is nobody's. */
+static void test_long_messages_at_the_end(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    start(&fixture);
+    world_tell(&fixture.world, NAMED("harness"), "{'$gen_call', {$p, $r}, {long, $x}}");
+    world_tell(&fixture.world, MONITORED, "[res, m, f, [$x]]");
+    process_exit_atom(fixture.before, "normal");
+    rpc_in_free(fixture.rpc_in);
+    assert_int_equal(fixture.served, 0);
+    world_end(&fixture.world);
+}
+
+/* What there is no room for is refused, and only its own node has less. */
+static void test_no_room_for_long_messages(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    start_named(&fixture);
+    fixture.world.node->works.waiting.most = 1000;
+    world_tell(&fixture.world, NAMED("harness"), "{'$gen_call', {$p, $r}, {long, $x}}");
+    world_tell(&fixture.world, NAMED("harness"), "{'$gen_call', {$p, $s}, {long, $x}}");
+    world_expect_sent(&fixture.world, "{22, $o, $p}", "{$s, {error, {busy, requests}}}");
+    world_tell(&fixture.world, NAMED("harness"), "{'$gen_cast', {long, $x}}");
+    fixture.answers = true;
+    read_all(&fixture);
+    assert_int_equal(fixture.served, 1);
+    world_expect_sent(&fixture.world, "{22, $o, $p}", "{$r, ok}");
+    world_tell(&fixture.world, NAMED("harness"), "{'$gen_call', {$p, $s}, {long, $x}}");
+    read_all(&fixture);
+    world_expect_sent(&fixture.world, "{22, $o, $p}", "{$s, ok}");
+    end(&fixture);
+}
+
+static void test_no_room_for_long_erpc(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    start(&fixture);
+    fixture.world.node->works.waiting.most = 1000;
+    world_tell(&fixture.world, NAMED("harness"), "{'$gen_cast', {long, $x}}");
+    world_tell(&fixture.world, MONITORED, "[res, m, f, [$x]]");
+    world_expect_sent(&fixture.world, "{31, $r, $p, 2, $o}", NULL);
+    world_expect_sent(&fixture.world, "{28, $o, $p, $r}", "{res, return, {error, {busy, requests}}}");
+    fixture.answers = true;
+    read_all(&fixture);
+    assert_int_equal(fixture.served, 1);
+    end(&fixture);
+}
+
 /* --- Callers that do not wait any more --- */
+
+/* Nobody serves what nobody waits for by the time that it was read; a cast is done all the same. */
+static void test_abandoned_while_read(void **state)
+{
+    (void)state;
+    for (int goes = 0; goes < 2; goes++) {
+        struct fixture fixture;
+        start_named(&fixture);
+        fixture.answers = true;
+        world_tell(&fixture.world, "{19, $p, harness, $r}", NULL);
+        world_tell(&fixture.world, NAMED("harness"), "{'$gen_call', {$p, [alias|$r]}, {given_up, $x}}");
+        world_tell(&fixture.world, NAMED("harness"), "{'$gen_call', {$p, $s}, {wanted, $x}}");
+        world_tell(&fixture.world, NAMED("harness"), "{'$gen_cast', {cast, $x}}");
+        if (goes)
+            world_app_goes(&fixture.world);
+        else
+            world_tell(&fixture.world, "{20, $p, harness, $r}", NULL);
+        read_all(&fixture);
+        assert_string_equal(fixture.order, goes ? "cast " : "wanted cast ");
+        assert_int_equal(fixture.world.sent_count, goes ? 0 : 1);
+        end(&fixture);
+    }
+}
 
 static void test_erpc_abandoned(void **state)
 {
@@ -575,14 +916,28 @@ int main(void)
         cmocka_unit_test(test_casts),
         cmocka_unit_test(test_ignored_messages),
         cmocka_unit_test(test_system_messages),
+        cmocka_unit_test(test_calls_of_other_processes),
         cmocka_unit_test(test_ping),
+        cmocka_unit_test(test_unknown_calls),
+        cmocka_unit_test(test_broadcasts_of_broadcasts),
+        cmocka_unit_test(test_broadcasts_of_requests),
+        cmocka_unit_test(test_remote_shells),
+        cmocka_unit_test(test_no_remote_shells),
+        cmocka_unit_test(test_remote_shell_that_is_started),
         cmocka_unit_test(test_rex),
         cmocka_unit_test(test_rex_arguments),
         cmocka_unit_test(test_erpc),
         cmocka_unit_test(test_erpc_cast),
         cmocka_unit_test(test_erpc_with_a_link),
         cmocka_unit_test(test_erpc_arguments),
+        cmocka_unit_test(test_long_messages_keep_their_order),
+        cmocka_unit_test(test_what_has_waited_takes_turns),
+        cmocka_unit_test(test_long_erpc),
+        cmocka_unit_test(test_long_messages_at_the_end),
         cmocka_unit_test(test_refused_spawns),
+        cmocka_unit_test(test_no_room_for_long_messages),
+        cmocka_unit_test(test_no_room_for_long_erpc),
+        cmocka_unit_test(test_abandoned_while_read),
         cmocka_unit_test(test_erpc_abandoned),
         cmocka_unit_test(test_calls_abandoned),
         cmocka_unit_test(test_demonitored_after_the_answer),

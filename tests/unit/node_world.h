@@ -58,6 +58,12 @@ bool peer_is_congested(const struct peer *peer)
     return false;
 }
 
+uint64_t peers_ticktime_s(const struct peers *peers)
+{
+    (void)peers;
+    return 60;
+}
+
 void peer_set_data(struct peer *peer, void *data)
 {
     peer->data = data;
@@ -74,6 +80,17 @@ struct peer *peers_find_up(const struct peers *peers, const char *node, size_t s
     struct peer *peer = (struct peer *)(uintptr_t)peers;
     bool fits = size == strlen(APP) && memcmp(node, APP, size) == 0;
     return fits && peer->is_up ? peer : NULL;
+}
+
+/* The same, up or not: it is never gone. */
+struct peer *peer_hold(struct peers *peers, const char *node)
+{
+    return strcmp(node, APP) == 0 ? (struct peer *)peers : NULL;
+}
+
+void peer_release(struct peer *peer)
+{
+    (void)peer;
 }
 
 void peer_disconnect(struct peer *peer, const char *reason)

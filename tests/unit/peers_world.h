@@ -43,6 +43,7 @@ struct table {
     struct resolve_request *resolve;
     int lookups; /* in all */
     int resolves;
+    bool has_no_name;      /* at epmd */
     const char *forbidden; /* no node of this name */
     int up;
     int down;
@@ -50,6 +51,7 @@ struct table {
     char reason[600];
     enum conn_limit limit;
     char message[300];
+    char too_large[100];             /* of the last message that was */
     struct wait *connects_when_down; /* with the peer that went down */
     struct peer *releases_when_down[TABLE_RELEASES];
     const char *holds_when_down; /* a peer that was not known before */
@@ -70,6 +72,12 @@ struct epmd_lookup *epmd_lookup_start(struct epmd *epmd, const char *host, const
     the_table->lookup = lookup;
     the_table->lookups++;
     return lookup;
+}
+
+bool epmd_is_registered(const struct epmd *epmd)
+{
+    (void)epmd;
+    return !the_table->has_no_name;
 }
 
 void epmd_lookup_cancel(struct epmd_lookup *lookup)
@@ -123,6 +131,8 @@ static inline void table_message(void *owner, struct peer *peer, const struct co
     assert_true(peer_is_up(peer));
     assert_int_equal(control->operation, CONTROL_SEND);
     term_text(payload, table->message, sizeof(table->message));
+    if (control->too_large.data)
+        term_text(control->too_large, table->too_large, sizeof(table->too_large));
 }
 
 static inline void table_drained(void *owner, struct peer *peer)
@@ -218,15 +228,21 @@ static inline void table_dialled(struct table *table, struct far *far, const cha
     far_accept(far);
 }
 
-/* `far` connects to the table, and says its name when `speaks`. */
-static inline void table_accepts(struct table *table, struct far *far, const char *name, bool speaks)
+/* `far` connects to the table from there, and says its name when `speaks`. */
+static inline void table_accepts_from(struct table *table, struct far *far, const char *name, bool speaks,
+                                      const char *address)
 {
     int ends[2];
     world_pair(ends);
     far_open(far, &table->world, ends[1], name);
-    peers_accept(table->peers, ends[0], "127.0.0.1:1");
+    peers_accept(table->peers, ends[0], address);
     if (speaks)
         far_initiate(far);
+}
+
+static inline void table_accepts(struct table *table, struct far *far, const char *name, bool speaks)
+{
+    table_accepts_from(table, far, name, speaks, "127.0.0.1:1");
 }
 
 static inline void table_comes_up(struct table *table, struct far *far, const char *name)

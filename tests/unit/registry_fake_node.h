@@ -23,6 +23,10 @@ struct peer {
 struct process {
     struct node *node;
     bool is_over;
+
+    /* Of a run's. */
+    const struct process_events *events;
+    void *owner;
 };
 
 struct node_monitor {
@@ -147,6 +151,13 @@ struct process *process_spawn(struct node *node, const struct process_events *ev
 {
     assert_non_null(events);
     assert_non_null(owner);
+    if (node->process.node) { /* that of a run */
+        struct process *process = memory_zalloc(1, sizeof(*process));
+        process->node = node;
+        process->events = events;
+        process->owner = owner;
+        return process;
+    }
     node->process = (struct process){.node = node};
     return &node->process;
 }
@@ -154,8 +165,18 @@ struct process *process_spawn(struct node *node, const struct process_events *ev
 void process_exit_atom(struct process *process, const char *reason)
 {
     assert_false(process->is_over);
+    if (process != &process->node->process) {
+        free(process);
+        return;
+    }
     assert_string_equal(reason, "shutdown");
     process->is_over = true;
+}
+
+struct term process_pid(const struct process *process)
+{
+    assert_false(process->is_over);
+    return TERM_ATOM("pid");
 }
 
 struct node *process_node(const struct process *process)

@@ -15,6 +15,7 @@ struct run {
     struct run_figures figures;
     struct load_recent recent;
     struct run_partial *partial; /* that is being written */
+    struct run_partial *journal; /* likewise */
     bool has_begun;
     bool is_observed;
     size_t cancels;
@@ -22,6 +23,7 @@ struct run {
 };
 
 struct runner {
+    struct loop *loop;
     struct run *runs; /* the last one that was started is the first */
     size_t started;
     size_t refused;
@@ -30,6 +32,7 @@ struct runner {
 
 struct run_partial {
     struct run *run;
+    struct loop_task step; /* of a journal */
     void (*done)(void *owner, struct blob *report);
     void *owner;
 };
@@ -82,7 +85,7 @@ static inline void runner_write_partial(struct run *run, const char *report)
     assert_non_null(partial);
     run->partial = NULL;
     (void)term_from_text(&built, report);
-    struct blob *blob = blob_take(&built.bytes);
+    struct blob *blob = blob_take(&built.bytes, NULL);
     partial->done(partial->owner, blob);
     blob_release(blob);
     free(partial);
@@ -157,9 +160,36 @@ struct run_partial *run_partial_start(struct run *run, void (*done)(void *owner,
     return run->partial;
 }
 
+static inline void runner_write_journal(void *owner)
+{
+    struct run_partial *journal = owner;
+    struct term_builder builder = {0};
+    run_build_journal(journal->run, &builder);
+    struct blob *blob = blob_take(&builder.bytes, NULL);
+    journal->run->journal = NULL;
+    journal->done(journal->owner, blob);
+    blob_release(blob);
+    free(journal);
+}
+
+struct run_partial *run_journal_start(struct run *run, void (*done)(void *owner, struct blob *report),
+                                      void *owner)
+{
+    assert_true(run->has_begun && !run->journal);
+    struct run_partial *journal = run->journal = memory_zalloc(1, sizeof(*journal));
+    *journal = (struct run_partial){.run = run, .done = done, .owner = owner};
+    journal->step = (struct loop_task){.run = runner_write_journal, .owner = journal};
+    loop_defer_piece(run->runner->loop, &journal->step);
+    return journal;
+}
+
 void run_partial_cancel(struct run_partial *partial)
 {
-    partial->run->partial = NULL;
+    loop_cancel(partial->run->runner->loop, &partial->step);
+    if (partial == partial->run->journal)
+        partial->run->journal = NULL;
+    else
+        partial->run->partial = NULL;
     free(partial);
 }
 

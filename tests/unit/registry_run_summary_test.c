@@ -46,6 +46,7 @@ static void check_same(const struct run_summary *summary)
     assert_true(same_bytes(&read.reason, &summary->reason));
     assert_true(same_bytes(&read.name, &summary->name));
     assert_true(same_bytes(&read.caller, &summary->caller));
+    assert_true(same_bytes(&read.node, &summary->node));
     assert_true(same_bytes(&read.target, &summary->target));
     assert_true(same_bytes(&read.metadata, &summary->metadata));
     assert_int_equal(read.accepted_at_ms, summary->accepted_at_ms);
@@ -82,6 +83,7 @@ static void test_same(void **state)
     keep_text(&summary.reason, "{thread_failure,{error,timeout}}");
     keep_text(&summary.name, "nightly");
     keep_atom(&summary.caller, "a_caller");
+    run_summary_keep_node(&summary, "app@host");
     keep_atom(&summary.target, "a_target");
     keep_atom(&summary.metadata, "a_map");
     for (enum outcome ending = OUTCOME_NONE; ending < OUTCOME_COUNT; ending++) {

@@ -62,7 +62,7 @@ static void free_world(void)
 
 static void subscribe(uint64_t id)
 {
-    assert_int_equal(runs_subscribe(world.runs, id, own_pid()), SUBSCRIBED);
+    assert_int_equal(runs_subscribe(world.runs, id, own_pid(), "app@h"), SUBSCRIBED);
 }
 
 static void test_life_of_a_run(void **state)
@@ -165,7 +165,7 @@ static void test_after_the_end(void **state)
     world_make(&world);
     uint64_t id = world_start(&world, 1);
     subscribe(id);
-    assert_int_equal(runs_subscribe(world.runs, SUBSCRIPTIONS_ALL, other_pid()), SUBSCRIBED);
+    assert_int_equal(runs_subscribe(world.runs, SUBSCRIPTIONS_ALL, other_pid(), "app@h"), SUBSCRIBED);
     assert_int_equal(world.node.monitor_count, 2);
     world_end(&world, id);
     world_settle(&world);
@@ -180,7 +180,7 @@ static void test_no_node(void **state)
     world_make(&world);
     uint64_t id = world_start(&world, 1);
     world.node.peers[0].is_up = false;
-    assert_int_equal(runs_subscribe(world.runs, id, own_pid()), SUBSCRIPTION_NODEDOWN);
+    assert_int_equal(runs_subscribe(world.runs, id, own_pid(), "app@h"), SUBSCRIPTION_NODEDOWN);
     assert_false(world_run(&world, id)->is_observed);
     free_world();
 }

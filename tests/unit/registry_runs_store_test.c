@@ -442,7 +442,7 @@ static void leave_run(uint64_t id, const char *summary, const char *partial)
     store_begin(store, id, term_from_text(&builders[0], summary));
     if (partial) {
         (void)term_from_text(&builders[1], partial);
-        struct blob *content = blob_take(&builders[1].bytes);
+        struct blob *content = blob_take(&builders[1].bytes, NULL);
         store_journal(store, id, term_from_text(&builders[0], summary), content);
         blob_release(content);
     }

@@ -1,6 +1,8 @@
 /* Runs from when they are asked for until they have ended: room, the queue, cancelling, callers. */
 #include "registry_world.h"
 
+#include "run_entry_private.h"
+
 static struct world world;
 
 /* --- Starting --- */
@@ -253,6 +255,28 @@ static void test_cancel_running(void **state)
     world_free(&world);
 }
 
+/* An exit signal to the process of a run, whose pid its status has, is a cancel, but for one of reason
+ * `normal`. */
+static void test_exit_signals(void **state)
+{
+    (void)state;
+    static const char *const reasons[] = {"normal", "kill", "shutdown", "{bad, 1}"};
+    for (size_t i = 0; i < ARRAY_LENGTH(reasons); i++) {
+        struct term_builder reason = {0};
+        world_make(&world);
+        uint64_t id = world_start(&world, 1);
+        struct process *process = run_entry_find(world.runs, id)->process;
+        world_expect_status(&world, id, "pid", "pid");
+        process->events->exit(process->owner, process, TERM_ATOM("who"), term_from_text(&reason, reasons[i]));
+        assert_int_equal(world_run(&world, id)->cancels, i > 0);
+        runner_end(world_run(&world, id), "cancelled", "{error, {cancelled, #{}}}", NULL);
+        world_settle(&world);
+        world_expect_status(&world, id, "pid", "nil");
+        term_build_free(&reason);
+        world_free(&world);
+    }
+}
+
 /* There is a report of nothing; who waits behind it moves up. */
 static void test_cancel_queued(void **state)
 {
@@ -438,6 +462,7 @@ int main(void)
         cmocka_unit_test(test_no_queue_any_more),
         cmocka_unit_test(test_other_limits),
         cmocka_unit_test(test_cancel_running),
+        cmocka_unit_test(test_exit_signals),
         cmocka_unit_test(test_cancel_queued),
         cmocka_unit_test(test_cancel_within_queue),
         cmocka_unit_test(test_cancel_unknown),

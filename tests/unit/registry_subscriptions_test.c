@@ -61,9 +61,10 @@ static void test_telling(void **state)
 {
     (void)state;
     struct subscriptions *subscriptions = make_subscriptions();
-    assert_int_equal(subscriptions_add(subscriptions, 5, own_pid()), SUBSCRIBED);
-    assert_int_equal(subscriptions_add(subscriptions, SUBSCRIPTIONS_ALL, other_pid()), SUBSCRIBED);
-    assert_int_equal(subscriptions_add(subscriptions, 5, own_pid()), SUBSCRIBED); /* was so already */
+    assert_int_equal(subscriptions_add(subscriptions, 5, own_pid(), "app@h"), SUBSCRIBED);
+    assert_int_equal(subscriptions_add(subscriptions, SUBSCRIPTIONS_ALL, other_pid(), "app@h"), SUBSCRIBED);
+    assert_int_equal(subscriptions_add(subscriptions, 5, own_pid(), "app@h"),
+                     SUBSCRIBED); /* was so already */
     assert_int_equal(world.node.monitor_count, 2);
     tell(subscriptions, 5);
     assert_int_equal(world.node.sent_count, 2);
@@ -87,8 +88,8 @@ static void test_removing(void **state)
 {
     (void)state;
     struct subscriptions *subscriptions = make_subscriptions();
-    assert_int_equal(subscriptions_add(subscriptions, 5, own_pid()), SUBSCRIBED);
-    assert_int_equal(subscriptions_add(subscriptions, 6, own_pid()), SUBSCRIBED);
+    assert_int_equal(subscriptions_add(subscriptions, 5, own_pid(), "app@h"), SUBSCRIBED);
+    assert_int_equal(subscriptions_add(subscriptions, 6, own_pid(), "app@h"), SUBSCRIBED);
     subscriptions_remove(subscriptions, 7, own_pid());
     subscriptions_remove(subscriptions, 5, other_pid());
     assert_true(subscriptions_have(subscriptions, 5));
@@ -105,17 +106,17 @@ static void test_subscribers_that_go(void **state)
 {
     (void)state;
     struct subscriptions *subscriptions = make_subscriptions();
-    assert_int_equal(subscriptions_add(subscriptions, 5, own_pid()), SUBSCRIBED);
-    assert_int_equal(subscriptions_add(subscriptions, SUBSCRIPTIONS_ALL, own_pid()), SUBSCRIBED);
-    assert_int_equal(subscriptions_add(subscriptions, 5, other_pid()), SUBSCRIBED);
+    assert_int_equal(subscriptions_add(subscriptions, 5, own_pid(), "app@h"), SUBSCRIBED);
+    assert_int_equal(subscriptions_add(subscriptions, SUBSCRIPTIONS_ALL, own_pid(), "app@h"), SUBSCRIBED);
+    assert_int_equal(subscriptions_add(subscriptions, 5, other_pid(), "app@h"), SUBSCRIBED);
     node_ends(&world.node, own_pid());
     tell(subscriptions, 5);
     assert_int_equal(world.node.sent_count, 1);
     node_loses(&world.node, 1);
     assert_false(subscriptions_have(subscriptions, 5));
-    assert_int_equal(subscriptions_add(subscriptions, 5, other_pid()), SUBSCRIPTION_NODEDOWN);
+    assert_int_equal(subscriptions_add(subscriptions, 5, other_pid(), "app@h"), SUBSCRIPTION_NODEDOWN);
     world.node.peers[0].refuses_monitors = true;
-    assert_int_equal(subscriptions_add(subscriptions, 5, own_pid()), SUBSCRIPTION_NODEDOWN);
+    assert_int_equal(subscriptions_add(subscriptions, 5, own_pid(), "app@h"), SUBSCRIPTION_NODEDOWN);
     assert_false(subscriptions_have(subscriptions, 5));
     subscriptions_free(subscriptions);
     free_world();
@@ -126,7 +127,7 @@ static void test_subscriber_that_goes_now(void **state)
 {
     (void)state;
     struct subscriptions *subscriptions = make_subscriptions();
-    assert_int_equal(subscriptions_add(subscriptions, 5, own_pid()), SUBSCRIBED);
+    assert_int_equal(subscriptions_add(subscriptions, 5, own_pid(), "app@h"), SUBSCRIBED);
     world.node.peers[0].is_up = false;
     tell(subscriptions, 5);
     assert_int_equal(world.node.sent_count, 0);
@@ -135,17 +136,20 @@ static void test_subscriber_that_goes_now(void **state)
     free_world();
 }
 
+/* A node has its share, and leaves as much to others. */
 static void test_too_many(void **state)
 {
     (void)state;
     struct subscriptions *subscriptions = make_subscriptions();
-    for (uint64_t id = 1; id <= SUBSCRIPTIONS_MOST; id++)
-        assert_int_equal(subscriptions_add(subscriptions, id, own_pid()), SUBSCRIBED);
-    assert_int_equal(subscriptions_add(subscriptions, SUBSCRIPTIONS_MOST + 1, own_pid()),
+    for (uint64_t id = 1; id <= SUBSCRIPTIONS_MOST / 2; id++)
+        assert_int_equal(subscriptions_add(subscriptions, id, own_pid(), "app@h"), SUBSCRIBED);
+    assert_int_equal(subscriptions_add(subscriptions, SUBSCRIPTIONS_MOST, own_pid(), "app@h"),
                      SUBSCRIPTIONS_TOO_MANY);
-    assert_int_equal(subscriptions_add(subscriptions, 1, own_pid()), SUBSCRIBED);
+    assert_int_equal(subscriptions_add(subscriptions, 1, own_pid(), "app@h"), SUBSCRIBED);
+    assert_int_equal(subscriptions_add(subscriptions, SUBSCRIPTIONS_MOST, own_pid(), "other@h"), SUBSCRIBED);
+    subscriptions_remove(subscriptions, SUBSCRIPTIONS_MOST, own_pid());
     end(subscriptions, 1);
-    assert_int_equal(subscriptions_add(subscriptions, SUBSCRIPTIONS_MOST + 1, own_pid()), SUBSCRIBED);
+    assert_int_equal(subscriptions_add(subscriptions, SUBSCRIPTIONS_MOST, own_pid(), "app@h"), SUBSCRIBED);
     subscriptions_free(subscriptions);
     free_world();
 }
@@ -155,7 +159,7 @@ static void test_congestion(void **state)
 {
     (void)state;
     struct subscriptions *subscriptions = make_subscriptions();
-    assert_int_equal(subscriptions_add(subscriptions, 5, own_pid()), SUBSCRIBED);
+    assert_int_equal(subscriptions_add(subscriptions, 5, own_pid(), "app@h"), SUBSCRIBED);
     world.node.peers[0].is_congested = true;
     tell(subscriptions, 5);
     tell(subscriptions, 5);

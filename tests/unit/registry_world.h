@@ -68,6 +68,7 @@ static inline void world_open(struct world *world)
                                          .folder = world->has_no_folder ? NULL : world->folder,
                                          .limits = world->limits};
     world->runner.is_closed = false;
+    world->runner.loop = &world->loop;
     world->runs = runs_new(&options);
 }
 
@@ -213,7 +214,11 @@ static inline void world_wait_done(void *owner, const struct run_answer *answer)
     if (answer->result.data)
         assert_true(answer->result.data >= answer->in->data &&
                     answer->result.data + answer->result.size <= answer->in->data + answer->in->size);
-    term_keep(&wait->result, answer->result);
+    struct term_builder answered = {0};
+    if (wait->wait.kind == RUN_WAIT_RESULT)
+        run_result_build(answer->result, false, &answered);
+    term_keep(&wait->result, answered.bytes.size ? term_built(&answered) : answer->result);
+    term_build_free(&answered);
     term_keep(&wait->raised, answer->raised);
 }
 

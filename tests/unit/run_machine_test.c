@@ -18,9 +18,9 @@ static const struct column {
       [RUN_JUDGING] = RUN_HEALING,
       [RUN_HEALING] = RUN_STEADY_AFTER,
       [RUN_STEADY_AFTER] = RUN_CLEANUP,
-      [RUN_CONTEXT] = RUN_INVARIANT,
       [RUN_INVARIANT] = RUN_CLEANUP,
       [RUN_CLEANUP] = RUN_REPORTING}},
+    {RUN_EVENT_TURN, NULL, {0}}, /* the first piece, of more */
     {RUN_EVENT_CANCEL,
      NULL,
      {[RUN_STARTING] = RUN_JUDGING,
@@ -115,14 +115,11 @@ static void test_an_ended_run_is_told_in_vain(void **state)
     put(RUN_DONE);
     assert_int_equal(world.done, 1);
     for (size_t i = 0; i < ARRAY_LENGTH(columns); i++)
-        if (columns[i].event != RUN_EVENT_TIMER)
-            tell(columns[i].event, columns[i].detail);
+        tell(columns[i].event, columns[i].detail);
     assert_false(world.run.cancelled);
     assert_string_equal(world_failure(), "");
     assert_int_equal(world.done, 1);
-    assert_false(world_was_asked("loop_defer"));
-    tell(RUN_EVENT_TIMER, NULL); /* it is freed in a pass of its own */
-    assert_true(world_was_asked("loop_defer"));
+    assert_ptr_equal(world.piece, &world.run.reap);
     world_free();
 }
 
@@ -191,7 +188,7 @@ static void expect_all_to_report(void)
     tell(RUN_EVENT_TIMER, NULL);
     expect_state(RUN_CHAOS_WAIT);
     EXPECT_ASKED("run_tail_work", "run_tail_stop");
-    run_chaos_over(&world.run, TERM_ATOM("ok"), (struct term){0});
+    run_chaos_over(&world.run, TERM_LONG(TERM_ATOM("ok")), NULL);
     expect_state(RUN_JUDGING);
     EXPECT_ASKED("session_stop_work", "faults_stop", "session_measure", "probes_stop");
     tell(RUN_EVENT_OBSERVED, NULL);
@@ -199,12 +196,13 @@ static void expect_all_to_report(void)
     tell(RUN_EVENT_HEALED, NULL);
     EXPECT_ASKED("run_log_healed", "session_check_steady_state");
     tell(RUN_EVENT_HOOK_RETURNED, "false_is_not_this");
+    turn();
     EXPECT_ASKED("context_start");
     world.report_pieces = 3;
-    tell(RUN_EVENT_TIMER, NULL);
-    tell(RUN_EVENT_TIMER, NULL);
+    turn();
+    turn();
     expect_state(RUN_CONTEXT);
-    tell(RUN_EVENT_TIMER, NULL);
+    turn();
     EXPECT_ASKED("session_check_invariant");
     tell(RUN_EVENT_HOOK_RETURNED, "ok");
     EXPECT_ASKED("session_clean_up");
@@ -217,13 +215,14 @@ static void expect_all_to_end(void)
     measured(9);
     world.report_pieces = 2;
     tell(RUN_EVENT_OBSERVED, NULL);
+    turn();
     assert_int_equal(world.run.measurements.closing.memory_bytes, 9);
     EXPECT_ASKED("judge_whole_run", "report_start");
     tell(RUN_EVENT_OBSERVED, NULL); /* it is begun once */
+    turn();
     assert_false(world_was_asked("report_start"));
-    tell(RUN_EVENT_TIMER, NULL);
     expect_state(RUN_REPORTING);
-    tell(RUN_EVENT_TIMER, NULL);
+    turn();
     expect_state(RUN_DONE);
     EXPECT_ASKED("judge_outcome", "runner_leave", "run_log_finished", "telemetry_run_stopped", "session_end",
                  "faults_leave", "process_exit_atom");
@@ -259,10 +258,11 @@ static void test_a_plain_run(void **state)
     tell(RUN_EVENT_STARTED, NULL);
     tell(RUN_EVENT_OVER, NULL);
     expect_state(RUN_REPORTING);
+    turn();
     assert_true(world_was_asked("report_start"));
     assert_false(world_was_asked("session_clean_up"));
     assert_false(world_was_asked("telemetry_chaos_stop"));
-    tell(RUN_EVENT_TIMER, NULL);
+    turn();
     expect_state(RUN_DONE);
     assert_false(world_was_asked("judge_whole_run"));
     world_free();

@@ -44,8 +44,10 @@ size_t report_parts_count(bool for_invariant)
     return 1;
 }
 
-void report_parts_build(struct run *run, bool for_invariant, struct term_builder *builder)
+void report_parts_build(struct run *run, bool for_invariant, struct term_gaps *gaps,
+                        struct term_builder *builder)
 {
+    (void)gaps;
     assert_false(for_invariant);
     term_build_key(builder, "warnings");
     if (!judge_nothing_succeeded(run)) {
@@ -92,8 +94,8 @@ NEVER(struct term, engine_message_at,
       (const struct engine *engine, uint32_t operation, uint32_t thread, uint64_t step,
        struct buffer *output),
       return (struct term){0})
-NEVER(void, run_event, (struct run * run, enum run_event event, struct term detail), (void)0)
-NEVER(void, run_fail, (struct run * run, enum reason reason, struct term detail), (void)0)
+NEVER(void, run_event, (struct run * run, enum run_event event, const struct term_long *detail), (void)0)
+NEVER(void, run_fail, (struct run * run, enum reason reason, const struct term_long *detail), (void)0)
 NEVER(bool, faults_none_drawn, (const struct faults *faults), return false)
 NEVER(void, run_fail_atom, (struct run * run, enum reason reason, const char *detail), (void)0)
 NEVER(void, run_log_aborted, (const struct run *run), (void)0)
@@ -139,9 +141,9 @@ static void expect_one_word(struct run *run, const struct failure *failure, bool
     struct term_builder builder = {0};
     run->verdict = (struct run_verdict){.missed = failure->missed, .refused = failure->refused};
     if (failure->reason)
-        term_keep(&run->verdict.failure, term_from_text(&builder, failure->reason));
+        term_kept_set(&run->verdict.failure, TERM_LONG(term_from_text(&builder, failure->reason)));
     if (cleanup_fails)
-        term_keep(&run->verdict.cleanup_failure, TERM_ATOM("timeout"));
+        term_kept_set(&run->verdict.cleanup_failure, TERM_LONG(TERM_ATOM("timeout")));
     judge_outcome(run);
     enum outcome seen = outcome_of_result(run);
     if (run->verdict.outcome != seen)
@@ -149,8 +151,8 @@ static void expect_one_word(struct run *run, const struct failure *failure, bool
                  outcome_name(run->verdict.outcome), outcome_name(seen), run->cancelled,
                  run->scenario->dry_run, world.has_problem, failure->reason ? failure->reason : "none",
                  cleanup_fails);
-    buffer_free(&run->verdict.failure);
-    buffer_free(&run->verdict.cleanup_failure);
+    term_kept_free(&run->verdict.failure);
+    term_kept_free(&run->verdict.cleanup_failure);
     term_build_free(&builder);
 }
 
@@ -203,9 +205,9 @@ static void test_what_comes_first(void **state)
     expect_outcome(OUTCOME_COMPLETED, &run);
     world.has_problem = true;
     expect_outcome(OUTCOME_COMPLETED, &run); /* it is no dry run */
-    term_keep(&run.verdict.cleanup_failure, TERM_ATOM("timeout"));
+    term_kept_set(&run.verdict.cleanup_failure, TERM_LONG(TERM_ATOM("timeout")));
     expect_outcome(OUTCOME_FAILED, &run);
-    term_keep(&run.verdict.failure, TERM_ATOM("any"));
+    term_kept_set(&run.verdict.failure, TERM_LONG(TERM_ATOM("any")));
     expect_outcome(OUTCOME_FAILED, &run);
     run.verdict.refused = true;
     expect_outcome(OUTCOME_NOT_RUN, &run);
@@ -213,8 +215,8 @@ static void test_what_comes_first(void **state)
     expect_outcome(OUTCOME_MISSED, &run);
     run.cancelled = true;
     expect_outcome(OUTCOME_CANCELLED, &run);
-    buffer_free(&run.verdict.failure);
-    buffer_free(&run.verdict.cleanup_failure);
+    term_kept_free(&run.verdict.failure);
+    term_kept_free(&run.verdict.cleanup_failure);
     scenario_free(scenario);
 }
 

@@ -79,7 +79,7 @@ static void test_start(void **state)
     assert_false(run->has_group_leader);
     assert_int_equal(run->caller_pid.size, 0);
     assert_string_equal(run->requester, "nobody");
-    expect_term(term_of(&run->context), "#{}");
+    expect_term(term_kept_long(&run->context).tail, "#{}");
     assert_true(run->created_ns != 0);
     assert_int_equal(runner_counters(world.runner)->started, 1);
     assert_ptr_equal(run_counters(run), runner_counters(world.runner));
@@ -374,6 +374,40 @@ static void test_messages(void **state)
     assert_true(faults.is_left);
 }
 
+static void expect_taken_without(const struct run *run, const char *message, const char *taken,
+                                 uint64_t operations)
+{
+    struct term_builder builders[2] = {0};
+    struct incoming incoming = {.body = term_from_text(&builders[0], message),
+                                .too_large = term_from_text(&builders[1], "{message_too_large, 5}")};
+    const struct process *process = run->process;
+    world.cut = (struct run_limit){.times = 0};
+    buffer_free(&world.taken);
+    process->events->too_large(process->owner, run->process, &incoming);
+    assert_int_equal(world.taken.size, strlen(taken));
+    assert_memory_equal(buffer_bytes(&world.taken), taken, strlen(taken));
+    assert_int_equal(world.cut.times, 1);
+    assert_int_equal(world.cut.operations, operations);
+    term_build_free(&builders[0]);
+    term_build_free(&builders[1]);
+}
+
+static void test_too_large(void **state)
+{
+    (void)state;
+    struct faults faults = {.is_left = false};
+    make_world();
+    struct run *run = start(7, 1);
+    world.session_takes = world.faults_take = true;
+    expect_taken_without(run, "{12, {message_too_large, 5}}", "load without {message_too_large,5}", 1);
+    expect_taken_without(run, "{key, 1, {message_too_large, 5}}", "session without {message_too_large,5}", 0);
+    world.session_takes = false;
+    expect_taken_without(run, "{message_too_large, 5}", "", 0); /* there are no faults */
+    run->faults = &faults;
+    expect_taken_without(run, "{key, 1, {message_too_large, 5}}", "faults without {message_too_large,5}", 0);
+    free_world();
+}
+
 /* --- The end of all --- */
 
 /* What a report had so far is replaced; what stands before it stays. */
@@ -423,21 +457,14 @@ static void test_closing_several(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_start),
-        cmocka_unit_test(test_timer),
-        cmocka_unit_test(test_seed),
-        cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_callers),
-        cmocka_unit_test(test_settings),
-        cmocka_unit_test(test_each),
-        cmocka_unit_test(test_outcomes),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_figures),
-        cmocka_unit_test(test_all_figures),
-        cmocka_unit_test(test_observing),
-        cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_closing),
-        cmocka_unit_test(test_closing_several),
+        cmocka_unit_test(test_start),       cmocka_unit_test(test_timer),
+        cmocka_unit_test(test_seed),        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_callers),     cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_each),        cmocka_unit_test(test_outcomes),
+        cmocka_unit_test(test_limits),      cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_all_figures), cmocka_unit_test(test_observing),
+        cmocka_unit_test(test_messages),    cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_closing),     cmocka_unit_test(test_closing_several),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,6 +59,7 @@ static struct {
     size_t logged;
     size_t reaped;
     size_t stopped;
+    struct run_limit cut; /* messages that were too large */
     size_t given_up;
     size_t resolutions_aborted;
     struct limit_watch *limit_watch;
@@ -89,6 +90,11 @@ void run_timer_fired(void *run)
     loop_stop(&world.loop);
 }
 
+void run_turn_came(void *run)
+{
+    (void)run;
+}
+
 void run_log_started(const struct run *run)
 {
     world.logged += run->process != NULL;
@@ -103,16 +109,43 @@ static inline void take(const char *who, struct term message)
     buffer_print(&world.taken, "%s %s", who, term_text(message, text, sizeof(text)));
 }
 
-void run_load_reply(struct run *run, int64_t tag, struct term reply)
+void run_load_reply(struct run *run, int64_t tag, const struct term_long *reply)
 {
     assert_int_equal(tag, 12);
     assert_non_null(run);
-    take("load", reply);
+    take("load", reply->tail);
 }
 
-bool session_message(struct run *run, struct term message)
+void run_load_too_large(struct run *run, int64_t tag, struct term reason)
+{
+    assert_int_equal(tag, 12);
+    assert_non_null(run);
+    world.record.operation_errors++;
+    take("load without", reason);
+}
+
+bool session_too_large(struct run *run, struct term message, struct term reason)
 {
     assert_non_null(run);
+    assert_non_null(message.data);
+    if (world.session_takes)
+        take("session without", reason);
+    return world.session_takes;
+}
+
+bool faults_too_large(struct faults *faults, struct term message, struct term reason)
+{
+    assert_non_null(faults);
+    assert_non_null(message.data);
+    if (world.faults_take)
+        take("faults without", reason);
+    return world.faults_take;
+}
+
+bool session_message(struct run *run, struct term message, struct blob *held)
+{
+    assert_non_null(run);
+    (void)held;
     if (world.session_takes)
         take("session", message);
     return world.session_takes;
@@ -223,6 +256,14 @@ void probes_end(struct run *run)
 void probes_free(struct run *run)
 {
     (void)run;
+}
+
+struct run_limit *run_limits_cut(struct run *run, const struct peer *peer)
+{
+    assert_non_null(run);
+    assert_null(peer);
+    world.cut.times++;
+    return &world.cut;
 }
 
 void run_limits_reached(struct run *run, const struct peer *peer)

@@ -2,6 +2,8 @@
 #ifndef HARNESSD_TESTS_RUN_STUBS_H
 #define HARNESSD_TESTS_RUN_STUBS_H
 
+#include "base/worker.h"
+#include "load/scenario_dispose.h"
 #include "run_warnings_private.h"
 #include "run_world.h"
 
@@ -27,8 +29,29 @@ void loop_timer_set(struct loop_timer *timer, uint64_t delay_ns)
     world.armed_ns = delay_ns;
 }
 
+void loop_defer_piece(struct loop *loop, struct loop_task *task)
+{
+    world.piece = task;
+}
+
+void loop_cancel(struct loop *loop, struct loop_task *task)
+{
+    if (world.piece == task)
+        world.piece = NULL;
+}
+
+WORLD_ANSWERS(struct loop *, run_loop, (const struct run *run), NULL)
 WORLD_NOTES(loop_defer, (struct loop * loop, struct loop_task *task))
+WORLD_ANSWERS(struct worker *, worker_aside, (struct loop * loop), NULL)
+WORLD_NOTES(worker_queue, (struct worker * worker, struct worker_job *job))
 WORLD_ANSWERS(struct loop *, node_loop, (const struct node *node), NULL)
+WORLD_ANSWERS(struct node *, process_node, (const struct process *process), NULL)
+
+void scenario_dispose(struct loop *loop, struct scenario *scenario)
+{
+    (void)loop;
+    scenario_free(scenario);
+}
 WORLD_ANSWERS(const char *, node_name, (const struct node *node), OWN)
 WORLD_NOTES(process_exit_atom, (struct process * process, const char *reason))
 
@@ -38,9 +61,9 @@ bool script_is_active(const struct script *script)
 }
 
 /* {raised, Class, Reason, Stack} */
-void script_build_exit_reason(const struct term raised[4], struct term_builder *builder)
+struct term script_open_exit_reason(const struct term raised[4], struct term_builder *head)
 {
-    term_build_term(builder, raised[2]);
+    return raised[2];
 }
 
 /* The runner. */
@@ -75,6 +98,7 @@ WORLD_NOTES(session_start, (struct run * run))
 WORLD_NOTES(session_start_both, (struct run * run))
 WORLD_NOTES(session_kill, (struct run * run))
 WORLD_NOTES(session_setup, (struct run * run))
+WORLD_NOTES(session_open_invariant, (struct run * run))
 WORLD_NOTES(session_check_invariant, (struct run * run))
 WORLD_NOTES(session_check_steady_state, (struct run * run))
 WORLD_NOTES(session_clean_up, (struct run * run))
@@ -141,7 +165,7 @@ void engine_session_down(struct engine *engine, struct term reason)
 {
     world_note("engine_session_down");
     if (world.session_down_ends_load)
-        run_event(&world.run, RUN_EVENT_OVER, (struct term){0});
+        run_event(&world.run, RUN_EVENT_OVER, RUN_NO_DETAIL);
 }
 
 /* The faults. */
@@ -183,7 +207,7 @@ WORLD_NOTES(telemetry_run_started, (struct run * run))
 WORLD_NOTES(telemetry_run_stopped, (struct run * run))
 WORLD_NOTES(telemetry_mailbox, (struct run * run))
 
-void telemetry_chaos(struct run *run, const char *what, struct term error)
+void telemetry_chaos(struct run *run, const char *what, const struct term_kept *failure)
 {
     world_note(strcmp(what, "start") == 0 ? "telemetry_chaos_start" : "telemetry_chaos_stop");
 }

@@ -254,20 +254,23 @@ static void test_limits(void **state)
     (void)state;
     make();
     list_append(&world.run.limits, &reached[0].link);
-    expect("[#{warning => message_too_large, limit => frame_bytes, nodes => ['a@h'], times => 2, "
+    expect("[#{warning => message_too_large, limit => frame_bytes, key => <<\"limits.frame_bytes\">>, nodes "
+           "=> ['a@h'], times => 2, "
            "operations => 30}]");
     expect_message(
-        "messages came that were larger than limits.frame_bytes allows: connections to a@h were closed "
-        "for it (2), and operations failed with them (30)");
+        "messages of a@h were larger than limits.frame_bytes of this daemon's configuration allows, and were "
+        "not kept (2), and operations failed by it (30)");
     list_append(&world.run.limits, &reached[1].link);
     list_append(&world.run.limits, &reached[2].link);
-    expect("[#{warning => message_too_large, limit => frame_bytes, nodes => ['a@h', 'c@h'], times => 3, "
+    expect("[#{warning => message_too_large, limit => frame_bytes, key => <<\"limits.frame_bytes\">>, nodes "
+           "=> ['a@h', 'c@h'], times => 3, "
            "operations => 31}, "
-           "#{warning => message_too_large, limit => queued_bytes, nodes => ['b@h'], times => 1, "
+           "#{warning => message_too_large, limit => queued_bytes, key => <<\"limits.queued_bytes\">>, nodes "
+           "=> ['b@h'], times => 1, "
            "operations => 0}]");
-    expect_message(
-        "messages came that were larger than limits.frame_bytes allows: connections to a@h and 1 more "
-        "were closed for it (3), and operations failed with them (31)");
+    expect_message("messages of a@h and 1 more were larger than limits.frame_bytes of this daemon's "
+                   "configuration allows, "
+                   "and were not kept (3), and operations failed by it (31)");
 }
 
 static void test_limits_of_many_nodes(void **state)
@@ -280,7 +283,8 @@ static void test_limits_of_many_nodes(void **state)
         snprintf(many[i].node, sizeof(many[i].node), "n%zu@h", i);
         list_append(&world.run.limits, &many[i].link);
     }
-    expect("[#{warning => message_too_large, limit => frame_bytes, nodes => ['n0@h', 'n1@h', 'n2@h', 'n3@h', "
+    expect("[#{warning => message_too_large, limit => frame_bytes, key => <<\"limits.frame_bytes\">>, nodes "
+           "=> ['n0@h', 'n1@h', 'n2@h', 'n3@h', "
            "'n4@h', 'n5@h', 'n6@h', 'n7@h', 'n8@h', 'n9@h'], times => 12, operations => 12}]");
 }
 

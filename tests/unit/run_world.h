@@ -16,6 +16,7 @@ static struct world {
     struct load_record record;
     struct buffer asked; /* the names of what was called, each behind a space */
     uint64_t armed_ns;
+    struct loop_task *piece; /* that waits for its turn */
     bool session_is_there;
     bool script_is_active;
     bool measures;     /* the session answers measurements, later */
@@ -77,7 +78,7 @@ static inline void world_make(const char *scenario)
     run->request.done = world_done;
     run->faults = (struct faults *)&world; /* nobody looks at it */
     run->engine = (struct engine *)&world;
-    term_keep(&run->context, TERM_EMPTY_MAP);
+    term_kept_set(&run->context, TERM_LONG(TERM_EMPTY_MAP));
     term_build_atom(&run->group_leader, "nil");
     strcpy(run->subject_spec.node, world.scenario->hooks_node);
 }
@@ -85,23 +86,35 @@ static inline void world_make(const char *scenario)
 static inline void world_free(void)
 {
     struct run *run = &world.run;
-    struct buffer *const kept[] = {&run->subject,        &run->context,         &run->chaos.result,
-                                   &run->chaos.failure,  &run->verdict.failure, &run->verdict.cleanup_failure,
-                                   &run->verdict.raised, &world.asked,          &world.record.thread_failure};
+    struct buffer *const kept[] = {&run->subject, &run->verdict.raised, &world.asked};
+    struct term_kept *const terms[] = {&run->context,
+                                       &run->chaos.result,
+                                       &run->chaos.failure,
+                                       &run->verdict.failure,
+                                       &run->verdict.cleanup_failure,
+                                       &world.record.thread_failure};
     for (size_t i = 0; i < ARRAY_LENGTH(kept); i++)
         buffer_free(kept[i]);
+    for (size_t i = 0; i < ARRAY_LENGTH(terms); i++)
+        term_kept_free(terms[i]);
     term_build_free(&run->written);
     term_build_free(&run->group_leader);
     term_build_free(&world.result);
     scenario_free(world.scenario);
 }
 
+/* What is kept, as text; "" when there is none. */
+static inline const char *world_text(const struct term_kept *kept, char *text, size_t size)
+{
+    const struct term_long term = term_kept_long(kept);
+    return term_long_text(&term, text, size);
+}
+
 /* The first failure of the run, as text; "" when there is none. */
 static inline const char *world_failure(void)
 {
     static char text[500];
-    struct term failure = term_of(&world.run.verdict.failure);
-    return failure.data ? term_text(failure, text, sizeof(text)) : "";
+    return world_text(&world.run.verdict.failure, text, sizeof(text));
 }
 
 /* --- Runs of it --- */
@@ -144,8 +157,16 @@ static inline void tell(enum run_event event, const char *detail)
         run->measurements.awaited = false;
         run->probes.awaited = 0;
     }
-    run_event(run, event, detail ? term_from_text(&builder, detail) : (struct term){0});
+    run_event(run, event, TERM_LONG(detail ? term_from_text(&builder, detail) : (struct term){0}));
     term_build_free(&builder);
+}
+
+/* It has come, for which the run has asked. */
+static inline void turn(void)
+{
+    assert_ptr_equal(world.piece, &world.run.turn);
+    world.piece = NULL;
+    tell(RUN_EVENT_TURN, NULL);
 }
 
 static inline void expect_state(enum run_state state)

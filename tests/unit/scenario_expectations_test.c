@@ -135,12 +135,12 @@ static void test_nothing_tried(void **state)
 
 /* --- Several of them --- */
 
-struct list {
+struct named_list {
     struct expectations expectations;
     struct term_builder values[EXPECTATIONS_LIMIT];
 };
 
-static void expect(struct list *list, enum expectation_kind kind, double limit)
+static void expect(struct named_list *list, enum expectation_kind kind, double limit)
 {
     size_t index = list->expectations.count++;
     if (limit == floor(limit))
@@ -151,7 +151,7 @@ static void expect(struct list *list, enum expectation_kind kind, double limit)
         (struct expectation){.kind = kind, .limit = limit, .value = term_built(&list->values[index])};
 }
 
-static void free_list(struct list *list)
+static void free_list(struct named_list *list)
 {
     for (size_t i = 0; i < list->expectations.count; i++)
         term_build_free(&list->values[i]);
@@ -162,7 +162,7 @@ static void test_first_missed(void **state)
     (void)state;
     struct histogram response;
     struct measured measured = sample(&response);
-    struct list list = {0};
+    struct named_list list = {0};
     const struct expectations *all = &list.expectations;
     assert_null(expectations_missed(all, EXPECTATIONS_ALL, &measured, false));
     expect(&list, EXPECT_TIME_MS, 2000);
@@ -222,7 +222,7 @@ static void test_messages(void **state)
     struct histogram response;
     struct measured measured = sample(&response);
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        struct list list = {0};
+        struct named_list list = {0};
         struct term_builder error = {0};
         struct term value;
         expect(&list, rows[i].kind, rows[i].limit);
@@ -253,7 +253,7 @@ static void test_rounding(void **state)
                 {2125, "2.13"}, {1005, "1.0"},  {1015, "1.01"}, {8375, "8.38"}};
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct measured measured = {.was_tried = true, .has_asked_process = true, .time_us = rows[i].time_us};
-        struct list list = {0};
+        struct named_list list = {0};
         struct term_builder error = {0};
         char message[100];
         expect(&list, EXPECT_TIME_MS, 0);
@@ -271,7 +271,7 @@ static void test_huge_figures(void **state)
     (void)state;
     struct measured measured = {
         .was_tried = true, .has_asked_process = true, .time_us = UINT64_MAX, .memory_bytes = INT64_MAX};
-    struct list list = {0};
+    struct named_list list = {0};
     struct term_builder error = {0};
     expect(&list, EXPECT_TIME_MS, 1);
     expectation_build_error(&list.expectations.items[0], &measured, false, &error);
@@ -295,7 +295,7 @@ static void test_report(void **state)
     (void)state;
     struct histogram response;
     struct measured measured = sample(&response);
-    struct list list = {0};
+    struct named_list list = {0};
     expect_built(&list.expectations, &measured, true, "[]");
     expect(&list, EXPECT_P99_US, 100);
     expect(&list, EXPECT_TIME_MS, 2000);

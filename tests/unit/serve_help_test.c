@@ -44,7 +44,7 @@ static void test_functions_have_help(void **state)
         const struct api_function *function = &functions[i];
         size_t length = strlen(function->name);
         bool is_first = i == 0 || strcmp(functions[i - 1].name, function->name) != 0;
-        assert_non_null(function->serve);
+        assert_true(!function->serve != !function->build);
         assert_true(!is_first || function->usage);
         if (!function->usage)
             continue;

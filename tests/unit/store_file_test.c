@@ -247,6 +247,27 @@ static void test_json(void **state)
                 "\"summary\":\"other\",\"report\":\"x\"}\n");
 }
 
+/* What is too deep is told of at the end, the report's and the reason's together. */
+static void test_json_warning(void **state)
+{
+    (void)state;
+    static const char end[] =
+        ",\"warning\":\"values deeper than 200 levels, 1 of them, are shown as text, which "
+        "ends in ... where it is too long; in the term they are whole\"}\n";
+    struct store_file file = build_file(STORE_FINISHED);
+    struct term_builder deep = {0};
+    for (int i = 0; i < 300; i++)
+        term_build_tuple(&deep, 1);
+    term_build_nil(&deep);
+    file.content = term_built(&deep);
+    buffer_truncate(&bytes, 0);
+    store_file_write_json(&file, &(struct store_json){.take_apart = take_apart}, take, NULL);
+    buffer_append(&bytes, "", 1);
+    const char *json = (const char *)buffer_bytes(&bytes);
+    assert_string_equal(json + strlen(json) - strlen(end), end);
+    term_build_free(&deep);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +279,7 @@ int main(void)
         cmocka_unit_test(test_made_up),
         cmocka_unit_test(test_impossible_sizes),
         cmocka_unit_test(test_json),
+        cmocka_unit_test(test_json_warning),
     };
     return cmocka_run_group_tests(tests, NULL, free_all);
 }

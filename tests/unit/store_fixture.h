@@ -217,7 +217,7 @@ static inline struct blob *build_result(uint64_t number, size_t padding)
     } else {
         term_build_unsigned(&builder, number);
     }
-    return blob_take(&builder.bytes);
+    return blob_take(&builder.bytes, NULL);
 }
 
 static inline void begin(struct fixture *fixture, uint64_t id)

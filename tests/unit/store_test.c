@@ -105,26 +105,25 @@ static void test_at_once(void **state)
     expect_result(fixture, 7, 2);
 }
 
-static void note_id(void *owner, const struct store_entry *entry)
+static void expect_ids(const struct fixture *fixture, const char *expected)
 {
-    char *ids = owner;
-    snprintf(ids + strlen(ids), 32, "%" PRIu64 " ", entry->id);
+    char ids[256] = "";
+    struct store_entry entry = {.id = UINT64_MAX};
+    while (store_find_before(fixture->store, entry.id, &entry))
+        snprintf(ids + strlen(ids), 32, "%" PRIu64 " ", entry.id);
+    assert_string_equal(ids, expected);
 }
 
-static void test_each_in_order(void **state)
+static void test_newest_first(void **state)
 {
     struct fixture *fixture = *state;
-    char ids[256] = "";
     open_store(fixture);
     static const uint64_t order[] = {5, 900, 12, 70, 1};
     for (size_t i = 0; i < ARRAY_LENGTH(order); i++)
         finish(fixture, order[i], order[i]);
-    store_each(fixture->store, note_id, ids);
-    assert_string_equal(ids, "1 5 12 70 900 ");
+    expect_ids(fixture, "900 70 12 5 1 ");
     reopen_store(fixture);
-    ids[0] = '\0';
-    store_each(fixture->store, note_id, ids);
-    assert_string_equal(ids, "1 5 12 70 900 ");
+    expect_ids(fixture, "900 70 12 5 1 ");
 }
 
 static mode_t mode_of(const struct fixture *fixture, const char *name)
@@ -169,7 +168,7 @@ static void test_lock(void **state)
     expect_told(fixture, 7, STORE_RUNNING, true);
     struct store *first = fixture->store;
     open_store(fixture);
-    assert_string_equal(store_problem(fixture->store), "another daemon uses it");
+    assert_string_equal(store_problem(fixture->store), "another daemon uses it, which is waited for");
     assert_int_equal(count_logged(fixture, "another daemon uses it"), 1);
     expect_no_run(fixture, 7);
     finish(fixture, 9, 1);
@@ -255,7 +254,7 @@ static void test_folder_of_another(void **state)
     settle(fixture);
     struct store *other = fixture->store;
     open_store(fixture);
-    assert_string_equal(store_problem(fixture->store), "another daemon uses it");
+    assert_string_equal(store_problem(fixture->store), "another daemon uses it, which is waited for");
     finish(fixture, 8, 81);
     begin(fixture, 9);
     assert_int_equal(store_last_id(fixture->store), 9);
@@ -650,10 +649,10 @@ static void test_left_over(void **state)
     put_run(fixture, 1, STORE_FINISHED, now); /* killed before its JSON was written */
     put_run(fixture, 2, STORE_FINISHED, now);
     put_run(fixture, 2, STORE_RUNNING, now); /* killed before this was removed */
-    put_file(fixture, "2.json", "{}", 2);
-    put_file(fixture, "3.json", "{}", 2);      /* killed while it was removed */
-    put_file(fixture, "4.term.tmp", "cut", 3); /* killed while it was written */
-    put_file(fixture, "notes.txt", "mine", 4); /* none of ours */
+    put_file(fixture, "2.json", "{\"outcome\":", 11);
+    put_file(fixture, "3.json", "{\"outcome\":", 11); /* killed while it was removed */
+    put_file(fixture, "4.term.tmp", "cut", 3);        /* killed while it was written */
+    put_file(fixture, "notes.txt", "mine", 4);        /* none of ours */
     put_file(fixture, "05.term", "mine", 4);
     open_store(fixture);
     while (store_busy(fixture->store) || !has_file(fixture, "1.json"))
@@ -738,7 +737,7 @@ int main(void)
         TEST(test_interrupted),
         TEST(test_running),
         TEST(test_at_once),
-        TEST(test_each_in_order),
+        TEST(test_newest_first),
         TEST(test_modes),
         TEST(test_lock),
         TEST(test_unusable_folder),

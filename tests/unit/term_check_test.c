@@ -20,7 +20,7 @@
 #define FUN(size, free, ...)                                                                                 \
     112, 0, 0, 0, size, 1, MD5, 0, 0, 0, 7, 0, 0, 0, free, ATOM_A, 97, 7, 98, 0, 0, 1, 0, PID_A, __VA_ARGS__
 
-static const struct term_limits wide = {.depth = TERM_DEPTH_LIMIT, .count = 1000000};
+static const struct term_limits wide = {.depth = SIZE_MAX, .count = 1000000};
 
 /* The bytes are copied so that a sanitizer sees each one that is read outside. */
 static enum term_problem check(const uint8_t *data, size_t size, const struct term_limits *limits,
@@ -194,12 +194,9 @@ static void test_limits(void **state)
     assert_int_equal(check(data, size, &(struct term_limits){100, 100}, &used, &canonical), TERM_TOO_MANY);
     free(data);
     data = repeat(BYTES(104, 1), 5000000, 106, &size);
-    assert_int_equal(check(data, size, &(struct term_limits){SIZE_MAX, SIZE_MAX}, &used, &canonical),
+    assert_int_equal(check(data, size, &(struct term_limits){10000, SIZE_MAX}, &used, &canonical),
                      TERM_TOO_DEEP);
-    assert_int_equal(used, 2 * (TERM_DEPTH_LIMIT + 1));
-    free(data);
-    data = repeat(BYTES(104, 1), TERM_DEPTH_LIMIT, 106, &size);
-    assert_int_equal(check(data, size, &wide, &used, &canonical), TERM_OK);
+    assert_int_equal(used, 2 * 10001);
     free(data);
     assert_int_equal(check(BYTES(104, 0), &(struct term_limits){0, 1}, &used, &canonical), TERM_OK);
     assert_int_equal(check(BYTES(97, 0), &(struct term_limits){0, 0}, &used, &canonical), TERM_TOO_MANY);

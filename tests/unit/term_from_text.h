@@ -25,7 +25,7 @@
 /* Erlang's syntax, as far as the tests need it: atoms, 'atoms', integers, floats, tuples, lists, maps,
  * "strings" (STRING_EXT), <<"binaries">>, $p, $q and $a to $d (pids of app@target), $o (a pid of the daemon's
  * own node), $r and $s (references of app@target), $0 to $9 (fun m:f of that arity), $l (a local fun of arity
- * 2 of the module m). */
+ * 2 of the module m), $x (a binary of 300 KB). */
 
 static inline void parse(const char **text, struct term_builder *builder);
 
@@ -98,6 +98,14 @@ static inline void build_local_fun(struct term_builder *builder, const struct te
     term_build_free(&rest);
 }
 
+static inline void build_long_binary(struct term_builder *builder)
+{
+    size_t size = 300 * 1024;
+    uint8_t *bytes = memory_zalloc(size, 1);
+    term_build_binary(builder, bytes, size);
+    free(bytes);
+}
+
 static inline void parse_special(const char **text, struct term_builder *builder)
 {
     char kind = *(*text)++;
@@ -113,6 +121,8 @@ static inline void parse_special(const char **text, struct term_builder *builder
         term_build_atom(builder, "m");
         term_build_atom(builder, "f");
         term_build_integer(builder, kind - '0');
+    } else if (kind == 'x') {
+        build_long_binary(builder);
     } else if (kind == 'l') {
         build_local_fun(builder, &pid);
     } else if (kind == 'r' || kind == 's') {

@@ -167,7 +167,7 @@ static void test_depth(void **state)
     for (int i = 0; i < 3000; i++)
         term_build_tuple(&builder, 1);
     term_build_nil(&builder);
-    term_json_write(term_built(&builder), &json);
+    assert_int_equal(term_json_write(term_built(&builder), &json), 1);
     size_t depth = 0;
     for (size_t i = 0; i < json.size; i++)
         depth += buffer_bytes(&json)[i] == '[';
@@ -186,10 +186,42 @@ static void test_depth(void **state)
     }
     for (int i = 0; i < TERM_JSON_DEPTH - 1; i++)
         term_build_nil(&builder);
-    term_json_write(term_built(&builder), &json);
+    assert_int_equal(term_json_write(term_built(&builder), &json), 1);
     expect_inside("[\"a\",{\"|\":\"{b}\"}]]");
     buffer_truncate(&json, 0);
     term_build_free(&builder);
+}
+
+/* An object says that some of it is too deep, when it is: each value that is counts. */
+static void test_warning(void **state)
+{
+    (void)state;
+    struct term_builder builder = {0};
+    for (int i = 0; i < TERM_JSON_DEPTH - 1; i++)
+        term_build_tuple(&builder, 1);
+    term_build_tuple(&builder, 2);
+    for (int i = 0; i < 2; i++) {
+        term_build_tuple(&builder, 1);
+        term_build_atom(&builder, "a");
+    }
+    struct term_json *writer = term_json_new(term_built(&builder));
+    while (term_json_next(writer, 1, &json))
+        continue;
+    assert_int_equal(term_json_too_deep(writer), 2);
+    term_json_free(writer);
+    expect_inside("[[\"{a}\",\"{a}\"]]");
+    buffer_truncate(&json, 0);
+    term_build_free(&builder);
+
+    term_json_warn(0, &json);
+    assert_int_equal(json.size, 0);
+    term_json_warn(2, &json);
+    buffer_append(&json, "", 1);
+    assert_string_equal(
+        (const char *)buffer_bytes(&json),
+        ",\"warning\":\"values deeper than 200 levels, 2 of them, are shown as text, which ends "
+        "in ... where it is too long; in the term they are whole\"");
+    buffer_truncate(&json, 0);
 }
 
 /* A map may have as many keys as it likes, some of them alike, in time that does not grow with their square.
@@ -260,8 +292,8 @@ static void test_pieces(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),      cmocka_unit_test(test_large_integers), cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_large_map), cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_rows),    cmocka_unit_test(test_large_integers), cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_warning), cmocka_unit_test(test_large_map),      cmocka_unit_test(test_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, free_json);
 }

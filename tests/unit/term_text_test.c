@@ -114,7 +114,7 @@ static void test_shortened(void **state)
     (void)state;
     struct term_builder builder = {0};
     struct term term;
-    char text[1000];
+    char text[4000];
     term_build_list(&builder, 101);
     for (int i = 0; i < 101; i++)
         term_build_atom(&builder, "x");
@@ -130,12 +130,12 @@ static void test_shortened(void **state)
     term_text(term, text, sizeof(text));
     assert_string_equal(text + strlen(text) - 9, "0,0,...>>");
     term_build_reset(&builder);
-    for (int i = 0; i < 1000; i++)
+    for (int i = 0; i < 1100; i++)
         term_build_tuple(&builder, 1);
     term_build_nil(&builder);
     assert_true(term_build_done(&builder, &term));
     term_text(term, text, sizeof(text));
-    assert_int_equal(strlen(text), 2 * 33 + 3);
+    assert_int_equal(strlen(text), 2 * 1001 + 3);
     assert_non_null(strstr(text, "{...}"));
     term_build_free(&builder);
 }

@@ -5,11 +5,13 @@
 void page_warnings(struct buffer *page)
 {
     static const char *const columns[] = {"warning", "", NULL};
-    markdown_paragraph(page,
-                       "The key `warnings` of a [report](report.md) is a list of what weakens its verdict, "
-                       "though it need not change it: each a map of `warning`, a `message` for people, and "
-                       "what else the table names. `show` and `harnessd run` put them first, and they are "
-                       "in the log.");
+    markdown_paragraph(
+        page,
+        "The key `warnings` of a [report](report.md) is a list of what weakens its verdict, "
+        "though it need not change it: each a map of `warning`, a `message` for people, and "
+        "what else the table names. `show` and `harnessd run` put them first, and they are "
+        "in the log. That a term is too deep for JSON says a `warning` of the [JSON](report.md#as-json) "
+        "alone, as the term that is answered has all of it.");
     markdown_head(page, columns);
     for (enum warning_kind i = 0; i < WARNING_KINDS; i++) {
         struct buffer name = {0};

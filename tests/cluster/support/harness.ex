@@ -15,6 +15,8 @@ defmodule Harness do
     * `node`: its name; unique by default
     * `cookie`: the test node's by default
     * `arguments`: more arguments; `env`: more of its environment
+    * `wrap`: a command in front of it, which becomes the daemon; `log`: the file that it writes to, where that is not
+      its standard error
     * `ready`: `false` does not wait
   """
   def start(options \\ []) do
@@ -69,14 +71,18 @@ defmodule Harness do
   defp launch(harness, options) do
     file = config_file(harness)
     File.write!(file, Json.encode(harness.config))
-    log = Path.join(harness.folder, "log-#{System.unique_integer([:positive])}")
+    written = Path.join(harness.folder, "log-#{System.unique_integer([:positive])}")
     arguments = Keyword.get(options, :arguments, [])
     env = [{"HARNESSD_COOKIE", nil} | Keyword.get(options, :env, [])]
-    process = OsProcess.start([executable(), "--config", file | arguments], log, env)
-    harness = %{harness | process: process, log: log}
+    command = Keyword.get(options, :wrap, []) ++ [executable(), "--config", file | arguments]
+    process = OsProcess.start(command, written, env)
+    harness = %{harness | process: process, log: Keyword.get(options, :log, written)}
     ExUnit.Callbacks.on_exit({__MODULE__, process}, fn -> stop(harness) end)
     harness
   end
+
+  @doc "A command in front of another: a shell that becomes it when it has done `commands`."
+  def after_commands(commands), do: ["/bin/sh", "-c", commands <> "\nexec \"$@\"", "sh"]
 
   def executable, do: System.fetch_env!("HARNESSD")
 

@@ -12,6 +12,20 @@ defmodule ServiceManager do
 
   def env(%__MODULE__{path: path}), do: [{"NOTIFY_SOCKET", path}]
 
+  @doc "Lets nobody tell anything until it reads."
+  def fill(%__MODULE__{path: path}) do
+    {:ok, socket} = :socket.open(:local, :dgram)
+    fill(socket, %{family: :local, path: path})
+    :socket.close(socket)
+  end
+
+  defp fill(socket, address) do
+    case :socket.sendto(socket, "FILLED=1", address, :nowait) do
+      :ok -> fill(socket, address)
+      {:select, _} -> :ok
+    end
+  end
+
   @doc "The next thing that is told, as a map of its assignments."
   def next(%__MODULE__{socket: socket}, timeout \\ 10_000) do
     with {:ok, text} <- :socket.recv(socket, 0, timeout) do

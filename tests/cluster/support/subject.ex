@@ -22,6 +22,20 @@ defmodule Subject do
   def handle_call(:stop, _from, state), do: {:stop, :normal, :stopped, state}
   def handle_call(:never, _from, state), do: {:noreply, state}
 
+  # Terms that are large or deep, made here: the call that asks for one is neither.
+  def handle_call({:make, :bytes, size}, _from, state), do: {:reply, :binary.copy("x", size), state}
+  def handle_call({:make, :list, size}, _from, state), do: {:reply, Enum.to_list(1..size), state}
+  def handle_call({:make, :deep, depth}, _from, state), do: {:reply, Enum.reduce(1..depth, nil, &{&1, &2}), state}
+
+  def handle_call({:make, :deep_first, depth}, _from, state),
+    do: {:reply, Enum.reduce(1..depth, [], fn _, inner -> [inner] end), state}
+
+  def handle_call({:make, :atoms, size}, _from, state) do
+    {:reply, {for(i <- 1..40, do: :"atom_that_comes_#{i}"), :binary.copy("x", size)}, state}
+  end
+
+  def handle_call({:crash_with, size}, _from, _state), do: exit({:large, :binary.copy("x", size)})
+
   # Answers late without keeping anybody else waiting.
   def handle_call({:late, milliseconds, term}, from, state) do
     Process.send_after(self(), {:reply, from, term}, milliseconds)
