@@ -58,6 +58,17 @@ static void usage_read_stat(struct process_usage *usage)
     usage->resident_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+#ifdef __SANITIZE_ADDRESS__
+/* Of sanitizer/allocator_interface.h, which comes with clang alone. */
+size_t __sanitizer_get_current_allocated_bytes(void);
+size_t __sanitizer_get_heap_size(void);
+
+static void usage_read_heap(struct process_usage *usage)
+{
+    usage->heap_used_bytes = __sanitizer_get_current_allocated_bytes();
+    usage->heap_held_bytes = __sanitizer_get_heap_size();
+}
+#else
 /* All is 0 with an allocator other than glibc's. */
 static void usage_read_heap(struct process_usage *usage)
 {
@@ -65,6 +76,7 @@ static void usage_read_heap(struct process_usage *usage)
     usage->heap_used_bytes = info.uordblks + info.hblkhd;
     usage->heap_held_bytes = info.arena + info.hblkhd;
 }
+#endif
 
 void process_usage_read(struct process_usage *usage)
 {

@@ -161,6 +161,9 @@ defmodule Harness do
     String.to_integer(kilobytes) * 1024
   end
 
+  @doc "Bytes that it has allocated and not freed: what a sanitizer keeps is not among them. It has to listen for HTTP."
+  def allocated(harness), do: Http.metrics(Http.port(harness))["harnessd_heap_used_bytes"]
+
   def write_secret(file, text) do
     File.write!(file, "")
     File.chmod!(file, 0o600)
