@@ -1,5 +1,6 @@
 #include "dist/peers.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -268,30 +269,62 @@ bool peer_send_encoded(struct peer *peer, uint64_t sender, struct term control, 
     return peer->state == PEER_UP && conn_send(peer->conn, sender, control, payload, NULL);
 }
 
-/* The first fragment has the control tuple and then what the payload begins with: where in that the one ends
- * makes no difference. */
+/* The first fragment has the control tuple, which is in the builder, and then what the payload begins with:
+ * where in that the one ends makes no difference. */
+static bool peer_send_begun(struct peer *peer, uint64_t sender, struct term head, struct term tail,
+                            struct blob *held)
+{
+    struct term_builder *begun = &peer->peers->control;
+    term_build_term(begun, head);
+    return conn_send(peer->conn, sender, term_built(begun), tail, held);
+}
+
+static bool peer_takes_tail(const struct peer *peer, struct term tail)
+{
+    return (conn_flags(peer->conn) & FLAG_FRAGMENTS) && tail.size > PEER_TAIL_BYTES;
+}
+
 bool peer_send_held(struct peer *peer, uint64_t sender, struct term control, struct term head,
                     struct term tail, struct blob *held)
 {
-    struct term_builder *builder = &peer->peers->control;
-    if (peer->state != PEER_UP || !(conn_flags(peer->conn) & FLAG_FRAGMENTS) || tail.size <= PEER_TAIL_BYTES)
+    if (peer->state != PEER_UP || !peer_takes_tail(peer, tail))
         return false;
+    term_build_reset(&peer->peers->control);
+    term_build_term(&peer->peers->control, control);
+    return peer_send_begun(peer, sender, head, tail, held);
+}
+
+/* `inside`: the payload is in the tuple already. */
+static bool peer_encode(struct peer *peer, const struct control *control, struct term *tuple, bool *inside)
+{
+    struct term_builder *builder = &peer->peers->control;
     term_build_reset(builder);
-    term_build_term(builder, control);
-    term_build_term(builder, head);
-    return conn_send(peer->conn, sender, term_built(builder), tail, held);
+    return peer->state == PEER_UP && control_encode(builder, control, conn_flags(peer->conn), inside) &&
+           term_build_done(builder, tuple);
 }
 
 bool peer_send(struct peer *peer, uint64_t sender, const struct control *control, struct term payload)
 {
-    struct term_builder *builder = &peer->peers->control;
     struct term tuple;
     bool inside;
-    term_build_reset(builder);
-    if (peer->state != PEER_UP || !control_encode(builder, control, conn_flags(peer->conn), &inside) ||
-        !term_build_done(builder, &tuple))
+    return peer_encode(peer, control, &tuple, &inside) &&
+           conn_send(peer->conn, sender, tuple, inside ? (struct term){0} : payload, control->held);
+}
+
+bool peer_send_long(struct peer *peer, uint64_t sender, const struct control *control,
+                    const struct term_long *payload)
+{
+    struct term tuple;
+    bool inside;
+    if (!peer_encode(peer, control, &tuple, &inside))
         return false;
-    return conn_send(peer->conn, sender, tuple, inside ? (struct term){0} : payload, control->held);
+    assert(!inside);
+    if (term_long_is_held(payload) && peer_takes_tail(peer, payload->tail))
+        return peer_send_begun(peer, sender, payload->head, payload->tail, payload->held);
+    struct buffer joined = {0};
+    bool sent = conn_send(peer->conn, sender, tuple, term_long_join(payload, &joined), NULL);
+    buffer_free(&joined);
+    return sent;
 }
 
 void peers_accept(struct peers *peers, int descriptor, const char *address)

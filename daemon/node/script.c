@@ -272,18 +272,17 @@ bool script_start(struct scripts *scripts, struct script *script, const struct s
 
 bool script_send(struct script *script, struct term message)
 {
-    return script_send_held(script, message, NULL);
+    return script_send_long(script, TERM_LONG(message));
 }
 
-bool script_send_held(struct script *script, struct term message, struct blob *held)
+bool script_send_long(struct script *script, const struct term_long *message)
 {
     if (!script->pid.size)
         return false;
     struct control control = {.operation = CONTROL_SEND,
                               .from = process_pid(script->process),
-                              .to = {buffer_bytes(&script->pid), script->pid.size},
-                              .held = held};
-    return peer_send(script->peer, process_sender(script->process), &control, message);
+                              .to = {buffer_bytes(&script->pid), script->pid.size}};
+    return peer_send_long(script->peer, process_sender(script->process), &control, message);
 }
 
 void script_leave(struct script *script)

@@ -242,9 +242,35 @@ Measure =
         {erlang:memory(total), Reductions}
     end,
 
+StartWorker =
+    fun(Of, Hook, Arguments) ->
+        Worker = spawn_link(fun() -> Descend(), Daemon ! {Key, Of, Apply(Hook, Arguments)} end),
+        Janitor ! {Key, worker, Worker},
+        Worker
+    end,
+
+%% The next command, or the end of a worker. What is long of a command has come ahead of it, and the command has an atom
+%% in its place.
+Next =
+    fun Next(Workers, Given) ->
+        receive
+            {Key, given, Value} ->
+                Next(Workers, Given ++ [Value]);
+            Command when element(1, Command) =:= Key, Given =:= [] ->
+                Command;
+            Command when element(1, Command) =:= Key ->
+                {Elements, []} = lists:mapfoldl(fun('$harnessd_given', [Value | Others]) -> {Value, Others};
+                                                   (Element, Others) -> {Element, Others}
+                                                end, Given, tuple_to_list(Command)),
+                list_to_tuple(Elements);
+            {'EXIT', Worker, _} = Exit when is_map_key(Worker, Workers), Given =:= [] ->
+                Exit
+        end
+    end,
+
 Serve =
     fun Serve(Workers) ->
-        receive
+        case Next(Workers, []) of
             {Key, setup, Of, Hook, Cleanup, Timeout} ->
                 Was = erase('$harnessd_before'),
                 Outcome = Apply(Hook, []),
@@ -253,7 +279,7 @@ Serve =
                         Spared = IsSpared(Pid, Was),
                         Spared andalso unlink(Pid),
                         Spared orelse (Janitor ! {Key, cleanup, Cleanup, [Pid, Context], Timeout}),
-                        {returned, element(2, Outcome), Spared}
+                        {returned, Spared, element(2, Outcome)}
                     end,
                 Daemon ! {Key, Of, case Outcome of
                                        {returned, {ok, Pid}} when is_pid(Pid) -> Arm(Pid, #{});
@@ -261,13 +287,16 @@ Serve =
                                        _ -> Outcome
                                    end},
                 Serve(Workers);
-            {Key, hook, Of, Hook, Arguments} ->
-                Daemon ! {Key, Of, Apply(Hook, Arguments)},
+            {Key, hook, Of, Hook, Subject, Context} ->
+                Daemon ! {Key, Of, Apply(Hook, [Subject, Context])},
                 Serve(Workers);
-            {Key, clean, Of, Hook, Arguments, Timeout} ->
+            {Key, invariant, Of, Hook, Subject, Context, Report} ->
+                Daemon ! {Key, Of, Apply(Hook, [Subject, maps:merge(Context, Report)])},
+                Serve(Workers);
+            {Key, clean, Of, Hook, Timeout, Subject, Context} ->
                 Janitor ! {Key, cleaning, Timeout},
                 Released = ReleaseThreads(erase('$harnessd_crew'), Timeout),
-                Outcome = Apply(Hook, Arguments),
+                Outcome = Apply(Hook, [Subject, Context]),
                 Janitor ! {Key, cleaned},
                 Daemon ! {Key, Of, case Outcome of
                                        {returned, _} when Released =/= none -> Released;
@@ -283,16 +312,16 @@ Serve =
                 get('$harnessd_crew') ! Order,
                 Serve(Workers);
             {Key, work, Of, Hook, Arguments} ->
-                Fitting = case is_tuple(Of) of true -> Fit(Hook, Arguments); false -> Arguments end,
-                Worker = spawn_link(fun() -> Descend(), Daemon ! {Key, Of, Apply(Hook, Fitting)} end),
-                Janitor ! {Key, worker, Worker},
-                Serve(Workers#{Worker => Of});
-            {'EXIT', Worker, Reason} when is_map_key(Worker, Workers) ->
+                Serve(Workers#{StartWorker(Of, Hook, Fit(Hook, Arguments)) => Of});
+            {Key, chaos, Of, Hook, RunId, Metadata, Subject, Context} ->
+                Arguments = [Subject, #{metadata => Metadata#{scenario_id => RunId}, setup_context => Context}],
+                Serve(Workers#{StartWorker(Of, Hook, Arguments) => Of});
+            {'EXIT', Worker, Reason} ->
                 Janitor ! {Key, worked, Worker},
                 Reason =:= normal orelse (Daemon ! {Key, map_get(Worker, Workers), {exited, Reason}}),
                 Serve(maps:remove(Worker, Workers));
-            {Key, cleanup, Hook, Arguments, Timeout} ->
-                Janitor ! {Key, cleanup, Hook, Arguments, Timeout},
+            {Key, cleanup, Hook, Timeout, Subject, Context} ->
+                Janitor ! {Key, cleanup, Hook, [Subject, Context], Timeout},
                 Serve(Workers);
             {Key, stop_work} = Order ->
                 is_pid(get('$harnessd_crew')) andalso (get('$harnessd_crew') ! Order),
@@ -309,7 +338,9 @@ Serve =
                 try telemetry:execute(Event, Measurements, Metadata) catch _:_ -> ok end,
                 Serve(Workers);
             {Key, stop} ->
-                exit(shutdown)
+                exit(shutdown);
+            _ -> % of threads that were released too late
+                Serve(Workers)
         end
     end,
 Daemon ! {Key, started, {started, HasElixir, HasTelemetry}},

@@ -236,14 +236,9 @@ void run_summary_keep_node(struct run_summary *summary, const char *node)
 void run_summary_keep_reason(struct run_summary *summary, struct term result)
 {
     char text[SUMMARY_REASON_BYTES];
-    struct term_builder built = {0};
-    struct term reason;
     buffer_free(&summary->reason);
-    if (run_result_reason(result, false, &built, &reason)) {
-        term_text(reason, text, sizeof(text));
+    if (run_result_reason_text(result, false, text, sizeof(text)))
         buffer_hold(&summary->reason, text, strlen(text));
-    }
-    term_build_free(&built);
 }
 
 void run_summary_interrupt(struct run_summary *summary, uint64_t ended_at_ms)

@@ -2,6 +2,7 @@
 
 #include "report/reason.h"
 #include "term/term_read.h"
+#include "term/term_text.h"
 
 #define PARTS 3
 
@@ -105,6 +106,35 @@ bool run_result_reason(struct term stored, bool interrupted, struct term_builder
     else if (term_type(parts[1]) == TERM_MAP)
         *reason = result_silent_reason(parts[1]);
     return reason->data != NULL;
+}
+
+/* Whether it is {error, {cleanup_failed, Why, _}}, of which what is behind is for texts too far behind. */
+static bool result_is_long_cleanup(struct term stored, struct term *why)
+{
+    struct term parts[PARTS], reason[PARTS];
+    size_t arity = 0;
+    if (!term_read_tuple(stored, PARTS, parts, &arity) || arity < 2 || !term_is_atom(parts[0], "error") ||
+        !term_read_tuple_of(parts[1], PARTS, reason) || !reason_is(REASON_CLEANUP_FAILED, reason[0]))
+        return false;
+    *why = reason[1];
+    return why->size > TERM_LONG_BYTES;
+}
+
+bool run_result_reason_text(struct term stored, bool interrupted, char *text, size_t size)
+{
+    struct term_builder built = {0};
+    struct term_long told = {.held = NULL};
+    bool found = true;
+    if (!interrupted && result_is_long_cleanup(stored, &told.tail)) {
+        reason_open(REASON_CLEANUP_FAILED, 2, &built);
+        told.head = term_built(&built);
+    } else {
+        found = run_result_reason(stored, interrupted, &built, &told.tail);
+    }
+    if (found)
+        term_long_text(&told, text, size);
+    term_build_free(&built);
+    return found;
 }
 
 bool run_result_report(struct term stored, bool interrupted, struct term *report)

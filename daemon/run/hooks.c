@@ -28,12 +28,13 @@ void run_hook_done(struct run *run, const struct term_long *outcome)
     size_t arity = 0;
     if (!term_read_tuple(outcome->tail, 4, parts, &arity) || arity < 2)
         return;
-    if (arity == 3 && !term_read_boolean(parts[2], &run->is_subject_spared))
+    if (arity == 3 && !term_read_boolean(parts[1], &run->is_subject_spared))
         return;
     if (arity == 4)
         hooks_raised(run, parts, outcome->held);
     else
-        run_event(run, RUN_EVENT_HOOK_RETURNED, &(struct term_long){.tail = parts[1], .held = outcome->held});
+        run_event(run, RUN_EVENT_HOOK_RETURNED,
+                  &(struct term_long){.tail = parts[arity - 1], .held = outcome->held});
 }
 
 static void hooks_arm(struct run *run)

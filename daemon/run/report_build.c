@@ -210,27 +210,6 @@ bool report_continue(struct report *report)
 
 /* --- The beginning --- */
 
-/* Opens the map of the invariant with what the setup gave. */
-static void report_open_context(struct report *report)
-{
-    struct term_builder *builder = report->output;
-    struct term context = term_kept_long(&report->run->context).tail, key, value;
-    struct term_pairs pairs;
-    size_t count = report_parts_count(true);
-    bool is_map = term_pairs_start(&pairs, context);
-    assert(is_map);
-    while (term_pairs_next(&pairs, &key, &value))
-        count += !report_parts_have(key);
-    term_build_map(builder, count);
-    is_map = term_pairs_start(&pairs, context);
-    while (term_pairs_next(&pairs, &key, &value)) {
-        if (report_parts_have(key))
-            continue;
-        term_build_term(builder, key);
-        term_build_term(builder, value);
-    }
-}
-
 /* Writes what comes before the report: in {error, Reason} it is in the reason of a run that was cancelled or
  * could not clean up, and otherwise stands behind it. True when a report follows. */
 static bool report_open_result(const struct run *run, struct term_builder *builder)
@@ -256,10 +235,7 @@ static bool report_open_result(const struct run *run, struct term_builder *build
 static void report_open_body(struct report *report)
 {
     bool for_invariant = report->purpose == REPORT_CONTEXT;
-    if (for_invariant)
-        report_open_context(report);
-    else
-        term_build_map(report->output, report_parts_count(false));
+    term_build_map(report->output, report_parts_count(for_invariant));
     report_parts_build(report->run, for_invariant, &report->gaps, report->output);
     term_build_key(report->output, "events");
     term_build_list(report->output, report->events->count);

@@ -10,7 +10,7 @@ struct run;
 
 enum report_purpose {
     REPORT_RESULT,  /* the result of the run, with its report */
-    REPORT_CONTEXT, /* what the invariant is given */
+    REPORT_CONTEXT, /* what the invariant is given beside what the setup gave */
     REPORT_PARTIAL, /* a report of a run that goes on, as of the moment when it is begun */
     REPORT_JOURNAL, /* the same, of which the lists of events and threads are empty */
 };
@@ -44,14 +44,11 @@ MUST_CHECK bool report_continue(struct report *report);
 
 void report_free(struct report *report);
 
-/* The pairs of a report, or of the invariant's context. `events` and `threads` count as well, but are not
- * built. What is long and lasts as long as the run does is left to `gaps`, unless that is NULL. */
+/* The pairs of a report, or of what the invariant is given of it. `events` and `threads` count as well, but
+ * are not built. What is long and lasts as long as the run does is left to `gaps`, unless that is NULL. */
 size_t report_parts_count(bool for_invariant);
 void report_parts_build(struct run *run, bool for_invariant, struct term_gaps *gaps,
                         struct term_builder *builder);
-
-/* Whether the invariant's context has one under this key. */
-bool report_parts_have(struct term key);
 
 /* Parts that hooks and telemetry get as well. `error`, when it has data, becomes a key of the metadata. */
 void report_build_metadata(const struct run *run, struct term error, struct term_builder *builder);

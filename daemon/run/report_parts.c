@@ -319,11 +319,3 @@ void report_parts_build(struct run *run, bool for_invariant, struct term_gaps *g
         builder->gaps = NULL;
     }
 }
-
-bool report_parts_have(struct term key)
-{
-    bool found = false;
-    for (size_t i = 0; !found && i < ARRAY_LENGTH(parts); i++)
-        found = parts[i].for_invariant && term_is_atom(key, parts[i].help.name);
-    return found;
-}

@@ -167,8 +167,8 @@ void resolving_free(struct run *run);
 
 /* --- hooks.c --- */
 
-/* What the session tells of the hook of the run's state: {returned, Value}, of a setup {returned, Value,
- * IsSubjectSpared}, or {raised, Class, Exception, Stack}; it has no head, as that of a chaos. */
+/* What the session tells of the hook of the run's state: {returned, Value}, of a setup {returned,
+ * IsSubjectSpared, Value}, or {raised, Class, Exception, Stack}; it has no head, as that of a chaos. */
 void run_hook_done(struct run *run, const struct term_long *outcome);
 
 /* --- loading.c --- */

@@ -36,10 +36,37 @@ static bool session_send_command(struct run *run, struct term_builder *command)
 {
     const struct term built = term_built(command);
     struct blob *held = built.size > LONG_COMMAND_BYTES ? blob_take(&command->bytes, run_loop(run)) : NULL;
-    bool sent = script_send_held(&run->session, built, held);
+    bool sent = script_send_long(&run->session, &(struct term_long){.tail = built, .held = held});
     blob_release(held);
     term_build_free(command);
     return sent;
+}
+
+/* Appends to a command what may be long: that goes ahead in a message of its own, of which it is the end, so
+ * that it need not be copied. */
+static void session_build_value(struct run *run, struct term value, struct blob *held,
+                                struct term_builder *command)
+{
+    struct term_long message = {.tail = value, .held = held};
+    if (!term_long_is_held(&message)) {
+        term_build_term(command, value);
+        return;
+    }
+    struct term_builder head = {0};
+    session_open_command(run, &head, 3, "given");
+    message.head = term_built(&head);
+    (void)script_send_long(&run->session, &message);
+    term_build_free(&head);
+    term_build_atom(command, "$harnessd_given");
+}
+
+/* Sends a command that ends in the subject and the context of the setup. */
+static void session_send_with_context(struct run *run, struct term_builder *command)
+{
+    const struct term_long context = term_kept_long(&run->context);
+    term_build_term(command, term_of(&run->subject));
+    session_build_value(run, context.tail, context.held, command);
+    (void)session_send_command(run, command);
 }
 
 /* --- The processes --- */
@@ -160,28 +187,20 @@ static void session_end_teller(struct run *run)
 /* --- Commands --- */
 
 /* Appends a hook, or the atom that stands for the one that is applied where none is given. */
-static void session_build_hook(struct term hook, const char *otherwise, struct term_builder *command)
+static void session_build_hook(struct run *run, struct term hook, const char *otherwise,
+                               struct term_builder *command)
 {
     if (hook.data)
-        term_build_term(command, hook);
+        session_build_value(run, hook, run->scenario->content, command);
     else
         term_build_atom(command, otherwise);
 }
 
 /* Appends the hook that cleans up. */
-static void session_build_cleanup_hook(const struct run *run, struct term_builder *command)
+static void session_build_cleanup_hook(struct run *run, struct term_builder *command)
 {
-    session_build_hook(run->scenario->cleanup,
+    session_build_hook(run, run->scenario->cleanup,
                        run->scenario->setup.data && !run->is_subject_spared ? "stop" : "none", command);
-}
-
-/* Appends the arguments of a hook: the subject and a context. */
-static void session_build_arguments(const struct run *run, struct term context, struct term_builder *command)
-{
-    term_build_list(command, 2);
-    term_build_term(command, term_of(&run->subject));
-    term_build_term(command, context);
-    term_build_nil(command);
 }
 
 uint64_t session_cleanup_ms(const struct run *run)
@@ -197,7 +216,7 @@ void session_setup(struct run *run)
     struct term_builder command = {0};
     session_open_command(run, &command, 6, "setup");
     term_build_atom(&command, HOOK_OUTCOME);
-    term_build_term(&command, run->scenario->setup);
+    session_build_hook(run, run->scenario->setup, "none", &command);
     session_build_cleanup_hook(run, &command);
     term_build_unsigned(&command, session_cleanup_ms(run));
     (void)session_send_command(run, &command);
@@ -206,48 +225,45 @@ void session_setup(struct run *run)
 void session_open_invariant(struct run *run)
 {
     struct term_builder *command = &run->written;
-    session_open_command(run, command, 5, "hook");
+    const struct term_long context = term_kept_long(&run->context);
+    session_open_command(run, command, 7, "invariant");
     term_build_atom(command, HOOK_OUTCOME);
-    term_build_term(command, run->scenario->invariant);
-    term_build_list(command, 2);
+    session_build_hook(run, run->scenario->invariant, "none", command);
     term_build_term(command, term_of(&run->subject));
+    session_build_value(run, context.tail, context.held, command);
 }
 
 void session_check_invariant(struct run *run)
 {
-    term_build_nil(&run->written);
     (void)session_send_command(run, &run->written);
 }
 
 void session_check_steady_state(struct run *run)
 {
     struct term_builder command = {0};
-    session_open_command(run, &command, 5, "hook");
+    session_open_command(run, &command, 6, "hook");
     term_build_atom(&command, HOOK_OUTCOME);
-    term_build_term(&command, run->scenario->steady_state);
-    session_build_arguments(run, term_kept_long(&run->context).tail, &command);
-    (void)session_send_command(run, &command);
+    session_build_hook(run, run->scenario->steady_state, "none", &command);
+    session_send_with_context(run, &command);
 }
 
 void session_clean_up(struct run *run)
 {
     struct term_builder command = {0};
-    session_open_command(run, &command, 6, "clean");
+    session_open_command(run, &command, 7, "clean");
     term_build_atom(&command, HOOK_OUTCOME);
     session_build_cleanup_hook(run, &command);
-    session_build_arguments(run, term_kept_long(&run->context).tail, &command);
     term_build_unsigned(&command, session_cleanup_ms(run));
-    (void)session_send_command(run, &command);
+    session_send_with_context(run, &command);
 }
 
 void session_guard_cleanup(struct run *run)
 {
     struct term_builder command = {0};
-    session_open_command(run, &command, 5, "cleanup");
+    session_open_command(run, &command, 6, "cleanup");
     session_build_cleanup_hook(run, &command);
-    session_build_arguments(run, term_kept_long(&run->context).tail, &command);
     term_build_unsigned(&command, session_cleanup_ms(run));
-    (void)session_send_command(run, &command);
+    session_send_with_context(run, &command);
 }
 
 /* The threads are set up when they come to their first custom operation. */
@@ -258,8 +274,8 @@ static void session_take_threads(struct run *run)
         return;
     session_open_command(run, &command, 6, "threads");
     term_build_text(&command, script_source(SCRIPT_CREW));
-    session_build_hook(run->scenario->thread_setup, "none", &command);
-    session_build_hook(run->scenario->thread_cleanup, "none", &command);
+    session_build_hook(run, run->scenario->thread_setup, "none", &command);
+    session_build_hook(run, run->scenario->thread_cleanup, "none", &command);
     term_build_unsigned(&command, run->scenario->hook_timeout_ms);
     (void)session_send_command(run, &command);
 }
@@ -272,7 +288,7 @@ void session_work(struct run *run, uint32_t thread, uint64_t step, struct term h
     term_build_tuple(&command, 2);
     term_build_unsigned(&command, thread);
     term_build_unsigned(&command, step);
-    term_build_term(&command, hook);
+    session_build_hook(run, hook, "none", &command);
     term_build_term(&command, arguments);
     (void)session_send_command(run, &command);
 }
@@ -280,18 +296,12 @@ void session_work(struct run *run, uint32_t thread, uint64_t step, struct term h
 void session_start_chaos(struct run *run)
 {
     struct term_builder command = {0};
-    session_open_command(run, &command, 5, "work");
+    session_open_command(run, &command, 8, "chaos");
     term_build_atom(&command, CHAOS_OUTCOME);
-    term_build_term(&command, run->scenario->chaos);
-    term_build_list(&command, 2);
-    term_build_term(&command, term_of(&run->subject));
-    term_build_map(&command, 2);
-    term_build_key(&command, "metadata");
-    report_build_metadata(run, (struct term){0}, &command);
-    term_build_key(&command, "setup_context");
-    term_build_term(&command, term_kept_long(&run->context).tail);
-    term_build_nil(&command);
-    (void)session_send_command(run, &command);
+    session_build_hook(run, run->scenario->chaos, "none", &command);
+    term_build_unsigned(&command, run->id);
+    session_build_value(run, run->scenario->metadata, run->scenario->content, &command);
+    session_send_with_context(run, &command);
 }
 
 void session_stop_work(struct run *run)

@@ -22,7 +22,7 @@ void session_kill(struct run *run);
 /* What the session is asked for; the outcome comes to run_hook_done(), engine_custom_done(), run_chaos_done()
  * or run_observed(). Without a session nothing happens. */
 void session_setup(struct run *run);
-void session_open_invariant(struct run *run); /* in `written`, for the context to follow */
+void session_open_invariant(struct run *run); /* in `written`, for what was measured to follow */
 void session_check_invariant(struct run *run);
 void session_check_steady_state(struct run *run);
 void session_clean_up(struct run *run);

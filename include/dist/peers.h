@@ -7,6 +7,7 @@
 
 #include "dist/conn.h"
 #include "dist/epmd.h"
+#include "term/term_long.h"
 
 struct peers;
 struct peer;
@@ -117,7 +118,11 @@ void peer_disconnect(struct peer *peer, const char *reason);
  * or cannot take the message. */
 bool peer_send(struct peer *peer, uint64_t sender, const struct control *control, struct term payload);
 
-/* The same with a control tuple that was encoded before with the flags that the peer still has. */
+/* The same for a payload that may be long: a tail that is held is not copied. */
+bool peer_send_long(struct peer *peer, uint64_t sender, const struct control *control,
+                    const struct term_long *payload);
+
+/* As peer_send() with a control tuple that was encoded before with the flags that the peer still has. */
 bool peer_send_encoded(struct peer *peer, uint64_t sender, struct term control, struct term payload);
 
 /* The same for a payload that is `head` and then `tail`, a part of `held`, which is held and not copied.

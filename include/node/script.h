@@ -66,8 +66,8 @@ MUST_CHECK bool script_start(struct scripts *scripts, struct script *script,
 /* Sends a message to the process once it runs. False when it does not. */
 bool script_send(struct script *script, struct term message);
 
-/* The same of a long message that is in `held`, which is not copied; NULL: it is. */
-bool script_send_held(struct script *script, struct term message, struct blob *held);
+/* The same of one that may be long. */
+bool script_send_long(struct script *script, const struct term_long *message);
 
 /* Kills it, as it stands or as soon as it has started; no event comes any more. */
 void script_kill(struct script *script);

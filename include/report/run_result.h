@@ -25,4 +25,8 @@ MUST_CHECK bool run_result_report(struct term stored, bool interrupted, struct t
 MUST_CHECK bool run_result_reason(struct term stored, bool interrupted, struct term_builder *builder,
                                   struct term *reason);
 
+/* Writes it as text, as term_text() does; of a cleanup that failed with what is long that alone. False when
+ * there is none. */
+MUST_CHECK bool run_result_reason_text(struct term stored, bool interrupted, char *text, size_t size);
+
 #endif

@@ -172,6 +172,29 @@ defmodule StallsTest do
 
   def has_large(_, context), do: byte_size(context.metadata.large) == 20_000_000
 
+  test "hooks are given a setup's context where it came", %{harness: harness} do
+    for {what, large} <- [{"a binary", :binary.copy("x", 10_000_000)}, {"a list", many(1_000_000, {1, :two})}] do
+      {:ok, kept} = Agent.start(fn -> [] end)
+      seen = fn name, context -> if context.large == large, do: Agent.update(kept, &[name | &1]) end
+      scenario = %{
+        setup: fn -> {:ok, elem(GenServer.start(Subject, []), 1), %{large: large}} end,
+        threads: [[{:"$send", :get}]],
+        steady_state: fn _, context -> seen.(:steady_state, context) end,
+        chaos: fn _, %{metadata: %{mine: ^large, scenario_id: id}, setup_context: context} when is_integer(id) -> seen.(:chaos, context) && {:ok, 1} end,
+        invariant: fn _, context -> seen.(:invariant, context) end,
+        cleanup: fn _, context -> seen.(:cleanup, context) && raise(%ErlangError{original: large}) end,
+        metadata: %{mine: large},
+        timeout_ms: 60_000,
+        hook_timeout_ms: 60_000
+      }
+
+      answer = beside_others(harness, fn -> call(harness, :run, [scenario]) end)
+      assert {:error, {:cleanup_failed, {:cleanup_failed, {%ErlangError{original: ^large}, [_ | _]}}, %{context: %{large: ^large}}}} = answer
+      assert Enum.sort(Agent.get(kept, & &1)) == [:chaos, :cleanup, :invariant, :steady_state, :steady_state], what
+      assert_no_stall(harness, what)
+    end
+  end
+
   test "names of many megabytes, and many messages of one, take turns", %{harness: harness, target: target} do
     named = threads(target, [[%{op: :get, name: :binary.copy("x", 20_000_000)}]])
     made = threads(target, many(60, [{:echo, [{:"$int", 1, 9}, :binary.copy("y", 500_000)]}]))
@@ -188,6 +211,7 @@ defmodule StallsTest do
     large = :binary.copy("x", 10_000_000)
     result = fn operation -> %{target: target, threads: [[operation]], timeout_ms: 60_000, call_timeout_ms: 30_000} end
     hook = fn key -> Map.put(result.({:echo, 1}), key, fn _, _ -> {:error, :binary.copy("x", 10_000_000)} end) end
+    custom_exit = fn reason -> result.({:custom, fn _ -> exit(reason) end}) end
     custom = fn fun -> result.({:custom, fn _ -> fun.(:binary.copy("x", 10_000_000)) end}) end
 
     for {what, scenario, answer} <- [
@@ -196,6 +220,7 @@ defmodule StallsTest do
           {"what a custom operation returns", custom.(& &1), &match?({:ok, %{events: [%{result: {:ok, ^large}}]}}, &1)},
           {"what one raises", custom.(&raise(&1)), &match?({:ok, %{events: [%{result: {:error, {%RuntimeError{message: ^large}, [_ | _]}}}]}}, &1)},
           {"what one exits with", custom.(&exit(&1)), &match?({:error, {:thread_failure, {:error, ^large}}}, &1)},
+          {"a list that one exits with", custom_exit.(many(1_000_000, {1, :two})), &match?({:error, {:thread_failure, {:error, [{1, :two} | _]}}}, &1)},
           {"what one throws", custom.(&throw(&1)), &match?({:error, {:thread_failure, {:error, {{:nocatch, ^large}, [_ | _]}}}}, &1)},
           {"why an invariant fails", hook.(:invariant), &match?({:error, {:invariant_failed, ^large}}, &1)},
           {"why a steady state fails", hook.(:steady_state), &match?({:error, {:steady_state_failed, :before, ^large}}, &1)},

@@ -65,8 +65,34 @@ static void expect_reason(const char *stored, bool interrupted, const char *expe
     if (run_result_reason(term_from_text(&builder, stored), interrupted, &built, &reason))
         term_text(reason, text, sizeof(text));
     assert_string_equal(text, expected);
+    strcpy(text, "none");
+    assert_int_equal(run_result_reason_text(term_built(&builder), interrupted, text, sizeof(text)),
+                     strcmp(expected, "none") != 0);
+    assert_string_equal(text, expected);
     term_build_free(&builder);
     term_build_free(&built);
+}
+
+/* What is long is not copied to be told of; what is behind it would be cut. */
+static void test_long_cleanup(void **state)
+{
+    (void)state;
+    struct term_builder builder = {0};
+    char text[60];
+    char *why = memory_alloc(TERM_LONG_BYTES + 1);
+    memset(why, 'x', TERM_LONG_BYTES + 1);
+    term_build_tuple(&builder, 2);
+    term_build_atom(&builder, "error");
+    term_build_tuple(&builder, 3);
+    term_build_atom(&builder, "cleanup_failed");
+    term_build_binary(&builder, why, TERM_LONG_BYTES + 1);
+    term_build_tuple(&builder, 2);
+    term_build_atom(&builder, "cancelled");
+    term_build_map(&builder, 0);
+    assert_true(run_result_reason_text(term_built(&builder), false, text, sizeof(text)));
+    assert_string_equal(text, "{cleanup_failed,<<\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...");
+    term_build_free(&builder);
+    free(why);
 }
 
 /* The whole, but for a report that is in it. */
@@ -96,6 +122,6 @@ static void test_reasons(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_results), cmocka_unit_test(test_cleanup),
-                                       cmocka_unit_test(test_reasons)};
+                                       cmocka_unit_test(test_reasons), cmocka_unit_test(test_long_cleanup)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,9 +67,9 @@ static void test_what_the_setup_has_not_made(void **state)
         const char *outcome;
         bool cleaned;
     } rows[] = {
-        {"#{setup => {m, f, []}, threads => [[a]]}", "{returned, {ok, $p}, false}", true},
-        {"#{setup => {m, f, []}, threads => [[a]]}", "{returned, {ok, $p}, true}", false},
-        {"#{setup => {m, f, []}, cleanup => {m, f, []}, threads => [[a]]}", "{returned, {ok, $p}, true}",
+        {"#{setup => {m, f, []}, threads => [[a]]}", "{returned, false, {ok, $p}}", true},
+        {"#{setup => {m, f, []}, threads => [[a]]}", "{returned, true, {ok, $p}}", false},
+        {"#{setup => {m, f, []}, cleanup => {m, f, []}, threads => [[a]]}", "{returned, true, {ok, $p}}",
          true},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {

@@ -61,12 +61,6 @@ void report_parts_build(struct run *run, bool for_invariant, struct term_gaps *g
     term_build_nil(builder);
 }
 
-bool report_parts_have(struct term key)
-{
-    fail_msg("not asked for here, as is nothing below: %zu", key.size);
-    return false;
-}
-
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #define NEVER(type, name, parameters, ...)                                                                   \
