@@ -14,9 +14,9 @@ defmodule Noisy do
   @doc """
   How long the load and the fault of a round are, how much shorter or longer the fault may be, how much later than its
   load the run may end, how long it is waited for, and for how long the neighbour goes on before, all in ms. In quick
-  rounds a machine that is busy makes everything late.
+  rounds a machine that is busy makes everything late, whoever looks at the fault too.
   """
-  def sizes(:quick), do: %{load: 1_000, fault: 500, fault_short: 100, fault_late: 3_000, late: :any, patience: 40_000, noise_first: 150}
+  def sizes(:quick), do: %{load: 1_000, fault: 500, fault_short: 250, fault_late: 3_000, late: :any, patience: 40_000, noise_first: 150}
   def sizes(:full), do: %{load: 3_000, fault: 1_500, fault_short: 20, fault_late: 150, late: 1_500, patience: 60_000, noise_first: 400}
 
   # So many are tried at once in quick rounds, each with a daemon of its own.
@@ -229,7 +229,7 @@ defmodule Noisy.Bystander do
 
   def start, do: spawn(fn -> Process.sleep(:infinity) end)
 
-  def watch(pid), do: spawn(fn -> look(pid, nil, 0) end)
+  def watch(pid), do: :erlang.spawn_opt(fn -> look(pid, nil, 0) end, priority: :high)
 
   defp look(pid, since, seen_us) do
     now = System.monotonic_time(:microsecond)
