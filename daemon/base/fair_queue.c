@@ -125,6 +125,7 @@ bool fair_queue_remove(struct fair_queue *queue, struct fair_item *item)
     if (!caller || !list_has(&caller->waiting, &item->link))
         return false;
     list_remove(&caller->waiting, &item->link);
+    item->of = NULL; /* which may be gone */
     fair_queue_forget_idle(queue, caller);
     return true;
 }

@@ -208,9 +208,10 @@ void worker_queue(struct worker *worker, struct worker_job *job)
 void worker_drop(struct worker *worker, struct worker_job *job)
 {
     worker_lock(worker);
-    job->is_dropped = fair_queue_remove(&worker->queued, &job->turn);
-    if (job->is_dropped)
+    if (fair_queue_remove(&worker->queued, &job->turn)) {
+        job->is_dropped = true;
         worker_put_done(worker, job);
+    }
     worker_unlock(worker);
 }
 

@@ -80,6 +80,24 @@ defmodule TurnsTest do
     Harness.stop(harness)
   end
 
+  test "a node may go, and the daemon end, while large requests wait for their turn" do
+    harness = Harness.start(config: %{"http" => %{"listen" => "127.0.0.1:0"}})
+    before = Harness.allocated(harness)
+
+    wait_in_vain = fn ->
+      peer = Peer.start()
+      Peer.load(peer, Crowd)
+      for _ <- 1..8, do: spawn(fn -> Peer.call(peer, Crowd, :validate, [harness.node, 3, 300_000]) end)
+      Wait.until("requests", fn -> Harness.allocated(harness) > before + 6_000_000 end)
+      peer
+    end
+
+    Peer.kill(wait_in_vain.())
+    Wait.until("their end", fn -> Harness.allocated(harness) < before + 3_000_000 end)
+    wait_in_vain.()
+    Harness.stop(harness)
+  end
+
   test "a node leaves subscriptions to others" do
     harness = Harness.start()
     peer = Peer.start()

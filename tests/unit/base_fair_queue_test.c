@@ -121,6 +121,10 @@ static void test_remove(void **state)
     fair_queue_over(&queue, &item[0]);
     assert_false(fair_queue_remove(&queue, &item[0]));
     assert_order(&queue, (struct fair_item *[]){&item[2]}, 1);
+    put(&queue, &item[0], NODE_B, 1, 0); /* its caller goes with it */
+    assert_true(fair_queue_remove(&queue, &item[0]));
+    assert_false(fair_queue_remove(&queue, &item[0]));
+    assert_order(&queue, NULL, 0);
 }
 
 int main(void)

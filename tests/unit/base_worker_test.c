@@ -238,6 +238,7 @@ static void test_aside(void **state)
     }
     fixture->stop_after = 2;
     worker_drop(aside, &fixture->jobs[2].job);
+    worker_drop(aside, &fixture->jobs[2].job);
     loop_run(&fixture->loop);
     assert_int_equal(fixture->done[0] + fixture->done[1], 1 + 2);
     assert_int_equal(write(fixture->pipe[1], "x", 1), 1);
