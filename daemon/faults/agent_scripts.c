@@ -71,10 +71,7 @@ static void agent_scripts_send(void *process, struct term message)
 static void agent_scripts_stop(void *process, struct term message)
 {
     struct agent_script *agent = process;
-    if (script_send(&agent->script, message))
-        script_leave(&agent->script);
-    else
-        script_kill(&agent->script);
+    script_end(&agent->script, message);
     free(agent);
 }
 

@@ -88,6 +88,27 @@ static void script_keep_forms(struct scripts *scripts, const char *node, enum sc
 
 /* --- One process --- */
 
+/* A message that waits until its node's connection has drained. */
+struct script_message {
+    struct list_link link;
+    struct term_kept message;
+};
+
+static void script_drop_message(struct script *script, struct script_message *message)
+{
+    list_remove(&script->waiting, &message->link);
+    term_kept_free(&message->message);
+    free(message);
+}
+
+static void script_drop_waiting(struct script *script)
+{
+    while (script->waiting.count)
+        script_drop_message(script, LIST_FIRST(&script->waiting, struct script_message, link));
+    if (script->drain.peer)
+        node_cancel_drained(script->scripts->node, &script->drain);
+}
+
 static void script_let_go(struct script *script)
 {
     peer_wait_cancel(&script->wait);
@@ -96,6 +117,7 @@ static void script_let_go(struct script *script)
         rpc_call_cancel(script->lookup);
     script->lookup = NULL;
     monitor_stop(&script->monitor);
+    script_drop_waiting(script);
     if (script->peer)
         peer_release(script->peer);
     script->peer = NULL;
@@ -275,14 +297,56 @@ bool script_send(struct script *script, struct term message)
     return script_send_long(script, TERM_LONG(message));
 }
 
-bool script_send_long(struct script *script, const struct term_long *message)
+static bool script_send_now(struct script *script, const struct term_long *message)
 {
-    if (!script->pid.size)
-        return false;
     struct control control = {.operation = CONTROL_SEND,
                               .from = process_pid(script->process),
                               .to = {buffer_bytes(&script->pid), script->pid.size}};
     return peer_send_long(script->peer, process_sender(script->process), &control, message);
+}
+
+static void script_on_drained(void *owner);
+
+static void script_wait(struct script *script)
+{
+    script->drain.drained = script_on_drained;
+    script->drain.owner = script;
+    node_wait_drained(script->scripts->node, script->peer, &script->drain);
+}
+
+static void script_on_drained(void *owner)
+{
+    struct script *script = owner;
+    while (script->waiting.count && !peer_is_congested(script->peer)) {
+        struct script_message *first = LIST_FIRST(&script->waiting, struct script_message, link);
+        const struct term_long message = term_kept_long(&first->message);
+        (void)script_send_now(script, &message);
+        script_drop_message(script, first);
+    }
+    if (script->waiting.count)
+        script_wait(script);
+}
+
+bool script_send_long(struct script *script, const struct term_long *message)
+{
+    if (!script->pid.size)
+        return false;
+    if (!script->waiting.count && !(term_long_is_held(message) && peer_is_congested(script->peer)))
+        return script_send_now(script, message);
+    struct script_message *last = memory_zalloc(1, sizeof(*last));
+    term_kept_set(&last->message, message);
+    list_append(&script->waiting, &last->link);
+    script_wait(script);
+    return true;
+}
+
+void script_end(struct script *script, struct term message)
+{
+    script_drop_waiting(script);
+    if (script_send(script, message))
+        script_leave(script);
+    else
+        script_kill(script);
 }
 
 void script_leave(struct script *script)

@@ -177,10 +177,7 @@ static void session_end_teller(struct run *run)
     term_build_tuple(&command, 2);
     session_build_teller_key(run, &command);
     term_build_atom(&command, "stop");
-    if (script_send(&run->teller, term_built(&command)))
-        script_leave(&run->teller);
-    else
-        script_kill(&run->teller);
+    script_end(&run->teller, term_built(&command));
     term_build_free(&command);
 }
 
@@ -316,10 +313,8 @@ void session_end(struct run *run)
     struct term_builder command = {0};
     session_end_teller(run);
     session_open_command(run, &command, 2, "stop");
-    if (session_send_command(run, &command))
-        script_leave(&run->session);
-    else
-        script_kill(&run->session);
+    script_end(&run->session, term_built(&command));
+    term_build_free(&command);
 }
 
 void session_measure(struct run *run)

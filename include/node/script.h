@@ -36,7 +36,9 @@ struct script {
     struct monitor monitor;
     struct term_builder bindings;
     struct term_builder group_leader;
-    struct buffer pid; /* once it has started */
+    struct buffer pid;   /* once it has started */
+    struct list waiting; /* messages */
+    struct drain_wait drain;
     void (*down)(void *owner, struct term reason);
     void *owner;
 };
@@ -63,16 +65,22 @@ void script_build_binding(struct term_builder *bindings, const char *variable);
 MUST_CHECK bool script_start(struct scripts *scripts, struct script *script,
                              const struct script_request *request);
 
-/* Sends a message to the process once it runs. False when it does not. */
+/* Sends a message to the process once it runs. False when it does not. Those of one process arrive in their
+ * order: behind one that waits. */
 bool script_send(struct script *script, struct term message);
 
-/* The same of one that may be long. */
+/* The same of one that may be long. What is held of it waits until its node has taken what it was sent
+ * before, beside the targets there, so that neither its connection ends nor those keep waiting. */
 bool script_send_long(struct script *script, const struct term_long *message);
+
+/* Sends a last message, that it is to end by itself, instead of those that wait, and lets go of it; no event
+ * comes any more. One that does not run is killed. */
+void script_end(struct script *script, struct term message);
 
 /* Kills it, as it stands or as soon as it has started; no event comes any more. */
 void script_kill(struct script *script);
 
-/* Lets go of one that was told to end by itself; no event comes any more. */
+/* Lets go of it; no event comes any more. */
 void script_leave(struct script *script);
 
 bool script_is_active(const struct script *script);

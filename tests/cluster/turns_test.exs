@@ -80,6 +80,23 @@ defmodule TurnsTest do
     Harness.stop(harness)
   end
 
+  test "what is large for hooks waits until their node has taken what came before" do
+    harness = Harness.start(config: %{"limits" => %{"queued_bytes" => 4_000_000}})
+    peer = Peer.start()
+    target = Peer.start_server(peer, Subject)
+    large = :binary.copy("x", 1_000_000)
+    whole = %{target: target, hooks_node: peer.node, timeout_ms: 60_000, call_timeout_ms: 60_000, hook_timeout_ms: 60_000}
+    custom = Map.put(whole, :threads, List.duplicate(List.duplicate({:custom, {:erlang, :"=:=", [large]}}, 2), 40))
+    assert {:ok, %{metrics: %{total_operations: 80, operation_errors: 0}}} = Harness.run(harness, custom, 60_000)
+
+    hooks = %{setup: {:erlang, :hd, [[{:ok, target, %{large: large}}]]}, steady_state: {:erlang, :send, []}}
+    context = whole |> Map.delete(:target) |> Map.merge(hooks) |> Map.put(:threads, [[:get]])
+    runs = for _ <- 1..20, do: Task.async(fn -> Harness.run(harness, context, 60_000) end)
+    for run <- runs, do: assert({:ok, %{context: %{large: ^large}}} = Task.await(run, 60_000))
+    refute Harness.log(harness) =~ "does not read"
+    Harness.stop(harness)
+  end
+
   test "a node may go, and the daemon end, while large requests wait for their turn" do
     harness = Harness.start(config: %{"http" => %{"listen" => "127.0.0.1:0"}})
     before = Harness.allocated(harness)
