@@ -10,10 +10,10 @@ struct agent_script {
     void *owner;
 };
 
-static void agent_scripts_on_down(void *owner, struct term reason)
+static void agent_scripts_on_down(void *owner, const struct term_long *reason)
 {
     struct agent_script *agent = owner;
-    agent->down(agent->owner, reason);
+    agent->down(agent->owner, reason->tail);
     free(agent);
 }
 

@@ -283,23 +283,6 @@ void engine_reply_too_large(struct engine *engine, int64_t tag, struct term reas
         calls_out_complete_call(engine, call, RESULT_TOO_LARGE, TERM_LONG(reason));
 }
 
-/* Whether a server died of not knowing the message that a cast is synchronised with: a RuntimeError that
- * speaks of handle_call (what `use GenServer` defines raises it), or no matching clause of handle_call/3. */
-static bool calls_out_is_missing_handler(struct term reason)
-{
-    struct term parts[2], text, frames[4], frame;
-    struct term_list stack;
-    const uint8_t *data;
-    size_t size;
-    if (!term_read_tuple_of(reason, 2, parts))
-        return false;
-    if (term_pairs_get(parts[0], "message", &text) && term_read_binary(text, &data, &size))
-        return memmem(data, size, "handle_call", strlen("handle_call")) != NULL;
-    return term_is_atom(parts[0], "function_clause") && term_list_start(&stack, parts[1]) &&
-           term_list_next(&stack, &frame) && term_read_tuple_of(frame, 4, frames) &&
-           term_is_atom(frames[1], "handle_call");
-}
-
 static void calls_out_miss_sync(struct engine *engine, struct call *call)
 {
     uint32_t thread = call->thread, target = call->target;
@@ -312,14 +295,14 @@ static void calls_out_miss_sync(struct engine *engine, struct call *call)
     customs_miss_strictly(engine, thread, target, start);
 }
 
-static void calls_out_fail_call(struct engine *engine, struct call *call, enum result_kind kind,
-                                struct term reason)
+static void calls_out_fail_call(struct engine *engine, struct call *call, const struct failure *failure)
 {
+    const struct term_long reason = term_kept_long(&failure->reason);
     bool cast = threads_operation(engine, call->thread)->kind == OPERATION_CAST;
-    if (kind == RESULT_EXIT && cast && calls_out_is_missing_handler(reason))
+    if (cast && failure->is_missing_handler)
         calls_out_miss_sync(engine, call);
     else
-        calls_out_complete_call(engine, call, kind, TERM_LONG(reason));
+        calls_out_complete_call(engine, call, failure->kind, &reason);
 }
 
 /* Ends the calls that a target had when it failed; those that their threads start meanwhile wait behind them.
@@ -335,15 +318,16 @@ static bool calls_out_fail_calls(struct engine *engine, uint32_t target)
                 break;
             if (!engine_may_work(engine))
                 return false;
-            calls_out_fail_call(engine, call, queue->failure, term_of(&queue->reason));
+            calls_out_fail_call(engine, call, &queue->failure);
         }
         queue->failing[i] = 0;
     }
+    failure_free(&queue->failure);
     return true;
 }
 
 void engine_target_failed(struct engine *engine, size_t target, enum target_failure failure,
-                          struct term reason)
+                          const struct term_long *reason)
 {
     static const enum result_kind kinds[] = {
         [TARGET_NODEDOWN] = RESULT_EXIT, [TARGET_NOPROC] = RESULT_NOPROC, [TARGET_DIED] = RESULT_EXIT};
@@ -354,11 +338,10 @@ void engine_target_failed(struct engine *engine, size_t target, enum target_fail
     queue->was_there |= failure == TARGET_DIED;
     queue->is_gone = failure != TARGET_DIED;
     queue->retry_ns = engine_now(engine) + rest_ns;
-    queue->failure = kinds[failure];
+    failure_set(&queue->failure, kinds[failure], reason, engine->options.loop);
     queue->failing[0] = engine->calls.by_target[target][1].count;
     /* What was not sent yet is for whoever is there next; when nobody is, that is told then. */
     queue->failing[1] = failure == TARGET_DIED ? 0 : engine->calls.by_target[target][0].count;
-    term_keep(&queue->reason, reason);
     if (!calls_out_fail_calls(engine, (uint32_t)target))
         calls_out_leave_for_next(engine, (uint32_t)target);
     else if (engine_is_loading(engine) && calls_first(&engine->calls, (uint32_t)target, CALL_WAITING))
@@ -460,7 +443,7 @@ void calls_out_init(struct engine *engine)
 void calls_out_free(struct engine *engine)
 {
     for (size_t i = 0; i < engine->target_count; i++)
-        buffer_free(&engine->queues[i].reason);
+        failure_free(&engine->queues[i].failure);
     free(engine->queues);
     free(engine->dirty);
     free(engine->spread);

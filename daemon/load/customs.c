@@ -230,7 +230,7 @@ void engine_custom_done(struct engine *engine, int64_t thread, int64_t step, con
     customs_start_all(engine);
 }
 
-void engine_session_down(struct engine *engine, struct term reason)
+void engine_session_down(struct engine *engine, const struct term_long *reason)
 {
     if (!engine->customs || !engine_is_loading(engine))
         return;
@@ -238,7 +238,7 @@ void engine_session_down(struct engine *engine, struct term reason)
          thread++) {
         if (engine->customs[thread].intended_ns) {
             engine->customs[thread] = (struct custom){0};
-            threads_fail(engine, thread, TERM_LONG(reason));
+            threads_fail(engine, thread, reason);
         }
     }
     engine->custom_running = engine->custom_waiting = 0;

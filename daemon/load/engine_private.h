@@ -1,11 +1,13 @@
 /* What the files of the load engine know of one another. engine.c is about the load as a whole and its time,
  * threads.c about what each virtual thread does next, calls_out.c about calls and the targets that they go
- * to, customs.c about custom operations, named.c about the names of operations. */
+ * to, failure.c about why they fail, customs.c about custom operations, named.c about the names of
+ * operations. */
 #ifndef HARNESSD_LOAD_ENGINE_PRIVATE_H
 #define HARNESSD_LOAD_ENGINE_PRIVATE_H
 
 #include "backlog_private.h"
 #include "calls_private.h"
+#include "failure_private.h"
 #include "load/engine.h"
 #include "sleepers_private.h"
 
@@ -53,8 +55,7 @@ struct target_queue {
 
     /* Its calls, as long as they are being ended after it has failed. */
     uint32_t failing[2]; /* sent, waiting */
-    enum result_kind failure;
-    struct buffer reason;
+    struct failure failure;
 };
 
 struct engine {

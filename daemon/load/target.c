@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "term/term_read.h"
 
+#define TARGET_NO_REASON (&(struct term_long){.held = NULL})
+
 #define LOOKUP_NS (5 * CLOCK_NS_PER_S)
 
 static void target_connect(struct target *target, const char *node);
@@ -51,18 +53,18 @@ void target_free(struct target *target)
 }
 
 /* The owner may use the target again at once, so it is idle before it is told. */
-static void target_fail(struct target *target, enum target_failure failure, struct term reason)
+static void target_fail(struct target *target, enum target_failure failure, const struct term_long *reason)
 {
     target_let_go(target);
     target->events->failed(target->owner, target, failure, reason);
 }
 
-static void target_on_down(void *owner, struct term reason)
+static void target_on_down(void *owner, const struct term_long *reason)
 {
     struct target *target = owner;
-    if (term_is_atom(reason, "noproc"))
+    if (term_is_atom(reason->tail, "noproc"))
         target_fail(target, TARGET_NOPROC, reason);
-    else if (term_is_atom(reason, "noconnection"))
+    else if (term_is_atom(reason->tail, "noconnection"))
         target_fail(target, TARGET_NODEDOWN, reason);
     else
         target_fail(target, TARGET_DIED, reason);
@@ -88,7 +90,7 @@ static void target_be_ready(struct target *target)
 }
 
 /* Had it not been there, the end of its own monitor would have come before: a node answers in order. */
-static void target_on_fence(void *owner, struct term reason)
+static void target_on_fence(void *owner, const struct term_long *reason)
 {
     (void)reason;
     target_be_ready(owner);
@@ -99,7 +101,7 @@ static void target_confirm(struct target *target)
     target->state = TARGET_CONFIRMING;
     if (!monitor_start(&target->fence, target->process, target->peer, TERM_ATOM("harnessd nobody"),
                        target_on_fence, target))
-        target_fail(target, TARGET_NODEDOWN, (struct term){0});
+        target_fail(target, TARGET_NODEDOWN, TARGET_NO_REASON);
 }
 
 static bool target_watch(struct target *target)
@@ -129,7 +131,7 @@ static void target_open(struct target *target)
     term_build_reset(&target->control);
     if (!control_encode(&target->control, &control, peer_flags(target->peer), &inside) ||
         !target_watch(target)) {
-        target_fail(target, TARGET_NODEDOWN, (struct term){0});
+        target_fail(target, TARGET_NODEDOWN, TARGET_NO_REASON);
         return;
     }
     if (target->is_confirmed)
@@ -147,11 +149,11 @@ static void target_on_found(void *owner, enum rpc_outcome outcome, struct term v
     char name[TERM_ATOM_BYTES + 1];
     target->lookup = NULL;
     if (outcome == RPC_RAISED) {
-        target_fail(target, TARGET_DIED, value);
+        target_fail(target, TARGET_DIED, TERM_LONG(value));
     } else if (outcome != RPC_RETURNED) {
-        target_fail(target, TARGET_NODEDOWN, (struct term){0});
+        target_fail(target, TARGET_NODEDOWN, TARGET_NO_REASON);
     } else if (!term_read_node(value, &node) || term_type(value) != TERM_PID || !term_read_atom(node, name)) {
-        target_fail(target, TARGET_NOPROC, (struct term){0});
+        target_fail(target, TARGET_NOPROC, TARGET_NO_REASON);
     } else {
         buffer_append(&target->found, value.data, value.size);
         target_connect(target, name);
@@ -174,7 +176,7 @@ static void target_look_up(struct target *target)
     term_build_free(&arguments);
     target->state = TARGET_RESOLVING;
     if (!target->lookup)
-        target_fail(target, TARGET_NODEDOWN, (struct term){0});
+        target_fail(target, TARGET_NODEDOWN, TARGET_NO_REASON);
 }
 
 static void target_on_connected(void *owner, struct peer *peer, const char *problem)
@@ -182,7 +184,7 @@ static void target_on_connected(void *owner, struct peer *peer, const char *prob
     (void)peer;
     struct target *target = owner;
     if (problem)
-        target_fail(target, TARGET_NODEDOWN, (struct term){0});
+        target_fail(target, TARGET_NODEDOWN, TARGET_NO_REASON);
     else if (target_needs_lookup(target))
         target_look_up(target);
     else
@@ -196,7 +198,7 @@ static void target_connect(struct target *target, const char *node)
     snprintf(target->node, sizeof(target->node), "%s", node);
     target->peer = peer_hold(node_peers(process_node(target->process)), node);
     if (!target->peer) { /* this very node: nothing that it could call is here */
-        target_fail(target, TARGET_NOPROC, (struct term){0});
+        target_fail(target, TARGET_NOPROC, TARGET_NO_REASON);
         return;
     }
     target->state = TARGET_CONNECTING;
@@ -210,7 +212,7 @@ void target_reach(struct target *target)
         return;
     if (target_is_several(
             target->spec->kind)) { /* its members are reached instead, as long as there are some */
-        target_fail(target, TARGET_NOPROC, (struct term){0});
+        target_fail(target, TARGET_NOPROC, TARGET_NO_REASON);
         return;
     }
     buffer_free(&target->found);

@@ -22,8 +22,9 @@ struct target_events {
     /* Messages can be sent from now on. */
     void (*ready)(void *owner, struct target *target);
 
-    /* What was asked of it has no answer any more. `reason` is that of TARGET_DIED. */
-    void (*failed)(void *owner, struct target *target, enum target_failure failure, struct term reason);
+    /* What was asked of it has no answer any more. `reason` is that of TARGET_DIED, and may be long. */
+    void (*failed)(void *owner, struct target *target, enum target_failure failure,
+                   const struct term_long *reason);
 
     /* It was congested and no longer is. */
     void (*drained)(void *owner, struct target *target);

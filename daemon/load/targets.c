@@ -95,18 +95,19 @@ static void targets_lose_member(struct targets *targets, size_t target)
 }
 
 static void targets_on_failed(void *owner, struct target *target, enum target_failure failure,
-                              struct term reason)
+                              const struct term_long *reason)
 {
     struct targets *targets = owner;
     struct term_builder nodedown = {0};
+    struct term_long told = *reason;
     targets_lose_member(targets, target->index);
     if (failure == TARGET_NODEDOWN) {
         term_build_tuple(&nodedown, 2);
         term_build_atom(&nodedown, "nodedown");
         term_build_atom(&nodedown, target->node);
-        reason = term_built(&nodedown);
+        told = *TERM_LONG(term_built(&nodedown));
     }
-    targets->events->failed(targets->owner, target->index, failure, reason);
+    targets->events->failed(targets->owner, target->index, failure, &told);
     term_build_free(&nodedown);
 }
 

@@ -187,23 +187,6 @@ static uint64_t threads_us_between(uint64_t from_ns, uint64_t to_ns)
     return to_ns > from_ns ? (to_ns - from_ns) / CLOCK_NS_PER_US : 0;
 }
 
-/* Under what an error is counted: of an exception and its stack trace only the exception. Its class has the
- * stack as well. */
-static size_t threads_count_error(struct engine *engine, uint32_t thread, enum result_kind kind,
-                                  const struct term_long *reason, uint64_t now)
-{
-    struct term_long exception;
-    struct term own = result_reason(kind);
-    const struct term_long *cause = own.data ? TERM_LONG(own) : reason;
-    bool has_stack = kind == RESULT_RAISED && errors_read_exception(reason, &exception);
-    size_t number = errors_count(&engine->record.errors, has_stack ? &exception : cause);
-    engine->record.operation_errors++;
-    error_samples_count(&engine->record.samples, has_stack ? ERRORS_OTHER : number, cause,
-                        engine->threads[thread].operation,
-                        threads_us_between(engine->record.started_ns, now));
-    return number;
-}
-
 /* Of the terms that a report repeats with each event of the operation. */
 static uint32_t threads_repeated_bytes(const struct engine *engine, uint32_t thread, uint32_t target,
                                        enum result_kind kind)
@@ -267,7 +250,8 @@ static ALWAYS_INLINE uint64_t threads_note(struct engine *engine, uint32_t threa
     bool answered = operation_is_answered(threads_operation(engine, thread)->kind);
     if (kind != RESULT_OK) {
         state->errors += state->errors < UINT32_MAX;
-        reason = threads_count_error(engine, thread, kind, term, now);
+        reason = failure_count(&engine->record, &engine->queues[target].failure, kind, term, state->operation,
+                               threads_us_between(engine->record.started_ns, now));
     }
     counters_add_operation(engine->options.counters, kind, term->tail);
     if (engine->named)

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "term/term_long.h"
 #include "term/term_read.h"
 #include "term/term_text.h"
 
@@ -52,10 +53,14 @@ uint64_t counters_all_errors(const struct counters *counters)
     return counters_sum(counters->errors, ERROR_KINDS);
 }
 
+/* {nodedown, Node}. Nobody looks for the end of a long one. */
 static bool counters_is_nodedown(struct term reason)
 {
-    struct term parts[2];
-    return term_read_tuple_of(reason, 2, parts) && term_is_atom(parts[0], "nodedown");
+    const struct term_head head = term_read_head(reason.data);
+    struct term first = {reason.data + head.size, reason.size - head.size};
+    size_t left = 1;
+    return term_type(reason) == TERM_TUPLE && head.values == 2 && term_long_first(first, &left, &first) &&
+           term_is_atom(first, "nodedown");
 }
 
 void counters_add_operation(struct counters *counters, enum result_kind kind, struct term reason)

@@ -56,17 +56,23 @@ static size_t samples_class_of(struct error_samples *samples, const struct term_
     return index;
 }
 
-void error_samples_count(struct error_samples *samples, size_t number, const struct term_long *reason,
-                         uint32_t operation, uint64_t at_us)
+size_t error_samples_count(struct error_samples *samples, size_t number, const struct term_long *reason,
+                           uint32_t operation, uint64_t at_us)
 {
     size_t known = number < ERRORS_REASONS ? samples->of_reasons[number] : 0;
     size_t index = known ? known - 1 : samples_class_of(samples, reason, operation, at_us);
     if (number < ERRORS_REASONS)
         samples->of_reasons[number] = (uint8_t)(index + 1);
-    if (index == OTHERS) {
+    error_samples_count_again(samples, index, at_us);
+    return index;
+}
+
+void error_samples_count_again(struct error_samples *samples, size_t place, uint64_t at_us)
+{
+    if (place == OTHERS) {
         samples->others++;
         return;
     }
-    samples->items[index].count++;
-    samples->items[index].last_us = at_us;
+    samples->items[place].count++;
+    samples->items[place].last_us = at_us;
 }

@@ -36,9 +36,14 @@ size_t errors_count(struct errors *errors, const struct term_long *reason)
     else
         error_class(reason, &errors->sorted);
     size_t number = errors_number_of(errors, term_of(&errors->sorted));
+    errors_count_again(errors, number);
+    return number;
+}
+
+void errors_count_again(struct errors *errors, size_t number)
+{
     errors->total++;
     errors->counts[number]++;
-    return number;
 }
 
 bool errors_read_exception(const struct term_long *reason, struct term_long *exception)

@@ -7,7 +7,7 @@
 
 struct terms_slot {
     struct term term;       /* the key in the map, unless it is long */
-    struct term_kept *kept; /* which is in no map */
+    struct term_kept *kept; /* which is found by where it is */
     uint32_t uses;
     uint32_t next_free;
 };
@@ -25,6 +25,8 @@ void terms_free(struct terms *terms)
             terms_free_kept(&terms->slots[i]);
     free(terms->slots);
     map_free(&terms->by_bytes);
+    map_free(&terms->by_place);
+    buffer_free(&terms->place);
     *terms = (struct terms){0};
 }
 
@@ -45,15 +47,42 @@ static uint32_t terms_new_slot(struct terms *terms)
     return terms->slot_count++;
 }
 
-/* Nobody compares it to others: that would take as long as copying it. */
+/* One that is held is the same as another when both are in one place behind the same head. Nobody compares
+ * what is there: that would take as long as copying it. */
+static struct term terms_place(struct terms *terms, const struct term_long *term)
+{
+    struct buffer *place = &terms->place;
+    buffer_truncate(place, 0);
+    buffer_append(place, &term->tail.data, sizeof(term->tail.data));
+    buffer_append(place, &term->tail.size, sizeof(term->tail.size));
+    buffer_append(place, term->head.data, term->head.size);
+    return term_of(place);
+}
+
 static uint32_t terms_keep_held(struct terms *terms, const struct term_long *term)
 {
-    uint32_t number = terms_new_slot(terms);
+    const struct term place = terms_place(terms, term);
+    struct map_entry *entry = map_entry_of(&terms->by_place, place.data, place.size);
+    uint32_t number = (uint32_t)(uintptr_t)entry->value;
+    if (number) {
+        terms->slots[number].uses++;
+        return number;
+    }
+    number = terms_new_slot(terms);
     struct terms_slot slot = {.kept = memory_zalloc(1, sizeof(*slot.kept)), .uses = 1};
     term_kept_set(slot.kept, term);
     terms->slots[number] = slot;
     terms->bytes += slot.kept->size;
+    entry->value = (void *)(uintptr_t)number;
     return number;
+}
+
+static void terms_forget_held(struct terms *terms, struct terms_slot *slot)
+{
+    const struct term_long term = term_kept_long(slot->kept);
+    const struct term place = terms_place(terms, &term);
+    (void)map_remove(&terms->by_place, place.data, place.size);
+    terms_free_kept(slot);
 }
 
 static uint32_t terms_keep_shared(struct terms *terms, struct term term)
@@ -100,7 +129,7 @@ void terms_release(struct terms *terms, uint32_t number)
         return;
     terms->bytes -= slot->kept ? slot->kept->size : slot->term.size;
     if (slot->kept)
-        terms_free_kept(slot);
+        terms_forget_held(terms, slot);
     else
         (void)map_remove(&terms->by_bytes, slot->term.data, slot->term.size);
     *slot = (struct terms_slot){.next_free = terms->free_slot};

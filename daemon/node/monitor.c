@@ -82,7 +82,7 @@ static void monitor_forget(struct monitor *monitor)
     buffer_free(&monitor->reference);
 }
 
-static void monitor_end(struct monitor *monitor, struct term reason)
+static void monitor_end(struct monitor *monitor, const struct term_long *reason)
 {
     monitor_forget(monitor);
     monitor->down(monitor->owner, reason);
@@ -112,7 +112,7 @@ static bool monitor_begin(struct monitor *monitor, struct peer *peer, struct con
 }
 
 bool monitor_start(struct monitor *monitor, struct process *process, struct peer *peer, struct term target,
-                   void (*down)(void *owner, struct term reason), void *owner)
+                   void (*down)(void *owner, const struct term_long *reason), void *owner)
 {
     assert(!monitor->remote);
     *monitor = (struct monitor){.process = process, .turn = MONITOR_IN_TURN, .down = down, .owner = owner};
@@ -139,7 +139,7 @@ static void monitor_build_spawn(struct term_builder *function, struct term_build
 
 bool monitor_spawn(struct monitor *monitor, struct process *process, struct peer *peer,
                    const struct spawn *spawn, void (*spawned)(void *owner, struct term pid),
-                   void (*down)(void *owner, struct term reason), void *owner)
+                   void (*down)(void *owner, const struct term_long *reason), void *owner)
 {
     assert(!monitor->remote);
     *monitor = (struct monitor){.process = process, .spawned = spawned, .down = down, .owner = owner};
@@ -418,7 +418,7 @@ static void monitor_on_exit(struct remote *remote, const struct control *control
 {
     struct monitor *monitor = monitor_find(remote, control);
     if (monitor)
-        monitor_end(monitor, control->reason);
+        monitor_end(monitor, &(struct term_long){.tail = control->reason, .held = control->held});
 }
 
 /* Nobody waits any more for a process that was asked for: it must not stay behind. */
@@ -441,7 +441,7 @@ static void monitor_on_spawn_reply(struct remote *remote, const struct control *
         return;
     }
     if (term_type(control->result) == TERM_ATOM) {
-        monitor_end(monitor, control->result);
+        monitor_end(monitor, TERM_LONG(control->result));
         return;
     }
     monitor->target = monitor_copy_of(control->result);
@@ -564,7 +564,7 @@ static void monitor_drop_own(struct remote *remote, struct term reason)
 {
     for (size_t turn = 0; turn < MONITOR_TURNS; turn++)
         while (remote->ordered[turn].count)
-            monitor_end(LIST_FIRST(&remote->ordered[turn], struct monitor, link), reason);
+            monitor_end(LIST_FIRST(&remote->ordered[turn], struct monitor, link), TERM_LONG(reason));
     map_free(&remote->monitors);
 }
 

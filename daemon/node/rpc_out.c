@@ -43,21 +43,22 @@ static void rpc_out_timed_out(void *owner)
 
 /* {Res, return, Value} | {Res, throw | exit, Reason} | {Res, error, Reason[, Stack]}; anything else is what
  * ended the process from outside. */
-static void rpc_out_on_down(void *owner, struct term reason)
+static void rpc_out_on_down(void *owner, const struct term_long *told)
 {
+    const struct term reason = told->tail;
     struct rpc_call *call = owner;
     struct term parts[4];
-    size_t arity;
+    size_t arity = 0;
     struct term_builder raised = {0};
     if (term_is_atom(reason, "noconnection")) {
         rpc_out_finish(call, RPC_NODEDOWN, (struct term){0});
         return;
     }
-    if (term_read_tuple(reason, 4, parts, &arity) && arity == 3 && term_is_atom(parts[1], "return")) {
+    bool of_erpc = term_read_tuple(reason, 4, parts, &arity) && arity >= 3;
+    if (of_erpc && arity == 3 && term_is_atom(parts[1], "return")) {
         rpc_out_finish(call, RPC_RETURNED, parts[2]);
         return;
     }
-    bool of_erpc = term_read_tuple(reason, 4, parts, &arity) && arity >= 3;
     term_build_tuple(&raised, of_erpc ? arity - 1 : 2);
     if (!of_erpc)
         term_build_atom(&raised, "exit");

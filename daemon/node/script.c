@@ -126,7 +126,7 @@ static void script_let_go(struct script *script)
     buffer_free(&script->pid);
 }
 
-static void script_fail(struct script *script, struct term reason)
+static void script_fail(struct script *script, const struct term_long *reason)
 {
     script_let_go(script);
     script->down(script->owner, reason);
@@ -139,11 +139,11 @@ static void script_fail_with(struct script *script, const char *reason)
     term_build_atom(&builder, reason);
     bool built = term_build_done(&builder, &term);
     assert(built);
-    script_fail(script, term);
+    script_fail(script, TERM_LONG(term));
     term_build_free(&builder);
 }
 
-static void script_on_down(void *owner, struct term reason)
+static void script_on_down(void *owner, const struct term_long *reason)
 {
     script_fail(owner, reason);
 }

@@ -269,7 +269,7 @@ static void runs_keep_request(struct run_entry *entry, const struct runs_request
     assert(!problems.count);
 }
 
-static void runs_caller_down(void *owner, struct term reason)
+static void runs_caller_down(void *owner, const struct term_long *reason)
 {
     (void)reason;
     struct run_entry *entry = owner;

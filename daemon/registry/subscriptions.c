@@ -56,7 +56,7 @@ void subscriptions_free(struct subscriptions *subscriptions)
     free(subscriptions);
 }
 
-static void subscriptions_on_down(void *owner, struct term reason)
+static void subscriptions_on_down(void *owner, const struct term_long *reason)
 {
     (void)reason;
     subscriptions_forget(owner);

@@ -44,7 +44,7 @@ static void finders_wait(struct finder *finder)
                                                                : FINDERS_MOST_NS;
 }
 
-static void finders_on_down(void *owner, struct term reason)
+static void finders_on_down(void *owner, const struct term_long *reason)
 {
     (void)reason;
     struct finder *finder = owner;

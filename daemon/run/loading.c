@@ -54,7 +54,7 @@ void loading_lost(struct run *run, const struct term_long *reason)
 {
     if (!run_lose_session(run, reason))
         return;
-    engine_session_down(run->engine, reason->tail);
+    engine_session_down(run->engine, reason);
     if (run_state_group(run->state) == RUN_LOADING)
         run_enter(run, RUN_CHAOS_WAIT);
 }

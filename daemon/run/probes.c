@@ -55,7 +55,7 @@ static void probes_answered(struct run *run)
 }
 
 /* One that cannot look, or no longer, leaves its mailbox unobserved. */
-static void probes_on_down(void *owner, struct term reason)
+static void probes_on_down(void *owner, const struct term_long *reason)
 {
     (void)reason;
     struct mailbox *mailbox = owner;

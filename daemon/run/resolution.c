@@ -140,17 +140,17 @@ static void resolution_on_timer(void *owner)
 
 /* --- The nodes --- */
 
-static void resolution_on_down(void *owner, struct term reason)
+static void resolution_on_down(void *owner, const struct term_long *reason)
 {
     struct node_texts *texts = owner;
     struct term_builder node = {0};
     if (!texts->awaited)
         return;
     term_build_atom(&node, texts->node);
-    if (term_is_atom(reason, "noconnection"))
+    if (term_is_atom(reason->tail, "noconnection"))
         resolution_fail(texts->resolution, REASON_NODEDOWN, term_built(&node));
     else
-        resolution_fail(texts->resolution, REASON_SESSION_FAILED, reason);
+        resolution_fail(texts->resolution, REASON_SESSION_FAILED, reason->tail);
     term_build_free(&node);
 }
 

@@ -34,14 +34,15 @@ static void run_load_on_open(void *owner, size_t target)
     engine_target_open(run->engine, target);
 }
 
-static void run_load_on_failed(void *owner, size_t target, enum target_failure failure, struct term reason)
+static void run_load_on_failed(void *owner, size_t target, enum target_failure failure,
+                               const struct term_long *reason)
 {
     struct run *run = owner;
     probes_target_failed(run, target);
     finders_target_failed(run, targets_source(run->targets, target), failure);
     engine_target_failed(run->engine, target, failure, reason);
     if (run_has_missed(run, target) && engine_take_missed(run->engine, target))
-        run_log_missed(run, target, failure == TARGET_NOPROC ? TERM_ATOM("noproc") : reason);
+        run_log_missed(run, target, failure == TARGET_NOPROC ? TERM_ATOM("noproc") : reason->tail);
 }
 
 static void run_load_on_spread(void *owner, const uint32_t *targets, size_t count, size_t most)

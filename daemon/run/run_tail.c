@@ -27,7 +27,8 @@ static void run_tail_on_open(void *owner, size_t target)
     engine_target_open(tail->engine, target);
 }
 
-static void run_tail_on_failed(void *owner, size_t target, enum target_failure failure, struct term reason)
+static void run_tail_on_failed(void *owner, size_t target, enum target_failure failure,
+                               const struct term_long *reason)
 {
     struct run_tail *tail = owner;
     finders_target_failed(tail->run, targets_source(tail->targets, target), failure);

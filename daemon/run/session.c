@@ -71,9 +71,9 @@ static void session_send_with_context(struct run *run, struct term_builder *comm
 
 /* --- The processes --- */
 
-static void session_on_down(void *owner, struct term reason)
+static void session_on_down(void *owner, const struct term_long *reason)
 {
-    run_event(owner, RUN_EVENT_LOST, TERM_LONG(reason));
+    run_event(owner, RUN_EVENT_LOST, reason);
 }
 
 bool session_is_there(const struct run *run)
@@ -100,7 +100,7 @@ static bool session_looks(const struct run *run, const struct script *script)
 
 static void session_start_script(struct run *run, struct script *script, const char *node,
                                  void (*build_its_key)(const struct run *run, struct term_builder *builder),
-                                 void (*down)(void *owner, struct term reason))
+                                 void (*down)(void *owner, const struct term_long *reason))
 {
     struct term_builder bindings = {0};
     term_build_list(&bindings, 5);
@@ -144,7 +144,7 @@ static void session_teller_decided(struct run *run)
     run_event(run, RUN_EVENT_TELLER, RUN_NO_DETAIL);
 }
 
-static void session_on_teller_down(void *owner, struct term reason)
+static void session_on_teller_down(void *owner, const struct term_long *reason)
 {
     (void)reason;
     struct run *run = owner;

@@ -86,7 +86,7 @@ void engine_reply_too_large(struct engine *engine, int64_t tag, struct term reas
  * `reason` is {nodedown, Node}, or that of TARGET_DIED. */
 void engine_target_open(struct engine *engine, size_t target);
 void engine_target_failed(struct engine *engine, size_t target, enum target_failure failure,
-                          struct term reason);
+                          const struct term_long *reason);
 
 /* Operations are for these targets from now on, all below `most`; for those of the scenario until then. */
 void engine_spread(struct engine *engine, const uint32_t *targets, size_t count, size_t most);
@@ -104,7 +104,7 @@ void engine_custom_done(struct engine *engine, int64_t thread, int64_t step, con
 void engine_custom_too_large(struct engine *engine, int64_t thread, int64_t step, struct term reason);
 
 /* Who applies custom operations is gone, and all that were under way with it. */
-void engine_session_down(struct engine *engine, struct term reason);
+void engine_session_down(struct engine *engine, const struct term_long *reason);
 
 /* A gauge of the timeline, while the load goes on; something else that has happened, at any time. */
 void engine_gauge(struct engine *engine, enum timeline_gauge gauge, int64_t value);

@@ -15,7 +15,7 @@ struct targets_events {
     void (*open)(void *owner, size_t target);
 
     /* What was asked of it has no answer any more: `reason` is {nodedown, Node}, or that of TARGET_DIED. */
-    void (*failed)(void *owner, size_t target, enum target_failure failure, struct term reason);
+    void (*failed)(void *owner, size_t target, enum target_failure failure, const struct term_long *reason);
 
     /* The load is for these from now on, all below `most`; not told as long as they are the scenario's own.
      */

@@ -28,9 +28,12 @@ struct error_samples {
 /* All zero is no samples. */
 void error_samples_free(struct error_samples *samples);
 
-/* Counts an error. Whenever `number` comes again, unless it is ERRORS_OTHER, the reason is one of the same
- * class. */
-void error_samples_count(struct error_samples *samples, size_t number, const struct term_long *reason,
-                         uint32_t operation, uint64_t at_us);
+/* Counts an error, and returns the place of its class. Whenever `number` comes again, unless it is
+ * ERRORS_OTHER, the reason is one of the same class. */
+size_t error_samples_count(struct error_samples *samples, size_t number, const struct term_long *reason,
+                           uint32_t operation, uint64_t at_us);
+
+/* Counts another one of the class at this place. */
+void error_samples_count_again(struct error_samples *samples, size_t place, uint64_t at_us);
 
 #endif

@@ -28,6 +28,9 @@ void errors_free(struct errors *errors);
  * came, or ERRORS_OTHER. */
 size_t errors_count(struct errors *errors, const struct term_long *reason);
 
+/* Counts another one that has the reason of this number. */
+void errors_count_again(struct errors *errors, size_t number);
+
 /* The exception of {Exception, Stack}, whose head has that tuple. False when it is too large to look for
  * where it ends. */
 MUST_CHECK bool errors_read_exception(const struct term_long *reason, struct term_long *exception);

@@ -1,5 +1,5 @@
-/* A store that keeps each distinct term once, with a count of who uses it; one that is long and held as often
- * as it comes. */
+/* A store that keeps each distinct term once, with a count of who uses it; one that is long and held once for
+ * each place that it is in. */
 #ifndef HARNESSD_MEASURE_TERMS_H
 #define HARNESSD_MEASURE_TERMS_H
 
@@ -8,6 +8,8 @@
 
 struct terms {
     struct map by_bytes;
+    struct map by_place; /* those that are held */
+    struct buffer place; /* scratch */
     struct terms_slot *slots;
     uint32_t slot_count;
     uint32_t capacity;

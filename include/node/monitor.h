@@ -1,8 +1,8 @@
 /* Monitors and links between processes of this node and of others, in both directions.
  *
- * A monitor of ours tells once how its target ended: with the target's reason, `noproc` when there was none,
- * or `noconnection` when the node went away. Spawning a process on another node is a monitor as well: it
- * tells first whether the process was started.
+ * A monitor of ours tells once how its target ended: with the target's reason, which may be long, `noproc`
+ * when there was none, or `noconnection` when the node went away. Spawning a process on another node is a
+ * monitor as well: it tells first whether the process was started.
  *
  * When a node goes away all that is monitored there ends at once, and is told in an order that does not
  * depend on chance: processes that were spawned there, then others, then those of monitor_tell_last(), each
@@ -12,6 +12,7 @@
 
 #include "base/list.h"
 #include "node/process.h"
+#include "term/term_long.h"
 
 /* What a process of another node is answered at once when its monitor, link or spawn is one too many: as OTP
  * says so. */
@@ -27,14 +28,15 @@ struct monitor {
     enum monitor_turn turn;
     struct buffer target; /* pid or name, as it was given */
     struct buffer reference;
-    void (*down)(void *owner, struct term reason);
+    void (*down)(void *owner, const struct term_long *reason);
     void (*spawned)(void *owner, struct term pid); /* NULL but for a spawn */
     void *owner;
 };
 
 /* Monitors `target`, a pid or a registered name of `peer`. False when the peer is not up or cannot. */
 MUST_CHECK bool monitor_start(struct monitor *monitor, struct process *process, struct peer *peer,
-                              struct term target, void (*down)(void *owner, struct term reason), void *owner);
+                              struct term target, void (*down)(void *owner, const struct term_long *reason),
+                              void *owner);
 
 /* Spawns a process on `peer`, monitored always, linked when `linked`. When that is refused, `down` is called
  * with the atom that says why. */
@@ -48,7 +50,7 @@ struct spawn {
 };
 MUST_CHECK bool monitor_spawn(struct monitor *monitor, struct process *process, struct peer *peer,
                               const struct spawn *spawn, void (*spawned)(void *owner, struct term pid),
-                              void (*down)(void *owner, struct term reason), void *owner);
+                              void (*down)(void *owner, const struct term_long *reason), void *owner);
 
 /* Of all that end with their node this is told after the others. */
 void monitor_tell_last(struct monitor *monitor);

@@ -39,7 +39,7 @@ struct script {
     struct buffer pid;   /* once it has started */
     struct list waiting; /* messages */
     struct drain_wait drain;
-    void (*down)(void *owner, struct term reason);
+    void (*down)(void *owner, const struct term_long *reason);
     void *owner;
 };
 
@@ -51,7 +51,7 @@ struct script_request {
     struct term group_leader;
     /* It could not be started, or has ended, with a reason: `noconnection` when its node is gone. Never
      * called from within script_start(). */
-    void (*down)(void *owner, struct term reason);
+    void (*down)(void *owner, const struct term_long *reason);
     void *owner;
 };
 

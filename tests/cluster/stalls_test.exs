@@ -231,6 +231,38 @@ defmodule StallsTest do
     end
   end
 
+  test "a server that dies of many megabytes takes thousands of calls along", %{harness: harness} do
+    peer = Peer.start()
+    for {what, reason} <- [{"a binary", :binary.copy("x", 20_000_000)}, {"a list", many(1_000_000, {1, :two})}, {"what looks like a node", {:nodedown, many(1_000_000, {1, :two})}}],
+        {operation, count} <- [{:never, 3000}, {{:cast, :never}, 3000}] do
+      target = Peer.start_server(peer, Subject)
+      scenario = %{target: target, threads: many(count, [operation]), call_timeout_ms: 60_000, timeout_ms: 90_000}
+      {:ok, id} = call(harness, :start, [scenario])
+      Wait.until("the calls", fn -> Harness.call(harness, :status, [id]).in_flight == count end)
+      Process.exit(target, reason)
+      assert {:ok, report} = beside_others(harness, fn -> call(harness, :await, [id]) end)
+      assert %{total_operations: ^count, operation_errors: ^count, events_dropped: dropped} = report.metrics
+      assert [_ | _] = report.events
+      assert length(report.events) + dropped == count
+      for event <- report.events, do: assert({:error, {^reason, {GenServer, :call, [^target | _]}}} = event.result)
+      assert_no_stall(harness, "#{what}, #{inspect(operation)}")
+    end
+  end
+
+  test "a session that dies of many megabytes takes its custom operations along", %{harness: harness, target: target} do
+    for {what, reason} <- [{"a binary", :binary.copy("x", 20_000_000)}, {"a list", many(1_000_000, {1, :two})}] do
+      me = self()
+      custom = fn _, _ -> send(me, {:session, hd(Process.get(:"$ancestors"))}) && Process.sleep(:infinity) end
+      scenario = %{target: target, threads: many(200, [{:custom, custom}]), timeout_ms: 90_000}
+      task = Task.async(fn -> call(harness, :run, [scenario]) end)
+      assert_receive {:session, session}, 30_000
+      Process.exit(session, reason)
+      answer_until_done(harness, task)
+      assert {:error, {:session_failed, ^reason, _}} = Task.await(task)
+      assert_no_stall(harness, what)
+    end
+  end
+
   test "journals of much metadata are written in pieces", %{target: target} do
     folder = Support.temporary_folder()
     harness = Harness.start(config: %{"state_dir" => folder, "journal_ms" => 200})

@@ -109,7 +109,7 @@ static void happen_to_target(uint64_t what)
     default:
         target->is_open = false;
         engine_target_failed(world.engine, number, (enum target_failure)random_below(&chance, 3),
-                             TERM_ATOM("killed"));
+                             TERM_LONG(TERM_ATOM("killed")));
     }
 }
 
@@ -142,7 +142,7 @@ static void happen(void)
         engine_spread(world.engine, spreads[random_below(&chance, ARRAY_LENGTH(spreads))], between(1, 2), 2);
     }
     if (one_in(60)) {
-        engine_session_down(world.engine, TERM_ATOM("noconnection"));
+        engine_session_down(world.engine, TERM_LONG(TERM_ATOM("noconnection")));
         session_is_lost = true;
     }
     if (one_in(60))

@@ -384,7 +384,7 @@ static void test_another_spread(void **state)
     assert_true(engine_is_unused(world.engine, 3));
     assert_false(engine_is_unused(world.engine, 1));
     engine_spread(world.engine, none, 1, 6);
-    engine_target_failed(world.engine, 1, TARGET_DIED, TERM_ATOM("killed"));
+    engine_target_failed(world.engine, 1, TARGET_DIED, TERM_LONG(TERM_ATOM("killed")));
     world_run(&world, UINT64_MAX);
     assert_true(engine_is_unused(world.engine, 1));
     for (size_t i = 2; i < world.sent_count; i++)
@@ -434,7 +434,7 @@ static void test_died_while_called(void **state)
     world_run(&world, world.begun_ns + MS);
     assert_int_equal(engine_in_flight(world.engine), 3);
     world.targets[0].is_open = world.targets[0].is_silent = false;
-    engine_target_failed(world.engine, 0, TARGET_DIED, TERM_ATOM("killed"));
+    engine_target_failed(world.engine, 0, TARGET_DIED, TERM_LONG(TERM_ATOM("killed")));
     world_run(&world, UINT64_MAX);
     assert_int_equal(world_errors(&world, "killed"), 3);
     assert_int_equal(world.succeeded, 1); /* it was reached again for the last one */
@@ -467,7 +467,7 @@ static void test_lost_with_a_cast(void **state)
     world.targets[0].is_lost_at_send = true;
     world_run(&world, world.begun_ns + MS);
     assert_int_equal(world.sent_count, 1); /* the sync call had no way any more */
-    engine_target_failed(world.engine, 0, TARGET_DIED, TERM_ATOM("noconnection"));
+    engine_target_failed(world.engine, 0, TARGET_DIED, TERM_LONG(TERM_ATOM("noconnection")));
     assert_int_equal(world_errors(&world, "noconnection"), 1);
     assert_int_equal(world.over, 1);
     world_free(&world);
@@ -500,12 +500,66 @@ static void test_missing_sync(void **state)
         world_make(&world, "#{target => c, threads => [[{cast, a}]]}");
         world.targets[0].is_silent = true;
         world_run(&world, world.begun_ns + MS);
-        engine_target_failed(world.engine, 0, TARGET_DIED, term_from_text(&reasons[i], texts[i]));
+        engine_target_failed(world.engine, 0, TARGET_DIED, TERM_LONG(term_from_text(&reasons[i], texts[i])));
         assert_int_equal(world_errors(&world, "missing_sync_handler"), i < 2);
         assert_int_equal(world.over, 1);
         term_build_free(&reasons[i]);
         world_free(&world);
     }
+}
+
+/* All calls of a target end of one reason, which is kept once however long it is, held or not. */
+static void test_long_reason(void **state)
+{
+    (void)state;
+    for (size_t is_held = 0; is_held < 2; is_held++) {
+        struct term_builder builder = {0};
+        static char text[3 * TERM_LONG_BYTES];
+        term_build_tuple(&builder, 2);
+        term_build_atom(&builder, "nodedown");
+        term_build_binary(&builder, text, sizeof(text));
+        struct blob *blob = blob_take(&builder.bytes, NULL);
+        const struct term_long reason = {.tail = {blob->data, blob->size}, .held = is_held ? blob : NULL};
+        world_make(&world, "#{target => c, threads => [[a], [a], [{cast, a}]]}");
+        world.targets[0].is_silent = true;
+        world_run(&world, world.begun_ns + MS);
+        engine_target_failed(world.engine, 0, TARGET_DIED, &reason);
+        const struct load_record *record = world_record(&world);
+        assert_int_equal(world.over, 1);
+        assert_int_equal(blob->holders, 1 + is_held);
+        assert_int_equal(record->errors.counts[0], 3);
+        assert_int_equal(record->errors.total, 3);
+        assert_int_equal(record->samples.count, 1);
+        assert_int_equal(record->samples.items[0].count, 3);
+        assert_int_equal(record->events.count, 3);
+        assert_int_equal(record->events.terms.bytes, blob->size);
+        for (size_t i = 0; i < 3; i++) {
+            const struct event *event = events_at(&record->events, i);
+            assert_int_equal(event->kind, RESULT_EXIT);
+            assert_int_equal(event->term, events_at(&record->events, 0)->term);
+        }
+        world_free(&world);
+        assert_int_equal(blob->holders, 1);
+        blob_release(blob);
+        term_build_free(&builder);
+    }
+}
+
+/* What comes of one failure is not taken for what has come of another. */
+static void test_reasons_one_after_the_other(void **state)
+{
+    (void)state;
+    world_make(&world, "#{target => c, threads => [[a, a], [a, a]]}");
+    world.targets[0].is_silent = true;
+    world_run(&world, world.begun_ns + MS);
+    engine_target_failed(world.engine, 0, TARGET_DIED, TERM_LONG(TERM_ATOM("killed")));
+    world_run(&world, world.begun_ns + 2 * MS);
+    engine_target_failed(world.engine, 0, TARGET_DIED, TERM_LONG(TERM_ATOM("shutdown")));
+    assert_int_equal(world_errors(&world, "killed"), 2);
+    assert_int_equal(world_errors(&world, "shutdown"), 2);
+    assert_int_equal(world_record(&world)->samples.count, 2);
+    assert_int_equal(world.over, 1);
+    world_free(&world);
 }
 
 /* --- Turns --- */
@@ -529,7 +583,7 @@ static void test_failures_take_turns(void **state)
     world.targets[0].is_silent = true;
     world_run(&world, world.begun_ns + 100 * MS);
     assert_int_equal(world.sent_count, 3000);
-    engine_target_failed(world.engine, 0, TARGET_DIED, TERM_ATOM("killed"));
+    engine_target_failed(world.engine, 0, TARGET_DIED, TERM_LONG(TERM_ATOM("killed")));
     assert_int_equal(world_record(&world)->operations, 1024);
     loop_finish(&world.loop);
     assert_int_equal(world_record(&world)->operations, 3000);
@@ -731,7 +785,7 @@ static void test_session_down(void **state)
     world_make(&world, "#{target => c, threads => [[$1], [a, $1], [a]]}");
     world.targets[0].is_silent = true;
     world_run(&world, world.begun_ns + MS);
-    engine_session_down(world.engine, TERM_ATOM("noconnection"));
+    engine_session_down(world.engine, TERM_LONG(TERM_ATOM("noconnection")));
     assert_true(term_is_atom(term_of(&world_record(&world)->thread_failure.bytes), "noconnection"));
     assert_int_equal(engine_threads_active(world.engine), 2);
     world_free(&world);
@@ -775,7 +829,7 @@ static void test_strict_sync(void **state)
     world.targets[0].is_silent = true;
     world_run(&world, world.begun_ns + MS);
     engine_target_failed(world.engine, 0, TARGET_DIED,
-                         term_from_text(&reason, "{function_clause, [{m, handle_call, [], []}]}"));
+                         TERM_LONG(term_from_text(&reason, "{function_clause, [{m, handle_call, [], []}]}")));
     assert_int_equal(world.applied_count, 1);
     assert_true(world.applied[0].is_strict);
     tell(0, 0, "{raised, error, badarg, []}");
@@ -796,7 +850,7 @@ static void test_stop(void **state)
     size_t sent = world.sent_count;
     engine_stop(world.engine);
     world_run(&world, world.begun_ns + 100 * MS);
-    engine_target_failed(world.engine, 0, TARGET_DIED, TERM_ATOM("killed"));
+    engine_target_failed(world.engine, 0, TARGET_DIED, TERM_LONG(TERM_ATOM("killed")));
     engine_work(world.engine);
     loop_finish(&world.loop);
     assert_false(engine_is_on(world.engine));
@@ -903,6 +957,8 @@ int main(void)
         cmocka_unit_test(test_lost_with_a_cast),
         cmocka_unit_test(test_congestion),
         cmocka_unit_test(test_missing_sync),
+        cmocka_unit_test(test_long_reason),
+        cmocka_unit_test(test_reasons_one_after_the_other),
         cmocka_unit_test(test_turns),
         cmocka_unit_test(test_failures_take_turns),
         cmocka_unit_test(test_customs),

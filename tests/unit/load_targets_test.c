@@ -81,7 +81,7 @@ static void on_open(void *owner, size_t target)
     (void)target;
 }
 
-static void on_failed(void *owner, size_t target, enum target_failure failure, struct term reason)
+static void on_failed(void *owner, size_t target, enum target_failure failure, const struct term_long *reason)
 {
     (void)owner;
     (void)target;
@@ -223,10 +223,10 @@ static void test_a_member_that_fails(void **state)
     (void)state;
     give(0, "[$p, $q]");
     struct target *second = world.last;
-    second->events->failed(second->owner, second, TARGET_DIED, TERM_ATOM("killed"));
+    second->events->failed(second->owner, second, TARGET_DIED, TERM_LONG(TERM_ATOM("killed")));
     EXPECT_SPREAD(3, 1, 2);
     int told = world.told;
-    second->events->failed(second->owner, second, TARGET_NOPROC, TERM_ATOM("noproc"));
+    second->events->failed(second->owner, second, TARGET_NOPROC, TERM_LONG(TERM_ATOM("noproc")));
     assert_int_equal(world.told, told);
     give(0, "[$p, $q]"); /* it was the connection only */
     EXPECT_SPREAD(3, 5, 1, 2);

@@ -81,7 +81,7 @@ static inline void world_reach(void *owner, size_t target)
         return;
     reached->reached++;
     if (reached->is_away) {
-        engine_target_failed(world->engine, target, reached->away, TERM_ATOM("away"));
+        engine_target_failed(world->engine, target, reached->away, TERM_LONG(TERM_ATOM("away")));
         return;
     }
     reached->is_open = true;

@@ -107,21 +107,38 @@ static void test_held(void **state)
     struct blob *blob = blob_take(&bytes, NULL);
     const struct term_long term = {
         .head = number(1), .tail = {blob->data, 2 * TERM_LONG_BYTES}, .held = blob};
-    uint32_t first = terms_keep(&terms, &term), second = terms_keep(&terms, &term);
+    const struct term_long other = {.tail = {blob->data + 1, 2 * TERM_LONG_BYTES}, .held = blob};
+    uint32_t first = terms_keep(&terms, &term);
+    assert_int_equal(terms_keep(&terms, &term), first); /* it is where it was */
+    assert_int_equal(blob->holders, 2);
+    assert_int_equal(terms.bytes, 5 + 2 * TERM_LONG_BYTES);
+    uint32_t second = terms_keep(&terms, &other);
     assert_int_not_equal(first, second);
     assert_int_equal(blob->holders, 3);
-    assert_int_equal(terms.bytes, 2 * (5 + 2 * TERM_LONG_BYTES));
-    const struct term_long kept = terms_get(&terms, second);
+    const struct term_long headless = {.tail = term.tail, .held = blob};
+    uint32_t third = terms_keep(&terms, &headless);
+    assert_int_not_equal(third, first);
     (void)number(2); /* the head is a copy */
+    const struct term_long kept = terms_get(&terms, first);
     assert_true(term_same(kept.head, number(1)));
     assert_ptr_equal(kept.tail.data, blob->data);
     assert_int_equal(kept.tail.size, 2 * TERM_LONG_BYTES);
     terms_release(&terms, first);
-    assert_int_equal(blob->holders, 2);
+    assert_int_equal(blob->holders, 4);
+    terms_release(&terms, first);
+    assert_int_equal(blob->holders, 3);
+    uint32_t again = terms_keep(&terms, &term);
+    assert_int_equal(terms_keep(&terms, &other), second);
+    for (size_t i = 0; i < 2; i++)
+        terms_release(&terms, second);
+    terms_release(&terms, third);
+    terms_release(&terms, again);
+    assert_int_equal(terms.bytes, 0);
+    assert_int_equal(blob->holders, 1);
     const struct term_long part = {.head = number(1), .tail = {blob->data, 5}, .held = blob};
     uint32_t joined = terms_keep(&terms, &part); /* it is short */
     assert_int_equal(terms_get(&terms, joined).tail.size, 10);
-    assert_int_equal(blob->holders, 2);
+    assert_int_equal(blob->holders, 1);
     terms_free(&terms);
     assert_int_equal(blob->holders, 1);
     blob_release(blob);

@@ -21,10 +21,10 @@ static void on_reached(void *owner, const struct peer *peer)
     watcher->told++;
 }
 
-static void on_down(void *owner, struct term reason)
+static void on_down(void *owner, const struct term_long *reason)
 {
     struct watcher *watcher = owner;
-    assert_true(term_is_atom(reason, "noconnection"));
+    assert_true(term_is_atom(reason->tail, "noconnection"));
     watcher->monitors_down++;
     watcher->told_before = watcher->told;
 }

@@ -87,7 +87,7 @@ static inline void node_ends(struct node *node, struct term pid)
         if (!term_same(term_of(&monitor->target), pid))
             continue;
         node_take_out(node, i);
-        monitor->down(monitor->owner, TERM_ATOM("killed"));
+        monitor->down(monitor->owner, TERM_LONG(TERM_ATOM("killed")));
         i = node->monitor_count;
     }
 }
@@ -101,7 +101,7 @@ static inline void node_loses(struct node *node, size_t peer)
         if (node->monitors[i].peer != &node->peers[peer])
             continue;
         node_take_out(node, i);
-        monitor->down(monitor->owner, TERM_ATOM("noconnection"));
+        monitor->down(monitor->owner, TERM_LONG(TERM_ATOM("noconnection")));
         i = node->monitor_count;
     }
 }
@@ -185,7 +185,7 @@ struct node *process_node(const struct process *process)
 }
 
 bool monitor_start(struct monitor *monitor, struct process *process, struct peer *peer, struct term target,
-                   void (*down)(void *owner, struct term reason), void *owner)
+                   void (*down)(void *owner, const struct term_long *reason), void *owner)
 {
     struct node *node = process->node;
     assert_true(peer->is_up && !process->is_over);

@@ -161,7 +161,7 @@ void probes_end(struct run *run)
 WORLD_NOTES(engine_begin, (struct engine * engine))
 WORLD_NOTES(engine_work, (struct engine * engine))
 
-void engine_session_down(struct engine *engine, struct term reason)
+void engine_session_down(struct engine *engine, const struct term_long *reason)
 {
     world_note("engine_session_down");
     if (world.session_down_ends_load)
