@@ -7,7 +7,7 @@ defmodule LogTest do
   defp story(harness, id) do
     for line <- String.split(Harness.log(harness), "\n"),
         line =~ "run=#{id}",
-        line !~ "warning=client_bound",
+        not (line =~ "warning=client_bound"),
         do: hd(Regex.run(~r/(?<=Z ).*/, line))
   end
 
