@@ -181,7 +181,9 @@ static struct recovery_member *recovery_new_member(struct faults *faults)
     }
     member = memory_zalloc(1, sizeof(*member));
     member->index = faults->member_count;
-    faults->members = memory_resize(faults->members, faults->member_count + 1, sizeof(*faults->members));
+    if ((member->index & (member->index - 1)) == 0) /* room for twice as many */
+        faults->members = memory_resize(faults->members, member->index ? 2 * member->index : 1,
+                                        sizeof(struct recovery_member *));
     faults->members[faults->member_count++] = member;
     return member;
 }
@@ -231,8 +233,7 @@ static void recovery_give(struct faults *faults, size_t source, struct term pid,
         recovery_come(faults, source, pid, called);
 }
 
-/* First of all, as others may bear their names now. */
-static void recovery_leave_all_but(struct faults *faults, size_t source, struct term pids)
+void faults_keep_members(struct faults *faults, size_t source, struct term pids)
 {
     struct term_list list;
     struct term pid;
@@ -255,7 +256,6 @@ void faults_set_members(struct faults *faults, size_t target, struct term pids, 
     struct term_list pid_list, name_list;
     struct term pid, called;
     bool has_names = term_list_start(&name_list, names);
-    recovery_leave_all_but(faults, target, pids);
     for (bool more = term_list_start(&pid_list, pids); more && (more = term_list_next(&pid_list, &pid));) {
         has_names = has_names && term_list_next(&name_list, &called);
         if (term_type(pid) == TERM_PID)

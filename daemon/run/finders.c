@@ -12,6 +12,10 @@
 #define FINDERS_MOST_NS (100 * CLOCK_NS_PER_MS)
 #define FINDERS_HURRY_NS (10 * CLOCK_NS_PER_S)
 
+/* When a finder has found more, they are told to one part of the run after the other, each in a pass of its
+ * own. */
+#define FINDERS_AT_ONCE 500
+
 /* {harnessd, RunId, finder} */
 static void finders_build_key(const struct run *run, struct term_builder *builder)
 {
@@ -30,6 +34,87 @@ static void finders_answered(struct finder *finder)
     run->finders.awaited--;
     run_observed(run);
 }
+
+/* Names are wanted for what faults do. */
+static bool finders_names(const struct run *run)
+{
+    return run->scenario->action_count > 0;
+}
+
+/* --- Whom they have found --- */
+
+static void finders_keep_of_faults(struct run *run, size_t target, struct term pids, struct term names)
+{
+    (void)names;
+    if (finders_names(run))
+        faults_keep_members(run->faults, target, pids);
+}
+
+static void finders_set_of_faults(struct run *run, size_t target, struct term pids, struct term names)
+{
+    if (finders_names(run))
+        faults_set_members(run->faults, target, pids, names);
+}
+
+static void finders_set_of_load(struct run *run, size_t target, struct term pids, struct term names)
+{
+    (void)names;
+    targets_set_members(run->targets, target, pids);
+}
+
+static void finders_set_of_tail(struct run *run, size_t target, struct term pids, struct term names)
+{
+    (void)names;
+    run_tail_set_members(run, target, pids);
+}
+
+static void finders_set_of_probes(struct run *run, size_t target, struct term pids, struct term names)
+{
+    (void)names;
+    probes_set_members(run, target, pids);
+}
+
+/* Faults first: the load asks them who its members are. */
+static void (*const finders_stages[])(struct run *, size_t, struct term, struct term) = {
+    finders_keep_of_faults, finders_set_of_faults, finders_set_of_load, finders_set_of_tail,
+    finders_set_of_probes};
+
+static bool finders_set_next(struct finder *finder)
+{
+    struct term found[3];
+    if (term_read_tuple_of(term_of(&finder->found), 3, found))
+        finders_stages[finder->stage++](finder->run, finder->target, found[1], found[2]);
+    if (finder->stage < ARRAY_LENGTH(finders_stages))
+        return true;
+    buffer_free(&finder->found);
+    finders_answered(finder);
+    return false;
+}
+
+static void finders_set_on(void *owner)
+{
+    struct finder *finder = owner;
+    if (finders_set_next(finder))
+        loop_defer_piece(run_loop(finder->run), &finder->set);
+}
+
+/* Those that it has found before, and that not all know of yet, are no more. */
+static void finders_set_members(struct finder *finder, struct term found, struct term pids)
+{
+    struct term_list list;
+    bool is_begun = finder->found.size > 0;
+    term_keep(&finder->found, found);
+    finder->stage = 0;
+    if (is_begun)
+        return;
+    if (term_list_start(&list, pids) && list.count > FINDERS_AT_ONCE)
+        loop_defer_piece(run_loop(finder->run), &finder->set);
+    else
+        while (finders_set_next(finder))
+            ;
+}
+
+/* --- Their processes --- */
 
 static void finders_wait(struct finder *finder)
 {
@@ -62,12 +147,6 @@ static void finders_build_what(const struct target_spec *spec, struct term_build
     if (spec->kind == TARGET_PG)
         term_build_atom(builder, spec->module);
     term_build_term(builder, spec->name);
-}
-
-/* Names are wanted for what faults do. */
-static bool finders_names(const struct run *run)
-{
-    return run->scenario->action_count > 0;
 }
 
 static bool finders_start_one(struct finder *finder)
@@ -118,6 +197,7 @@ void finders_start(struct run *run)
             continue;
         run->finders.count++;
         *finder = (struct finder){.run = run, .target = i};
+        finder->set = (struct loop_task){.run = finders_set_on, .owner = finder};
         loop_timer_init(&finder->retry, node_loop(process_node(run->process)), finders_retry, finder);
         finder->is_awaited = finders_start_one(finder);
         run->finders.awaited += finder->is_awaited;
@@ -129,15 +209,6 @@ void finders_await_no_longer(struct run *run)
     for (size_t i = 0; i < run->finders.count; i++)
         run->finders.items[i].is_awaited = false;
     run->finders.awaited = 0;
-}
-
-static void finders_set_members(struct run *run, size_t target, struct term pids, struct term names)
-{
-    if (finders_names(run))
-        faults_set_members(run->faults, target, pids, names);
-    targets_set_members(run->targets, target, pids);
-    run_tail_set_members(run, target, pids);
-    probes_set_members(run, target, pids);
 }
 
 /* It looks again and again, and what comes of that is told when it changes. */
@@ -172,11 +243,11 @@ bool finders_message(struct run *run, struct term message)
         finder->lost_ns = 0;
         if (arity == 3) {
             buffer_free(&finder->failure);
-            finders_set_members(run, finder->target, told[1], told[2]);
+            finders_set_members(finder, parts[2], told[1]);
         } else {
             finders_log_failure(finder, term_is_atom(told[0], "failed") ? told[1] : parts[2]);
+            finders_answered(finder);
         }
-        finders_answered(finder);
     }
     return ours;
 }
@@ -200,6 +271,8 @@ void finders_end(struct run *run)
     for (size_t i = 0; i < run->finders.count; i++) {
         script_kill(&run->finders.items[i].script);
         loop_timer_free(&run->finders.items[i].retry);
+        loop_cancel(run_loop(run), &run->finders.items[i].set);
+        buffer_free(&run->finders.items[i].found);
         buffer_free(&run->finders.items[i].failure);
     }
     finders_await_no_longer(run);

@@ -16,6 +16,9 @@ struct finder {
     uint64_t lost_ns;      /* when it was lost; 0: it is there */
     uint64_t rest_ns;      /* before it is started again */
     bool is_awaited;       /* it has told nothing yet */
+    struct loop_task set;  /* goes on with whom it has found, of very many */
+    struct buffer found;   /* {members, Pids, Names}; empty when all know of them */
+    size_t stage;          /* of those that are to know: who is next */
     struct buffer failure; /* why it has found nobody when it last looked; empty: it has */
 };
 

@@ -91,7 +91,9 @@ void faults_stop(struct faults *faults);
 void faults_abandon(struct faults *faults);
 
 /* Whom a target of the scenario that gives several gives now: pids, and of each what it is called or ''. The
- * same names are the same members, whoever bears them. */
+ * same names are the same members, whoever bears them. In two steps, as they may be very many: those that are
+ * not among them leave first, as others may bear their names now. */
+void faults_keep_members(struct faults *faults, size_t target, struct term pids);
 void faults_set_members(struct faults *faults, size_t target, struct term pids, struct term names);
 
 /* The number that stands for the member of a target in observations; its own of one that is not known. */

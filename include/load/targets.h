@@ -66,7 +66,7 @@ size_t targets_source(const struct targets *targets, size_t target);
  */
 size_t targets_observed_as(const struct targets *targets, size_t target);
 
-const struct target_spec *targets_spec(const struct targets *targets, size_t target);
+const struct target_spec *targets_spec(struct targets *targets, size_t target);
 
 /* The pid behind a :global or :via name, once it was found; without data otherwise. */
 struct term targets_found(const struct targets *targets, size_t target);

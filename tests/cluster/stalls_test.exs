@@ -283,6 +283,21 @@ defmodule StallsTest do
     assert_no_stall(harness, "a load of a million threads")
   end
 
+  test "members by the thousand, other ones at each look", %{harness: harness} do
+    peer = Peer.start()
+    Peer.load(peer, Shifting)
+    find = %{target: {:find, {Shifting, :some, [10_000]}}, hooks_node: peer.node, events: :none, timeout_ms: 60_000}
+    once = Map.merge(find, %{load: %{threads: 1, iterations: 1}, operations: [{:"$send", 1}]})
+    changing = Map.merge(find, %{load: %{threads: 20, duration_ms: 4_000}, operations: [{:"$send", 1}]})
+    named = Map.put(changing, :chaos, [%{action: {:inject_crash, :immediate, [reason: :kill]}, after_ms: 500}])
+
+    for {what, scenario} <- [{"10,000 members", once}, {"others each second", changing}, {"that have names", named}] do
+      assert {:ok, %{metrics: %{total_operations: done}}} = beside_others(harness, fn -> call(harness, :run, [scenario]) end)
+      assert done > 0
+      assert_no_stall(harness, what)
+    end
+  end
+
   test "a suite whose caller dies ends beside others", %{harness: harness, target: target} do
     scenarios = many(20_000, %{type: :concurrent, scenario: threads(target, [[:never]])})
     caller = spawn(fn -> call(harness, :run_chaos_suite, [target, scenarios]) end)

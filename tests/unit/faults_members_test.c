@@ -23,6 +23,7 @@ static void move_to(uint64_t ms)
 static void give(const char *pids, const char *names)
 {
     struct term_builder parts[2] = {0};
+    faults_keep_members(world.faults, 0, term_from_text(&parts[0], pids));
     faults_set_members(world.faults, 0, term_from_text(&parts[0], pids), term_from_text(&parts[1], names));
     term_build_free(&parts[0]);
     term_build_free(&parts[1]);
@@ -309,6 +310,7 @@ static void test_very_many(void **state)
         for (uint32_t j = 0; j < 2; j++)
             term_build_pid(&pids, &(struct term_pid){.node = "app@target", .id = 100 + i + j, .creation = 7});
         term_build_nil(&pids);
+        faults_keep_members(world.faults, 0, term_built(&pids));
         faults_set_members(world.faults, 0, term_built(&pids), term_from_text(&names, "['', '']"));
         struct term_list list;
         struct term first, second;

@@ -7,15 +7,17 @@
 #include "target_private.h"
 
 #define CALLER "app@caller"
+#define MEMBERS 1000
 
 static struct {
     struct scenario *scenario;
     struct targets *targets;
-    uint32_t spread[8];
+    uint32_t spread[MEMBERS + 2];
     size_t count;
     size_t most;
     int told;
     bool is_unused;
+    int asked;                          /* whether one is */
     size_t first_number;                /* as which members are observed */
     const struct target_events *events; /* of each target */
     struct target *last;                /* that was made */
@@ -103,6 +105,7 @@ static bool is_unused(void *owner, size_t target)
 {
     (void)owner;
     (void)target;
+    world.asked++;
     return world.is_unused;
 }
 
@@ -218,10 +221,46 @@ static void test_numbers_are_used_again(void **state)
     expect_term(targets_spec(world.targets, 3)->server, "$p");
 }
 
+static void give_numbered(size_t target, uint32_t first)
+{
+    struct term_builder builder = {0};
+    term_build_list(&builder, MEMBERS);
+    for (uint32_t i = 0; i < MEMBERS; i++)
+        term_build_pid(&builder, &(struct term_pid){.node = "app@target", .id = first + i, .creation = 1});
+    term_build_nil(&builder);
+    targets_set_members(world.targets, target, term_built(&builder));
+    term_build_free(&builder);
+}
+
+/* Each number is looked at once for all that are given together, and none is made before it is used. */
+static void test_very_many_members(void **state)
+{
+    (void)state;
+    give_numbered(0, 1);
+    assert_int_equal(world.count, MEMBERS + 2);
+    assert_null(world.last);
+    give_numbered(0, 1 + MEMBERS);
+    assert_int_equal(targets_count(world.targets), 3 + 2 * MEMBERS);
+    world.is_unused = true;
+    world.asked = 0;
+    give_numbered(0, 1 + 2 * MEMBERS);
+    assert_int_equal(targets_count(world.targets), 3 + 2 * MEMBERS);
+    assert_true(world.asked <= 2 * MEMBERS);
+    assert_int_equal(targets_member_count(world.targets, 0), MEMBERS);
+    for (uint32_t i = 0; i < MEMBERS; i++)
+        assert_int_equal(world.spread[i], 3 + i);
+    world.is_unused = false;
+    world.asked = 0;
+    give_numbered(0, 1);
+    assert_int_equal(targets_count(world.targets), 3 + 3 * MEMBERS);
+    assert_true(world.asked <= 2 * MEMBERS);
+}
+
 static void test_a_member_that_fails(void **state)
 {
     (void)state;
     give(0, "[$p, $q]");
+    targets_reach(world.targets, 4);
     struct target *second = world.last;
     second->events->failed(second->owner, second, TARGET_DIED, TERM_LONG(TERM_ATOM("killed")));
     EXPECT_SPREAD(3, 1, 2);
@@ -259,6 +298,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_members_come_and_go, setup, teardown),
         cmocka_unit_test_setup_teardown(test_numbers_are_used_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_very_many_members, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_member_that_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(test_as_whom_they_are_observed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_are_no_pids, setup, teardown),

@@ -122,7 +122,7 @@ void session_measure(struct run *run)
 /* The targets. */
 WORLD_ANSWERS(const char *, targets_node, (const struct targets *targets, size_t target), "")
 
-const struct target_spec *targets_spec(const struct targets *targets, size_t target)
+const struct target_spec *targets_spec(struct targets *targets, size_t target)
 {
     return &world.scenario->targets[target];
 }
