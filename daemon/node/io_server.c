@@ -1,6 +1,5 @@
 #include "node/io_server.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +9,7 @@
 #include "base/memory.h"
 #include "io_text_private.h"
 #include "node/rpc_out.h"
+#include "term/term_long.h"
 #include "term/term_read.h"
 #include "term/term_text.h"
 
@@ -22,6 +22,21 @@
 /* Reports that nodes are formatting; those beyond them are shown as the terms that they are. Of output there
  * is never more than one of each process, as it waits for the answer. */
 #define IO_REPORTS_MOST 64
+
+/* Messages that are longer are shown at once, as the terms that they are, and as far as a line shows them:
+ * they are neither kept nor given to a node. */
+#define IO_KEPT_BYTES (1024 * 1024)
+
+/* Of several requests in one message so many are done, which are more than the log has lines for in a second;
+ * the others are counted. */
+#define IO_REQUESTS_MOST 100
+
+/* Values that are read to find what is behind them in one message, and in one request. */
+#define IO_VALUES_MOST 250000
+#define IO_REQUEST_VALUES_MOST 1000
+
+/* What is asked for is answered with something of the asker's, which is no longer than this. */
+#define IO_REPLY_AS_BYTES 1024
 
 struct io_server {
     struct process *leader;
@@ -36,14 +51,18 @@ struct io_job {
     struct list_link link;
     struct rpc_call *call;
     char peer[NODE_NAME_BYTES + 1];
-    struct buffer message;
+    struct buffer message; /* a copy */
+    struct term body;      /* that, or the message that has just come when it is not kept */
     bool is_report;
 
     /* Of a request. */
     struct term from;
     struct term reply_as;
-    struct term request; /* one; without data when there are several, or none any more */
-    struct term_list several;
+    struct term requests; /* the next one begins here */
+    size_t left;          /* that many */
+    size_t done;          /* of several in a list */
+    size_t values;        /* that may still be read */
+    bool is_cut;          /* the last request goes on behind its end */
     const char *problem;
 };
 
@@ -62,9 +81,41 @@ static struct io_job *io_job_new(struct io_server *server, const struct incoming
     struct io_job *job = memory_zalloc(1, sizeof(*job));
     job->server = server;
     snprintf(job->peer, sizeof(job->peer), "%s", peer_name(incoming->peer));
-    term_keep(&job->message, incoming->body);
+    job->body = incoming->body;
+    job->values = IO_VALUES_MOST;
+    if (job->body.size <= IO_KEPT_BYTES) {
+        term_keep(&job->message, incoming->body);
+        job->body = term_of(&job->message);
+    }
     list_append(&server->jobs, &job->link);
     return job;
+}
+
+/* Whether a node may be asked for something, and answer later. */
+static bool io_job_may_wait(const struct io_job *job)
+{
+    return job->message.size > 0 && !job->is_cut;
+}
+
+/* The elements of a tuple. When more than `*values` values, which are fewer then, would have to be read to
+ * find where one ends, that one goes on to the end of the tuple, and those behind it are without data. False
+ * when it is no tuple, or has more elements. */
+static bool io_read_tuple(struct term tuple, size_t capacity, size_t *values, struct term *parts,
+                          size_t *arity)
+{
+    const struct term_head head = term_read_head(tuple.data);
+    struct term rest = {tuple.data + head.size, tuple.size - head.size};
+    if (term_type(tuple) != TERM_TUPLE || head.values > capacity)
+        return false;
+    memset(parts, 0, capacity * sizeof(*parts));
+    *arity = head.values;
+    for (size_t i = 0; i < *arity; i++) {
+        parts[i] = rest;
+        if (i + 1 == *arity || !term_long_first(rest, values, &parts[i]))
+            break;
+        rest = (struct term){rest.data + parts[i].size, rest.size - parts[i].size};
+    }
+    return true;
 }
 
 /* Has the node of who has sent it apply a function. False when there is none that could. */
@@ -81,21 +132,21 @@ static bool io_job_ask(struct io_job *job, const char *module, const char *funct
     return job->call != NULL;
 }
 
-/* The text that a term is, or that stands for it. */
-static void io_job_write_text(struct term term, struct buffer *text)
+/* The text that a term is, if it may be one, or that stands for it. */
+static void io_job_write_text(struct term term, bool may_be_text, struct buffer *text)
 {
     char words[1024];
-    if (io_text_append(term, text))
+    if (may_be_text && io_text_append(term, text))
         return;
     buffer_truncate(text, 0);
     term_text(term, words, sizeof(words));
     buffer_append(text, words, strlen(words));
 }
 
-static void io_job_log(const struct io_job *job, struct term term)
+static void io_job_log(const struct io_job *job, struct term term, bool may_be_text)
 {
     struct buffer text = {0};
-    io_job_write_text(term, &text);
+    io_job_write_text(term, may_be_text, &text);
     const uint8_t *bytes = buffer_bytes(&text);
     size_t size = text.size;
     while (size && bytes[size - 1] == '\n')
@@ -128,12 +179,33 @@ static void io_request_answer(const struct io_job *job)
     term_build_free(&reply);
 }
 
+/* There is no more to be done for those that are left. */
+static void io_request_skip(struct io_job *job)
+{
+    if (job->left)
+        log_info("output left out", log_string("peer", job->peer),
+                 log_integer("requests", (int64_t)job->left));
+    job->left = 0;
+}
+
 /* The next request of the job; false when there is none. */
 static bool io_request_next(struct io_job *job, struct term *request)
 {
-    *request = job->request;
-    job->request = (struct term){0};
-    return request->data || term_list_next(&job->several, request);
+    if (job->done == IO_REQUESTS_MOST)
+        io_request_skip(job);
+    if (!job->left)
+        return false;
+    job->done++;
+    job->left--;
+    *request = job->requests;
+    if (term_long_first(job->requests, &job->values, request)) {
+        job->requests.data += request->size;
+        job->requests.size -= request->size;
+    } else {
+        job->is_cut = true;
+        io_request_skip(job);
+    }
+    return true;
 }
 
 static void io_request_go_on(struct io_job *job);
@@ -143,7 +215,7 @@ static void io_request_formatted(void *owner, enum rpc_outcome outcome, struct t
     struct io_job *job = owner;
     job->call = NULL;
     if (outcome == RPC_RETURNED)
-        io_job_log(job, value);
+        io_job_log(job, value, true);
     else
         job->problem = outcome == RPC_RAISED ? "format" : "terminated";
     io_request_go_on(job);
@@ -183,16 +255,16 @@ static bool io_request_format(struct io_job *job, const struct term parts[3])
 static bool io_request_put(struct io_job *job, struct term request)
 {
     struct term parts[5];
-    size_t arity;
-    if (!term_read_tuple(request, ARRAY_LENGTH(parts), parts, &arity) || arity < 2 ||
-        !term_is_atom(parts[0], "put_chars")) {
+    size_t arity, values = IO_REQUEST_VALUES_MOST;
+    if (!io_read_tuple(request, ARRAY_LENGTH(parts), &values, parts, &arity) || arity < 2 ||
+        !term_is_atom(parts[0], "put_chars") || !parts[arity - 1].data) {
         job->problem = "enotsup";
-    } else if (arity >= 4) {
+    } else if (arity >= 4 && io_job_may_wait(job)) {
         if (io_request_format(job, &parts[arity - 3]))
             return true;
         job->problem = "format";
     } else {
-        io_job_log(job, parts[arity - 1]);
+        io_job_log(job, parts[arity - 1], arity < 4);
     }
     return false;
 }
@@ -207,28 +279,43 @@ static void io_request_go_on(struct io_job *job)
     io_job_free(job);
 }
 
+/* {requests, Requests} are several, in a list that is not empty. */
+static void io_request_begin(struct io_job *job, struct term request)
+{
+    struct term several[2];
+    struct term_list list;
+    size_t arity;
+    job->requests = request;
+    job->left = 1;
+    if (!io_read_tuple(request, 2, &job->values, several, &arity) || arity < 2 ||
+        !term_is_atom(several[0], "requests") || !term_list_start(&list, several[1]) || list.string)
+        return;
+    job->left = list.count;
+    job->requests = (struct term){list.next, (size_t)(request.data + request.size - list.next)};
+}
+
 /* {io_request, From, ReplyAs, Request} */
 static void io_server_on_io_request(void *owner, struct process *process, const struct incoming *incoming)
 {
     (void)process;
-    struct term parts[4], several[2];
-    if (!term_read_tuple_of(incoming->body, 4, parts) || !term_is_atom(parts[0], "io_request") ||
-        term_type(parts[1]) != TERM_PID)
-        return;
+    struct term parts[4];
+    size_t arity;
     struct io_job *job = io_job_new(owner, incoming);
-    bool kept = term_read_tuple_of(term_of(&job->message), 4, parts);
-    assert(kept);
+    if (!io_read_tuple(job->body, ARRAY_LENGTH(parts), &job->values, parts, &arity) || arity < 4 ||
+        !parts[3].data || !term_is_atom(parts[0], "io_request") || term_type(parts[1]) != TERM_PID ||
+        parts[2].size > IO_REPLY_AS_BYTES) {
+        io_job_free(job);
+        return;
+    }
     job->from = parts[1];
     job->reply_as = parts[2];
-    if (!term_read_tuple_of(parts[3], 2, several) || !term_is_atom(several[0], "requests") ||
-        !term_list_start(&job->several, several[1]))
-        job->request = parts[3];
+    io_request_begin(job, parts[3]);
     io_request_go_on(job);
 }
 
 /* --- Reports --- */
 
-/* A report is a map or a list of tuples; what is neither is a text. */
+/* A report is a map or a list of tuples; what is neither is a text. Of one that is kept. */
 static bool io_report_is_text(struct term message)
 {
     struct term_list list;
@@ -257,9 +344,9 @@ static void io_report_formatted(void *owner, enum rpc_outcome outcome, struct te
     size_t arity = 0;
     job->call = NULL;
     if (outcome == RPC_RETURNED)
-        io_job_log(job, value);
-    else if (term_read_tuple(term_of(&job->message), ARRAY_LENGTH(parts), parts, &arity))
-        io_job_log(job, parts[arity - 2]);
+        io_job_log(job, value, true);
+    else if (term_read_tuple(job->body, ARRAY_LENGTH(parts), parts, &arity))
+        io_job_log(job, parts[arity - 2], arity == 4);
     io_job_free(job);
 }
 
@@ -297,14 +384,16 @@ static void io_server_on_log(void *owner, struct process *process, const struct 
     struct io_server *server = owner;
     struct term parts[5];
     size_t arity;
-    if (!term_read_tuple(incoming->body, ARRAY_LENGTH(parts), parts, &arity) || arity < 4 ||
-        !term_is_atom(parts[0], "log"))
-        return;
     struct io_job *job = io_job_new(server, incoming);
     job->is_report = true;
-    if (server->reports++ < IO_REPORTS_MOST && io_report_ask(job, parts, arity))
-        return;
-    io_job_log(job, parts[arity - 2]);
+    bool is_one_of_few = server->reports++ < IO_REPORTS_MOST;
+    if (io_read_tuple(job->body, ARRAY_LENGTH(parts), &job->values, parts, &arity) && arity >= 4 &&
+        term_is_atom(parts[0], "log") && parts[arity - 2].data) {
+        if (is_one_of_few && io_job_may_wait(job) && parts[arity - 1].data &&
+            io_report_ask(job, parts, arity))
+            return;
+        io_job_log(job, parts[arity - 2], arity == 4);
+    }
     io_job_free(job);
 }
 

@@ -1,5 +1,7 @@
 #include "io_text_private.h"
 
+#include <string.h>
+
 #include "base/utf8.h"
 #include "term/term_read.h"
 
@@ -37,13 +39,19 @@ static bool io_text_append_leaf(struct term leaf, struct buffer *text)
 /* What a list has inside follows it, so that one walk over its bytes meets all leaves in their order. */
 bool io_text_append(struct term chardata, struct buffer *text)
 {
-    const uint8_t *at = chardata.data, *end = chardata.data + chardata.size;
-    while (at < end && !io_text_is_full(text)) {
+    const uint8_t *at = chardata.data;
+    size_t values = 1;
+    for (size_t read = 0; values && !io_text_is_full(text); read++, values--) {
         struct term_head head = term_read_head(at);
         bool is_list = *at == TERM_TAG_LIST;
+        if (read == IO_TEXT_VALUES_MOST) {
+            buffer_append(text, "...", strlen("..."));
+            return true;
+        }
         if (!is_list && (head.values || !io_text_append_leaf((struct term){at, head.size}, text)))
             return false;
         at += head.size;
+        values += head.values;
     }
     return true;
 }

@@ -298,6 +298,34 @@ defmodule StallsTest do
     end
   end
 
+  test "output and reports of many megabytes are read as far as a line shows them" do
+    harness = Harness.start(config: %{"log" => %{"level" => "info"}})
+    peer = Peer.start()
+    Peer.load(peer, Verbose)
+    target = Peer.start_server(peer, Subject)
+    node = harness.node
+
+    for what <- [{:requests, 1_000_000}, {:bytes, 60_000_000}, {:lists, 5_000_000, [?x]}, {:lists, 5_000_000, []}, {:format, 3_000_000}] do
+      print = {:custom, {Verbose, :print, [what]}}
+      # Only of what is started is the group leader the daemon's.
+      id = Runs.start(harness, %{target: target, hooks_node: peer.node, threads: [[print]], timeout_ms: 60_000, call_timeout_ms: 60_000})
+      assert {:ok, %{events: [%{result: {:ok, {^node, :ok}}}]}} = beside_others(harness, fn -> Runs.await(harness, id) end)
+      assert_no_stall(harness, "output of #{inspect(what)}")
+    end
+
+    for {what, report} <- [
+          {"a report of 60 MB", {:log, :error, :binary.copy("x", 60_000_000), %{}}},
+          {"a report that is a list", {:log, :error, Enum.to_list(1..3_000_000), %{}}},
+          {"a report to format", {:log, :error, ~c"~p", [Enum.to_list(1..3_000_000)], %{}}}
+        ] do
+      send({:logger_proxy, harness.node}, report)
+      assert %{} = call(harness, :info, [])
+      assert_no_stall(harness, what)
+    end
+
+    Harness.wait_for_log(harness, ~r/output left out .*requests/)
+  end
+
   test "a suite whose caller dies ends beside others", %{harness: harness, target: target} do
     scenarios = many(20_000, %{type: :concurrent, scenario: threads(target, [[:never]])})
     caller = spawn(fn -> call(harness, :run_chaos_suite, [target, scenarios]) end)

@@ -242,6 +242,67 @@ static void test_a_text_that_never_comes(void **state)
     assert_int_equal(call_count, 2);
 }
 
+/* --- What is long --- */
+
+/* A message with an element so many times. */
+static void tell_many(struct fixture *fixture, const char *control, const char *before, const char *element,
+                      size_t count, const char *after)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    fputs(before, file);
+    for (size_t i = 0; i < count; i++)
+        fprintf(file, i ? ", %s" : "%s", element);
+    fputs(after, file);
+    fclose(file);
+    world_tell(&fixture->world, control, text);
+    free(text);
+}
+
+#define LONG "twelve_bytes"
+#define TO_LEADER "{2, '', $o}"
+#define TO_LOGGER "{6, $p, '', logger_proxy}"
+
+static void test_very_many_requests_are_counted(void **state)
+{
+    tell_many(*state, TO_LEADER, "{io_request, $p, 7, {requests, [", "{put_chars, unicode, <<\"x\">>}", 150,
+              "]}}");
+    expect_reply(*state, "ok");
+    struct fixture *fixture = *state;
+    fflush(fixture->file);
+    assert_non_null(strstr(fixture->log, " info output left out peer=" APP " requests=50\n"));
+}
+
+static void test_a_long_request_is_no_node_s_to_format(void **state)
+{
+    tell_many(*state, TO_LEADER, "{io_request, $p, 7, {put_chars, unicode, io_lib, format, [\"~p\", [[", LONG,
+              90000, "]]]}}");
+    expect_reply(*state, "ok");
+    tell_many(*state, TO_LEADER, "{io_request, $p, 7, {put_chars, unicode, [", "[]", 90000, "]}}");
+    expect_reply(*state, "ok");
+    tell_many(*state, TO_LEADER, "{io_request, $p, 7, {put_chars, [", "a", 90000, "], <<\"x\">>}}");
+    expect_reply(*state, "{error, enotsup}");
+    tell_many(*state, TO_LEADER, "{io_request, $p, [", "a", 1000, "], getopts}");
+    world_expect_nothing_sent(&((struct fixture *)*state)->world);
+    assert_int_equal(call_count, 0);
+}
+
+static void test_a_long_report_is_shown_as_it_is(void **state)
+{
+    tell_many(*state, TO_LOGGER, "{log, error, \"~p\", [[", LONG, 90000, "]], #{}}");
+    tell_many(*state, TO_LOGGER, "{log, error, [", LONG, 90000, "], #{}}");
+    assert_int_equal(call_count, 0);
+    struct fixture *fixture = *state;
+    fflush(fixture->file);
+    char *first = strstr(fixture->log, "report=[[" LONG "," LONG ","),
+         *second = strstr(fixture->log, "report=[" LONG "," LONG ",");
+    assert_non_null(first);
+    assert_non_null(second);
+    assert_non_null(strstr(first, "...\n"));
+    assert_non_null(strstr(second, "...\n"));
+}
+
 /* --- Reports --- */
 
 #define CONFIGURATION "#{chars_limit => 1000, single_line => true, template => [msg]}"
@@ -294,6 +355,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_is_no_output, setup, teardown),
         cmocka_unit_test_setup_teardown(test_several_requests_in_their_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_text_that_never_comes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_very_many_requests_are_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_long_request_is_no_node_s_to_format, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_long_report_is_shown_as_it_is, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reports_are_formatted_by_their_node, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_many_reports_are_shown_as_they_are, setup, teardown),
     };
