@@ -24,8 +24,7 @@ Thread =
                                              [Subject, Place] -> [Subject, Place#{state := State}];
                                              Alone -> Alone
                                          end,
-                                Daemon ! {Key, Of, Apply(Hook, Placed)},
-                                Crew ! {Key, idle, self(), Of},
+                                Crew ! {Key, done, self(), Of, Apply(Hook, Placed)},
                                 Work();
                             {Key, release} ->
                                 Crew ! {Key, cleaned, self(), Apply(Cleanup, [State])},
@@ -116,7 +115,9 @@ Serve =
             {timeout, _, {late, Pid}} ->
                 exit(Pid, kill),
                 Serve(Threads, Numbers, Lost);
-            {Key, idle, Pid, Of} when is_map_key(Pid, Numbers) ->
+            % Whoever is told the outcome may release the thread, which is known to be idle by then.
+            {Key, done, Pid, Of, Outcome} when is_map_key(Pid, Numbers) ->
+                Daemon ! {Key, Of, Outcome},
                 case Find(Pid) of
                     {Pid, State, Of} -> Serve(Threads#{map_get(Pid, Numbers) := {Pid, State, idle}}, Numbers, Lost);
                     _ -> Serve(Threads, Numbers, Lost) % the next one was asked for already

@@ -193,6 +193,24 @@ defmodule HooksThreadTest do
       refute_received {:set_up, _, _}
     end
 
+    test "is cleaned up in its own process, however late that says that it has done its last operation", %{harness: harness, target: target} do
+      burners = for _ <- 1..8, do: spawn_link(fn -> Enum.each(Stream.cycle([1]), & &1) end)
+
+      scenario = %{
+        target: target,
+        load: %{threads: 8, iterations: 2},
+        thread_setup: fn _ -> self() end,
+        thread_cleanup: fn process -> true = process == self() end,
+        # It may be scheduled out behind any of its steps, and is not in again soon.
+        operations: [fn _, _ -> Process.flag(:priority, :low) && Enum.sum(1..:rand.uniform(4000)) end],
+        events: :none,
+        timeout_ms: 60_000
+      }
+
+      for _ <- 1..20, do: assert({:ok, _} = Harness.run(harness, scenario, 60_000))
+      for burner <- burners, do: Process.unlink(burner) && Process.exit(burner, :kill)
+    end
+
     test "is not, when it has no custom operation", %{harness: harness, target: target} do
       scenario = with_state(self(), target: target, threads: [[:get], [fn _ -> :ok end]])
       assert {:ok, _} = Harness.run(harness, scenario)
@@ -331,6 +349,7 @@ defmodule HooksThreadTest do
       scenario = with_state(test, target: target, threads: [[fn _ -> exit_when_told(test) end], [fn _ -> 1 end]])
       assert {:ok, id} = Harness.call(harness, :start, [Map.put(scenario, :hooks_node, node())])
       assert_receive {:running, busy}, 10_000
+      Wait.until("the other operation", fn -> Harness.call(harness, :status, [id]).operations == 1 end)
       assert :ok = Harness.call(harness, :cancel, [id])
       assert {:error, {:cancelled, _}} = Harness.call(harness, :await, [id])
       assert_receive {:cleaned, 0, ^busy, other} when other != busy
