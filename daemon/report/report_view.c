@@ -87,26 +87,32 @@ static void view_read_pair(const struct wrapper *wrapper, struct term inner, str
     }
 }
 
+/* One that no cleanup has wrapped. */
+static void view_read_plain_reason(struct term reason, struct report_view *view)
+{
+    struct term parts[2];
+    view->reason = reason;
+    if (!term_read_tuple_of(reason, 2, parts))
+        return;
+    for (size_t i = 0; i < ARRAY_LENGTH(wrappers); i++)
+        if (reason_is(wrappers[i].reason, parts[0]))
+            view_read_pair(&wrappers[i], parts[1], view);
+}
+
 static void view_read_reason(struct term reason, struct report_view *view)
 {
     struct term parts[3], why[2];
-    size_t arity = 0;
     view->outcome = OUTCOME_FAILED;
-    view->reason = reason;
-    if (!term_read_tuple(reason, 3, parts, &arity))
-        return;
-    if (arity == 3 && reason_is(REASON_CLEANUP_FAILED, parts[0])) {
-        view->cleanup = term_read_tuple_of(parts[1], 2, why) ? why[1] : parts[1];
-        view->reason = (struct term){0};
-        if (term_type(parts[2]) == TERM_MAP)
-            view_read_report(parts[2], view);
-        else
-            view_read_reason(parts[2], view);
+    if (!term_read_tuple_of(reason, 3, parts) || !reason_is(REASON_CLEANUP_FAILED, parts[0])) {
+        view_read_plain_reason(reason, view);
         return;
     }
-    for (size_t i = 0; arity == 2 && i < ARRAY_LENGTH(wrappers); i++)
-        if (reason_is(wrappers[i].reason, parts[0]))
-            view_read_pair(&wrappers[i], parts[1], view);
+    view->cleanup = term_read_tuple_of(parts[1], 2, why) ? why[1] : parts[1];
+    view->reason = (struct term){0};
+    if (term_type(parts[2]) == TERM_MAP)
+        view_read_report(parts[2], view);
+    else
+        view_read_plain_reason(parts[2], view);
 }
 
 /* What was recorded of a run whose reason has no report; how it was judged is the reason's to say. */

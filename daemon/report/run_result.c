@@ -32,35 +32,36 @@ static bool result_wraps_report(struct term tag)
     return reason_is(REASON_CANCELLED, tag) || reason_is(REASON_INTERRUPTED, tag);
 }
 
-/* {cancelled, Report} and {cleanup_failed, Failure, Report or Reason}. */
+/* Finds the two parts of {cancelled, Report} and its like. */
+static bool result_read_wrapped(struct term reason, struct term parts[2])
+{
+    return term_read_tuple_of(reason, 2, parts) && result_wraps_report(parts[0]);
+}
+
+/* {cancelled, Report} and {cleanup_failed, Failure, Report or Reason}: the daemon wraps a reason once, and
+ * what is further inside is the user's, of any depth. */
 static struct term result_report_in_reason(struct term reason)
 {
     struct term parts[PARTS];
-    size_t arity = 0;
-    bool is_tuple = term_read_tuple(reason, PARTS, parts, &arity);
-    if (is_tuple && arity == PARTS && reason_is(REASON_CLEANUP_FAILED, parts[0]))
-        return result_report_in_reason(parts[2]);
-    return is_tuple && arity == 2 && result_wraps_report(parts[0]) ? parts[1] : reason;
+    if (term_read_tuple_of(reason, PARTS, parts) && reason_is(REASON_CLEANUP_FAILED, parts[0]))
+        reason = parts[2];
+    return result_read_wrapped(reason, parts) ? parts[1] : reason;
 }
 
 /* {cancelled, Report}, {interrupted, Report}, and {cleanup_failed, Failure, Report or Reason}. */
 static struct term result_without_report(struct term reason, struct term_builder *builder)
 {
-    struct term parts[PARTS];
-    size_t arity = 0;
-    bool is_tuple = term_read_tuple(reason, PARTS, parts, &arity);
-    if (is_tuple && arity == 2 && result_wraps_report(parts[0]))
+    struct term parts[PARTS], inner[2];
+    if (result_read_wrapped(reason, parts))
         return parts[0];
-    if (!is_tuple || arity != PARTS || !reason_is(REASON_CLEANUP_FAILED, parts[0]))
+    if (!term_read_tuple_of(reason, PARTS, parts) || !reason_is(REASON_CLEANUP_FAILED, parts[0]))
         return reason;
-    struct term_builder inner = {0};
     bool is_report = term_type(parts[2]) == TERM_MAP;
     term_build_tuple(builder, is_report ? 2 : PARTS);
     term_build_term(builder, parts[0]);
     term_build_term(builder, parts[1]);
     if (!is_report)
-        term_build_term(builder, result_without_report(parts[2], &inner));
-    term_build_free(&inner);
+        term_build_term(builder, result_read_wrapped(parts[2], inner) ? inner[0] : parts[2]);
     return term_built(builder);
 }
 

@@ -73,6 +73,28 @@ static void expect_reason(const char *stored, bool interrupted, const char *expe
     term_build_free(&built);
 }
 
+/* What the daemon has wrapped is gone through once: all else is the user's, and may be of any depth. */
+static void test_deep_reasons(void **state)
+{
+    (void)state;
+    enum { LEVELS = 1000000 };
+    struct term_builder builder = {0}, built = {0};
+    struct term reason, report, parts[2];
+    term_build_tuple(&builder, 2);
+    term_build_atom(&builder, "error");
+    for (size_t i = 0; i < LEVELS; i++) {
+        term_build_tuple(&builder, 3);
+        term_build_atom(&builder, "cleanup_failed");
+        term_build_atom(&builder, "a");
+    }
+    term_build_map(&builder, 0);
+    assert_true(run_result_reason(term_built(&builder), false, &built, &reason));
+    assert_true(term_read_tuple_of(term_built(&builder), 2, parts) && term_same(reason, parts[1]));
+    assert_false(run_result_report(term_built(&builder), false, &report));
+    term_build_free(&builder);
+    term_build_free(&built);
+}
+
 /* What is long is not copied to be told of; what is behind it would be cut. */
 static void test_long_cleanup(void **state)
 {
@@ -122,6 +144,7 @@ static void test_reasons(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_results), cmocka_unit_test(test_cleanup),
-                                       cmocka_unit_test(test_reasons), cmocka_unit_test(test_long_cleanup)};
+                                       cmocka_unit_test(test_reasons), cmocka_unit_test(test_long_cleanup),
+                                       cmocka_unit_test(test_deep_reasons)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
