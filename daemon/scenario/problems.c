@@ -157,7 +157,7 @@ void problems_build(const struct problems *problems, struct term_builder *builde
     term_build_list(builder, listed);
     buffer_append(&builder->bytes, buffer_bytes(&problems->list.bytes), problems->list.bytes.size);
     if (has_more) {
-        snprintf(more, sizeof(more), "and %zu more problems", problems->count - PROBLEMS_LISTED);
+        snprintf(more, sizeof(more), "and %zu more", problems->count - PROBLEMS_LISTED);
         term_build_map(builder, 3);
         term_build_key(builder, "path");
         term_build_nil(builder);
