@@ -297,9 +297,10 @@ enum exit_status daemon_run(struct config *config, int argc, char **argv)
         daemon_start(&daemon);
         loop_run(&daemon.loop);
         daemon_end_in_time();
-        log_info("stopped");
     }
     daemon_free_parts(&daemon);
+    if (listening)
+        log_info("stopped");
     log_settle(true);
     return daemon.exit_status;
 }

@@ -65,10 +65,10 @@ static void daemon_signals_stop(struct daemon *daemon, const char *signal)
     loop_timer_set(&daemon->stop_check, 0);
 }
 
+/* A disk may stand still with what was to be stored. */
 static void daemon_signals_on_late(int number)
 {
-    (void)number;
-    _exit(EXIT_STATUS_ASKED);
+    _exit(number == SIGALRM ? EXIT_STATUS_FAILED : EXIT_STATUS_ASKED);
 }
 
 void daemon_end_in_time(void)

@@ -204,8 +204,8 @@ static void one_shot_on_progress(void *owner)
     struct one_shot *one_shot = owner;
     if (!one_shot->run) {
         if (one_shot->peer_count)
-            fprintf(stderr, "--connect: waiting for %s, which has not answered yet\n",
-                    peer_name(one_shot->peers[one_shot->peer_count - 1]));
+            log_print("--connect: waiting for %s, which has not answered yet\n",
+                      peer_name(one_shot->peers[one_shot->peer_count - 1]));
         return;
     }
     one_shot_print_progress(one_shot, clock_ns());
