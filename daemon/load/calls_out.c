@@ -276,11 +276,12 @@ void engine_reply(struct engine *engine, int64_t tag, const struct term_long *re
         calls_out_complete_call(engine, call, RESULT_OK, reply);
 }
 
-void engine_reply_too_large(struct engine *engine, int64_t tag, struct term reason)
+bool engine_reply_too_large(struct engine *engine, int64_t tag, struct term reason)
 {
     struct call *call = engine_is_loading(engine) ? calls_find(&engine->calls, tag) : NULL;
     if (call)
         calls_out_complete_call(engine, call, RESULT_TOO_LARGE, TERM_LONG(reason));
+    return call != NULL;
 }
 
 static void calls_out_miss_sync(struct engine *engine, struct call *call)

@@ -259,9 +259,10 @@ Next =
             Command when element(1, Command) =:= Key, Given =:= [] ->
                 Command;
             Command when element(1, Command) =:= Key ->
-                {Elements, []} = lists:mapfoldl(fun('$harnessd_given', [Value | Others]) -> {Value, Others};
-                                                   (Element, Others) -> {Element, Others}
-                                                end, Given, tuple_to_list(Command)),
+                % A last one may have come instead of what it was given for.
+                {Elements, _} = lists:mapfoldl(fun('$harnessd_given', [Value | Others]) -> {Value, Others};
+                                                  (Element, Others) -> {Element, Others}
+                                               end, Given, tuple_to_list(Command)),
                 list_to_tuple(Elements);
             {'EXIT', Worker, _} = Exit when is_map_key(Worker, Workers), Given =:= [] ->
                 Exit

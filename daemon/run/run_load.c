@@ -146,10 +146,9 @@ void run_load_reply(struct run *run, int64_t tag, const struct term_long *reply)
         engine_reply(run->engine, tag, reply);
 }
 
-void run_load_too_large(struct run *run, int64_t tag, struct term reason)
+bool run_load_too_large(struct run *run, int64_t tag, struct term reason)
 {
-    if (run->engine)
-        engine_reply_too_large(run->engine, tag, reason);
+    return run->engine && engine_reply_too_large(run->engine, tag, reason);
 }
 
 void run_load_stop(struct run *run)

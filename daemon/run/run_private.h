@@ -199,7 +199,7 @@ void run_load_free(struct run *run);
 
 /* A message {Tag, Reply}. */
 void run_load_reply(struct run *run, int64_t tag, const struct term_long *reply);
-void run_load_too_large(struct run *run, int64_t tag, struct term reason);
+bool run_load_too_large(struct run *run, int64_t tag, struct term reason); /* false: it is not awaited */
 
 /* Nothing more is sent, answered or awaited. */
 void run_load_stop(struct run *run);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "run_private.h"
+#include "run_limits_private.h"
 #include "term/term_read.h"
 
 struct run_tail {
@@ -130,8 +130,9 @@ static void run_tail_on_too_large(void *owner, struct process *process, const st
     struct run_tail *tail = owner;
     struct term reply[2];
     int64_t tag;
-    if (tail->process && term_read_tuple_of(incoming->body, 2, reply) && term_read_integer(reply[0], &tag))
-        engine_reply_too_large(tail->engine, tag, incoming->too_large);
+    if (tail->process && term_read_tuple_of(incoming->body, 2, reply) && term_read_integer(reply[0], &tag) &&
+        engine_reply_too_large(tail->engine, tag, incoming->too_large))
+        (void)run_limits_cut(tail->run, incoming->peer);
 }
 
 static const struct process_events run_tail_process_events = {.message = run_tail_on_message,

@@ -137,15 +137,17 @@ static void runner_on_too_large(void *owner, struct process *process, const stru
     (void)process;
     struct run *run = owner;
     struct term reply[2], reason = incoming->too_large;
-    struct run_limit *limit = run_limits_cut(run, incoming->peer);
-    uint64_t errors = run_record(run)->operation_errors;
+    const uint64_t errors = run->engine ? run_record(run)->operation_errors : 0;
     int64_t tag;
+    bool is_awaited;
     if (term_read_tuple_of(incoming->body, 2, reply) && term_read_integer(reply[0], &tag))
-        run_load_too_large(run, tag, reason);
-    else if (!session_too_large(run, incoming->body, reason) &&
-             !(run->faults && faults_too_large(run->faults, incoming->body, reason)))
-        (void)finders_message(run, incoming->body);
-    limit->operations += run_record(run)->operation_errors - errors;
+        is_awaited = run_load_too_large(run, tag, reason);
+    else
+        is_awaited = session_too_large(run, incoming->body, reason) ||
+                     (run->faults && faults_too_large(run->faults, incoming->body, reason)) ||
+                     finders_message(run, incoming->body);
+    if (is_awaited) /* anybody may send to the run's pid: that is no story of the run */
+        run_limits_cut(run, incoming->peer)->operations += run_record(run)->operation_errors - errors;
 }
 
 static const struct process_events process_events = {.message = runner_on_message,

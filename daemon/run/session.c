@@ -6,9 +6,6 @@
 #include "run_private.h"
 #include "term/term_read.h"
 
-/* From this size on a command is not copied to be sent. */
-#define LONG_COMMAND_BYTES (64 * 1024)
-
 /* What an outcome is of; that of a custom operation has {Thread, Step}, a measurement its number. */
 #define STARTED "started"
 #define HOOK_OUTCOME "hook"
@@ -35,7 +32,7 @@ static void session_open_command(const struct run *run, struct term_builder *bui
 static bool session_send_command(struct run *run, struct term_builder *command)
 {
     const struct term built = term_built(command);
-    struct blob *held = built.size > LONG_COMMAND_BYTES ? blob_take(&command->bytes, run_loop(run)) : NULL;
+    struct blob *held = built.size > TERM_LONG_BYTES ? blob_take(&command->bytes, run_loop(run)) : NULL;
     bool sent = script_send_long(&run->session, &(struct term_long){.tail = built, .held = held});
     blob_release(held);
     term_build_free(command);
@@ -393,6 +390,12 @@ static bool session_read_message(const struct run *run,
     return is_of_it;
 }
 
+/* The same of the session; before there is one, its key is anybody's guess. */
+static bool session_read_own(const struct run *run, struct term message, struct term parts[3])
+{
+    return run->sessions && session_read_message(run, session_build_key, message, parts);
+}
+
 /* {Thread, Step}: an operation of the run's own. */
 static bool session_read_work(struct term of, int64_t *thread, int64_t *step)
 {
@@ -406,7 +409,7 @@ bool session_too_large(struct run *run, struct term message, struct term reason)
 {
     struct term parts[3];
     int64_t number, step;
-    if (!session_read_message(run, session_build_key, message, parts))
+    if (!session_read_own(run, message, parts))
         return false;
     if (session_read_work(parts[1], &number, &step))
         engine_custom_too_large(run_engine(run), number, step, reason);
@@ -431,7 +434,7 @@ bool session_message(struct run *run, struct term message, struct blob *held)
 {
     struct term parts[3];
     int64_t number, step;
-    if (!session_read_message(run, session_build_key, message, parts))
+    if (!session_read_own(run, message, parts))
         return session_teller_message(run, message);
     const struct term_long outcome = {.tail = parts[2], .held = held};
     if (session_read_work(parts[1], &number, &step))

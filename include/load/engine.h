@@ -79,8 +79,9 @@ bool engine_is_on(const struct engine *engine);
 /* A message {Tag, Reply} to its pid; the reply has no head. */
 void engine_reply(struct engine *engine, int64_t tag, const struct term_long *reply);
 
-/* The same for a reply that was too large to be kept; `reason` is {message_too_large, Limit}. */
-void engine_reply_too_large(struct engine *engine, int64_t tag, struct term reason);
+/* The same for a reply that was too large to be kept; `reason` is {message_too_large, Limit}. False when it
+ * is not awaited. */
+bool engine_reply_too_large(struct engine *engine, int64_t tag, struct term reason);
 
 /* Messages can be sent to a target from now on, or again; what was asked of it has no answer any more.
  * `reason` is {nodedown, Node}, or that of TARGET_DIED. */
