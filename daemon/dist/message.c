@@ -269,8 +269,10 @@ static struct partial *message_add_partial(struct message_reader *reader, const 
     partial->next = number;
     partial->is_dropped = reader->partial_bytes > together && reader->partial_bytes - together > HEADS_BYTES;
     (void)map_put(&reader->partials, key, 8, partial);
-    if (partial->is_dropped)
+    if (partial->is_dropped) {
+        partial->limit = message_most(reader, 0);
         return partial;
+    }
     buffer_append(&partial->atoms, buffer_bytes(bytes), bytes->size);
     reader->partial_bytes += bytes->size;
     return partial;
@@ -280,6 +282,8 @@ static struct partial *message_add_partial(struct message_reader *reader, const 
  * beginning is kept at all, for the rest there is room at once. */
 static void message_foresee(const struct message_reader *reader, struct partial *partial, size_t part)
 {
+    if (partial->limit)
+        return;
     const size_t least = part - part / 8; /* the first has the control message as well */
     if (least && partial->next - 1 > reader->limit / least)
         partial->limit = reader->limit;

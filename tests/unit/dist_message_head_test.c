@@ -294,12 +294,13 @@ static void test_atom_cache(void **state)
     end(&fixture);
 }
 
-static enum message_result read_fragment(struct fixture *fixture, bool first, uint8_t sequence,
+static enum message_result read_fragment(struct fixture *fixture, bool first, uint16_t sequence,
                                          uint64_t number, const void *part, size_t size)
 {
     struct buffer frame = {0};
     uint8_t start[18] = {131, first ? 69 : 70};
-    start[9] = sequence;
+    start[8] = (uint8_t)(sequence >> 8);
+    start[9] = (uint8_t)sequence;
     bytes_put64(start + 10, number);
     buffer_append(&frame, start, sizeof(start));
     buffer_append(&frame, part, size);
@@ -381,6 +382,34 @@ static void test_dropped_fragments(void **state)
     end(&fixture);
 }
 
+/* The same of messages that would not be too large, and of a small one whose atoms were not kept. */
+static void test_dropped_small(void **state)
+{
+    (void)state;
+    enum { COUNT = 1000, HEADS = 32 * 1024 * 1024, BYTES = 1024 * 1024 };
+    static const uint8_t beginning[] = {1, 8, 5, 2, 'p', 'p', 104, 2, 97, 22, 82, 0, 109, 0, 1, 0, 0};
+    static const uint8_t small[] = {1, 8, 5, 2, 'p', 'p', 104, 2, 97, 22, 82, 0};
+    struct fixture fixture;
+    start(&fixture);
+    fixture.reader.limit = BYTES;
+    struct buffer first = {0};
+    uint8_t *zeros = memory_zalloc(PART_BYTES, 1);
+    buffer_append(&first, beginning, sizeof(beginning));
+    buffer_append(&first, zeros, PART_BYTES);
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(read_fragment(&fixture, true, (uint16_t)i, 2, buffer_bytes(&first), first.size),
+                         MESSAGE_PARTIAL);
+        assert_true(fixture.reader.partial_bytes <= HEADS + 5 * BYTES);
+    }
+    assert_int_equal(read_fragment(&fixture, true, COUNT, 2, small, sizeof(small)), MESSAGE_PARTIAL);
+    assert_true(fixture.reader.partial_bytes > HEADS);
+    assert_int_equal(read_fragment(&fixture, false, COUNT, 1, NULL, 0), MESSAGE_HEAD);
+    expect_term(fixture.control, "{message_too_large, 4186}"); /* its share of 4 MiB */
+    free(zeros);
+    buffer_free(&first);
+    end(&fixture);
+}
+
 static void test_large_frame(void **state)
 {
     (void)state;
@@ -431,11 +460,17 @@ static void test_large_frame_skipped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_payloads),    cmocka_unit_test(test_levels),
-        cmocka_unit_test(test_controls),    cmocka_unit_test(test_every_end),
-        cmocka_unit_test(test_malformed),   cmocka_unit_test(test_atom_cache),
-        cmocka_unit_test(test_fragments),   cmocka_unit_test(test_dropped_fragments),
-        cmocka_unit_test(test_large_frame), cmocka_unit_test(test_large_frame_skipped),
+        cmocka_unit_test(test_payloads),
+        cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_controls),
+        cmocka_unit_test(test_every_end),
+        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_atom_cache),
+        cmocka_unit_test(test_fragments),
+        cmocka_unit_test(test_dropped_fragments),
+        cmocka_unit_test(test_dropped_small),
+        cmocka_unit_test(test_large_frame),
+        cmocka_unit_test(test_large_frame_skipped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
