@@ -25,6 +25,7 @@ struct writer {
     size_t used; /* without the NUL */
     size_t depth;
     size_t skips;            /* bytes that may still be skipped */
+    size_t looks;            /* bytes of a map in which its end may be looked for */
     bool cut;                /* something did not fit; nothing more is written */
     const uint8_t *head_end; /* of a term in two parts; NULL: it is in one */
     const uint8_t *tail;
@@ -391,18 +392,17 @@ static bool text_write_exception(struct writer *writer, struct term term)
     return true;
 }
 
-/* Whether a map is an exception is known from all of it: of one that is too large nobody looks. */
+/* Whether a map is an exception is known from all of it: of one that is too large nobody looks. As maps that
+ * are too large may be inside of each other, less is looked at after each. */
 static const uint8_t *text_write_map(struct writer *writer, const uint8_t *data)
 {
-    struct writer look = {.skips = writer->skips};
+    struct writer look = {.skips = writer->looks};
     const uint8_t *end = text_skip(&look, data, 1);
     struct term_head head = term_read_head(data);
     const uint8_t *next = data + head.size;
-    if (!look.cut) {
-        writer->skips = look.skips;
-        if (text_write_exception(writer, (struct term){data, (size_t)(end - data)}))
-            return end;
-    }
+    writer->looks = look.cut ? writer->looks / 2 : look.skips;
+    if (!look.cut && text_write_exception(writer, (struct term){data, (size_t)(end - data)}))
+        return end;
     text_write_string(writer, "#{");
     for (size_t i = 0; i < head.values && !writer->cut; i++) {
         if (i)
@@ -517,7 +517,11 @@ char *term_long_text(const struct term_long *term, char *text, size_t size)
     const struct term head = term->head, tail = term->tail;
     if (!size)
         return text;
-    struct writer writer = {.text = text, .size = size, .skips = TEXT_SKIPPED_BYTES, .tail = tail.data};
+    struct writer writer = {.text = text,
+                            .size = size,
+                            .skips = TEXT_SKIPPED_BYTES,
+                            .looks = TEXT_SKIPPED_BYTES,
+                            .tail = tail.data};
     if (head.size)
         writer.head_end = head.data + head.size;
     if (head.size || tail.size)
