@@ -96,6 +96,7 @@ static void run_once_make_parts(struct program *program)
     struct blast_radius radius = access_blast_radius(config);
     struct peers_options peers = config_peers_options(config);
     loop_init(&program->loop);
+    (void)worker_aside(&program->loop);
     loop_timer_init(&program->leave, &program->loop, run_once_on_leave, program);
     run_once_watch_signals(program);
     program->resolver = resolver_new(&program->loop);

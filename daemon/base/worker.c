@@ -224,15 +224,6 @@ struct worker *worker_aside(struct loop *loop)
     return loop->aside;
 }
 
-void worker_free_aside(struct loop *loop)
-{
-    while (loop->aside) { /* what it has done may ask for it again */
-        struct worker *worker = loop->aside;
-        loop->aside = NULL;
-        worker_free(worker);
-    }
-}
-
 bool worker_busy(const struct worker *worker)
 {
     return worker->unfinished;
@@ -247,6 +238,22 @@ static void worker_finish_all(struct worker *worker)
         worker_unlock(worker);
         worker_finish_one(worker);
     }
+}
+
+void worker_finish_aside(struct loop *loop)
+{
+    if (loop->aside)
+        worker_finish_all(loop->aside);
+}
+
+void worker_free_aside(struct loop *loop)
+{
+    struct worker *aside = loop->aside;
+    if (!aside)
+        return;
+    worker_finish_all(aside); /* what it has done may ask for it again */
+    loop->aside = NULL;
+    worker_free(aside);
 }
 
 void worker_free(struct worker *worker)

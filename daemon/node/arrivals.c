@@ -166,12 +166,12 @@ void arrivals_forget(struct arrivals *arrivals, const char *node)
 void arrivals_finish(struct arrivals *arrivals)
 {
     size_t hint = 0;
-    worker_free_aside(arrivals->loop);
+    worker_finish_aside(arrivals->loop);
     for (const struct map_entry *entry; (entry = map_any(&arrivals->senders, &hint));) {
         struct sender *sender = entry->value;
         loop_cancel(arrivals->loop, &sender->go_on);
         arrivals_go_on(sender);
-        worker_free_aside(arrivals->loop);
+        worker_finish_aside(arrivals->loop);
     }
     map_free(&arrivals->senders);
 }

@@ -260,10 +260,10 @@ void large_answers_close(struct node *node)
 {
     struct large_answers *answers = node->large_answers;
     answers->closing = true;
-    worker_free_aside(node_loop(node));
+    worker_finish_aside(node_loop(node));
     LIST_EACH(struct answer_room, room, &answers->rooms, link)
         large_answers_give_up(room);
-    worker_free_aside(node_loop(node));
+    worker_finish_aside(node_loop(node));
     loop_cancel(node_loop(node), &answers->step);
     loop_timer_stop(&answers->look);
 }

@@ -41,10 +41,13 @@ void worker_drop(struct worker *worker, struct worker_job *job);
 /* The threads of a loop for work that is pure but long: what one caller has sent that is large is read,
  * checked and freed there, so that others do not wait. There are two, and one of them does nothing that takes
  * long: what is short waits for nothing long but what its own caller has asked for before. They are made when
- * they are first asked for. */
+ * they are first asked for, which a program does at its start: without threads it cannot go on. */
 struct worker *worker_aside(struct loop *loop);
 
-/* Does all that it has to do and ends it, if there is one. */
+/* Does all that they have to do, and what that leads to, if there are any. */
+void worker_finish_aside(struct loop *loop);
+
+/* The same, and ends them. */
 void worker_free_aside(struct loop *loop);
 
 /* Whether there are jobs whose `done` was not called yet. */

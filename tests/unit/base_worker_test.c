@@ -242,10 +242,12 @@ static void test_aside(void **state)
     loop_run(&fixture->loop);
     assert_int_equal(fixture->done[0] + fixture->done[1], 1 + 2);
     assert_int_equal(write(fixture->pipe[1], "x", 1), 1);
-    fixture->stop_after = 3;
-    loop_run(&fixture->loop);
+    worker_finish_aside(&fixture->loop);
+    assert_int_equal(fixture->done_count, 3);
     assert_int_equal(fixture->done[2], 0);
+    assert_ptr_equal(fixture->loop.aside, aside); /* there are threads still */
     worker_free_aside(&fixture->loop);
+    assert_null(fixture->loop.aside);
 }
 
 int main(void)
