@@ -6,6 +6,7 @@
 #include "base/blob.h"
 #include "node/large_answers.h"
 #include "node/request_work.h"
+#include "open_calls_private.h"
 #include "term/term_read.h"
 
 /* From this size on an answer is not copied to be sent. */
@@ -248,11 +249,12 @@ void request_abandon(struct request *request)
 }
 
 /* gen:call/3 tags a call with the reference of its monitor, which is an alias where there are any. */
-bool request_is_monitored_by(const struct request *request, struct term reference)
+struct term request_monitor(const struct request *request)
 {
     struct term tag = request->tag;
-    (void)request_tag_alias(request->tag, &tag);
-    return term_same(tag, reference);
+    if (request_tag_alias(request->tag, &tag) || term_type(tag) == TERM_REFERENCE)
+        return tag;
+    return (struct term){0};
 }
 
 struct term_builder *request_answer(struct request *request)
@@ -274,11 +276,7 @@ void request_return(struct request *request)
     blob_release(held);
     request_settle(request);
     large_answers_leave(request);
-    if (request->open_link) {
-        *request->open_link = request->next_open;
-        if (request->next_open)
-            request->next_open->open_link = request->open_link;
-    }
+    open_calls_remove(request);
     term_build_free(&request->answer);
     blob_release(request->held);
     free(request->bytes);

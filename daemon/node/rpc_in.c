@@ -11,6 +11,7 @@
 #include "node/large_answers.h"
 #include "node/request_work.h"
 #include "node_private.h"
+#include "open_calls_private.h"
 #include "relay_private.h"
 #include "remote_shell_private.h"
 #include "rpc_message_private.h"
@@ -22,7 +23,7 @@ struct rpc_in {
     struct process *server;
     struct process *rex;
     struct process *net_kernel;
-    struct request *open; /* calls that are not answered yet */
+    struct open_calls open;
     struct arrivals arrivals;
     struct list spawned; /* erpc requests that were read and are not handed on yet */
     struct loop_task start;
@@ -72,13 +73,8 @@ static struct request *rpc_in_new_request(struct process *process, const struct 
 static void rpc_in_note_open(void *owner, struct request *request)
 {
     struct rpc_in *rpc_in = owner;
-    if (request->open_link || (request->form != REQUEST_CALL && request->form != REQUEST_REX_CALL))
-        return;
-    request->next_open = rpc_in->open;
-    if (request->next_open)
-        request->next_open->open_link = &request->next_open;
-    request->open_link = &rpc_in->open;
-    rpc_in->open = request;
+    if (request->form == REQUEST_CALL || request->form == REQUEST_REX_CALL)
+        open_calls_add(&rpc_in->open, request);
 }
 
 /* --- What is asked for --- */
@@ -320,12 +316,8 @@ struct process *rpc_in_spawn(struct rpc_in *rpc_in, struct peer *peer, const str
 /* The caller has its answer already, has given up, or is gone. */
 static void rpc_in_call_demonitored(void *owner, struct process *process, struct term reference)
 {
-    struct rpc_in *rpc_in = owner;
-    struct request *request = rpc_in->open;
-    while (request && !(request->process == process && request_is_monitored_by(request, reference)))
-        request = request->next_open;
-    if (request)
-        request_abandon(request);
+    const struct rpc_in *rpc_in = owner;
+    open_calls_abandon(&rpc_in->open, process, reference);
 }
 
 static const struct process_events server_events = {.message = rpc_in_server_message,
@@ -366,7 +358,6 @@ void rpc_in_free(struct rpc_in *rpc_in)
     loop_cancel(node_loop(rpc_in->node), &rpc_in->start);
     while (rpc_in->spawned.count)
         rpc_in_start_spawned(rpc_in);
-    for (struct request *request = rpc_in->open; request; request = request->next_open)
-        request->open_link = NULL; /* they are not in a list any more */
+    open_calls_forget(&rpc_in->open);
     free(rpc_in);
 }

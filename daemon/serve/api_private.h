@@ -17,7 +17,7 @@ struct api {
     uint64_t started_ns;
     uint64_t requests;
     struct loop_minute minute;
-    struct list starting; /* requests whose scenarios are being read, in their order */
+    struct map starting; /* callers to how many scenarios of theirs are being read, a size_t of its own */
 };
 
 #define API_TABLES_MOST 3

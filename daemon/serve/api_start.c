@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <stdlib.h>
 
 #include "api_private.h"
@@ -17,7 +18,6 @@ static void api_start_answer_problems(struct request *request, const struct prob
 
 /* A request whose scenario is being read. */
 struct starting {
-    struct list_link link;
     struct api *api;
     struct request *request;
     void (*go_on)(struct api *api, struct request *request, struct reading *reading);
@@ -42,24 +42,39 @@ static void api_start_drop(struct starting *starting)
     request_drop(starting->request);
 }
 
+/* What one caller asks for is done in its order. */
+static bool api_start_has_to_wait(const struct api *api, const struct request *request)
+{
+    return map_get(&api->starting, request->caller.data, request->caller.size) != NULL;
+}
+
+static void api_start_count(struct api *api, struct term caller)
+{
+    struct map_entry *entry = map_entry_of(&api->starting, caller.data, caller.size);
+    if (!entry->value)
+        entry->value = memory_zalloc(1, sizeof(size_t));
+    ++*(size_t *)entry->value;
+}
+
+static void api_start_discount(struct api *api, struct term caller)
+{
+    size_t *count = map_get(&api->starting, caller.data, caller.size);
+    assert(count && *count);
+    if (--*count)
+        return;
+    (void)map_remove(&api->starting, caller.data, caller.size);
+    free(count);
+}
+
 static void api_start_on_read(void *owner)
 {
     struct starting *starting = owner;
-    list_remove(&starting->api->starting, &starting->link);
+    api_start_discount(starting->api, starting->request->caller);
     if (starting->reading.work.is_dropped)
         api_start_drop(starting);
     else
         api_start_go_on(starting);
     free(starting);
-}
-
-/* What one caller asks for is done in its order. */
-static bool api_start_has_to_wait(const struct api *api, const struct request *request)
-{
-    LIST_EACH(struct starting, starting, &api->starting, link)
-        if (term_same(starting->request->caller, request->caller))
-            return true;
-    return false;
 }
 
 /* Has the scenario of a request's first argument, which may name a file, read; before it its expectations, if
@@ -91,7 +106,7 @@ static void api_start_read(struct api *api, struct request *request, struct term
     struct starting *kept = memory_zalloc(1, sizeof(*kept));
     *kept = starting;
     kept->reading.owner = kept;
-    list_append(&api->starting, &kept->link);
+    api_start_count(api, request->caller);
     reading_start(request, &kept->reading, false);
 }
 

@@ -3,6 +3,7 @@
 #ifndef HARNESSD_NODE_REQUEST_H
 #define HARNESSD_NODE_REQUEST_H
 
+#include "base/list.h"
 #include "node/process.h"
 
 #define REQUEST_ARGUMENTS 8
@@ -45,9 +46,8 @@ struct request {
     void (*abandoned)(void *owner);
     void *owner;
 
-    /* Of the calls that are not answered yet. */
-    struct request *next_open;
-    struct request **open_link; /* NULL: it is no call */
+    struct list_link open;        /* among the calls that are not answered yet and have the same monitor, */
+    struct open_monitor *open_in; /* which this is; NULL: it is no call */
 };
 
 /* Whether the form has an answer. Those without are answered all the same, into the void. */
@@ -59,8 +59,9 @@ bool request_is_wanted(const struct request *request);
 /* Its caller no longer waits. */
 void request_abandon(struct request *request);
 
-/* Whether a call is made with this monitor, which its caller takes off when it gives up. */
-bool request_is_monitored_by(const struct request *request, struct term reference);
+/* The monitor that a call is made with, which its caller takes off when it gives up; without data when its
+ * tag is none. */
+struct term request_monitor(const struct request *request);
 
 /* Starts the answer, again if need be: append exactly one term to what is returned, then call
  * request_return(). */
