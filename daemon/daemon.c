@@ -23,6 +23,7 @@ struct runs_limits daemon_runs_limits(const struct config *config)
                                           [ROOM_IN_FLIGHT] = config->limit_in_flight,
                                           [ROOM_QUEUED_ARRIVALS] = config->limit_queued_arrivals}},
                                 .queued_runs = config->limit_queued_runs,
+                                .suites = config->limit_suites,
                                 .journal_ns = config->journal_ms * CLOCK_NS_PER_MS,
                                 .store = {.count = config->retention_count,
                                           .count_most = config->retention_count_most,
@@ -114,9 +115,10 @@ static void daemon_raise_descriptor_limit(void)
 
 static void daemon_tell_status(struct daemon *daemon)
 {
-    size_t runs = daemon->ready ? runs_count(daemon->runs, RUN_PHASE_QUEUED) +
-                                      runs_count(daemon->runs, RUN_PHASE_RUNNING)
-                                : 0;
+    static const enum run_phase phases[] = {RUN_PHASE_QUEUED, RUN_PHASE_RUNNING, RUN_PHASE_SUITE};
+    size_t runs = 0;
+    for (size_t i = 0; daemon->ready && i < ARRAY_LENGTH(phases); i++)
+        runs += runs_count(daemon->runs, phases[i]);
     const char *problem = daemon->ready ? store_problem(runs_store(daemon->runs)) : NULL;
     if (daemon->stopping)
         notify_status(daemon->notify, "stopping, %zu runs to end", runs);
@@ -157,6 +159,7 @@ static void daemon_make_parts(struct daemon *daemon)
 {
     const struct config *config = daemon->config;
     loop_init(&daemon->loop);
+    (void)worker_aside(&daemon->loop);
     daemon->notify = notify_new(&daemon->loop);
     loop_timer_init(&daemon->second, &daemon->loop, daemon_on_second, daemon);
     loop_timer_set(&daemon->second, SECOND_NS);
@@ -252,7 +255,7 @@ static void daemon_free_parts(struct daemon *daemon)
 {
     if (daemon->pages)
         pages_free(daemon->pages);
-    worker_free_aside(&daemon->loop); /* what is read by then is answered, or begun and given up */
+    worker_finish_aside(&daemon->loop); /* what is read by then is answered, or begun and given up */
     if (daemon->ready) {
         runs_close(daemon->runs);
         loop_finish(&daemon->loop); /* who waits is answered, as far as nodes read it at once */

@@ -5,10 +5,18 @@
 #include "base/log.h"
 #include "run_entry_private.h"
 
-uint64_t runs_open_suite(struct runs *runs, const struct runs_suite *suite)
+static const char *suite_refusal(const struct runs *runs)
 {
     if (runs->stopping)
-        return 0;
+        return "stopping";
+    return runs->counts[RUN_PHASE_SUITE] < runs->options.limits.suites ? NULL : "suites";
+}
+
+bool runs_open_suite(struct runs *runs, const struct runs_suite *suite, uint64_t *id, const char **busy)
+{
+    *busy = suite_refusal(runs);
+    if (*busy)
+        return false;
     struct run_entry *entry = run_entry_new(runs);
     struct run_summary *summary = &entry->summary;
     snprintf(summary->by, sizeof(summary->by), "%s", suite->by);
@@ -25,7 +33,8 @@ uint64_t runs_open_suite(struct runs *runs, const struct runs_suite *suite)
     log_info("suite started", log_integer("run", (int64_t)summary->run_id), log_string("by", summary->by));
     if (suite->is_callers)
         run_watch_caller(entry);
-    return summary->run_id;
+    *id = summary->run_id;
+    return true;
 }
 
 void runs_end_suite(struct runs *runs, uint64_t id, enum outcome outcome, struct blob *result)

@@ -30,7 +30,7 @@ static const struct answer_row {
                      {.name = "{error, {busy, What}}",
                       .text = "There is no room: 1,000 processes wait for the run already (`waits`), the "
                               "node has its share of `subscriptions`, of large `requests` or of large "
-                              "`answers` that wait, or a limit is in the way of a run."}},
+                              "`answers` that wait, or a limit is in the way of a run or a suite."}},
     [ANSWER_NODEDOWN] = {"nodedown",
                          {.name = "{error, {nodedown, Node}}",
                           .text = "The process that is to be told, of `subscribe`, is on a node that is not "

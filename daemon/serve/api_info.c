@@ -10,6 +10,7 @@ static const struct info_limit {
 } info_limits[] = {
     {{.name = "runs", .text = "Runs at once."}, offsetof(struct config, limit_runs)},
     {{.name = "queued_runs", .text = "Runs that wait for room."}, offsetof(struct config, limit_queued_runs)},
+    {{.name = "suites", .text = "Suites at once."}, offsetof(struct config, limit_suites)},
     {{.name = "threads", .text = "Threads of all runs, but those of open loads."},
      offsetof(struct config, limit_threads)},
     {{.name = "in_flight", .text = "Operations of all runs under way."},

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api_private.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "load/scenario_dispose.h"
@@ -33,7 +34,7 @@ struct suite {
     size_t total;
     size_t passed;
     size_t failed;
-    uint64_t id;                /* of the suite; 0: it was not accepted any more */
+    uint64_t id;                /* of the suite */
     struct term_builder report; /* {error, {cancelled, Report}} so far, the failures being its last part */
     size_t report_at;           /* where the report begins in it, and where its list of failures does */
     size_t failures_at;
@@ -176,8 +177,7 @@ static void suite_answer(struct request_work *work)
     struct blob *result = suite_end_report(suite);
     struct term report = {result->data + suite->report_at, result->size - suite->report_at};
     suite->is_aside = false;
-    if (suite->id)
-        runs_end_suite(suite->runs, suite->id, suite_outcome(suite), blob_hold(result));
+    runs_end_suite(suite->runs, suite->id, suite_outcome(suite), blob_hold(result));
     (void)request_answer(suite->request);
     request_return_with(suite->request, report, result);
     blob_release(result);
@@ -547,6 +547,19 @@ void chaos_suite_run(struct runs *runs, struct node *node, struct request *reque
                             .scenarios = scenarios,
                             .total = scenarios.count,
                             .started_ns = clock_ns()};
+    const struct runs_suite entry = {.by = "run_chaos_suite",
+                                     .caller = request->caller,
+                                     .node = request->peer,
+                                     .is_callers = request_expects_answer(request),
+                                     .target = suite->target,
+                                     .cancel = suite_on_cancel,
+                                     .owner = suite};
+    const char *busy;
+    if (!runs_open_suite(runs, &entry, &suite->id, &busy)) {
+        answer_error_of(request, ANSWER_BUSY, busy);
+        free(suite);
+        return;
+    }
     suite->wait = (struct run_wait){.done = suite_run_done, .owner = suite};
     suite->process = process_spawn(node, &process_events, suite);
     suite->step = (struct loop_task){.run = suite_step, .owner = suite};
@@ -556,15 +569,6 @@ void chaos_suite_run(struct runs *runs, struct node *node, struct request *reque
         suite->ends_ns = suite->started_ns + timeout_ms * CLOCK_NS_PER_MS;
         loop_timer_set(&suite->deadline, timeout_ms * CLOCK_NS_PER_MS);
     }
-    const struct runs_suite entry = {.by = "run_chaos_suite",
-                                     .caller = request->caller,
-                                     .node = request->peer,
-                                     .is_callers = request_expects_answer(request),
-                                     .target = suite->target,
-                                     .cancel = suite_on_cancel,
-                                     .owner = suite};
     suite_begin_report(suite);
     loop_defer(node_loop(node), &suite->step);
-    request_settle(request);
-    suite->id = runs_open_suite(runs, &entry);
 }

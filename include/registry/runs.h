@@ -22,6 +22,7 @@ struct runs;
 struct runs_limits {
     struct room room;          /* what all runs may take together */
     size_t queued_runs;        /* that may wait */
+    size_t suites;             /* under way at once */
     uint64_t journal_ns;       /* the time after which what a run has so far is journalled again */
     struct store_limits store; /* runs that have ended */
 };
@@ -83,7 +84,7 @@ MUST_CHECK bool runs_start(struct runs *runs, const struct runs_request *request
 /* --- Suites ---
  *
  * A suite is a run of runs, one after the other, that are its members: what is asked of it is asked of all of
- * them, its end is theirs, and it is listed, kept and removed with them. It takes no room of its own. */
+ * them, its end is theirs, and it is listed, kept and removed with them. It takes no room of a run. */
 
 /* Members whose reports are kept, beside what the suite's own report says of all of them: those that have
  * completed go first, the oldest of them first. */
@@ -101,8 +102,9 @@ struct runs_suite {
     void *owner;
 };
 
-/* A new suite goes on until it is ended. 0 when none is accepted any more. */
-MUST_CHECK uint64_t runs_open_suite(struct runs *runs, const struct runs_suite *suite);
+/* A new suite goes on until it is ended. False when it is refused, as runs_start() does. */
+MUST_CHECK bool runs_open_suite(struct runs *runs, const struct runs_suite *suite, uint64_t *id,
+                                const char **busy);
 
 /* All its members have ended, or it was cancelled. `result` is a term, {ok, Report} or {error, Reason}; its
  * holder is the registry from now on. */

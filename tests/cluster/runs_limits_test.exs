@@ -119,6 +119,22 @@ defmodule RunsLimitsTest do
       for id <- [first, second, third], do: assert({:ok, _} = Runs.await(harness, id))
     end
 
+    test "is refused as a suite when too many go on", %{target: target} do
+      harness = harness(%{"suites" => 1})
+      held = [%{type: :concurrent, scenario: Runs.held(target, 1)}]
+      suite = fn -> Harness.call(harness, :run_chaos_suite, [target, held]) end
+      first = Task.async(suite)
+      {1, from} = begun()
+      assert suite.() == {:error, {:busy, :suites}}
+      assert %{suites: 1, limits: %{suites: 1}} = Harness.call(harness, :info)
+      Runs.release(from)
+      assert %{passed: 1} = Task.await(first)
+      again = Task.async(suite)
+      {1, from} = begun()
+      Runs.release(from)
+      assert %{passed: 1} = Task.await(again)
+    end
+
     test "is refused when the queue is full, or there is none", %{target: target} do
       for {queued, limit} <- [{0, :runs}, {1, :queued_runs}] do
         harness = harness(%{"runs" => 1, "queued_runs" => queued})

@@ -12,8 +12,12 @@ static void on_cancel(void *owner)
 
 static struct term_builder caller;
 
+static const char *busy;
+
+/* 0 when it is refused. */
 static uint64_t open_suite(bool is_callers)
 {
+    uint64_t id = 0;
     struct runs_suite suite = {.by = "run_chaos_suite",
                                .caller = node_other_pid(&caller, 7),
                                .is_callers = is_callers,
@@ -21,7 +25,7 @@ static uint64_t open_suite(bool is_callers)
                                .cancel = on_cancel,
                                .owner = &world};
     cancels = 0;
-    return runs_open_suite(world.runs, &suite);
+    return runs_open_suite(world.runs, &suite, &id, &busy) ? id : 0;
 }
 
 static void end_suite(uint64_t id, enum outcome outcome, const char *result)
@@ -164,6 +168,20 @@ static void test_many_members(void **state)
     world_free(&world);
 }
 
+/* Those that have ended make room. */
+static void test_limit(void **state)
+{
+    (void)state;
+    world_make(&world);
+    uint64_t first = open_suite(false);
+    assert_int_not_equal(open_suite(false), 0);
+    assert_int_equal(open_suite(false), 0);
+    assert_string_equal(busy, "suites");
+    end_suite(first, OUTCOME_COMPLETED, "{ok, []}");
+    assert_int_not_equal(open_suite(false), 0);
+    world_free(&world);
+}
+
 /* A daemon that is killed in the midst of one finds it again, with its members. */
 static void test_interrupted(void **state)
 {
@@ -176,6 +194,7 @@ static void test_interrupted(void **state)
     expect_listed((uint64_t[]){suite}, 1);
     runs_stop(world.runs);
     assert_int_equal(open_suite(false), 0);
+    assert_string_equal(busy, "stopping");
     runs_delete(world.runs, suite);
     world_expect_phase(&world, member, RUN_PHASE_NONE);
     world_free(&world);
@@ -186,7 +205,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one),         cmocka_unit_test(test_cancelling),
         cmocka_unit_test(test_caller),      cmocka_unit_test(test_many_members),
-        cmocka_unit_test(test_interrupted),
+        cmocka_unit_test(test_interrupted), cmocka_unit_test(test_limit),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     term_build_free(&caller);

@@ -50,7 +50,7 @@ static inline void world_nothing_happens(void *owner)
 /* Everything but the registry itself, for tests that change the limits or the folder first. */
 static inline void world_prepare(struct world *world)
 {
-    *world = (struct world){.limits = {.room = {{2, 100, 100, 100}}, .queued_runs = 3}};
+    *world = (struct world){.limits = {.room = {{2, 100, 100, 100}}, .queued_runs = 3, .suites = 2}};
     world->limits.journal_ns = 1000 * CLOCK_NS_PER_S;
     strcpy(world->folder, "/tmp/registry_test_XXXXXX");
     assert_non_null(mkdtemp(world->folder));
