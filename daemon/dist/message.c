@@ -429,26 +429,18 @@ struct blob *message_take_payload(struct message_reader *reader, struct term pay
     return NULL;
 }
 
-/* It may be used again. */
-static void message_free_large(const struct message_reader *reader, struct buffer *bytes)
-{
-    if (reader->spare)
-        spare_keep(reader->spare, bytes);
-    else
-        buffer_free(bytes);
-}
-
 void message_release_payload(const struct message_reader *reader, struct blob *payload)
 {
-    if (payload && payload->holders == 1)
-        message_free_large(reader, &payload->bytes);
+    if (payload && payload->holders == 1 && reader->spare)
+        (void)spare_keep(reader->spare, &payload->bytes);
     blob_release(payload);
 }
 
 void message_end_long(struct message_reader *reader)
 {
     message_steps_end(&reader->steps);
-    message_free_large(reader, &reader->assembled);
+    message_release_payload(reader,
+                            blob_take(&reader->assembled, reader->spare ? reader->spare->loop : NULL));
 }
 
 /* A message that refers to its atoms; its length is known when it is there. */

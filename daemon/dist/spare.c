@@ -10,7 +10,7 @@ static void spare_on_unused(void *owner)
 
 void spare_init(struct spare *spare, struct loop *loop)
 {
-    *spare = (struct spare){.bytes = {0}};
+    *spare = (struct spare){.loop = loop};
     loop_timer_init(&spare->timer, loop, spare_on_unused, spare);
 }
 
@@ -31,13 +31,12 @@ void spare_take(struct spare *spare, size_t size, struct buffer *bytes)
     assert(room);
 }
 
-void spare_keep(struct spare *spare, struct buffer *bytes)
+bool spare_keep(struct spare *spare, struct buffer *bytes)
 {
-    if (spare->bytes.data || bytes->capacity < SPARE_BYTES_LEAST || bytes->capacity > SPARE_BYTES_MOST) {
-        buffer_free(bytes);
-        return;
-    }
+    if (spare->bytes.data || bytes->capacity < SPARE_BYTES_LEAST || bytes->capacity > SPARE_BYTES_MOST)
+        return false;
     spare->bytes = (struct buffer){.data = bytes->data, .capacity = bytes->capacity};
     *bytes = (struct buffer){0};
     loop_timer_set(&spare->timer, SPARE_NS);
+    return true;
 }

@@ -15,6 +15,7 @@
 #define SPARE_NS 5000000000ULL
 
 struct spare {
+    struct loop *loop;
     struct buffer bytes;
     struct loop_timer timer;
 };
@@ -25,7 +26,8 @@ void spare_free(struct spare *spare);
 /* Room for `size` bytes in a buffer without memory: this one's if that is enough. */
 void spare_take(struct spare *spare, size_t size, struct buffer *bytes);
 
-/* Empties a buffer that is not used any more, and keeps its memory or frees it. */
-void spare_keep(struct spare *spare, struct buffer *bytes);
+/* Takes the memory of a buffer that is not used any more, which is empty then. False when it is not wanted.
+ */
+bool spare_keep(struct spare *spare, struct buffer *bytes);
 
 #endif

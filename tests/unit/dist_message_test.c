@@ -533,7 +533,7 @@ static void test_room_is_foreseen(void **state)
         loop_init(&loop);
         spare_init(&spare, &loop);
         const uint8_t *kept = buffer_reserve(&memory, 2 * 1024 * 1024);
-        spare_keep(&spare, &memory);
+        assert_true(spare_keep(&spare, &memory));
         start(&reading, 1900 * 1000);
         reading.reader.spare = &spare;
         buffer_append(&frame, head, sizeof(head));

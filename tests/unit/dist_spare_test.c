@@ -31,8 +31,10 @@ static const uint8_t *keep(struct fixture *fixture, size_t capacity)
     const uint8_t *memory = buffer_reserve(&bytes, capacity);
     buffer_append(&bytes, "used", 4);
     buffer_consume(&bytes, 2);
-    spare_keep(&fixture->spare, &bytes);
-    assert_null(bytes.data);
+    bool is_kept = spare_keep(&fixture->spare, &bytes);
+    assert_ptr_equal(bytes.data, is_kept ? NULL : memory);
+    assert_int_equal(fixture->spare.bytes.data == memory, is_kept);
+    buffer_free(&bytes);
     return memory;
 }
 
