@@ -22,16 +22,18 @@ bool request_admit(struct request *request, size_t bytes)
     const size_t all = bytes + sizeof(*request);
     if (request->waiting_bytes)
         return true;
-    if (!share_take(&request->node->works.waiting, request->peer, all))
+    if (!share_take(&request->node->works.waiting, request->peer, request->caller, all))
         return false;
     request->waiting_bytes = all;
+    request->waiting_process = request->caller; /* who is called may find in it that another has asked */
     return true;
 }
 
 void request_settle(struct request *request)
 {
     if (request->waiting_bytes)
-        share_give_back(&request->node->works.waiting, request->peer, request->waiting_bytes);
+        share_give_back(&request->node->works.waiting, request->peer, request->waiting_process,
+                        request->waiting_bytes);
     request->waiting_bytes = 0;
 }
 

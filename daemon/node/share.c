@@ -8,47 +8,82 @@
 
 struct share_holder {
     size_t amount;
+    struct map processes; /* of a node: each with something of it is a holder as well */
 };
+
+static void share_free_holders(struct map *holders)
+{
+    struct map_cursor cursor = {0};
+    for (const struct map_entry *entry; (entry = map_next(holders, &cursor));) {
+        struct share_holder *holder = entry->value;
+        share_free_holders(&holder->processes); /* which have none */
+        free(holder);
+    }
+    map_free(holders);
+}
 
 void share_free(struct share *share)
 {
-    struct map_cursor cursor = {0};
-    for (const struct map_entry *entry; (entry = map_next(&share->holders, &cursor));)
-        free(entry->value);
-    map_free(&share->holders);
+    share_free_holders(&share->nodes);
     share->taken = 0;
 }
 
-static bool share_has_room(const struct share *share, const struct share_holder *holder, size_t amount)
+static size_t share_held(const struct share_holder *holder)
 {
-    size_t held = holder ? holder->amount : 0;
-    size_t left = share->most > share->taken ? share->most - share->taken : 0;
-    return !held || (amount <= left && held + amount <= left - amount);
+    return holder ? holder->amount : 0;
 }
 
-bool share_take(struct share *share, const char *name, size_t amount)
+/* How much more somebody may have: after that as much is left as they have. */
+static size_t share_more(size_t left, const struct share_holder *holder)
 {
-    struct share_holder *holder = map_get(&share->holders, name, strlen(name));
+    const size_t held = share_held(holder);
+    return left > held ? (left - held) / 2 : 0;
+}
+
+static void share_add(struct map *holders, const void *name, size_t size, size_t amount)
+{
+    struct map_entry *entry = map_entry_of(holders, name, size);
+    if (!entry->value)
+        entry->value = memory_zalloc(1, sizeof(struct share_holder));
+    ((struct share_holder *)entry->value)->amount += amount;
+}
+
+static void share_subtract(struct map *holders, const void *name, size_t size, size_t amount)
+{
+    struct share_holder *holder = map_get(holders, name, size);
+    assert(holder && holder->amount >= amount);
+    holder->amount -= amount;
+    if (holder->amount)
+        return;
+    (void)map_remove(holders, name, size);
+    map_free(&holder->processes);
+    free(holder);
+}
+
+bool share_take(struct share *share, const char *node, struct term process, size_t amount)
+{
+    const size_t size = strlen(node), left = share->most > share->taken ? share->most - share->taken : 0;
+    const struct share_holder *holder = map_get(&share->nodes, node, size);
+    const size_t more = share_more(left, holder);
     assert(amount);
-    if (!share_has_room(share, holder, amount))
-        return false;
-    if (!holder) {
-        holder = memory_zalloc(1, sizeof(*holder));
-        (void)map_put(&share->holders, name, strlen(name), holder);
+    if (holder) {
+        const struct share_holder *its = map_get(&holder->processes, process.data, process.size);
+        if (amount > (its ? share_more(more, its) : more))
+            return false;
     }
-    holder->amount += amount;
     share->taken += amount;
+    share_add(&share->nodes, node, size, amount);
+    struct share_holder *now = map_get(&share->nodes, node, size);
+    share_add(&now->processes, process.data, process.size, amount);
     return true;
 }
 
-void share_give_back(struct share *share, const char *name, size_t amount)
+void share_give_back(struct share *share, const char *node, struct term process, size_t amount)
 {
-    struct share_holder *holder = map_get(&share->holders, name, strlen(name));
-    assert(holder && holder->amount >= amount);
-    holder->amount -= amount;
+    const size_t size = strlen(node);
+    struct share_holder *holder = map_get(&share->nodes, node, size);
+    assert(holder);
+    share_subtract(&holder->processes, process.data, process.size, amount);
+    share_subtract(&share->nodes, node, size, amount);
     share->taken -= amount;
-    if (holder->amount)
-        return;
-    (void)map_remove(&share->holders, name, strlen(name));
-    free(holder);
 }

@@ -42,7 +42,7 @@ struct subscriptions *subscriptions_new(struct process *process)
 static void subscriptions_forget(struct subscription *subscription)
 {
     list_remove(&subscription->owner->all, &subscription->link);
-    share_give_back(&subscription->owner->share, subscription->node, 1);
+    share_give_back(&subscription->owner->share, subscription->node, subscriptions_pid_of(subscription), 1);
     monitor_stop(&subscription->monitor);
     buffer_free(&subscription->pid);
     free(subscription);
@@ -80,11 +80,11 @@ enum subscription_outcome subscriptions_add(struct subscriptions *subscriptions,
         return SUBSCRIBED;
     if (!peer)
         return SUBSCRIPTION_NODEDOWN;
-    if (!share_take(&subscriptions->share, node, 1))
+    if (!share_take(&subscriptions->share, node, pid, 1))
         return SUBSCRIPTIONS_TOO_MANY;
     struct subscription *subscription = memory_zalloc(1, sizeof(*subscription));
     if (!monitor_start(&subscription->monitor, process, peer, pid, subscriptions_on_down, subscription)) {
-        share_give_back(&subscriptions->share, node, 1);
+        share_give_back(&subscriptions->share, node, pid, 1);
         free(subscription);
         return SUBSCRIPTION_NODEDOWN;
     }

@@ -36,9 +36,10 @@ struct request {
     struct term too_large; /* {message_too_large, Limit} of one that was; else without data */
     struct term_builder answer;
 
-    uint64_t order;           /* in which threads began with it; 0: they did not */
-    size_t waiting_bytes;     /* of request_admit() */
-    struct answer_room *room; /* while it has any, see large_answers.h */
+    uint64_t order;              /* in which threads began with it; 0: they did not */
+    size_t waiting_bytes;        /* of request_admit(), */
+    struct term waiting_process; /* and whose share they are of */
+    struct answer_room *room;    /* while it has any, see large_answers.h */
     bool is_abandoned;
 
     /* Set by who serves it: the caller no longer waits, though it may well live (a call that timed out looks

@@ -8,8 +8,8 @@
 #include "node/request.h"
 #include "node/share.h"
 
-/* Bytes of requests that wait for threads or for room for their answers, of which the nodes have their shares
- * (node/share.h). */
+/* Bytes of requests that wait for threads or for room for their answers, of which the nodes and their
+ * processes have their shares (node/share.h). */
 #define REQUESTS_WAITING_BYTES (256 * 1024 * 1024)
 
 /* Embedded in what it is about, zero but for the first four. */
@@ -41,8 +41,8 @@ struct request_works {
 /* A connection is gone: nobody waits for what has come by it. */
 void request_works_forget(struct request_works *works, const char *node);
 
-/* Counts the bytes of a request among those that wait until it is answered, or settled. False when its node
- * has no room for them. Asking again is nothing. */
+/* Counts the bytes of a request among those that wait until it is answered, or settled. False when its node,
+ * or its caller there, has no room for them. Asking again is nothing. */
 MUST_CHECK bool request_admit(struct request *request, size_t bytes);
 
 /* It does not wait any more: it has become a run, which has limits of its own. */
