@@ -89,19 +89,16 @@ static struct term result_silent_reason(struct term report)
     return warning.data && term_is_atom(warning, "nothing_succeeded") ? warning : (struct term){0};
 }
 
-bool run_result_reason(struct term stored, bool interrupted, struct term_builder *builder,
-                       struct term *reason)
+/* {ok, Report}, {error, Reason} or {error, Reason, Report}, whose reason may be long: it is walked once. */
+static bool result_read(struct term stored, struct term parts[PARTS])
 {
-    struct term parts[PARTS];
     size_t arity = 0;
+    return term_read_tuple(stored, PARTS, parts, &arity) && arity >= 2;
+}
+
+static bool result_read_reason(const struct term parts[2], struct term_builder *builder, struct term *reason)
+{
     *reason = (struct term){0};
-    if (interrupted) {
-        reason_build(REASON_INTERRUPTED, builder);
-        *reason = term_built(builder);
-        return true;
-    }
-    if (!term_read_tuple(stored, PARTS, parts, &arity) || arity < 2)
-        return false;
     if (term_is_atom(parts[0], "error"))
         *reason = result_without_report(parts[1], builder);
     else if (term_type(parts[1]) == TERM_MAP)
@@ -109,13 +106,24 @@ bool run_result_reason(struct term stored, bool interrupted, struct term_builder
     return reason->data != NULL;
 }
 
-/* Whether it is {error, {cleanup_failed, Why, _}}, of which what is behind is for texts too far behind. */
-static bool result_is_long_cleanup(struct term stored, struct term *why)
+bool run_result_reason(struct term stored, bool interrupted, struct term_builder *builder,
+                       struct term *reason)
 {
-    struct term parts[PARTS], reason[PARTS];
-    size_t arity = 0;
-    if (!term_read_tuple(stored, PARTS, parts, &arity) || arity < 2 || !term_is_atom(parts[0], "error") ||
-        !term_read_tuple_of(parts[1], PARTS, reason) || !reason_is(REASON_CLEANUP_FAILED, reason[0]))
+    struct term parts[PARTS];
+    if (interrupted) {
+        reason_build(REASON_INTERRUPTED, builder);
+        *reason = term_built(builder);
+        return true;
+    }
+    return result_read(stored, parts) && result_read_reason(parts, builder, reason);
+}
+
+/* Whether it is {error, {cleanup_failed, Why, _}}, of which what is behind is for texts too far behind. */
+static bool result_is_long_cleanup(const struct term parts[2], struct term *why)
+{
+    struct term reason[PARTS];
+    if (!term_is_atom(parts[0], "error") || !term_read_tuple_of(parts[1], PARTS, reason) ||
+        !reason_is(REASON_CLEANUP_FAILED, reason[0]))
         return false;
     *why = reason[1];
     return why->size > TERM_LONG_BYTES;
@@ -125,12 +133,18 @@ bool run_result_reason_text(struct term stored, bool interrupted, char *text, si
 {
     struct term_builder built = {0};
     struct term_long told = {.held = NULL};
+    struct term parts[PARTS];
     bool found = true;
-    if (!interrupted && result_is_long_cleanup(stored, &told.tail)) {
+    if (interrupted) {
+        reason_build(REASON_INTERRUPTED, &built);
+        told.tail = term_built(&built);
+    } else if (!result_read(stored, parts)) {
+        found = false;
+    } else if (result_is_long_cleanup(parts, &told.tail)) {
         reason_open(REASON_CLEANUP_FAILED, 2, &built);
         told.head = term_built(&built);
     } else {
-        found = run_result_reason(stored, interrupted, &built, &told.tail);
+        found = result_read_reason(parts, &built, &told.tail);
     }
     if (found)
         term_long_text(&told, text, size);

@@ -1,6 +1,7 @@
 #include "scenario_private.h"
 
 #include "base/memory.h"
+#include "term/term_match.h"
 #include "term/term_read.h"
 
 /* Operations of all threads together: threads number theirs in 30 bits. */
@@ -162,6 +163,10 @@ static void operations_read_expect(struct reader *reader, struct term value)
         return;
     if (operation && !operation_is_answered(operation->kind))
         problems_add(reader->problems, PROBLEM_CONFLICT, "has no reply to look at: nobody answers it");
+    else if (!term_is_pattern(value))
+        problems_add(reader->problems, PROBLEM_OUT_OF_RANGE,
+                     "must be a pattern of at most %d values, with at most %d keys in a map",
+                     PATTERN_VALUES_MOST, PATTERN_KEYS_MOST);
     else if (operation)
         operation->expect = value;
 }
@@ -185,7 +190,8 @@ static const struct reader_key named_keys[] = {
               .text =
                   "What its reply, or what a custom operation returns, must match: `'_'` matches anything, "
                   "as the tail of a list all that is left of it, a map each that has its keys with values "
-                  "that match. Otherwise it is the error `{unexpected, Reply}`."},
+                  "that match. Otherwise it is the error `{unexpected, Reply}`. At most 100,000 values, and "
+                  "1,000 keys in a map."},
      .read = operations_read_expect,
      .takes_nil = true},
 };

@@ -61,6 +61,21 @@ static bool match_is_any(const uint8_t *pattern)
     return pattern[0] == TERM_TAG_SMALL_ATOM_UTF8 && pattern[1] == 1 && pattern[2] == '_';
 }
 
+/* Passes what anything matches: so many values of the term. When nothing else is to come, nobody needs to
+ * know where they end. */
+static void match_pass_any(struct match *match, size_t values)
+{
+    size_t depth = match->depth;
+    while (depth && !match->frames[depth - 1].left && match->frames[depth - 1].kind != FRAME_REST)
+        depth--;
+    if (depth) {
+        match_skip(&match->pattern, 1);
+        match_skip(&match->term, values);
+    } else {
+        match->depth = 0;
+    }
+}
+
 /* Equal terms may differ in their bytes: numbers, maps, lists of bytes, and what has such inside. */
 static bool match_equal(struct term a, struct term b)
 {
@@ -141,8 +156,7 @@ static bool match_end_rest(struct match *match, const struct frame *frame)
 {
     if (!match_is_any(match->pattern))
         return false;
-    match_skip(&match->pattern, 1);
-    match_skip(&match->term, frame->rest + 1);
+    match_pass_any(match, frame->rest + 1);
     return true;
 }
 
@@ -219,8 +233,7 @@ static bool match_tuple(struct match *match)
 static bool match_value(struct match *match)
 {
     if (match_is_any(match->pattern)) {
-        match_skip(&match->pattern, 1);
-        match_skip(&match->term, 1);
+        match_pass_any(match, 1);
         return true;
     }
     switch (*match->pattern) {
@@ -256,6 +269,18 @@ static bool match_step(struct match *match)
         match_end_map(match, frame);
     match->depth--;
     return frame->kind != FRAME_REST || match_end_rest(match, frame);
+}
+
+bool term_is_pattern(struct term pattern)
+{
+    size_t count = 0;
+    for (const uint8_t *data = pattern.data; data < pattern.data + pattern.size; count++) {
+        struct term_head head = term_read_head(data);
+        if (*data == TERM_TAG_MAP && head.values > 2 * PATTERN_KEYS_MOST)
+            return false;
+        data += head.size;
+    }
+    return count <= PATTERN_VALUES_MOST;
 }
 
 bool term_matches(struct term pattern, struct term term)

@@ -7,7 +7,15 @@
 #include "base/compiler.h"
 #include "term/term.h"
 
-/* Both are checked terms, however deep. */
+/* So much may be in a pattern, of which a map has no more keys: to look at a reply keeps others waiting. */
+#define PATTERN_VALUES_MOST 100000
+#define PATTERN_KEYS_MOST 1000
+
+/* Whether a checked term has no more than that. */
+MUST_CHECK bool term_is_pattern(struct term pattern);
+
+/* Both are checked terms, however deep. What `'_'` stands for in front of others is walked, all else of the
+ * term that the pattern does not name is not. */
 MUST_CHECK bool term_matches(struct term pattern, struct term term);
 
 #endif

@@ -45,6 +45,7 @@ defmodule StallsTest do
       {"unknown keys", Map.merge(fine, keys), 100_000},
       {"operations", threads(target, [many(50_000, %{op: :get, bogus: 1})]), 50_000},
       {"targets", %{target: many(100_000, 1), threads: [[:get]]}, 1},
+      {"a pattern", threads(target, [[%{op: :get, expect: many(2_000_000, :_)}]]), 1},
       {"actions", Map.put(fine, :chaos, many(50_000, {:nothing, []})), 1},
       {"expectations", Map.put(fine, :performance_expectations, many(50_000, {:nothing, 1})), 1}
     ]
@@ -218,9 +219,10 @@ defmodule StallsTest do
           {"a reply", result.({:large, 10_000_000}), &match?({:ok, %{events: [%{result: {:ok, <<_::binary-size(10_000_000)>>}}]}}, &1)},
           {"one that is not expected", result.(%{op: {:large, 10_000_000}, expect: :no}), &match?({:ok, %{events: [%{result: {:error, {:unexpected, <<_::binary-size(10_000_000)>>}}}]}}, &1)},
           {"what a custom operation returns", custom.(& &1), &match?({:ok, %{events: [%{result: {:ok, ^large}}]}}, &1)},
+          {"a part of it that nobody looks at", result.(%{op: {:custom, fn _ -> {:ok, many(3_000_000, 1)} end}, expect: {:ok, :_}}), &match?({:ok, %{events: [%{result: {:ok, {:ok, [1 | _]}}}]}}, &1)},
           {"what one raises", custom.(&raise(&1)), &match?({:ok, %{events: [%{result: {:error, {%RuntimeError{message: ^large}, [_ | _]}}}]}}, &1)},
           {"what one exits with", custom.(&exit(&1)), &match?({:error, {:thread_failure, {:error, ^large}}}, &1)},
-          {"a list that one exits with", custom_exit.(many(1_000_000, {1, :two})), &match?({:error, {:thread_failure, {:error, [{1, :two} | _]}}}, &1)},
+          {"a list that one exits with", custom_exit.(many(2_000_000, {1, :two})), &match?({:error, {:thread_failure, {:error, [{1, :two} | _]}}}, &1)},
           {"what one throws", custom.(&throw(&1)), &match?({:error, {:thread_failure, {:error, {{:nocatch, ^large}, [_ | _]}}}}, &1)},
           {"why an invariant fails", hook.(:invariant), &match?({:error, {:invariant_failed, ^large}}, &1)},
           {"why a steady state fails", hook.(:steady_state), &match?({:error, {:steady_state_failed, :before, ^large}}, &1)},

@@ -51,6 +51,14 @@ static void test_what_matches(void **state)
         {"#{'_' => 1}", "#{a => 1}", false},
         {"#{#{x => 1, y => 2} => '_'}", "#{#{y => 2, x => 1} => 0}", true},
         {"#{a => #{b => '_'}}", "#{a => #{c => 1, b => 2}}", true},
+        {"{{a, '_'}, b}", "{{a, x}, b}", true},
+        {"{{a, '_'}, b}", "{{a, x}, c}", false},
+        {"{#{a => '_'}, b}", "{#{c => 1, a => 1, d => 1}, c}", false},
+        {"{b, #{a => {b, '_'}}}", "{b, #{c => 1, a => {b, {x}}, d => 1}}", true},
+        {"[[a | '_'], b]", "[[a, c, d], b]", true},
+        {"[[a | '_'], b]", "[[a, c, d], c]", false},
+        {"[{a, '_'}]", "[{a, b}, c]", false},
+        {"[{a, '_'}]", "[{a, b} | c]", false},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
         expect_match(rows[i].pattern, rows[i].term, rows[i].matches);
@@ -110,12 +118,39 @@ static void test_equal_terms_of_other_bytes(void **state)
     expect_bytes_match(BYTES(105, 0, 0, 0, 1, 97, 1), BYTES(104, 1, 97, 1), true);
 }
 
+/* What keeps others waiting for longer than a millisecond or so is none. */
+static void test_sizes(void **state)
+{
+    (void)state;
+    struct term_builder builder = {0};
+    term_build_list(&builder, PATTERN_VALUES_MOST - 2);
+    for (size_t i = 0; i < PATTERN_VALUES_MOST - 2; i++)
+        term_build_atom(&builder, "_");
+    term_build_nil(&builder);
+    assert_true(term_is_pattern(term_built(&builder)));
+    term_build_reset(&builder);
+    term_build_list(&builder, PATTERN_VALUES_MOST - 1);
+    for (size_t i = 0; i < PATTERN_VALUES_MOST - 1; i++)
+        term_build_atom(&builder, "_");
+    term_build_nil(&builder);
+    assert_false(term_is_pattern(term_built(&builder)));
+    for (size_t more = 0; more < 2; more++) {
+        term_build_reset(&builder);
+        term_build_map(&builder, PATTERN_KEYS_MOST + more);
+        for (size_t i = 0; i < 2 * (PATTERN_KEYS_MOST + more); i++)
+            term_build_unsigned(&builder, i);
+        assert_int_equal(term_is_pattern(term_built(&builder)), !more);
+    }
+    term_build_free(&builder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_matches),
         cmocka_unit_test(test_tails),
         cmocka_unit_test(test_equal_terms_of_other_bytes),
+        cmocka_unit_test(test_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
