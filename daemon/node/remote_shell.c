@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "node/large_answers.h"
 #include "term/term_read.h"
 
 /* A shell that was not told that its words are printed ends after that. */
@@ -132,8 +133,8 @@ static bool remote_shell_get_env(struct request *request)
 {
     if (!term_is_atom(request->arguments[0], "stdlib"))
         return false;
-    term_build_term(request_answer(request), request->arguments[2]);
-    request_return(request);
+    (void)request_answer(request);
+    request_return_with(request, request->arguments[2], request->held);
     return true;
 }
 

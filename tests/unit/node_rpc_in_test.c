@@ -388,6 +388,26 @@ static void test_remote_shells(void **state)
     }
 }
 
+/* A default value of any size is answered as it came, and not copied by the loop. */
+static void test_remote_shell_with_a_long_value(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    start_named(&fixture);
+    world_tell_held(&fixture.world, NAMED("rex"),
+                    "{'$gen_call', {$p, $r}, {call, application, get_env, [stdlib, shell_slogan, $x], $q}}");
+    struct worker *reading = fixture.world.loop.aside;
+    fixture.world.loop.aside = NULL;
+    worker_free(reading);
+    assert_int_equal(fixture.world.sent_count, 0);
+    assert_non_null(fixture.world.loop.aside); /* which copies it */
+    read_all(&fixture);
+    assert_int_equal(fixture.world.sent_count, 1);
+    expect_term(term_of(&fixture.world.sent[0].payload), "{$r, $x}");
+    assert_int_equal(fixture.served, 0);
+    end(&fixture);
+}
+
 /* What is not asked for by a shell is nothing of it. */
 static void test_no_remote_shells(void **state)
 {
@@ -922,6 +942,7 @@ int main(void)
         cmocka_unit_test(test_broadcasts_of_broadcasts),
         cmocka_unit_test(test_broadcasts_of_requests),
         cmocka_unit_test(test_remote_shells),
+        cmocka_unit_test(test_remote_shell_with_a_long_value),
         cmocka_unit_test(test_no_remote_shells),
         cmocka_unit_test(test_remote_shell_that_is_started),
         cmocka_unit_test(test_rex),

@@ -5,6 +5,7 @@
 
 #include "term_from_text.h"
 
+#include "base/blob.h"
 #include "base/loop.h"
 #include "dist/flags.h"
 #include "node/node.h"
@@ -172,6 +173,23 @@ static inline void world_tell(struct world *world, const char *control_text, con
         payload = term_from_text(&parts[1], payload_text);
     assert_int_equal(control_decode(tuple, payload, &control), CONTROL_OK);
     node_peers_events()->message(world->node, &world->app, &control, payload);
+    term_build_free(&parts[0]);
+    term_build_free(&parts[1]);
+}
+
+/* The same of a payload that came in a message of its own, which may be held. */
+static inline void world_tell_held(struct world *world, const char *control_text, const char *payload_text)
+{
+    struct term_builder parts[2] = {0};
+    struct control control;
+    struct term tuple = term_from_text(&parts[0], control_text);
+    (void)term_from_text(&parts[1], payload_text);
+    struct blob *held = blob_take(&parts[1].bytes, &world->loop);
+    const struct term payload = {held->data, held->size};
+    assert_int_equal(control_decode(tuple, payload, &control), CONTROL_OK);
+    control.held = held;
+    node_peers_events()->message(world->node, &world->app, &control, payload);
+    blob_release(held);
     term_build_free(&parts[0]);
     term_build_free(&parts[1]);
 }
