@@ -23,10 +23,15 @@ void scenario_free(struct scenario *scenario)
     free(scenario);
 }
 
+size_t scenario_bytes(const struct scenario *scenario)
+{
+    const size_t content = scenario->content ? scenario->content->size : 0;
+    return content + scenario->thread_count * sizeof(*scenario->threads);
+}
+
 bool scenario_is_large(const struct scenario *scenario)
 {
-    size_t size = scenario->content ? scenario->content->size : 0;
-    return size + scenario->thread_count * sizeof(*scenario->threads) > SCENARIO_LARGE_BYTES;
+    return scenario_bytes(scenario) > SCENARIO_LARGE_BYTES;
 }
 
 void operation_build(const struct operation *operation, struct term message, struct term_builder *builder)

@@ -63,7 +63,7 @@ static void validation_answer_normalised(struct request *request, struct scenari
     struct normalising *normalising = memory_zalloc(1, sizeof(*normalising));
     *normalising = (struct normalising){.wait = {.request = request, .go_on = validation_go_on},
                                         .work = {.request = request,
-                                                 .bytes = request->argument_list.size,
+                                                 .bytes = scenario_bytes(scenario),
                                                  .work = validation_build,
                                                  .done = validation_on_built},
                                         .loop = node_loop(request->node),

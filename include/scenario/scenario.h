@@ -130,6 +130,9 @@ struct scenario {
 /* Another thread may do so when nobody else holds the content. */
 void scenario_free(struct scenario *scenario);
 
+/* What it takes: its terms and its threads. */
+size_t scenario_bytes(const struct scenario *scenario);
+
 /* What has more is large: it is read, built and freed by a thread (base/worker.h, worker_aside()). */
 #define SCENARIO_LARGE_BYTES (32 * 1024)
 bool scenario_is_large(const struct scenario *scenario);

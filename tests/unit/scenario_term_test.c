@@ -553,6 +553,20 @@ static void test_all_problems(void **state)
         PROBLEM("evnets", "unknown_key", "is not a key of scenarios; did you mean events?"));
 }
 
+/* What is large is so by what it takes. */
+static void test_bytes(void **state)
+{
+    (void)state;
+    struct scenario *scenario = read_good("#{target => c, threads => [[a]]}");
+    assert_in_range(scenario_bytes(scenario), 1, 1000);
+    assert_false(scenario_is_large(scenario));
+    scenario_free(scenario);
+    scenario = read_good("#{target => c, threads => [[$x]]}");
+    assert_in_range(scenario_bytes(scenario), 300 * 1000, 310 * 1000);
+    assert_true(scenario_is_large(scenario));
+    scenario_free(scenario);
+}
+
 static void test_many_operations(void **state)
 {
     (void)state;
@@ -577,6 +591,8 @@ static void test_many_operations(void **state)
     assert_non_null(scenario);
     assert_int_equal(scenario->thread_count, 300);
     assert_int_equal(scenario->operation_count, 300 * 299 / 2);
+    assert_true(scenario_bytes(scenario) >= term.size + 300 * sizeof(struct thread_script));
+    assert_true(scenario_is_large(scenario));
     for (size_t thread = 0; thread < 300; thread++) {
         struct thread_script script = scenario->threads[thread];
         assert_int_equal(script.count, thread);
@@ -616,6 +632,7 @@ int main(void)
         cmocka_unit_test(test_required),
         cmocka_unit_test(test_no_scenario),
         cmocka_unit_test(test_all_problems),
+        cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_many_operations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
