@@ -24,11 +24,10 @@ struct head {
 /* Takes one value, and appends it if it is all there. */
 static bool head_take_whole(struct head *head, bool *taken)
 {
-    static const struct term_limits limits = {.depth = SIZE_MAX, .count = SIZE_MAX};
     size_t used;
     bool canonical;
     enum term_problem found =
-        term_check_with_atoms(head->at, head->left, &limits, head->atoms, &used, &canonical);
+        term_check_with_atoms(head->at, head->left, &term_no_limits, head->atoms, &used, &canonical);
     *taken = found == TERM_OK;
     if (*taken) {
         term_canonical_with_atoms((struct term){head->at, used}, head->atoms, head->output);

@@ -209,12 +209,12 @@ enum rpc_ask rpc_message_read_large_rex(struct request *request, struct term mes
 /* Whether so many values, from `from` on, are all at the beginning. */
 static bool rpc_message_has_in_front(struct term message, size_t from, size_t count)
 {
-    static const struct term_limits limits = {.depth = SIZE_MAX, .count = SIZE_MAX};
     size_t end = message.size < RPC_MESSAGE_FRONT_BYTES ? message.size : RPC_MESSAGE_FRONT_BYTES;
     for (; count; count--) {
         size_t used;
         bool canonical;
-        if (from >= end || term_check(message.data + from, end - from, &limits, &used, &canonical) != TERM_OK)
+        if (from >= end ||
+            term_check(message.data + from, end - from, &term_no_limits, &used, &canonical) != TERM_OK)
             return false;
         from += used;
     }

@@ -88,12 +88,11 @@ const char *store_file_read_trailer(const uint8_t bytes[STORE_FILE_TRAILER_BYTES
 /* Whether these bytes are one term as we write them. */
 static const char *file_check_term(const uint8_t *data, size_t size, uint32_t check, struct term *term)
 {
-    const struct term_limits limits = {.depth = SIZE_MAX, .count = SIZE_MAX};
     size_t used;
     bool canonical;
     if (crc32_add(0, data, size) != check)
         return "its bytes are not what they were";
-    if (term_check(data, size, &limits, &used, &canonical) || used != size || !canonical)
+    if (term_check(data, size, &term_no_limits, &used, &canonical) || used != size || !canonical)
         return "it has no term where one should be";
     *term = (struct term){data, size};
     return NULL;

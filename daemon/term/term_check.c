@@ -445,6 +445,8 @@ static enum term_problem walk_run(struct term_walk *walk)
     }
 }
 
+const struct term_limits term_no_limits = {.depth = SIZE_MAX, .count = SIZE_MAX};
+
 enum term_problem term_check(const uint8_t *data, size_t size, const struct term_limits *limits, size_t *used,
                              bool *canonical)
 {

@@ -12,6 +12,9 @@ struct term_limits {
     size_t count; /* values in all, containers and leaves */
 };
 
+/* For what is bounded by its bytes: no walk recurses, and each value takes a byte at least. */
+extern const struct term_limits term_no_limits;
+
 enum term_problem {
     TERM_OK,
     TERM_TRUNCATED, /* the bytes end inside a value */

@@ -9,13 +9,11 @@
 #include "message_steps_private.h"
 #include "term/term_build.h"
 
-static const struct term_limits limits = {.depth = SIZE_MAX, .count = SIZE_MAX};
-
 static void check(struct term term)
 {
     size_t used;
     bool canonical;
-    assert(term_check(term.data, term.size, &limits, &used, &canonical) == TERM_OK);
+    assert(term_check(term.data, term.size, &term_no_limits, &used, &canonical) == TERM_OK);
     assert(used == term.size && canonical);
 }
 
@@ -51,7 +49,7 @@ static bool read_at_once(const uint8_t **at, size_t *left, struct buffer *output
 {
     size_t used;
     bool canonical;
-    if (term_check(*at, *left, &limits, &used, &canonical) != TERM_OK)
+    if (term_check(*at, *left, &term_no_limits, &used, &canonical) != TERM_OK)
         return false;
     term_canonical((struct term){*at, used}, output);
     *at += used;

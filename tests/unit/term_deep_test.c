@@ -60,13 +60,13 @@ static int refer_nothing(void *owner, const uint8_t *text, size_t size)
 
 static void look(struct term term, struct term other, size_t depth)
 {
-    const struct term_limits limits = {.depth = SIZE_MAX, .count = SIZE_MAX};
     size_t used;
     bool canonical;
     struct buffer output = {0};
-    assert_int_equal(term_check(term.data, term.size, &limits, &used, &canonical), TERM_OK);
+    assert_int_equal(term_check(term.data, term.size, &term_no_limits, &used, &canonical), TERM_OK);
     assert_true(used == term.size && canonical);
-    assert_int_equal(term_check(term.data, term.size - 1, &limits, &used, &canonical), TERM_TRUNCATED);
+    assert_int_equal(term_check(term.data, term.size - 1, &term_no_limits, &used, &canonical),
+                     TERM_TRUNCATED);
     assert_int_equal(term_length(term.data), term.size);
     term_canonical(term, &output);
     assert_true(term_same(term_of(&output), term));
