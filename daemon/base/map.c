@@ -24,7 +24,7 @@ static void __attribute__((constructor)) map_draw_secret(void)
     secret[0] |= 1;
 }
 
-static uint64_t map_hash_bytes(const void *key, size_t size)
+uint64_t map_hash(const void *key, size_t size)
 {
     const uint8_t *bytes = key;
     uint64_t hash = secret[1] ^ size;
@@ -62,7 +62,7 @@ void *map_get(const struct map *map, const void *key, size_t key_size)
 {
     if (!map->count)
         return NULL;
-    struct map_entry *entry = *map_find(map, map_hash_bytes(key, key_size), key, key_size);
+    struct map_entry *entry = *map_find(map, map_hash(key, key_size), key, key_size);
     return entry ? entry->value : NULL;
 }
 
@@ -87,7 +87,7 @@ struct map_entry *map_entry_of(struct map *map, const void *key, size_t key_size
 {
     if (map->count >= map->bucket_count)
         map_grow(map);
-    uint64_t hash = map_hash_bytes(key, key_size);
+    uint64_t hash = map_hash(key, key_size);
     struct map_entry **link = map_find(map, hash, key, key_size);
     if (*link)
         return *link;
@@ -112,7 +112,7 @@ void *map_remove(struct map *map, const void *key, size_t key_size)
 {
     if (!map->count)
         return NULL;
-    struct map_entry **link = map_find(map, map_hash_bytes(key, key_size), key, key_size);
+    struct map_entry **link = map_find(map, map_hash(key, key_size), key, key_size);
     struct map_entry *entry = *link;
     if (!entry)
         return NULL;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/map.h"
 #include "base/memory.h"
 #include "node/request_work.h"
 #include "node_private.h"
@@ -111,7 +112,7 @@ static void large_answers_put(struct answer_room *room, struct answer_wait *wait
 {
     struct request *request = wait->request;
     wait->room = room;
-    wait->turn = (struct fair_item){.caller = request_number(request->caller.data, request->caller.size)};
+    wait->turn = (struct fair_item){.caller = map_hash(request->caller.data, request->caller.size)};
     fair_queue_put(&room->waiting, &wait->turn);
     room->count++;
     request->abandoned = large_answers_on_abandoned;

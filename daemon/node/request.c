@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/blob.h"
+#include "base/map.h"
 #include "node/large_answers.h"
 #include "node/request_work.h"
 #include "open_calls_private.h"
@@ -180,7 +181,7 @@ static bool request_tag_alias(struct term tag, struct term *alias)
 /* What one caller gets is in order; a long answer to one keeps no other one waiting. */
 static uint64_t request_reply_sender(struct term caller)
 {
-    return request_number(caller.data, caller.size) | 1ULL << 63;
+    return map_hash(caller.data, caller.size) | 1ULL << 63;
 }
 
 /* To the alias that the tag names, or to the caller. */

@@ -2,18 +2,11 @@
 
 #include <string.h>
 
+#include "base/map.h"
 #include "node_private.h"
 
 /* What has more to be read keeps others waiting for more than some ten milliseconds. */
 #define REQUEST_SHORT_BYTES (1024 * 1024)
-
-uint64_t request_number(const void *bytes, size_t size)
-{
-    uint64_t number = 1469598103934665603ULL; /* FNV-1a */
-    for (size_t i = 0; i < size; i++)
-        number = (number ^ ((const uint8_t *)bytes)[i]) * 1099511628211ULL;
-    return number;
-}
 
 /* --- How much may wait --- */
 
@@ -70,13 +63,12 @@ void request_work_start(struct request_work *work)
     struct request_works *works = &request->node->works;
     if (!request->order)
         request->order = ++works->orders;
-    work->job =
-        (struct worker_job){.work = request_work_do,
-                            .done = request_work_on_done,
-                            .turn = {.node = request_number(request->peer, strlen(request->peer)),
-                                     .caller = request_number(request->caller.data, request->caller.size),
-                                     .order = request->order,
-                                     .takes_long = work->bytes > REQUEST_SHORT_BYTES}};
+    work->job = (struct worker_job){.work = request_work_do,
+                                    .done = request_work_on_done,
+                                    .turn = {.node = map_hash(request->peer, strlen(request->peer)),
+                                             .caller = map_hash(request->caller.data, request->caller.size),
+                                             .order = request->order,
+                                             .takes_long = work->bytes > REQUEST_SHORT_BYTES}};
     list_append(&works->under_way, &work->link);
     worker_queue(worker_aside(node_loop(request->node)), &work->job);
     if (work->is_kept)

@@ -23,6 +23,9 @@ struct map {
     size_t count;
 };
 
+/* A number for some bytes, by that secret: others may have it, though hardly those that a peer can choose. */
+uint64_t map_hash(const void *key, size_t size);
+
 /* All zero is an empty map; this frees the keys and leaves the values. */
 void map_free(struct map *map);
 

@@ -48,7 +48,4 @@ MUST_CHECK bool request_admit(struct request *request, size_t bytes);
 /* It does not wait any more: it has become a run, which has limits of its own. */
 void request_settle(struct request *request);
 
-/* A number for some bytes. */
-uint64_t request_number(const void *bytes, size_t size);
-
 #endif

@@ -42,6 +42,29 @@ static void test_empty(void **state)
     map_free(&map);
 }
 
+/* The same bytes have the same number wherever they are, and others hardly ever. */
+static void test_hash(void **state)
+{
+    (void)state;
+    uint8_t bytes[64], moved[65];
+    uint64_t numbers[65];
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(i * 7);
+    memcpy(moved + 1, bytes, sizeof(bytes));
+    for (size_t size = 0; size <= sizeof(bytes); size++) {
+        numbers[size] = map_hash(bytes, size);
+        assert_true(numbers[size] == map_hash(moved + 1, size));
+        for (size_t shorter = 0; shorter < size; shorter++)
+            assert_true(numbers[size] != numbers[shorter]);
+    }
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        moved[1 + i] ^= 1;
+        assert_true(map_hash(moved + 1, sizeof(bytes)) != numbers[64]);
+        moved[1 + i] ^= 1;
+    }
+    assert_true(map_hash(NULL, 0) == numbers[0]);
+}
+
 /* An entry, and its key, are where they were for as long as it is there. */
 static void test_entry_of(void **state)
 {
@@ -225,10 +248,15 @@ static void test_model(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty),          cmocka_unit_test(test_entry_of),
-        cmocka_unit_test(test_put_get_remove), cmocka_unit_test(test_keys_are_bytes),
-        cmocka_unit_test(test_key_is_copied),  cmocka_unit_test(test_many),
-        cmocka_unit_test(test_walk),           cmocka_unit_test(test_any),
+        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_entry_of),
+        cmocka_unit_test(test_put_get_remove),
+        cmocka_unit_test(test_keys_are_bytes),
+        cmocka_unit_test(test_key_is_copied),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_walk),
+        cmocka_unit_test(test_any),
         cmocka_unit_test(test_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
