@@ -244,17 +244,22 @@ static void folder_tell_foreign(const char *name, const char *reason)
                 log_string("reason", reason));
 }
 
+/* What has the name of a run: a run that had its id would take its place. */
+static void folder_note_plausible_id(struct store_folder *folder, uint64_t id)
+{
+    if (folder_is_plausible(id))
+        folder_note_id(folder, id);
+}
+
 /* What has the name of a run and is damaged, or was never one. */
 static void folder_take_damaged(struct store_folder *folder, const char *name, uint64_t id,
                                 const struct store_job *job)
 {
-    bool plausible = folder_is_plausible(id);
-    if (plausible)
-        folder_note_id(folder, id);
-    if (plausible && !job->foreign)
+    folder_note_plausible_id(folder, id);
+    if (folder_is_plausible(id))
         folder_set_aside(folder, name, job->failed, job->bytes);
     else
-        folder_tell_foreign(name, plausible ? job->failed : "its number was never given");
+        folder_tell_foreign(name, "its number was never given");
 }
 
 /* Adds the run of this file, unless there is a better one of it. */
@@ -262,13 +267,16 @@ static void folder_look_at(struct store_folder *folder, struct store_list *list,
                            uint64_t id, enum store_kind kind)
 {
     const char *distrust = store_trust_problem_of_file(folder->runs, name);
-    bool is_left = store_list_find(list, id); /* it finished, and the daemon was killed just then */
-    if (is_left && distrust)
+    if (distrust) {
+        folder_note_plausible_id(folder, id);
         folder_tell_foreign(name, distrust);
-    else if (is_left && folder->calls->sync(folder->runs) == 0)
-        folder_remove_file(folder, name);
-    if (is_left)
         return;
+    }
+    if (store_list_find(list, id)) { /* it finished, and the daemon was killed just then */
+        if (folder->calls->sync(folder->runs) == 0)
+            folder_remove_file(folder, name);
+        return;
+    }
     struct store_job job = folder_job_for(folder, name);
     struct store_trailer trailer;
     struct term summary;
@@ -289,8 +297,7 @@ static void folder_look_at(struct store_folder *folder, struct store_list *list,
     } else if (job.damaged) {
         folder_take_damaged(folder, name, id, &job);
     } else {
-        if (folder_is_plausible(id))
-            folder_note_id(folder, id);
+        folder_note_plausible_id(folder, id);
         log_error("cannot read a file of the store", log_string("file", name), log_string("step", job.failed),
                   log_string("reason", job.error ? strerror(job.error) : ""));
     }

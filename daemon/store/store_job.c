@@ -244,7 +244,7 @@ static int job_open_file(struct store_job *job, uint64_t *size)
     int descriptor =
         job->calls->open(job->folder, job->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
     if (descriptor < 0) {
-        job->foreign = job->damaged = errno == ELOOP || errno == ENXIO;
+        job->damaged = errno == ELOOP || errno == ENXIO;
         job_fail(job, "open", errno);
         return -1;
     }
@@ -253,7 +253,6 @@ static int job_open_file(struct store_job *job, uint64_t *size)
     } else if (!S_ISREG(status.st_mode) ||
                status.st_size < STORE_FILE_HEAD_BYTES + STORE_FILE_TRAILER_BYTES) {
         job->damaged = true;
-        job->foreign = !S_ISREG(status.st_mode);
         job_fail(job, S_ISREG(status.st_mode) ? "it is cut, or none of ours" : "it is no file", 0);
     }
     *size = (uint64_t)status.st_size;

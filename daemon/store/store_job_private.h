@@ -42,7 +42,6 @@ struct store_job {
     int error;             /* its errno, or 0 */
     bool written;          /* what the run has is on disk, in the form that counts */
     bool damaged;          /* what was read is not what was written, as `failed` says */
-    bool foreign;          /* what has the name is no file: a link, a folder, a pipe; `damaged` as well */
     uint64_t bytes;        /* that were written */
     struct buffer output;  /* what was read */
     size_t content_offset; /* of the content in it */

@@ -54,6 +54,40 @@ static void test_a_name_that_may_have_been_given(void **state)
     assert_true(has_file(fixture, "4000000000000000.term"));
 }
 
+/* Another user's file is no run of ours, though it reads as one. */
+static void test_a_run_of_another_user(void **state)
+{
+    struct fixture *fixture = *state;
+    const uid_t ours = 65533, others = 65532;
+    if (geteuid())
+        skip(); /* nobody else can give files away */
+    open_store(fixture);
+    finish(fixture, 5, 50);
+    finish(fixture, 6, 60);
+    settle(fixture);
+    close_store(fixture);
+    static const char *const names[] = {"5.term", "6.term", "6.json"};
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        char *path = path_of(fixture, names[i]);
+        assert_int_equal(chown(path, i ? others : ours, (gid_t)-1), 0);
+        assert_int_equal(chmod(path, 0644), 0);
+        free(path);
+    }
+    char *runs = memory_format("%s/runs", fixture->folder);
+    assert_int_equal(chown(runs, ours, (gid_t)-1), 0);
+    assert_int_equal(chown(fixture->folder, ours, (gid_t)-1), 0);
+    free(runs);
+    assert_int_equal(seteuid(ours), 0);
+    open_store(fixture);
+    expect_result(fixture, 5, 50);
+    expect_no_run(fixture, 6);
+    assert_int_equal(store_last_id(fixture->store), 6);
+    close_store(fixture);
+    assert_int_equal(seteuid(0), 0);
+    assert_true(has_file(fixture, "6.term"));
+    assert_true(has_file(fixture, "6.json"));
+}
+
 static void test_numbers_that_were_saved(void **state)
 {
     struct fixture *fixture = *state;
@@ -185,13 +219,10 @@ static void test_who_uses_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_names_of_the_highest_ids),
-        TEST(test_a_name_that_may_have_been_given),
-        TEST(test_numbers_that_were_saved),
-        TEST(test_files_of_others_stay),
-        TEST(test_folders_that_others_can_change),
-        TEST(test_a_folder_that_is_replaced),
-        TEST(test_who_uses_it),
+        TEST(test_names_of_the_highest_ids),  TEST(test_a_name_that_may_have_been_given),
+        TEST(test_a_run_of_another_user),     TEST(test_numbers_that_were_saved),
+        TEST(test_files_of_others_stay),      TEST(test_folders_that_others_can_change),
+        TEST(test_a_folder_that_is_replaced), TEST(test_who_uses_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
