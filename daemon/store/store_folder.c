@@ -81,16 +81,6 @@ char *store_folder_open(struct store_folder *folder, const struct store_options 
     return problem;
 }
 
-bool store_folder_is_there(const struct store_folder *folder, const char *path)
-{
-    struct stat ours, there;
-    char *runs = memory_format("%s/" STORE_RUNS, path);
-    bool known = fstat(folder->runs, &ours) == 0 && stat(runs, &there) == 0;
-    bool is_gone = !known && (errno == ENOENT || errno == ENOTDIR);
-    free(runs);
-    return known ? ours.st_dev == there.st_dev && ours.st_ino == there.st_ino : !is_gone;
-}
-
 void store_folder_close(struct store_folder *folder)
 {
     if (folder->runs >= 0)

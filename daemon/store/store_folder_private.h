@@ -6,8 +6,6 @@
 #include "store_job_private.h"
 #include "store_list_private.h"
 
-#define STORE_RUNS "runs"
-
 struct store_damaged {
     char *name;
     uint64_t bytes;
@@ -27,9 +25,6 @@ struct store_folder {
 
 /* Opens it, making what is not there, for `holder`. NULL, or what is wrong with it, to be freed. */
 MUST_CHECK char *store_folder_open(struct store_folder *folder, const struct store_options *options);
-
-/* Whether it is where it was when it was opened: neither removed nor another one in its place. */
-bool store_folder_is_there(const struct store_folder *folder, const char *path);
 
 /* Adds the runs in it to `list`, which is empty, removes what is left of others, and sets aside what is
  * damaged. */

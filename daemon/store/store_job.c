@@ -208,6 +208,18 @@ void store_job_remove_file(struct worker_job *worker_job)
     job_remove_name(job, job->name);
 }
 
+void store_job_look_for_folder(struct worker_job *worker_job)
+{
+    struct store_job *job = job_of(worker_job);
+    struct stat ours, there;
+    char *runs = memory_format("%s/" STORE_RUNS, job->path);
+    const bool known = fstat(job->folder, &ours) == 0 && stat(runs, &there) == 0;
+    const bool is_gone = !known && (errno == ENOENT || errno == ENOTDIR);
+    free(runs);
+    if (is_gone || (known && (ours.st_dev != there.st_dev || ours.st_ino != there.st_ino)))
+        job_fail(job, "it was removed, or another one is in its place: bring it back, or restart", 0);
+}
+
 void store_job_set_aside(struct worker_job *worker_job)
 {
     struct store_job *job = job_of(worker_job);

@@ -11,6 +11,7 @@
 /* What a file of a run is. */
 enum store_kind { STORE_KIND_TERM, STORE_KIND_JSON, STORE_KIND_RUNNING, STORE_KIND_COUNT };
 
+#define STORE_RUNS "runs" /* where the files are, in the folder that was configured */
 #define STORE_LAST_ID_NAME "last_id"
 #define STORE_DAMAGED_SUFFIX ".damaged"
 
@@ -36,6 +37,7 @@ struct store_job {
     struct buffer summary;
     struct blob *content;        /* held by the job; NULL where it is to be read, or is the atom nil */
     char name[STORE_NAME_BYTES]; /* of the file that is set aside */
+    const char *path;            /* of the folder that was configured; good until the thread has ended */
 
     /* What came of it. */
     const char *failed;    /* the step that went wrong, a literal, or NULL */
@@ -69,6 +71,10 @@ void store_job_remove_file(struct worker_job *job);
 
 /* Writes `id` as the highest that was given. */
 void store_job_write_last_id(struct worker_job *job);
+
+/* Fails when the folder is not where it was opened any more: it was removed, or another one is in its
+ * place. */
+void store_job_look_for_folder(struct worker_job *job);
 
 /* Reads what the end and the beginning of the file `name` say. False when it cannot be read or is damaged. */
 MUST_CHECK bool store_job_look(struct store_job *job, struct store_trailer *trailer, struct term *summary);

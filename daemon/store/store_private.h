@@ -25,6 +25,7 @@ struct store {
     bool saving_last_id; /* a job writes it */
     char *problem;       /* or NULL */
     bool is_moved;       /* the folder is not where it was any more */
+    bool is_looking;     /* a job finds out whether it is */
     bool closing;        /* nobody is called back any more */
 };
 
@@ -54,7 +55,7 @@ void store_set_problem(struct store *store, char *text);
 /* What came of a job that writes says how the folder is. */
 void store_judge(struct store *store, const struct store_job *job);
 
-/* Whether the folder is still in its place. */
+/* Finds out whether the folder is still in its place. */
 void store_look_for_folder(struct store *store);
 
 /* Whether there is a result, or its JSON, that could not be written. */

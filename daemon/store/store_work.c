@@ -55,21 +55,6 @@ void store_judge(struct store *store, const struct store_job *job)
         work_clear_problem(store);
 }
 
-/* What is written into a folder that is not there any more is not found at the next start. */
-void store_look_for_folder(struct store *store)
-{
-    bool was_moved = store->is_moved;
-    if (!store_has_folder(store))
-        return;
-    store->is_moved = !store_folder_is_there(&store->folder, store->options.folder);
-    if (store->is_moved)
-        store_set_problem(store,
-                          memory_string("it was removed, or another one is in its place: bring it back, or "
-                                        "restart"));
-    else if (was_moved)
-        work_clear_problem(store);
-}
-
 /* --- Jobs --- */
 
 struct store_job *store_new_job(struct store *store, void (*work)(struct worker_job *),
@@ -101,6 +86,31 @@ struct store_job *store_new_run_job(struct store *store, const struct store_run 
 void store_queue(struct store *store, struct store_job *job)
 {
     worker_queue(store->worker, &job->job);
+}
+
+static void work_on_looked_for(struct worker_job *worker_job)
+{
+    struct store_job *job = CONTAINER_OF(worker_job, struct store_job, job);
+    struct store *store = job->owner;
+    const bool was_moved = store->is_moved;
+    store->is_looking = false;
+    store->is_moved = job->failed;
+    if (store->is_moved)
+        store_set_problem(store, store_job_problem(job));
+    else if (was_moved)
+        work_clear_problem(store);
+    store_job_free(job);
+}
+
+/* What is written into a folder that is not there any more is not found at the next start. */
+void store_look_for_folder(struct store *store)
+{
+    if (!store_has_folder(store) || store->is_looking)
+        return;
+    struct store_job *job = store_new_job(store, store_job_look_for_folder, work_on_looked_for);
+    job->path = store->options.folder;
+    store->is_looking = true;
+    store_queue(store, job);
 }
 
 static void work_on_removed(struct worker_job *worker_job)

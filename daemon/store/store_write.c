@@ -215,21 +215,25 @@ static void write_try_to_open(struct store *store)
     store_save_last_id(store); /* for what comes of it */
 }
 
+static void write_catch_up(struct store *store)
+{
+    write_retry(store);
+    write_missing_json(store);
+    store_keep_last_id(store);
+    if (store->problem && !worker_busy(store->worker))
+        store_save_last_id(store); /* for what comes of it */
+}
+
 void store_tend(void *owner)
 {
     struct store *store = owner;
-    store_look_for_folder(store);
     write_try_to_open(store);
     bool behind = store->options.folder && (store->problem || store_is_behind(store));
     store_plan_tending(store, behind ? STORE_RETRY_NS : TEND_NS);
     write_remove_outdated(store);
     store_keep_limits(store);
     /* A slow disk is not given more to do than it does. */
-    if (!store_has_folder(store) || worker_busy(store->worker))
-        return;
-    write_retry(store);
-    write_missing_json(store);
-    store_keep_last_id(store);
-    if (store->problem && !worker_busy(store->worker))
-        store_save_last_id(store); /* for what comes of it */
+    if (store_has_folder(store) && !worker_busy(store->worker))
+        write_catch_up(store);
+    store_look_for_folder(store);
 }

@@ -146,6 +146,7 @@ static inline void settle(struct fixture *fixture)
 /* The same after it has tended what it has, which it does when it is given limits. */
 static inline void settle_tending(struct fixture *fixture)
 {
+    settle(fixture); /* it does nothing while its thread does */
     store_set_limits(fixture->store, &fixture->options.limits);
     pass(fixture);
     settle(fixture);
