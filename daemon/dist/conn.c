@@ -121,6 +121,11 @@ bool conn_has_written(struct conn *conn)
     return has_written;
 }
 
+size_t conn_frame_bytes(const struct conn *conn)
+{
+    return conn->reader.limit;
+}
+
 bool conn_is_congested(const struct conn *conn)
 {
     return conn->congested;
@@ -297,13 +302,15 @@ static void conn_take_head(struct conn *conn, struct term tuple, struct term pay
     struct control control = {.operation = CONTROL_OPERATION_COUNT};
     enum control_problem wrong =
         control_decode_head(tuple, payload, term_of(&conn->reader.too_large), &control);
-    char to[200] = "";
+    char to[200] = "", of[24] = "";
+    if (conn->reader.exceeded < conn->reader.limit) /* a share of it */
+        snprintf(of, sizeof(of), "%zu", conn->reader.limit);
     if (wrong == CONTROL_OK && control.to.data)
         term_text(control.to, to, sizeof(to));
     log_warning("message too large", log_string("peer", conn_peer(conn)),
                 log_string("operation", wrong == CONTROL_OK ? control_operation_text(control.operation) : ""),
                 log_string("to", to), log_string("limit", CONN_FRAME_BYTES_KEY),
-                log_integer("value", (int64_t)conn->reader.exceeded));
+                log_integer("value", (int64_t)conn->reader.exceeded), log_string("of", *of ? of : NULL));
     if (wrong == CONTROL_OK)
         conn->settings->events->message(conn->settings->owner, conn, &control, payload);
 }

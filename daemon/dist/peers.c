@@ -41,6 +41,11 @@ enum conn_limit peer_limit(const struct peer *peer)
     return peer->limit;
 }
 
+size_t peer_frame_bytes(const struct peer *peer)
+{
+    return peer->state == PEER_UP ? conn_frame_bytes(peer->conn) : 0;
+}
+
 uint64_t peers_ticktime_s(const struct peers *peers)
 {
     return peers->options.ticktime_ns / CLOCK_NS_PER_S;

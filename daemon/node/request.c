@@ -318,15 +318,23 @@ void request_raise_too_large(struct request *request, struct term too_large)
 {
     struct term_builder reason = {0}, stack = {0};
     struct term parts[2];
-    bool read = term_read_tuple_of(too_large, 2, parts);
+    int64_t limit = 0;
+    const struct peer *peer = node_peer_of(request->node, request->caller);
+    const size_t whole = peer ? peer_frame_bytes(peer) : 0;
+    bool read = term_read_tuple_of(too_large, 2, parts) && term_read_integer(parts[1], &limit);
     assert(read);
+    const bool is_share = (uint64_t)limit < whole;
     term_build_tuple(&reason, 2);
     term_build_term(&reason, parts[0]);
-    term_build_map(&reason, 2);
+    term_build_map(&reason, is_share ? 3 : 2);
     term_build_key(&reason, "key");
     term_build_text(&reason, CONN_FRAME_BYTES_KEY);
     term_build_key(&reason, "limit");
     term_build_term(&reason, parts[1]);
+    if (is_share) {
+        term_build_key(&reason, "of");
+        term_build_unsigned(&reason, whole);
+    }
     term_build_nil(&stack);
     request_raise(request, term_built(&reason), term_built(&stack));
     term_build_free(&reason);

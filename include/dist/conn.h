@@ -26,11 +26,11 @@ enum conn_state {
     CONN_CLOSING,     /* closed; the memory goes at the end of the pass */
 };
 
-/* What a connection was closed for beyond, of conn_settings; for a message that is too large none is. */
+/* The limits of conn_settings that a peer can be beyond. */
 enum conn_limit {
-    CONN_LIMIT_NONE, /* it was closed for something else, or was not */
-    CONN_LIMIT_FRAME,
-    CONN_LIMIT_QUEUED,
+    CONN_LIMIT_NONE,
+    CONN_LIMIT_FRAME,  /* a message was too large and is not kept; its connection stays */
+    CONN_LIMIT_QUEUED, /* too much waited to be sent: the connection was closed */
 };
 
 /* The key of the configuration that conn_settings.frame_bytes comes from, for whoever is told of it. */
@@ -95,6 +95,10 @@ bool conn_found_namesake(const struct conn *conn);
 bool conn_has_yielded(const struct conn *conn);
 
 enum conn_limit conn_limit(const struct conn *conn);
+
+/* How large a message of the peer may be: conn_settings.frame_bytes when it was connected. When it sends
+ * several large ones at once they share four times that, and the limit of each may be smaller. */
+size_t conn_frame_bytes(const struct conn *conn);
 
 /* A word of the owner's; the peer table keeps its own state there. */
 void conn_set_data(struct conn *conn, void *data);

@@ -93,6 +93,9 @@ uint64_t peer_flags(const struct peer *peer); /* negotiated; 0 when it is not up
 /* Beyond what its last connection that was up went, when it is down. */
 enum conn_limit peer_limit(const struct peer *peer);
 
+/* How large a message of it may be, see conn_frame_bytes(); 0 when it is not up. */
+size_t peer_frame_bytes(const struct peer *peer);
+
 /* A word of the layer above, NULL at first. */
 void peer_set_data(struct peer *peer, void *data);
 void *peer_data(const struct peer *peer);

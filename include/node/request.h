@@ -93,7 +93,8 @@ void request_build_stack(const struct request *request, const char *advice, stru
 void request_raise(struct request *request, struct term reason, struct term stack);
 
 /* Raises {message_too_large, #{key => Key, limit => Limit}} for a request that was; `too_large` is
- * {message_too_large, Limit}. */
+ * {message_too_large, Limit}. Where that is a share of what the key says, as its node sends several such at
+ * once, the map has `of` as well, the whole. */
 void request_raise_too_large(struct request *request, struct term too_large);
 
 /* Answers that there is no such function, and frees the request. The advice, or NULL, is shown with the

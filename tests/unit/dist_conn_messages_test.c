@@ -1,5 +1,7 @@
 #include "conn_world.h"
 
+#include "base/log.h"
+
 static void expect_received(struct fixture *fixture, const char *payload)
 {
     struct term control, received;
@@ -142,6 +144,54 @@ static void test_message_too_large(void **state)
         buffer_free(&said);
         end(&fixture);
     }
+}
+
+/* Several that are large share what may come at once: the log says of what the limit is a share. */
+static void test_messages_too_large_together(void **state)
+{
+    (void)state;
+    enum { TOGETHER = 6 };
+    struct fixture fixture;
+    struct message_fragments fragments[TOGETHER];
+    struct term_builder control = {0}, payload = {0};
+    struct buffer said = {0};
+    char *log;
+    size_t log_size, ended = 0;
+    FILE *file = open_memstream(&log, &log_size);
+    log_configure(LOG_LEVEL_WARNING, LOG_TEXT, file);
+    start_dialled(&fixture); /* by TCP, which can skip */
+    far_shake(&fixture.far);
+    WORLD_UNTIL(&fixture.world, fixture.up)
+        ;
+    struct term message = long_payload(&payload, 900000);
+    for (size_t i = 0; i < TOGETHER; i++)
+        message_fragments_start(&fragments[i], i + 1, term_from_text(&control, SEND), message, NULL);
+    for (bool more[TOGETHER] = {true, true, true, true, true, true}; ended < TOGETHER;) {
+        for (size_t i = 0; i < TOGETHER; i++) {
+            if (!more[i])
+                continue;
+            more[i] = message_fragments_next(&fragments[i], &said);
+            ended += !more[i];
+        }
+        while (said.size) {
+            ssize_t written = write(fixture.far.descriptor, buffer_bytes(&said), said.size);
+            buffer_consume(&said, written > 0 ? (size_t)written : 0);
+            world_pass(&fixture.world);
+        }
+    }
+    WORLD_UNTIL(&fixture.world, fixture.messages == TOGETHER)
+        ;
+    log_configure(LOG_LEVEL_WARNING, LOG_TEXT, NULL);
+    fclose(file);
+    assert_non_null(strstr(log, "message too large"));
+    assert_non_null(strstr(log, " limit=limits.frame_bytes value="));
+    assert_null(strstr(log, " value=1048576"));
+    assert_non_null(strstr(log, " of=1048576\n"));
+    free(log);
+    buffer_free(&said);
+    term_build_free(&control);
+    term_build_free(&payload);
+    end(&fixture);
 }
 
 static void test_spoilt_messages(void **state)
@@ -386,6 +436,7 @@ int main(void)
         cmocka_unit_test(test_messages),
         cmocka_unit_test(test_long_messages),
         cmocka_unit_test(test_message_too_large),
+        cmocka_unit_test(test_messages_too_large_together),
         cmocka_unit_test(test_spoilt_messages),
         cmocka_unit_test(test_closed_in_callbacks),
         cmocka_unit_test(test_closed_again_when_told),

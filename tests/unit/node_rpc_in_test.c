@@ -199,6 +199,30 @@ static void test_calls_of_no_function(void **state)
     end(&fixture);
 }
 
+/* What is too large raises with its limit, and with that of the configuration where it is a share of that. */
+static void test_calls_that_are_too_large(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"{message_too_large, 1000}", "limit => 1000"},
+        {"{message_too_large, 667}", "limit => 667, of => 1000"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct fixture fixture;
+        char message[200], raised[200];
+        start_named(&fixture);
+        snprintf(message, sizeof(message), "{'$gen_call', {$p, $r}, %s}", rows[i][0]);
+        world_tell_too_large(&fixture.world, NAMED("harness"), message, rows[i][0]);
+        snprintf(
+            raised, sizeof(raised),
+            "{$r, {error, {exception, {message_too_large, #{key => <<\"limits.frame_bytes\">>, %s}}, []}}}",
+            rows[i][1]);
+        world_expect_sent(&fixture.world, "{22, $o, $p}", raised);
+        assert_int_equal(fixture.served, 0);
+        end(&fixture);
+    }
+}
+
 static void test_casts(void **state)
 {
     (void)state;
@@ -933,6 +957,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_calls),
         cmocka_unit_test(test_calls_of_no_function),
+        cmocka_unit_test(test_calls_that_are_too_large),
         cmocka_unit_test(test_casts),
         cmocka_unit_test(test_ignored_messages),
         cmocka_unit_test(test_system_messages),

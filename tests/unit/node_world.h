@@ -53,6 +53,12 @@ enum conn_limit peer_limit(const struct peer *peer)
     return peer->limit;
 }
 
+size_t peer_frame_bytes(const struct peer *peer)
+{
+    (void)peer;
+    return 1000;
+}
+
 bool peer_is_congested(const struct peer *peer)
 {
     (void)peer;
@@ -192,6 +198,21 @@ static inline void world_tell_held(struct world *world, const char *control_text
     blob_release(held);
     term_build_free(&parts[0]);
     term_build_free(&parts[1]);
+}
+
+/* The same of one that was too large, of which this is there. */
+static inline void world_tell_too_large(struct world *world, const char *control_text,
+                                        const char *payload_text, const char *too_large)
+{
+    struct term_builder parts[3] = {0};
+    struct control control;
+    struct term tuple = term_from_text(&parts[0], control_text);
+    struct term payload = term_from_text(&parts[1], payload_text);
+    assert_int_equal(control_decode_head(tuple, payload, term_from_text(&parts[2], too_large), &control),
+                     CONTROL_OK);
+    node_peers_events()->message(world->node, &world->app, &control, payload);
+    for (size_t i = 0; i < ARRAY_LENGTH(parts); i++)
+        term_build_free(&parts[i]);
 }
 
 /* The next message that was sent to APP, after what was deferred; `payload` NULL is none. */
