@@ -228,7 +228,7 @@ static bool io_request_format(struct io_job *job, const struct term parts[3])
     char module[TERM_ATOM_BYTES + 1], function[TERM_ATOM_BYTES + 1];
     struct term_builder arguments = {0};
     struct term_list list;
-    struct term argument, last = TERM_ATOM("nil");
+    struct term argument, last;
     bool asked = term_read_atom(parts[0], module) && term_read_atom(parts[1], function) &&
                  term_list_start(&list, parts[2]);
     if (asked && strcmp(module, "io_lib") == 0 && strcmp(function, "format") == 0 && list.count == 2) {
