@@ -242,25 +242,31 @@ static bool peers_is_allowed(const struct peers *peers, const char *node)
 }
 
 /* A connection of a node that has said its name and may not connect any more. */
-static struct conn *peers_find_forbidden(const struct peers *peers)
+static struct conn *peers_find_forbidden_claim(const struct peers *peers)
 {
     LIST_EACH(const struct claim, claim, &peers->claims.list, link)
         if (*conn_peer(claim->conn) && !peers_is_allowed(peers, conn_peer(claim->conn)))
             return claim->conn;
-    struct map_cursor cursor = {0};
-    for (const struct map_entry *entry; (entry = map_next(&peers->by_name, &cursor));) {
-        const struct peer *peer = entry->value;
-        if (peer->state == PEER_UP && conn_was_accepted(peer->conn) && !peers_is_allowed(peers, peer->name))
-            return peer->conn;
-    }
     return NULL;
 }
 
-/* One after the other: closing calls those back who hold and let go of peers. */
+static bool peers_is_forbidden(struct peer *peer)
+{
+    return peer->state == PEER_UP && conn_was_accepted(peer->conn) &&
+           !peers_is_allowed(peer->peers, peer->name);
+}
+
+/* Whoever is told may connect with others, or end them. */
 void peers_judge_again(struct peers *peers)
 {
-    for (struct conn *conn; (conn = peers_find_forbidden(peers));)
+    for (struct conn *conn; (conn = peers_find_forbidden_claim(peers));)
         conn_close(conn, "no longer allowed");
+    size_t count;
+    struct peer **forbidden = peers_pick(peers, peers_is_forbidden, &count);
+    for (size_t i = 0; i < count; i++)
+        if (peers_is_forbidden(forbidden[i]))
+            conn_close(forbidden[i]->conn, "no longer allowed");
+    peers_release_picked(forbidden, count);
 }
 
 void peer_disconnect(struct peer *peer, const char *reason)
