@@ -41,15 +41,10 @@ void dial_queue_leave(struct dial_queue *queue, struct peer *peer)
     list_remove(&queue->waiting, &peer->queued);
 }
 
-static bool dial_queue_is_attempt(enum peer_state state)
+void dial_queue_note(struct dial_queue *queue, bool was_attempt, bool is_attempt)
 {
-    return state == PEER_LOOKING_UP || state == PEER_RESOLVING || state == PEER_DIALLING;
-}
-
-void dial_queue_note(struct dial_queue *queue, enum peer_state from, enum peer_state to)
-{
-    queue->attempts += dial_queue_is_attempt(to);
-    queue->attempts -= dial_queue_is_attempt(from);
-    if (queue->waiting.count && dial_queue_is_attempt(from))
+    queue->attempts += is_attempt;
+    queue->attempts -= was_attempt;
+    if (queue->waiting.count && was_attempt)
         loop_defer(queue->loop, &queue->begin);
 }

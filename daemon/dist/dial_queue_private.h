@@ -11,15 +11,6 @@
 /* Begun in one pass of the loop. */
 #define DIAL_QUEUE_TURN 16
 
-enum peer_state {
-    PEER_IDLE,       /* not connected; a kept peer's timer runs until the next attempt */
-    PEER_LOOKING_UP, /* `lookup` asks epmd for the port */
-    PEER_RESOLVING,  /* `resolve` asks for the addresses */
-    PEER_DIALLING,   /* `conn` is connecting or in its handshake */
-    PEER_AWAITED,    /* its own attempt may come to something first; `timer` ends the wait */
-    PEER_UP,         /* `conn` is up */
-};
-
 struct peer;
 
 struct dial_queue {
@@ -39,7 +30,7 @@ void dial_queue_ask(struct dial_queue *queue, struct peer *peer);
 /* It does not wait any more. */
 void dial_queue_leave(struct dial_queue *queue, struct peer *peer);
 
-/* The state of a peer changes. */
-void dial_queue_note(struct dial_queue *queue, enum peer_state from, enum peer_state to);
+/* The state of a peer changes: whether it was, and is, that of an attempt. */
+void dial_queue_note(struct dial_queue *queue, bool was_attempt, bool is_attempt);
 
 #endif

@@ -119,7 +119,7 @@ void peers_set_state(struct peer *peer, enum peer_state state)
         list_append(&peers->up, &peer->up);
     else if (state != PEER_UP)
         list_remove(&peers->up, &peer->up);
-    dial_queue_note(&peers->queue, peer->state, state);
+    dial_queue_note(&peers->queue, peer_is_attempt(peer->state), peer_is_attempt(state));
     peer->state = state;
     if (state != PEER_DIALLING && state != PEER_UP)
         peer->conn = NULL;

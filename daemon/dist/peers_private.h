@@ -10,6 +10,21 @@
 #include "dist/peers.h"
 #include "spare_private.h"
 
+enum peer_state {
+    PEER_IDLE,       /* not connected; a kept peer's timer runs until the next attempt */
+    PEER_LOOKING_UP, /* `lookup` asks epmd for the port */
+    PEER_RESOLVING,  /* `resolve` asks for the addresses */
+    PEER_DIALLING,   /* `conn` is connecting or in its handshake */
+    PEER_AWAITED,    /* its own attempt may come to something first; `timer` ends the wait */
+    PEER_UP,         /* `conn` is up */
+};
+
+/* Whether this node is at it to connect. */
+static inline bool peer_is_attempt(enum peer_state state)
+{
+    return state == PEER_LOOKING_UP || state == PEER_RESOLVING || state == PEER_DIALLING;
+}
+
 struct peer {
     struct peers *peers;
     char name[NODE_NAME_BYTES + 1];

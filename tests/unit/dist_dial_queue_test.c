@@ -19,7 +19,7 @@ static void set_state(struct peer *peer, enum peer_state state)
 {
     enum peer_state from = peer->state;
     peer->state = state;
-    dial_queue_note(&table.queue, from, state);
+    dial_queue_note(&table.queue, peer_is_attempt(from), peer_is_attempt(state));
 }
 
 static void start(struct peer *peer)
