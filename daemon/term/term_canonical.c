@@ -255,11 +255,6 @@ static ALWAYS_INLINE bool rewrite_next(struct term_rewrite *rewrite)
     return false;
 }
 
-void term_canonical(struct term checked, struct buffer *output)
-{
-    term_canonical_with_atoms(checked, NULL, output);
-}
-
 void term_canonical_with_atoms(struct term checked, const struct term_atoms *atoms, struct buffer *output)
 {
     struct term_rewrite rewrite;

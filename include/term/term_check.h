@@ -30,14 +30,10 @@ enum term_problem {
 };
 
 /* Walks the first term of `data`. On TERM_OK `*used` is its length and `*canonical` tells whether it is
- * canonical already; if not, term_canonical() makes it so. On a problem `*used` is where it was found. */
+ * canonical already; if not, term_canonical_with_atoms() makes it so. On a problem `*used` is where it was
+ * found. */
 MUST_CHECK enum term_problem term_check(const uint8_t *data, size_t size, const struct term_limits *limits,
                                         size_t *used, bool *canonical);
-
-/* Appends the canonical form of a checked term to `output` (see term.h): other atom encodings (latin-1 atoms
- * of old nodes, long forms of short atoms) are written in the canonical one, sizes of funs adjusted. */
-struct buffer;
-void term_canonical(struct term checked, struct buffer *output);
 
 /* A message between nodes may refer to an atom by its number in a table that goes in front of the terms. */
 #define TERM_ATOMS_MOST 255
@@ -47,12 +43,17 @@ struct term_atoms {
     struct term items[TERM_ATOMS_MOST]; /* canonical atoms, not all of them different */
 };
 
-/* The same two for a term in which ATOM_CACHE_REF stands for these atoms. It is not canonical when it refers
- * to one; in its canonical form all are written out. Both are given the same table. */
+/* The same for a term in which ATOM_CACHE_REF stands for these atoms, or NULL. It is not canonical when it
+ * refers to one. */
 MUST_CHECK enum term_problem term_check_with_atoms(const uint8_t *data, size_t size,
                                                    const struct term_limits *limits,
                                                    const struct term_atoms *atoms, size_t *used,
                                                    bool *canonical);
+
+/* Appends the canonical form of a term that was checked with the same atoms to `output` (see term.h): those
+ * atoms are written out, other encodings of atoms (latin-1 ones of old nodes, long forms of short ones) are
+ * written in the canonical one, sizes of funs adjusted. */
+struct buffer;
 void term_canonical_with_atoms(struct term checked, const struct term_atoms *atoms, struct buffer *output);
 
 /* Both in steps, for terms that are so large that they would keep others waiting; their depth has no limit.

@@ -41,7 +41,7 @@ static struct term take_term(const uint8_t **data, size_t *size)
     if (!*size || term_check(*data, *size, &limits, &used, &canonical) != TERM_OK)
         return term;
     struct buffer output = {0};
-    term_canonical((struct term){*data, used}, &output);
+    term_canonical_with_atoms((struct term){*data, used}, NULL, &output);
     uint8_t *copy = malloc(output.size);
     assert(copy);
     memcpy(copy, buffer_bytes(&output), output.size);

@@ -51,7 +51,7 @@ static bool read_at_once(const uint8_t **at, size_t *left, struct buffer *output
     bool canonical;
     if (term_check(*at, *left, &term_no_limits, &used, &canonical) != TERM_OK)
         return false;
-    term_canonical((struct term){*at, used}, output);
+    term_canonical_with_atoms((struct term){*at, used}, NULL, output);
     *at += used;
     *left -= used;
     return true;

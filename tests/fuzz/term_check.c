@@ -201,7 +201,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(used == term_length(data));
     /* Memory of its own for each, so that the sanitizer sees a byte that is read behind it. */
     struct buffer output = {0};
-    term_canonical((struct term){data, used}, &output);
+    term_canonical_with_atoms((struct term){data, used}, NULL, &output);
     assert(!canonical || (output.size == used && memcmp(buffer_bytes(&output), data, used) == 0));
     struct term term = {.size = output.size};
     uint8_t *copy = malloc(term.size);

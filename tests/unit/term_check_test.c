@@ -211,7 +211,7 @@ static void expect_canonical(const uint8_t *data, size_t size, const uint8_t *ex
     assert_int_equal(check(data, size, &wide, &used, &canonical), TERM_OK);
     assert_int_equal(used, size);
     assert_false(canonical);
-    term_canonical((struct term){data, size}, &output);
+    term_canonical_with_atoms((struct term){data, size}, NULL, &output);
     const uint8_t *bytes = buffer_bytes(&output);
     assert_int_equal(output.size, 6 + expected_size);
     assert_memory_equal(bytes, "before", 6);
@@ -260,7 +260,7 @@ static void test_chained_list(void **state)
     assert_int_equal(check(data, size, &(struct term_limits){1, SIZE_MAX}, &used, &canonical), TERM_OK);
     assert_false(canonical);
     struct buffer output = {0};
-    term_canonical((struct term){data, size}, &output);
+    term_canonical_with_atoms((struct term){data, size}, NULL, &output);
     assert_int_equal(output.size, 5 + 2 * count + 1);
     free(data);
     buffer_free(&output);
