@@ -60,7 +60,8 @@ static void daemon_become_ready(struct daemon *daemon, uint32_t creation)
                             .runner = daemon->runner,
                             .runs = daemon->runs,
                             .schedules = daemon->schedules,
-                            .config = config};
+                            .config = config,
+                            .minute = &daemon->minute};
     daemon->api = api_new(&api);
     struct rpc_in_options options = {.name = "harness", .serve = api_serve, .owner = daemon->api};
     daemon->rpc_in = rpc_in_new(daemon->node, &options);
@@ -160,6 +161,7 @@ static void daemon_make_parts(struct daemon *daemon)
     const struct config *config = daemon->config;
     loop_init(&daemon->loop);
     (void)worker_aside(&daemon->loop);
+    loop_minute_begin(&daemon->minute, &daemon->loop);
     daemon->notify = notify_new(&daemon->loop);
     loop_timer_init(&daemon->second, &daemon->loop, daemon_on_second, daemon);
     loop_timer_set(&daemon->second, SECOND_NS);
@@ -204,6 +206,7 @@ static bool daemon_start_pages(struct daemon *daemon)
                                     .config = daemon->config,
                                     .epmd = daemon->epmd,
                                     .peers = daemon->peers,
+                                    .minute = &daemon->minute,
                                     .not_ready = daemon_on_not_ready,
                                     .owner = daemon};
     if (!*daemon->config->http_listen)
@@ -284,6 +287,7 @@ static void daemon_free_parts(struct daemon *daemon)
     loop_timer_free(&daemon->second);
     notify_free(daemon->notify);
     worker_free_aside(&daemon->loop);
+    loop_minute_end(&daemon->minute);
     loop_free(&daemon->loop);
 }
 

@@ -3,6 +3,7 @@
 #ifndef HARNESSD_DAEMON_PARTS_H
 #define HARNESSD_DAEMON_PARTS_H
 
+#include "base/loop_minute.h"
 #include "config/config.h"
 #include "config/exit_status.h"
 #include "dist/listener.h"
@@ -20,6 +21,7 @@ struct daemon {
     char **argv;
     struct config *config;
     struct loop loop;
+    struct loop_minute minute; /* of that */
     struct resolver *resolver;
     struct epmd *epmd;
     struct handshake_identity identity;

@@ -317,14 +317,13 @@ struct api *api_new(const struct api_parts *parts)
                         .runs = parts->runs,
                         .schedules = parts->schedules,
                         .config = parts->config,
+                        .minute = parts->minute,
                         .started_ns = clock_ns()};
-    loop_minute_begin(&api->minute, node_loop(parts->node));
     return api;
 }
 
 void api_free(struct api *api)
 {
-    loop_minute_end(&api->minute);
     free(api);
 }
 

@@ -150,12 +150,12 @@ static void info_build_processes(const struct api *api, struct term_builder *ans
 
 static void info_build_longest_pass(const struct api *api, struct term_builder *answer)
 {
-    term_build_unsigned(answer, loop_minute_clock_ns(&api->minute) / CLOCK_NS_PER_US);
+    term_build_unsigned(answer, loop_minute_clock_ns(api->minute) / CLOCK_NS_PER_US);
 }
 
 static void info_build_longest_pass_cpu(const struct api *api, struct term_builder *answer)
 {
-    term_build_unsigned(answer, loop_minute_cpu_ns(&api->minute) / CLOCK_NS_PER_US);
+    term_build_unsigned(answer, loop_minute_cpu_ns(api->minute) / CLOCK_NS_PER_US);
 }
 
 static const struct info_row {

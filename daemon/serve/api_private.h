@@ -4,7 +4,6 @@
 #define HARNESSD_SERVE_API_PRIVATE_H
 
 #include "base/list.h"
-#include "base/loop_minute.h"
 #include "serve/api.h"
 #include "term/help.h"
 
@@ -14,9 +13,9 @@ struct api {
     struct runs *runs;
     struct schedules *schedules;
     const struct config *config;
+    const struct loop_minute *minute;
     uint64_t started_ns;
     uint64_t requests;
-    struct loop_minute minute;
     struct map starting; /* callers to how many scenarios of theirs are being read, a size_t of its own */
 };
 

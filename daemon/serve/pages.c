@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/loop_minute.h"
 #include "base/memory.h"
 #include "http_private.h"
 #include "metrics_private.h"
@@ -18,8 +17,6 @@ struct pages {
     const struct runner *runner; /* NULL: not yet */
     struct runs *runs;           /* likewise */
     const struct api *api;
-
-    struct loop_minute minute;
 };
 
 /* --- Metrics --- */
@@ -50,8 +47,8 @@ static void serve_metrics(void *owner, struct http_request *request, const char 
                                 .peer_count = pages->options.config->peer_count,
                                 .queued_bytes = peers_queued_bytes(pages->options.peers),
                                 .log_lost = log_lost(),
-                                .lag_ns = loop_minute_clock_ns(&pages->minute),
-                                .lag_cpu_ns = loop_minute_cpu_ns(&pages->minute)};
+                                .lag_ns = loop_minute_clock_ns(pages->options.minute),
+                                .lag_cpu_ns = loop_minute_cpu_ns(pages->options.minute)};
     if (pages->runner) {
         runner_figures(pages->runner, &look.now);
         look.runs_queued = runs_count(pages->runs, RUN_PHASE_QUEUED);
@@ -177,14 +174,12 @@ struct pages *pages_new(const struct pages_options *options)
     }
     log_info("listening for HTTP", log_string("address", options->config->http_listen),
              log_integer("port", http_port(pages->http)));
-    loop_minute_begin(&pages->minute, options->loop);
     return pages;
 }
 
 void pages_free(struct pages *pages)
 {
     http_free(pages->http);
-    loop_minute_end(&pages->minute);
     free(pages);
 }
 

@@ -2,6 +2,7 @@
 #ifndef HARNESSD_SERVE_API_H
 #define HARNESSD_SERVE_API_H
 
+#include "base/loop_minute.h"
 #include "config/config.h"
 #include "node/request.h"
 #include "registry/runs.h"
@@ -17,6 +18,7 @@ struct api_parts {
     struct runs *runs;
     struct schedules *schedules;
     const struct config *config;
+    const struct loop_minute *minute;
 };
 
 struct api *api_new(const struct api_parts *parts);

@@ -2,6 +2,7 @@
 #ifndef HARNESSD_SERVE_PAGES_H
 #define HARNESSD_SERVE_PAGES_H
 
+#include "base/loop_minute.h"
 #include "dist/epmd.h"
 #include "serve/api.h"
 
@@ -13,6 +14,7 @@ struct pages_options {
     const struct config *config;
     const struct epmd *epmd;
     const struct peers *peers;
+    const struct loop_minute *minute;
 
     /* Why the daemon cannot serve now, or NULL. */
     const char *(*not_ready)(void *owner);
