@@ -91,6 +91,7 @@ static void script_keep_forms(struct scripts *scripts, const char *node, enum sc
 /* A message that waits until its node's connection has drained. */
 struct script_message {
     struct list_link link;
+    bool is_told; /* by script_tell() */
     struct term_kept message;
 };
 
@@ -327,21 +328,37 @@ static void script_on_drained(void *owner)
         script_wait(script);
 }
 
-bool script_send_long(struct script *script, const struct term_long *message)
+static bool script_send_in_turn(struct script *script, const struct term_long *message, bool is_told)
 {
     if (!script->pid.size)
         return false;
     if (!script->waiting.count && !(term_long_is_held(message) && peer_is_congested(script->peer)))
         return script_send_now(script, message);
     struct script_message *last = memory_zalloc(1, sizeof(*last));
+    last->is_told = is_told;
     term_kept_set(&last->message, message);
     list_append(&script->waiting, &last->link);
     script_wait(script);
     return true;
 }
 
+bool script_send_long(struct script *script, const struct term_long *message)
+{
+    return script_send_in_turn(script, message, false);
+}
+
+bool script_tell(struct script *script, struct term message)
+{
+    return script_send_in_turn(script, TERM_LONG(message), true);
+}
+
 void script_end(struct script *script, struct term message)
 {
+    LIST_EACH(const struct script_message, waiting, &script->waiting, link) {
+        const struct term_long told = term_kept_long(&waiting->message);
+        if (waiting->is_told)
+            (void)script_send_now(script, &told);
+    }
     script_drop_waiting(script);
     if (script_send(script, message))
         script_leave(script);

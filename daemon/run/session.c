@@ -343,7 +343,7 @@ void session_telemetry(struct run *run, const char *const event[4], struct term 
     term_build_nil(&command);
     term_build_term(&command, measurements);
     term_build_term(&command, metadata);
-    (void)script_send(session_has_teller(run) ? &run->teller : &run->session, term_built(&command));
+    (void)script_tell(session_has_teller(run) ? &run->teller : &run->session, term_built(&command));
     term_build_free(&command);
 }
 

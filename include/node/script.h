@@ -73,8 +73,11 @@ bool script_send(struct script *script, struct term message);
  * before, beside the targets there, so that neither its connection ends nor those keep waiting. */
 bool script_send_long(struct script *script, const struct term_long *message);
 
-/* Sends a last message, that it is to end by itself, instead of those that wait, and lets go of it; no event
- * comes any more. One that does not run is killed. */
+/* As script_send() of what it is to have before it ends, even if it waits until then. */
+bool script_tell(struct script *script, struct term message);
+
+/* Sends a last message, that it is to end by itself, instead of those that wait but for what it is told
+ * (script_tell()), and lets go of it; no event comes any more. One that does not run is killed. */
 void script_end(struct script *script, struct term message);
 
 /* Kills it, as it stands or as soon as it has started; no event comes any more. */

@@ -16,6 +16,7 @@
 struct peer {
     struct world *world;
     bool is_up;
+    bool is_congested;
     enum conn_limit limit;
     void *data;
 };
@@ -61,8 +62,7 @@ size_t peer_frame_bytes(const struct peer *peer)
 
 bool peer_is_congested(const struct peer *peer)
 {
-    (void)peer;
-    return false;
+    return peer->is_congested;
 }
 
 uint64_t peers_ticktime_s(const struct peers *peers)
