@@ -21,7 +21,7 @@ struct blob {
 };
 
 /* A blob of what is in `bytes`, whose memory it takes over; the buffer is empty then. The caller holds it.
- * The thread aside of the loop, which outlives it, frees it if it is large: giving back the pages of many
+ * A thread aside of the loop, which outlives it, frees it if it is large: giving back the pages of many
  * megabytes takes longer than others should wait. NULL: whoever lets go last does. */
 MUST_CHECK struct blob *blob_take(struct buffer *bytes, struct loop *loop);
 
