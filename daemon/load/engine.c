@@ -194,7 +194,7 @@ void engine_free(struct engine *engine)
     calls_out_free(engine);
     customs_free(engine);
     named_free(engine);
-    events_free(&engine->record.events);
+    events_dispose(&engine->record.events, engine->options.loop);
     errors_free(&engine->record.errors);
     error_samples_free(&engine->record.samples);
     latencies_free(&engine->record.latencies);

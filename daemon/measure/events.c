@@ -4,8 +4,12 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/worker.h"
 
 #define EVENTS_FIRST_CAPACITY 256
+
+/* A million that all have results of their own take a third of a second. */
+#define EVENTS_FREED_AT_ONCE 4096
 
 /* Terms are numbered in 29 bits. */
 #define TERMS_LIMIT ((1u << 29) - 1)
@@ -28,6 +32,36 @@ void events_free(struct events *events)
     terms_free(&events->terms);
     free(events->items);
     events->items = NULL;
+}
+
+struct disposal {
+    struct worker_job job;
+    struct events events;
+};
+
+static void events_dispose_work(struct worker_job *job)
+{
+    events_free(&CONTAINER_OF(job, struct disposal, job)->events);
+}
+
+static void events_dispose_done(struct worker_job *job)
+{
+    free(CONTAINER_OF(job, struct disposal, job));
+}
+
+void events_dispose(struct events *events, struct loop *loop)
+{
+    if (events->capacity <= EVENTS_FREED_AT_ONCE) {
+        events_free(events);
+        return;
+    }
+    terms_let_go(&events->terms);
+    struct disposal *disposal = memory_zalloc(1, sizeof(*disposal));
+    *disposal = (struct disposal){
+        .job = {.work = events_dispose_work, .done = events_dispose_done, .turn = {.takes_long = true}},
+        .events = *events};
+    *events = (struct events){.items = NULL};
+    worker_queue(worker_aside(loop), &disposal->job);
 }
 
 static struct event *events_slot(const struct events *events, size_t index)

@@ -30,6 +30,17 @@ void terms_free(struct terms *terms)
     *terms = (struct terms){0};
 }
 
+void terms_let_go(struct terms *terms)
+{
+    struct map_cursor cursor = {0};
+    for (const struct map_entry *entry; (entry = map_next(&terms->by_place, &cursor));) {
+        struct terms_slot *slot = &terms->slots[(uint32_t)(uintptr_t)entry->value];
+        terms_free_kept(slot);
+        slot->kept = NULL;
+    }
+    map_free(&terms->by_place);
+}
+
 static uint32_t terms_new_slot(struct terms *terms)
 {
     uint32_t number = terms->free_slot;

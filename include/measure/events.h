@@ -3,6 +3,7 @@
 #ifndef HARNESSD_MEASURE_EVENTS_H
 #define HARNESSD_MEASURE_EVENTS_H
 
+#include "base/loop.h"
 #include "base/random.h"
 #include "measure/result.h"
 #include "measure/terms.h"
@@ -44,6 +45,9 @@ struct events {
 void events_init(struct events *events, enum events_policy policy, size_t number, size_t limit,
                  size_t byte_limit, struct random *random);
 void events_free(struct events *events);
+
+/* The same; many are freed by a thread of the loop (base/worker.h, worker_aside()), as that takes long. */
+void events_dispose(struct events *events, struct loop *loop);
 
 /* Takes an event; `term` is that of its result, of no size for kinds that have none. Its `bytes` are those of
  * the terms beside that one. */

@@ -23,6 +23,10 @@ struct terms {
 /* All zero is an empty store. */
 void terms_free(struct terms *terms);
 
+/* Lets go of what is held, before the rest is freed: no term is asked for any more, and another thread may
+ * free it. */
+void terms_let_go(struct terms *terms);
+
 /* The number of the term, which is used once more. */
 MUST_CHECK uint32_t terms_keep(struct terms *terms, const struct term_long *term);
 

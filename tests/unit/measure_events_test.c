@@ -7,7 +7,10 @@
 
 #include <cmocka.h>
 
+#include "term_from_text.h"
+
 #include "base/bytes.h"
+#include "base/worker.h"
 #include "measure/events_order.h"
 
 static struct term number(uint32_t value)
@@ -330,6 +333,35 @@ static void test_copy(void **state)
     events_free(&events);
 }
 
+/* However many there are, and whatever holds their terms: what is held is let go of at once. */
+static void test_dispose(void **state)
+{
+    (void)state;
+    static const uint32_t counts[] = {0, 10, 100000};
+    for (size_t i = 0; i < ARRAY_LENGTH(counts); i++) {
+        struct loop loop;
+        struct events events;
+        struct term_builder builder = {0};
+        loop_init(&loop);
+        (void)term_from_text(&builder, "$x");
+        struct blob *blob = blob_take(&builder.bytes, NULL);
+        const struct term_long large = {.tail = {blob->data, blob->size}, .held = blob};
+        events_init(&events, EVENTS_ALL, 0, counts[i], SIZE_MAX, NULL);
+        for (uint32_t step = 0; step + 1 < counts[i]; step++)
+            record(&events, 0, step, RESULT_OK);
+        if (counts[i])
+            events_record(&events, (struct event){.kind = RESULT_OK}, &large);
+        assert_int_equal(blob->holders, counts[i] ? 2 : 1);
+        events_dispose(&events, &loop);
+        assert_int_equal(blob->holders, 1);
+        assert_int_equal(loop.aside != NULL, counts[i] > 10);
+        blob_release(blob);
+        worker_free_aside(&loop);
+        loop_free(&loop);
+        term_build_free(&builder);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,7 +370,7 @@ int main(void)
         cmocka_unit_test(test_limit_of_bytes),   cmocka_unit_test(test_limits_together),
         cmocka_unit_test(test_fields),           cmocka_unit_test(test_by_thread),
         cmocka_unit_test(test_sample_is_fair),   cmocka_unit_test(test_copy),
-        cmocka_unit_test(test_order_in_pieces),
+        cmocka_unit_test(test_order_in_pieces),  cmocka_unit_test(test_dispose),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
