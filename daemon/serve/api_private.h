@@ -3,7 +3,7 @@
 #ifndef HARNESSD_SERVE_API_PRIVATE_H
 #define HARNESSD_SERVE_API_PRIVATE_H
 
-#include "base/list.h"
+#include "base/map.h"
 #include "serve/api.h"
 #include "term/help.h"
 
