@@ -223,14 +223,9 @@ void engine_build_timeline(struct engine *engine, uint64_t now_ns, struct term_b
         term_build_list(builder, 0);
 }
 
-void engine_copy_events(struct engine *engine, struct events *copy)
+struct events *engine_events(struct engine *engine)
 {
-    events_copy(&engine->record.events, copy);
-}
-
-void engine_free_copy(struct engine *engine, struct events *copy)
-{
-    events_free_copy(&engine->record.events, copy);
+    return &engine->record.events;
 }
 
 uint64_t engine_in_flight(const struct engine *engine)

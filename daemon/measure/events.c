@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/worker.h"
+#include "measure/events_copy.h"
 
 #define EVENTS_FIRST_CAPACITY 256
 
@@ -91,7 +92,9 @@ static void events_release(struct events *events, const struct event *event)
 
 static void events_drop_oldest(struct events *events)
 {
+    events_copies_note(events, 0);
     events_release(events, events_slot(events, 0));
+    events->gone++;
     events->first = (events->first + 1) % events->capacity;
     events->count--;
 }
@@ -111,6 +114,7 @@ static void events_put(struct events *events, size_t index, struct event event, 
     event.bytes = bytes < UINT32_MAX - event.bytes ? event.bytes + (uint32_t)bytes : UINT32_MAX;
     events->bytes += event.bytes;
     if (index < events->count) {
+        events_copies_note(events, index);
         events_release(events, events_slot(events, index));
     } else {
         if (events->count == events->capacity)
@@ -145,24 +149,4 @@ void events_record(struct events *events, struct event event, const struct term_
 const struct event *events_at(const struct events *events, size_t index)
 {
     return events_slot(events, index);
-}
-
-void events_copy(struct events *events, struct events *copy)
-{
-    *copy = (struct events){.policy = events->policy,
-                            .items = memory_alloc(events->count * sizeof(*copy->items)),
-                            .count = events->count,
-                            .capacity = events->count};
-    for (size_t i = 0; i < events->count; i++) {
-        copy->items[i] = *events_slot(events, i);
-        terms_hold(&events->terms, copy->items[i].term);
-    }
-}
-
-void events_free_copy(struct events *events, struct events *copy)
-{
-    for (size_t i = 0; i < copy->count; i++)
-        terms_release(&events->terms, copy->items[i].term);
-    free(copy->items);
-    *copy = (struct events){.items = NULL};
 }

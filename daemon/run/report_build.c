@@ -9,6 +9,9 @@
 #define REPORT_PIECE 200
 #define REPORT_ORDER_PIECE 2000
 
+/* That are copied in one, or let go of. */
+#define REPORT_COPY_PIECE 4000
+
 /* What is copied in one piece, beside that of the event that is the last in it. */
 #define REPORT_PIECE_BYTES (64 * 1024)
 
@@ -92,6 +95,18 @@ static const struct event *report_ordered_event(const struct report *report, siz
 }
 
 /* --- Pieces --- */
+
+static void report_copy(struct report *report)
+{
+    if (report->purpose != REPORT_PARTIAL || events_copy_go_on(&report->copied_events, REPORT_COPY_PIECE))
+        report->part = REPORT_ORDER;
+}
+
+static void report_release(struct report *report)
+{
+    if (report->purpose != REPORT_PARTIAL || events_copy_release(&report->copied_events, REPORT_COPY_PIECE))
+        report->part = REPORT_WRITTEN;
+}
 
 static void report_put_in_order(struct report *report)
 {
@@ -193,15 +208,15 @@ static void report_write_threads(struct report *report)
 static void report_fill_gaps(struct report *report)
 {
     if (!term_gaps_fill(&report->gaps, &report->output->bytes, REPORT_PIECE_BYTES))
-        report->part = REPORT_WRITTEN;
+        report->part = REPORT_RELEASE;
 }
 
 bool report_continue(struct report *report)
 {
-    static void (*const writers[])(struct report *report) = {[REPORT_ORDER] = report_put_in_order,
-                                                             [REPORT_EVENTS] = report_write_events,
-                                                             [REPORT_THREADS] = report_write_threads,
-                                                             [REPORT_GAPS] = report_fill_gaps};
+    static void (*const writers[])(struct report *report) = {
+        [REPORT_COPY] = report_copy,           [REPORT_ORDER] = report_put_in_order,
+        [REPORT_EVENTS] = report_write_events, [REPORT_THREADS] = report_write_threads,
+        [REPORT_GAPS] = report_fill_gaps,      [REPORT_RELEASE] = report_release};
     report->full = report->output->bytes.size - report->gaps.bytes + REPORT_PIECE_BYTES;
     if (report->part != REPORT_WRITTEN)
         writers[report->part](report);
@@ -239,7 +254,7 @@ static void report_open_body(struct report *report)
     report_parts_build(report->run, for_invariant, &report->gaps, report->output);
     term_build_key(report->output, "events");
     term_build_list(report->output, report->events->count);
-    report->part = REPORT_ORDER;
+    report->part = REPORT_COPY;
 }
 
 void report_start(struct report *report, struct run *run, enum report_purpose purpose,
@@ -264,14 +279,14 @@ void report_start(struct report *report, struct run *run, enum report_purpose pu
         return;
     }
     if (purpose == REPORT_PARTIAL) {
-        engine_copy_events(run->engine, &report->copied_events);
+        events_copy_begin(&report->copied_events, engine_events(run->engine));
         report->copied_threads = memory_zalloc(scenario->thread_count, sizeof(*report->copied_threads));
         for (size_t i = 0; i < scenario->thread_count; i++)
             report->copied_threads[i] = engine_thread(run->engine, i);
-        report->events = &report->copied_events;
+        report->events = &report->copied_events.events;
     }
     if (purpose == REPORT_JOURNAL) {
-        report->events = &report->copied_events;
+        report->events = &report->copied_events.events;
         report->thread_count = 0;
     } else if (scenario->threads) {
         events_order_begin(&report->by_thread, report->events, scenario->thread_count);
@@ -286,6 +301,6 @@ void report_free(struct report *report)
     buffer_free(&report->message);
     term_gaps_free(&report->gaps);
     if (report->purpose == REPORT_PARTIAL)
-        engine_free_copy(report->run->engine, &report->copied_events);
+        events_copy_free(&report->copied_events, run_loop(report->run));
     *report = (struct report){.output = NULL};
 }

@@ -3,6 +3,7 @@
 #define HARNESSD_RUN_REPORT_BUILD_PRIVATE_H
 
 #include "load/load_record.h"
+#include "measure/events_copy.h"
 #include "measure/events_order.h"
 #include "term/term_gaps.h"
 
@@ -23,7 +24,7 @@ struct report {
     enum report_purpose purpose;
     const struct events *events;
     size_t thread_count;
-    struct events copied_events;        /* of a run that goes on */
+    struct events_copy copied_events;   /* of a run that goes on */
     struct load_thread *copied_threads; /* likewise */
     struct events_order by_thread;      /* of scripts */
     size_t thread;
@@ -31,7 +32,15 @@ struct report {
     struct buffer message; /* scratch */
     struct term_gaps gaps; /* of long terms that last as long as the run does */
     size_t full;           /* when so much was copied the piece is over */
-    enum { REPORT_ORDER, REPORT_EVENTS, REPORT_THREADS, REPORT_GAPS, REPORT_WRITTEN } part;
+    enum {
+        REPORT_COPY,
+        REPORT_ORDER,
+        REPORT_EVENTS,
+        REPORT_THREADS,
+        REPORT_GAPS,
+        REPORT_RELEASE, /* the copy */
+        REPORT_WRITTEN
+    } part;
 };
 
 /* Begins to write to the end of `output`; `report` is all zero or was begun before. Copies of what goes on

@@ -134,9 +134,8 @@ bool engine_has_met(const struct engine *engine, size_t target);
 /* Appends the timeline until then, see timeline_build(); an empty one before the load has begun. */
 void engine_build_timeline(struct engine *engine, uint64_t now_ns, struct term_builder *builder);
 
-/* Makes `copy` one of the kept events, for reading alone, to be freed before the engine is. */
-void engine_copy_events(struct engine *engine, struct events *copy);
-void engine_free_copy(struct engine *engine, struct events *copy);
+/* The kept events, for a copy (measure/events_copy.h) that is freed before the engine is. */
+struct events *engine_events(struct engine *engine);
 
 /* Operations that are under way; arrivals that wait for a thread; threads that are at an operation, or think
  * before the next. */

@@ -3,6 +3,7 @@
 #ifndef HARNESSD_MEASURE_EVENTS_H
 #define HARNESSD_MEASURE_EVENTS_H
 
+#include "base/list.h"
 #include "base/loop.h"
 #include "base/random.h"
 #include "measure/result.h"
@@ -33,9 +34,11 @@ struct events {
     size_t count;
     size_t capacity;
     size_t bytes;
-    size_t wanted;    /* `n` of the policy, SIZE_MAX without one */
-    uint64_t seen;    /* events that the policy looked at */
-    uint64_t dropped; /* events that it would have kept, and the limit did not */
+    size_t wanted;      /* `n` of the policy, SIZE_MAX without one */
+    uint64_t gone;      /* from the front */
+    struct list copies; /* that are being made (events_copy.h) */
+    uint64_t seen;      /* events that the policy looked at */
+    uint64_t dropped;   /* events that it would have kept, and the limit did not */
     struct terms terms;
     struct random *random; /* for samples */
 };
@@ -52,11 +55,6 @@ void events_dispose(struct events *events, struct loop *loop);
 /* Takes an event; `term` is that of its result, of no size for kinds that have none. Its `bytes` are those of
  * the terms beside that one. */
 void events_record(struct events *events, struct event event, const struct term_long *term);
-
-/* Makes `copy` one of the kept events, for reading alone: their terms stay those of `events`, which keeps
- * them until the copy is freed. */
-void events_copy(struct events *events, struct events *copy);
-void events_free_copy(struct events *events, struct events *copy);
 
 const struct event *events_at(const struct events *events, size_t index);
 

@@ -1,5 +1,7 @@
 #include "load_world.h"
 
+#include "measure/events_copy.h"
+
 static struct world world;
 
 #define S CLOCK_NS_PER_S
@@ -915,17 +917,18 @@ static void test_timeline_and_recent(void **state)
 static void test_copied_events(void **state)
 {
     (void)state;
-    struct events copy;
+    struct events_copy copy;
     world_make(
         &world,
         "#{target => c, operations => [a], load => #{threads => 1, duration_ms => 100}, events => all}");
     world_run(&world, world.begun_ns + 50 * MS);
-    engine_copy_events(world.engine, &copy);
-    size_t count = copy.count;
+    events_copy_begin(&copy, engine_events(world.engine));
+    size_t count = copy.events.count;
     world_run(&world, UINT64_MAX);
-    assert_int_equal(copy.count, count);
+    assert_true(events_copy_go_on(&copy, SIZE_MAX));
+    assert_int_equal(copy.events.count, count);
     assert_true(EVENTS > count);
-    engine_free_copy(world.engine, &copy);
+    events_copy_free(&copy, &world.loop);
     world_free(&world);
 }
 

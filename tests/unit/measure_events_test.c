@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/worker.h"
+#include "measure/events_copy.h"
 #include "measure/events_order.h"
 
 static struct term number(uint32_t value)
@@ -303,34 +304,105 @@ static void test_sample_is_fair(void **state)
     assert_true(abs(halves[0] - halves[1]) < 200); /* of 2000; beyond four standard deviations */
 }
 
-/* A copy stays what it was while the ring that it is of goes on, and its terms are there. */
+static void expect_copied(const struct events_copy *copy, const struct event *expected, size_t count)
+{
+    assert_int_equal(copy->events.count, count);
+    for (size_t i = 0; i < count; i++) {
+        const struct event *event = events_at(&copy->events, i);
+        assert_int_equal(event->step, expected[i].step);
+        assert_int_equal(event->kind, expected[i].kind);
+        if (event->kind == RESULT_TIMEOUT)
+            assert_int_equal(event->term, TERMS_NONE);
+        else
+            assert_true(
+                term_same(terms_get(&copy->of->terms, event->term).tail, number((uint32_t)event->step)));
+    }
+}
+
+/* A copy is of what there was when it was begun, however much of that goes or is replaced before it was
+ * copied, and its terms are there until it lets go of them. Another one that is begun meanwhile is of what
+ * there is then. */
 static void test_copy(void **state)
 {
     (void)state;
-    struct events events, copy;
-    events_init(&events, EVENTS_LAST, 4, 100, SIZE_MAX, NULL);
-    events_copy(&events, &copy);
-    assert_int_equal(copy.count, 0);
-    events_free_copy(&events, &copy);
-    for (uint32_t step = 0; step < 6; step++)
-        record(&events, 0, step, step == 3 ? RESULT_TIMEOUT : RESULT_OK);
-    events_copy(&events, &copy);
-    for (uint32_t step = 6; step < 16; step++)
-        record(&events, 0, step, RESULT_OK);
-    assert_int_equal(copy.count, 4);
-    for (uint32_t i = 0; i < 4; i++) {
-        const struct event *event = events_at(&copy, i);
-        assert_int_equal(event->step, i + 2);
-        if (i == 1)
-            assert_int_equal(event->term, TERMS_NONE);
-        else
-            assert_true(term_same(terms_get(&events.terms, event->term).tail, number(i + 2)));
+    static const enum events_policy policies[] = {EVENTS_ALL, EVENTS_LAST, EVENTS_SAMPLE};
+    enum { KEPT = 100, MEANWHILE = 60 };
+    struct random random;
+    struct loop loop;
+    loop_init(&loop);
+    random_seed(&random, 3);
+    for (size_t i = 0; i < 8 * ARRAY_LENGTH(policies); i++) {
+        struct events events;
+        struct events_copy copies[2];
+        struct event expected[2][KEPT];
+        uint32_t step = 0;
+        events_init(&events, policies[i / 8], KEPT, KEPT, i % 2 ? SIZE_MAX : KEPT * 4, &random);
+        for (; step < 250; step++)
+            record(&events, 0, step, step % 7 == 3 ? RESULT_TIMEOUT : RESULT_OK);
+        size_t counts[2], more = i % 8 * 5;
+        for (size_t begun = 0; begun < 2; begun++) {
+            counts[begun] = events.count;
+            for (size_t at = 0; at < events.count; at++)
+                expected[begun][at] = *events_at(&events, at);
+            events_copy_begin(&copies[begun], &events);
+            for (uint32_t end = step + MEANWHILE; step < end; step++) {
+                record(&events, 0, step, step % 7 == 3 ? RESULT_TIMEOUT : RESULT_OK);
+                if (step % 10 == 0 && events_copy_go_on(&copies[0], more / 5))
+                    more = 0;
+            }
+        }
+        for (size_t begun = 0; begun < 2; begun++) {
+            while (!events_copy_go_on(&copies[begun], 7))
+                continue;
+            expect_copied(&copies[begun], expected[begun], counts[begun]);
+        }
+        for (; step < 1000; step++)
+            record(&events, 0, step, RESULT_OK);
+        for (size_t begun = 0; begun < 2; begun++)
+            expect_copied(&copies[begun], expected[begun], counts[begun]);
+        assert_true(events.terms.by_bytes.count > events.count);
+        assert_false(events_copy_release(&copies[0], 10));
+        while (!events_copy_release(&copies[0], 10))
+            continue;
+        for (size_t begun = 0; begun < 2; begun++)
+            events_copy_free(&copies[begun], &loop);
+        size_t with_terms = 0;
+        for (size_t at = 0; at < events.count; at++)
+            with_terms += events_at(&events, at)->term != TERMS_NONE;
+        assert_int_equal(events.terms.by_bytes.count, with_terms);
+        events_free(&events);
     }
-    assert_int_equal(events.terms.by_bytes.count, 4 + 3);
-    events_free_copy(&events, &copy);
-    assert_int_equal(events.terms.by_bytes.count, 4);
-    assert_int_equal(copy.count, 0);
-    events_free(&events);
+    loop_free(&loop);
+}
+
+/* One that is given up before it was made lets go of what it has. */
+static void test_copy_given_up(void **state)
+{
+    (void)state;
+    struct random random;
+    struct loop loop;
+    struct events events;
+    struct events_copy copy;
+    loop_init(&loop);
+    random_seed(&random, 3);
+    for (size_t copied = 0; copied <= 4; copied++) {
+        events_init(&events, copied % 2 ? EVENTS_SAMPLE : EVENTS_LAST, 4, 100, SIZE_MAX, &random);
+        events_copy_begin(&copy, &events);
+        assert_true(events_copy_go_on(&copy, 1)); /* of nothing */
+        events_copy_free(&copy, &loop);
+        for (uint32_t step = 0; step < 6; step++)
+            record(&events, 0, step, RESULT_OK);
+        events_copy_begin(&copy, &events);
+        assert_int_equal(events_copy_go_on(&copy, copied), copied == 4);
+        for (uint32_t step = 6; step < 8; step++)
+            record(&events, 0, step, RESULT_OK);
+        events_copy_free(&copy, &loop);
+        assert_int_equal(events.copies.count, 0);
+        assert_int_equal(events.terms.by_bytes.count, 4);
+        record(&events, 0, 8, RESULT_OK);
+        events_free(&events);
+    }
+    loop_free(&loop);
 }
 
 /* However many there are, and whatever holds their terms: what is held is let go of at once. */
@@ -370,7 +442,8 @@ int main(void)
         cmocka_unit_test(test_limit_of_bytes),   cmocka_unit_test(test_limits_together),
         cmocka_unit_test(test_fields),           cmocka_unit_test(test_by_thread),
         cmocka_unit_test(test_sample_is_fair),   cmocka_unit_test(test_copy),
-        cmocka_unit_test(test_order_in_pieces),  cmocka_unit_test(test_dispose),
+        cmocka_unit_test(test_copy_given_up),    cmocka_unit_test(test_order_in_pieces),
+        cmocka_unit_test(test_dispose),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

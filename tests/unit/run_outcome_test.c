@@ -82,8 +82,8 @@ struct load_thread engine_thread(const struct engine *engine, size_t thread)
 
 NEVER(struct faults_recovery, faults_recovery, (const struct faults *faults, uint64_t now_ns),
       return (struct faults_recovery){0})
-NEVER(void, engine_copy_events, (struct engine * engine, struct events *copy), (void)0)
-NEVER(void, engine_free_copy, (struct engine * engine, struct events *copy), (void)0)
+NEVER(struct events *, engine_events, (struct engine * engine), return NULL)
+NEVER(struct loop *, run_loop, (const struct run *run), return NULL)
 NEVER(struct term, engine_message_at,
       (const struct engine *engine, uint32_t operation, uint32_t thread, uint64_t step,
        struct buffer *output),
