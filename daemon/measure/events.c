@@ -75,13 +75,17 @@ static void events_grow(struct events *events)
     size_t capacity = events->capacity ? events->capacity * 2 : EVENTS_FIRST_CAPACITY;
     if (capacity > events->limit)
         capacity = events->limit;
-    struct event *items = memory_alloc(capacity * sizeof(*items));
-    for (size_t i = 0; i < events->count; i++)
-        items[i] = *events_slot(events, i);
-    free(events->items);
-    events->items = items;
+    if (events->first == 0) { /* what is large need not be copied by that */
+        events->items = memory_resize(events->items, capacity, sizeof(*events->items));
+    } else {
+        struct event *items = memory_alloc(capacity * sizeof(*items));
+        for (size_t i = 0; i < events->count; i++)
+            items[i] = *events_slot(events, i);
+        free(events->items);
+        events->items = items;
+        events->first = 0;
+    }
     events->capacity = capacity;
-    events->first = 0;
 }
 
 static void events_release(struct events *events, const struct event *event)
