@@ -1,9 +1,8 @@
 /* What goes wrong again and again, for as long as it does: logged the first time, and then at intervals that
- * double, with how often it has happened in between.
+ * double, up to LOG_REPEAT_MOST_S, with how often it has happened in between.
  *
- *     if (log_repeat_is_due(&listener->failures))
- *         log_error("cannot accept connections", log_string("reason", reason),
- * log_times(&listener->failures));
+ *     if (log_repeat_is_due(&failures))
+ *         log_error("cannot accept", log_string("reason", reason), log_times(&failures));
  */
 #ifndef HARNESSD_BASE_LOG_REPEAT_H
 #define HARNESSD_BASE_LOG_REPEAT_H
@@ -13,7 +12,8 @@
 #define LOG_REPEAT_FIRST_S 1
 #define LOG_REPEAT_MOST_S 3600
 
-/* It is over when it has not happened for so long: what comes and goes is one trouble. */
+/* It is over when it has not happened for so long, what comes and goes being one trouble; where nobody looks
+ * (log_repeat_is_over()), when it has not happened for twice the interval as well. */
 #define LOG_REPEAT_QUIET_S 10
 
 /* All zero: it has not happened, or it is over. */

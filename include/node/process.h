@@ -6,12 +6,12 @@
 #include "node/node.h"
 
 /* Any of them may be NULL: such messages and signals are then ignored, but for calls (gen:call/4), which are
- * answered with {error, {not_supported, What}} for a process that takes no messages. */
+ * answered with {error, {not_supported, What}}. */
 struct process_events {
     void (*message)(void *owner, struct process *process, const struct incoming *incoming);
 
-    /* A message that was too large to be kept: `too_large` stands in its body for each element that is not
-     * known, or for all of it. */
+    /* A message that was too large to be kept: {message_too_large, Limit} (incoming->too_large) stands in its
+     * body for each element that is not known, or for all of it. `message` has none of them. */
     void (*too_large)(void *owner, struct process *process, const struct incoming *incoming);
 
     /* An exit signal: a linked process ended, or somebody called exit/2. */
