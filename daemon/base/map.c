@@ -51,7 +51,10 @@ void map_free(struct map *map)
 /* Where the pointer to the entry of `key` is, or where it would be added. */
 static struct map_entry **map_find(const struct map *map, uint64_t hash, const void *key, size_t key_size)
 {
-    struct map_entry **link = &map->buckets[hash & (map->bucket_count - 1)];
+    size_t bucket = hash & (map->room - 1);
+    if (bucket >= map->bucket_count)
+        bucket -= map->room / 2;
+    struct map_entry **link = &map->buckets[bucket];
     while (*link && ((*link)->hash != hash || (*link)->key_size != key_size ||
                      (key_size && memcmp((*link)->key, key, key_size) != 0)))
         link = &(*link)->next;
@@ -66,27 +69,35 @@ void *map_get(const struct map *map, const void *key, size_t key_size)
     return entry ? entry->value : NULL;
 }
 
-static void map_grow(struct map *map)
+/* One bucket more, which takes its entries from one of those that are there (linear hashing): nobody waits
+ * until all of a large map have found other places. */
+static void map_add_bucket(struct map *map)
 {
-    struct map_entry **old = map->buckets;
-    size_t old_count = map->bucket_count;
-    map->bucket_count = old_count ? old_count * 2 : MAP_FIRST_BUCKETS;
-    map->buckets = memory_zalloc(map->bucket_count, sizeof(*map->buckets));
-    for (size_t i = 0; i < old_count; i++) {
-        for (struct map_entry *entry = old[i], *next; entry; entry = next) {
-            next = entry->next;
-            struct map_entry **bucket = &map->buckets[entry->hash & (map->bucket_count - 1)];
-            entry->next = *bucket;
-            *bucket = entry;
-        }
+    if (map->bucket_count == map->room) {
+        map->room = map->room ? map->room * 2 : MAP_FIRST_BUCKETS;
+        map->buckets = memory_resize(map->buckets, map->room, sizeof(*map->buckets));
     }
-    free(old);
+    const size_t added = map->bucket_count++;
+    map->buckets[added] = NULL;
+    if (added < MAP_FIRST_BUCKETS)
+        return;
+    struct map_entry **link = &map->buckets[added - map->room / 2];
+    while (*link) {
+        struct map_entry *entry = *link;
+        if ((entry->hash & (map->room - 1)) != added) {
+            link = &entry->next;
+            continue;
+        }
+        *link = entry->next;
+        entry->next = map->buckets[added];
+        map->buckets[added] = entry;
+    }
 }
 
 struct map_entry *map_entry_of(struct map *map, const void *key, size_t key_size)
 {
-    if (map->count >= map->bucket_count)
-        map_grow(map);
+    while (map->count >= map->bucket_count || map->bucket_count < MAP_FIRST_BUCKETS)
+        map_add_bucket(map);
     uint64_t hash = map_hash(key, key_size);
     struct map_entry **link = map_find(map, hash, key, key_size);
     if (*link)
@@ -141,7 +152,10 @@ const struct map_entry *map_any(const struct map *map, size_t *hint)
 {
     if (!map->count)
         return NULL;
-    while (!map->buckets[*hint & (map->bucket_count - 1)])
-        ++*hint;
-    return map->buckets[*hint & (map->bucket_count - 1)];
+    for (;; ++*hint) {
+        if (*hint >= map->bucket_count)
+            *hint = 0;
+        if (map->buckets[*hint])
+            return map->buckets[*hint];
+    }
 }

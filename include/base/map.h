@@ -18,8 +18,9 @@ struct map_entry {
 };
 
 struct map {
-    struct map_entry **buckets; /* a power of two of them, or none */
+    struct map_entry **buckets;
     size_t bucket_count;
+    size_t room; /* for so many, a power of two, or 0: the first half of it is in use, and some of the rest */
     size_t count;
 };
 

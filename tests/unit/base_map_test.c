@@ -155,6 +155,27 @@ static void test_many(void **state)
     map_free(&map);
 }
 
+/* It grows by a bucket at a time: whatever the number, all is where it is looked for, and nothing twice. */
+static void test_each_size(void **state)
+{
+    (void)state;
+    struct map map = {0};
+    for (uint32_t size = 1; size <= 600; size++) {
+        const uint32_t last = size - 1;
+        struct map_cursor cursor = {0};
+        size_t walked = 0;
+        assert_null(map_put(&map, &last, sizeof(last), &values[last]));
+        assert_in_range(map.bucket_count, size, size < 16 ? 16 : size);
+        for (uint32_t i = 0; i < size; i++)
+            assert_ptr_equal(map_get(&map, &i, sizeof(i)), &values[i]);
+        assert_null(map_get(&map, &size, sizeof(size)));
+        while (map_next(&map, &cursor))
+            walked++;
+        assert_int_equal(walked, size);
+    }
+    map_free(&map);
+}
+
 /* Each entry comes once, also when those that came are removed on the way. */
 static void walk(bool removing)
 {
@@ -248,15 +269,11 @@ static void test_model(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_hash),
-        cmocka_unit_test(test_entry_of),
-        cmocka_unit_test(test_put_get_remove),
-        cmocka_unit_test(test_keys_are_bytes),
-        cmocka_unit_test(test_key_is_copied),
-        cmocka_unit_test(test_many),
-        cmocka_unit_test(test_walk),
-        cmocka_unit_test(test_any),
+        cmocka_unit_test(test_empty),          cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_entry_of),       cmocka_unit_test(test_put_get_remove),
+        cmocka_unit_test(test_keys_are_bytes), cmocka_unit_test(test_key_is_copied),
+        cmocka_unit_test(test_many),           cmocka_unit_test(test_each_size),
+        cmocka_unit_test(test_walk),           cmocka_unit_test(test_any),
         cmocka_unit_test(test_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
