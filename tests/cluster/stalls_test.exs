@@ -271,6 +271,24 @@ defmodule StallsTest do
     assert_no_stall(harness, "a load of a million threads")
   end
 
+  test "hundreds of thousands of events come, are copied and go beside others", %{harness: harness, target: target} do
+    load = %{
+      target: target,
+      load: %{threads: 200, iterations: 1_500},
+      operations: [{:echo, {:"$int", 1, 1_000_000_000}}],
+      events: :all,
+      timeout_ms: 120_000
+    }
+
+    {:ok, id} = call(harness, :start, [load])
+    Wait.until("the load", fn -> Harness.call(harness, :status, [id]).state == :load end)
+    assert {:ok, %{events: [_ | _]}} = beside_others(harness, fn -> call(harness, :partial, [id]) end)
+    assert {:ok, %{events: events}} = beside_others(harness, fn -> call(harness, :await, [id]) end)
+    assert length(events) == 300_000
+    assert {:ok, _} = beside_others(harness, fn -> call(harness, :partial, [id]) end)
+    assert_no_stall(harness, "300,000 events")
+  end
+
   test "members by the thousand, other ones at each look", %{harness: harness} do
     peer = Peer.start()
     Peer.load(peer, Shifting)
