@@ -20,9 +20,6 @@
 #define BUILD_NS (3600 * CLOCK_NS_PER_S)
 #define MOST_MS 4294967295LL
 
-/* Scenarios that are left out in one piece. */
-#define SUITE_PIECE 1000
-
 struct suite {
     struct runs *runs;
     struct node *node;
@@ -404,47 +401,43 @@ static void suite_refuse_no_map(struct suite *suite)
     term_build_tuple(&suite->report, 2);
     term_build_atom(&suite->report, "badmap");
     suite_append_scenario(suite);
-    suite_go_on(suite);
 }
 
 static void suite_refuse_no_type(struct suite *suite)
 {
     suite_fail_pair_atom(suite, "badkey", "type");
-    suite_go_on(suite);
 }
 
 static void suite_refuse_other_type(struct suite *suite)
 {
     suite_fail_atom(suite, "unknown_scenario_type");
-    suite_go_on(suite);
 }
 
 static void suite_refuse_no_scenario(struct suite *suite)
 {
     suite_fail_atom(suite, "missing_concurrent_scenario");
-    suite_go_on(suite);
 }
 
-static void (*const kinds[SUITE_KINDS])(struct suite *suite) = {
-    [SUITE_NONE] = suite_finish,
-    [SUITE_NO_MAP] = suite_refuse_no_map,
-    [SUITE_NO_TYPE] = suite_refuse_no_type,
-    [SUITE_OTHER_TYPE] = suite_refuse_other_type,
-    [SUITE_ROUNDS] = suite_start_inside,
-    [SUITE_CONCURRENT] = suite_start_inside,
-    [SUITE_BUILT] = suite_start_build,
-    [SUITE_NO_SCENARIO] = suite_refuse_no_scenario,
+static const struct suite_turn {
+    void (*take)(struct suite *suite);
+    bool is_decided; /* at once: the next may follow */
+} turns[SUITE_KINDS] = {
+    [SUITE_NONE] = {suite_finish, false},           [SUITE_NO_MAP] = {suite_refuse_no_map, true},
+    [SUITE_NO_TYPE] = {suite_refuse_no_type, true}, [SUITE_OTHER_TYPE] = {suite_refuse_other_type, true},
+    [SUITE_ROUNDS] = {suite_start_inside, false},   [SUITE_CONCURRENT] = {suite_start_inside, false},
+    [SUITE_BUILT] = {suite_start_build, false},     [SUITE_NO_SCENARIO] = {suite_refuse_no_scenario, true},
 };
 
-/* Whether the one that was looked at was left out: then the next may follow. */
+/* Whether it is known already what becomes of the one that was looked at. */
 static bool suite_take(struct suite *suite, const char *obstacle)
 {
-    bool is_left_out = obstacle && suite->scenario.kind != SUITE_NONE;
-    if (is_left_out)
+    const struct suite_turn *turn = &turns[suite->scenario.kind];
+    if (obstacle && suite->scenario.kind != SUITE_NONE) {
         suite_leave_out(suite, obstacle);
-    else
-        kinds[suite->scenario.kind](suite);
-    return is_left_out;
+        return true;
+    }
+    turn->take(suite);
+    return turn->is_decided;
 }
 
 static void suite_look(struct request_work *work)
@@ -464,8 +457,9 @@ static void suite_on_looked(struct request_work *work)
 static void suite_step(void *owner)
 {
     struct suite *suite = owner;
+    struct loop *loop = node_loop(suite->node);
     const char *obstacle = suite_obstacle(suite);
-    for (size_t left_out = 0; left_out < SUITE_PIECE || runs_stopping(suite->runs); left_out++) {
+    do {
         if (suite_scenario_is_large(&suite->scenarios)) {
             suite_do_aside(suite, suite_look, suite_on_looked, suite->request->argument_list.size);
             return;
@@ -473,8 +467,8 @@ static void suite_step(void *owner)
         suite_look(&suite->work);
         if (!suite_take(suite, obstacle))
             return;
-    }
-    loop_defer_piece(node_loop(suite->node), &suite->step);
+    } while (runs_stopping(suite->runs) || loop_has_time(loop));
+    loop_defer_piece(loop, &suite->step);
 }
 
 /* What is under way ends; a run still cleans up. */
