@@ -184,14 +184,15 @@ static const struct reader_key named_keys[] = {
               .text = "What it is called where operations are counted and timed. Those of one name are "
                       "counted together."},
      .read = operations_read_name},
-    {.help = {.name = "expect",
-              .type = "pattern()",
-              .fallback_text = "`'_'`, anything",
-              .text =
-                  "What its reply, or what a custom operation returns, must match: `'_'` matches anything, "
-                  "as the tail of a list all that is left of it, a map each that has its keys with values "
-                  "that match. Otherwise it is the error `{unexpected, Reply}`. At most 100,000 values, and "
-                  "1,000 keys in a map."},
+    {.help =
+         {.name = "expect",
+          .type = "pattern()",
+          .fallback_text = "`'_'`, anything",
+          .text =
+              "What its reply, or what a custom operation returns, must match: `'_'` matches anything, "
+              "as the tail of a list all that is left of it, a map each that has its keys with values "
+              "that match. Otherwise it is the error `{unexpected, Reply}`. At most 1,000,000 values, and "
+              "1,000 keys in a map."},
      .read = operations_read_expect,
      .takes_nil = true},
 };

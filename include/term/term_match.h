@@ -8,7 +8,7 @@
 #include "term/term.h"
 
 /* So much may be in a pattern, of which a map has no more keys: to look at a reply keeps others waiting. */
-#define PATTERN_VALUES_MOST 100000
+#define PATTERN_VALUES_MOST 1000000
 #define PATTERN_KEYS_MOST 1000
 
 /* Whether a checked term has no more than that. */

@@ -118,7 +118,7 @@ static void test_equal_terms_of_other_bytes(void **state)
     expect_bytes_match(BYTES(105, 0, 0, 0, 1, 97, 1), BYTES(104, 1, 97, 1), true);
 }
 
-/* What keeps others waiting for longer than a millisecond or so is none. */
+/* What keeps others waiting for longer than some ten milliseconds is none. */
 static void test_sizes(void **state)
 {
     (void)state;
