@@ -324,6 +324,7 @@ struct api *api_new(const struct api_parts *parts)
 
 void api_free(struct api *api)
 {
+    map_free(&api->starting);
     free(api);
 }
 
