@@ -24,8 +24,6 @@
 /* A buffer that a long message has made larger than this is not kept for the next. */
 #define CANONICAL_KEPT_BYTES (1024 * 1024)
 
-static const struct term_limits message_limits = {.depth = SIZE_MAX, .count = SIZE_MAX};
-
 /* What the atoms of a beginning may add to it when they are written out. */
 #define HEAD_ROOM_BYTES (1024 * 1024)
 
@@ -174,7 +172,7 @@ static enum message_result message_read_terms(struct message_reader *reader, str
         }
         size_t used;
         enum term_problem found =
-            term_check_with_atoms(data, size, &message_limits, atoms, &used, &canonical[count]);
+            term_check_with_atoms(data, size, &term_no_limits, atoms, &used, &canonical[count]);
         if (found == TERM_TOO_LARGE)
             return message_begin_long(reader, whole, versioned);
         if (found != TERM_OK) {

@@ -37,20 +37,15 @@ struct spawned {
     enum rpc_ask ask;
 };
 
-/* Whether a term is in what can be held, and need not be copied. */
-static bool rpc_in_is_held(const struct blob *held, struct term term)
-{
-    return held && term.data >= held->data && term.data < held->data + held->size;
-}
-
-/* A request that is not read yet; `sources` are copied, and the copies come back in their place. */
+/* A request that is not read yet; `sources` are copied, but for what is in `held`, and the copies come back
+ * in their place. */
 static struct request *rpc_in_new_request(struct process *process, const struct peer *peer, struct blob *held,
                                           struct term *const sources[], size_t count)
 {
     struct request *request = memory_zalloc(1, sizeof(*request));
     size_t size = 0;
     for (size_t i = 0; i < count; i++)
-        if (!rpc_in_is_held(held, *sources[i]))
+        if (!blob_has(held, sources[i]->data))
             size += sources[i]->size;
     request->form = REQUEST_CAST;
     request->node = process_node(process);
@@ -60,7 +55,7 @@ static struct request *rpc_in_new_request(struct process *process, const struct 
     snprintf(request->peer, sizeof(request->peer), "%s", peer_name(peer));
     uint8_t *next = request->bytes;
     for (size_t i = 0; i < count; i++) {
-        if (!sources[i]->size || rpc_in_is_held(held, *sources[i]))
+        if (!sources[i]->size || blob_has(held, sources[i]->data))
             continue;
         memcpy(next, sources[i]->data, sources[i]->size);
         sources[i]->data = next;
