@@ -28,24 +28,20 @@ void share_free(struct share *share)
     share->taken = 0;
 }
 
-static size_t share_held(const struct share_holder *holder)
+/* How much more somebody may have who has `held`: after that as much is left as they have. */
+static size_t share_more(size_t left, size_t held)
 {
-    return holder ? holder->amount : 0;
-}
-
-/* How much more somebody may have: after that as much is left as they have. */
-static size_t share_more(size_t left, const struct share_holder *holder)
-{
-    const size_t held = share_held(holder);
     return left > held ? (left - held) / 2 : 0;
 }
 
-static void share_add(struct map *holders, const void *name, size_t size, size_t amount)
+static struct share_holder *share_add(struct map *holders, const void *name, size_t size, size_t amount)
 {
     struct map_entry *entry = map_entry_of(holders, name, size);
     if (!entry->value)
         entry->value = memory_zalloc(1, sizeof(struct share_holder));
-    ((struct share_holder *)entry->value)->amount += amount;
+    struct share_holder *holder = entry->value;
+    holder->amount += amount;
+    return holder;
 }
 
 static void share_subtract(struct map *holders, const void *name, size_t size, size_t amount)
@@ -64,17 +60,15 @@ bool share_take(struct share *share, const char *node, struct term process, size
 {
     const size_t size = strlen(node), left = share->most > share->taken ? share->most - share->taken : 0;
     const struct share_holder *holder = map_get(&share->nodes, node, size);
-    const size_t more = share_more(left, holder);
     assert(amount);
     if (holder) {
         const struct share_holder *its = map_get(&holder->processes, process.data, process.size);
-        if (amount > (its ? share_more(more, its) : more))
+        const size_t more = share_more(left, holder->amount);
+        if (amount > (its ? share_more(more, its->amount) : more))
             return false;
     }
     share->taken += amount;
-    share_add(&share->nodes, node, size, amount);
-    struct share_holder *now = map_get(&share->nodes, node, size);
-    share_add(&now->processes, process.data, process.size, amount);
+    share_add(&share_add(&share->nodes, node, size, amount)->processes, process.data, process.size, amount);
     return true;
 }
 

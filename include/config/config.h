@@ -81,9 +81,9 @@ struct config {
     struct config_peer *peers;
     size_t peer_count;
 
-    uint64_t limit_runs;        /* at once */
-    uint64_t limit_queued_runs; /* that wait for room */
-    uint64_t limit_suites;
+    uint64_t limit_runs;               /* at once */
+    uint64_t limit_queued_runs;        /* that wait for room */
+    uint64_t limit_suites;             /* at once */
     uint64_t limit_threads;            /* virtual threads of all runs, but those of open loads */
     uint64_t limit_in_flight;          /* operations of all runs */
     uint64_t limit_queued_arrivals;    /* of all open loads */
