@@ -4,7 +4,7 @@
 
 #include "base/buffer.h"
 #include "large_frame_private.h"
-#include "transport_private.h"
+#include "transport/transport.h"
 
 /* All zero is empty. */
 struct input {

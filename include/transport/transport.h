@@ -1,7 +1,7 @@
 /* What a connection speaks over: a table of operations. The connection knows nothing of sockets but the
  * descriptor that its events wait on; another transport (TLS) is another table. */
-#ifndef HARNESSD_DIST_TRANSPORT_PRIVATE_H
-#define HARNESSD_DIST_TRANSPORT_PRIVATE_H
+#ifndef HARNESSD_TRANSPORT_TRANSPORT_H
+#define HARNESSD_TRANSPORT_TRANSPORT_H
 
 #include <stdbool.h>
 #include <stddef.h>

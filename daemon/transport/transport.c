@@ -1,4 +1,4 @@
-#include "transport_private.h"
+#include "transport/transport.h"
 
 #include <errno.h>
 #include <netinet/in.h>
