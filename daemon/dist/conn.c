@@ -288,6 +288,7 @@ static struct conn *conn_new(const struct conn_settings *settings, struct transp
     conn->settings = settings;
     conn->transport = transport;
     conn->last_read_ns = clock_ns();
+    kernel_clock_begin(settings->kernel_clock, &conn->line);
     conn->flush = (struct loop_task){.run = conn_flush, .owner = conn};
     conn->read_on = (struct loop_task){.run = conn_read_on, .owner = conn};
     conn->reap = (struct loop_task){.run = conn_reap, .owner = conn};

@@ -22,6 +22,8 @@ struct conn {
     struct input input;
     struct message_reader reader;
     struct outbox outbox;
+    struct kernel_clock_line line;
+    struct arrived arrived; /* of what was read last */
     uint64_t last_read_ns;
     bool accepted;
     bool is_busy; /* with a long message; what comes behind it waits */

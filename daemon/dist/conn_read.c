@@ -40,6 +40,7 @@ static void conn_read_head(struct conn *conn, struct term tuple, struct term pay
                 log_string("operation", wrong == CONTROL_OK ? control_operation_text(control.operation) : ""),
                 log_string("to", to), log_string("limit", CONN_FRAME_BYTES_KEY),
                 log_integer("value", (int64_t)conn->reader.exceeded), log_string("of", *of ? of : NULL));
+    control.arrived = conn->arrived;
     if (wrong == CONTROL_OK)
         conn->settings->events->message(conn->settings->owner, conn, &control, payload);
 }
@@ -72,6 +73,7 @@ static ALWAYS_INLINE void conn_read_deliver(struct conn *conn, enum message_resu
     }
     struct control control;
     enum control_problem wrong = control_decode(tuple, payload, &control);
+    control.arrived = conn->arrived;
     if (held)
         control.held = held;
     if (wrong != CONTROL_OK)
@@ -138,6 +140,8 @@ static bool conn_read_frame(struct conn *conn)
         conn_read_message(conn, bytes + header, size, false);
     if (conn->state == CONN_CLOSING)
         return false;
+    if (up && size)
+        input_note_frame(&conn->input, header + size);
     buffer_consume(input, header + size); /* its bytes stay where they are until more is read */
     return !conn->is_busy;
 }
@@ -211,24 +215,35 @@ static const char *conn_read_end_reason(const struct conn *conn)
     return "closed by the peer";
 }
 
+static void conn_read_note(struct conn *conn, const struct transport_seen *seen)
+{
+    conn->last_read_ns = clock_ns();
+    conn->arrived = conn->transport.has_stamps
+                        ? kernel_clock_place(conn->settings->kernel_clock, &conn->line, seen->stamp_ns,
+                                             !seen->queued, conn->last_read_ns)
+                        : (struct arrived){.ns = conn->last_read_ns};
+}
+
 void conn_read_ready(evutil_socket_t descriptor, short events, void *argument)
 {
     (void)descriptor;
     (void)events;
     struct conn *conn = argument;
     loop_enter(conn->settings->loop);
+    struct transport_seen seen;
     uint64_t until_ns = 0;
+    input_start(&conn->input);
     do {
         if (conn->state != CONN_UP && conn->state != CONN_HANDSHAKING)
             return;
-        ssize_t got = input_read(&conn->input, &conn->transport);
+        ssize_t got = input_read(&conn->input, &conn->transport, &seen);
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (got <= 0) {
             conn_close(conn, "%s", got == 0 ? conn_read_end_reason(conn) : strerror(errno));
             return;
         }
-        conn->last_read_ns = clock_ns();
+        conn_read_note(conn, &seen);
         if (!until_ns)
             until_ns = conn->last_read_ns + FRAMES_NS;
         conn_read_frames(conn);

@@ -477,7 +477,9 @@ struct peers *peers_new(const struct peers_options *options)
                                              .ticktime_ns = options->ticktime_ns,
                                              .frame_bytes = options->frame_bytes,
                                              .queued_bytes = options->queued_bytes,
+                                             .kernel_clock = &peers->kernel_clock,
                                              .spare = &peers->spare};
+    kernel_clock_init(&peers->kernel_clock, &clock_machine, &clock_machine_wall);
     spare_init(&peers->spare, options->loop);
     uint64_t seed;
     random_secret(&seed, sizeof(seed));

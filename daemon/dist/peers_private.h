@@ -64,6 +64,7 @@ struct peers {
     struct dial_queue queue;
     struct random random;
     struct term_builder control;
+    struct kernel_clock kernel_clock;
     struct spare spare;
     bool closing;
 };

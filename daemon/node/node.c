@@ -126,7 +126,8 @@ static void node_deliver(struct process *process, struct peer *peer, const struc
                                 .from = control->from,
                                 .body = body,
                                 .too_large = control->too_large,
-                                .held = control->held};
+                                .held = control->held,
+                                .arrived = control->arrived};
     if (process)
         process_deliver(process, &incoming);
 }

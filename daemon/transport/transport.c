@@ -1,12 +1,74 @@
 #include "transport/transport.h"
 
 #include <errno.h>
+#include <linux/errqueue.h>
+#include <linux/net_tstamp.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-static ssize_t transport_tcp_read(struct transport *transport, void *data, size_t size)
+#include "base/clock.h"
+
+/* --- Stamps: see the kernel's networking/timestamping.rst, and TCP_INQ in tcp(7) --- */
+
+/* Room for what comes with a read: a stamp, which is three, and how much is left. */
+union transport_told {
+    char bytes[CMSG_SPACE(sizeof(struct scm_timestamping)) + CMSG_SPACE(sizeof(int))];
+    struct cmsghdr aligned;
+};
+
+static void transport_take_stamp(const struct cmsghdr *told, struct transport_seen *seen)
 {
+    struct scm_timestamping stamps;
+    memcpy(&stamps, CMSG_DATA(told), sizeof(stamps));
+    seen->stamp_ns = (uint64_t)stamps.ts[0].tv_sec * CLOCK_NS_PER_S + (uint64_t)stamps.ts[0].tv_nsec;
+}
+
+static void transport_take_queued(const struct cmsghdr *told, struct transport_seen *seen)
+{
+    int queued;
+    memcpy(&queued, CMSG_DATA(told), sizeof(queued));
+    seen->queued = queued > 0 ? (size_t)queued : 0;
+}
+
+static ssize_t transport_tcp_read_seen(struct transport *transport, void *data, size_t size,
+                                       struct transport_seen *seen)
+{
+    union transport_told told;
+    struct iovec room = {.iov_base = data, .iov_len = size};
+    struct msghdr message = {
+        .msg_iov = &room, .msg_iovlen = 1, .msg_control = &told, .msg_controllen = sizeof(told)};
+    ssize_t got = recvmsg(transport->descriptor, &message, 0);
+    if (got < 0)
+        return got;
+    for (struct cmsghdr *each = CMSG_FIRSTHDR(&message); each; each = CMSG_NXTHDR(&message, each)) {
+        if (each->cmsg_level == SOL_SOCKET && each->cmsg_type == SCM_TIMESTAMPING)
+            transport_take_stamp(each, seen);
+        else if (each->cmsg_level == IPPROTO_TCP && each->cmsg_type == TCP_CM_INQ)
+            transport_take_queued(each, seen);
+    }
+    return got;
+}
+
+static void transport_ask_for_stamps(struct transport *transport)
+{
+    int stamps = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE, on = 1;
+    transport->has_stamps =
+        setsockopt(transport->descriptor, SOL_SOCKET, SO_TIMESTAMPING, &stamps, sizeof(stamps)) == 0 &&
+        setsockopt(transport->descriptor, IPPROTO_TCP, TCP_INQ, &on, sizeof(on)) == 0;
+}
+
+/* --- TCP --- */
+
+static ssize_t transport_tcp_read(struct transport *transport, void *data, size_t size,
+                                  struct transport_seen *seen)
+{
+    *seen = (struct transport_seen){0};
+    if (transport->has_stamps)
+        return transport_tcp_read_seen(transport, data, size, seen);
     return recv(transport->descriptor, data, size, 0);
 }
 
@@ -21,6 +83,12 @@ static ssize_t transport_tcp_write(struct transport *transport, const void *data
     return send(transport->descriptor, data, size, MSG_NOSIGNAL);
 }
 
+static bool transport_tcp_is_full(const struct transport *transport)
+{
+    int unsent = 0;
+    return ioctl(transport->descriptor, SIOCOUTQNSD, &unsent) == 0 && unsent > 0;
+}
+
 static void transport_tcp_close(struct transport *transport)
 {
     close(transport->descriptor);
@@ -32,6 +100,7 @@ static const struct transport_operations tcp = {
     .handshake_length_bytes = 2,
     .read = transport_tcp_read,
     .write = transport_tcp_write,
+    .is_full = transport_tcp_is_full,
     .skip = transport_tcp_skip,
     .close = transport_tcp_close,
 };
@@ -52,6 +121,7 @@ int transport_dial_tcp(struct transport *transport, const struct sockaddr *addre
         return -1;
     transport_send_at_once(descriptor);
     *transport = (struct transport){.operations = &tcp, .descriptor = descriptor};
+    transport_ask_for_stamps(transport);
     if (connect(descriptor, address, size) == 0 || errno == EINPROGRESS)
         return 0;
     int error = errno;
@@ -73,4 +143,5 @@ void transport_accept_tcp(struct transport *transport, int descriptor)
 {
     transport_send_at_once(descriptor);
     *transport = (struct transport){.operations = &tcp, .descriptor = descriptor};
+    transport_ask_for_stamps(transport);
 }

@@ -10,6 +10,7 @@
 #include "dist/control.h"
 #include "dist/handshake.h"
 #include "dist/resolve.h"
+#include "transport/kernel_clock.h"
 
 /* A dialled connection that does not move for so long is given up, as in OTP (net_setuptime). Who has
  * connected has no longer than that for the whole handshake. */
@@ -66,7 +67,8 @@ struct conn_settings {
     size_t frame_bytes;  /* of one message from a peer, for as long as its connection lasts: what is larger is
                             read and not kept, but for its beginning */
     size_t queued_bytes; /* limit of what waits to be sent to a peer */
-    struct spare *spare; /* memory for messages that are large, shared by all; or NULL */
+    struct kernel_clock *kernel_clock; /* places the kernel's times, of all connections */
+    struct spare *spare;               /* memory for messages that are large, shared by all; or NULL */
     bool yields; /* who dials leaves the connection of a node of its name to that; as of the handshake */
 };
 

@@ -5,6 +5,7 @@
 #define HARNESSD_DIST_CONTROL_H
 
 #include "base/blob.h"
+#include "base/clock.h"
 #include "base/compiler.h"
 #include "term/term.h"
 #include "term/term_build.h"
@@ -52,6 +53,8 @@ struct control {
     /* What the payload is in: of a message that is sent, if that may be held until all has gone out; of one
      * that was received, if it is long and may be held by who wants to keep it. Else NULL. */
     struct blob *held;
+
+    struct arrived arrived; /* of one that was received */
 };
 
 enum control_problem {

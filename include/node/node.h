@@ -16,6 +16,7 @@ struct incoming {
     struct term body;
     struct term too_large; /* {message_too_large, Limit} of one that is; else without data */
     struct blob *held;     /* what a long body is in, for who wants to keep it; else NULL */
+    struct arrived arrived;
 };
 
 struct node_options {

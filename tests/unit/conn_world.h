@@ -5,6 +5,7 @@
 #include "dist_world.h"
 
 #define TICKTIME_NS (60 * CLOCK_NS_PER_S)
+#define ARRIVED 1000
 #define SEND "{22, $p, $o}" /* a control tuple of a message to this node */
 
 enum callback { NONE, JUDGE, UP, MESSAGE, DRAINED, DOWN };
@@ -13,6 +14,7 @@ enum callback { NONE, JUDGE, UP, MESSAGE, DRAINED, DOWN };
 struct fixture {
     struct world world;
     struct conn_settings settings;
+    struct kernel_clock kernel_clock;
     struct conn *conn; /* NULL once it is closed */
     struct far far;
     int near; /* the descriptor that the connection was given */
@@ -21,8 +23,9 @@ struct fixture {
     int up;
     int drained;
     int messages;
-    char payload[300]; /* of the last one, "none" without */
-    char longest[300]; /* of those so far */
+    struct arrived arrived[ARRIVED]; /* of the first ones */
+    char payload[300];               /* of the last one, "none" without */
+    char longest[300];               /* of those so far */
     struct control control;
     int down;
     enum conn_state was;
@@ -59,6 +62,8 @@ static inline void on_message(void *owner, struct conn *conn, const struct contr
                               struct term payload)
 {
     struct fixture *fixture = owner;
+    if (fixture->messages < ARRIVED)
+        fixture->arrived[fixture->messages] = control->arrived;
     fixture->messages++;
     fixture->control = *control;
     snprintf(fixture->payload, sizeof(fixture->payload), "none");
@@ -116,7 +121,9 @@ static inline void start(struct fixture *fixture)
                                                .owner = fixture,
                                                .ticktime_ns = TICKTIME_NS,
                                                .frame_bytes = 1024 * 1024,
-                                               .queued_bytes = 1024 * 1024};
+                                               .queued_bytes = 1024 * 1024,
+                                               .kernel_clock = &fixture->kernel_clock};
+    kernel_clock_init(&fixture->kernel_clock, &clock_machine, &clock_machine_wall);
 }
 
 static inline void end(struct fixture *fixture)

@@ -107,6 +107,18 @@ static inline int world_accept(int listener)
     return descriptor;
 }
 
+/* The same over TCP: the first of them was accepted. */
+static inline void world_tcp_pair(int ends[2])
+{
+    struct resolve_address address;
+    int listener = world_listen(&address, true);
+    ends[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(ends[1], (struct sockaddr *)&address.address, address.size), 0);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    ends[0] = world_accept(listener);
+    close(listener);
+}
+
 /* --- Nodes at the other end --- */
 
 static inline void far_on_readable(evutil_socket_t descriptor, short events, void *argument)

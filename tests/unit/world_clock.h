@@ -27,6 +27,11 @@ uint64_t clock_wall_us(void)
     return world_clock.now_ns / CLOCK_NS_PER_US;
 }
 
+uint64_t clock_wall_ns(void)
+{
+    return world_clock.now_ns;
+}
+
 static uint64_t world_read_clock(void *owner)
 {
     (void)owner;
@@ -34,6 +39,7 @@ static uint64_t world_read_clock(void *owner)
 }
 
 const struct clock clock_machine = {.ns = world_read_clock};
+const struct clock clock_machine_wall = {.ns = world_read_clock};
 
 void loop_timer_init(struct loop_timer *timer, struct loop *loop, void (*fire)(void *owner), void *owner)
 {
