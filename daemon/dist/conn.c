@@ -105,6 +105,7 @@ static void conn_reap(void *owner)
     input_free(&conn->input);
     message_reader_free(&conn->reader);
     outbox_free(&conn->outbox);
+    departure_release(conn->departure);
     free(conn);
 }
 
@@ -135,14 +136,36 @@ void conn_close(struct conn *conn, const char *format, ...)
     conn->settings->events->down(conn->settings->owner, conn, was, reason);
 }
 
+/* The clock right before the write is closer to the packet than behind it, where whom it has woken may have
+ * run first. */
+static ssize_t conn_write_bytes(struct conn *conn)
+{
+    const struct buffer *bytes = &conn->outbox.bytes;
+    if (!bytes->size)
+        return 0;
+    if (conn->departure)
+        conn->departure->ns = clock_ns();
+    return conn->transport.operations->write(&conn->transport, buffer_bytes(bytes), bytes->size);
+}
+
+/* What was written has gone out, unless the other side takes no more or not all of it was taken here. */
+static void conn_depart(struct conn *conn)
+{
+    struct departure *departure = conn->departure;
+    if (!departure || !departure->ns)
+        return;
+    departure->was_full =
+        outbox_size(&conn->outbox) > 0 || conn->transport.operations->is_full(&conn->transport);
+    departure_release(departure);
+    conn->departure = NULL;
+}
+
 /* Writes once; what is left waits for the socket. */
 static void conn_write_once(struct conn *conn)
 {
     struct buffer *bytes = &conn->outbox.bytes;
     outbox_fill(&conn->outbox, conn->flags, WRITE_BYTES);
-    ssize_t written = 0;
-    if (bytes->size)
-        written = conn->transport.operations->write(&conn->transport, buffer_bytes(bytes), bytes->size);
+    ssize_t written = conn_write_bytes(conn);
     if (written < 0 && errno != EAGAIN && errno != EINTR) {
         conn_close(conn, "write: %s", strerror(errno));
         return;
@@ -151,6 +174,7 @@ static void conn_write_once(struct conn *conn)
         buffer_consume(bytes, (size_t)written);
         conn->has_written = true;
     }
+    conn_depart(conn);
     size_t left = outbox_size(&conn->outbox);
     bool waits = left > 0;
     if (waits && !conn->write_waits)
@@ -191,6 +215,15 @@ bool conn_send(struct conn *conn, uint64_t sender, struct term control, struct t
     conn->congested = conn->congested || outbox_size(&conn->outbox) > conn_congested_bytes(conn);
     loop_defer(conn->settings->loop, &conn->flush);
     return true;
+}
+
+struct departure *conn_departure(struct conn *conn)
+{
+    if (conn->state != CONN_UP)
+        return NULL;
+    if (!conn->departure)
+        conn->departure = departure_new(conn->settings->departures);
+    return departure_hold(conn->departure);
 }
 
 static void conn_tick(struct conn *conn)

@@ -22,6 +22,7 @@ struct conn {
     struct input input;
     struct message_reader reader;
     struct outbox outbox;
+    struct departure *departure; /* of what is written next, when somebody wants to know; or NULL */
     struct kernel_clock_line line;
     struct arrived arrived; /* of what was read last */
     uint64_t last_read_ns;

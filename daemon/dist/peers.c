@@ -338,6 +338,11 @@ bool peer_send_long(struct peer *peer, uint64_t sender, const struct control *co
     return sent;
 }
 
+struct departure *peer_departure(struct peer *peer)
+{
+    return peer->state == PEER_UP ? conn_departure(peer->conn) : NULL;
+}
+
 void peers_accept(struct peers *peers, int descriptor, const char *address)
 {
     if (peers->closing) {
@@ -478,6 +483,7 @@ struct peers *peers_new(const struct peers_options *options)
                                              .frame_bytes = options->frame_bytes,
                                              .queued_bytes = options->queued_bytes,
                                              .kernel_clock = &peers->kernel_clock,
+                                             .departures = &peers->departures,
                                              .spare = &peers->spare};
     kernel_clock_init(&peers->kernel_clock, &clock_machine, &clock_machine_wall);
     spare_init(&peers->spare, options->loop);
@@ -540,5 +546,6 @@ void peers_free(struct peers *peers)
     loop_cancel(peers->options.loop, &peers->queue.begin);
     term_build_free(&peers->control);
     spare_free(&peers->spare);
+    departures_free(&peers->departures);
     free(peers);
 }

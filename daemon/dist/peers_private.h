@@ -65,6 +65,7 @@ struct peers {
     struct random random;
     struct term_builder control;
     struct kernel_clock kernel_clock;
+    struct departures departures;
     struct spare spare;
     bool closing;
 };

@@ -26,6 +26,8 @@ void calls_add_targets(struct calls *calls, size_t before, size_t count)
 
 void calls_free(struct calls *calls)
 {
+    for (uint32_t i = 0; i < calls->count; i++)
+        departure_release(calls->items[i].departure);
     free(calls->items);
     free(calls->by_target);
     *calls = (struct calls){0};
@@ -172,15 +174,18 @@ struct call *calls_find(struct calls *calls, int64_t tag)
     return call->state == CALL_SENT && call->generation == tag >> CALLS_SLOT_BITS ? call : NULL;
 }
 
-void calls_sent(struct calls *calls, struct call *call, uint64_t now_ns)
+void calls_sent(struct calls *calls, struct call *call, uint64_t now_ns, struct departure *departure)
 {
     call->sent_ns = now_ns;
+    call->departure = departure;
     set_state(calls, call, CALL_SENT);
 }
 
 static void end(struct calls *calls, struct call *call, enum call_state state)
 {
     unlink_deadline(calls, call);
+    departure_release(call->departure);
+    call->departure = NULL;
     call->generation = (call->generation + 1) & GENERATION_MASK;
     set_state(calls, call, state);
 }

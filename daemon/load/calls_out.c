@@ -26,11 +26,23 @@ static uint64_t calls_out_deadline_ns(const struct engine *engine, const struct 
 
 /* --- The end of calls --- */
 
-static void calls_out_complete_call(struct engine *engine, struct call *call, enum result_kind kind,
-                                    const struct term_long *term)
+/* What has not left yet waits for its socket. */
+static struct load_times calls_out_times(const struct call *call)
+{
+    const struct departure *departure = call->departure;
+    struct load_times times = {.intended_ns = call->intended_ns, .sent_ns = call->sent_ns};
+    if (departure && departure->ns)
+        times.sent_ns = departure->ns;
+    times.is_excluded = departure && (departure->was_full || !departure->ns);
+    return times;
+}
+
+static void calls_out_complete_at(struct engine *engine, struct call *call, enum result_kind kind,
+                                  const struct term_long *term, uint64_t arrived_ns)
 {
     uint32_t thread = call->thread, target = call->target;
-    struct load_start start = {call->intended_ns, call->sent_ns};
+    struct load_times times = calls_out_times(call);
+    times.ended_ns = arrived_ns;
     struct target_queue *queue = &engine->queues[target];
     bool sent = call->state == CALL_SENT;
     bool replied = kind == RESULT_OK || kind == RESULT_TOO_LARGE;
@@ -41,7 +53,13 @@ static void calls_out_complete_call(struct engine *engine, struct call *call, en
         calls_rest(&engine->calls, call);
     else
         calls_close(&engine->calls, call);
-    threads_complete(engine, thread, target, start, kind, term);
+    threads_complete(engine, thread, target, times, kind, term);
+}
+
+static void calls_out_complete_call(struct engine *engine, struct call *call, enum result_kind kind,
+                                    const struct term_long *term)
+{
+    calls_out_complete_at(engine, call, kind, term, LOAD_ENDS_NOW);
 }
 
 bool calls_out_end_due(struct engine *engine, uint64_t now)
@@ -134,7 +152,8 @@ static void calls_out_send_operation(struct engine *engine, struct call *call)
         engine->sending.used += message.size / ENGINE_TURN_BYTES;
     if (calls_out_is_watched_alone(engine, operation, target))
         engine->options.way->look_again(engine->options.way_owner, target);
-    calls_sent(&engine->calls, call, engine_now(engine));
+    calls_sent(&engine->calls, call, engine_now(engine),
+               engine->options.way->departure(engine->options.way_owner, target));
     switch (operation->kind) {
     case OPERATION_CALL:
         calls_out_send_call(engine, target, tag, message);
@@ -269,31 +288,38 @@ void calls_out_open(struct engine *engine, uint32_t thread, uint64_t intended_ns
 
 /* --- Replies and failures --- */
 
-void engine_reply(struct engine *engine, int64_t tag, const struct term_long *reply)
+/* False when nobody awaits it. */
+static bool calls_out_answer(struct engine *engine, int64_t tag, enum result_kind kind,
+                             const struct term_long *term, struct arrived arrived)
 {
     struct call *call = engine_is_loading(engine) ? calls_find(&engine->calls, tag) : NULL;
-    if (call)
-        calls_out_complete_call(engine, call, RESULT_OK, reply);
+    if (!call)
+        return false;
+    latencies_count_reply(&engine->record.latencies, arrived.by_kernel);
+    calls_out_complete_at(engine, call, kind, term, arrived.ns);
+    return true;
 }
 
-bool engine_reply_too_large(struct engine *engine, int64_t tag, struct term reason)
+void engine_reply(struct engine *engine, int64_t tag, const struct term_long *reply, struct arrived arrived)
 {
-    struct call *call = engine_is_loading(engine) ? calls_find(&engine->calls, tag) : NULL;
-    if (call)
-        calls_out_complete_call(engine, call, RESULT_TOO_LARGE, TERM_LONG(reason));
-    return call != NULL;
+    (void)calls_out_answer(engine, tag, RESULT_OK, reply, arrived);
+}
+
+bool engine_reply_too_large(struct engine *engine, int64_t tag, struct term reason, struct arrived arrived)
+{
+    return calls_out_answer(engine, tag, RESULT_TOO_LARGE, TERM_LONG(reason), arrived);
 }
 
 static void calls_out_miss_sync(struct engine *engine, struct call *call)
 {
     uint32_t thread = call->thread, target = call->target;
-    struct load_start start = {call->intended_ns, call->sent_ns};
+    struct load_times times = calls_out_times(call);
     if (!engine->scenario->strict_cast_sync) {
         calls_out_complete_call(engine, call, RESULT_MISSING_SYNC, THREADS_NO_TERM);
         return;
     }
     calls_rest(&engine->calls, call);
-    customs_miss_strictly(engine, thread, target, start);
+    customs_miss_strictly(engine, thread, target, times);
 }
 
 static void calls_out_fail_call(struct engine *engine, struct call *call, const struct failure *failure)

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
+#include "transport/departure.h"
 
 #define CALLS_SLOT_BITS 21
 #define CALLS_GENERATION_BITS 10
@@ -32,9 +33,10 @@ enum call_state {
 };
 
 struct call {
-    uint64_t intended_ns; /* when its operation was to start */
-    uint64_t opened_ns;   /* when its thread came to it: its deadline counts from there */
-    uint64_t sent_ns;     /* `opened_ns` until it is sent */
+    uint64_t intended_ns;        /* when its operation was to start */
+    uint64_t opened_ns;          /* when its thread came to it: its deadline counts from there */
+    uint64_t sent_ns;            /* when it was handed over to be sent; `opened_ns` before */
+    struct departure *departure; /* of one that was; NULL: when it leaves is not known */
     uint32_t thread;
     uint32_t target;
     uint32_t next; /* in the list of its target and state, or of the free or resting ones */
@@ -78,8 +80,8 @@ uint32_t calls_tag(const struct calls *calls, const struct call *call);
 /* The sent call of this tag, or NULL when the reply is late. */
 MUST_CHECK struct call *calls_find(struct calls *calls, int64_t tag);
 
-/* A waiting call is sent now. */
-void calls_sent(struct calls *calls, struct call *call, uint64_t now_ns);
+/* A waiting call is sent now; `departure` is taken over. */
+void calls_sent(struct calls *calls, struct call *call, uint64_t now_ns, struct departure *departure);
 
 /* It was answered, or never can be. */
 void calls_close(struct calls *calls, struct call *call);

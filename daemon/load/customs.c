@@ -96,22 +96,22 @@ bool customs_end_all(struct engine *engine)
          engine->customs_ended++) {
         uint32_t thread = engine->customs_ended;
         struct custom custom = engine->customs[thread];
-        struct load_start start = {custom.intended_ns,
-                                   custom.started_ns ? custom.started_ns : custom.intended_ns};
+        struct load_times times = {.intended_ns = custom.intended_ns,
+                                   .sent_ns = custom.started_ns ? custom.started_ns : custom.intended_ns};
         if (!custom.intended_ns)
             continue;
         if (!engine_may_work(engine))
             return true;
         engine->customs[thread] = (struct custom){0};
         uint32_t target = custom.is_running ? custom.target : threads_target(engine, thread);
-        threads_complete(engine, thread, target, start, RESULT_TIMEOUT, THREADS_NO_TERM);
+        threads_complete(engine, thread, target, times, RESULT_TIMEOUT, THREADS_NO_TERM);
     }
     return false;
 }
 
 /* {Class, Reason}: an error of the operation. Its thread goes on in a load, and fails with `failure` in
  * scripts. */
-static void customs_catch(struct engine *engine, uint32_t thread, struct load_start start, const char *class,
+static void customs_catch(struct engine *engine, uint32_t thread, struct load_times times, const char *class,
                           const struct term_long *reason, const struct term_long *failure)
 {
     uint32_t target = engine->customs[thread].target;
@@ -121,16 +121,16 @@ static void customs_catch(struct engine *engine, uint32_t thread, struct load_st
     term_build_atom(&head, class);
     caught.head = term_built(&head);
     if (!engine->scenario->threads) {
-        threads_complete(engine, thread, target, start, RESULT_CAUGHT, &caught);
+        threads_complete(engine, thread, target, times, RESULT_CAUGHT, &caught);
     } else {
-        (void)threads_record(engine, thread, target, start, RESULT_CAUGHT, &caught);
+        (void)results_record(engine, thread, target, times, RESULT_CAUGHT, &caught);
         threads_fail(engine, thread, failure);
     }
     term_build_free(&head);
 }
 
 /* {raised, Class, Reason, Stack} */
-static void customs_raised(struct engine *engine, uint32_t thread, struct load_start start,
+static void customs_raised(struct engine *engine, uint32_t thread, struct load_times times,
                            const struct term raised[4], struct blob *held)
 {
     uint32_t target = engine->customs[thread].target;
@@ -139,12 +139,12 @@ static void customs_raised(struct engine *engine, uint32_t thread, struct load_s
     struct term_long failure = {.tail = script_open_exit_reason(raised, &head), .held = held};
     failure.head = term_of(&head.bytes);
     if (is_custom && !term_is_atom(raised[1], "error")) {
-        customs_catch(engine, thread, start, term_is_atom(raised[1], "throw") ? "throw" : "exit",
+        customs_catch(engine, thread, times, term_is_atom(raised[1], "throw") ? "throw" : "exit",
                       &(struct term_long){.tail = raised[2], .held = held}, &failure);
     } else if (is_custom) { /* {Exception, Stack} */
-        threads_complete(engine, thread, target, start, RESULT_RAISED, &failure);
+        threads_complete(engine, thread, target, times, RESULT_RAISED, &failure);
     } else { /* a cast that is synchronised strictly */
-        (void)threads_record(engine, thread, target, start, RESULT_MISSING_SYNC, THREADS_NO_TERM);
+        (void)results_record(engine, thread, target, times, RESULT_MISSING_SYNC, THREADS_NO_TERM);
         threads_fail(engine, thread, &failure);
     }
     term_build_free(&head);
@@ -152,7 +152,7 @@ static void customs_raised(struct engine *engine, uint32_t thread, struct load_s
 
 /* {thread_setup_failed, Exception, Stack} is {{thread_setup_failed, Exception}, Stack}: the operation was not
  * applied. */
-static void customs_not_set_up(struct engine *engine, uint32_t thread, struct load_start start,
+static void customs_not_set_up(struct engine *engine, uint32_t thread, struct load_times times,
                                const struct term failed[3], struct blob *held)
 {
     struct term_builder head = {0};
@@ -161,35 +161,38 @@ static void customs_not_set_up(struct engine *engine, uint32_t thread, struct lo
     term_build_term(&head, failed[0]);
     const struct term_long failure = {
         .head = term_built(&head), .tail = {failed[1].data, failed[1].size + failed[2].size}, .held = held};
-    threads_complete(engine, thread, engine->customs[thread].target, start, RESULT_RAISED, &failure);
+    threads_complete(engine, thread, engine->customs[thread].target, times, RESULT_RAISED, &failure);
     term_build_free(&head);
 }
 
-static void customs_outcome(struct engine *engine, uint32_t thread, const struct term_long *outcome)
+static void customs_outcome(struct engine *engine, uint32_t thread, const struct term_long *outcome,
+                            struct arrived arrived)
 {
     struct term parts[4];
     size_t arity = 0;
-    struct load_start start = {engine->customs[thread].intended_ns, engine->customs[thread].started_ns};
+    struct load_times times = {.intended_ns = engine->customs[thread].intended_ns,
+                               .sent_ns = engine->customs[thread].started_ns,
+                               .ended_ns = arrived.ns};
     struct blob *held = outcome->held;
     engine->customs[thread].intended_ns = 0;
     if (!term_read_tuple(outcome->tail, 4, parts, &arity) || arity < 2)
         return;
     const struct term_long value = {.tail = parts[1], .held = held};
     if (term_is_atom(parts[0], "returned"))
-        threads_complete(engine, thread, engine->customs[thread].target, start, RESULT_OK, &value);
+        threads_complete(engine, thread, engine->customs[thread].target, times, RESULT_OK, &value);
     else if (arity == 3)
-        customs_not_set_up(engine, thread, start, parts, held);
+        customs_not_set_up(engine, thread, times, parts, held);
     else if (arity == 4)
-        customs_raised(engine, thread, start, parts, held);
+        customs_raised(engine, thread, times, parts, held);
     else /* {exited, Reason}: something took its process along */
-        customs_catch(engine, thread, start, "exit", &value, &value);
+        customs_catch(engine, thread, times, "exit", &value, &value);
 }
 
 /* Its thread has been set up, and the operation begins now. Only an arrival has waited for that. */
-static void customs_begin_again(struct engine *engine, uint32_t thread)
+static void customs_begin_again(struct engine *engine, uint32_t thread, uint64_t arrived_ns)
 {
     struct custom *custom = &engine->customs[thread];
-    custom->started_ns = engine_now(engine);
+    custom->started_ns = arrived_ns;
     if (engine->scenario->load.model != LOAD_OPEN)
         custom->intended_ns = custom->started_ns;
 }
@@ -203,30 +206,35 @@ static bool customs_is_at(const struct engine *engine, int64_t thread, int64_t s
            engine->threads[thread].step == (uint64_t)step;
 }
 
-void engine_custom_too_large(struct engine *engine, int64_t thread, int64_t step, struct term reason)
+void engine_custom_too_large(struct engine *engine, int64_t thread, int64_t step, struct term reason,
+                             struct arrived arrived)
 {
     if (!customs_is_at(engine, thread, step))
         return;
     struct custom *custom = &engine->customs[thread];
-    struct load_start start = {custom->intended_ns, custom->started_ns};
+    struct load_times times = {
+        .intended_ns = custom->intended_ns, .sent_ns = custom->started_ns, .ended_ns = arrived.ns};
+    latencies_count_reply(&engine->record.latencies, arrived.by_kernel);
     custom->intended_ns = 0;
     custom->is_running = false;
     engine->custom_running--;
-    threads_complete(engine, (uint32_t)thread, custom->target, start, RESULT_TOO_LARGE, TERM_LONG(reason));
+    threads_complete(engine, (uint32_t)thread, custom->target, times, RESULT_TOO_LARGE, TERM_LONG(reason));
     customs_start_all(engine);
 }
 
-void engine_custom_done(struct engine *engine, int64_t thread, int64_t step, const struct term_long *outcome)
+void engine_custom_done(struct engine *engine, int64_t thread, int64_t step, const struct term_long *outcome,
+                        struct arrived arrived)
 {
     if (!customs_is_at(engine, thread, step))
         return;
     if (term_is_atom(outcome->tail, "set_up")) {
-        customs_begin_again(engine, (uint32_t)thread);
+        customs_begin_again(engine, (uint32_t)thread, arrived.ns);
         return;
     }
     engine->customs[thread].is_running = false;
     engine->custom_running--;
-    customs_outcome(engine, (uint32_t)thread, outcome);
+    latencies_count_reply(&engine->record.latencies, arrived.by_kernel);
+    customs_outcome(engine, (uint32_t)thread, outcome, arrived);
     customs_start_all(engine);
 }
 
@@ -244,13 +252,11 @@ void engine_session_down(struct engine *engine, const struct term_long *reason)
     engine->custom_running = engine->custom_waiting = 0;
 }
 
-void customs_miss_strictly(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start)
+void customs_miss_strictly(struct engine *engine, uint32_t thread, uint32_t target, struct load_times times)
 {
     struct term_builder arguments = {0};
-    engine->customs[thread] = (struct custom){.intended_ns = start.intended_ns,
-                                              .started_ns = start.actual_ns,
-                                              .target = target,
-                                              .is_running = true};
+    engine->customs[thread] = (struct custom){
+        .intended_ns = times.intended_ns, .started_ns = times.sent_ns, .target = target, .is_running = true};
     engine->custom_running++;
     term_build_list(&arguments, 2);
     term_build_term(&arguments, calls_out_server(engine, target));

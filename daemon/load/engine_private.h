@@ -1,7 +1,7 @@
 /* What the files of the load engine know of one another. engine.c is about the load as a whole and its time,
- * threads.c about what each virtual thread does next, calls_out.c about calls and the targets that they go
- * to, failure.c about why they fail, customs.c about custom operations, named.c about the names of
- * operations. */
+ * threads.c about what each virtual thread does next, results.c about what came of operations, calls_out.c
+ * about calls and the targets that they go to, failure.c about why they fail, customs.c about custom
+ * operations, named.c about the names of operations. */
 #ifndef HARNESSD_LOAD_ENGINE_PRIVATE_H
 #define HARNESSD_LOAD_ENGINE_PRIVATE_H
 
@@ -9,6 +9,7 @@
 #include "calls_private.h"
 #include "failure_private.h"
 #include "load/engine.h"
+#include "results_private.h"
 #include "sleepers_private.h"
 
 enum engine_state {
@@ -151,12 +152,6 @@ void engine_end(struct engine *engine);
 
 /* --- threads.c --- */
 
-/* When an operation was to start and did. */
-struct load_start {
-    uint64_t intended_ns;
-    uint64_t actual_ns;
-};
-
 void threads_init(struct engine *engine);
 void threads_begin(struct engine *engine);
 void threads_free(struct engine *engine);
@@ -185,11 +180,8 @@ struct term threads_message(struct engine *engine, uint32_t thread);
 /* The term of a result that has none. */
 #define THREADS_NO_TERM TERM_LONG((struct term){0})
 
-/* The thread's operation has its result, with the result's term: it is recorded, with the time that is
- * returned. threads_complete() has the thread go on as well. */
-uint64_t threads_record(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start,
-                        enum result_kind kind, const struct term_long *term);
-void threads_complete(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start,
+/* The thread's operation has its result, with the result's term: it is recorded, and the thread goes on. */
+void threads_complete(struct engine *engine, uint32_t thread, uint32_t target, struct load_times times,
                       enum result_kind kind, const struct term_long *term);
 
 /* A thread fails, and does no more; of several that do the first in the scenario's order counts. */
@@ -236,7 +228,7 @@ void customs_drop_waiting(struct engine *engine);
 MUST_CHECK bool customs_end_all(struct engine *engine);
 
 /* The exception of a cast without its handler, made where custom operations are, fails the thread. */
-void customs_miss_strictly(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start);
+void customs_miss_strictly(struct engine *engine, uint32_t thread, uint32_t target, struct load_times times);
 
 /* --- named.c --- */
 

@@ -8,6 +8,9 @@
 
 #define DIGITS 3
 
+/* One of so many replies, and one more, may have no time of the kernel's. */
+#define OTHERS 100
+
 void latencies_init(struct latencies *latencies, const struct scenario *scenario)
 {
     *latencies = (struct latencies){.scenario = scenario};
@@ -81,13 +84,14 @@ static struct latency *latency_of(struct latencies *latencies, uint32_t operatio
     return latencies->items[latencies->numbers[operation] - 1];
 }
 
-void latencies_record(struct latencies *latencies, uint32_t operation, uint64_t response_us,
-                      uint64_t service_us)
+void latencies_record(struct latencies *latencies, uint32_t operation, struct latency_sample sample)
 {
     struct latency *latency = latency_of(latencies, operation);
-    histogram_record(&latency->response, response_us);
-    histogram_record(&latency->service, service_us);
-    histogram_record(&latencies->start_delay, response_us - service_us);
+    histogram_record(&latency->response, sample.response_us);
+    histogram_record(&latencies->start_delay, sample.response_us - sample.service_us);
+    latencies->excluded += sample.is_excluded;
+    if (!sample.is_excluded)
+        histogram_record(&latency->service, sample.service_us);
 }
 
 void latencies_record_failed(struct latencies *latencies, uint32_t operation, uint64_t response_us)
@@ -177,6 +181,15 @@ static void build_view(const struct latencies *latencies, histogram_of *of, stru
     }
 }
 
+/* The first replies over a new connection have no stamps. */
+static const char *clock_of(const struct latencies *latencies)
+{
+    uint64_t others = latencies->replies - latencies->by_kernel;
+    if (!latencies->replies)
+        return "nil";
+    return latencies->by_kernel && others <= 1 + latencies->replies / OTHERS ? "kernel" : "loop";
+}
+
 void latencies_build(const struct latencies *latencies, struct term_builder *builder)
 {
     term_build_map(builder, 5);
@@ -184,8 +197,11 @@ void latencies_build(const struct latencies *latencies, struct term_builder *bui
     term_build_key(builder, "start_delay");
     build_stats(&latencies->start_delay, builder);
     term_build_key(builder, "service");
-    term_build_map(builder, 2);
+    term_build_map(builder, 4);
     build_view(latencies, service_of, builder);
+    term_build_key(builder, "clock");
+    term_build_atom(builder, clock_of(latencies));
+    term_build_key_unsigned(builder, "excluded", latencies->excluded);
     term_build_key(builder, "failed");
     term_build_map(builder, 2);
     build_view(latencies, failed_of, builder);

@@ -251,6 +251,11 @@ void target_send(struct target *target, struct term message)
     (void)peer_send_encoded(target->peer, process_sender(target->process), target_control(target), message);
 }
 
+struct departure *target_departure(const struct target *target)
+{
+    return peer_departure(target->peer);
+}
+
 /* Old nodes take it in one piece. */
 void target_send_held(struct target *target, struct term head, struct term tail, struct blob *held)
 {

@@ -76,4 +76,7 @@ void target_look_again(struct target *target);
 void target_send(struct target *target, struct term message);
 void target_send_held(struct target *target, struct term head, struct term tail, struct blob *held);
 
+/* When what is sent in this pass leaves, to be released; the target is ready. NULL when it is lost. */
+MUST_CHECK struct departure *target_departure(const struct target *target);
+
 #endif

@@ -432,6 +432,12 @@ static bool targets_way_send_held(void *owner, size_t target, struct term head, 
     return sent_to->state == TARGET_READY;
 }
 
+static struct departure *targets_way_departure(void *owner, size_t target)
+{
+    const struct target *sent_to = targets_at(owner, target);
+    return sent_to->state == TARGET_READY ? target_departure(sent_to) : NULL;
+}
+
 static struct term targets_way_server(void *owner, size_t target)
 {
     return targets_spec(owner, target)->server;
@@ -442,4 +448,5 @@ const struct target_way targets_way = {.reach = targets_way_reach,
                                        .look_again = targets_way_look_again,
                                        .send = targets_way_send,
                                        .send_held = targets_way_send_held,
+                                       .departure = targets_way_departure,
                                        .server = targets_way_server};

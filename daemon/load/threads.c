@@ -182,136 +182,34 @@ void threads_fail(struct engine *engine, uint32_t thread, const struct term_long
         threads_end_one(engine, thread, THREAD_ENDED);
 }
 
-static uint64_t threads_us_between(uint64_t from_ns, uint64_t to_ns)
-{
-    return to_ns > from_ns ? (to_ns - from_ns) / CLOCK_NS_PER_US : 0;
-}
-
-/* Of the terms that a report repeats with each event of the operation. */
-static uint32_t threads_repeated_bytes(const struct engine *engine, uint32_t thread, uint32_t target,
-                                       enum result_kind kind)
-{
-    const struct operation *operation = threads_operation(engine, thread);
-    size_t bytes = operation->template ? template_bytes(operation->template) : operation->message.size;
-    if (kind == RESULT_EXIT)
-        bytes += calls_out_server(engine, target).size + engine->scenario->cast_sync_message.size;
-    return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
-}
-
-static ALWAYS_INLINE void threads_record_event(struct engine *engine, uint32_t thread, uint32_t target,
-                                               uint64_t response_us, uint64_t now, enum result_kind kind,
-                                               const struct term_long *term)
-{
-    const struct thread *state = &engine->threads[thread];
-    struct event event = {.thread = thread,
-                          .step = state->step,
-                          .operation = state->operation,
-                          .target = target,
-                          .end_us = threads_us_between(engine->record.started_ns, now),
-                          .duration_us = response_us < UINT32_MAX ? (uint32_t)response_us : UINT32_MAX,
-                          .bytes = threads_repeated_bytes(engine, thread, target, kind),
-                          .kind = kind};
-    events_record(&engine->record.events, event, term);
-}
-
-static ALWAYS_INLINE uint64_t threads_record_latency(struct engine *engine, uint32_t operation,
-                                                     uint64_t response_us, uint64_t service_us)
-{
-    latencies_record(&engine->record.latencies, operation, response_us, service_us);
-    counters_add_latency(engine->options.counters, response_us, service_us);
-    if (engine->recent)
-        histogram_record(engine->recent, response_us);
-    return response_us;
-}
-
-/* What fails faster than an operation may take is no response time: it would make those of the others look
- * good. One that was given up has waited at least as long as it may. */
-static uint64_t threads_record_failure(struct engine *engine, uint32_t operation, enum result_kind kind,
-                                       uint64_t response_us, uint64_t service_us)
-{
-    const uint64_t timeout_us = engine->scenario->call_timeout_ms * (CLOCK_NS_PER_MS / CLOCK_NS_PER_US);
-    const uint64_t missing_us = response_us < timeout_us ? timeout_us - response_us : 0;
-    if (missing_us && kind != RESULT_TIMEOUT) {
-        latencies_record_failed(&engine->record.latencies, operation, response_us);
-        return TIMELINE_NO_LATENCY;
-    }
-    return threads_record_latency(engine, operation, response_us + missing_us, service_us + missing_us);
-}
-
-/* In the path of every call: part of each of its callers. */
-static ALWAYS_INLINE uint64_t threads_note(struct engine *engine, uint32_t thread, uint32_t target,
-                                           struct load_start start, enum result_kind kind,
-                                           const struct term_long *term)
-{
-    struct thread *state = &engine->threads[thread];
-    uint64_t now = engine_now(engine);
-    uint64_t response_us = threads_us_between(start.intended_ns, now), latency_us = TIMELINE_NO_LATENCY;
-    size_t reason = TIMELINE_NO_ERROR;
-    bool answered = operation_is_answered(threads_operation(engine, thread)->kind);
-    if (kind != RESULT_OK) {
-        state->errors += state->errors < UINT32_MAX;
-        reason = failure_count(&engine->record, &engine->queues[target].failure, kind, term, state->operation,
-                               threads_us_between(engine->record.started_ns, now));
-    }
-    counters_add_operation(engine->options.counters, kind, term->tail);
-    if (engine->named)
-        named_count(engine, state->operation, kind);
-    uint64_t service_us = threads_us_between(start.actual_ns, now);
-    if (answered && kind == RESULT_OK)
-        latency_us = threads_record_latency(engine, state->operation, response_us, service_us);
-    else if (answered)
-        latency_us = threads_record_failure(engine, state->operation, kind, response_us, service_us);
-    timeline_record(&engine->record.timeline, now, latency_us, reason, engine_in_flight(engine));
-    threads_record_event(engine, thread, target, response_us, now, kind, term);
-    if (engine->options.has_observer)
-        engine->options.events->observed(engine->options.owner,
-                                         &(struct observation){.target = target,
-                                                               .sent_ns = start.actual_ns,
-                                                               .now_ns = now,
-                                                               .is_ok = kind == RESULT_OK,
-                                                               .is_answered = answered});
-    engine->record.operations++;
-    state->operations++;
-    state->step++;
-    return now;
-}
-
-uint64_t threads_record(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start,
-                        enum result_kind kind, const struct term_long *term)
-{
-    return threads_note(engine, thread, target, start, kind, term);
-}
-
 /* {unexpected, Reply} */
 static void threads_complete_unexpected(struct engine *engine, uint32_t thread, uint32_t target,
-                                        struct load_start start, const struct term_long *reply)
+                                        struct load_times times, const struct term_long *reply)
 {
     struct term_builder head = {0};
     struct term_long unexpected = *reply;
     term_build_tuple(&head, 2);
     term_build_atom(&head, "unexpected");
     unexpected.head = term_built(&head);
-    threads_complete(engine, thread, target, start, RESULT_UNEXPECTED, &unexpected);
+    threads_complete(engine, thread, target, times, RESULT_UNEXPECTED, &unexpected);
     term_build_free(&head);
 }
 
-void threads_complete(struct engine *engine, uint32_t thread, uint32_t target, struct load_start start,
+void threads_complete(struct engine *engine, uint32_t thread, uint32_t target, struct load_times times,
                       enum result_kind kind, const struct term_long *term)
 {
     struct term expect = threads_operation(engine, thread)->expect;
     if (kind == RESULT_OK && expect.data && !term_matches(expect, term->tail)) {
-        threads_complete_unexpected(engine, thread, target, start, term);
+        threads_complete_unexpected(engine, thread, target, times, term);
         return;
     }
-    threads_go_on(engine, thread, threads_note(engine, thread, target, start, kind, term));
+    threads_go_on(engine, thread, results_record(engine, thread, target, times, kind, term));
 }
 
-/* A sleep is a step with an event, and counts for nothing. */
 static void threads_end_sleep(struct engine *engine, const struct sleeper *sleeper, uint64_t now)
 {
-    threads_record_event(engine, sleeper->thread, threads_target(engine, sleeper->thread),
-                         threads_us_between(sleeper->start_ns, now), now, RESULT_OK,
-                         TERM_LONG(TERM_ATOM("ok")));
+    results_record_sleep(engine, sleeper->thread, threads_target(engine, sleeper->thread), sleeper->start_ns,
+                         now);
     engine->threads[sleeper->thread].step++;
     threads_go_on(engine, sleeper->thread, now);
 }

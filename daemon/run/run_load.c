@@ -140,15 +140,15 @@ void run_load_init(struct run *run)
     engine_observe(run->engine, run->is_observed);
 }
 
-void run_load_reply(struct run *run, int64_t tag, const struct term_long *reply)
+void run_load_reply(struct run *run, int64_t tag, const struct term_long *reply, struct arrived arrived)
 {
     if (run->engine)
-        engine_reply(run->engine, tag, reply);
+        engine_reply(run->engine, tag, reply, arrived);
 }
 
-bool run_load_too_large(struct run *run, int64_t tag, struct term reason)
+bool run_load_too_large(struct run *run, int64_t tag, struct term reason, struct arrived arrived)
 {
-    return run->engine && engine_reply_too_large(run->engine, tag, reason);
+    return run->engine && engine_reply_too_large(run->engine, tag, reason, arrived);
 }
 
 void run_load_stop(struct run *run)

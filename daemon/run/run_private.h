@@ -198,8 +198,10 @@ struct engine_options run_load_options(const struct run *run);
 void run_load_free(struct run *run);
 
 /* A message {Tag, Reply}. */
-void run_load_reply(struct run *run, int64_t tag, const struct term_long *reply);
-bool run_load_too_large(struct run *run, int64_t tag, struct term reason); /* false: it is not awaited */
+void run_load_reply(struct run *run, int64_t tag, const struct term_long *reply, struct arrived arrived);
+
+/* False: it is not awaited. */
+bool run_load_too_large(struct run *run, int64_t tag, struct term reason, struct arrived arrived);
 
 /* Nothing more is sent, answered or awaited. */
 void run_load_stop(struct run *run);

@@ -121,7 +121,8 @@ static void run_tail_on_message(void *owner, struct process *process, const stru
     struct term reply[2];
     int64_t tag;
     if (tail->process && term_read_tuple_of(incoming->body, 2, reply) && term_read_integer(reply[0], &tag))
-        engine_reply(tail->engine, tag, &(struct term_long){.tail = reply[1], .held = incoming->held});
+        engine_reply(tail->engine, tag, &(struct term_long){.tail = reply[1], .held = incoming->held},
+                     incoming->arrived);
 }
 
 static void run_tail_on_too_large(void *owner, struct process *process, const struct incoming *incoming)
@@ -131,7 +132,7 @@ static void run_tail_on_too_large(void *owner, struct process *process, const st
     struct term reply[2];
     int64_t tag;
     if (tail->process && term_read_tuple_of(incoming->body, 2, reply) && term_read_integer(reply[0], &tag) &&
-        engine_reply_too_large(tail->engine, tag, incoming->too_large))
+        engine_reply_too_large(tail->engine, tag, incoming->too_large, incoming->arrived))
         (void)run_limits_cut(tail->run, incoming->peer);
 }
 

@@ -125,9 +125,9 @@ static void runner_on_message(void *owner, struct process *process, const struct
     struct term reply[2];
     int64_t tag;
     if (term_read_tuple_of(incoming->body, 2, reply) && term_read_integer(reply[0], &tag))
-        run_load_reply(run, tag, &(struct term_long){.tail = reply[1], .held = incoming->held});
-    else if (!session_message(run, incoming->body, incoming->held) &&
-             !(run->faults && faults_message(run->faults, incoming->body)))
+        run_load_reply(run, tag, &(struct term_long){.tail = reply[1], .held = incoming->held},
+                       incoming->arrived);
+    else if (!session_message(run, incoming) && !(run->faults && faults_message(run->faults, incoming->body)))
         (void)(probes_message(run, incoming->body) || finders_message(run, incoming->body));
 }
 
@@ -141,9 +141,9 @@ static void runner_on_too_large(void *owner, struct process *process, const stru
     int64_t tag;
     bool is_awaited;
     if (term_read_tuple_of(incoming->body, 2, reply) && term_read_integer(reply[0], &tag))
-        is_awaited = run_load_too_large(run, tag, reason);
+        is_awaited = run_load_too_large(run, tag, reason, incoming->arrived);
     else
-        is_awaited = session_too_large(run, incoming->body, reason) ||
+        is_awaited = session_too_large(run, incoming) ||
                      (run->faults && faults_too_large(run->faults, incoming->body, reason)) ||
                      finders_message(run, incoming->body);
     if (is_awaited) /* anybody may send to the run's pid: that is no story of the run */

@@ -405,14 +405,15 @@ static bool session_read_work(struct term of, int64_t *thread, int64_t *step)
 }
 
 /* {Key, Of, ...} that was too large to be kept: what it is of fails with the reason. */
-bool session_too_large(struct run *run, struct term message, struct term reason)
+bool session_too_large(struct run *run, const struct incoming *incoming)
 {
+    const struct term message = incoming->body, reason = incoming->too_large;
     struct term parts[3];
     int64_t number, step;
     if (!session_read_own(run, message, parts))
         return false;
     if (session_read_work(parts[1], &number, &step))
-        engine_custom_too_large(run_engine(run), number, step, reason);
+        engine_custom_too_large(run_engine(run), number, step, reason, incoming->arrived);
     else if (term_is_atom(parts[1], HOOK_OUTCOME))
         run_event(run, RUN_EVENT_HOOK_FAILED, TERM_LONG(reason));
     else if (term_is_atom(parts[1], CHAOS_OUTCOME))
@@ -430,15 +431,16 @@ static bool session_teller_message(struct run *run, struct term message)
     return its;
 }
 
-bool session_message(struct run *run, struct term message, struct blob *held)
+bool session_message(struct run *run, const struct incoming *incoming)
 {
+    const struct term message = incoming->body;
     struct term parts[3];
     int64_t number, step;
     if (!session_read_own(run, message, parts))
         return session_teller_message(run, message);
-    const struct term_long outcome = {.tail = parts[2], .held = held};
+    const struct term_long outcome = {.tail = parts[2], .held = incoming->held};
     if (session_read_work(parts[1], &number, &step))
-        engine_custom_done(run_engine(run), number, step, &outcome);
+        engine_custom_done(run_engine(run), number, step, &outcome, incoming->arrived);
     else if (term_read_integer(parts[1], &number) && number == run->measurements.asked)
         session_on_measured(run, parts[2]);
     else if (term_is_atom(parts[1], HOOK_OUTCOME))

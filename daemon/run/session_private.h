@@ -3,6 +3,7 @@
 #ifndef HARNESSD_RUN_SESSION_PRIVATE_H
 #define HARNESSD_RUN_SESSION_PRIVATE_H
 
+#include "node/node.h"
 #include "term/term_long.h"
 
 struct run;
@@ -46,10 +47,10 @@ void session_stop_work(struct run *run);
 void session_telemetry(struct run *run, const char *const event[4], struct term measurements,
                        struct term metadata);
 
-/* A message of the session, {Key, Of, Outcome}; false when it is none. What is long of it is in `held`. */
-bool session_message(struct run *run, struct term message, struct blob *held);
+/* A message of the session, {Key, Of, Outcome}; false when it is none. */
+bool session_message(struct run *run, const struct incoming *incoming);
 
 /* The same for one that was too large to be kept, see process_events.too_large. */
-bool session_too_large(struct run *run, struct term message, struct term reason);
+bool session_too_large(struct run *run, const struct incoming *incoming);
 
 #endif

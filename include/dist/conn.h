@@ -10,6 +10,7 @@
 #include "dist/control.h"
 #include "dist/handshake.h"
 #include "dist/resolve.h"
+#include "transport/departure.h"
 #include "transport/kernel_clock.h"
 
 /* A dialled connection that does not move for so long is given up, as in OTP (net_setuptime). Who has
@@ -68,6 +69,7 @@ struct conn_settings {
                             read and not kept, but for its beginning */
     size_t queued_bytes; /* limit of what waits to be sent to a peer */
     struct kernel_clock *kernel_clock; /* places the kernel's times, of all connections */
+    struct departures *departures;     /* likewise */
     struct spare *spare;               /* memory for messages that are large, shared by all; or NULL */
     bool yields; /* who dials leaves the connection of a node of its name to that; as of the handshake */
 };
@@ -115,6 +117,10 @@ void conn_close(struct conn *conn, const char *format, ...) PRINTF_LIKE(2, 3);
  * when the connection is not up. */
 bool conn_send(struct conn *conn, uint64_t sender, struct term control, struct term payload,
                struct blob *held);
+
+/* When what is sent from now on to the end of the pass leaves, to be released; of a long message its first
+ * bytes. NULL when the connection is not up. */
+MUST_CHECK struct departure *conn_departure(struct conn *conn);
 
 /* Bytes that wait to be written. */
 size_t conn_queued_bytes(const struct conn *conn);

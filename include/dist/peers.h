@@ -134,6 +134,10 @@ bool peer_send_encoded(struct peer *peer, uint64_t sender, struct term control, 
 bool peer_send_held(struct peer *peer, uint64_t sender, struct term control, struct term head,
                     struct term tail, struct blob *held);
 
+/* When what is sent to it from now on to the end of the pass leaves, as conn_departure(). NULL when it is not
+ * up. Released before the table is freed. */
+MUST_CHECK struct departure *peer_departure(struct peer *peer);
+
 /* Whether so much waits to be sent to it that who has more should let it drain (CONN_CONGESTED_BYTES). */
 bool peer_is_congested(const struct peer *peer);
 

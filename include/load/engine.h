@@ -76,12 +76,12 @@ bool engine_is_on(const struct engine *engine);
 
 /* --- What happens outside --- */
 
-/* A message {Tag, Reply} to its pid; the reply has no head. */
-void engine_reply(struct engine *engine, int64_t tag, const struct term_long *reply);
+/* A message {Tag, Reply} to its pid, and when it has come; the reply has no head. */
+void engine_reply(struct engine *engine, int64_t tag, const struct term_long *reply, struct arrived arrived);
 
 /* The same for a reply that was too large to be kept; `reason` is {message_too_large, Limit}. False when it
  * is not awaited. */
-bool engine_reply_too_large(struct engine *engine, int64_t tag, struct term reason);
+bool engine_reply_too_large(struct engine *engine, int64_t tag, struct term reason, struct arrived arrived);
 
 /* Messages can be sent to a target from now on, or again; what was asked of it has no answer any more.
  * `reason` is {nodedown, Node}, or that of TARGET_DIED. */
@@ -99,10 +99,12 @@ MUST_CHECK bool engine_is_unused(const struct engine *engine, size_t target);
  * Reason}, or {thread_setup_failed, Exception, Stack}; it has no head. Before it there may be `set_up`: it
  * begins only now.
  */
-void engine_custom_done(struct engine *engine, int64_t thread, int64_t step, const struct term_long *outcome);
+void engine_custom_done(struct engine *engine, int64_t thread, int64_t step, const struct term_long *outcome,
+                        struct arrived arrived);
 
 /* The same for an outcome that was too large to be kept. */
-void engine_custom_too_large(struct engine *engine, int64_t thread, int64_t step, struct term reason);
+void engine_custom_too_large(struct engine *engine, int64_t thread, int64_t step, struct term reason,
+                             struct arrived arrived);
 
 /* Who applies custom operations is gone, and all that were under way with it. */
 void engine_session_down(struct engine *engine, const struct term_long *reason);

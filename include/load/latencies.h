@@ -3,7 +3,9 @@
  *
  * The response time goes from the intended start of an operation to its answer: what a user of the server
  * has waited, whether it was the server or the load that was late (Tene, "How NOT to Measure Latency").
- * The service time goes from when it was actually sent. */
+ * The service time goes from when it was actually sent, right before the write, to when its answer arrived:
+ * as the kernel has seen it, where it tells. Of an operation that was sent while the other side took no more
+ * it is not known when it left: it has no service time. */
 #ifndef HARNESSD_LOAD_LATENCIES_H
 #define HARNESSD_LOAD_LATENCIES_H
 
@@ -26,14 +28,29 @@ struct latencies {
     struct latency *items[LATENCIES_OPERATIONS + 1]; /* the last is of all others */
     size_t count;                                    /* named ones */
     struct histogram start_delay;                    /* from the intended to the actual start */
+    uint64_t replies;                                /* that have come */
+    uint64_t by_kernel;                              /* of them, those whose time is the kernel's */
+    uint64_t excluded;                               /* operations that have no service time */
 };
 
 void latencies_init(struct latencies *latencies, const struct scenario *scenario);
 void latencies_free(struct latencies *latencies);
 
-/* An operation of this number in the scenario was answered, or given up. Times in us. */
-void latencies_record(struct latencies *latencies, uint32_t operation, uint64_t response_us,
-                      uint64_t service_us);
+struct latency_sample {
+    uint64_t response_us;
+    uint64_t service_us;
+    bool is_excluded; /* it has no service time: the one here only says when it was sent */
+};
+
+/* An operation of this number in the scenario was answered, or given up. */
+void latencies_record(struct latencies *latencies, uint32_t operation, struct latency_sample sample);
+
+/* A reply has come, and who has seen when. */
+static inline void latencies_count_reply(struct latencies *latencies, bool by_kernel)
+{
+    latencies->replies++;
+    latencies->by_kernel += by_kernel;
+}
 
 /* One has failed before it could be given up: it is in no other figure, which it would make better. */
 void latencies_record_failed(struct latencies *latencies, uint32_t operation, uint64_t response_us);
@@ -42,8 +59,8 @@ void latencies_record_failed(struct latencies *latencies, uint32_t operation, ui
 void latencies_add_responses(const struct latencies *latencies, struct histogram *histogram);
 
 /* %{overall: stats, operations: %{operation => stats}, start_delay: stats, service: %{overall:,
- * operations:}, failed: %{overall:, operations:}}. Stats have a `count` and what the reference says; that is
- * nil where there is nothing, and operations are left out that have nothing. */
+ * operations:, clock:, excluded:}, failed: %{overall:, operations:}}. Stats have a `count` and what the
+ * reference says; that is nil where there is nothing, and operations are left out that have nothing. */
 void latencies_build(const struct latencies *latencies, struct term_builder *builder);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/blob.h"
 #include "term/term.h"
+#include "transport/departure.h"
 
 enum target_failure {
     TARGET_NODEDOWN, /* its node cannot be reached, or no longer */
@@ -31,6 +32,10 @@ struct target_way {
 
     /* The same for a message that is `head` and then `tail`, a long part of `held`. */
     bool (*send_held)(void *owner, size_t target, struct term head, struct term tail, struct blob *held);
+
+    /* When what is sent to it from now on to the end of the pass leaves, to be released; NULL when that is
+     * not known. */
+    struct departure *(*departure)(void *owner, size_t target);
 
     /* The target as the user has named it. */
     struct term (*server)(void *owner, size_t target);

@@ -58,10 +58,13 @@ uint64_t counters_all_errors(const struct counters *counters);
 /* An operation has ended so; `reason` is that of an error. */
 void counters_add_operation(struct counters *counters, enum result_kind kind, struct term reason);
 
-static inline void counters_add_latency(struct counters *counters, uint64_t response_us, uint64_t service_us)
+/* Its service time is none when it was sent while the other side took no more. */
+static inline void counters_add_latency(struct counters *counters, uint64_t response_us, uint64_t service_us,
+                                        bool is_excluded)
 {
     histogram_record(&counters->response, response_us);
-    histogram_record(&counters->service, service_us);
+    if (!is_excluded)
+        histogram_record(&counters->service, service_us);
 }
 
 /* The row of a name: that of all others when there are too many. It is good as long as the counters are. */

@@ -15,9 +15,8 @@ struct transport;
 
 /* What the kernel tells of what was read; nothing where the transport has no stamps. */
 struct transport_seen {
-    uint64_t
-        stamp_ns;  /* when the last of it arrived, by the wall clock; 0: not told, as of the first bytes */
-    size_t queued; /* bytes that are there behind it */
+    uint64_t stamp_ns; /* when the last of it arrived, by the wall clock; 0: not told, as of the first bytes */
+    size_t queued;     /* bytes that are there behind it */
 };
 
 struct transport_operations {

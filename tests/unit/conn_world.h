@@ -15,6 +15,7 @@ struct fixture {
     struct world world;
     struct conn_settings settings;
     struct kernel_clock kernel_clock;
+    struct departures departures;
     struct conn *conn; /* NULL once it is closed */
     struct far far;
     int near; /* the descriptor that the connection was given */
@@ -122,7 +123,8 @@ static inline void start(struct fixture *fixture)
                                                .ticktime_ns = TICKTIME_NS,
                                                .frame_bytes = 1024 * 1024,
                                                .queued_bytes = 1024 * 1024,
-                                               .kernel_clock = &fixture->kernel_clock};
+                                               .kernel_clock = &fixture->kernel_clock,
+                                               .departures = &fixture->departures};
     kernel_clock_init(&fixture->kernel_clock, &clock_machine, &clock_machine_wall);
 }
 
@@ -133,6 +135,7 @@ static inline void end(struct fixture *fixture)
     if (fixture->far.world)
         far_close(&fixture->far);
     world_end(&fixture->world);
+    departures_free(&fixture->departures);
 }
 
 /* The other node connects; it has said nothing yet. */

@@ -100,6 +100,91 @@ static void test_long_messages(void **state)
     end(&fixture);
 }
 
+/* What a pass sends has one departure: when it is written, whatever becomes of the connection afterwards. */
+static void test_departures(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    start_accepted(&fixture);
+    assert_null(conn_departure(fixture.conn)); /* it is not up */
+    far_initiate(&fixture.far);
+    far_shake(&fixture.far);
+    WORLD_UNTIL(&fixture.world, fixture.up)
+        ;
+    struct departure *first = conn_departure(fixture.conn);
+    assert_true(send_text(fixture.conn, 1, "one"));
+    struct departure *same = conn_departure(fixture.conn);
+    assert_true(send_text(fixture.conn, 2, "two"));
+    assert_ptr_equal(first, same);
+    assert_int_equal(first->ns, 0);
+    world_advance(5 * MS);
+    loop_finish(&fixture.world.loop);
+    assert_int_equal(first->ns, world_clock.now_ns);
+    assert_false(first->was_full);
+    departure_release(same);
+
+    struct departure *second = conn_departure(fixture.conn);
+    assert_ptr_not_equal(first, second);
+    conn_close(fixture.conn, "it is over");
+    loop_finish(&fixture.world.loop);
+    assert_int_equal(second->ns, 0);
+    assert_true(first->ns > 0);
+    departure_release(first);
+    departure_release(second);
+    departure_release(NULL);
+    end(&fixture);
+}
+
+/* What the other side does not take: the bytes that the socket has not, and those that it keeps. */
+static void test_departures_into_a_full_socket(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    start_up(&fixture);
+    event_del(fixture.far.readable);
+    while (!conn_queued_bytes(fixture.conn)) {
+        struct departure *departure = conn_departure(fixture.conn);
+        assert_true(send_long(&fixture, 1, 60000));
+        loop_finish(&fixture.world.loop);
+        assert_true(departure->ns > 0);
+        assert_int_equal(departure->was_full, conn_queued_bytes(fixture.conn) > 0);
+        departure_release(departure);
+    }
+    struct departure *waiting = conn_departure(fixture.conn);
+    assert_true(send_text(fixture.conn, 1, "behind"));
+    loop_finish(&fixture.world.loop);
+    assert_int_equal(waiting->ns, 0);
+    event_add(fixture.far.readable, NULL);
+    world_advance(7 * MS);
+    WORLD_UNTIL(&fixture.world, waiting->ns)
+        ;
+    assert_int_equal(waiting->ns, world_clock.now_ns);
+    departure_release(waiting);
+    end(&fixture);
+}
+
+/* Those of TCP take more than the other side does. */
+static void test_departures_into_a_socket_that_keeps_them(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    bool is_full = false;
+    start_dialled(&fixture);
+    far_shake(&fixture.far);
+    WORLD_UNTIL(&fixture.world, fixture.up)
+        ;
+    event_del(fixture.far.readable);
+    while (!is_full) {
+        struct departure *departure = conn_departure(fixture.conn);
+        assert_true(send_long(&fixture, 1, 60000));
+        loop_finish(&fixture.world.loop);
+        is_full = departure->was_full;
+        assert_true(is_full || !conn_queued_bytes(fixture.conn));
+        departure_release(departure);
+    }
+    end(&fixture);
+}
+
 /* Fragments of a message that is larger than the limit, a short message behind each of them. */
 static int say_too_large(struct fixture *fixture, struct buffer *said)
 {
@@ -435,6 +520,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_messages),
         cmocka_unit_test(test_long_messages),
+        cmocka_unit_test(test_departures),
+        cmocka_unit_test(test_departures_into_a_full_socket),
+        cmocka_unit_test(test_departures_into_a_socket_that_keeps_them),
         cmocka_unit_test(test_message_too_large),
         cmocka_unit_test(test_messages_too_large_together),
         cmocka_unit_test(test_spoilt_messages),

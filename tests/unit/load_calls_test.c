@@ -14,7 +14,7 @@
 static uint32_t open_sent(struct calls *calls, uint32_t target)
 {
     struct call *call = calls_open(calls, 0, target, 0, 0);
-    calls_sent(calls, call, 0);
+    calls_sent(calls, call, 0, NULL);
     return calls_tag(calls, call);
 }
 
@@ -38,7 +38,7 @@ static void test_one_call(void **state)
     assert_null(calls_first(&calls, 0, CALL_SENT));
     uint32_t tag = calls_tag(&calls, call);
     assert_null(calls_find(&calls, tag)); /* nobody can answer what was not sent */
-    calls_sent(&calls, call, 12400);
+    calls_sent(&calls, call, 12400, NULL);
     assert_true(call->sent_ns == 12400);
     assert_int_equal(calls_tag(&calls, call), tag);
     assert_ptr_equal(calls_find(&calls, tag), call);
@@ -186,7 +186,7 @@ static void test_orders(void **state)
     for (uint32_t i = 6; i-- > 0;) { /* sent in the other direction */
         struct call *first = calls_first(&calls, i % 2, CALL_WAITING);
         assert_int_equal(first->thread, i % 2);
-        calls_sent(&calls, &calls.items[tags[i]], i);
+        calls_sent(&calls, &calls.items[tags[i]], i, NULL);
     }
     assert_null(calls_first(&calls, 0, CALL_WAITING));
     assert_int_equal(calls_first(&calls, 0, CALL_SENT)->thread, 4);
@@ -250,7 +250,7 @@ static void model_send(struct model *model)
     if (open->sent)
         return;
     open->sent = ++model->sendings;
-    calls_sent(&model->calls, at(model, open), open->sent);
+    calls_sent(&model->calls, at(model, open), open->sent, NULL);
 }
 
 static void model_end(struct model *model, bool rests)

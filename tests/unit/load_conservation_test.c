@@ -127,7 +127,8 @@ static void happen_to_customs(void)
         if (one_in(2))
             engine_custom_done(
                 world.engine, world.applied[i].thread, (int64_t)world.applied[i].step,
-                TERM_LONG(term_from_text(&outcome, outcomes[random_below(&chance, ARRAY_LENGTH(outcomes))])));
+                TERM_LONG(term_from_text(&outcome, outcomes[random_below(&chance, ARRAY_LENGTH(outcomes))])),
+                world_arrived(&world));
         term_build_free(&outcome);
     }
 }

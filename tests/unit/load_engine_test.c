@@ -139,13 +139,13 @@ static void test_answers_of_others(void **state)
     world.targets[0].is_silent = true;
     world_run(&world, world.begun_ns + MS);
     assert_int_equal(world.sent_count, 1);
-    engine_reply(world.engine, world.sent[0].tag + 1, TERM_LONG(TERM_ATOM("ok")));
-    engine_reply(world.engine, -1, TERM_LONG(TERM_ATOM("ok")));
-    engine_reply(world.engine, INT64_MAX, TERM_LONG(TERM_ATOM("ok")));
+    engine_reply(world.engine, world.sent[0].tag + 1, TERM_LONG(TERM_ATOM("ok")), world_arrived(&world));
+    engine_reply(world.engine, -1, TERM_LONG(TERM_ATOM("ok")), world_arrived(&world));
+    engine_reply(world.engine, INT64_MAX, TERM_LONG(TERM_ATOM("ok")), world_arrived(&world));
     assert_int_equal(world_record(&world)->operations, 0);
-    engine_reply(world.engine, world.sent[0].tag, TERM_LONG(TERM_ATOM("ok")));
+    engine_reply(world.engine, world.sent[0].tag, TERM_LONG(TERM_ATOM("ok")), world_arrived(&world));
     assert_int_equal(world_record(&world)->operations, 1);
-    engine_reply(world.engine, world.sent[0].tag, TERM_LONG(TERM_ATOM("ok")));
+    engine_reply(world.engine, world.sent[0].tag, TERM_LONG(TERM_ATOM("ok")), world_arrived(&world));
     assert_int_equal(world_record(&world)->operations, 1);
     world_free(&world);
 }
@@ -598,7 +598,8 @@ static void test_failures_take_turns(void **state)
 static void tell(uint32_t thread, uint64_t step, const char *outcome)
 {
     struct term_builder builder = {0};
-    engine_custom_done(world.engine, thread, (int64_t)step, TERM_LONG(term_from_text(&builder, outcome)));
+    engine_custom_done(world.engine, thread, (int64_t)step, TERM_LONG(term_from_text(&builder, outcome)),
+                       world_arrived(&world));
     term_build_free(&builder);
 }
 

@@ -88,7 +88,8 @@ static void test_in_flight(void **state)
     assert_int_equal(engine_in_flight_to(world.engine, 0), 2); /* was sent */
     assert_int_equal(engine_in_flight_to(world.engine, 1), 1); /* waits */
     assert_int_equal(engine_in_flight_customs(world.engine), 2);
-    engine_custom_done(world.engine, 3, 0, TERM_LONG(term_from_text(&reply, "{returned, ok}")));
+    engine_custom_done(world.engine, 3, 0, TERM_LONG(term_from_text(&reply, "{returned, ok}")),
+                       world_arrived(&world));
     world_run(&world, world.begun_ns + 10 * MS);
     assert_int_equal(engine_in_flight_to(world.engine, 0), 0);
     assert_int_equal(engine_in_flight_to(world.engine, 1), 1);

@@ -44,6 +44,12 @@ static void end(struct fixture *fixture)
         term_build_free(&fixture->messages[i]);
 }
 
+static void record_one(struct fixture *fixture, uint32_t operation, uint64_t response_us, uint64_t service_us)
+{
+    latencies_record(&fixture->latencies, operation,
+                     (struct latency_sample){.response_us = response_us, .service_us = service_us});
+}
+
 static struct term get(struct term map, const char *key)
 {
     struct term value = {0};
@@ -129,7 +135,7 @@ static void test_one_operation(void **state)
     add(&fixture, OPERATION_CALL, 1);
     begin(&fixture);
     for (uint64_t i = 1; i <= 1000; i++)
-        latencies_record(&fixture.latencies, 0, 10 + i, i);
+        record_one(&fixture, 0, 10 + i, i);
     struct term latency = report(&fixture), service = get(latency, "service");
     static const struct {
         const char *key;
@@ -168,7 +174,7 @@ static void test_names(void **state)
         add(&fixture, rows[i].kind, rows[i].message);
     begin(&fixture);
     for (uint32_t i = 0; i < ARRAY_LENGTH(rows); i++)
-        latencies_record(&fixture.latencies, i, 100 * (i + 1), 50);
+        record_one(&fixture, i, 100 * (i + 1), 50);
     struct term operations = get(report(&fixture), "operations");
     assert_int_equal(size_of(operations), 4);
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
@@ -195,7 +201,7 @@ static void test_own_names(void **state)
     fixture.operations[4].name = TERM_ATOM("other");
     begin(&fixture);
     for (uint32_t i = 0; i < ARRAY_LENGTH(kinds); i++)
-        latencies_record(&fixture.latencies, i, 10 * (i + 1), 5);
+        record_one(&fixture, i, 10 * (i + 1), 5);
     struct term operations = get(report(&fixture), "operations");
     assert_int_equal(size_of(operations), 4);
     assert_true(number(get(operations, "publish"), "count") == 2);
@@ -216,7 +222,7 @@ static void test_others(void **state)
     begin(&fixture);
     for (int round = 0; round < 3; round++)
         for (uint32_t i = MANY; i-- > 0;)
-            latencies_record(&fixture.latencies, i, i + 1, i);
+            record_one(&fixture, i, i + 1, i);
     struct term latency = report(&fixture), operations = get(latency, "operations");
     assert_int_equal(fixture.latencies.count, LATENCIES_OPERATIONS);
     assert_int_equal(size_of(operations), LATENCIES_OPERATIONS + 1);
@@ -251,7 +257,7 @@ static void test_all_together(void **state)
     random_seed(&random, 1);
     for (int i = 0; i < 50000; i++) {
         uint64_t response = (uint64_t)(20000 * random_exponential(&random));
-        latencies_record(&fixture.latencies, (uint32_t)random_below(&random, 100), response, response / 2);
+        record_one(&fixture, (uint32_t)random_below(&random, 100), response, response / 2);
         histogram_record(&expected, response);
     }
     latencies_add_responses(&fixture.latencies, &all);
@@ -275,7 +281,7 @@ static void test_failed(void **state)
     add(&fixture, OPERATION_CALL, 1);
     add(&fixture, OPERATION_CALL, 2);
     begin(&fixture);
-    latencies_record(&fixture.latencies, 0, 5000, 4000);
+    record_one(&fixture, 0, 5000, 4000);
     latencies_record_failed(&fixture.latencies, 0, 10);
     latencies_record_failed(&fixture.latencies, 1, 20);
     struct term latency = report(&fixture), failed = get(latency, "failed");
@@ -295,12 +301,57 @@ static void test_failed(void **state)
     end(&fixture);
 }
 
+/* An operation that was sent while the other side took no more has waited, but nobody knows where. */
+static void test_excluded(void **state)
+{
+    (void)state;
+    struct fixture fixture = {0};
+    add(&fixture, OPERATION_CALL, 1);
+    begin(&fixture);
+    record_one(&fixture, 0, 5000, 4000);
+    latencies_record(&fixture.latencies, 0,
+                     (struct latency_sample){.response_us = 900, .service_us = 300, .is_excluded = true});
+    struct term latency = report(&fixture), service = get(latency, "service");
+    assert_true(number(service, "excluded") == 1);
+    assert_true(number(get(service, "overall"), "count") == 1);
+    assert_true(number(get(service, "overall"), "min_us") == 4000);
+    assert_true(number(get(latency, "overall"), "count") == 2);
+    assert_true(number(get(latency, "overall"), "min_us") == 900);
+    assert_true(number(get(latency, "start_delay"), "count") == 2);
+    assert_true(number(get(latency, "start_delay"), "min_us") == 600);
+    end(&fixture);
+}
+
+/* It is the kernel's clock unless more replies than a few have not come by it. */
+static void test_clock(void **state)
+{
+    (void)state;
+    static const struct {
+        int by_kernel, by_loop;
+        const char *clock;
+    } rows[] = {{0, 0, "nil"},  {0, 1, "loop"},   {1, 0, "kernel"},     {1, 1, "kernel"},
+                {1, 2, "loop"}, {0, 500, "loop"}, {1000, 11, "kernel"}, {1000, 13, "loop"}};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct fixture fixture = {0};
+        begin(&fixture);
+        for (int k = 0; k < rows[i].by_kernel; k++)
+            latencies_count_reply(&fixture.latencies, true);
+        for (int k = 0; k < rows[i].by_loop; k++)
+            latencies_count_reply(&fixture.latencies, false);
+        struct term clock = get(get(report(&fixture), "service"), "clock");
+        if (!term_is_atom(clock, rows[i].clock))
+            fail_msg("of %d and %d not %s", rows[i].by_kernel, rows[i].by_loop, rows[i].clock);
+        end(&fixture);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing),     cmocka_unit_test(test_one_operation),
         cmocka_unit_test(test_names),       cmocka_unit_test(test_own_names),
         cmocka_unit_test(test_others),      cmocka_unit_test(test_failed),
+        cmocka_unit_test(test_excluded),    cmocka_unit_test(test_clock),
         cmocka_unit_test(test_all_together)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,6 +77,12 @@ void target_send_held(struct target *target, struct term head, struct term tail,
     target_send(target, tail);
 }
 
+struct departure *target_departure(const struct target *target)
+{
+    (void)target;
+    return NULL;
+}
+
 static void on_open(void *owner, size_t target)
 {
     (void)owner;

@@ -63,7 +63,12 @@ struct world {
     size_t seconds;
     size_t succeeded; /* of operations that are answered */
     size_t failed;
+    struct observation seen; /* the last one */
     bool stops_at_second;
+    struct departures departures;
+    struct departure *departure; /* that there was last */
+    uint64_t departure_pass;
+    bool keeps_departures; /* nothing leaves unless the test says so */
 };
 
 static inline uint64_t world_clock(void *owner)
@@ -140,6 +145,21 @@ static inline bool world_send_held(void *owner, size_t target, struct term head,
     return is_open;
 }
 
+/* A pass has one, whatever target it is for; a test may say when it leaves, and how. */
+static inline struct departure *world_departure(void *owner, size_t target)
+{
+    struct world *world = owner;
+    (void)target;
+    if (world->departure && world->departure_pass == world->loop.pass)
+        return departure_hold(world->departure);
+    departure_release(world->departure);
+    world->departure = departure_new(&world->departures);
+    world->departure_pass = world->loop.pass;
+    if (!world->keeps_departures)
+        world->departure->ns = world->now_ns;
+    return departure_hold(world->departure);
+}
+
 static inline void world_look_again(void *owner, size_t target)
 {
     struct world *world = owner;
@@ -159,6 +179,7 @@ static const struct target_way world_way = {.reach = world_reach,
                                             .look_again = world_look_again,
                                             .send = world_send,
                                             .send_held = world_send_held,
+                                            .departure = world_departure,
                                             .server = world_server};
 
 /* --- What the engine tells --- */
@@ -184,8 +205,9 @@ static inline void world_observed(void *owner, const struct observation *seen)
 {
     struct world *world = owner;
     assert_true(seen->target < world->scenario->target_count);
-    assert_int_equal(seen->now_ns, world->now_ns);
+    assert_true(seen->now_ns <= world->now_ns);
     assert_true(seen->sent_ns <= seen->now_ns);
+    world->seen = *seen;
     world->succeeded += seen->is_ok;
     world->failed += !seen->is_ok;
 }
@@ -229,10 +251,15 @@ static inline struct world_sent *world_next_answer(struct world *world)
     return first;
 }
 
+static inline struct arrived world_arrived(const struct world *world)
+{
+    return (struct arrived){.ns = world->now_ns, .by_kernel = true};
+}
+
 static inline void world_answer(struct world *world, struct world_sent *sent, struct term reply)
 {
     sent->due_ns = UINT64_MAX;
-    engine_reply(world->engine, sent->tag, TERM_LONG(reply));
+    engine_reply(world->engine, sent->tag, TERM_LONG(reply), world_arrived(world));
     loop_finish(&world->loop);
 }
 
@@ -308,6 +335,8 @@ static inline void world_make(struct world *world, const char *text)
 static inline void world_free(struct world *world)
 {
     engine_free(world->engine);
+    departure_release(world->departure);
+    departures_free(&world->departures);
     for (size_t i = 0; i < world->sent_count; i++)
         buffer_free(&world->sent[i].message);
     free(world->sent);

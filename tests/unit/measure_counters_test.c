@@ -90,10 +90,12 @@ static void test_latencies(void **state)
     (void)state;
     struct counters counters;
     counters_init(&counters);
-    counters_add_latency(&counters, 300, 100);
-    counters_add_latency(&counters, 5000, 50);
-    assert_int_equal(counters.response.count, 2);
-    assert_int_equal(counters.response.sum, 5300);
+    counters_add_latency(&counters, 300, 100, false);
+    counters_add_latency(&counters, 5000, 50, false);
+    counters_add_latency(&counters, 700, 600, true);
+    assert_int_equal(counters.response.count, 3);
+    assert_int_equal(counters.response.sum, 6000);
+    assert_int_equal(counters.service.count, 2);
     assert_int_equal(counters.service.sum, 150);
     counters_free(&counters);
 }

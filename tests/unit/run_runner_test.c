@@ -345,7 +345,8 @@ static void expect_taken(const struct run *run, const char *message, const char 
 {
     struct term_builder builder = {0};
     struct process *process = run->process;
-    const struct incoming incoming = {.body = term_from_text(&builder, message)};
+    const struct incoming incoming = {.body = term_from_text(&builder, message),
+                                      .arrived = {.ns = ARRIVED_NS}};
     buffer_free(&world.taken);
     process->events->message(process->owner, process, &incoming);
     assert_int_equal(world.taken.size, strlen(taken));
@@ -379,6 +380,7 @@ static void expect_taken_without(const struct run *run, const char *message, con
 {
     struct term_builder builders[2] = {0};
     struct incoming incoming = {.body = term_from_text(&builders[0], message),
+                                .arrived = {.ns = ARRIVED_NS},
                                 .too_large = term_from_text(&builders[1], "{message_too_large, 5}")};
     const struct process *process = run->process;
     world.cut = (struct run_limit){.times = 0};

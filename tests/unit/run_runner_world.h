@@ -102,6 +102,8 @@ void run_log_started(const struct run *run)
 
 /* --- What works for it --- */
 
+#define ARRIVED_NS 4711
+
 static inline void take(const char *who, struct term message)
 {
     char text[100];
@@ -109,15 +111,17 @@ static inline void take(const char *who, struct term message)
     buffer_print(&world.taken, "%s %s", who, term_text(message, text, sizeof(text)));
 }
 
-void run_load_reply(struct run *run, int64_t tag, const struct term_long *reply)
+void run_load_reply(struct run *run, int64_t tag, const struct term_long *reply, struct arrived arrived)
 {
     assert_int_equal(tag, 12);
+    assert_int_equal(arrived.ns, ARRIVED_NS);
     assert_non_null(run);
     take("load", reply->tail);
 }
 
-bool run_load_too_large(struct run *run, int64_t tag, struct term reason)
+bool run_load_too_large(struct run *run, int64_t tag, struct term reason, struct arrived arrived)
 {
+    assert_int_equal(arrived.ns, ARRIVED_NS);
     assert_non_null(run);
     if (tag != 12)
         return false;
@@ -126,12 +130,12 @@ bool run_load_too_large(struct run *run, int64_t tag, struct term reason)
     return true;
 }
 
-bool session_too_large(struct run *run, struct term message, struct term reason)
+bool session_too_large(struct run *run, const struct incoming *incoming)
 {
     assert_non_null(run);
-    assert_non_null(message.data);
+    assert_non_null(incoming->body.data);
     if (world.session_takes)
-        take("session without", reason);
+        take("session without", incoming->too_large);
     return world.session_takes;
 }
 
@@ -144,12 +148,11 @@ bool faults_too_large(struct faults *faults, struct term message, struct term re
     return world.faults_take;
 }
 
-bool session_message(struct run *run, struct term message, struct blob *held)
+bool session_message(struct run *run, const struct incoming *incoming)
 {
     assert_non_null(run);
-    (void)held;
     if (world.session_takes)
-        take("session", message);
+        take("session", incoming->body);
     return world.session_takes;
 }
 

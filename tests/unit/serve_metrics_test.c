@@ -138,7 +138,7 @@ static void test_histograms(void **state)
         uint64_t response_us, service_us;
     } operations[] = {{50, 50}, {99, 60}, {100, 100}, {700000, 2000}, {61000000, 999}, {900000000000, 1}};
     for (size_t i = 0; i < ARRAY_LENGTH(operations); i++)
-        counters_add_latency(&counters, operations[i].response_us, operations[i].service_us);
+        counters_add_latency(&counters, operations[i].response_us, operations[i].service_us, false);
     const char *written = write_all(&look);
 #define RESPONSE "harnessd_operation_response_seconds"
 #define SERVICE "harnessd_operation_service_seconds"
