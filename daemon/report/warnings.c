@@ -42,6 +42,10 @@ static const struct warning_row {
                                        "time: its loop was `busy` for 0.95 of a load of a second or more, or "
                                        "late for a hundredth of the load and 50 ms, all `late_ms` in pieces "
                                        "of more than 10 ms."}},
+    [WARNING_SERVICE_EXCLUDED] = {{.name = "service_excluded",
+                                   .text = "More than one of 1,000 `operations`, namely `excluded`, were "
+                                           "sent while their node took no more: they are in response times, "
+                                           "and in no service time."}},
     [WARNING_RATE_NOT_REACHED] = {{.name = "rate_not_reached",
                                    .text = "Of the `arrivals` of an open load some were `dropped`, or fewer "
                                            "than 99 of 100 had `begun` when its time was over: the rate was "

@@ -14,6 +14,9 @@
 /* Of the arrivals. */
 #define WARNINGS_BEGUN_SHARE 0.99
 
+/* Of the operations that have a response time. */
+#define WARNINGS_EXCLUDED_SHARE 0.001
+
 #define WARNINGS_JUMP_NS ((int64_t)(100 * CLOCK_NS_PER_MS))
 
 #define WARNINGS_NODES_NAMED 10
@@ -45,6 +48,21 @@ static void warnings_find_client_bound(const struct run *run, struct warnings *w
     term_build_key(warning, "busy");
     term_build_float(warning, busy);
     term_build_key_unsigned(warning, "late_ms", late_ns / CLOCK_NS_PER_MS);
+}
+
+static void warnings_find_excluded(const struct run *run, struct warnings *warnings)
+{
+    const struct latencies *latencies = &run_record(run)->latencies;
+    uint64_t excluded = latencies->excluded, operations = latencies->start_delay.count;
+    if ((double)excluded <= (double)operations * WARNINGS_EXCLUDED_SHARE)
+        return;
+    struct term_builder *warning = warnings_add(
+        warnings, WARNING_SERVICE_EXCLUDED, 2,
+        "%llu of %llu operations were sent while their node took no more, so that nobody knows when they "
+        "have left, and are in no service time: have fewer of them under way, or smaller messages",
+        (unsigned long long)excluded, (unsigned long long)operations);
+    term_build_key_unsigned(warning, "excluded", excluded);
+    term_build_key_unsigned(warning, "operations", operations);
 }
 
 /* Those that wait may still begin while the load goes on, and those that a run has been cut off from might
@@ -169,6 +187,7 @@ static void warnings_find_limit(const struct run *run, const struct warnings_lim
 void run_warnings_find_own(const struct run *run, struct warnings *warnings)
 {
     warnings_find_client_bound(run, warnings);
+    warnings_find_excluded(run, warnings);
     warnings_find_rate(run, warnings);
     warnings_find_jump(run, warnings);
     for (size_t i = 0; i < ARRAY_LENGTH(warnings_limits); i++)

@@ -17,6 +17,7 @@ enum warning_kind {
     WARNING_NOT_INJECTED,         /* a fault, which the library does not mind */
     WARNING_ALSO_CUT,             /* nodes that were not to be kept apart */
     WARNING_CLIENT_BOUND,         /* times hold those of this daemon */
+    WARNING_SERVICE_EXCLUDED,     /* operations have no service time */
     WARNING_RATE_NOT_REACHED,     /* of an open load */
     WARNING_CLOCK_JUMPED,         /* or stood still */
     WARNING_MESSAGE_TOO_LARGE,    /* for a limit, or too many */

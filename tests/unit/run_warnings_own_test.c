@@ -157,6 +157,23 @@ static void test_late_so_far(void **state)
         "for it");
 }
 
+/* --- What has no service time --- */
+
+static void test_excluded(void **state)
+{
+    (void)state;
+    make();
+    expect("[]");
+    world.record.latencies.start_delay.count = 1000;
+    world.record.latencies.excluded = 1;
+    expect("[]");
+    world.record.latencies.excluded = 2;
+    expect("[#{warning => service_excluded, excluded => 2, operations => 1000}]");
+    expect_message(
+        "2 of 1000 operations were sent while their node took no more, so that nobody knows when they "
+        "have left, and are in no service time: have fewer of them under way, or smaller messages");
+}
+
 /* --- The rate --- */
 
 static void test_dropped(void **state)
@@ -291,11 +308,17 @@ static void test_limits_of_many_nodes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_busy),        cmocka_unit_test(test_late),
-        cmocka_unit_test(test_late_so_far), cmocka_unit_test(test_dropped),
-        cmocka_unit_test(test_begun_late),  cmocka_unit_test(test_rate_so_far),
-        cmocka_unit_test(test_clock_set),   cmocka_unit_test(test_suspended),
-        cmocka_unit_test(test_limits),      cmocka_unit_test(test_limits_of_many_nodes),
+        cmocka_unit_test(test_busy),
+        cmocka_unit_test(test_late),
+        cmocka_unit_test(test_late_so_far),
+        cmocka_unit_test(test_excluded),
+        cmocka_unit_test(test_dropped),
+        cmocka_unit_test(test_begun_late),
+        cmocka_unit_test(test_rate_so_far),
+        cmocka_unit_test(test_clock_set),
+        cmocka_unit_test(test_suspended),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_limits_of_many_nodes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
