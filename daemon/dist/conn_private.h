@@ -24,7 +24,7 @@ struct conn {
     struct outbox outbox;
     struct departure *departure; /* of what is written next, when somebody wants to know; or NULL */
     struct kernel_clock_line line;
-    struct arrived arrived; /* of what was read last */
+    struct arrived arrived; /* of the message that was taken last */
     uint64_t last_read_ns;
     bool accepted;
     bool is_busy; /* with a long message; what comes behind it waits */

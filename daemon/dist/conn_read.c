@@ -96,7 +96,10 @@ static ALWAYS_INLINE void conn_read_message(struct conn *conn, const uint8_t *fr
 static bool conn_read_large(struct conn *conn)
 {
     struct large_frame *large = &conn->input.large;
-    if (!large_frame_take(large, &conn->input.bytes))
+    const size_t before = conn->input.bytes.size;
+    bool is_whole = large_frame_take(large, &conn->input.bytes);
+    conn->arrived = input_pass(&conn->input, before - conn->input.bytes.size);
+    if (!is_whole)
         return false;
     conn_read_message(conn, buffer_bytes(&large->bytes), large->kept, large->kept < large->size);
     if (!conn->is_busy)
@@ -112,6 +115,7 @@ static bool conn_read_begin_large(struct conn *conn, size_t header, size_t size)
     if (size < LARGE_FRAME_BYTES && needs == size)
         return false;
     buffer_consume(input, header);
+    (void)input_pass(&conn->input, header);
     large_frame_begin(&conn->input.large, size, needs);
     return true;
 }
@@ -134,6 +138,7 @@ static bool conn_read_frame(struct conn *conn)
     }
     if (size > input->size - header)
         return up && conn_read_begin_large(conn, header, size);
+    conn->arrived = input_pass(&conn->input, header + size);
     if (!up)
         conn_take_handshake(conn, bytes + header, size);
     else if (size)
@@ -215,13 +220,21 @@ static const char *conn_read_end_reason(const struct conn *conn)
     return "closed by the peer";
 }
 
-static void conn_read_note(struct conn *conn, const struct transport_seen *seen)
+static void conn_read_arrived(struct conn *conn, const struct transport_got *got)
 {
+    struct kernel_clock *clock = conn->settings->kernel_clock;
     conn->last_read_ns = clock_ns();
-    conn->arrived = conn->transport.has_stamps
-                        ? kernel_clock_place(conn->settings->kernel_clock, &conn->line, seen->stamp_ns,
-                                             !seen->queued, conn->last_read_ns)
-                        : (struct arrived){.ns = conn->last_read_ns};
+    if (conn->transport.has_stamps)
+        kernel_clock_look(clock, conn->last_read_ns);
+    for (size_t i = 0; i < got->count; i++)
+        input_arrive(&conn->input, got->pieces[i].size,
+                     conn->transport.has_stamps
+                         ? kernel_clock_place(clock, &conn->line, got->pieces[i].stamp_ns)
+                         : (struct arrived){.ns = conn->last_read_ns});
+    if (!got->count) /* it was skipped */
+        input_arrive(&conn->input, 0, (struct arrived){.ns = conn->last_read_ns});
+    if (conn->transport.has_stamps && got->count && !got->queued)
+        kernel_clock_emptied(clock, &conn->line);
 }
 
 void conn_read_ready(evutil_socket_t descriptor, short events, void *argument)
@@ -230,20 +243,20 @@ void conn_read_ready(evutil_socket_t descriptor, short events, void *argument)
     (void)events;
     struct conn *conn = argument;
     loop_enter(conn->settings->loop);
-    struct transport_seen seen;
+    struct transport_got read;
     uint64_t until_ns = 0;
     input_start(&conn->input);
     do {
         if (conn->state != CONN_UP && conn->state != CONN_HANDSHAKING)
             return;
-        ssize_t got = input_read(&conn->input, &conn->transport, &seen);
+        ssize_t got = input_read(&conn->input, &conn->transport, &read);
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (got <= 0) {
             conn_close(conn, "%s", got == 0 ? conn_read_end_reason(conn) : strerror(errno));
             return;
         }
-        conn_read_note(conn, &seen);
+        conn_read_arrived(conn, &read);
         if (!until_ns)
             until_ns = conn->last_read_ns + FRAMES_NS;
         conn_read_frames(conn);

@@ -53,41 +53,40 @@ static bool kernel_clock_stands(struct kernel_clock *clock, uint64_t now_ns)
     return false;
 }
 
+void kernel_clock_look(struct kernel_clock *clock, uint64_t now_ns)
+{
+    clock->before_ns = clock->looked_ns;
+    clock->looked_ns = now_ns;
+    clock->stands = !clock->is_apart && kernel_clock_stands(clock, now_ns);
+}
+
 static void kernel_clock_doubt(struct kernel_clock *clock)
 {
     clock->is_apart = ++clock->strange >= KERNEL_CLOCK_STRANGE;
 }
 
-/* False when the stamp is of no time that it can be of. */
-static bool kernel_clock_convert(struct kernel_clock *clock, uint64_t empty_ns, uint64_t stamp_ns,
-                                 uint64_t now_ns, uint64_t *arrived_ns)
+struct arrived kernel_clock_place(struct kernel_clock *clock, const struct kernel_clock_line *line,
+                                  uint64_t stamp_ns)
 {
+    const int64_t earliest_ns = (int64_t)line->empty_ns, latest_ns = (int64_t)clock->looked_ns;
     int64_t at_ns = (int64_t)stamp_ns - clock->ahead_ns;
-    int64_t earliest_ns = (int64_t)empty_ns, latest_ns = (int64_t)now_ns;
+    if (!stamp_ns || !clock->stands || clock->is_apart || line->steps != clock->steps)
+        return (struct arrived){.ns = clock->looked_ns};
     if (at_ns < earliest_ns - KERNEL_CLOCK_STEP_NS || at_ns > latest_ns + KERNEL_CLOCK_STEP_NS) {
         kernel_clock_doubt(clock);
-        return false;
+        return (struct arrived){.ns = clock->looked_ns};
     }
     clock->strange = 0;
-    *arrived_ns = (uint64_t)(at_ns < earliest_ns ? earliest_ns : at_ns > latest_ns ? latest_ns : at_ns);
-    return true;
+    at_ns = at_ns < earliest_ns ? earliest_ns : at_ns > latest_ns ? latest_ns : at_ns;
+    return (struct arrived){.ns = (uint64_t)at_ns, .by_kernel = true};
 }
 
-struct arrived kernel_clock_place(struct kernel_clock *clock, struct kernel_clock_line *line,
-                                  uint64_t stamp_ns, bool is_all, uint64_t now_ns)
+/* Where the clock was set, that may have been between the read and the look, and more have come before it: so
+ * it is not taken for empty then. */
+void kernel_clock_emptied(const struct kernel_clock *clock, struct kernel_clock_line *line)
 {
-    struct arrived arrived = {.ns = now_ns};
-    if (clock->is_apart)
-        return arrived;
-    const bool stands = kernel_clock_stands(clock, now_ns);
-    const uint64_t steps = clock->steps;
-    if (stands && stamp_ns && line->steps == steps)
-        arrived.by_kernel = kernel_clock_convert(clock, line->empty_ns, stamp_ns, now_ns, &arrived.ns);
-    if (stands &&
-        is_all) { /* the clock may have been set, and then more have come, between the read and here */
-        line->steps = steps;
-        line->empty_ns = clock->looked_ns;
-    }
-    clock->looked_ns = now_ns;
-    return arrived;
+    if (!clock->stands)
+        return;
+    line->steps = clock->steps;
+    line->empty_ns = clock->before_ns;
 }

@@ -20,37 +20,77 @@ union transport_told {
     struct cmsghdr aligned;
 };
 
-static void transport_take_stamp(const struct cmsghdr *told, struct transport_seen *seen)
+static uint64_t transport_stamp(const struct cmsghdr *told)
 {
     struct scm_timestamping stamps;
     memcpy(&stamps, CMSG_DATA(told), sizeof(stamps));
-    seen->stamp_ns = (uint64_t)stamps.ts[0].tv_sec * CLOCK_NS_PER_S + (uint64_t)stamps.ts[0].tv_nsec;
+    return (uint64_t)stamps.ts[0].tv_sec * CLOCK_NS_PER_S + (uint64_t)stamps.ts[0].tv_nsec;
 }
 
-static void transport_take_queued(const struct cmsghdr *told, struct transport_seen *seen)
+static size_t transport_queued(const struct cmsghdr *told)
 {
     int queued;
     memcpy(&queued, CMSG_DATA(told), sizeof(queued));
-    seen->queued = queued > 0 ? (size_t)queued : 0;
+    return queued > 0 ? (size_t)queued : 0;
 }
 
-static ssize_t transport_tcp_read_seen(struct transport *transport, void *data, size_t size,
-                                       struct transport_seen *seen)
+static void transport_note(struct msghdr *message, size_t size, struct transport_got *got)
+{
+    got->pieces[got->count].size = size;
+    got->pieces[got->count].stamp_ns = 0;
+    for (struct cmsghdr *each = CMSG_FIRSTHDR(message); each; each = CMSG_NXTHDR(message, each)) {
+        if (each->cmsg_level == SOL_SOCKET && each->cmsg_type == SCM_TIMESTAMPING)
+            got->pieces[got->count].stamp_ns = transport_stamp(each);
+        else if (each->cmsg_level == IPPROTO_TCP && each->cmsg_type == TCP_CM_INQ)
+            got->queued = transport_queued(each);
+    }
+    got->count++;
+}
+
+/* A piece that is short is the last one, unless more has come just then: that goes right behind it. */
+static ssize_t transport_take_pieces(struct mmsghdr *messages, int count, uint8_t *data,
+                                     struct transport_got *got)
+{
+    size_t size = 0;
+    for (int i = 0; i < count && messages[i].msg_len; i++) {
+        const uint8_t *piece = messages[i].msg_hdr.msg_iov->iov_base;
+        if (piece != data + size)
+            memmove(data + size, piece, messages[i].msg_len);
+        transport_note(&messages[i].msg_hdr, messages[i].msg_len, got);
+        size += messages[i].msg_len;
+    }
+    return (ssize_t)size;
+}
+
+static ssize_t transport_tcp_read_pieces(const struct transport *transport, uint8_t *data,
+                                         const struct transport_plan *plan, struct transport_got *got)
+{
+    union transport_told told[TRANSPORT_PIECES];
+    struct iovec rooms[TRANSPORT_PIECES];
+    struct mmsghdr messages[TRANSPORT_PIECES];
+    for (size_t i = 0; i < plan->count; i++) {
+        rooms[i] = (struct iovec){.iov_base = i ? data + plan->first + (i - 1) * plan->piece : data,
+                                  .iov_len = i ? plan->piece : plan->first};
+        messages[i].msg_hdr = (struct msghdr){.msg_iov = &rooms[i],
+                                              .msg_iovlen = 1,
+                                              .msg_control = &told[i],
+                                              .msg_controllen = sizeof(told[i])};
+    }
+    int count = recvmmsg(transport->descriptor, messages, (unsigned)plan->count, 0, NULL);
+    return count < 0 ? count : transport_take_pieces(messages, count, data, got);
+}
+
+static ssize_t transport_tcp_read_piece(const struct transport *transport, uint8_t *data, size_t size,
+                                        struct transport_got *got)
 {
     union transport_told told;
     struct iovec room = {.iov_base = data, .iov_len = size};
     struct msghdr message = {
         .msg_iov = &room, .msg_iovlen = 1, .msg_control = &told, .msg_controllen = sizeof(told)};
-    ssize_t got = recvmsg(transport->descriptor, &message, 0);
-    if (got < 0)
-        return got;
-    for (struct cmsghdr *each = CMSG_FIRSTHDR(&message); each; each = CMSG_NXTHDR(&message, each)) {
-        if (each->cmsg_level == SOL_SOCKET && each->cmsg_type == SCM_TIMESTAMPING)
-            transport_take_stamp(each, seen);
-        else if (each->cmsg_level == IPPROTO_TCP && each->cmsg_type == TCP_CM_INQ)
-            transport_take_queued(each, seen);
-    }
-    return got;
+    ssize_t size_got = recvmsg(transport->descriptor, &message, 0);
+    if (size_got > 0)
+        transport_note(&message, (size_t)size_got, got);
+    return size_got;
 }
 
 static void transport_ask_for_stamps(struct transport *transport)
@@ -63,13 +103,21 @@ static void transport_ask_for_stamps(struct transport *transport)
 
 /* --- TCP --- */
 
-static ssize_t transport_tcp_read(struct transport *transport, void *data, size_t size,
-                                  struct transport_seen *seen)
+static ssize_t transport_tcp_read(struct transport *transport, uint8_t *data,
+                                  const struct transport_plan *plan, struct transport_got *got)
 {
-    *seen = (struct transport_seen){0};
+    got->count = got->queued = 0;
+    if (transport->has_stamps && plan->count > 1)
+        return transport_tcp_read_pieces(transport, data, plan, got);
     if (transport->has_stamps)
-        return transport_tcp_read_seen(transport, data, size, seen);
-    return recv(transport->descriptor, data, size, 0);
+        return transport_tcp_read_piece(transport, data, plan->first, got);
+    ssize_t size = recv(transport->descriptor, data, transport_plan_bytes(plan), 0);
+    if (size > 0) {
+        got->pieces[0].size = (size_t)size;
+        got->pieces[0].stamp_ns = 0;
+        got->count = 1;
+    }
+    return size;
 }
 
 /* The kernel drops them, without a copy: see tcp(7), MSG_TRUNC. */

@@ -28,10 +28,12 @@ struct kernel_clock {
     const struct clock *monotonic;
     const struct clock *wall;
     int64_t ahead_ns;   /* the wall clock, of the monotonic one */
-    uint64_t looked_ns; /* when the clocks were read last */
-    uint64_t steps;     /* times that the wall clock was set */
-    uint32_t strange;   /* impossible stamps, in a row */
-    bool is_apart;      /* the kernel's stamps are of another clock */
+    uint64_t looked_ns; /* when the clocks were read last, and the time before */
+    uint64_t before_ns;
+    uint64_t steps;   /* times that the wall clock was set */
+    uint32_t strange; /* impossible stamps, in a row */
+    bool stands;      /* the wall clock was not set before the clocks were read last */
+    bool is_apart;    /* the kernel's stamps are of another clock */
 };
 
 /* Of one connection. */
@@ -45,10 +47,14 @@ void kernel_clock_init(struct kernel_clock *clock, const struct clock *monotonic
 /* For a connection that begins. */
 void kernel_clock_begin(const struct kernel_clock *clock, struct kernel_clock_line *line);
 
-/* When what was just read has arrived; to be called right after the read, and after the monotonic clock has
- * shown `now_ns`. `stamp_ns` is of its last bytes, 0 when it has none; `is_all`: nothing was left behind it.
- */
-struct arrived kernel_clock_place(struct kernel_clock *clock, struct kernel_clock_line *line,
-                                  uint64_t stamp_ns, bool is_all, uint64_t now_ns);
+/* To be called after each read, when the monotonic clock has shown `now_ns`. */
+void kernel_clock_look(struct kernel_clock *clock, uint64_t now_ns);
+
+/* When a part of what was just read has arrived. `stamp_ns` is that of its last bytes, 0 when it has none. */
+struct arrived kernel_clock_place(struct kernel_clock *clock, const struct kernel_clock_line *line,
+                                  uint64_t stamp_ns);
+
+/* Nothing was left to be read behind it; to be called when all of it was placed. */
+void kernel_clock_emptied(const struct kernel_clock *clock, struct kernel_clock_line *line);
 
 #endif

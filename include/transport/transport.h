@@ -13,18 +13,39 @@
 
 struct transport;
 
-/* What the kernel tells of what was read; nothing where the transport has no stamps. */
-struct transport_seen {
-    uint64_t stamp_ns; /* when the last of it arrived, by the wall clock; 0: not told, as of the first bytes */
-    size_t queued;     /* bytes that are there behind it */
+/* What is read at once is read in pieces, each of which has its own stamp: that of the last of its bytes. */
+#define TRANSPORT_PIECES 8
+
+/* How: first so many bytes, then pieces of so many. Where the transport has no stamps it is one piece. */
+struct transport_plan {
+    size_t first;
+    size_t piece;
+    size_t count; /* with the first one, TRANSPORT_PIECES at most */
 };
+
+/* What came, and what the kernel tells of it; nothing where the transport has no stamps. */
+struct transport_got {
+    struct {
+        size_t size;
+        uint64_t stamp_ns; /* of its arrival, by the wall clock; 0: not told, as of the first bytes */
+    } pieces[TRANSPORT_PIECES];
+    size_t count;
+    size_t queued; /* bytes that are there behind them */
+};
+
+static inline size_t transport_plan_bytes(const struct transport_plan *plan)
+{
+    return plan->first + (plan->count - 1) * plan->piece;
+}
 
 struct transport_operations {
     const char *name;
     size_t handshake_length_bytes; /* of the lengths in front of handshake messages */
 
-    /* As read() and write() of a non-blocking socket: 0 is the end, -1 with EAGAIN is not now. */
-    ssize_t (*read)(struct transport *transport, void *data, size_t size, struct transport_seen *seen);
+    /* As read() and write() of a non-blocking socket: 0 is the end, -1 with EAGAIN is not now. Pieces are
+     * read one behind the other into `data`, which has room for the plan. */
+    ssize_t (*read)(struct transport *transport, uint8_t *data, const struct transport_plan *plan,
+                    struct transport_got *got);
     ssize_t (*write)(struct transport *transport, const void *data, size_t size);
 
     /* Whether some of what was written has not been sent yet: the other side takes no more. */

@@ -70,17 +70,19 @@ static void set_wall(struct fixture *fixture, int64_t by_ns)
     fixture->wall_ahead_ns += by_ns;
 }
 
-static struct arrived place(struct fixture *fixture, uint64_t stamp_ns, bool is_all)
+static struct arrived place_on(struct fixture *fixture, struct kernel_clock_line *line, uint64_t stamp_ns,
+                               bool is_all)
 {
-    return kernel_clock_place(&fixture->clock, &fixture->line, stamp_ns, is_all,
-                              clock_read(&fixture->monotonic));
+    kernel_clock_look(&fixture->clock, clock_read(&fixture->monotonic));
+    struct arrived arrived = kernel_clock_place(&fixture->clock, line, stamp_ns);
+    if (is_all)
+        kernel_clock_emptied(&fixture->clock, line);
+    return arrived;
 }
 
-/* The same on another connection. */
-static bool place_on(struct fixture *fixture, struct kernel_clock_line *line, bool is_all)
+static struct arrived place(struct fixture *fixture, uint64_t stamp_ns, bool is_all)
 {
-    return kernel_clock_place(&fixture->clock, line, stamp(fixture), is_all, clock_read(&fixture->monotonic))
-        .by_kernel;
+    return place_on(fixture, &fixture->line, stamp_ns, is_all);
 }
 
 static void assert_about(uint64_t measured_ns, uint64_t wanted_ns)
@@ -207,10 +209,10 @@ static void test_lines_apart(void **state)
     kernel_clock_begin(&fixture.clock, &later);
     expect_loop(&fixture, 0, true);
     expect_kernel(&fixture, US);
-    assert_false(place_on(&fixture, &other, false));
-    assert_true(place_on(&fixture, &later, false));
-    assert_false(place_on(&fixture, &other, true));
-    assert_true(place_on(&fixture, &other, true));
+    assert_false(place_on(&fixture, &other, stamp(&fixture), false).by_kernel);
+    assert_true(place_on(&fixture, &later, stamp(&fixture), false).by_kernel);
+    assert_false(place_on(&fixture, &other, stamp(&fixture), true).by_kernel);
+    assert_true(place_on(&fixture, &other, stamp(&fixture), true).by_kernel);
 }
 
 /* Small steps add up to one that counts. */
@@ -309,7 +311,8 @@ static void test_machine(void **state)
     kernel_clock_begin(&clock, &line);
     for (int i = 0; i < 1000; i++) {
         uint64_t before_ns = clock_ns(), stamp_ns = clock_wall_ns(), after_ns = clock_ns();
-        struct arrived arrived = kernel_clock_place(&clock, &line, stamp_ns, false, clock_ns());
+        kernel_clock_look(&clock, clock_ns());
+        struct arrived arrived = kernel_clock_place(&clock, &line, stamp_ns);
         if (!arrived.by_kernel)
             continue; /* it was set just now */
         assert_true(arrived.ns + (uint64_t)KERNEL_CLOCK_STEP_NS >= before_ns);
