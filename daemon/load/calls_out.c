@@ -142,7 +142,8 @@ static bool calls_out_is_watched_alone(struct engine *engine, const struct opera
            !calls_first(&engine->calls, target, CALL_SENT);
 }
 
-static void calls_out_send_operation(struct engine *engine, struct call *call)
+static void calls_out_send_operation(struct engine *engine, struct call *call, struct departure *departure,
+                                     uint64_t now)
 {
     const uint32_t target = call->target;
     const struct operation *operation = threads_operation(engine, call->thread);
@@ -152,8 +153,7 @@ static void calls_out_send_operation(struct engine *engine, struct call *call)
         engine->sending.used += message.size / ENGINE_TURN_BYTES;
     if (calls_out_is_watched_alone(engine, operation, target))
         engine->options.way->look_again(engine->options.way_owner, target);
-    calls_sent(&engine->calls, call, engine_now(engine),
-               engine->options.way->departure(engine->options.way_owner, target));
+    calls_sent(&engine->calls, call, now, departure_hold(departure));
     switch (operation->kind) {
     case OPERATION_CALL:
         calls_out_send_call(engine, target, tag, message);
@@ -196,15 +196,20 @@ static void calls_out_leave_for_next(struct engine *engine, uint32_t target)
 static void calls_out_send_waiting(struct engine *engine, uint32_t target)
 {
     const struct target_way *way = engine->options.way;
+    const uint64_t now = engine_now(engine);
+    struct departure *departure = NULL; /* of all, as they leave together */
     struct call *call;
     while (engine_is_loading(engine) && (call = calls_first(&engine->calls, target, CALL_WAITING)) &&
            way->is_open(engine->options.way_owner, target)) {
         if (!loop_use_turn(engine->options.loop, &engine->sending, ENGINE_TURN)) {
             calls_out_leave_for_next(engine, target);
-            return;
+            break;
         }
-        calls_out_send_operation(engine, call);
+        if (!departure)
+            departure = way->departure(engine->options.way_owner, target);
+        calls_out_send_operation(engine, call, departure, now);
     }
+    departure_release(departure);
 }
 
 static uint32_t calls_out_take_dirty(struct engine *engine)

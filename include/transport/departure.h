@@ -27,13 +27,14 @@ void departures_free(struct departures *all);
 /* Held once. */
 struct departure *departure_new(struct departures *all);
 
+/* Both also for NULL. */
 static inline struct departure *departure_hold(struct departure *departure)
 {
-    departure->holds++;
+    if (departure)
+        departure->holds++;
     return departure;
 }
 
-/* Also for NULL. */
 static inline void departure_release(struct departure *departure)
 {
     if (!departure || --departure->holds)
