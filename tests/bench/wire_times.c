@@ -27,6 +27,15 @@ enum {
     FLAG_SYN = 2,
     TAGS = 1 << 21, // slots of harnessd's calls; the bits above are a generation
     CONNECTIONS = 64,
+    WAITING = 64,
+};
+
+// What a packet has.
+struct segment {
+    uint32_t sequence;
+    uint8_t *bytes;
+    size_t size;
+    uint64_t at_ns;
 };
 
 // What one side of a connection has sent and is not a whole frame yet.
@@ -36,6 +45,8 @@ struct stream {
     size_t room;
     uint32_t next; // sequence number
     bool has_begun;
+    struct segment waiting[WAITING]; // for what is before them
+    size_t waiting_count;
 };
 
 struct call {
@@ -127,29 +138,11 @@ static void frame_take(struct capture *capture, struct connection *connection, b
     }
 }
 
-// Takes what is new of a packet, and the frames that end in it.
-static void stream_take(struct capture *capture, struct connection *connection, bool is_reply,
-                        uint32_t sequence, const uint8_t *data, size_t size, uint64_t at_ns)
+// The frames that end in what there is.
+static void stream_take_frames(struct capture *capture, struct connection *connection, bool is_reply,
+                               uint64_t at_ns)
 {
     struct stream *stream = is_reply ? &connection->replies : &connection->calls;
-    if (!stream->has_begun) {
-        stream->has_begun = true;
-        stream->next = sequence;
-    }
-    int32_t ahead = (int32_t)(sequence - stream->next);
-    if (ahead > 0)
-        fail("%d bytes are missing", (int)ahead);
-    if ((size_t)-ahead >= size)
-        return; // it was sent again
-    data += -ahead;
-    size -= (size_t)-ahead;
-    stream->next += (uint32_t)size;
-    if (stream->size + size > stream->room) {
-        stream->room = 2 * (stream->size + size);
-        stream->bytes = grow(stream->bytes, stream->room);
-    }
-    memcpy(stream->bytes + stream->size, data, size);
-    stream->size += size;
     size_t taken = 0;
     while (stream->size - taken >= 4) {
         size_t length = big(stream->bytes + taken, 4);
@@ -162,8 +155,65 @@ static void stream_take(struct capture *capture, struct connection *connection, 
     memmove(stream->bytes, stream->bytes + taken, stream->size);
 }
 
-static void packet_take(struct capture *capture, const uint8_t *packet, size_t size, size_t length,
-                        uint64_t at_ns)
+// False when something before it is missing still.
+static bool stream_take(struct capture *capture, struct connection *connection, bool is_reply,
+                        const struct segment *segment)
+{
+    struct stream *stream = is_reply ? &connection->replies : &connection->calls;
+    if (!stream->has_begun) {
+        stream->has_begun = true;
+        stream->next = segment->sequence;
+    }
+    int32_t ahead = (int32_t)(segment->sequence - stream->next);
+    if (ahead > 0)
+        return false;
+    size_t known = (size_t)-(int64_t)ahead;
+    if (known >= segment->size)
+        return true; // it was sent again
+    size_t size = segment->size - known;
+    stream->next += (uint32_t)size;
+    if (stream->size + size > stream->room) {
+        stream->room = 2 * (stream->size + size);
+        stream->bytes = grow(stream->bytes, stream->room);
+    }
+    memcpy(stream->bytes + stream->size, segment->bytes + known, size);
+    stream->size += size;
+    stream_take_frames(capture, connection, is_reply, segment->at_ns);
+    return true;
+}
+
+// Two processors may put packets into a capture the other way round.
+static void stream_take_waiting(struct capture *capture, struct connection *connection, bool is_reply)
+{
+    struct stream *stream = is_reply ? &connection->replies : &connection->calls;
+    for (size_t i = 0; i < stream->waiting_count;) {
+        if (!stream_take(capture, connection, is_reply, &stream->waiting[i])) {
+            i++;
+            continue;
+        }
+        free(stream->waiting[i].bytes);
+        stream->waiting[i] = stream->waiting[--stream->waiting_count];
+        i = 0;
+    }
+}
+
+static void segment_take(struct capture *capture, struct connection *connection, bool is_reply,
+                         struct segment segment)
+{
+    struct stream *stream = is_reply ? &connection->replies : &connection->calls;
+    if (stream_take(capture, connection, is_reply, &segment)) {
+        stream_take_waiting(capture, connection, is_reply);
+        return;
+    }
+    if (stream->waiting_count == WAITING)
+        fail("bytes are missing");
+    uint8_t *kept = grow(NULL, segment.size);
+    memcpy(kept, segment.bytes, segment.size);
+    segment.bytes = kept;
+    stream->waiting[stream->waiting_count++] = segment;
+}
+
+static void packet_take(struct capture *capture, uint8_t *packet, size_t size, size_t length, uint64_t at_ns)
 {
     if (size < ETHERNET_BYTES + 20 || big(packet + 12, 2) != ETHERNET_IPV4)
         return;
@@ -185,7 +235,11 @@ static void packet_take(struct capture *capture, const uint8_t *packet, size_t s
     struct connection *connection = is_reply
                                         ? connection_of(capture, big(ip + 16, 4), (uint16_t)big(tcp + 2, 2))
                                         : connection_of(capture, big(ip + 12, 4), (uint16_t)big(tcp, 2));
-    stream_take(capture, connection, is_reply, big(tcp + 4, 4), tcp + tcp_header, data, at_ns);
+    segment_take(capture, connection, is_reply,
+                 (struct segment){.sequence = big(tcp + 4, 4),
+                                  .bytes = packet + (tcp - packet) + tcp_header,
+                                  .size = data,
+                                  .at_ns = at_ns});
 }
 
 static uint32_t little(const uint8_t *bytes)
@@ -239,6 +293,9 @@ int main(int count, char **arguments)
     capture.port = (uint16_t)atoi(arguments[2]);
     file_read(&capture, file);
     fclose(file);
+    for (size_t i = 0; i < capture.count; i++)
+        if (capture.connections[i].calls.waiting_count || capture.connections[i].replies.waiting_count)
+            fail("bytes are missing");
     for (size_t i = 0; i < capture.count; i++)
         for (size_t slot = 0; slot < TAGS; slot++)
             unanswered += capture.connections[i].under_way[slot].sent_ns > 0;
