@@ -136,16 +136,17 @@ void conn_close(struct conn *conn, const char *format, ...)
     conn->settings->events->down(conn->settings->owner, conn, was, reason);
 }
 
-/* The clock right before the write is closer to the packet than behind it, where whom it has woken may have
- * run first. */
 static ssize_t conn_write_bytes(struct conn *conn)
 {
     const struct buffer *bytes = &conn->outbox.bytes;
     if (!bytes->size)
         return 0;
+    const uint64_t before_ns = conn->departure ? clock_ns() : 0;
+    ssize_t written = conn->transport.operations->write(&conn->transport, buffer_bytes(bytes), bytes->size);
     if (conn->departure)
-        conn->departure->ns = clock_ns();
-    return conn->transport.operations->write(&conn->transport, buffer_bytes(bytes), bytes->size);
+        conn->departure->ns =
+            written > 0 ? departure_between(&conn->writes, before_ns, clock_ns()) : before_ns;
+    return written;
 }
 
 /* What was written has gone out, unless the other side takes no more or not all of it was taken here. */

@@ -23,6 +23,7 @@ struct conn {
     struct message_reader reader;
     struct outbox outbox;
     struct departure *departure; /* of what is written next, when somebody wants to know; or NULL */
+    struct departure_writes writes;
     struct kernel_clock_line line;
     struct arrived arrived; /* of the message that was taken last */
     uint64_t last_read_ns;

@@ -23,3 +23,16 @@ struct departure *departure_new(struct departures *all)
     *departure = (struct departure){.holds = 1, .all = all};
     return departure;
 }
+
+uint64_t departure_between(struct departure_writes *writes, uint64_t before_ns, uint64_t after_ns)
+{
+    uint64_t took_ns = after_ns - before_ns, *shortest = writes->shortest_ns;
+    if (writes->count == DEPARTURE_WRITES) {
+        shortest[1] = shortest[0];
+        writes->count = 0;
+    }
+    if (!writes->count++ || took_ns < shortest[0])
+        shortest[0] = took_ns;
+    return before_ns +
+           (shortest[1] && shortest[1] < shortest[0] ? shortest[1] : shortest[0]) / DEPARTURE_PART;
+}
