@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "loop_private.h"
 
 /* libevent writes to standard error by itself otherwise. */
 static void loop_on_libevent_message(int severity, const char *message)
@@ -151,6 +152,11 @@ static uint64_t loop_later(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+static uint64_t loop_earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static void loop_add_lag(struct loop_lag *lag, uint64_t from_ns, uint64_t to_ns)
 {
     uint64_t took = to_ns - loop_later(from_ns, lag->from_ns);
@@ -205,10 +211,25 @@ static void loop_end_pass(struct loop *loop)
     loop->pass_ns = 0;
 }
 
+/* Those who watch have the end of the pass noted. What was gathered is to be done with when something is due.
+ */
+uint64_t loop_rest_ns(const struct loop *loop)
+{
+    const uint64_t least_ns = loop_earlier(loop->gather_ns, LOOP_GATHER_SHARED_NS);
+    uint64_t rest_ns = loop->gather_ns;
+    for (const struct loop_lag *lag = loop->lags; lag; lag = lag->next) {
+        const uint64_t until_ns = loop->rested_ns + LOOP_GATHER_SHARED_NS;
+        if (lag->is_hurried || (lag->due_ns && lag->due_ns < until_ns + least_ns))
+            return least_ns;
+        if (lag->due_ns)
+            rest_ns = loop_earlier(rest_ns, lag->due_ns - until_ns);
+    }
+    return rest_ns;
+}
+
 static void loop_gather_pause(struct loop *loop)
 {
-    struct timespec pause = {.tv_nsec = LOOP_GATHER_NS};
-    loop->gathering = false;
+    struct timespec pause = {.tv_nsec = (long)loop_rest_ns(loop)};
     (void)nanosleep(&pause, NULL);
 }
 
@@ -229,8 +250,9 @@ void loop_run(struct loop *loop)
     (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); /* else short sleeps take twice as long */
     loop_end_pass(loop);
     while (!loop->stopping) {
+        loop->gather_ns = 0;
         loop_run_pass(loop);
-        if (loop->gathering && !loop_is_busy(loop))
+        if (loop->gather_ns && !loop_is_busy(loop))
             loop_gather_pause(loop);
     }
 }

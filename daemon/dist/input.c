@@ -8,8 +8,10 @@
 /* Read behind what was skipped: it shows whether the next frame is needed before it is copied. */
 #define READ_BYTES_BEHIND (4 * 1024)
 
-/* In how many pieces is read what there is: each costs as much as a short read. */
-#define READ_PIECES 4
+/* Each piece costs as much as a short read: so many messages are read by themselves, more by twos at least,
+ * and all in so many pieces. */
+#define READ_BY_ITSELF 4
+#define READ_PIECES TRANSPORT_PIECES
 
 #define LENGTH_BYTES 4
 
@@ -61,6 +63,13 @@ static size_t input_missing(const struct input *input)
     return frame > there ? frame - there : LENGTH_BYTES;
 }
 
+/* How many of so many messages are one piece. */
+static size_t input_together(size_t messages)
+{
+    size_t together = (messages + READ_PIECES - 1) / READ_PIECES;
+    return together > 1 || messages <= READ_BY_ITSELF ? together : 2;
+}
+
 /* Pieces of whole messages, as far as these are short ones. */
 static struct transport_plan input_plan_pieces(const struct input *input)
 {
@@ -69,11 +78,11 @@ static struct transport_plan input_plan_pieces(const struct input *input)
     size_t expected = input_least(input->expected, READ_BYTES);
     if (expected <= missing)
         return plan;
-    size_t behind = (expected - missing + frame - 1) / frame; /* messages */
-    size_t together = (behind + READ_PIECES) / READ_PIECES;
+    size_t messages = 1 + (expected - missing + frame - 1) / frame;
+    size_t together = input_together(messages);
     plan.first = missing + (together - 1) * frame;
     plan.piece = together * frame;
-    plan.count = 1 + (behind - (together - 1) + together - 1) / together;
+    plan.count = (messages + together - 1) / together;
     return plan;
 }
 

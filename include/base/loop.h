@@ -30,17 +30,19 @@ struct loop {
     uint64_t thread_ns;    /* the thread's clock when it was last read, for those who watch */
     uint64_t unread_ns;    /* what passes have taken since then */
     uint64_t rested_ns;    /* since when it has waited before: when the last pass that was watched ended */
+    uint64_t gather_ns;    /* see loop_gather() */
     bool stopping;
-    bool gathering; /* see loop_gather() */
 };
 
-/* Says that much more of what this pass was about is on its way, so that the next pass may begin
- * LOOP_GATHER_NS after this one at the earliest. Being woken for every few bytes costs both sides more than
- * the bytes do. */
-#define LOOP_GATHER_NS 50000
-static inline void loop_gather(struct loop *loop)
+/* Says that much more of what this pass was about is on its way, so that the next pass may begin so long
+ * after this one: being woken for every few bytes costs both sides more than the bytes do. The loop rests for
+ * the longest that was said; beyond LOOP_GATHER_SHARED_NS no longer than to so much before something is due,
+ * and not at all while somebody is in a hurry, see loop_lag. */
+#define LOOP_GATHER_SHARED_NS 50000
+static inline void loop_gather(struct loop *loop, uint64_t rest_ns)
 {
-    loop->gathering = true;
+    if (rest_ns > loop->gather_ns)
+        loop->gather_ns = rest_ns;
 }
 
 /* Work for the end of the pass, embedded in the object that it is about. */
@@ -85,6 +87,7 @@ struct loop_lag {
     uint64_t late_ns; /* of those alone that have made others late, and of waits that have */
     uint64_t from_ns; /* when it began to watch */
     uint64_t due_ns;  /* set by who watches: when there is something to do next; 0: that is not known */
+    bool is_hurried;  /* likewise: what it waits for is little, and to be looked at soon when it is there */
     struct loop_lag *next;
 };
 

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/compiler.h"
+#include "loop_private.h"
 
 struct fixture {
     struct loop loop;
@@ -418,6 +419,39 @@ static void end_worker(struct worker *worker)
 
 /* The callback and the task after it count as one pass, the waits before and after it do not, and each
  * watcher has a maximum of its own. */
+/* For the longest that was said, but not beyond what is due, and not for long when somebody waits for little.
+ */
+static void test_rest(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t said_us[2], due_us[2];
+        bool is_hurried[2];
+        uint64_t rest_us;
+    } rows[] = {
+        {{0, 0}, {0, 0}, {false, false}, 0},           {{100, 0}, {0, 0}, {false, false}, 100},
+        {{100, 250}, {0, 0}, {false, false}, 250},     {{250, 100}, {0, 0}, {false, false}, 250},
+        {{250, 0}, {1000, 2000}, {false, false}, 250}, {{250, 0}, {1000, 200}, {false, false}, 150},
+        {{250, 0}, {101, 1000}, {false, false}, 51},   {{250, 0}, {1, 1000}, {false, false}, 50},
+        {{30, 0}, {1, 1000}, {false, false}, 30},      {{250, 0}, {0, 0}, {false, true}, 50},
+        {{30, 0}, {0, 0}, {true, true}, 30},           {{250, 0}, {400, 0}, {false, true}, 50},
+    };
+    const uint64_t now_ns = 1000000000;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct loop_lag lags[2] = {0};
+        struct loop loop = {.lags = &lags[0], .rested_ns = now_ns};
+        lags[0].next = &lags[1];
+        for (size_t k = 0; k < 2; k++) {
+            loop_gather(&loop, rows[i].said_us[k] * 1000);
+            lags[k].due_ns = rows[i].due_us[k] ? now_ns + rows[i].due_us[k] * 1000 : 0;
+            lags[k].is_hurried = rows[i].is_hurried[k];
+        }
+        assert_int_equal(loop_rest_ns(&loop), rows[i].rest_us * 1000);
+        lags[1].due_ns = now_ns - 1; /* it should have been done */
+        assert_true(loop_rest_ns(&loop) <= 50000);
+    }
+}
+
 static void test_lag(void **state)
 {
     (void)state;
@@ -556,6 +590,7 @@ int main(void)
         cmocka_unit_test(test_precise_timer_set_again_and_stopped),
         cmocka_unit_test(test_precise_timer_is_precise),
         cmocka_unit_test(test_due_timer_taken_back),
+        cmocka_unit_test(test_rest),
         cmocka_unit_test(test_lag),
         cmocka_unit_test(test_lag_sums),
         cmocka_unit_test(test_lag_of_waits),

@@ -141,7 +141,7 @@ static void test_as_many_as_before(void **state)
     (void)state;
     static const struct {
         size_t count, together;
-    } rows[] = {{1, 1}, {2, 1}, {3, 1}, {4, 1}, {5, 2}, {8, 2}, {9, 3}, {20, 5}, {256, 64}};
+    } rows[] = {{1, 1}, {2, 1}, {3, 1}, {4, 1}, {5, 2}, {8, 2}, {9, 2}, {16, 2}, {17, 3}, {20, 3}, {256, 32}};
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         start(true);
         learn(rows[i].count, 94);
@@ -167,7 +167,7 @@ static void test_more_and_fewer(void **state)
             struct taken taken = read_all();
             assert_int_equal(taken.messages, count);
             assert_true(fixture.reads <= 2);
-            assert_true(taken.late <= 94 * (count / 4 + before / 4 + 1));
+            assert_true(taken.late <= 94 * (count / 8 + before / 8 + 2));
             assert_int_equal(fixture.input.bytes.size, 0);
             input_free(&fixture.input);
         }
