@@ -107,6 +107,16 @@ void histogram_add(struct histogram *into, const struct histogram *from)
     into->max = from->max > into->max ? from->max : into->max;
 }
 
+/* The bucket of a rank; there are values, and the rank is one of theirs. */
+static size_t histogram_bucket_at(const struct histogram *histogram, uint64_t rank)
+{
+    size_t bucket = histogram_bucket(histogram, histogram->min);
+    uint64_t seen = histogram->counts[bucket];
+    while (seen < rank)
+        seen += histogram->counts[++bucket];
+    return bucket;
+}
+
 uint64_t histogram_quantile(const struct histogram *histogram, double quantile)
 {
     if (!histogram->count)
@@ -117,15 +127,37 @@ uint64_t histogram_quantile(const struct histogram *histogram, double quantile)
         return histogram->min;
     if (rank >= (double)histogram->count)
         return histogram->max;
-    size_t bucket = histogram_bucket(histogram, histogram->min);
-    uint64_t wanted = (uint64_t)rank;
-    uint64_t seen = histogram->counts[bucket];
-    while (seen < wanted)
-        seen += histogram->counts[++bucket];
-    uint64_t value = histogram_representative(histogram, bucket);
+    uint64_t value = histogram_representative(histogram, histogram_bucket_at(histogram, (uint64_t)rank));
     if (value > histogram->max)
         return histogram->max;
     return value < histogram->min ? histogram->min : value;
+}
+
+uint64_t histogram_lowest_at(const struct histogram *histogram, uint64_t rank)
+{
+    if (rank >= histogram->count)
+        return histogram->max;
+    uint64_t value = histogram_lowest(histogram, histogram_bucket_at(histogram, rank));
+    return value > histogram->min ? value : histogram->min;
+}
+
+uint64_t histogram_highest_at(const struct histogram *histogram, uint64_t rank)
+{
+    if (rank >= histogram->count)
+        return histogram->max;
+    uint64_t value = histogram_lowest(histogram, histogram_bucket_at(histogram, rank) + 1) - 1;
+    return value < histogram->max ? value : histogram->max;
+}
+
+uint64_t histogram_count_in(const struct histogram *histogram, uint64_t first_us, uint64_t end_us)
+{
+    size_t end = end_us > HISTOGRAM_HIGHEST ? histogram->room : histogram_bucket(histogram, end_us);
+    uint64_t count = 0;
+    if (end > histogram->room)
+        end = histogram->room;
+    for (size_t i = histogram_bucket(histogram, first_us); i < end; i++)
+        count += histogram->counts[i];
+    return count;
 }
 
 void histogram_count_below(const struct histogram *histogram, const uint64_t *bounds, size_t count,

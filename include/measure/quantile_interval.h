@@ -13,7 +13,9 @@
  * "Confidence intervals for proportions with small expected number of positive counts estimated from survey
  * data", 1998). Batches that are hardly longer than what makes neighbours alike say too little; so they are
  * looked at by pairs and by fours as well, and the widest counts. Where no such look is beyond what one in
- * twenty of independent values would show, they are taken as independent. */
+ * twenty of independent values would show, they are taken as independent.
+ *
+ * tests/bench/intervals.sh shows how often the true quantile is inside. */
 #ifndef HARNESSD_MEASURE_QUANTILE_INTERVAL_H
 #define HARNESSD_MEASURE_QUANTILE_INTERVAL_H
 

@@ -352,6 +352,58 @@ static void test_counts_below(void **state)
     }
 }
 
+/* Between bounds of buckets, of one histogram or of a coarser one. */
+static void test_counts_in(void **state)
+{
+    (void)state;
+    static const struct histogram coarse = {.half_bits = 5};
+    static const uint64_t longest[] = {5, 100000, 2 * HISTOGRAM_HIGHEST};
+    struct random random;
+    random_seed(&random, 7);
+    for (size_t i = 0; i < ARRAY_LENGTH(longest); i++) {
+        struct histogram histogram, other;
+        uint64_t all = 0;
+        histogram_init(&histogram, 3);
+        other = (struct histogram){.min = UINT64_MAX, .half_bits = coarse.half_bits};
+        assert_int_equal(histogram_count_in(&histogram, 0, 64), 0);
+        for (size_t j = 0; j < 10000; j++) {
+            uint64_t us = (uint64_t)((double)longest[i] * pow(random_unit(&random), 3));
+            histogram_record(&histogram, us);
+            histogram_record(&other, us);
+        }
+        for (size_t j = 0; j < histogram_buckets(&coarse); j++) {
+            uint64_t count = histogram_count_in(&histogram, histogram_lowest(&coarse, j),
+                                                histogram_lowest(&coarse, j + 1));
+            assert_int_equal(count, j < other.room ? other.counts[j] : 0);
+            all += count;
+        }
+        assert_int_equal(all, 10000);
+        histogram_free(&histogram);
+        histogram_free(&other);
+    }
+}
+
+/* Each value is between the bounds of its rank, which are as near as buckets are. */
+static void test_bounds_of_ranks(void **state)
+{
+    (void)state;
+    struct histogram histogram;
+    histogram_init(&histogram, 3);
+    for (uint64_t i = 1; i <= 1000; i++)
+        histogram_record(&histogram, 17 + 1000 * i);
+    for (uint64_t rank = 1; rank <= 1000; rank++) {
+        uint64_t us = 17 + 1000 * rank, low = histogram_lowest_at(&histogram, rank),
+                 high = histogram_highest_at(&histogram, rank);
+        assert_true(low <= us && us <= high);
+        assert_true((double)(high - low) <= (double)us / 1000);
+    }
+    assert_int_equal(histogram_lowest_at(&histogram, 1), 1017);
+    assert_int_equal(histogram_highest_at(&histogram, 1000), 1000017);
+    assert_int_equal(histogram_lowest_at(&histogram, 1000), 1000017);
+    assert_int_equal(histogram_highest_at(&histogram, 1001), 1000017);
+    histogram_free(&histogram);
+}
+
 /* A bucket has a value that stands for it, which none of those in it may have had. */
 static void test_quantiles_within_extremes(void **state)
 {
@@ -371,11 +423,18 @@ int main(void)
         of_sources[i] = (struct CMUnitTest){
             .name = sources[i].name, .test_func = test_source, .initial_state = (void *)&sources[i]};
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty),        cmocka_unit_test(test_size),
-        cmocka_unit_test(test_room),         cmocka_unit_test(test_bounds_of_buckets),
-        cmocka_unit_test(test_extremes),     cmocka_unit_test(test_ranks),
-        cmocka_unit_test(test_reset),        cmocka_unit_test(test_add_other_digits),
-        cmocka_unit_test(test_counts_below), cmocka_unit_test(test_quantiles_within_extremes),
+        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_size),
+        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_bounds_of_buckets),
+        cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_add_other_digits),
+        cmocka_unit_test(test_counts_below),
+        cmocka_unit_test(test_counts_in),
+        cmocka_unit_test(test_bounds_of_ranks),
+        cmocka_unit_test(test_quantiles_within_extremes),
     };
     int failed = cmocka_run_group_tests_name("values", tests, NULL, NULL);
     return failed + cmocka_run_group_tests_name("sources", of_sources, NULL, NULL);
