@@ -14,6 +14,7 @@
 void latencies_init(struct latencies *latencies, const struct scenario *scenario)
 {
     *latencies = (struct latencies){.scenario = scenario};
+    batches_clock_init(&latencies->clock);
     latencies->numbers = memory_zalloc(scenario->operation_count, sizeof(*latencies->numbers));
     histogram_init(&latencies->start_delay, DIGITS);
 }
@@ -27,9 +28,13 @@ void latencies_free(struct latencies *latencies)
         histogram_free(&latencies->items[i]->response);
         histogram_free(&latencies->items[i]->service);
         histogram_free(&latencies->items[i]->failed);
+        batches_free(&latencies->items[i]->response_batches);
+        batches_free(&latencies->items[i]->service_batches);
+        batches_free(&latencies->items[i]->failed_batches);
         free(latencies->items[i]);
     }
     histogram_free(&latencies->start_delay);
+    batches_free(&latencies->start_delay_batches);
     free(latencies->numbers);
 }
 
@@ -84,43 +89,90 @@ static struct latency *latency_of(struct latencies *latencies, uint32_t operatio
     return latencies->items[latencies->numbers[operation] - 1];
 }
 
-void latencies_record(struct latencies *latencies, uint32_t operation, struct latency_sample sample)
+/* What the operation has had since it was last looked at was in a batch that is over. */
+static NEVER_INLINE void note(struct latencies *latencies, struct latency *latency)
+{
+    const struct batches_clock *clock = &latencies->clock;
+    batches_note(&latency->response_batches, clock, latency->begin, &latency->response);
+    batches_note(&latency->service_batches, clock, latency->begin, &latency->service);
+    batches_note(&latency->failed_batches, clock, latency->begin, &latency->failed);
+    latency->begin = clock->begin;
+    if (latencies->start_delay_begin == clock->begin)
+        return;
+    batches_note(&latencies->start_delay_batches, clock, latencies->start_delay_begin,
+                 &latencies->start_delay);
+    latencies->start_delay_begin = clock->begin;
+}
+
+/* The operation's row, for what comes in this batch. */
+static struct latency *open_latency(struct latencies *latencies, uint32_t operation)
 {
     struct latency *latency = latency_of(latencies, operation);
+    if (__builtin_expect(latency->begin != latencies->clock.begin, 0))
+        note(latencies, latency);
+    return latency;
+}
+
+void latencies_record(struct latencies *latencies, uint32_t operation, struct latency_sample sample)
+{
+    struct latency *latency = open_latency(latencies, operation);
     histogram_record(&latency->response, sample.response_us);
     histogram_record(&latencies->start_delay, sample.response_us - sample.service_us);
     latencies->excluded += sample.is_excluded;
     if (!sample.is_excluded)
         histogram_record(&latency->service, sample.service_us);
+    batches_clock_tick(&latencies->clock);
 }
 
 void latencies_record_failed(struct latencies *latencies, uint32_t operation, uint64_t response_us)
 {
-    histogram_record(&latency_of(latencies, operation)->failed, response_us);
+    histogram_record(&open_latency(latencies, operation)->failed, response_us);
+    batches_clock_tick(&latencies->clock);
 }
 
-static const struct histogram *response_of(const struct latency *latency)
+/* --- Views --- */
+
+/* Times of one kind. */
+struct view {
+    const struct histogram *histogram;
+    const struct batches *batches;
+};
+
+typedef struct view view_of(const struct latency *latency);
+
+static struct view response_of(const struct latency *latency)
 {
-    return &latency->response;
+    return (struct view){&latency->response, &latency->response_batches};
 }
 
-static const struct histogram *service_of(const struct latency *latency)
+static struct view service_of(const struct latency *latency)
 {
-    return &latency->service;
+    return (struct view){&latency->service, &latency->service_batches};
 }
 
-static const struct histogram *failed_of(const struct latency *latency)
+static struct view failed_of(const struct latency *latency)
 {
-    return &latency->failed;
+    return (struct view){&latency->failed, &latency->failed_batches};
 }
 
-typedef const struct histogram *histogram_of(const struct latency *latency);
+static void add_batches(const struct latencies *latencies, const struct latency *latency, view_of *of,
+                        struct batches *batches)
+{
+    batches_add(batches, &latencies->clock, of(latency).batches, latency->begin, of(latency).histogram);
+}
 
-static void add_all(const struct latencies *latencies, histogram_of *of, struct histogram *histogram)
+static void add_all(const struct latencies *latencies, view_of *of, struct histogram *histogram)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(latencies->items); i++)
         if (latencies->items[i])
-            histogram_add(histogram, of(latencies->items[i]));
+            histogram_add(histogram, of(latencies->items[i]).histogram);
+}
+
+static void add_all_batches(const struct latencies *latencies, view_of *of, struct batches *batches)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(latencies->items); i++)
+        if (latencies->items[i])
+            add_batches(latencies, latencies->items[i], of, batches);
 }
 
 void latencies_add_responses(const struct latencies *latencies, struct histogram *histogram)
@@ -128,43 +180,95 @@ void latencies_add_responses(const struct latencies *latencies, struct histogram
     add_all(latencies, response_of, histogram);
 }
 
+void latencies_add_response_batches(const struct latencies *latencies, struct batches *batches)
+{
+    add_all_batches(latencies, response_of, batches);
+}
+
+/* --- The report --- */
+
 static const struct quantile {
     const char *key;
+    const char *interval_key; /* NULL: it has none */
     double quantile;
 } quantiles[] = {
-    {"min_us", 0},    {"p50_us", 0.5},    {"p90_us", 0.9}, {"p95_us", 0.95},
-    {"p99_us", 0.99}, {"p999_us", 0.999}, {"max_us", 1},
+    {"min_us", NULL, 0},           {"p50_us", "p50_us_ci", 0.5},  {"p90_us", "p90_us_ci", 0.9},
+    {"p95_us", "p95_us_ci", 0.95}, {"p99_us", "p99_us_ci", 0.99}, {"p999_us", "p999_us_ci", 0.999},
+    {"max_us", NULL, 1},
 };
 
-static void build_stats(const struct histogram *histogram, struct term_builder *builder)
+#define INTERVALS (ARRAY_LENGTH(quantiles) - 2)
+
+static void build_interval(const struct view *view, const struct quantile *quantile,
+                           struct term_builder *builder)
 {
-    term_build_map(builder, ARRAY_LENGTH(quantiles) + 2);
+    struct batches_interval interval = batches_interval(view->batches, view->histogram, quantile->quantile);
+    term_build_key(builder, quantile->interval_key);
+    term_build_tuple(builder, 2);
+    term_build_known(builder, interval.has_low, interval.low);
+    term_build_known(builder, interval.has_high, interval.high);
+}
+
+/* `view` has all of its batches noted. */
+static void build_stats(const struct view *view, struct term_builder *builder)
+{
+    const struct histogram *histogram = view->histogram;
+    term_build_map(builder, ARRAY_LENGTH(quantiles) + INTERVALS + 2);
     term_build_key_unsigned(builder, "count", histogram->count);
     term_build_key(builder, "mean_us");
     if (histogram->count)
         term_build_float(builder, histogram_mean(histogram));
     else
         term_build_atom(builder, "nil");
-    for (size_t i = 0; i < ARRAY_LENGTH(quantiles); i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(quantiles); i++) {
         term_build_key_known(builder, quantiles[i].key, histogram->count > 0,
                              histogram_quantile(histogram, quantiles[i].quantile));
+        if (quantiles[i].interval_key)
+            build_interval(view, &quantiles[i], builder);
+    }
 }
 
-static bool has_any(const struct latency *latency, histogram_of *of)
+static bool has_any(const struct latency *latency, view_of *of)
 {
-    return latency && of(latency)->count;
+    return latency && of(latency).histogram->count;
+}
+
+static void build_overall(const struct latencies *latencies, view_of *of, struct term_builder *builder)
+{
+    struct histogram histogram;
+    struct batches batches = {.room = 0};
+    histogram_init(&histogram, DIGITS);
+    add_all(latencies, of, &histogram);
+    add_all_batches(latencies, of, &batches);
+    build_stats(&(struct view){&histogram, &batches}, builder);
+    histogram_free(&histogram);
+    batches_free(&batches);
+}
+
+static void build_operation(const struct latencies *latencies, const struct latency *latency, view_of *of,
+                            struct term_builder *builder)
+{
+    struct batches batches = {.room = 0};
+    add_batches(latencies, latency, of, &batches);
+    build_stats(&(struct view){of(latency).histogram, &batches}, builder);
+    batches_free(&batches);
+}
+
+static void build_start_delay(const struct latencies *latencies, struct term_builder *builder)
+{
+    struct batches batches = {.room = 0};
+    batches_add(&batches, &latencies->clock, &latencies->start_delay_batches, latencies->start_delay_begin,
+                &latencies->start_delay);
+    build_stats(&(struct view){&latencies->start_delay, &batches}, builder);
+    batches_free(&batches);
 }
 
 /* Keys `overall` and `operations`. */
-static void build_view(const struct latencies *latencies, histogram_of *of, struct term_builder *builder)
+static void build_view(const struct latencies *latencies, view_of *of, struct term_builder *builder)
 {
-    struct histogram overall;
     size_t count = 0;
-    histogram_init(&overall, DIGITS);
-    add_all(latencies, of, &overall);
     term_build_key(builder, "overall");
-    build_stats(&overall, builder);
-    histogram_free(&overall);
+    build_overall(latencies, of, builder);
     for (size_t i = 0; i < ARRAY_LENGTH(latencies->items); i++)
         count += has_any(latencies->items[i], of);
     term_build_key(builder, "operations");
@@ -177,7 +281,7 @@ static void build_view(const struct latencies *latencies, histogram_of *of, stru
             term_build_term(builder, term_of(&latency->name));
         else
             term_build_atom(builder, "other");
-        build_stats(of(latency), builder);
+        build_operation(latencies, latency, of, builder);
     }
 }
 
@@ -195,7 +299,7 @@ void latencies_build(const struct latencies *latencies, struct term_builder *bui
     term_build_map(builder, 5);
     build_view(latencies, response_of, builder);
     term_build_key(builder, "start_delay");
-    build_stats(&latencies->start_delay, builder);
+    build_start_delay(latencies, builder);
     term_build_key(builder, "service");
     term_build_map(builder, 4);
     build_view(latencies, service_of, builder);

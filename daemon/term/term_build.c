@@ -247,13 +247,18 @@ void term_build_key_unsigned(struct term_builder *builder, const char *key, uint
     term_build_key_known(builder, key, true, value);
 }
 
-void term_build_key_known(struct term_builder *builder, const char *key, bool known, uint64_t value)
+void term_build_known(struct term_builder *builder, bool known, uint64_t value)
 {
-    term_build_key(builder, key);
     if (known)
         term_build_unsigned(builder, value);
     else
         term_build_atom(builder, "nil");
+}
+
+void term_build_key_known(struct term_builder *builder, const char *key, bool known, uint64_t value)
+{
+    term_build_key(builder, key);
+    term_build_known(builder, known, value);
 }
 
 bool term_build_done(const struct term_builder *builder, struct term *term)

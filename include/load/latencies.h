@@ -9,6 +9,7 @@
 #ifndef HARNESSD_LOAD_LATENCIES_H
 #define HARNESSD_LOAD_LATENCIES_H
 
+#include "measure/batches.h"
 #include "measure/histogram.h"
 #include "scenario/scenario.h"
 
@@ -20,6 +21,12 @@ struct latency {
     struct histogram response;
     struct histogram service;
     struct histogram failed; /* of those that failed before they could be given up */
+
+    /* When these came, and when the batch began that has what is not noted yet. */
+    struct batches response_batches;
+    struct batches service_batches;
+    struct batches failed_batches;
+    uint64_t begin;
 };
 
 struct latencies {
@@ -28,9 +35,12 @@ struct latencies {
     struct latency *items[LATENCIES_OPERATIONS + 1]; /* the last is of all others */
     size_t count;                                    /* named ones */
     struct histogram start_delay;                    /* from the intended to the actual start */
-    uint64_t replies;                                /* that have come */
-    uint64_t by_kernel;                              /* of them, those whose time is the kernel's */
-    uint64_t excluded;                               /* operations that have no service time */
+    struct batches start_delay_batches;
+    uint64_t start_delay_begin;
+    struct batches_clock clock; /* of all of them */
+    uint64_t replies;           /* that have come */
+    uint64_t by_kernel;         /* of them, those whose time is the kernel's */
+    uint64_t excluded;          /* operations that have no service time */
 };
 
 void latencies_init(struct latencies *latencies, const struct scenario *scenario);
@@ -55,12 +65,14 @@ static inline void latencies_count_reply(struct latencies *latencies, bool by_ke
 /* One has failed before it could be given up: it is in no other figure, which it would make better. */
 void latencies_record_failed(struct latencies *latencies, uint32_t operation, uint64_t response_us);
 
-/* The response times of all operations, added to `histogram`. */
+/* The response times of all operations, added to `histogram`; when they came, added to `batches`. */
 void latencies_add_responses(const struct latencies *latencies, struct histogram *histogram);
+void latencies_add_response_batches(const struct latencies *latencies, struct batches *batches);
 
 /* %{overall: stats, operations: %{operation => stats}, start_delay: stats, service: %{overall:,
  * operations:, clock:, excluded:}, failed: %{overall:, operations:}}. Stats have a `count` and what the
- * reference says; that is nil where there is nothing, and operations are left out that have nothing. */
+ * reference says; that is nil where there is nothing, as is each end of an interval that there are too few
+ * for, and operations are left out that have nothing. */
 void latencies_build(const struct latencies *latencies, struct term_builder *builder);
 
 #endif

@@ -52,6 +52,7 @@ void term_build_term(struct term_builder *builder, struct term term);
 /* Such a key with its number; with nil where that is not known. */
 void term_build_key_unsigned(struct term_builder *builder, const char *key, uint64_t value);
 void term_build_key_known(struct term_builder *builder, const char *key, bool known, uint64_t value);
+void term_build_known(struct term_builder *builder, bool known, uint64_t value);
 
 /* What was built, borrowed from the builder until it is next touched. False when something went wrong. */
 MUST_CHECK bool term_build_done(const struct term_builder *builder, struct term *term);

@@ -2,7 +2,8 @@ defmodule LatencyTest do
   @moduledoc "Latencies of a report: what is measured, from when, and under which name."
   use ClusterCase, shared: true
 
-  @statistics [:count, :max_us, :mean_us, :min_us, :p50_us, :p90_us, :p95_us, :p999_us, :p99_us]
+  @intervals [p50_us: :p50_us_ci, p90_us: :p90_us_ci, p95_us: :p95_us_ci, p99_us: :p99_us_ci, p999_us: :p999_us_ci]
+  @statistics Enum.sort([:count, :max_us, :mean_us, :min_us] ++ Keyword.keys(@intervals) ++ Keyword.values(@intervals))
   @quantiles [min_us: 0, p50_us: 0.5, p90_us: 0.9, p95_us: 0.95, p99_us: 0.99, p999_us: 0.999, max_us: 1]
 
   setup %{peer: peer} do
@@ -34,12 +35,22 @@ defmodule LatencyTest do
         values = for {key, _} <- @quantiles, do: statistics[key]
         assert values == Enum.sort(values)
         assert if(statistics.count == 0, do: Enum.uniq(values) == [nil], else: is_float(statistics.mean_us))
+        assert_intervals(statistics)
       end
     end
 
     count = latency.operations |> Map.values() |> Enum.map(& &1.count) |> Enum.sum()
     assert count == latency.overall.count and count == latency.start_delay.count
     latency
+  end
+
+  # Each has the figure that it is of, and its ends go up with it.
+  defp assert_intervals(statistics) do
+    for {key, interval_key} <- @intervals do
+      assert {low, high} = statistics[interval_key]
+      assert low == nil or (is_integer(low) and low <= statistics[key])
+      assert high == nil or (is_integer(high) and high >= statistics[key] and high <= statistics.max_us)
+    end
   end
 
   test "is that of every operation that is answered", %{harness: harness, target: target} do
@@ -79,6 +90,36 @@ defmodule LatencyTest do
 
     for {{:call, _} = name, statistics} <- latency.operations,
         do: assert(statistics.count == Enum.count(report.events, &(&1.operation == name)))
+  end
+
+  describe "intervals" do
+    # How long each takes is drawn, so that they have nothing to do with one another.
+    test "are known of enough operations, and open of few", %{harness: harness, target: target} do
+      mix = for ms <- 0..20, do: %{weight: 1, op: {:hold, ms}}
+      report = Loads.run(harness, target, %{threads: 20, iterations: 100}, nil, %{mix: mix})
+      latency = assert_latency(report.latency)
+
+      for stats <- [latency.overall, latency.service.overall],
+          key <- [:p50_us_ci, :p90_us_ci],
+          do: assert(Enum.all?(Tuple.to_list(stats[key]), &is_integer/1), inspect(stats))
+
+      # There is no telling how much longer one in a thousand would take.
+      assert {low, nil} = latency.overall.p999_us_ci
+      assert is_integer(low)
+
+      few = Loads.run(harness, target, %{threads: 1, iterations: 5}, [:a])
+      assert {nil, nil} = assert_latency(few.latency).overall.p50_us_ci
+      assert {nil, nil} = few.latency.failed.overall.p50_us_ci
+    end
+
+    # A hundred operations and more have waited, and all for the same.
+    test "are open where all that was slow was one thing", %{harness: harness, target: target} do
+      load = %{rate: 500, duration_ms: 2_000}
+      options = %{chaos: %{action: {:suspend, 300}, after_ms: 700}, call_timeout_ms: 10_000}
+      report = Loads.run(harness, target, load, [:a], options)
+      latency = assert_latency(report.latency)
+      assert %{count: 1_000, p90_us_ci: {_, nil}, p99_us_ci: {_, nil}} = latency.overall
+    end
   end
 
   test "is kept for 64 operations, and for the others together", %{harness: harness, target: target} do

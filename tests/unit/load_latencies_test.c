@@ -65,6 +65,21 @@ static double number(struct term map, const char *key)
     return value;
 }
 
+/* An end of -1 is nil. */
+static void expect_interval(struct term stats, const char *key, double low, double high)
+{
+    const double ends[] = {low, high};
+    struct term parts[2];
+    double value;
+    assert_true(term_read_tuple_of(get(stats, key), 2, parts));
+    for (size_t i = 0; i < 2; i++) {
+        if (ends[i] < 0)
+            assert_true(term_is_atom(parts[i], "nil"));
+        else
+            assert_true(term_read_number(parts[i], &value) && value == ends[i]);
+    }
+}
+
 /* The report, built anew. */
 static struct term report(struct fixture *fixture)
 {
@@ -111,13 +126,20 @@ static void test_nothing(void **state)
     struct term latency = report(&fixture), overall = get(latency, "overall");
     static const char *const keys[] = {"count",  "mean_us", "min_us",  "p50_us", "p90_us",
                                        "p95_us", "p99_us",  "p999_us", "max_us"};
+    static const char *const intervals[] = {"p50_us_ci", "p90_us_ci", "p95_us_ci", "p99_us_ci", "p999_us_ci"};
+    for (size_t i = 0; i < ARRAY_LENGTH(intervals); i++) {
+        expect_interval(overall, intervals[i], -1, -1);
+        expect_interval(get(get(latency, "service"), "overall"), intervals[i], -1, -1);
+        expect_interval(get(get(latency, "failed"), "overall"), intervals[i], -1, -1);
+        expect_interval(get(latency, "start_delay"), intervals[i], -1, -1);
+    }
     for (size_t i = 1; i < ARRAY_LENGTH(keys); i++) {
         assert_true(term_is_atom(get(overall, keys[i]), "nil"));
         assert_true(term_is_atom(get(get(get(latency, "service"), "overall"), keys[i]), "nil"));
         assert_true(term_is_atom(get(get(latency, "start_delay"), keys[i]), "nil"));
     }
     assert_true(number(overall, "count") == 0);
-    assert_int_equal(size_of(overall), ARRAY_LENGTH(keys));
+    assert_int_equal(size_of(overall), ARRAY_LENGTH(keys) + ARRAY_LENGTH(intervals));
     assert_int_equal(size_of(latency), 5);
     assert_int_equal(size_of(get(latency, "operations")), 0);
     histogram_init(&all, 3);
@@ -345,13 +367,132 @@ static void test_clock(void **state)
     }
 }
 
+/* --- Intervals --- */
+
+/* Of some times, looked at after each. */
+struct watched {
+    struct histogram histogram;
+    struct batches batches;
+};
+
+static void watch(struct watched *watched, const struct batches_clock *clock, uint64_t us)
+{
+    histogram_record(&watched->histogram, us);
+    batches_note(&watched->batches, clock, clock->begin, &watched->histogram);
+}
+
+static void expect_intervals(struct term stats, const struct watched *watched,
+                             const struct batches_clock *clock)
+{
+    static const struct {
+        const char *key;
+        const char *interval_key;
+        double quantile;
+    } rows[] = {{"p50_us", "p50_us_ci", 0.5},
+                {"p90_us", "p90_us_ci", 0.9},
+                {"p95_us", "p95_us_ci", 0.95},
+                {"p99_us", "p99_us_ci", 0.99},
+                {"p999_us", "p999_us_ci", 0.999}};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct batches batches = {.room = 0};
+        batches_add(&batches, clock, &watched->batches, clock->begin, &watched->histogram);
+        struct batches_interval interval = batches_interval(&batches, &watched->histogram, rows[i].quantile);
+        batches_free(&batches);
+        double low = interval.has_low ? (double)interval.low : -1;
+        double high = interval.has_high ? (double)interval.high : -1;
+        expect_interval(stats, rows[i].interval_key, low, high);
+        assert_true(low <= number(stats, rows[i].key));
+        assert_true(!interval.has_high || number(stats, rows[i].key) <= high);
+    }
+}
+
+/* Of all and of each, of what they have taken in whatever way: as if each had been looked at all the time. */
+static void test_intervals(void **state)
+{
+    (void)state;
+    enum { OPERATIONS = 3, VIEWS = 3, ALL = OPERATIONS };
+    struct fixture fixture = {0};
+    struct watched watched[VIEWS][OPERATIONS + 1] = {{{.batches = {.room = 0}}}},
+                                               delay = {.batches = {.room = 0}};
+    struct random random;
+    random_seed(&random, 3);
+    for (int64_t i = 0; i < OPERATIONS; i++)
+        add(&fixture, OPERATION_CALL, i);
+    begin(&fixture);
+    histogram_init(&delay.histogram, 3);
+    for (size_t i = 0; i < VIEWS; i++)
+        for (size_t j = 0; j <= OPERATIONS; j++)
+            histogram_init(&watched[i][j].histogram, 3);
+    for (int i = 0; i < 6000; i++) {
+        const struct batches_clock clock = fixture.latencies.clock;
+        /* What is slow is so for a while; one operation is rare. */
+        uint64_t us = (uint64_t)((i % 600 < 60 ? 5000 : 1000) * random_exponential(&random));
+        uint32_t operation = random_below(&random, 50) ? (uint32_t)random_below(&random, 2) : 2;
+        if (random_below(&random, 4)) {
+            record_one(&fixture, operation, us + us / 4, us);
+            watch(&watched[0][operation], &clock, us + us / 4);
+            watch(&watched[0][ALL], &clock, us + us / 4);
+            watch(&watched[1][operation], &clock, us);
+            watch(&watched[1][ALL], &clock, us);
+            watch(&delay, &clock, us / 4);
+        } else {
+            latencies_record_failed(&fixture.latencies, operation, us / 10);
+            watch(&watched[2][operation], &clock, us / 10);
+            watch(&watched[2][ALL], &clock, us / 10);
+        }
+        if (i % 711 && i < 5999)
+            continue;
+        struct term latency = report(&fixture);
+        const struct term views[VIEWS] = {latency, get(latency, "service"), get(latency, "failed")};
+        for (size_t j = 0; j < VIEWS && i > 711; j++) {
+            expect_intervals(get(views[j], "overall"), &watched[j][ALL], &fixture.latencies.clock);
+            for (size_t k = 0; k < OPERATIONS; k++)
+                expect_intervals(of_operation(&fixture, get(views[j], "operations"), k), &watched[j][k],
+                                 &fixture.latencies.clock);
+        }
+        expect_intervals(get(latency, "start_delay"), &delay, &fixture.latencies.clock);
+    }
+    struct batches all = {.room = 0};
+    latencies_add_response_batches(&fixture.latencies, &all);
+    assert_true(batches_interval(&all, &watched[0][ALL].histogram, 0.9).worth ==
+                batches_interval(&watched[0][ALL].batches, &watched[0][ALL].histogram, 0.9).worth);
+    batches_free(&all);
+    for (size_t i = 0; i < VIEWS; i++) {
+        for (size_t j = 0; j <= OPERATIONS; j++) {
+            histogram_free(&watched[i][j].histogram);
+            batches_free(&watched[i][j].batches);
+        }
+    }
+    histogram_free(&delay.histogram);
+    batches_free(&delay.batches);
+    end(&fixture);
+}
+
+/* Of as many as it takes there are two ends, and of one less there are not. */
+static void test_open_intervals(void **state)
+{
+    (void)state;
+    struct fixture fixture = {0};
+    add(&fixture, OPERATION_CALL, 1);
+    begin(&fixture);
+    for (uint64_t i = 0; i < 367; i++)
+        record_one(&fixture, 0, 1 + i * 100 % 367, 1 + i * 100 % 367);
+    expect_interval(get(report(&fixture), "overall"), "p99_us_ci", 359, -1);
+    expect_interval(get(report(&fixture), "overall"), "p999_us_ci", 365, -1);
+    record_one(&fixture, 0, 368, 368);
+    expect_interval(get(report(&fixture), "overall"), "p99_us_ci", 360, 368);
+    expect_interval(get(report(&fixture), "start_delay"), "p99_us_ci", 0, 0);
+    end(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing),     cmocka_unit_test(test_one_operation),
-        cmocka_unit_test(test_names),       cmocka_unit_test(test_own_names),
-        cmocka_unit_test(test_others),      cmocka_unit_test(test_failed),
-        cmocka_unit_test(test_excluded),    cmocka_unit_test(test_clock),
-        cmocka_unit_test(test_all_together)};
+        cmocka_unit_test(test_nothing),       cmocka_unit_test(test_one_operation),
+        cmocka_unit_test(test_names),         cmocka_unit_test(test_own_names),
+        cmocka_unit_test(test_others),        cmocka_unit_test(test_failed),
+        cmocka_unit_test(test_excluded),      cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_all_together),  cmocka_unit_test(test_intervals),
+        cmocka_unit_test(test_open_intervals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
