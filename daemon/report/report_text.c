@@ -302,12 +302,19 @@ static void report_text_add_figure(struct text_table *table, struct term value)
         text_table_add(table, "?");
 }
 
+static void report_text_add_certainty(struct text_table *table, struct term certain)
+{
+    bool is_open = certain.data && term_is_atom(certain, "false");
+    text_table_add(table, "%s", is_open ? "not certain" : "");
+}
+
 static void report_text_write_expectations(const struct report_view *view, struct buffer *text)
 {
     static const struct text_column columns[] = {{.title = ""},
                                                  {.title = "expectation"},
                                                  {.title = "measured", .right = true},
-                                                 {.title = "limit", .right = true}};
+                                                 {.title = "limit", .right = true},
+                                                 {.title = ""}};
     static const char *const verdicts[] = {
         [REPORT_MET] = "met", [REPORT_MISSED] = "MISSED", [REPORT_NOT_JUDGED] = "not judged"};
     struct text_table table;
@@ -324,6 +331,7 @@ static void report_text_write_expectations(const struct report_view *view, struc
         text_table_add(&table, "%s", expectation.data ? term_text(expectation, name, sizeof(name)) : "?");
         report_text_add_figure(&table, report_view_get(one, "measured"));
         report_text_add_figure(&table, report_view_get(one, "limit"));
+        report_text_add_certainty(&table, report_view_get(one, "certain"));
     }
     report_text_heading(text, "Expectations");
     text_table_write(&table, REPORT_TEXT_INDENT, text);

@@ -13,8 +13,11 @@
 static const struct {
     const char *key;
     const char *title;
-} quantiles[] = {{"min_us", "min"}, {"p50_us", "p50"},    {"p90_us", "p90"}, {"p95_us", "p95"},
-                 {"p99_us", "p99"}, {"p999_us", "p99.9"}, {"max_us", "max"}};
+    const char *interval_key; /* NULL: it has none */
+} quantiles[] = {{"min_us", "min", NULL},        {"p50_us", "p50", "p50_us_ci"},
+                 {"p90_us", "p90", "p90_us_ci"}, {"p95_us", "p95", "p95_us_ci"},
+                 {"p99_us", "p99", "p99_us_ci"}, {"p999_us", "p99.9", "p999_us_ci"},
+                 {"max_us", "max", NULL}};
 
 static bool text_latency_has_values(struct term stats)
 {
@@ -47,11 +50,36 @@ static void text_latency_add_operations(struct text_table *table, struct term op
         text_latency_add_stats(table, term_text(counted[i].key, name, sizeof(name)), counted[i].value);
 }
 
-/* How long the shares of the operations have taken, to be seen at a glance. */
+/* Of one that is not known there are too few operations, or none is told. */
+static void text_latency_add_interval_of(struct text_table *table, struct term stats, const char *key)
+{
+    struct text_number low, high;
+    struct term interval = key ? report_view_get(stats, key) : (struct term){0}, ends[2];
+    int64_t us[2];
+    bool is_known[2];
+    if (!interval.data || !term_read_tuple_of(interval, 2, ends)) {
+        text_table_add(table, "%s", "");
+        return;
+    }
+    for (size_t i = 0; i < 2; i++)
+        is_known[i] = term_read_integer(ends[i], &us[i]) && us[i] >= 0;
+    if (is_known[0] && is_known[1])
+        text_table_add(table, "%s to %s", text_duration(&low, (uint64_t)us[0]),
+                       text_duration(&high, (uint64_t)us[1]));
+    else if (is_known[0])
+        text_table_add(table, "%s or more", text_duration(&low, (uint64_t)us[0]));
+    else if (is_known[1])
+        text_table_add(table, "%s or less", text_duration(&high, (uint64_t)us[1]));
+    else
+        text_table_add(table, "too few");
+}
+
+/* How long the shares of the operations have taken, to be seen at a glance, and how sure that is. */
 static void text_latency_write_bars(struct term stats, struct buffer *text)
 {
-    static const struct text_column columns[] = {{.title = NULL}, {.right = true}, {.title = NULL}};
-    enum { WIDTH = 60 };
+    static const struct text_column columns[] = {
+        {.title = ""}, {.title = "", .right = true}, {.title = "95 % interval"}, {.title = ""}};
+    enum { WIDTH = 50 };
     struct text_table table;
     struct text_number number;
     char bar[WIDTH + 1];
@@ -62,6 +90,7 @@ static void text_latency_write_bars(struct term stats, struct buffer *text)
         report_text_bar(bar, WIDTH, most ? (double)us / (double)most : 0);
         text_table_add(&table, "%s", quantiles[i].title);
         text_table_add(&table, "%s", text_duration(&number, us));
+        text_latency_add_interval_of(&table, stats, quantiles[i].interval_key);
         text_table_add(&table, "%s", bar);
     }
     buffer_print(text, "\n");

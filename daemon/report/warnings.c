@@ -21,6 +21,16 @@ static const struct warning_row {
                                   "first."}},
     [WARNING_NOT_MEASURED] = {{.name = "not_measured",
                                .text = "There is nothing that this `expectation` could be judged by."}},
+    [WARNING_RUN_TOO_SHORT] = {{.name = "run_too_short",
+                                .text =
+                                    "The quantile of this `expectation` has an interval with an open end: it "
+                                    "cannot be told by so few `operations`, which are `worth` so many "
+                                    "independent ones, how high it may be. Some `needed` of them could."}},
+    [WARNING_VERDICT_UNCERTAIN] = {{.name = "verdict_uncertain",
+                                    .text =
+                                        "The limit of this `expectation` is within the 95 % interval of its "
+                                        "quantile, from `low` to `high` us: by chance it may have been met "
+                                        "or missed. A longer run has a narrower one."}},
     [WARNING_EVENTS_DROPPED] = {{.name = "events_dropped",
                                  .text = "So many events (`count`) had no room and are not in the report; "
                                          "counts and latencies have all."}},

@@ -1,3 +1,6 @@
+#include <math.h>
+
+#include "measure/quantile_interval.h"
 #include "run_private.h"
 
 /* A node's memory may well shrink while the run goes on; it has then used none. */
@@ -6,15 +9,35 @@ static int64_t judge_grown(int64_t first, int64_t last)
     return last > first ? last - first : 0;
 }
 
-/* What there is to judge by, between two measurements. `response` is the caller's to free. */
+/* The response times that there are to judge by, for as long as they are judged. */
+struct judge_times {
+    struct histogram response;
+    struct batches batches; /* when these came, where intervals are wanted */
+};
+
+static void judge_free_times(struct judge_times *times)
+{
+    histogram_free(&times->response);
+    batches_free(&times->batches);
+}
+
+/* For intervals of what was measured. */
+static void judge_add_batches(const struct run *run, struct judge_times *times, struct measured *measured)
+{
+    latencies_add_response_batches(&run_record(run)->latencies, &times->batches);
+    measured->batches = &times->batches;
+}
+
+/* What there is to judge by, between two measurements. `times` is the caller's to free. */
 static struct measured judge_measure(const struct run *run, const struct measurement *first,
-                                     const struct measurement *last, struct histogram *response)
+                                     const struct measurement *last, struct judge_times *times)
 {
     uint64_t load_end_ns =
         run_record(run)->ended_ns > run_record(run)->started_ns ? run_record(run)->ended_ns : clock_ns();
     struct faults_recovery recovery = faults_recovery(run->faults, load_end_ns);
-    histogram_init(response, 3);
-    latencies_add_responses(&run_record(run)->latencies, response);
+    *times = (struct judge_times){.batches = {.room = 0}};
+    histogram_init(&times->response, 3);
+    latencies_add_responses(&run_record(run)->latencies, &times->response);
     bool of_whole_run = first == &run->measurements.opening; /* whose time passes in any case */
     bool was_tried = of_whole_run ? first->at_ns && last->at_ns : run_record(run)->timeline.start_ns != 0;
     bool was_asked = first->memory_bytes && last->memory_bytes;
@@ -25,7 +48,7 @@ static struct measured judge_measure(const struct run *run, const struct measure
                              .memory_bytes =
                                  was_asked ? judge_grown(first->memory_bytes, last->memory_bytes) : 0,
                              .reductions = was_asked ? judge_grown(first->reductions, last->reductions) : 0,
-                             .response = response,
+                             .response = &times->response,
                              .operations = run_record(run)->operations,
                              .failed = run_record(run)->operation_errors,
                              .dropped = run_record(run)->dropped,
@@ -37,49 +60,128 @@ static struct measured judge_measure(const struct run *run, const struct measure
 
 void judge_build_measurement(const struct run *run, struct term_builder *builder)
 {
-    struct histogram response;
-    struct measured measured =
-        judge_measure(run, &run->measurements.first, &run->measurements.last, &response);
+    struct judge_times times;
+    struct measured measured = judge_measure(run, &run->measurements.first, &run->measurements.last, &times);
     measured_build(&measured, builder);
-    histogram_free(&response);
+    judge_free_times(&times);
 }
 
 /* Of the run as it stands: at its end when it was judged, else now. */
-static struct measured judge_measure_so_far(const struct run *run, struct histogram *response)
+static struct measured judge_measure_so_far(const struct run *run, struct judge_times *times)
 {
     struct measurement last = run->measurements.last;
     if (!last.at_ns) { /* they were not judged, or not yet */
         last = run->measurements.newest;
         last.at_ns = clock_ns();
     }
-    return judge_measure(run, run->measurements.first.at_ns ? &run->measurements.first : &last, &last,
-                         response);
+    return judge_measure(run, run->measurements.first.at_ns ? &run->measurements.first : &last, &last, times);
 }
 
 void judge_build_expectations(const struct run *run, struct term_builder *builder)
 {
-    struct histogram response;
-    struct measured measured = judge_measure_so_far(run, &response);
+    struct judge_times times;
+    struct measured measured = judge_measure_so_far(run, &times);
+    judge_add_batches(run, &times, &measured);
     expectations_build(&run->scenario->expectations, &measured,
                        run->measurements.last.at_ns && !run->cancelled, builder);
-    histogram_free(&response);
+    judge_free_times(&times);
+}
+
+static void judge_warn_unmeasured(const struct expectation *expectation, const struct measured *measured,
+                                  struct warnings *warnings)
+{
+    const char *name = expectation_name(expectation->kind);
+    if (expectation_judge(expectation, measured) != EXPECTATION_NOT_MEASURED)
+        return;
+    struct term_builder *warning =
+        warnings_add(warnings, WARNING_NOT_MEASURED, 1, "nothing was measured for %s", name);
+    term_build_key(warning, "expectation");
+    term_build_atom(warning, name);
+}
+
+/* How many it would take is no exact number. */
+static uint64_t judge_round_up(double count)
+{
+    double unit = pow(10, fmax(floor(log10(count)) - 1, 0));
+    return (uint64_t)(ceil(count / unit) * unit);
+}
+
+static void judge_warn_short(const struct expectation *expectation, const struct batches_interval *interval,
+                             uint64_t count, struct warnings *warnings)
+{
+    const char *name = expectation_name(expectation->kind);
+    uint64_t needs = quantile_needs(expectation_quantile(expectation->kind));
+    uint64_t needed = judge_round_up((double)count * (double)needs / interval->worth);
+    char worth[100] = "";
+    if (interval->worth < (double)count)
+        snprintf(worth, sizeof(worth), ", so much alike that they are worth %.0f,", ceil(interval->worth));
+    struct term_builder *warning = warnings_add(
+        warnings, WARNING_RUN_TOO_SHORT, 4,
+        "the run was too short for %s: %llu operations%s do not tell how high it may be, and some %llu would",
+        name, (unsigned long long)count, worth, (unsigned long long)needed);
+    term_build_key(warning, "expectation");
+    term_build_atom(warning, name);
+    term_build_key_unsigned(warning, "operations", count);
+    term_build_key_unsigned(warning, "worth", (uint64_t)ceil(interval->worth));
+    term_build_key_unsigned(warning, "needed", needed);
+}
+
+static void judge_warn_uncertain(const struct expectation *expectation,
+                                 const struct batches_interval *interval, bool is_met,
+                                 struct warnings *warnings)
+{
+    const char *name = expectation_name(expectation->kind);
+    struct term_builder *warning = warnings_add(
+        warnings, WARNING_VERDICT_UNCERTAIN, 3,
+        "%s was %s, and may be otherwise next time: the limit is within its 95 %% interval, from "
+        "%llu to %llu",
+        name, is_met ? "met" : "missed", (unsigned long long)interval->low,
+        (unsigned long long)interval->high);
+    term_build_key(warning, "expectation");
+    term_build_atom(warning, name);
+    term_build_key_unsigned(warning, "low", interval->low);
+    term_build_key_unsigned(warning, "high", interval->high);
+}
+
+/* Whether the operations are too few, or slow for too few reasons. Faults of the run are reasons that were
+ * wanted: of those there are as many as there were to be. */
+static bool judge_is_too_short(const struct run *run, enum expectation_kind kind, uint64_t count,
+                               const struct batches_interval *interval)
+{
+    bool are_too_few = count < quantile_needs(expectation_quantile(kind));
+    bool has_faults = run->faults && faults_injected_count(run->faults);
+    return (!interval->has_low || !interval->has_high) && (are_too_few || !has_faults);
+}
+
+/* A run without a verdict may still have had too little for one. */
+static void judge_warn_chance(const struct run *run, const struct expectation *expectation,
+                              const struct measured *measured, struct warnings *warnings)
+{
+    struct batches_interval interval;
+    if (!expectation_interval(expectation->kind, measured, &interval))
+        return;
+    enum expectation_verdict verdict = expectation_judge(expectation, measured);
+    if (judge_is_too_short(run, expectation->kind, measured->response->count, &interval))
+        judge_warn_short(expectation, &interval, measured->response->count, warnings);
+    else if (!run->cancelled && interval.has_low && interval.has_high &&
+             expectation_certainty(expectation, verdict, &interval) == EXPECTATION_UNCERTAIN)
+        judge_warn_uncertain(expectation, &interval, verdict == EXPECTATION_MET, warnings);
 }
 
 void judge_warn(const struct run *run, struct warnings *warnings)
 {
     const struct expectations *expectations = &run->scenario->expectations;
-    struct histogram response;
-    struct measured measured = judge_measure_so_far(run, &response);
+    const struct expectations *of_whole_run = run->request.expectations;
+    struct judge_times times;
+    struct measured measured = judge_measure_so_far(run, &times);
+    judge_add_batches(run, &times, &measured);
     for (size_t i = 0; i < expectations->count; i++) {
-        const char *name = expectation_name(expectations->items[i].kind);
-        if (expectation_judge(&expectations->items[i], &measured) != EXPECTATION_NOT_MEASURED)
-            continue;
-        struct term_builder *warning =
-            warnings_add(warnings, WARNING_NOT_MEASURED, 1, "nothing was measured for %s", name);
-        term_build_key(warning, "expectation");
-        term_build_atom(warning, name);
+        judge_warn_unmeasured(&expectations->items[i], &measured, warnings);
+        judge_warn_chance(run, &expectations->items[i], &measured, warnings);
     }
-    histogram_free(&response);
+    for (size_t i = 0; of_whole_run && i < of_whole_run->count; i++)
+        judge_warn_chance(run, &of_whole_run->items[i], &measured, warnings);
+    judge_free_times(&times);
 }
 
 /* Keeps the exception for the first one that is missed of these kinds. True when there is one. */
@@ -87,16 +189,16 @@ static bool judge_find_missed(const struct run *run, const struct expectations *
                               const struct measurement *first, const struct measurement *last, bool is_over,
                               struct buffer *exception)
 {
-    struct histogram response;
+    struct judge_times times;
     struct term_builder error = {0};
-    struct measured measured = judge_measure(run, first, last, &response);
+    struct measured measured = judge_measure(run, first, last, &times);
     const struct expectation *missed = expectations_missed(expectations, kinds, &measured, is_over);
     if (missed) {
         expectation_build_error(missed, &measured, run->has_elixir, &error);
         term_keep(exception, term_built(&error));
     }
     term_build_free(&error);
-    histogram_free(&response);
+    judge_free_times(&times);
     return missed != NULL;
 }
 
@@ -105,9 +207,10 @@ static void judge_fail_missed(struct run *run, const struct expectations *expect
                               const struct measurement *first, const struct measurement *last,
                               const struct buffer *exception)
 {
-    struct histogram response;
-    struct measured measured = judge_measure(run, first, last, &response);
+    struct judge_times times;
+    struct measured measured = judge_measure(run, first, last, &times);
     struct term_builder detail = {0};
+    judge_add_batches(run, &times, &measured);
     term_build_map(&detail, 4);
     term_build_key_unsigned(&detail, "run_id", run->id);
     term_build_key(&detail, "error");
@@ -118,7 +221,7 @@ static void judge_fail_missed(struct run *run, const struct expectations *expect
     expectations_build(expectations, &measured, !run->cancelled, &detail);
     run_fail(run, REASON_PERFORMANCE_FAILED, TERM_LONG(term_built(&detail)));
     term_build_free(&detail);
-    histogram_free(&response);
+    judge_free_times(&times);
 }
 
 /* Hides what else has failed. */

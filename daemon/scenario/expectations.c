@@ -224,6 +224,34 @@ enum expectation_verdict expectation_judge(const struct expectation *expectation
     return is_met ? EXPECTATION_MET : EXPECTATION_MISSED;
 }
 
+double expectation_quantile(enum expectation_kind kind)
+{
+    return kinds[kind].parameter;
+}
+
+bool expectation_interval(enum expectation_kind kind, const struct measured *measured,
+                          struct batches_interval *interval)
+{
+    double figure;
+    if (!kinds[kind].parameter || !measured->batches || !expectation_measure(kind, measured, &figure))
+        return false;
+    *interval = batches_interval(measured->batches, measured->response, kinds[kind].parameter);
+    return true;
+}
+
+/* All of them are upper limits. */
+enum expectation_certainty expectation_certainty(const struct expectation *expectation,
+                                                 enum expectation_verdict verdict,
+                                                 const struct batches_interval *interval)
+{
+    bool is_met = verdict == EXPECTATION_MET;
+    if (is_met ? !interval->has_high : !interval->has_low)
+        return EXPECTATION_UNKNOWN;
+    bool is_outside =
+        is_met ? (double)interval->high <= expectation->limit : (double)interval->low > expectation->limit;
+    return is_outside ? EXPECTATION_CERTAIN : EXPECTATION_UNCERTAIN;
+}
+
 bool expectations_have(const struct expectations *expectations, enum expectation_kind kind)
 {
     for (size_t i = 0; i < expectations->count; i++)
@@ -322,6 +350,19 @@ static void expectations_build_figure(double figure, int decimals, struct term_b
         term_build_integer(builder, (int64_t)figure);
 }
 
+static void expectations_build_certain(const struct expectation *expectation, const struct measured *measured,
+                                       bool is_judged, struct term_builder *builder)
+{
+    static const char *const certain[] = {
+        [EXPECTATION_CERTAIN] = "true", [EXPECTATION_UNCERTAIN] = "false", [EXPECTATION_UNKNOWN] = "nil"};
+    enum expectation_certainty certainty = EXPECTATION_UNKNOWN;
+    struct batches_interval interval;
+    if (is_judged && expectation_interval(expectation->kind, measured, &interval))
+        certainty = expectation_certainty(expectation, expectation_judge(expectation, measured), &interval);
+    term_build_key(builder, "certain");
+    term_build_atom(builder, certain[certainty]);
+}
+
 void expectations_build(const struct expectations *expectations, const struct measured *measured,
                         bool is_judged, struct term_builder *builder)
 {
@@ -331,7 +372,7 @@ void expectations_build(const struct expectations *expectations, const struct me
     for (size_t i = 0; i < expectations->count; i++) {
         const struct expectation *expectation = &expectations->items[i];
         double figure;
-        term_build_map(builder, 4);
+        term_build_map(builder, 5);
         term_build_key(builder, "expectation");
         term_build_atom(builder, expectation_name(expectation->kind));
         term_build_key(builder, "limit");
@@ -343,6 +384,7 @@ void expectations_build(const struct expectations *expectations, const struct me
             term_build_atom(builder, "nil");
         term_build_key(builder, "met");
         term_build_atom(builder, is_judged ? met[expectation_judge(expectation, measured)] : "nil");
+        expectations_build_certain(expectation, measured, is_judged, builder);
     }
     if (expectations->count)
         term_build_nil(builder);

@@ -11,6 +11,8 @@ enum warning_kind {
     WARNING_TARGET_NEVER_REACHED, /* though operations were made for it */
     WARNING_TARGET_LOST,          /* one that was there is not at the end */
     WARNING_NOT_MEASURED,         /* an expectation is about something of which there is nothing */
+    WARNING_RUN_TOO_SHORT,        /* for the quantile of an expectation */
+    WARNING_VERDICT_UNCERTAIN,    /* on an expectation: it may have been met or missed by chance */
     WARNING_EVENTS_DROPPED,       /* for want of room */
     WARNING_FAULTS_DROPPED,       /* likewise, of what was injected */
     WARNING_RECOVERY_UNKNOWN,     /* nothing was sent to a target since a fault */

@@ -4,6 +4,7 @@
 #ifndef HARNESSD_SCENARIO_EXPECTATIONS_H
 #define HARNESSD_SCENARIO_EXPECTATIONS_H
 
+#include "measure/batches.h"
 #include "measure/histogram.h"
 #include "term/help.h"
 #include "term/term_build.h"
@@ -46,6 +47,7 @@ struct measured {
     int64_t memory_bytes;
     int64_t reductions;
     const struct histogram *response; /* us; NULL or empty: no operation was answered */
+    const struct batches *batches;    /* when these came; NULL: of no interest now */
     uint64_t operations;              /* that have ended */
     uint64_t failed;                  /* of them */
     uint64_t dropped;                 /* arrivals */
@@ -73,6 +75,25 @@ enum expectation_verdict {
 enum expectation_verdict expectation_judge(const struct expectation *expectation,
                                            const struct measured *measured);
 
+/* The 95 % interval of the figure of an expectation about a quantile. False for other kinds, and when nothing
+ * was measured for it. */
+MUST_CHECK bool expectation_interval(enum expectation_kind kind, const struct measured *measured,
+                                     struct batches_interval *interval);
+
+/* Whether the verdict would most likely be the same again. */
+enum expectation_certainty {
+    EXPECTATION_CERTAIN,   /* the limit is outside of the interval */
+    EXPECTATION_UNCERTAIN, /* it is within, on the side that the verdict depends on */
+    EXPECTATION_UNKNOWN,   /* that side has no end */
+};
+
+enum expectation_certainty expectation_certainty(const struct expectation *expectation,
+                                                 enum expectation_verdict verdict,
+                                                 const struct batches_interval *interval);
+
+/* The quantile that a kind is about, and what it is called; 0 for other kinds. */
+double expectation_quantile(enum expectation_kind kind);
+
 /* Those of memory and reductions, a bit each, which a process on the node has to be asked for. */
 uint32_t expectations_of_process(void);
 
@@ -95,8 +116,10 @@ void expectation_build_error(const struct expectation *expectation, const struct
 /* %{time_us:, memory_bytes:, reductions:} */
 void measured_build(const struct measured *measured, struct term_builder *builder);
 
-/* A list of %{expectation:, limit:, measured:, met:}, the last being nil for what nothing was measured for,
- * and for all when nobody has judged them (`is_judged`). */
+/* A list of %{expectation:, limit:, measured:, met:, certain:}. `met` is nil for what nothing was measured
+ * for, and for all when nobody has judged them (`is_judged`); `certain` is so as well, and for what is no
+ * quantile.
+ */
 void expectations_build(const struct expectations *expectations, const struct measured *measured,
                         bool is_judged, struct term_builder *builder);
 

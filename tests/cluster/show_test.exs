@@ -33,10 +33,12 @@ defmodule ShowTest do
     assert text =~ ~r/^Run #{id}: completed$/m
     assert text =~ ~r/^  operations +200 in [\d.]+ m?s, [\d.]+\/s$/m
     assert text =~ ~r/^  metadata +team: core$/m
-    assert text =~ ~r/^  met +max_p99_us +[\d,]+ +900,000$/m
+    assert text =~ ~r/^  met +max_p99_us +[\d,]+ +900,000( +not certain)?$/m
     assert text =~ ~r/^  all +200 .*(us|ms)$/m
     assert text =~ ~r/^  {call,{add,1}} +\d+ /m
-    assert text =~ ~r/^  max +[\d.]+ ms  #+$/m
+    assert text =~ ~r/^ +95 % interval$/m
+    assert text =~ ~r/^  p50 +[\d.]+ (us|ms)  ([\d.]+ (us|ms) to [\d.]+ (us|ms)|[\d.]+ (us|ms) or more) +#+$/m
+    assert text =~ ~r/^  max +[\d.]+ ms +#+$/m
     assert text =~ ~r/ suspend injected/
     assert text =~ ~r/^Faults: 1$/m
     assert text =~ ~r/^ +\d+ ms  suspend  \[<.*>\] +ok /m

@@ -93,6 +93,61 @@ defmodule WarningsTest do
     {reason, report}
   end
 
+  describe "a run that was too short" do
+    test "for the quantile of an expectation", %{harness: harness, target: target} do
+      load = %{threads: 2, iterations: 50}
+      scenario = %{target: target, load: load, operations: [:get]}
+      assert {:ok, %{warnings: []}} = Harness.run(harness, scenario)
+      asked = Map.put(scenario, :performance_expectations, max_p50_us: 60_000_000, max_p99_us: 60_000_000)
+      assert {:ok, report} = Harness.run(harness, asked)
+      assert %{expectation: :max_p99_us, operations: 100, worth: worth, needed: needed} = warning(report, :run_too_short)
+      assert worth in 1..100 and needed >= 370
+      assert {_, nil} = report.latency.overall.p99_us_ci
+      assert [%{certain: true}, %{met: true, certain: nil}] = report.expectations
+      assert Harness.call(harness, :show, [report.run_id]) =~ ~r/\n  WARNING  the run was too short for max_p99_us: 100 op/
+    end
+
+    # A pause of the run's own is as it was to be.
+    test "is none where a fault has made operations slow", %{harness: harness, target: target} do
+      chaos = %{action: {:suspend, 300}, after_ms: 700}
+      scenario = %{target: target, load: %{rate: 500, duration_ms: 2_000}, operations: [:get], chaos: chaos}
+      asked = Map.merge(scenario, %{performance_expectations: [max_p90_us: 60_000_000], call_timeout_ms: 10_000})
+      assert {:ok, report} = Harness.run(harness, asked)
+      assert {_, nil} = report.latency.overall.p90_us_ci
+      refute Enum.any?(kinds(report), &(&1 in [:run_too_short, :verdict_uncertain]))
+      assert [%{met: true, certain: nil}] = report.expectations
+    end
+  end
+
+  # The limit of the second run is the median of the first: of 2,000 operations that take some whole number of ms the
+  # interval is wide enough to have it in it, and if not, the next run says so.
+  test "a verdict that chance may have decided", %{harness: harness, peer: peer} do
+    target = Recorder.start(peer)
+    mix = for ms <- 1..20, do: %{weight: 1, op: {:hold, ms}}
+    scenario = %{target: target, load: %{threads: 20, iterations: 20}, mix: mix}
+
+    try_for = fn limit ->
+      result = Harness.run(harness, Map.put(scenario, :performance_expectations, max_p50_us: limit))
+      {_, report} = report(result, harness)
+      {report, Enum.find(report.warnings, &(&1.warning == :verdict_uncertain))}
+    end
+
+    {report, warning} =
+      Enum.reduce_while(1..20, 10_000, fn _, limit ->
+        case try_for.(limit) do
+          {report, nil} -> {:cont, report.latency.overall.p50_us}
+          found -> {:halt, found}
+        end
+      end)
+
+    assert [%{certain: false, limit: limit, measured: measured, met: met}] = report.expectations
+    assert %{expectation: :max_p50_us, low: low, high: high} = warning
+    assert {low, high} == report.latency.overall.p50_us_ci
+    assert low <= limit and limit <= high and met == measured <= limit
+    assert warning.message =~ "max_p50_us was #{if met, do: "met", else: "missed"}, and may be otherwise next time"
+    assert Harness.call(harness, :show, [report.run_id]) =~ ~r/^  (met|MISSED)  +max_p50_us .* not certain$/m
+  end
+
   test "events had no room", %{target: target} do
     harness = Harness.start(config: %{"limits" => %{"events" => 10}})
     assert {:ok, report} = Harness.run(harness, %{target: target, threads: [List.duplicate(:get, 15)]})

@@ -42,7 +42,9 @@ static void expect_lines(const char *shown, size_t count, const char *const *lin
 
 #define STATS(count)                                                                                         \
     "#{count => " count ", min_us => 100, mean_us => 1.5, p50_us => 1000, p90_us => 2000, p95_us => 3000, "  \
-    "p99_us => 5000, p999_us => 9000, max_us => 10000}"
+    "p99_us => 5000, p999_us => 9000, max_us => 10000, p50_us_ci => {980, 1020}, p90_us_ci => {1900, "       \
+    "2100}, "                                                                                                \
+    "p95_us_ci => {2800, nil}, p99_us_ci => {nil, 7000}, p999_us_ci => {nil, nil}}"
 #define NO_STATS                                                                                             \
     "#{count => 0, min_us => 0, mean_us => 0.0, p50_us => 0, p90_us => 0, p95_us => 0, p99_us => 0, "        \
     "p999_us => 0, max_us => 0}"
@@ -77,7 +79,7 @@ static void expect_lines(const char *shown, size_t count, const char *const *lin
     ", " \
     INTERVAL("100", "50", "#{timeout => 2, x => 1}", "nil", "[#{fault => suspend, event => injected, target => [a]}]") \
     "], expectations => [#{expectation => max_p99_us, limit => 6000, measured => 5000, met " \
-    "=> true}, #{expectation => max_mailbox, limit => 10.5, measured => nil, met => true}], " \
+    "=> true, certain => false}, #{expectation => max_mailbox, limit => 10.5, measured => nil, met => true}], " \
     "injections => [#{at_ms => 500, kind => suspend, action => {suspend, 100}, target => " \
     "[$p], outcome => ok, amount => 1, duration_ms => 101, undone => true, recovery_ms => " \
     "nil, errors => 3}], healed => true, chaos => nil, context => #{}}"
@@ -94,7 +96,7 @@ static void test_completed(void **state)
                  "  metadata     team: core\n",
                  "\nExpectations\n"
                  "       expectation  measured  limit\n"
-                 "  met  max_p99_us      5,000  6,000\n"
+                 "  met  max_p99_us      5,000  6,000  not certain\n"
                  "  met  max_mailbox         -   10.5\n",
                  "\nErrors\n"
                  "  count  reason\n"
@@ -105,9 +107,14 @@ static void test_completed(void **state)
                  "  all              12,000  100 us  1.00 ms  2.00 ms  3.00 ms  5.00 ms  9.00 ms  10.0 ms\n"
                  "  {",
                  "  get               2,000  100 us", "  from their send  12,000  100 us",
-                 "  min     100 us  #\n"
-                 "  p50    1.00 ms  ######\n",
-                 "  max    10.0 ms  ############################################################\n",
+                 "\n                  95 % interval\n"
+                 "  min     100 us                      #\n"
+                 "  p50    1.00 ms  980 us to 1.02 ms   #####\n"
+                 "  p90    2.00 ms  1.90 ms to 2.10 ms  ##########\n"
+                 "  p95    3.00 ms  2.80 ms or more     ###############\n"
+                 "  p99    5.00 ms  7.00 ms or less     #########################\n"
+                 "  p99.9  9.00 ms  too few             #############################################\n"
+                 "  max    10.0 ms                      ##################################################\n",
                  "\nCourse of the load\n"
                  "    from  ops/s                        errors     p99  in flight  mailbox\n"
                  "    0 us  1,000  ####################       0  900 us          4        -\n"

@@ -91,6 +91,7 @@ NEVER(struct term, engine_message_at,
 NEVER(void, run_event, (struct run * run, enum run_event event, const struct term_long *detail), (void)0)
 NEVER(void, run_fail, (struct run * run, enum reason reason, const struct term_long *detail), (void)0)
 NEVER(bool, faults_none_drawn, (const struct faults *faults), return false)
+NEVER(uint64_t, faults_injected_count, (const struct faults *faults), return 0)
 NEVER(void, run_fail_atom, (struct run * run, enum reason reason, const char *detail), (void)0)
 NEVER(void, run_log_aborted, (const struct run *run), (void)0)
 NEVER(void, session_measure, (struct run * run), (void)0)

@@ -300,17 +300,19 @@ static void test_report(void **state)
     expect(&list, EXPECT_P99_US, 100);
     expect(&list, EXPECT_TIME_MS, 2000);
     expect(&list, EXPECT_OPS_PER_S, 1);
-    expect_built(&list.expectations, &measured, true,
-                 "[#{expectation => max_p99_us,limit => 100,measured => 990,met => false},"
-                 "#{expectation => max_time_ms,limit => 2000,measured => 1234.567,met => true},"
-                 "#{expectation => min_ops_per_s,limit => 1,measured => 2000.0,met => true}]");
+    expect_built(
+        &list.expectations, &measured, true,
+        "[#{expectation => max_p99_us,limit => 100,measured => 990,met => false,certain => nil},"
+        "#{expectation => max_time_ms,limit => 2000,measured => 1234.567,met => true,certain => nil},"
+        "#{expectation => min_ops_per_s,limit => 1,measured => 2000.0,met => true,certain => nil}]");
     measured.response = NULL;
     list.expectations.count = 1;
     expect_built(&list.expectations, &measured, true,
-                 "[#{expectation => max_p99_us,limit => 100,measured => nil,met => nil}]");
+                 "[#{expectation => max_p99_us,limit => 100,measured => nil,met => nil,certain => nil}]");
     list.expectations.items[0].kind = EXPECT_TIME_MS;
-    expect_built(&list.expectations, &measured, false,
-                 "[#{expectation => max_time_ms,limit => 100,measured => 1234.567,met => nil}]");
+    expect_built(
+        &list.expectations, &measured, false,
+        "[#{expectation => max_time_ms,limit => 100,measured => 1234.567,met => nil,certain => nil}]");
     list.expectations.count = 3;
     free_list(&list);
     struct term_builder builder = {0};
@@ -322,6 +324,87 @@ static void test_report(void **state)
     histogram_free(&response);
 }
 
+/* Whether the limit is beyond the interval on the side of the verdict; an end that is not known tells
+ * nothing.
+ */
+static void test_certainty(void **state)
+{
+    (void)state;
+    static const struct batches_interval closed = {.has_low = true, .has_high = true, .low = 90, .high = 110},
+                                         from = {.has_low = true, .low = 90},
+                                         to = {.has_high = true, .high = 110}, open = {.has_low = false};
+    static const struct {
+        const struct batches_interval *interval;
+        enum expectation_verdict verdict;
+        double limit;
+        enum expectation_certainty certainty;
+    } rows[] = {
+        {&closed, EXPECTATION_MISSED, 89, EXPECTATION_CERTAIN},
+        {&closed, EXPECTATION_MISSED, 90, EXPECTATION_UNCERTAIN},
+        {&closed, EXPECTATION_MET, 109, EXPECTATION_UNCERTAIN},
+        {&closed, EXPECTATION_MET, 110, EXPECTATION_CERTAIN},
+        {&from, EXPECTATION_MISSED, 89, EXPECTATION_CERTAIN},
+        {&from, EXPECTATION_MISSED, 90, EXPECTATION_UNCERTAIN},
+        {&from, EXPECTATION_MET, 1e9, EXPECTATION_UNKNOWN},
+        {&to, EXPECTATION_MISSED, 0, EXPECTATION_UNKNOWN},
+        {&to, EXPECTATION_MET, 109, EXPECTATION_UNCERTAIN},
+        {&to, EXPECTATION_MET, 110, EXPECTATION_CERTAIN},
+        {&open, EXPECTATION_MET, 100, EXPECTATION_UNKNOWN},
+        {&open, EXPECTATION_MISSED, 100, EXPECTATION_UNKNOWN},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        const struct expectation expectation = {.kind = EXPECT_P99_US, .limit = rows[i].limit};
+        assert_int_equal(expectation_certainty(&expectation, rows[i].verdict, rows[i].interval),
+                         rows[i].certainty);
+    }
+}
+
+/* Of what is a quantile, when something was measured, and judged. */
+static void test_intervals(void **state)
+{
+    (void)state;
+    struct histogram response, nothing;
+    struct measured measured = sample(&response);
+    struct batches batches = {.room = 0};
+    struct batches_clock clock;
+    struct batches_interval interval;
+    struct named_list list = {0};
+    batches_clock_init(&clock);
+    for (int i = 0; i < 1000; i++)
+        batches_clock_tick(&clock);
+    batches_note(&batches, &clock, 0, &response); /* all at once: nothing is known of what is alike */
+    assert_false(expectation_interval(EXPECT_P50_US, &measured, &interval));
+    measured.batches = &batches;
+    for (size_t kind = 0; kind < EXPECTATION_KINDS; kind++) {
+        bool is_quantile = kind >= EXPECT_P50_US && kind <= EXPECT_P999_US;
+        assert_int_equal(expectation_interval((enum expectation_kind)kind, &measured, &interval),
+                         is_quantile);
+        assert_int_equal(expectation_quantile((enum expectation_kind)kind) > 0, is_quantile);
+    }
+    assert_true(expectation_interval(EXPECT_P50_US, &measured, &interval));
+    assert_true(interval.low == 469 && interval.high == 532);
+    expect(&list, EXPECT_P50_US, 532);
+    expect(&list, EXPECT_P50_US, 531);
+    expect(&list, EXPECT_P50_US, 468);
+    expect(&list, EXPECT_TIME_MS, 2000);
+    expect_built(
+        &list.expectations, &measured, true,
+        "[#{expectation => max_p50_us,limit => 532,measured => 500,met => true,certain => true},"
+        "#{expectation => max_p50_us,limit => 531,measured => 500,met => true,certain => false},"
+        "#{expectation => max_p50_us,limit => 468,measured => 500,met => false,certain => true},"
+        "#{expectation => max_time_ms,limit => 2000,measured => 1234.567,met => true,certain => nil}]");
+    list.expectations.count = 1;
+    expect_built(&list.expectations, &measured, false,
+                 "[#{expectation => max_p50_us,limit => 532,measured => 500,met => nil,certain => nil}]");
+    histogram_init(&nothing, 3);
+    measured.response = &nothing;
+    assert_false(expectation_interval(EXPECT_P50_US, &measured, &interval));
+    list.expectations.count = 4;
+    free_list(&list);
+    batches_free(&batches);
+    histogram_free(&response);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +413,7 @@ int main(void)
         cmocka_unit_test(test_nothing_tried), cmocka_unit_test(test_first_missed),
         cmocka_unit_test(test_messages),      cmocka_unit_test(test_rounding),
         cmocka_unit_test(test_huge_figures),  cmocka_unit_test(test_report),
+        cmocka_unit_test(test_certainty),     cmocka_unit_test(test_intervals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
