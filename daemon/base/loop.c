@@ -157,9 +157,19 @@ static uint64_t loop_earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+static void loop_add_absence(struct loop_lag *lag, uint64_t took_ns)
+{
+    const uint64_t us = took_ns / CLOCK_NS_PER_US;
+    const size_t octave = us ? 63 - (size_t)__builtin_clzll(us) : 0;
+    struct loop_absence *absence = &lag->absences[octave < LOOP_LAG_OCTAVES ? octave : LOOP_LAG_OCTAVES - 1];
+    absence->count++;
+    absence->ns += took_ns;
+}
+
 static void loop_add_lag(struct loop_lag *lag, uint64_t from_ns, uint64_t to_ns)
 {
     uint64_t took = to_ns - loop_later(from_ns, lag->from_ns);
+    loop_add_absence(lag, took);
     if (took > lag->most_ns)
         lag->most_ns = took;
     lag->busy_ns += took;
@@ -229,7 +239,10 @@ uint64_t loop_rest_ns(const struct loop *loop)
 
 static void loop_gather_pause(struct loop *loop)
 {
-    struct timespec pause = {.tv_nsec = (long)loop_rest_ns(loop)};
+    const uint64_t rest_ns = loop_rest_ns(loop);
+    struct timespec pause = {.tv_nsec = (long)rest_ns};
+    for (struct loop_lag *lag = loop->lags; lag; lag = lag->next)
+        loop_add_absence(lag, rest_ns);
     (void)nanosleep(&pause, NULL);
 }
 
@@ -271,12 +284,18 @@ void loop_stop(struct loop *loop)
 
 /* --- Lag --- */
 
+static void loop_add_late(struct loop_lag *lag, uint64_t late_ns)
+{
+    lag->late_ns += late_ns;
+    loop_add_absence(lag, late_ns);
+}
+
 /* Passes since it was due have had their own time. */
 static void loop_note_wait(const struct loop *loop, struct loop_lag *lag)
 {
     uint64_t from_ns = loop_later(lag->due_ns, loop_later(loop->rested_ns, lag->from_ns));
     if (lag->due_ns && loop->pass_ns > from_ns && loop->pass_ns - from_ns > LOOP_LATE_NS)
-        lag->late_ns += loop->pass_ns - from_ns;
+        loop_add_late(lag, loop->pass_ns - from_ns);
 }
 
 void loop_begin_pass(struct loop *loop)
@@ -307,6 +326,34 @@ void loop_unwatch_lag(struct loop *loop, struct loop_lag *lag)
     *link = lag->next;
     if (loop->pass_ns)
         loop_add_lag(lag, loop->pass_ns, clock_ns());
+}
+
+/* Who comes while it is away for a time waits for what is left of that. Those of one octave are taken as all
+ * of them their mean. */
+static double loop_lag_beyond(const struct loop_lag *lag, double wait_ns)
+{
+    double sum = 0;
+    for (size_t i = 0; i < LOOP_LAG_OCTAVES; i++) {
+        double beyond = (double)lag->absences[i].ns - (double)lag->absences[i].count * wait_ns;
+        sum += beyond > 0 ? beyond : 0;
+    }
+    return sum;
+}
+
+uint64_t loop_lag_wait_ns(const struct loop_lag *lag, uint64_t watched_ns, double quantile)
+{
+    const double allowed = (1 - quantile) * (double)watched_ns;
+    double low = 0, high = (double)watched_ns;
+    if (loop_lag_beyond(lag, 0) <= allowed)
+        return 0;
+    while (high - low > (double)CLOCK_NS_PER_US) {
+        double middle = (low + high) / 2;
+        if (loop_lag_beyond(lag, middle) > allowed)
+            low = middle;
+        else
+            high = middle;
+    }
+    return (uint64_t)high;
 }
 
 uint64_t loop_take_lag(struct loop_lag *lag)

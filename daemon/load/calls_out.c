@@ -157,6 +157,8 @@ static void calls_out_send_operation(struct engine *engine, struct call *call, s
         engine->sending.used += message.size / ENGINE_TURN_BYTES;
     if (calls_out_is_watched_alone(engine, operation, target))
         engine->options.way->look_again(engine->options.way_owner, target);
+    if (call->opened_ns < engine->queues[target].open_ns)
+        engine->threads[call->thread].has_waited = true;
     calls_sent(&engine->calls, call, now, departure_hold(departure));
     switch (operation->kind) {
     case OPERATION_CALL:
@@ -418,6 +420,7 @@ bool engine_take_missed(struct engine *engine, size_t target)
 
 void engine_target_open(struct engine *engine, size_t target)
 {
+    engine->queues[target].open_ns = engine_now(engine);
     calls_out_send_waiting(engine, (uint32_t)target);
 }
 

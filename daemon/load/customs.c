@@ -73,6 +73,8 @@ void customs_queue(struct engine *engine, uint32_t thread, uint64_t intended_ns)
     engine->customs[thread].intended_ns = intended_ns;
     engine->custom_queue[(engine->custom_first + engine->custom_waiting++) % capacity] = thread;
     customs_start_all(engine);
+    if (engine->customs[thread].intended_ns && !engine->customs[thread].is_running)
+        engine->threads[thread].has_waited = true;
 }
 
 void customs_drop_waiting(struct engine *engine)
@@ -195,6 +197,7 @@ static void customs_begin_again(struct engine *engine, uint32_t thread, uint64_t
     custom->started_ns = arrived_ns;
     if (engine->scenario->load.model != LOAD_OPEN)
         custom->intended_ns = custom->started_ns;
+    engine->threads[thread].has_waited = true;
 }
 
 /* A process may tell its outcome and be killed before it ends: only the first word of the operation that the

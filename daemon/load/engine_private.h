@@ -31,7 +31,8 @@ struct thread {
     uint64_t step;           /* of its operation; in the open model the number of the arrival */
     uint64_t operations;     /* that have ended; sleeps are none */
     uint32_t errors;         /* stays at the most that it can hold */
-    uint32_t operation : 30; /* the number in the scenario of the one that it is at */
+    uint32_t operation : 29; /* the number in the scenario of the one that it is at */
+    uint32_t has_waited : 1; /* this one was late as others have kept it: for room, for its target */
     uint32_t state : 2;
 };
 
@@ -52,6 +53,7 @@ struct target_queue {
     bool has_failed;   /* an operation that was made for it */
     bool is_gone;      /* nobody was there, or its node was not, when it was looked for last */
     bool is_told;      /* that it never was there */
+    uint64_t open_ns;  /* when messages could be sent to it again last */
     uint64_t retry_ns; /* when it may be reached again after it has failed; 0: at any time */
 
     /* Its calls, as long as they are being ended after it has failed. */

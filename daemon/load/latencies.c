@@ -17,6 +17,8 @@ void latencies_init(struct latencies *latencies, const struct scenario *scenario
     batches_clock_init(&latencies->clock);
     latencies->numbers = memory_zalloc(scenario->operation_count, sizeof(*latencies->numbers));
     histogram_init(&latencies->start_delay, DIGITS);
+    histogram_init(&latencies->waited_response, DIGITS);
+    histogram_init(&latencies->waited_service, DIGITS);
 }
 
 void latencies_free(struct latencies *latencies)
@@ -34,6 +36,8 @@ void latencies_free(struct latencies *latencies)
         free(latencies->items[i]);
     }
     histogram_free(&latencies->start_delay);
+    histogram_free(&latencies->waited_response);
+    histogram_free(&latencies->waited_service);
     batches_free(&latencies->start_delay_batches);
     free(latencies->numbers);
 }
@@ -124,6 +128,20 @@ void latencies_record(struct latencies *latencies, uint32_t operation, struct la
     batches_clock_tick(&latencies->clock);
 }
 
+void latencies_record_waited(struct latencies *latencies, struct latency_sample sample)
+{
+    histogram_record(&latencies->waited_response, sample.response_us);
+    if (!sample.is_excluded)
+        histogram_record(&latencies->waited_service, sample.service_us);
+}
+
+/* The first replies over a new connection have no stamps. */
+bool latencies_are_of_kernel(const struct latencies *latencies)
+{
+    const uint64_t others = latencies->replies - latencies->by_kernel;
+    return latencies->by_kernel && others <= 1 + latencies->replies / OTHERS;
+}
+
 void latencies_record_failed(struct latencies *latencies, uint32_t operation, uint64_t response_us)
 {
     histogram_record(&open_latency(latencies, operation)->failed, response_us);
@@ -183,6 +201,23 @@ void latencies_add_responses(const struct latencies *latencies, struct histogram
 void latencies_add_response_batches(const struct latencies *latencies, struct batches *batches)
 {
     add_all_batches(latencies, response_of, batches);
+}
+
+/* Those that could be sent in time would have their service times, and the others what they have. */
+uint64_t latencies_sent_late_us(const struct latencies *latencies, double quantile)
+{
+    struct histogram response, in_time;
+    histogram_init(&response, DIGITS);
+    histogram_init(&in_time, DIGITS);
+    add_all(latencies, response_of, &response);
+    add_all(latencies, service_of, &in_time);
+    histogram_subtract(&in_time, &latencies->waited_service);
+    histogram_add(&in_time, &latencies->waited_response);
+    uint64_t us = histogram_quantile(&response, quantile),
+             in_time_us = histogram_quantile(&in_time, quantile);
+    histogram_free(&response);
+    histogram_free(&in_time);
+    return us > in_time_us ? us - in_time_us : 0;
 }
 
 /* --- The report --- */
@@ -285,15 +320,6 @@ static void build_view(const struct latencies *latencies, view_of *of, struct te
     }
 }
 
-/* The first replies over a new connection have no stamps. */
-static const char *clock_of(const struct latencies *latencies)
-{
-    uint64_t others = latencies->replies - latencies->by_kernel;
-    if (!latencies->replies)
-        return "nil";
-    return latencies->by_kernel && others <= 1 + latencies->replies / OTHERS ? "kernel" : "loop";
-}
-
 void latencies_build(const struct latencies *latencies, struct term_builder *builder)
 {
     term_build_map(builder, 5);
@@ -304,7 +330,9 @@ void latencies_build(const struct latencies *latencies, struct term_builder *bui
     term_build_map(builder, 4);
     build_view(latencies, service_of, builder);
     term_build_key(builder, "clock");
-    term_build_atom(builder, clock_of(latencies));
+    term_build_atom(builder, !latencies->replies                  ? "nil"
+                             : latencies_are_of_kernel(latencies) ? "kernel"
+                                                                  : "loop");
     term_build_key_unsigned(builder, "excluded", latencies->excluded);
     term_build_key(builder, "failed");
     term_build_map(builder, 2);

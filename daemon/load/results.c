@@ -33,9 +33,12 @@ static ALWAYS_INLINE void results_record_event(struct engine *engine, uint32_t t
     events_record(&engine->record.events, event, term);
 }
 
-static void results_record_latency(struct engine *engine, uint32_t operation, struct latency_sample sample)
+static void results_record_latency(struct engine *engine, const struct thread *state,
+                                   struct latency_sample sample)
 {
-    latencies_record(&engine->record.latencies, operation, sample);
+    latencies_record(&engine->record.latencies, state->operation, sample);
+    if (state->has_waited || sample.is_excluded)
+        latencies_record_waited(&engine->record.latencies, sample);
     counters_add_latency(engine->options.counters, sample.response_us, sample.service_us, sample.is_excluded);
     if (engine->recent)
         histogram_record(engine->recent, sample.response_us);
@@ -43,18 +46,18 @@ static void results_record_latency(struct engine *engine, uint32_t operation, st
 
 /* What fails faster than an operation may take is no response time: it would make those of the others look
  * good. One that was given up has waited at least as long as it may. */
-static uint64_t results_record_failure(struct engine *engine, uint32_t operation, enum result_kind kind,
-                                       struct latency_sample sample)
+static uint64_t results_record_failure(struct engine *engine, const struct thread *state,
+                                       enum result_kind kind, struct latency_sample sample)
 {
     const uint64_t timeout_us = engine->scenario->call_timeout_ms * (CLOCK_NS_PER_MS / CLOCK_NS_PER_US);
     const uint64_t missing_us = sample.response_us < timeout_us ? timeout_us - sample.response_us : 0;
     if (missing_us && kind != RESULT_TIMEOUT) {
-        latencies_record_failed(&engine->record.latencies, operation, sample.response_us);
+        latencies_record_failed(&engine->record.latencies, state->operation, sample.response_us);
         return TIMELINE_NO_LATENCY;
     }
     sample.response_us += missing_us;
     sample.service_us += missing_us;
-    results_record_latency(engine, operation, sample);
+    results_record_latency(engine, state, sample);
     return sample.response_us;
 }
 
@@ -67,17 +70,17 @@ static uint64_t results_end_ns(const struct load_times *times, uint64_t now)
 }
 
 /* The time that goes into the timeline. */
-static uint64_t results_record_times(struct engine *engine, uint32_t operation,
+static uint64_t results_record_times(struct engine *engine, const struct thread *state,
                                      const struct load_times *times, uint64_t ended_ns, enum result_kind kind)
 {
     struct latency_sample sample = {.response_us = results_us_between(times->intended_ns, ended_ns),
                                     .service_us = results_us_between(times->sent_ns, ended_ns),
                                     .is_excluded = times->is_excluded};
-    if (!operation_is_answered(engine->scenario->operations[operation].kind))
+    if (!operation_is_answered(engine->scenario->operations[state->operation].kind))
         return TIMELINE_NO_LATENCY;
     if (kind != RESULT_OK)
-        return results_record_failure(engine, operation, kind, sample);
-    results_record_latency(engine, operation, sample);
+        return results_record_failure(engine, state, kind, sample);
+    results_record_latency(engine, state, sample);
     return sample.response_us;
 }
 
@@ -107,7 +110,7 @@ uint64_t results_record(struct engine *engine, uint32_t thread, uint32_t target,
     counters_add_operation(engine->options.counters, kind, term->tail);
     if (engine->named)
         named_count(engine, state->operation, kind);
-    uint64_t latency_us = results_record_times(engine, state->operation, &times, ended_ns, kind);
+    uint64_t latency_us = results_record_times(engine, state, &times, ended_ns, kind);
     timeline_record(&engine->record.timeline, ended_ns, latency_us, reason, engine_in_flight(engine));
     results_record_event(engine, thread, target, results_us_between(times.intended_ns, ended_ns), ended_ns,
                          kind, term);

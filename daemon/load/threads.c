@@ -220,7 +220,8 @@ static void threads_begin_operation(struct engine *engine, uint32_t thread, uint
                                     uint64_t now)
 {
     struct thread *state = &engine->threads[thread];
-    state->operation = threads_choose_operation(engine, thread, state->step) & 0x3fffffff;
+    state->operation = threads_choose_operation(engine, thread, state->step) & 0x1fffffff;
+    state->has_waited = false;
     const struct operation *operation = threads_operation(engine, thread);
     engine->record.begun += operation->kind != OPERATION_SLEEP;
     if (operation->kind == OPERATION_CUSTOM) {
@@ -235,20 +236,18 @@ static void threads_begin_operation(struct engine *engine, uint32_t thread, uint
     }
 }
 
-static void threads_think(struct engine *engine, uint32_t thread, uint64_t thinking_ns, uint64_t now)
-{
-    struct sleeper sleeper = {
-        .wake_ns = now + thinking_ns, .start_ns = now, .thread = thread, .is_thinking = true};
-    sleepers_add(&engine->sleepers, sleeper);
-    engine_need_wake(engine, sleeper.wake_ns, now);
-}
-
-static uint64_t threads_draw_ns(const struct engine *engine, uint32_t thread, enum purpose purpose,
-                                uint64_t low_ms, uint64_t high_ms)
+/* From `low_ms` on, at most as long as the load says. */
+static void threads_think(struct engine *engine, uint32_t thread, enum purpose purpose, uint64_t low_ms,
+                          uint64_t now)
 {
     struct random random = threads_draw(engine, thread, engine->threads[thread].step, purpose);
-    uint64_t low_ns = low_ms * CLOCK_NS_PER_MS, high_ns = high_ms * CLOCK_NS_PER_MS;
-    return low_ns + random_below(&random, high_ns - low_ns + 1);
+    uint64_t low_ns = low_ms * CLOCK_NS_PER_MS;
+    uint64_t high_ns = engine->scenario->load.think_high_ms * CLOCK_NS_PER_MS;
+    uint64_t wake_ns = now + low_ns + random_below(&random, high_ns - low_ns + 1);
+    sleepers_add(
+        &engine->sleepers,
+        (struct sleeper){.wake_ns = wake_ns, .start_ns = now, .thread = thread, .is_thinking = true});
+    engine_need_wake(engine, wake_ns, now);
 }
 
 /* Arrivals that had no room come before new ones. */
@@ -262,6 +261,7 @@ static void threads_serve_next_arrival(struct engine *engine, uint32_t thread, u
     engine->threads[thread].step = engine->record.arrivals_begun++;
     engine->record.begun_late += now >= engine->load_end_ns;
     threads_begin_operation(engine, thread, backlog_take(&engine->backlog), now);
+    engine->threads[thread].has_waited = true;
 }
 
 /* After an operation. */
@@ -279,9 +279,7 @@ static void threads_go_on(struct engine *engine, uint32_t thread, uint64_t now)
     else if (now >= engine->load_end_ns || thread >= engine->level)
         threads_end_one(engine, thread, THREAD_PARKED);
     else if (load->think_high_ms)
-        threads_think(
-            engine, thread,
-            threads_draw_ns(engine, thread, PURPOSE_THINKING, load->think_low_ms, load->think_high_ms), now);
+        threads_think(engine, thread, PURPOSE_THINKING, load->think_low_ms, now);
     else
         threads_begin_operation(engine, thread, now, now);
 }
@@ -321,8 +319,7 @@ static void threads_start_one(struct engine *engine, uint32_t thread, uint64_t i
     if (engine->scenario->threads && !engine->scenario->threads[thread].count)
         threads_end_one(engine, thread, THREAD_ENDED);
     else if (load->think_high_ms)
-        threads_think(engine, thread, threads_draw_ns(engine, thread, PURPOSE_PHASE, 0, load->think_high_ms),
-                      now);
+        threads_think(engine, thread, PURPOSE_PHASE, 0, now);
     else
         threads_begin_operation(engine, thread, intended_ns, now);
 }

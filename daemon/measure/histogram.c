@@ -107,6 +107,31 @@ void histogram_add(struct histogram *into, const struct histogram *from)
     into->max = from->max > into->max ? from->max : into->max;
 }
 
+void histogram_subtract(struct histogram *from, const struct histogram *values)
+{
+    struct histogram_range range = histogram_used_range(from), gone = histogram_used_range(values);
+    assert(from->half_bits == values->half_bits && from->count >= values->count);
+    for (size_t i = gone.first; i < gone.end; i++) {
+        assert(from->counts[i] >= values->counts[i]);
+        from->counts[i] -= values->counts[i];
+    }
+    from->count -= values->count;
+    from->sum -= values->sum;
+    while (range.first < range.end && !from->counts[range.first])
+        range.first++;
+    while (range.first < range.end && !from->counts[range.end - 1])
+        range.end--;
+    if (range.first == range.end) {
+        from->min = UINT64_MAX;
+        from->max = 0;
+        return;
+    }
+    if (from->min < histogram_lowest(from, range.first))
+        from->min = histogram_lowest(from, range.first);
+    if (from->max >= histogram_lowest(from, range.end))
+        from->max = histogram_lowest(from, range.end) - 1;
+}
+
 /* The bucket of a rank; there are values, and the rank is one of theirs. */
 static size_t histogram_bucket_at(const struct histogram *histogram, uint64_t rank)
 {

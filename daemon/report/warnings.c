@@ -47,11 +47,15 @@ static const struct warning_row {
                                    "alone, as the library takes it, this does not fail the run."}},
     [WARNING_ALSO_CUT] = {{.name = "also_cut",
                            .text = "OTP has kept apart other `nodes` than a fault was to."}},
-    [WARNING_CLIENT_BOUND] = {{.name = "client_bound",
-                               .text = "This daemon was itself too late, so that response times hold its own "
-                                       "time: its loop was `busy` for 0.95 of a load of a second or more, or "
-                                       "late for a hundredth of the load and 50 ms, all `late_ms` in pieces "
-                                       "of more than 10 ms."}},
+    [WARNING_CLIENT_BOUND] =
+        {{.name = "client_bound",
+          .text = "This daemon was itself too late, so that response times hold its own "
+                  "time: its loop was `busy` for 0.95 of a load of a second or more, or late "
+                  "for a hundredth of the load and 50 ms, all `late_ms` in pieces of more "
+                  "than 10 ms, or more than a tenth of the p99, `p99_us`, is its own: "
+                  "`sending_us` from when operations could be sent until they were, and "
+                  "`reading_us` at most from when their replies came until they were read, which is 0 "
+                  "where the kernel has told when they came. These are `nil` of fewer than 368 operations."}},
     [WARNING_SERVICE_EXCLUDED] = {{.name = "service_excluded",
                                    .text = "More than one of 1,000 `operations`, namely `excluded`, were "
                                            "sent while their node took no more: they are in response times, "

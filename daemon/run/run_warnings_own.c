@@ -1,15 +1,21 @@
 /* What weakens the verdict on a run on the side of this daemon and its machine: a load that was not the one
  * that was asked for, times that are not those of the server alone, and its own limits. */
+#include "measure/quantile_interval.h"
 #include "run_limits_private.h"
 #include "run_private.h"
 #include "run_warnings_private.h"
 
-/* The loop was the bottleneck when it had next to no time left, in a load that is long enough to say so, or
- * when it was late for a part of the load that the percentiles show. */
+/* The loop was the bottleneck when it had next to no time left, in a load that is long enough to say so, when
+ * it was late for a part of the load that the percentiles show, or when so much of the p99 is its own, of as
+ * many operations as can tell what that is. */
 #define WARNINGS_BUSY_SHARE 0.95
 #define WARNINGS_BUSY_NS CLOCK_NS_PER_S
 #define WARNINGS_LATE_SHARE 0.01
 #define WARNINGS_LATE_NS (50 * CLOCK_NS_PER_MS)
+#define WARNINGS_OWN_SHARE 0.1
+
+/* With less to do than this it is late as the machine is. */
+#define WARNINGS_MUCH_SHARE 0.7
 
 /* Of the arrivals. */
 #define WARNINGS_BEGUN_SHARE 0.99
@@ -26,6 +32,62 @@ static bool warnings_load_goes_on(const struct run *run)
     return run->engine && engine_is_on(run->engine);
 }
 
+/* How much of the p99 of response times is this daemon's. */
+struct warnings_p99 {
+    bool is_known;
+    uint64_t us;
+    uint64_t sending_us; /* from when an operation could be sent until it was */
+    uint64_t reading_us; /* at most, as a reply may have come at any time while the loop was elsewhere; 0
+                            where the kernel has told when it came */
+};
+
+static struct warnings_p99 warnings_look_at_p99(const struct load_record *record, uint64_t load_ns)
+{
+    const double quantile = 0.99;
+    struct histogram response;
+    histogram_init(&response, 3);
+    latencies_add_responses(&record->latencies, &response);
+    struct warnings_p99 p99 = {.is_known = response.count >= quantile_needs(quantile)};
+    if (p99.is_known) {
+        p99.us = histogram_quantile(&response, quantile);
+        p99.sending_us = latencies_sent_late_us(&record->latencies, quantile);
+        if (!latencies_are_of_kernel(&record->latencies))
+            p99.reading_us = loop_lag_wait_ns(&record->lag, load_ns, quantile) / CLOCK_NS_PER_US;
+    }
+    histogram_free(&response);
+    return p99;
+}
+
+static bool warnings_is_own(const struct warnings_p99 *p99)
+{
+    return (double)(p99->sending_us + p99->reading_us) > WARNINGS_OWN_SHARE * (double)p99->us;
+}
+
+static void warnings_add_client_bound(struct warnings *warnings, double busy, uint64_t late_ns,
+                                      const struct warnings_p99 *p99)
+{
+    char own[200] = ", so that response times hold its own time";
+    if (warnings_is_own(p99))
+        snprintf(own, sizeof(own),
+                 ", and of the p99 of %llu us up to %llu us are its own, %llu us in sending and %llu us in "
+                 "reading",
+                 (unsigned long long)p99->us, (unsigned long long)(p99->sending_us + p99->reading_us),
+                 (unsigned long long)p99->sending_us, (unsigned long long)p99->reading_us);
+    struct term_builder *warning =
+        warnings_add(warnings, WARNING_CLIENT_BOUND, 5,
+                     "this daemon was busy for %.0f %% of the load and late for %llu ms of it%s: %s",
+                     busy * 100, (unsigned long long)(late_ns / CLOCK_NS_PER_MS), own,
+                     busy >= WARNINGS_MUCH_SHARE
+                         ? "have fewer threads, a lower rate, or several daemons"
+                         : "leave it a processor that nobody else needs, or have it on a machine of its own");
+    term_build_key(warning, "busy");
+    term_build_float(warning, busy);
+    term_build_key_unsigned(warning, "late_ms", late_ns / CLOCK_NS_PER_MS);
+    term_build_key_known(warning, "p99_us", p99->is_known, p99->us);
+    term_build_key_known(warning, "sending_us", p99->is_known, p99->sending_us);
+    term_build_key_known(warning, "reading_us", p99->is_known, p99->reading_us);
+}
+
 static void warnings_find_client_bound(const struct run *run, struct warnings *warnings)
 {
     const struct load_record *record = run_record(run);
@@ -37,17 +99,9 @@ static void warnings_find_client_bound(const struct run *run, struct warnings *w
     double late = (double)late_ns / (double)load_ns;
     bool is_busy = load_ns >= WARNINGS_BUSY_NS && busy >= WARNINGS_BUSY_SHARE;
     bool is_late = late_ns >= WARNINGS_LATE_NS && late >= WARNINGS_LATE_SHARE;
-    if (!is_busy && !is_late)
-        return;
-    struct term_builder *warning = warnings_add(
-        warnings, WARNING_CLIENT_BOUND, 2,
-        "this daemon was busy for %.0f %% of the load and late for %llu ms of it, so that response times "
-        "hold its own time: have fewer threads, a lower rate, or another daemon on a machine that has time "
-        "for it",
-        busy * 100, (unsigned long long)(late_ns / CLOCK_NS_PER_MS));
-    term_build_key(warning, "busy");
-    term_build_float(warning, busy);
-    term_build_key_unsigned(warning, "late_ms", late_ns / CLOCK_NS_PER_MS);
+    struct warnings_p99 p99 = warnings_look_at_p99(record, load_ns);
+    if (is_busy || is_late || warnings_is_own(&p99))
+        warnings_add_client_bound(warnings, busy, late_ns, &p99);
 }
 
 static void warnings_find_excluded(const struct run *run, struct warnings *warnings)

@@ -77,6 +77,13 @@ struct loop_timer {
  * a system call. */
 #define LOOP_READ_NS 1000000ULL
 
+/* How often the loop was not there for what came, by powers of two of microseconds, and for how long. */
+#define LOOP_LAG_OCTAVES 32
+struct loop_absence {
+    uint64_t count;
+    uint64_t ns;
+};
+
 /* How long passes of the loop take: what comes in meanwhile waits for as long. Embedded in who watches, zero
  * before it does. */
 struct loop_lag {
@@ -88,6 +95,7 @@ struct loop_lag {
     uint64_t from_ns; /* when it began to watch */
     uint64_t due_ns;  /* set by who watches: when there is something to do next; 0: that is not known */
     bool is_hurried;  /* likewise: what it waits for is little, and to be looked at soon when it is there */
+    struct loop_absence absences[LOOP_LAG_OCTAVES]; /* passes, pauses between them, and late waits */
     struct loop_lag *next;
 };
 
@@ -160,6 +168,10 @@ void loop_unwatch_lag(struct loop *loop, struct loop_lag *lag);
 
 /* The longest time since this was last asked of `lag`, which starts again at 0. */
 uint64_t loop_take_lag(struct loop_lag *lag);
+
+/* How long all but one in so many (`quantile`, below 1) of what came in `watched_ns` had to wait for the
+ * loop, if it came at any time, each as likely. */
+uint64_t loop_lag_wait_ns(const struct loop_lag *lag, uint64_t watched_ns, double quantile);
 
 void loop_begin_pass(struct loop *loop);
 

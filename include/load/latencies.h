@@ -41,6 +41,11 @@ struct latencies {
     uint64_t replies;           /* that have come */
     uint64_t by_kernel;         /* of them, those whose time is the kernel's */
     uint64_t excluded;          /* operations that have no service time */
+
+    /* Of those that others have kept from their start: for room, for their target, for their node to take
+     * more. */
+    struct histogram waited_response;
+    struct histogram waited_service; /* of all but the excluded ones */
 };
 
 void latencies_init(struct latencies *latencies, const struct scenario *scenario);
@@ -61,6 +66,16 @@ static inline void latencies_count_reply(struct latencies *latencies, bool by_ke
     latencies->replies++;
     latencies->by_kernel += by_kernel;
 }
+
+/* Whether their times are the kernel's, but for a few: when they were read is in none of them then. */
+bool latencies_are_of_kernel(const struct latencies *latencies);
+
+/* Others than us have kept it from its start. */
+void latencies_record_waited(struct latencies *latencies, struct latency_sample sample);
+
+/* By how much a quantile of all response times is higher than it would be if each had been sent as soon as it
+ * could be. */
+uint64_t latencies_sent_late_us(const struct latencies *latencies, double quantile);
 
 /* One has failed before it could be given up: it is in no other figure, which it would make better. */
 void latencies_record_failed(struct latencies *latencies, uint32_t operation, uint64_t response_us);

@@ -40,6 +40,10 @@ void histogram_reset(struct histogram *histogram);
  * them here; otherwise each value moves to where the representative of its bucket belongs. */
 void histogram_add(struct histogram *into, const struct histogram *from);
 
+/* Takes away values that are among those of `from`, which has the same digits. Its smallest and largest value
+ * are then those of buckets. */
+void histogram_subtract(struct histogram *from, const struct histogram *values);
+
 /* The value below or at which there are `quantile` (0 to 1) of all values: that of rank
  * ceil(quantile * count), counted from 1 in the order of the values, as HdrHistogram defines it. The first
  * and the last are exact; others are the representative of their bucket. 0 without values. */

@@ -478,6 +478,40 @@ static void test_lag(void **state)
     end_worker(&worker);
 }
 
+static void add_absence(struct loop_lag *lag, size_t octave, uint64_t count, uint64_t us_each)
+{
+    lag->absences[octave].count += count;
+    lag->absences[octave].ns += count * us_each * CLOCK_NS_PER_US;
+}
+
+static void expect_wait_us(const struct loop_lag *lag, double quantile, uint64_t us)
+{
+    uint64_t wait_ns = loop_lag_wait_ns(lag, CLOCK_NS_PER_S, quantile);
+    if (wait_ns + 2 * CLOCK_NS_PER_US < us * CLOCK_NS_PER_US ||
+        wait_ns > us * CLOCK_NS_PER_US + 2 * CLOCK_NS_PER_US)
+        fail_msg("p%g is %lu ns instead of %lu us", 100 * quantile, wait_ns, us);
+}
+
+/* Who comes at any time of a second waits for what is left of a pass. */
+static void test_waits(void **state)
+{
+    (void)state;
+    struct loop_lag lag = {.most_ns = 0};
+    expect_wait_us(&lag, 0.5, 0);
+    add_absence(&lag, 6, 1000, 100); /* a tenth of the time */
+    expect_wait_us(&lag, 0.5, 0);
+    expect_wait_us(&lag, 0.9, 0);
+    expect_wait_us(&lag, 0.95, 50);
+    expect_wait_us(&lag, 0.99, 90);
+    add_absence(&lag, 14, 1, 30000); /* and once for long */
+    expect_wait_us(&lag, 0.95, 80);
+    expect_wait_us(&lag, 0.98, 10000);
+    expect_wait_us(&lag, 0.99, 20000);
+    add_absence(&lag, LOOP_LAG_OCTAVES - 1, 1, 500000);
+    expect_wait_us(&lag, 0.5, 15000);
+    expect_wait_us(&lag, 0.99, 490000);
+}
+
 /* All passes are its business, those that take too long are late as well; what was before it watches is not,
  * and what is left of the pass when it no longer does. */
 static void test_lag_sums(void **state)
@@ -499,6 +533,12 @@ static void test_lag_sums(void **state)
         assert_int_equal(worker.early.late_ns, most_ns > LOOP_LATE_NS ? most_ns : 0);
         assert_int_equal(worker.loop.pass_ns, 0);
     }
+    uint64_t absent_ns = 0, absences = 0;
+    for (size_t i = 0; i < LOOP_LAG_OCTAVES; i++) {
+        absences += worker.early.absences[i].count;
+        absent_ns += worker.early.absences[i].ns;
+    }
+    assert_true(absences == ARRAY_LENGTH(took_ns) && absent_ns == busy_ns);
     worker.loop.pass_ns = clock_ns() - 1000 * LOOP_LATE_NS;
     loop_watch_lag(&worker.loop, &worker.late);
     loop_finish(&worker.loop);
@@ -592,6 +632,7 @@ int main(void)
         cmocka_unit_test(test_due_timer_taken_back),
         cmocka_unit_test(test_rest),
         cmocka_unit_test(test_lag),
+        cmocka_unit_test(test_waits),
         cmocka_unit_test(test_lag_sums),
         cmocka_unit_test(test_lag_of_waits),
         cmocka_unit_test(test_lag_of_other_callbacks),

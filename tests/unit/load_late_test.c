@@ -77,6 +77,86 @@ static void test_arrivals_that_are_begun_late(void **state)
     }
 }
 
+/* --- Whose fault it is --- */
+
+static uint64_t waited(void)
+{
+    return world_record(&world)->latencies.waited_response.count;
+}
+
+static uint64_t sent_late_us(double quantile)
+{
+    return latencies_sent_late_us(&world_record(&world)->latencies, quantile);
+}
+
+/* The engine was away for a tenth of the time: that is in the p99 of response times. */
+static void test_sent_late(void **state)
+{
+    (void)state;
+    world_make(&world, "#{target => c, operations => [a], load => #{rate => 1000, duration_ms => 1000}}");
+    world_run(&world, world.begun_ns + 500 * MS);
+    assert_int_equal(sent_late_us(0.99), 0);
+    world.now_ns += 100 * MS;
+    world_run(&world, UINT64_MAX);
+    assert_int_equal(world_record(&world)->operations, 1000);
+    assert_int_equal(waited(), 0);
+    assert_in_range(sent_late_us(0.99), 88000, 92000);
+    assert_in_range(sent_late_us(0.95), 48000, 52000);
+    assert_int_equal(sent_late_us(0.5), 0);
+    world_free(&world);
+}
+
+/* What waits for room is not sent late by us. */
+static void test_wait_for_room(void **state)
+{
+    (void)state;
+    world_make(&world, ONE_AT_A_TIME "60}}");
+    world.targets[0].latency_ns = 20 * MS;
+    world_run(&world, UINT64_MAX);
+    assert_int_equal(waited(), 99);
+    assert_true(histogram_quantile(&world_record(&world)->latencies.start_delay, 0.99) > 900000);
+    assert_int_equal(sent_late_us(0.99), 0);
+    world_free(&world);
+}
+
+static void test_wait_for_target(void **state)
+{
+    (void)state;
+    world_make(&world, "#{target => c, operations => [a], load => #{rate => 100, duration_ms => 1000}}");
+    world_run(&world, world.begun_ns + 204 * MS);
+    uint64_t before = waited();
+    assert_true(before <= 1); /* that for which the target was reached */
+    world.targets[0].is_congested = true;
+    world_run(&world, world.begun_ns + 504 * MS);
+    world.targets[0].is_congested = false;
+    engine_target_open(world.engine, 0);
+    world_run(&world, UINT64_MAX);
+    assert_int_equal(waited() - before, 30);
+    assert_true(histogram_quantile(&world_record(&world)->latencies.start_delay, 0.99) > 250000);
+    assert_int_equal(sent_late_us(0.99), 0);
+    world_free(&world);
+}
+
+/* Two threads, one custom operation at a time: the other waits. */
+static void test_wait_for_customs(void **state)
+{
+    (void)state;
+    struct term_builder reply = {0};
+    world_make_with(&world, "#{target => c, threads => [[$1], [$1]]}", 1);
+    world_begin(&world);
+    world_run(&world, world.begun_ns);
+    for (int64_t thread = 0; thread < 2; thread++) {
+        world.now_ns += 300 * MS;
+        engine_custom_done(world.engine, thread, 0, TERM_LONG(term_from_text(&reply, "{returned, ok}")),
+                           world_arrived(&world));
+    }
+    assert_int_equal(world_record(&world)->operations, 2);
+    assert_int_equal(waited(), 1);
+    assert_int_equal(sent_late_us(0.99), 0);
+    term_build_free(&reply);
+    world_free(&world);
+}
+
 static void test_in_flight(void **state)
 {
     (void)state;
@@ -105,6 +185,10 @@ int main(void)
         cmocka_unit_test(test_arrivals_that_wait),
         cmocka_unit_test(test_arrivals_that_are_dropped),
         cmocka_unit_test(test_arrivals_that_are_begun_late),
+        cmocka_unit_test(test_sent_late),
+        cmocka_unit_test(test_wait_for_room),
+        cmocka_unit_test(test_wait_for_target),
+        cmocka_unit_test(test_wait_for_customs),
         cmocka_unit_test(test_in_flight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

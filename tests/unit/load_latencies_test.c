@@ -331,8 +331,11 @@ static void test_excluded(void **state)
     add(&fixture, OPERATION_CALL, 1);
     begin(&fixture);
     record_one(&fixture, 0, 5000, 4000);
-    latencies_record(&fixture.latencies, 0,
-                     (struct latency_sample){.response_us = 900, .service_us = 300, .is_excluded = true});
+    const struct latency_sample excluded = {.response_us = 900, .service_us = 300, .is_excluded = true};
+    latencies_record(&fixture.latencies, 0, excluded);
+    latencies_record_waited(&fixture.latencies, excluded);
+    assert_int_equal(latencies_sent_late_us(&fixture.latencies, 0.5), 0);
+    assert_int_equal(latencies_sent_late_us(&fixture.latencies, 0.99), 1000);
     struct term latency = report(&fixture), service = get(latency, "service");
     assert_true(number(service, "excluded") == 1);
     assert_true(number(get(service, "overall"), "count") == 1);

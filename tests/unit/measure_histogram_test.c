@@ -352,6 +352,42 @@ static void test_counts_below(void **state)
     }
 }
 
+/* What is left is as if the others had never been, but for the ends. */
+static void test_subtract(void **state)
+{
+    (void)state;
+    struct histogram all, some, rest, nothing;
+    struct random random;
+    random_seed(&random, 4);
+    histogram_init(&all, 3);
+    histogram_init(&some, 3);
+    histogram_init(&rest, 3);
+    histogram_init(&nothing, 3);
+    for (int i = 0; i < 20000; i++) {
+        bool is_some = i % 3 == 0;
+        uint64_t us = (uint64_t)((is_some ? 90000 : 3000) * random_exponential(&random)) + (is_some ? 0 : 50);
+        histogram_record(&all, us);
+        histogram_record(is_some ? &some : &rest, us);
+    }
+    histogram_subtract(&all, &nothing);
+    assert_int_equal(all.count, 20000);
+    histogram_subtract(&all, &some);
+    assert_int_equal(all.count, rest.count);
+    assert_true(all.sum == rest.sum);
+    assert_memory_equal(all.counts, rest.counts, rest.room * sizeof(*rest.counts));
+    for (int i = 0; i <= 100; i++) {
+        double exact = (double)histogram_quantile(&rest, i / 100.0);
+        assert_true(fabs((double)histogram_quantile(&all, i / 100.0) - exact) <= 0.001 * exact);
+    }
+    histogram_subtract(&all, &rest);
+    assert_true(all.count == 0 && all.max == 0 && all.min == UINT64_MAX);
+    histogram_record(&all, 7);
+    assert_int_equal(histogram_quantile(&all, 0.5), 7);
+    histogram_free(&all);
+    histogram_free(&some);
+    histogram_free(&rest);
+}
+
 /* Between bounds of buckets, of one histogram or of a coarser one. */
 static void test_counts_in(void **state)
 {
@@ -433,6 +469,7 @@ int main(void)
         cmocka_unit_test(test_add_other_digits),
         cmocka_unit_test(test_counts_below),
         cmocka_unit_test(test_counts_in),
+        cmocka_unit_test(test_subtract),
         cmocka_unit_test(test_bounds_of_ranks),
         cmocka_unit_test(test_quantiles_within_extremes),
     };

@@ -113,7 +113,8 @@ static void test_busy(void **state)
     world.record.lag.busy_ns = 950 * MS - 1;
     expect("[]");
     world.record.lag.busy_ns = 950 * MS;
-    expect("[#{warning => client_bound, busy => 0.95, late_ms => 0}]");
+    expect("[#{warning => client_bound, busy => 0.95, late_ms => 0, p99_us => nil, sending_us => nil, "
+           "reading_us => nil}]");
     world.record.ended_ns -= 1; /* it is too short for that */
     world.record.lag.busy_ns = SECOND - 1;
     expect("[]");
@@ -128,17 +129,18 @@ static void test_late(void **state)
     world.record.lag.late_ns = 50 * MS - 1;
     expect("[]");
     world.record.lag.late_ns = 50 * MS;
-    expect("[#{warning => client_bound, busy => 0.25, late_ms => 50}]");
+    expect("[#{warning => client_bound, busy => 0.25, late_ms => 50, p99_us => nil, sending_us => nil, "
+           "reading_us => nil}]");
     expect_message(
         "this daemon was busy for 25 % of the load and late for 50 ms of it, so that response times "
-        "hold its own time: have fewer threads, a lower rate, or another daemon on a machine that "
-        "has time for it");
+        "hold its own time: leave it a processor that nobody else needs, or have it on a machine of its own");
     world.record.ended_ns = world.record.started_ns + 10 * SECOND; /* a hundredth in a long one */
     world.record.lag.busy_ns = 2500 * MS;
     world.record.lag.late_ns = 100 * MS - 1;
     expect("[]");
     world.record.lag.late_ns = 100 * MS;
-    expect("[#{warning => client_bound, busy => 0.25, late_ms => 100}]");
+    expect("[#{warning => client_bound, busy => 0.25, late_ms => 100, p99_us => nil, sending_us => nil, "
+           "reading_us => nil}]");
 }
 
 /* So far, as long as it goes on. */
@@ -153,8 +155,82 @@ static void test_late_so_far(void **state)
     world.record.started_ns = world.record.ended_ns = clock_ns() - SECOND;
     expect_message(
         "this daemon was busy for 0 % of the load and late for 60 ms of it, so that response times hold "
-        "its own time: have fewer threads, a lower rate, or another daemon on a machine that has time "
-        "for it");
+        "its own time: leave it a processor that nobody else needs, or have it on a machine of its own");
+}
+
+static const struct scenario scenario = {
+    .operations = (struct operation[]){{.message = {(const uint8_t *)"a\1", 2}}}, .operation_count = 1};
+
+/* So many operations that have taken a millisecond, of which one in fifty was sent late. */
+static void measure(uint64_t count, uint64_t late_us, uint64_t waited_us)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t late = i % 50 ? 0 : late_us;
+        const struct latency_sample sample = {.response_us = 1000 + late + waited_us, .service_us = 1000};
+        latencies_record(&world.record.latencies, 0, sample);
+        if (waited_us)
+            latencies_record_waited(&world.record.latencies, sample);
+    }
+}
+
+static void make_measured(uint64_t count, uint64_t late_us, uint64_t waited_us)
+{
+    make();
+    world.record.ended_ns += SECOND;
+    latencies_init(&world.record.latencies, &scenario);
+    measure(count, late_us, waited_us);
+}
+
+/* A tenth of the p99 is nothing yet, and so is anything where that cannot be told. */
+static void test_sent_late(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t count;
+        uint64_t late_us;
+        uint64_t waited_us;
+        const char *warnings;
+    } rows[] = {
+        {1000, 0, 0, "[]"},
+        {1000, 110, 0, "[]"},
+        {1000, 112, 0,
+         "[#{warning => client_bound, busy => 0.5, late_ms => 0, p99_us => 1112, sending_us => 112, "
+         "reading_us "
+         "=> 0}]"},
+        {367, 900, 0, "[]"},
+        {1000, 0, 900, "[]"},   /* it waits for others */
+        {1000, 900, 100, "[]"}, /* for longer than that */
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        make_measured(rows[i].count, rows[i].late_us, rows[i].waited_us);
+        world.record.lag.busy_ns = 500 * MS;
+        expect(rows[i].warnings);
+        latencies_free(&world.record.latencies);
+    }
+}
+
+/* One that comes at any time waits for what is left of a pass. */
+static void test_read_late(void **state)
+{
+    (void)state;
+    make_measured(1000, 0, 0);
+    world.record.lag.absences[7] = (struct loop_absence){.count = 2000, .ns = 2000 * 104 * CLOCK_NS_PER_US};
+    world.record.lag.busy_ns = 208 * MS;
+    expect("[]"); /* 99 us of a pass of 104 */
+    world.record.lag.absences[7] = (struct loop_absence){.count = 2000, .ns = 2000 * 120 * CLOCK_NS_PER_US};
+    world.record.lag.busy_ns = 720 * MS;
+    expect(
+        "[#{warning => client_bound, busy => 0.72, late_ms => 0, p99_us => 1000, sending_us => 0, reading_us "
+        "=> 115}]");
+    expect_message(
+        "this daemon was busy for 72 % of the load and late for 0 ms of it, and of the p99 of 1000 us up to "
+        "115 "
+        "us are its own, 0 us in sending and 115 us in reading: have fewer threads, a lower rate, or several "
+        "daemons");
+    for (int i = 0; i < 1000; i++)
+        latencies_count_reply(&world.record.latencies, true);
+    expect("[]"); /* when they were read is in no time */
+    latencies_free(&world.record.latencies);
 }
 
 /* --- What has no service time --- */
@@ -311,6 +387,8 @@ int main(void)
         cmocka_unit_test(test_busy),
         cmocka_unit_test(test_late),
         cmocka_unit_test(test_late_so_far),
+        cmocka_unit_test(test_sent_late),
+        cmocka_unit_test(test_read_late),
         cmocka_unit_test(test_excluded),
         cmocka_unit_test(test_dropped),
         cmocka_unit_test(test_begun_late),
