@@ -117,6 +117,14 @@ static struct latency *open_latency(struct latencies *latencies, uint32_t operat
     return latency;
 }
 
+static void record_waited(struct latencies *latencies, struct latency_sample sample)
+{
+    latencies->waited += sample.has_waited;
+    histogram_record(&latencies->waited_response, sample.response_us);
+    if (!sample.is_excluded)
+        histogram_record(&latencies->waited_service, sample.service_us);
+}
+
 void latencies_record(struct latencies *latencies, uint32_t operation, struct latency_sample sample)
 {
     struct latency *latency = open_latency(latencies, operation);
@@ -125,14 +133,9 @@ void latencies_record(struct latencies *latencies, uint32_t operation, struct la
     latencies->excluded += sample.is_excluded;
     if (!sample.is_excluded)
         histogram_record(&latency->service, sample.service_us);
+    if (sample.has_waited || sample.is_excluded)
+        record_waited(latencies, sample);
     batches_clock_tick(&latencies->clock);
-}
-
-void latencies_record_waited(struct latencies *latencies, struct latency_sample sample)
-{
-    histogram_record(&latencies->waited_response, sample.response_us);
-    if (!sample.is_excluded)
-        histogram_record(&latencies->waited_service, sample.service_us);
 }
 
 /* The first replies over a new connection have no stamps. */

@@ -37,8 +37,6 @@ static void results_record_latency(struct engine *engine, const struct thread *s
                                    struct latency_sample sample)
 {
     latencies_record(&engine->record.latencies, state->operation, sample);
-    if (state->has_waited || sample.is_excluded)
-        latencies_record_waited(&engine->record.latencies, sample);
     counters_add_latency(engine->options.counters, sample.response_us, sample.service_us, sample.is_excluded);
     if (engine->recent)
         histogram_record(engine->recent, sample.response_us);
@@ -75,7 +73,8 @@ static uint64_t results_record_times(struct engine *engine, const struct thread 
 {
     struct latency_sample sample = {.response_us = results_us_between(times->intended_ns, ended_ns),
                                     .service_us = results_us_between(times->sent_ns, ended_ns),
-                                    .is_excluded = times->is_excluded};
+                                    .is_excluded = times->is_excluded,
+                                    .has_waited = state->has_waited};
     if (!operation_is_answered(engine->scenario->operations[state->operation].kind))
         return TIMELINE_NO_LATENCY;
     if (kind != RESULT_OK)

@@ -62,8 +62,10 @@ static const struct warning_row {
                                            "and in no service time."}},
     [WARNING_RATE_NOT_REACHED] = {{.name = "rate_not_reached",
                                    .text = "Of the `arrivals` of an open load some were `dropped`, or fewer "
-                                           "than 99 of 100 had `begun` when its time was over: the rate was "
-                                           "beyond what could be sent."}},
+                                           "than 99 of 100 had `begun` when its time was over: the rate, "
+                                           "`asked_per_s`, was beyond what could be sent, `begun_per_s`. The "
+                                           "`reason` is `max_in_flight` where as many were under way as that "
+                                           "allows, and `daemon` where this one had no time for them."}},
     [WARNING_CLOCK_JUMPED] = {{.name = "clock_jumped",
                                .text =
                                    "The wall clock was set by more than 100 ms while the run went on, or "

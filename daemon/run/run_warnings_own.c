@@ -119,26 +119,61 @@ static void warnings_find_excluded(const struct run *run, struct warnings *warni
     term_build_key_unsigned(warning, "operations", operations);
 }
 
-/* Those that wait may still begin while the load goes on, and those that a run has been cut off from might
- * have. */
-static void warnings_find_rate(const struct run *run, struct warnings *warnings)
+/* What a load of a rate has come to. Those that wait may still begin while the load goes on, and those that a
+ * run has been cut off from might have. */
+struct warnings_rate {
+    bool goes_on;
+    uint64_t arrivals;
+    uint64_t begun; /* in the time of the load */
+    double seconds; /* of that */
+    bool lacked_room;
+};
+
+static struct warnings_rate warnings_look_at_rate(const struct run *run)
 {
     const struct load_record *record = run_record(run);
     bool goes_on = warnings_load_goes_on(run);
     uint64_t waiting = goes_on ? engine_queued(run->engine) : 0;
-    uint64_t arrivals = record->arrivals_begun + record->dropped + waiting;
-    uint64_t begun = record->arrivals_begun - record->begun_late;
-    bool is_short = !goes_on && (double)begun < (double)arrivals * WARNINGS_BEGUN_SHARE;
-    if (record->dropped == record->cut_off && !is_short)
+    uint64_t load_ns = (goes_on ? clock_ns() : record->ended_ns) - record->started_ns;
+    uint64_t planned_ns = plan_duration_ns(&run->scenario->load);
+    uint64_t waited = record->latencies.waited;
+    return (struct warnings_rate){
+        .goes_on = goes_on,
+        .arrivals = record->arrivals_begun + record->dropped + waiting,
+        .begun = record->arrivals_begun - record->begun_late,
+        .seconds = (double)(load_ns < planned_ns ? load_ns : planned_ns) / (double)CLOCK_NS_PER_S,
+        .lacked_room = record->dropped > record->cut_off ||
+                       (double)waited > (double)record->arrivals_begun * (1 - WARNINGS_BEGUN_SHARE)};
+}
+
+static void warnings_find_rate(const struct run *run, struct warnings *warnings)
+{
+    const struct load_record *record = run_record(run);
+    if (run->scenario->load.model != LOAD_OPEN)
         return;
-    struct term_builder *warning = warnings_add(
-        warnings, WARNING_RATE_NOT_REACHED, 3,
-        "the rate was beyond what could be sent: of %llu arrivals %llu have begun in the time of the "
-        "load, and %llu were dropped",
-        (unsigned long long)arrivals, (unsigned long long)begun, (unsigned long long)record->dropped);
-    term_build_key_unsigned(warning, "arrivals", arrivals);
+    struct warnings_rate rate = warnings_look_at_rate(run);
+    bool is_short = !rate.goes_on && (double)rate.begun < (double)rate.arrivals * WARNINGS_BEGUN_SHARE;
+    if ((record->dropped == record->cut_off && !is_short) || rate.seconds <= 0)
+        return;
+    double asked = (double)rate.arrivals / rate.seconds, begun = (double)rate.begun / rate.seconds;
+    struct term_builder *warning =
+        warnings_add(warnings, WARNING_RATE_NOT_REACHED, 6,
+                     "the rate was beyond what could be sent: of %llu arrivals, %.0f a second, %llu have "
+                     "begun in the time "
+                     "of the load, %.0f a second, and %llu were dropped, as %s",
+                     (unsigned long long)rate.arrivals, asked, (unsigned long long)rate.begun, begun,
+                     (unsigned long long)record->dropped,
+                     rate.lacked_room ? "all that max_in_flight allows were under way"
+                                      : "this daemon had no time for them");
+    term_build_key_unsigned(warning, "arrivals", rate.arrivals);
     term_build_key_unsigned(warning, "dropped", record->dropped);
-    term_build_key_unsigned(warning, "begun", begun);
+    term_build_key_unsigned(warning, "begun", rate.begun);
+    term_build_key(warning, "asked_per_s");
+    term_build_float(warning, asked);
+    term_build_key(warning, "begun_per_s");
+    term_build_float(warning, begun);
+    term_build_key(warning, "reason");
+    term_build_atom(warning, rate.lacked_room ? "max_in_flight" : "daemon");
 }
 
 static void warnings_add_jump(struct warnings *warnings, int64_t by_ns, const char *what, const char *so)

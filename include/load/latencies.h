@@ -41,9 +41,9 @@ struct latencies {
     uint64_t replies;           /* that have come */
     uint64_t by_kernel;         /* of them, those whose time is the kernel's */
     uint64_t excluded;          /* operations that have no service time */
+    uint64_t waited;            /* those that others have kept from their start: for room, for their target */
 
-    /* Of those that others have kept from their start: for room, for their target, for their node to take
-     * more. */
+    /* Of those that have waited, and of the excluded ones, that have for their node. */
     struct histogram waited_response;
     struct histogram waited_service; /* of all but the excluded ones */
 };
@@ -55,6 +55,7 @@ struct latency_sample {
     uint64_t response_us;
     uint64_t service_us;
     bool is_excluded; /* it has no service time: the one here only says when it was sent */
+    bool has_waited;  /* others than us have kept it from its start */
 };
 
 /* An operation of this number in the scenario was answered, or given up. */
@@ -69,9 +70,6 @@ static inline void latencies_count_reply(struct latencies *latencies, bool by_ke
 
 /* Whether their times are the kernel's, but for a few: when they were read is in none of them then. */
 bool latencies_are_of_kernel(const struct latencies *latencies);
-
-/* Others than us have kept it from its start. */
-void latencies_record_waited(struct latencies *latencies, struct latency_sample sample);
 
 /* By how much a quantile of all response times is higher than it would be if each had been sent as soon as it
  * could be. */

@@ -177,6 +177,32 @@ defmodule WarningsTest do
       refute :rate_not_reached in kinds(report)
     end
 
+    # A tenth of the operations was to be sent meanwhile: the p99 is the daemon's own.
+    test "says how much of the p99 is its own", %{harness: harness, target: target} do
+      scenario = %{target: target, load: %{rate: 500, duration_ms: 2_000}, operations: [:get]}
+      id = Runs.start(harness, scenario)
+      Wait.until("operations", fn -> Runs.status(harness, id).operations > 100 end)
+      stand_still(harness, 200)
+      assert {:ok, report} = Runs.await(harness, id)
+      assert %{p99_us: p99, sending_us: sending, reading_us: reading, message: message} = warning(report, :client_bound)
+      assert p99 == report.latency.overall.p99_us
+      assert sending > 100_000 and sending <= p99 and reading >= 0
+      assert message =~ "of the p99 of #{p99} us up to #{sending + reading} us are its own, #{sending} us in sending"
+      assert message =~ ~r/: (leave it a processor|have fewer threads)/
+    end
+
+    test "says so of a rate that it had no time for", %{harness: harness, target: target} do
+      scenario = %{target: target, load: %{rate: 100, duration_ms: 1_000}, operations: [:get]}
+      id = Runs.start(harness, scenario)
+      Wait.until("operations", fn -> Runs.status(harness, id).operations > 20 end)
+      stand_still(harness, 1_200)
+      assert {:ok, report} = Runs.await(harness, id)
+      assert %{arrivals: 100, dropped: 0, reason: :daemon, begun_per_s: begun} = warning(report, :rate_not_reached)
+      assert begun < 90.0
+      assert warning(report, :rate_not_reached).message =~ "as this daemon had no time for them"
+      assert warning(report, :client_bound).late_ms >= 1_000
+    end
+
     # Nothing is due but that it looks at its gauges, each 100 ms.
     test "says so of a load that waits", %{harness: harness, target: target} do
       id = Runs.start(harness, Runs.held(target, :waits))
@@ -202,7 +228,11 @@ defmodule WarningsTest do
     test "is told when arrivals had no room", %{harness: harness, slow: slow} do
       load = %{rate: 200, duration_ms: 500, max_in_flight: 1, max_queued: 1}
       report = Loads.run(harness, slow, load, [{:hold, 50}], %{call_timeout_ms: 10_000})
-      assert %{arrivals: 100, dropped: dropped, begun: begun} = warning(report, :rate_not_reached)
+      assert %{arrivals: 100, dropped: dropped, begun: begun, message: message} = warning(report, :rate_not_reached)
+      assert %{asked_per_s: 200.0, begun_per_s: begun_per_s, reason: :max_in_flight} = warning(report, :rate_not_reached)
+      assert begun_per_s == begun / 0.5
+      assert message =~ "of 100 arrivals, 200 a second, #{begun} have begun in the time of the load, "
+      assert message =~ "as all that max_in_flight allows were under way"
       assert dropped == report.metrics.dropped and dropped > 80
       # The one that has waited at the end begins after it.
       assert begun in (99 - dropped)..(100 - dropped)
@@ -211,7 +241,8 @@ defmodule WarningsTest do
     test "is told when they have waited too long", %{harness: harness, slow: slow} do
       load = %{rate: 100, duration_ms: 500, max_in_flight: 1}
       report = Loads.run(harness, slow, load, [{:hold, 20}], %{call_timeout_ms: 10_000})
-      assert %{arrivals: 50, dropped: 0, begun: begun} = warning(report, :rate_not_reached)
+      assert %{arrivals: 50, dropped: 0, begun: begun} = found = warning(report, :rate_not_reached)
+      assert found.reason == :max_in_flight
       assert begun in 1..26
     end
 

@@ -81,7 +81,7 @@ static void test_arrivals_that_are_begun_late(void **state)
 
 static uint64_t waited(void)
 {
-    return world_record(&world)->latencies.waited_response.count;
+    return world_record(&world)->latencies.waited;
 }
 
 static uint64_t sent_late_us(double quantile)

@@ -333,7 +333,6 @@ static void test_excluded(void **state)
     record_one(&fixture, 0, 5000, 4000);
     const struct latency_sample excluded = {.response_us = 900, .service_us = 300, .is_excluded = true};
     latencies_record(&fixture.latencies, 0, excluded);
-    latencies_record_waited(&fixture.latencies, excluded);
     assert_int_equal(latencies_sent_late_us(&fixture.latencies, 0.5), 0);
     assert_int_equal(latencies_sent_late_us(&fixture.latencies, 0.99), 1000);
     struct term latency = report(&fixture), service = get(latency, "service");

@@ -44,11 +44,15 @@ struct clock_times clock_times_now(void)
 
 static const struct clock_times created = {100 * SECOND, 200 * SECOND, 300 * SECOND};
 
+static const struct scenario scenario = {
+    .operations = (struct operation[]){{.message = {(const uint8_t *)"a\1", 2}}}, .operation_count = 1};
+
 static void make(void)
 {
     memset(&world, 0, sizeof(world));
     world.run.engine = (struct engine *)(void *)&world;
     world.run.created = world.now = created;
+    world.run.scenario = &scenario;
     world.record.started_ns = world.record.ended_ns = 50 * SECOND;
 }
 
@@ -158,18 +162,14 @@ static void test_late_so_far(void **state)
         "its own time: leave it a processor that nobody else needs, or have it on a machine of its own");
 }
 
-static const struct scenario scenario = {
-    .operations = (struct operation[]){{.message = {(const uint8_t *)"a\1", 2}}}, .operation_count = 1};
-
 /* So many operations that have taken a millisecond, of which one in fifty was sent late. */
 static void measure(uint64_t count, uint64_t late_us, uint64_t waited_us)
 {
     for (uint64_t i = 0; i < count; i++) {
         uint64_t late = i % 50 ? 0 : late_us;
-        const struct latency_sample sample = {.response_us = 1000 + late + waited_us, .service_us = 1000};
+        const struct latency_sample sample = {
+            .response_us = 1000 + late + waited_us, .service_us = 1000, .has_waited = waited_us > 0};
         latencies_record(&world.record.latencies, 0, sample);
-        if (waited_us)
-            latencies_record_waited(&world.record.latencies, sample);
     }
 }
 
@@ -252,46 +252,73 @@ static void test_excluded(void **state)
 
 /* --- The rate --- */
 
+static const struct scenario of_rate = {
+    .load = {.model = LOAD_OPEN, .stages = (struct plan_stage[]){{.duration_ms = 2000}}, .stage_count = 1}};
+
+static void make_rate(void)
+{
+    make();
+    world.run.scenario = &of_rate;
+    world.record.ended_ns += 3 * SECOND; /* with its end, which is no time of the load */
+}
+
 static void test_dropped(void **state)
 {
     (void)state;
-    make();
+    make_rate();
     world.record.arrivals_begun = 1000;
     expect("[]");
     world.record.dropped = 1;
-    expect("[#{warning => rate_not_reached, arrivals => 1001, dropped => 1, begun => 1000}]");
+    expect("[#{warning => rate_not_reached, arrivals => 1001, dropped => 1, begun => 1000, asked_per_s => "
+           "500.5, "
+           "begun_per_s => 500.0, reason => max_in_flight}]");
     expect_message(
-        "the rate was beyond what could be sent: of 1001 arrivals 1000 have begun in the time of the "
-        "load, and 1 were dropped");
+        "the rate was beyond what could be sent: of 1001 arrivals, 500 a second, 1000 have begun in "
+        "the time of the load, 500 a second, and 1 were dropped, as all that max_in_flight "
+        "allows were under way");
     world.record.cut_off = 1; /* it could still have begun */
     expect("[]");
     world.record.arrivals_begun = 98;
-    expect("[#{warning => rate_not_reached, arrivals => 99, dropped => 1, begun => 98}]");
+    expect("[#{warning => rate_not_reached, arrivals => 99, dropped => 1, begun => 98, asked_per_s => 49.5, "
+           "begun_per_s => 49.0, reason => daemon}]");
 }
 
 static void test_begun_late(void **state)
 {
     (void)state;
-    make();
+    make_rate();
     world.record.arrivals_begun = 1000;
     world.record.begun_late = 10;
     expect("[]");
     world.record.begun_late = 11;
-    expect("[#{warning => rate_not_reached, arrivals => 1000, dropped => 0, begun => 989}]");
+    expect(
+        "[#{warning => rate_not_reached, arrivals => 1000, dropped => 0, begun => 989, asked_per_s => 500.0, "
+        "begun_per_s => 494.5, reason => daemon}]");
+    expect_message(
+        "the rate was beyond what could be sent: of 1000 arrivals, 500 a second, 989 have begun in "
+        "the time of the load, 494 a second, and 0 were dropped, as this daemon had no time for them");
+    world.record.latencies.waited = 11; /* those have waited for room */
+    expect(
+        "[#{warning => rate_not_reached, arrivals => 1000, dropped => 0, begun => 989, asked_per_s => 500.0, "
+        "begun_per_s => 494.5, reason => max_in_flight}]");
+    world.run.scenario = &scenario; /* there is no rate */
+    expect("[]");
 }
 
 /* What waits may still begin while the load goes on. */
 static void test_rate_so_far(void **state)
 {
     (void)state;
-    make();
+    make_rate();
     world.is_on = true;
+    world.record.started_ns = world.record.ended_ns = clock_ns() - 100 * SECOND;
     world.record.arrivals_begun = 10;
     world.record.begun_late = 5;
     world.queued = 500;
     expect("[]");
     world.record.dropped = 3;
-    expect("[#{warning => rate_not_reached, arrivals => 513, dropped => 3, begun => 5}]");
+    expect("[#{warning => rate_not_reached, arrivals => 513, dropped => 3, begun => 5, asked_per_s => 256.5, "
+           "begun_per_s => 2.5, reason => max_in_flight}]");
 }
 
 /* --- The clocks --- */
