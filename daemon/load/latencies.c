@@ -9,7 +9,7 @@
 #define DIGITS 3
 
 /* One of so many replies, and one more, may have no time of the kernel's. */
-#define OTHERS 100
+#define STAMPED 100
 
 void latencies_init(struct latencies *latencies, const struct scenario *scenario)
 {
@@ -38,7 +38,6 @@ void latencies_free(struct latencies *latencies)
     histogram_free(&latencies->start_delay);
     histogram_free(&latencies->waited_response);
     histogram_free(&latencies->waited_service);
-    batches_free(&latencies->start_delay_batches);
     free(latencies->numbers);
 }
 
@@ -86,35 +85,11 @@ static size_t find(struct latencies *latencies, uint32_t operation)
     return number;
 }
 
-static struct latency *latency_of(struct latencies *latencies, uint32_t operation)
+static ALWAYS_INLINE struct latency *latency_of(struct latencies *latencies, uint32_t operation)
 {
     if (!latencies->numbers[operation])
         latencies->numbers[operation] = (uint8_t)(find(latencies, operation) + 1);
     return latencies->items[latencies->numbers[operation] - 1];
-}
-
-/* What the operation has had since it was last looked at was in a batch that is over. */
-static NEVER_INLINE void note(struct latencies *latencies, struct latency *latency)
-{
-    const struct batches_clock *clock = &latencies->clock;
-    batches_note(&latency->response_batches, clock, latency->begin, &latency->response);
-    batches_note(&latency->service_batches, clock, latency->begin, &latency->service);
-    batches_note(&latency->failed_batches, clock, latency->begin, &latency->failed);
-    latency->begin = clock->begin;
-    if (latencies->start_delay_begin == clock->begin)
-        return;
-    batches_note(&latencies->start_delay_batches, clock, latencies->start_delay_begin,
-                 &latencies->start_delay);
-    latencies->start_delay_begin = clock->begin;
-}
-
-/* The operation's row, for what comes in this batch. */
-static struct latency *open_latency(struct latencies *latencies, uint32_t operation)
-{
-    struct latency *latency = latency_of(latencies, operation);
-    if (__builtin_expect(latency->begin != latencies->clock.begin, 0))
-        note(latencies, latency);
-    return latency;
 }
 
 static void record_waited(struct latencies *latencies, struct latency_sample sample)
@@ -125,14 +100,21 @@ static void record_waited(struct latencies *latencies, struct latency_sample sam
         histogram_record(&latencies->waited_service, sample.service_us);
 }
 
+static void record_service(struct latencies *latencies, struct latency *latency, uint64_t us)
+{
+    histogram_record(&latency->service, us);
+    batches_record(&latency->service_batches, &latencies->clock, us);
+}
+
 void latencies_record(struct latencies *latencies, uint32_t operation, struct latency_sample sample)
 {
-    struct latency *latency = open_latency(latencies, operation);
+    struct latency *latency = latency_of(latencies, operation);
     histogram_record(&latency->response, sample.response_us);
+    batches_record(&latency->response_batches, &latencies->clock, sample.response_us);
     histogram_record(&latencies->start_delay, sample.response_us - sample.service_us);
     latencies->excluded += sample.is_excluded;
     if (!sample.is_excluded)
-        histogram_record(&latency->service, sample.service_us);
+        record_service(latencies, latency, sample.service_us);
     if (sample.has_waited || sample.is_excluded)
         record_waited(latencies, sample);
     batches_clock_tick(&latencies->clock);
@@ -142,12 +124,14 @@ void latencies_record(struct latencies *latencies, uint32_t operation, struct la
 bool latencies_are_of_kernel(const struct latencies *latencies)
 {
     const uint64_t others = latencies->replies - latencies->by_kernel;
-    return latencies->by_kernel && others <= 1 + latencies->replies / OTHERS;
+    return latencies->by_kernel && others <= 1 + latencies->replies / STAMPED;
 }
 
 void latencies_record_failed(struct latencies *latencies, uint32_t operation, uint64_t response_us)
 {
-    histogram_record(&open_latency(latencies, operation)->failed, response_us);
+    struct latency *latency = latency_of(latencies, operation);
+    histogram_record(&latency->failed, response_us);
+    batches_record(&latency->failed_batches, &latencies->clock, response_us);
     batches_clock_tick(&latencies->clock);
 }
 
@@ -156,7 +140,7 @@ void latencies_record_failed(struct latencies *latencies, uint32_t operation, ui
 /* Times of one kind. */
 struct view {
     const struct histogram *histogram;
-    const struct batches *batches;
+    const struct batches *batches; /* NULL: when they came does not matter */
 };
 
 typedef struct view view_of(const struct latency *latency);
@@ -176,12 +160,6 @@ static struct view failed_of(const struct latency *latency)
     return (struct view){&latency->failed, &latency->failed_batches};
 }
 
-static void add_batches(const struct latencies *latencies, const struct latency *latency, view_of *of,
-                        struct batches *batches)
-{
-    batches_add(batches, &latencies->clock, of(latency).batches, latency->begin, of(latency).histogram);
-}
-
 static void add_all(const struct latencies *latencies, view_of *of, struct histogram *histogram)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(latencies->items); i++)
@@ -193,7 +171,7 @@ static void add_all_batches(const struct latencies *latencies, view_of *of, stru
 {
     for (size_t i = 0; i < ARRAY_LENGTH(latencies->items); i++)
         if (latencies->items[i])
-            add_batches(latencies, latencies->items[i], of, batches);
+            batches_add(batches, &latencies->clock, of(latencies->items[i]).batches);
 }
 
 void latencies_add_responses(const struct latencies *latencies, struct histogram *histogram)
@@ -227,43 +205,45 @@ uint64_t latencies_sent_late_us(const struct latencies *latencies, double quanti
 
 static const struct quantile {
     const char *key;
-    const char *interval_key; /* NULL: it has none */
-    double quantile;
+    const char *interval_key;
 } quantiles[] = {
-    {"min_us", NULL, 0},           {"p50_us", "p50_us_ci", 0.5},  {"p90_us", "p90_us_ci", 0.9},
-    {"p95_us", "p95_us_ci", 0.95}, {"p99_us", "p99_us_ci", 0.99}, {"p999_us", "p999_us_ci", 0.999},
-    {"max_us", NULL, 1},
+    {"p50_us", "p50_us_ci"}, {"p90_us", "p90_us_ci"},   {"p95_us", "p95_us_ci"},
+    {"p99_us", "p99_us_ci"}, {"p999_us", "p999_us_ci"},
 };
 
-#define INTERVALS (ARRAY_LENGTH(quantiles) - 2)
+static const double shares[] = {0.5, 0.9, 0.95, 0.99, 0.999};
+_Static_assert(ARRAY_LENGTH(shares) == ARRAY_LENGTH(quantiles), "each has its keys");
 
-static void build_interval(const struct view *view, const struct quantile *quantile,
-                           struct term_builder *builder)
+static void build_intervals(const struct view *view, struct term_builder *builder)
 {
-    struct batches_interval interval = batches_interval(view->batches, view->histogram, quantile->quantile);
-    term_build_key(builder, quantile->interval_key);
-    term_build_tuple(builder, 2);
-    term_build_known(builder, interval.has_low, interval.low);
-    term_build_known(builder, interval.has_high, interval.high);
+    struct batches_interval intervals[ARRAY_LENGTH(quantiles)];
+    batches_intervals(view->batches, view->histogram, shares, ARRAY_LENGTH(quantiles), intervals);
+    for (size_t i = 0; i < ARRAY_LENGTH(quantiles); i++) {
+        term_build_key(builder, quantiles[i].interval_key);
+        term_build_tuple(builder, 2);
+        term_build_known(builder, intervals[i].has_low, intervals[i].low);
+        term_build_known(builder, intervals[i].has_high, intervals[i].high);
+    }
 }
 
-/* `view` has all of its batches noted. */
 static void build_stats(const struct view *view, struct term_builder *builder)
 {
+    enum { OTHERS = 4 }; /* than quantiles */
     const struct histogram *histogram = view->histogram;
-    term_build_map(builder, ARRAY_LENGTH(quantiles) + INTERVALS + 2);
+    bool is_filled = histogram->count > 0;
+    term_build_map(builder, OTHERS + ARRAY_LENGTH(quantiles) * (view->batches ? 2 : 1));
     term_build_key_unsigned(builder, "count", histogram->count);
     term_build_key(builder, "mean_us");
-    if (histogram->count)
+    if (is_filled)
         term_build_float(builder, histogram_mean(histogram));
     else
         term_build_atom(builder, "nil");
-    for (size_t i = 0; i < ARRAY_LENGTH(quantiles); i++) {
-        term_build_key_known(builder, quantiles[i].key, histogram->count > 0,
-                             histogram_quantile(histogram, quantiles[i].quantile));
-        if (quantiles[i].interval_key)
-            build_interval(view, &quantiles[i], builder);
-    }
+    term_build_key_known(builder, "min_us", is_filled, histogram->min);
+    for (size_t i = 0; i < ARRAY_LENGTH(quantiles); i++)
+        term_build_key_known(builder, quantiles[i].key, is_filled, histogram_quantile(histogram, shares[i]));
+    term_build_key_known(builder, "max_us", is_filled, histogram->max);
+    if (view->batches)
+        build_intervals(view, builder);
 }
 
 static bool has_any(const struct latency *latency, view_of *of)
@@ -280,24 +260,6 @@ static void build_overall(const struct latencies *latencies, view_of *of, struct
     add_all_batches(latencies, of, &batches);
     build_stats(&(struct view){&histogram, &batches}, builder);
     histogram_free(&histogram);
-    batches_free(&batches);
-}
-
-static void build_operation(const struct latencies *latencies, const struct latency *latency, view_of *of,
-                            struct term_builder *builder)
-{
-    struct batches batches = {.room = 0};
-    add_batches(latencies, latency, of, &batches);
-    build_stats(&(struct view){of(latency).histogram, &batches}, builder);
-    batches_free(&batches);
-}
-
-static void build_start_delay(const struct latencies *latencies, struct term_builder *builder)
-{
-    struct batches batches = {.room = 0};
-    batches_add(&batches, &latencies->clock, &latencies->start_delay_batches, latencies->start_delay_begin,
-                &latencies->start_delay);
-    build_stats(&(struct view){&latencies->start_delay, &batches}, builder);
     batches_free(&batches);
 }
 
@@ -319,7 +281,8 @@ static void build_view(const struct latencies *latencies, view_of *of, struct te
             term_build_term(builder, term_of(&latency->name));
         else
             term_build_atom(builder, "other");
-        build_operation(latencies, latency, of, builder);
+        const struct view view = of(latency);
+        build_stats(&view, builder);
     }
 }
 
@@ -328,7 +291,7 @@ void latencies_build(const struct latencies *latencies, struct term_builder *bui
     term_build_map(builder, 5);
     build_view(latencies, response_of, builder);
     term_build_key(builder, "start_delay");
-    build_start_delay(latencies, builder);
+    build_stats(&(struct view){.histogram = &latencies->start_delay}, builder);
     term_build_key(builder, "service");
     term_build_map(builder, 4);
     build_view(latencies, service_of, builder);

@@ -1,12 +1,11 @@
 #include "measure/batches.h"
 
+#include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
-
-/* The buckets are those of a histogram that is never filled. */
-static const struct histogram grid = {.half_bits = 5};
 
 /* --- Time --- */
 
@@ -17,140 +16,138 @@ void batches_clock_init(struct batches_clock *clock)
 
 void batches_clock_turn(struct batches_clock *clock)
 {
-    clock->begin = clock->end;
-    clock->shift += clock->begin >> clock->shift == QUANTILE_BATCHES;
-    clock->end = clock->begin + (1ULL << clock->shift);
+    if (++clock->batch == QUANTILE_BATCHES) {
+        clock->batch /= 2;
+        clock->shift++;
+    }
+    clock->end = clock->shift > BATCHES_MOST_SHIFT ? UINT64_MAX : clock->end + (1ULL << clock->shift);
 }
 
-/* --- Room --- */
+/* --- Counts --- */
 
 void batches_free(struct batches *batches)
 {
     free(batches->counts);
-    free(batches->noted);
     *batches = (struct batches){0};
 }
 
-/* Of an octave more, as a histogram has it. */
+/* Of whole octaves, as a histogram has it. */
 static void batches_make_room(struct batches *batches, size_t buckets)
 {
-    const size_t octave = 1ULL << grid.half_bits, before = batches->room;
+    const size_t octave = 1ULL << batches_grid.half_bits, before = batches->room;
     if (buckets <= before)
         return;
     batches->room = (buckets + octave - 1) / octave * octave;
     batches->counts = memory_resize(batches->counts, batches->room, sizeof(*batches->counts));
-    batches->noted = memory_resize(batches->noted, batches->room, sizeof(*batches->noted));
     memset(batches->counts + before, 0, (batches->room - before) * sizeof(*batches->counts));
-    memset(batches->noted + before, 0, (batches->room - before) * sizeof(*batches->noted));
 }
 
-static void batches_pair(struct batches *batches)
+/* As long batches as the clock's are now. When its end has come they stay as they are. */
+static void batches_follow(struct batches *batches, const struct batches_clock *clock)
 {
     const size_t half = QUANTILE_BATCHES / 2;
-    for (size_t bucket = 0; bucket < batches->room; bucket++) {
-        float *counts = batches->counts[bucket];
-        for (size_t i = 0; i < half; i++)
-            counts[i] = counts[2 * i] + counts[2 * i + 1];
-        memset(counts + half, 0, half * sizeof(*counts));
+    for (; batches->shift < clock->shift && batches->shift < BATCHES_MOST_SHIFT; batches->shift++) {
+        for (size_t bucket = 0; bucket < batches->room; bucket++) {
+            uint32_t *counts = batches->counts[bucket];
+            for (size_t i = 0; i < half; i++)
+                counts[i] = counts[2 * i] + counts[2 * i + 1];
+            memset(counts + half, 0, half * sizeof(*counts));
+        }
     }
-    batches->shift++;
 }
 
-/* For what has come until the histogram was looked at now. */
-static void batches_prepare(struct batches *batches, const struct batches_clock *clock,
-                            const struct histogram *histogram)
+void batches_record_first(struct batches *batches, const struct batches_clock *clock, size_t bucket)
 {
-    while (batches->shift < clock->shift)
-        batches_pair(batches);
-    batches_make_room(batches, histogram_bucket(&grid, histogram->max) + 1);
-}
-
-/* --- What comes --- */
-
-static uint64_t batches_count_in(const struct histogram *histogram, size_t bucket)
-{
-    return histogram_count_in(histogram, histogram_lowest(&grid, bucket),
-                              histogram_lowest(&grid, bucket + 1));
-}
-
-void batches_note(struct batches *batches, const struct batches_clock *clock, uint64_t begin,
-                  const struct histogram *histogram)
-{
-    if (!histogram->count)
+    batches_follow(batches, clock);
+    if (clock->shift > BATCHES_MOST_SHIFT)
         return;
-    batches_prepare(batches, clock, histogram);
-    const size_t last = histogram_bucket(&grid, histogram->max), batch = begin >> clock->shift;
-    for (size_t i = histogram_bucket(&grid, histogram->min); i <= last; i++) {
-        uint64_t count = batches_count_in(histogram, i);
-        if (count == batches->noted[i])
-            continue;
-        batches->counts[i][batch] += (float)(count - batches->noted[i]);
-        batches->noted[i] = count;
-    }
+    batches_make_room(batches, bucket + 1);
+    batches->counts[bucket][clock->batch]++;
 }
 
-void batches_add(struct batches *into, const struct batches_clock *clock, const struct batches *from,
-                 uint64_t begin, const struct histogram *histogram)
+void batches_add(struct batches *into, const struct batches_clock *clock, const struct batches *from)
 {
-    if (!histogram->count)
-        return;
-    batches_prepare(into, clock, histogram);
-    const size_t last = histogram_bucket(&grid, histogram->max), batch = begin >> clock->shift;
-    const unsigned behind = clock->shift - from->shift;
-    for (size_t i = histogram_bucket(&grid, histogram->min); i <= last; i++) {
-        for (size_t j = 0; i < from->room && j < QUANTILE_BATCHES; j++)
-            into->counts[i][j >> behind] += from->counts[i][j];
-        into->counts[i][batch] +=
-            (float)(batches_count_in(histogram, i) - (i < from->room ? from->noted[i] : 0));
-    }
+    batches_follow(into, clock);
+    batches_make_room(into, from->room);
+    for (size_t bucket = 0; bucket < from->room; bucket++)
+        for (size_t i = 0; i < QUANTILE_BATCHES; i++)
+            into->counts[bucket][i >> (into->shift - from->shift)] += from->counts[bucket][i];
 }
 
 /* --- What they tell --- */
 
-static double batches_sum(const float counts[QUANTILE_BATCHES])
-{
-    double sum = 0;
-    for (size_t i = 0; i < QUANTILE_BATCHES; i++)
-        sum += (double)counts[i];
-    return sum;
-}
-
-static void batches_add_share(double sums[QUANTILE_BATCHES], const float counts[QUANTILE_BATCHES],
-                              double share)
+static void batches_sum_up(uint64_t sums[QUANTILE_BATCHES], const uint32_t counts[QUANTILE_BATCHES])
 {
     for (size_t i = 0; i < QUANTILE_BATCHES; i++)
-        sums[i] += share * (double)counts[i];
+        sums[i] += counts[i];
 }
 
-/* Values that are in one bucket with the quantile are told apart by chance, as many as there have to be. */
-static struct quantile_batches batches_cut(const struct batches *batches, double quantile)
+/* Values that are in one bucket with the quantile are told apart by chance, as many as there have to be for
+ * `wanted` in all. */
+static void batches_cut(struct quantile_batches *cut, const uint64_t below[QUANTILE_BATCHES],
+                        const uint32_t inside[QUANTILE_BATCHES], double wanted)
 {
-    struct quantile_batches cut = {.count = QUANTILE_BATCHES};
-    double all = 0, below = 0;
-    for (size_t i = 0; i < batches->room; i++) {
-        batches_add_share(cut.values, batches->counts[i], 1);
-        all += batches_sum(batches->counts[i]);
+    double sum_below = 0, sum_inside = 0;
+    for (size_t i = 0; i < QUANTILE_BATCHES; i++) {
+        sum_below += (double)below[i];
+        sum_inside += inside[i];
     }
-    for (size_t i = 0; i < batches->room && below < all * quantile; i++) {
-        double inside = batches_sum(batches->counts[i]), wanted = all * quantile - below;
-        double share = inside > wanted ? wanted / inside : 1;
-        batches_add_share(cut.within, batches->counts[i], share);
-        cut.spread += share * (1 - share) * inside;
-        below += inside;
+    double share = sum_inside > 0 ? fmin(fmax((wanted - sum_below) / sum_inside, 0), 1) : 0;
+    cut->spread = share * (1 - share) * sum_inside;
+    for (size_t i = 0; i < QUANTILE_BATCHES; i++)
+        cut->within[i] = (double)below[i] + share * inside[i];
+}
+
+/* What the batches have had up to each of the quantiles. */
+static void batches_cut_at(const struct batches *batches, const struct histogram *histogram,
+                           const double *quantiles, size_t count, struct quantile_batches *cuts)
+{
+    uint64_t values[QUANTILE_BATCHES] = {0}, ranks[BATCHES_QUANTILES] = {0}, unused[BATCHES_QUANTILES];
+    uint64_t us[BATCHES_QUANTILES] = {0};
+    size_t cut = 0;
+    for (size_t i = 0; i < count; i++) {
+        ranks[i] = (uint64_t)ceil((double)histogram->count * quantiles[i]);
+        cuts[i] = (struct quantile_batches){.count = QUANTILE_BATCHES};
     }
-    return cut;
+    histogram_at_ranks(histogram, ranks, count, us, unused);
+    for (size_t bucket = 0; bucket < batches->room; bucket++) {
+        for (; cut < count && bucket == histogram_bucket(&batches_grid, us[cut]); cut++)
+            batches_cut(&cuts[cut], values, batches->counts[bucket],
+                        (double)histogram->count * quantiles[cut]);
+        batches_sum_up(values, batches->counts[bucket]);
+    }
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < QUANTILE_BATCHES; j++)
+            cuts[i].values[j] = (double)values[j];
+}
+
+void batches_intervals(const struct batches *batches, const struct histogram *histogram,
+                       const double *quantiles, size_t count, struct batches_interval *intervals)
+{
+    struct quantile_batches cuts[BATCHES_QUANTILES];
+    uint64_t lows[BATCHES_QUANTILES] = {0}, highs[BATCHES_QUANTILES] = {0};
+    uint64_t lowest[BATCHES_QUANTILES] = {0}, highest[BATCHES_QUANTILES] = {0}, unused[BATCHES_QUANTILES];
+    assert(count <= BATCHES_QUANTILES);
+    batches_cut_at(batches, histogram, quantiles, count, cuts);
+    for (size_t i = 0; i < count; i++) {
+        struct quantile_ranks ranks = quantile_ranks_of(&cuts[i], (double)histogram->count, quantiles[i]);
+        lows[i] = ranks.low;
+        highs[i] = ranks.high;
+        intervals[i] = (struct batches_interval){
+            .has_low = ranks.low > 0, .has_high = ranks.high > 0, .worth = ranks.worth};
+    }
+    histogram_at_ranks(histogram, lows, count, lowest, unused);
+    histogram_at_ranks(histogram, highs, count, unused, highest);
+    for (size_t i = 0; i < count; i++) {
+        intervals[i].low = lowest[i];
+        intervals[i].high = highest[i];
+    }
 }
 
 struct batches_interval batches_interval(const struct batches *batches, const struct histogram *histogram,
                                          double quantile)
 {
-    struct quantile_batches cut = batches_cut(batches, quantile);
-    struct quantile_ranks ranks = quantile_ranks_of(&cut, quantile);
-    struct batches_interval interval = {
-        .has_low = ranks.low > 0, .has_high = ranks.high > 0, .worth = ranks.worth};
-    if (interval.has_low)
-        interval.low = histogram_lowest_at(histogram, ranks.low);
-    if (interval.has_high)
-        interval.high = histogram_highest_at(histogram, ranks.high);
+    struct batches_interval interval;
+    batches_intervals(batches, histogram, &quantile, 1, &interval);
     return interval;
 }

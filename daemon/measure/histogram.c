@@ -132,14 +132,23 @@ void histogram_subtract(struct histogram *from, const struct histogram *values)
         from->max = histogram_lowest(from, range.end) - 1;
 }
 
-/* The bucket of a rank; there are values, and the rank is one of theirs. */
-static size_t histogram_bucket_at(const struct histogram *histogram, uint64_t rank)
+/* A bucket, and how many values there are up to it, with its own. */
+struct histogram_place {
+    size_t bucket;
+    uint64_t seen;
+};
+
+static struct histogram_place histogram_first_place(const struct histogram *histogram)
 {
-    size_t bucket = histogram_bucket(histogram, histogram->min);
-    uint64_t seen = histogram->counts[bucket];
-    while (seen < rank)
-        seen += histogram->counts[++bucket];
-    return bucket;
+    const size_t bucket = histogram_bucket(histogram, histogram->min);
+    return (struct histogram_place){bucket, histogram->counts[bucket]};
+}
+
+/* The rank is that of a value which is not before the place. */
+static void histogram_go_to(const struct histogram *histogram, struct histogram_place *place, uint64_t rank)
+{
+    while (place->seen < rank)
+        place->seen += histogram->counts[++place->bucket];
 }
 
 uint64_t histogram_quantile(const struct histogram *histogram, double quantile)
@@ -152,37 +161,35 @@ uint64_t histogram_quantile(const struct histogram *histogram, double quantile)
         return histogram->min;
     if (rank >= (double)histogram->count)
         return histogram->max;
-    uint64_t value = histogram_representative(histogram, histogram_bucket_at(histogram, (uint64_t)rank));
+    struct histogram_place place = histogram_first_place(histogram);
+    histogram_go_to(histogram, &place, (uint64_t)rank);
+    uint64_t value = histogram_representative(histogram, place.bucket);
     if (value > histogram->max)
         return histogram->max;
     return value < histogram->min ? histogram->min : value;
 }
 
-uint64_t histogram_lowest_at(const struct histogram *histogram, uint64_t rank)
+void histogram_at_ranks(const struct histogram *histogram, const uint64_t *ranks, size_t count,
+                        uint64_t *lowest, uint64_t *highest)
 {
-    if (rank >= histogram->count)
-        return histogram->max;
-    uint64_t value = histogram_lowest(histogram, histogram_bucket_at(histogram, rank));
-    return value > histogram->min ? value : histogram->min;
-}
-
-uint64_t histogram_highest_at(const struct histogram *histogram, uint64_t rank)
-{
-    if (rank >= histogram->count)
-        return histogram->max;
-    uint64_t value = histogram_lowest(histogram, histogram_bucket_at(histogram, rank) + 1) - 1;
-    return value < histogram->max ? value : histogram->max;
-}
-
-uint64_t histogram_count_in(const struct histogram *histogram, uint64_t first_us, uint64_t end_us)
-{
-    size_t end = end_us > HISTOGRAM_HIGHEST ? histogram->room : histogram_bucket(histogram, end_us);
-    uint64_t count = 0;
-    if (end > histogram->room)
-        end = histogram->room;
-    for (size_t i = histogram_bucket(histogram, first_us); i < end; i++)
-        count += histogram->counts[i];
-    return count;
+    struct histogram_place place = {0};
+    uint64_t before = UINT64_MAX; /* the rank of the place */
+    for (size_t i = 0; i < count; i++) {
+        if (!ranks[i] || !histogram->count)
+            continue;
+        if (ranks[i] >= histogram->count) {
+            lowest[i] = highest[i] = histogram->max;
+            continue;
+        }
+        if (ranks[i] < before)
+            place = histogram_first_place(histogram);
+        histogram_go_to(histogram, &place, ranks[i]);
+        before = ranks[i];
+        uint64_t low = histogram_lowest(histogram, place.bucket);
+        uint64_t high = histogram_lowest(histogram, place.bucket + 1) - 1;
+        lowest[i] = low > histogram->min ? low : histogram->min;
+        highest[i] = high < histogram->max ? high : histogram->max;
+    }
 }
 
 void histogram_count_below(const struct histogram *histogram, const uint64_t *bounds, size_t count,

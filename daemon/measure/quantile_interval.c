@@ -131,14 +131,12 @@ static double quantile_worth(const struct quantile_batches *batches, double quan
 /* --- Ranks --- */
 
 /* Those values count that are beyond the quantile on its rarer side: the ends are told by their number. */
-struct quantile_ranks quantile_ranks_of(const struct quantile_batches *batches, double quantile)
+struct quantile_ranks quantile_ranks_of(const struct quantile_batches *batches, double values,
+                                        double quantile)
 {
     struct quantile_ranks ranks = {0};
-    double values = 0;
     bool is_upper = quantile > 0.5;
     assert(quantile > 0 && quantile < 1 && batches->count <= QUANTILE_BATCHES);
-    for (size_t i = 0; i < batches->count; i++)
-        values += batches->values[i];
     ranks.worth = values * quantile_worth(batches, quantile);
     double whole = floor(ranks.worth);
     if (whole < 1)

@@ -13,9 +13,6 @@
 /* Part of each of its callers, whatever the compiler thinks of that: in the path of every call. */
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
-/* Not in the path of every call, though called from there. */
-#define NEVER_INLINE __attribute__((noinline))
-
 #define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The value of a macro as a literal. */

@@ -22,11 +22,10 @@ struct latency {
     struct histogram service;
     struct histogram failed; /* of those that failed before they could be given up */
 
-    /* When these came, and when the batch began that has what is not noted yet. */
+    /* When these came. */
     struct batches response_batches;
     struct batches service_batches;
     struct batches failed_batches;
-    uint64_t begin;
 };
 
 struct latencies {
@@ -35,13 +34,11 @@ struct latencies {
     struct latency *items[LATENCIES_OPERATIONS + 1]; /* the last is of all others */
     size_t count;                                    /* named ones */
     struct histogram start_delay;                    /* from the intended to the actual start */
-    struct batches start_delay_batches;
-    uint64_t start_delay_begin;
-    struct batches_clock clock; /* of all of them */
-    uint64_t replies;           /* that have come */
-    uint64_t by_kernel;         /* of them, those whose time is the kernel's */
-    uint64_t excluded;          /* operations that have no service time */
-    uint64_t waited;            /* those that others have kept from their start: for room, for their target */
+    struct batches_clock clock;                      /* of all that have ended */
+    uint64_t replies;                                /* that have come */
+    uint64_t by_kernel;                              /* of them, those whose time is the kernel's */
+    uint64_t excluded;                               /* operations that have no service time */
+    uint64_t waited; /* those that others have kept from their start: for room, for their target */
 
     /* Of those that have waited, and of the excluded ones, that have for their node. */
     struct histogram waited_response;

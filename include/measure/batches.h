@@ -4,10 +4,8 @@
  * so that there are always more than half of them. Of each batch it is known how many values are in which of
  * the buckets of a histogram of a 32nd, 3 % of the value; those that differ by less are not told apart.
  *
- * Nothing is done for a value: what a histogram has more than when it was last looked at is what the batch in
- * between has had. That look takes some microseconds, of which there are 16 each time that a run has become
- * twice as long. One clock may be that of many histograms, and each is looked at when it has its next value
- * after the end of a batch. */
+ * One clock may be that of many: which batch a value is in follows from how many there were of all of them.
+ */
 #ifndef HARNESSD_MEASURE_BATCHES_H
 #define HARNESSD_MEASURE_BATCHES_H
 
@@ -16,20 +14,21 @@
 #include "measure/histogram.h"
 #include "measure/quantile_interval.h"
 
-/* Counts the values of all its histograms. */
+/* The most values of a batch, so that none of its counts has too many; of 8 days at 100,000 a second. What
+ * comes later is in none. */
+#define BATCHES_MOST_SHIFT 31
+
 struct batches_clock {
-    uint64_t count;
-    uint64_t begin; /* of the batch that goes on */
-    uint64_t end;
-    unsigned shift; /* a batch has 2^shift values */
+    uint64_t count; /* values of all */
+    uint64_t end;   /* of the batch that goes on: the number of its last value */
+    unsigned batch; /* its place */
+    unsigned shift; /* it has 2^shift values */
 };
 
 struct batches {
-    float (*counts)[QUANTILE_BATCHES]; /* by bucket; floats have room for counts of any size, which need not
-                                        * be exact. 30 KB where all take less than 2 ms, 120 KB at most */
-    uint64_t *noted;                   /* by bucket: of the histogram when it was last looked at */
-    size_t room;                       /* buckets */
-    unsigned shift;                    /* that of the clock when it was last looked at */
+    uint32_t (*counts)[QUANTILE_BATCHES]; /* by bucket: 30 KB where all take less than 2 ms, 120 KB at most */
+    size_t room;                          /* buckets */
+    unsigned shift;                       /* that of the clock when it last had a value */
 };
 
 /* An interval of values, of a quantile. */
@@ -54,19 +53,31 @@ static inline void batches_clock_tick(struct batches_clock *clock)
 /* All zero before the first use. */
 void batches_free(struct batches *batches);
 
-/* What the histogram has had since it was last looked at was in the batch that began at `begin` of the clock.
- */
-void batches_note(struct batches *batches, const struct batches_clock *clock, uint64_t begin,
-                  const struct histogram *histogram);
+/* What batches_record() needs for a bucket beyond its room, and when batches have become longer. */
+void batches_record_first(struct batches *batches, const struct batches_clock *clock, size_t bucket);
 
-/* Adds the values of `from`, with those that it has not noted yet. `into` is one of sums alone, and its
- * histogram that of all together. */
-void batches_add(struct batches *into, const struct batches_clock *clock, const struct batches *from,
-                 uint64_t begin, const struct histogram *histogram);
+/* The buckets are those of a histogram that is never filled. */
+static const struct histogram batches_grid = {.half_bits = 5};
 
-/* The 95 % interval of a quantile, above 0 and below 1, of a histogram whose batches are all noted or added.
- */
+/* Counts a value of the batch that goes on. */
+static inline void batches_record(struct batches *batches, const struct batches_clock *clock, uint64_t us)
+{
+    const size_t bucket = histogram_bucket(&batches_grid, us);
+    if (__builtin_expect(bucket >= batches->room || batches->shift != clock->shift, 0))
+        batches_record_first(batches, clock, bucket);
+    else
+        batches->counts[bucket][clock->batch]++;
+}
+
+/* Adds the values of others of the same clock. */
+void batches_add(struct batches *into, const struct batches_clock *clock, const struct batches *from);
+
+/* The 95 % interval of a quantile, above 0 and below 1, of a histogram of the same values; those of several,
+ * BATCHES_QUANTILES at most and in ascending order, take hardly longer. */
+#define BATCHES_QUANTILES 5
 struct batches_interval batches_interval(const struct batches *batches, const struct histogram *histogram,
                                          double quantile);
+void batches_intervals(const struct batches *batches, const struct histogram *histogram,
+                       const double *quantiles, size_t count, struct batches_interval *intervals);
 
 #endif

@@ -54,14 +54,11 @@ uint64_t histogram_quantile(const struct histogram *histogram, double quantile);
 void histogram_count_below(const struct histogram *histogram, const uint64_t *bounds, size_t count,
                            uint64_t *below);
 
-/* How many values there are from `first_us` to below `end_us`, both being where buckets begin. */
-uint64_t histogram_count_in(const struct histogram *histogram, uint64_t first_us, uint64_t end_us);
-
-/* Between which the value of a rank is, from 1 to `count` in the order of the values: the bounds of its
- * bucket, as far as they are between the smallest and the largest value. A higher rank is that of the last.
- */
-uint64_t histogram_lowest_at(const struct histogram *histogram, uint64_t rank);
-uint64_t histogram_highest_at(const struct histogram *histogram, uint64_t rank);
+/* Between which the values of ranks are, from 1 to `count` in the order of the values: the bounds of their
+ * buckets, as far as they are between the smallest and the largest value. A higher rank is that of the last;
+ * of rank 0 nothing is set. One pass over the buckets, if the ranks ascend. */
+void histogram_at_ranks(const struct histogram *histogram, const uint64_t *ranks, size_t count,
+                        uint64_t *lowest, uint64_t *highest);
 
 /* The exact mean, 0 without values. */
 double histogram_mean(const struct histogram *histogram);

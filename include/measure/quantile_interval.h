@@ -39,8 +39,10 @@ struct quantile_ranks {
     double worth; /* so many independent values tell as much */
 };
 
-/* `quantile` is above 0 and below 1; the numbers in `within` are about that share of those in `values`. */
-struct quantile_ranks quantile_ranks_of(const struct quantile_batches *batches, double quantile);
+/* Of so many values, all or most of which are in the batches. `quantile` is above 0 and below 1; the numbers
+ * in `within` are about that share of those in `values`. */
+struct quantile_ranks quantile_ranks_of(const struct quantile_batches *batches, double values,
+                                        double quantile);
 
 /* The fewest independent values that have an interval with two ends. */
 uint64_t quantile_needs(double quantile);

@@ -22,10 +22,18 @@ static struct quantile_batches even(size_t count, double values, double quantile
     return batches;
 }
 
+static struct quantile_ranks ranks_of(const struct quantile_batches *batches, double quantile)
+{
+    double values = 0;
+    for (size_t i = 0; i < batches->count; i++)
+        values += batches->values[i];
+    return quantile_ranks_of(batches, values, quantile);
+}
+
 static struct quantile_ranks ranks_of_independent(double values, double quantile)
 {
     struct quantile_batches batches = even(QUANTILE_BATCHES, values / QUANTILE_BATCHES, quantile);
-    return quantile_ranks_of(&batches, quantile);
+    return ranks_of(&batches, quantile);
 }
 
 /* --- Independent values --- */
@@ -112,10 +120,10 @@ static void test_none(void **state)
 {
     (void)state;
     struct quantile_batches batches = {.count = 0};
-    struct quantile_ranks ranks = quantile_ranks_of(&batches, 0.99);
+    struct quantile_ranks ranks = ranks_of(&batches, 0.99);
     assert_true(!ranks.low && !ranks.high && ranks.worth == 0);
     batches.count = QUANTILE_BATCHES; /* empty ones */
-    ranks = quantile_ranks_of(&batches, 0.5);
+    ranks = ranks_of(&batches, 0.5);
     assert_true(!ranks.low && !ranks.high && ranks.worth == 0);
 }
 
@@ -146,7 +154,7 @@ static void test_worth(void **state)
     (void)state;
     const double student = 2.040, normal = 1.959964;
     struct quantile_batches batches = uneven(1000, 0.9, 10);
-    struct quantile_ranks ranks = quantile_ranks_of(&batches, 0.9);
+    struct quantile_ranks ranks = ranks_of(&batches, 0.9);
     assert_true(fabs(ranks.worth - 3200 * normal * normal / student / student) < 0.1);
     /* The interval is that of so many, by ten ranks each. */
     struct quantile_ranks of_fewer = ranks_of_independent(floor(ranks.worth), 0.9);
@@ -160,9 +168,9 @@ static void test_chance(void **state)
 {
     (void)state;
     struct quantile_batches batches = uneven(1000, 0.9, 1.4);
-    assert_true(quantile_ranks_of(&batches, 0.9).worth == 32000);
+    assert_true(ranks_of(&batches, 0.9).worth == 32000);
     batches = uneven(1000, 0.9, 1.5);
-    assert_true(quantile_ranks_of(&batches, 0.9).worth < 32000 / 1.5);
+    assert_true(ranks_of(&batches, 0.9).worth < 32000 / 1.5);
 }
 
 /* The variance that was lost as values could not be told apart is given back. */
@@ -170,9 +178,9 @@ static void test_spread(void **state)
 {
     (void)state;
     struct quantile_batches batches = uneven(1000, 0.9, 3);
-    double before = quantile_ranks_of(&batches, 0.9).worth;
+    double before = ranks_of(&batches, 0.9).worth;
     batches.spread = 32000 * 0.9 * 0.1;
-    double after = quantile_ranks_of(&batches, 0.9).worth;
+    double after = ranks_of(&batches, 0.9).worth;
     assert_true(fabs(after / before - 3.0 / 4.0) < 1e-3);
 }
 
@@ -185,7 +193,7 @@ static void test_slow(void **state)
         batches.within[i] += i / 8 % 2 ? 20 : -20;
     /* Of each of the eight longest by 80, where independent ones have 19. */
     double variance = 6400 * 8 * 8.0 / 7 / (32000 * 0.09), student = 2.365, normal = 1.959964;
-    double worth = quantile_ranks_of(&batches, 0.9).worth;
+    double worth = ranks_of(&batches, 0.9).worth;
     assert_true(fabs(worth - 32000 * normal * normal / (student * student * variance)) < 0.1);
 }
 
@@ -200,11 +208,11 @@ static void test_empty_batches(void **state)
     }
     /* Four of them, with twice the ten that are on either side of their mean. */
     double variance = 400 * 4.0 / 3 / (400 * 0.09), student = 3.182, normal = 1.959964;
-    double worth = quantile_ranks_of(&batches, 0.9).worth;
+    double worth = ranks_of(&batches, 0.9).worth;
     assert_true(fabs(worth - 400 * normal * normal / (student * student * variance)) < 0.1);
     /* Of three nothing is known, and they are taken as independent. */
     batches.values[24] = batches.within[24] = 0;
-    assert_true(quantile_ranks_of(&batches, 0.9).worth == 300);
+    assert_true(ranks_of(&batches, 0.9).worth == 300);
 }
 
 /* All that was slow was in one of them: it is one thing that has happened, and might have twice or not at
@@ -215,7 +223,7 @@ static void test_once(void **state)
     (void)state;
     struct quantile_batches batches = even(QUANTILE_BATCHES, 1000, 1);
     batches.within[7] = 680;
-    struct quantile_ranks ranks = quantile_ranks_of(&batches, 0.99);
+    struct quantile_ranks ranks = ranks_of(&batches, 0.99);
     assert_true(ranks.worth < 200);
     assert_true(ranks.low && !ranks.high);
 }

@@ -176,19 +176,16 @@ static void quantile_runs_fill(const struct quantile_model *model, uint64_t seed
 {
     struct quantile_source source = {.last = NAN, .correlated = model->correlated, .share = model->share};
     struct batches_clock clock;
-    uint64_t begin = 0;
     batches_clock_init(&clock);
     random_seed(&source.random, seed);
     for (size_t i = 0; i < model->values; batches_clock_tick(&clock)) {
         if (model->one_of > 1 && random_below(&source.random, model->one_of) != 0)
             continue;
-        if (begin != clock.begin)
-            batches_note(batches, &clock, begin, histogram);
-        begin = clock.begin;
-        histogram_record(histogram, (uint64_t)(1000 * model->draw(&source)));
+        uint64_t us = (uint64_t)(1000 * model->draw(&source));
+        histogram_record(histogram, us);
+        batches_record(batches, &clock, us);
         i++;
     }
-    batches_note(batches, &clock, begin, histogram);
 }
 
 static void quantile_runs_try(const struct quantile_model *model, uint64_t seed,
