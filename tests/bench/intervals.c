@@ -3,8 +3,9 @@
  *
  *     intervals [RUNS]
  *
- * A row for each kind of run: of 100 runs, in how many is the true one inside (an end that is not known being
- * beyond anything), and in how many are both ends known. The exit code is 1 when p99 is inside of fewer than
+ * A row for each kind of run: of 100 runs, in how many is the true one inside, an end that is not known being
+ * beyond anything; and in brackets, in how many are both ends known, and of 100 of these, in how many is it
+ * inside. The exit code is 1 when p99 is inside of fewer than
  * 94 of 100 where values are independent, of fewer than 92 where they are not, or of more than 99. */
 #include "../unit/quantile_runs.h"
 
@@ -17,6 +18,15 @@ static bool judge(const struct quantile_model *model, const struct quantile_cove
 {
     double share = (double)coverage->covered / (double)coverage->runs;
     return share >= (model->correlated > 0 ? 0.92 : 0.94) && share <= 0.99;
+}
+
+static void print_coverage(const struct quantile_coverage *coverage)
+{
+    double runs = (double)coverage->runs, closed = (double)coverage->closed;
+    printf(" %.1f", 100 * (double)coverage->covered / runs);
+    if (closed > 0)
+        printf(" (%.0f, %.1f)", 100 * closed / runs, 100 * (double)coverage->covered_closed / closed);
+    printf(" |");
 }
 
 int main(int argc, char **argv)
@@ -35,8 +45,7 @@ int main(int argc, char **argv)
         bool is_met = judge(&quantile_runs_models[i], &coverage[3]);
         printf("| %s | %zu |", quantile_runs_models[i].name, quantile_runs_models[i].values);
         for (size_t j = 0; j < QUANTILE_RUNS_QUANTILES; j++)
-            printf(" %.1f (%.0f) |", 100 * (double)coverage[j].covered / (double)runs,
-                   100 * (double)coverage[j].closed / (double)runs);
+            print_coverage(&coverage[j]);
         printf(" %s |\n", is_met ? "met" : "missed");
         fflush(stdout);
         is_missed |= !is_met;
