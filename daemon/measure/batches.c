@@ -27,6 +27,7 @@ void batches_clock_turn(struct batches_clock *clock)
 
 void batches_free(struct batches *batches)
 {
+    free(batches->first);
     free(batches->counts);
     *batches = (struct batches){0};
 }
@@ -42,11 +43,17 @@ static void batches_make_room(struct batches *batches, size_t buckets)
     memset(batches->counts + before, 0, (batches->room - before) * sizeof(*batches->counts));
 }
 
-/* As long batches as the clock's are now. When its end has come they stay as they are. */
-static void batches_follow(struct batches *batches, const struct batches_clock *clock)
+/* When the clock's end has come they stay as they are. */
+static unsigned batches_shift_now(const struct batches_clock *clock)
+{
+    return clock->shift < BATCHES_MOST_SHIFT ? clock->shift : BATCHES_MOST_SHIFT;
+}
+
+/* Batches of 2^shift values. */
+static void batches_lengthen(struct batches *batches, unsigned shift)
 {
     const size_t half = QUANTILE_BATCHES / 2;
-    for (; batches->shift < clock->shift && batches->shift < BATCHES_MOST_SHIFT; batches->shift++) {
+    for (; batches->shift < shift; batches->shift++) {
         for (size_t bucket = 0; bucket < batches->room; bucket++) {
             uint32_t *counts = batches->counts[bucket];
             for (size_t i = 0; i < half; i++)
@@ -56,18 +63,56 @@ static void batches_follow(struct batches *batches, const struct batches_clock *
     }
 }
 
+/* The clock has counted so many before. */
+static void batches_count(struct batches *batches, uint64_t at, size_t bucket)
+{
+    batches_make_room(batches, bucket + 1);
+    batches->counts[bucket][at >> batches->shift]++;
+}
+
+void batches_spread(struct batches *batches)
+{
+    uint64_t last = 0;
+    for (size_t i = 0; i < batches->first_count; i++)
+        last = batches->first[i] >> 16 > last ? batches->first[i] >> 16 : last;
+    while (last >> batches->shift >= QUANTILE_BATCHES)
+        batches->shift++;
+    for (size_t i = 0; i < batches->first_count; i++)
+        batches_count(batches, batches->first[i] >> 16, batches->first[i] & 0xffff);
+    free(batches->first);
+    batches->first = NULL;
+    batches->first_count = 0;
+}
+
+static void batches_put(struct batches *batches, const struct batches_clock *clock, uint64_t at,
+                        size_t bucket)
+{
+    if (!batches->room && batches->first_count < BATCHES_FIRST) {
+        if (!batches->first)
+            batches->first = memory_alloc(BATCHES_FIRST * sizeof(*batches->first));
+        batches->first[batches->first_count++] = at << 16 | bucket;
+        return;
+    }
+    if (!batches->room)
+        batches_spread(batches);
+    batches_lengthen(batches, batches_shift_now(clock));
+    batches_count(batches, at, bucket);
+}
+
 void batches_record_first(struct batches *batches, const struct batches_clock *clock, size_t bucket)
 {
-    batches_follow(batches, clock);
-    if (clock->shift > BATCHES_MOST_SHIFT)
-        return;
-    batches_make_room(batches, bucket + 1);
-    batches->counts[bucket][clock->batch]++;
+    if (clock->shift <= BATCHES_MOST_SHIFT)
+        batches_put(batches, clock, clock->count, bucket);
 }
 
 void batches_add(struct batches *into, const struct batches_clock *clock, const struct batches *from)
 {
-    batches_follow(into, clock);
+    for (size_t i = 0; i < from->first_count; i++)
+        batches_put(into, clock, from->first[i] >> 16, from->first[i] & 0xffff);
+    if (!from->room)
+        return;
+    batches_spread(into);
+    batches_lengthen(into, batches_shift_now(clock));
     batches_make_room(into, from->room);
     for (size_t bucket = 0; bucket < from->room; bucket++)
         for (size_t i = 0; i < QUANTILE_BATCHES; i++)
@@ -121,6 +166,21 @@ static void batches_cut_at(const struct batches *batches, const struct histogram
             cuts[i].values[j] = (double)values[j];
 }
 
+/* Likewise, where the batches have only their first values. */
+static void batches_cut_all(const struct batches *batches, const struct histogram *histogram,
+                            const double *quantiles, size_t count, struct quantile_batches *cuts)
+{
+    struct batches spread = {.first_count = batches->first_count};
+    if (!batches->first_count) {
+        batches_cut_at(batches, histogram, quantiles, count, cuts);
+        return;
+    }
+    spread.first = memory_copy(batches->first, batches->first_count * sizeof(*batches->first));
+    batches_spread(&spread);
+    batches_cut_at(&spread, histogram, quantiles, count, cuts);
+    batches_free(&spread);
+}
+
 void batches_intervals(const struct batches *batches, const struct histogram *histogram,
                        const double *quantiles, size_t count, struct batches_interval *intervals)
 {
@@ -128,7 +188,7 @@ void batches_intervals(const struct batches *batches, const struct histogram *hi
     uint64_t lows[BATCHES_QUANTILES] = {0}, highs[BATCHES_QUANTILES] = {0};
     uint64_t lowest[BATCHES_QUANTILES] = {0}, highest[BATCHES_QUANTILES] = {0}, unused[BATCHES_QUANTILES];
     assert(count <= BATCHES_QUANTILES);
-    batches_cut_at(batches, histogram, quantiles, count, cuts);
+    batches_cut_all(batches, histogram, quantiles, count, cuts);
     for (size_t i = 0; i < count; i++) {
         struct quantile_ranks ranks = quantile_ranks_of(&cuts[i], (double)histogram->count, quantiles[i]);
         lows[i] = ranks.low;

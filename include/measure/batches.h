@@ -25,8 +25,14 @@ struct batches_clock {
     unsigned shift; /* it has 2^shift values */
 };
 
+/* Many runs are short, and many operations rare: the first values are kept one by one, in 2 KB. */
+#define BATCHES_FIRST 256
+
 struct batches {
-    uint32_t (*counts)[QUANTILE_BATCHES]; /* by bucket: 30 KB where all take less than 2 ms, 120 KB at most */
+    uint64_t *first; /* those: in the low 16 bits the bucket, above them what the clock had counted */
+    size_t first_count;
+    uint32_t (*counts)[QUANTILE_BATCHES]; /* by bucket, of all, when there are more: 30 KB where all take less
+                                           * than 2 ms, 120 KB at most */
     size_t room;                          /* buckets */
     unsigned shift;                       /* that of the clock when it last had a value */
 };
@@ -53,7 +59,8 @@ static inline void batches_clock_tick(struct batches_clock *clock)
 /* All zero before the first use. */
 void batches_free(struct batches *batches);
 
-/* What batches_record() needs for a bucket beyond its room, and when batches have become longer. */
+/* What batches_record() does with the first values, for a bucket beyond its room, and when batches have
+ * become longer. */
 void batches_record_first(struct batches *batches, const struct batches_clock *clock, size_t bucket);
 
 /* The buckets are those of a histogram that is never filled. */
@@ -71,6 +78,9 @@ static inline void batches_record(struct batches *batches, const struct batches_
 
 /* Adds the values of others of the same clock. */
 void batches_add(struct batches *into, const struct batches_clock *clock, const struct batches *from);
+
+/* Counts the first values by buckets, though there are no more. */
+void batches_spread(struct batches *batches);
 
 /* The 95 % interval of a quantile, above 0 and below 1, of a histogram of the same values; those of several,
  * BATCHES_QUANTILES at most and in ascending order, take hardly longer. */
