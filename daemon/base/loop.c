@@ -328,27 +328,29 @@ void loop_unwatch_lag(struct loop *loop, struct loop_lag *lag)
         loop_add_lag(lag, loop->pass_ns, clock_ns());
 }
 
-/* Who comes while it is away for a time waits for what is left of that. Those of one octave are taken as all
- * of them their mean. */
-static double loop_lag_beyond(const struct loop_lag *lag, double wait_ns)
+/* The share that has waited for longer than that: who comes while the loop is away waits for what is left of
+ * that. Absences of one octave are taken as if all of them were as long as their mean. */
+static double loop_lag_beyond(const struct loop_lag *lag, double wait_ns, double watched_ns, double share)
 {
     double sum = 0;
     for (size_t i = 0; i < LOOP_LAG_OCTAVES; i++) {
-        double beyond = (double)lag->absences[i].ns - (double)lag->absences[i].count * wait_ns;
-        sum += beyond > 0 ? beyond : 0;
+        double count = (double)lag->absences[i].count;
+        double beyond = ((double)lag->absences[i].ns - count * wait_ns) / watched_ns;
+        if (beyond > 0)
+            sum += beyond < count * share ? beyond : count * share;
     }
     return sum;
 }
 
-uint64_t loop_lag_wait_ns(const struct loop_lag *lag, uint64_t watched_ns, double quantile)
+uint64_t loop_lag_wait_ns(const struct loop_lag *lag, uint64_t watched_ns, double share, double quantile)
 {
-    const double allowed = (1 - quantile) * (double)watched_ns;
-    double low = 0, high = (double)watched_ns;
-    if (loop_lag_beyond(lag, 0) <= allowed)
+    const double watched = (double)watched_ns;
+    double low = 0, high = watched;
+    if (loop_lag_beyond(lag, 0, watched, share) <= 1 - quantile)
         return 0;
     while (high - low > (double)CLOCK_NS_PER_US) {
         double middle = (low + high) / 2;
-        if (loop_lag_beyond(lag, middle) > allowed)
+        if (loop_lag_beyond(lag, middle, watched, share) > 1 - quantile)
             low = middle;
         else
             high = middle;

@@ -41,18 +41,37 @@ struct warnings_p99 {
                             where the kernel has told when it came */
 };
 
-static struct warnings_p99 warnings_look_at_p99(const struct load_record *record, uint64_t load_ns)
+/* Of a load without a rate no more replies come while the loop is away than there are threads. */
+static double warnings_share_of_absence(const struct run *run, uint64_t count)
+{
+    double threads = (double)run->scenario->thread_count;
+    return run->scenario->load.model == LOAD_OPEN || threads > (double)count ? 1 : threads / (double)count;
+}
+
+static uint64_t warnings_read_late_us(const struct run *run, uint64_t load_ns, uint64_t count,
+                                      double quantile)
+{
+    const struct load_record *record = run_record(run);
+    double share = warnings_share_of_absence(run, count);
+    if (latencies_are_of_kernel(&record->latencies))
+        return 0;
+    return loop_lag_wait_ns(&record->lag, load_ns, share, quantile) / CLOCK_NS_PER_US;
+}
+
+static struct warnings_p99 warnings_look_at_p99(const struct run *run, uint64_t load_ns)
 {
     const double quantile = 0.99;
+    const struct latencies *latencies = &run_record(run)->latencies;
     struct histogram response;
     histogram_init(&response, 3);
-    latencies_add_responses(&record->latencies, &response);
+    latencies_add_responses(latencies, &response);
     struct warnings_p99 p99 = {.is_known = response.count >= quantile_needs(quantile)};
     if (p99.is_known) {
         p99.us = histogram_quantile(&response, quantile);
-        p99.sending_us = latencies_sent_late_us(&record->latencies, quantile);
-        if (!latencies_are_of_kernel(&record->latencies))
-            p99.reading_us = loop_lag_wait_ns(&record->lag, load_ns, quantile) / CLOCK_NS_PER_US;
+        p99.sending_us = latencies_sent_late_us(latencies, quantile);
+        p99.reading_us = warnings_read_late_us(run, load_ns, response.count, quantile);
+        if (p99.reading_us > p99.us - p99.sending_us)
+            p99.reading_us = p99.us - p99.sending_us;
     }
     histogram_free(&response);
     return p99;
@@ -73,13 +92,14 @@ static void warnings_add_client_bound(struct warnings *warnings, double busy, ui
                  "reading",
                  (unsigned long long)p99->us, (unsigned long long)(p99->sending_us + p99->reading_us),
                  (unsigned long long)p99->sending_us, (unsigned long long)p99->reading_us);
-    struct term_builder *warning =
-        warnings_add(warnings, WARNING_CLIENT_BOUND, 5,
-                     "this daemon was busy for %.0f %% of the load and late for %llu ms of it%s: %s",
-                     busy * 100, (unsigned long long)(late_ns / CLOCK_NS_PER_MS), own,
-                     busy >= WARNINGS_MUCH_SHARE
-                         ? "have fewer threads, a lower rate, or several daemons"
-                         : "leave it a processor that nobody else needs, or have it on a machine of its own");
+    struct term_builder *warning = warnings_add(
+        warnings, WARNING_CLIENT_BOUND, 5,
+        "this daemon was busy for %.0f %% of the load and late for %llu ms of it%s: %s%s", busy * 100,
+        (unsigned long long)(late_ns / CLOCK_NS_PER_MS), own,
+        busy >= WARNINGS_MUCH_SHARE
+            ? "have fewer threads, a lower rate, or several daemons"
+            : "leave it a processor that nobody else needs, or have it on a machine of its own",
+        p99->sending_us > p99->reading_us ? "; service times are without what was sent late" : "");
     term_build_key(warning, "busy");
     term_build_float(warning, busy);
     term_build_key_unsigned(warning, "late_ms", late_ns / CLOCK_NS_PER_MS);
@@ -99,7 +119,7 @@ static void warnings_find_client_bound(const struct run *run, struct warnings *w
     double late = (double)late_ns / (double)load_ns;
     bool is_busy = load_ns >= WARNINGS_BUSY_NS && busy >= WARNINGS_BUSY_SHARE;
     bool is_late = late_ns >= WARNINGS_LATE_NS && late >= WARNINGS_LATE_SHARE;
-    struct warnings_p99 p99 = warnings_look_at_p99(record, load_ns);
+    struct warnings_p99 p99 = warnings_look_at_p99(run, load_ns);
     if (is_busy || is_late || warnings_is_own(&p99))
         warnings_add_client_bound(warnings, busy, late_ns, &p99);
 }

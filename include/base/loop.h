@@ -169,9 +169,10 @@ void loop_unwatch_lag(struct loop *loop, struct loop_lag *lag);
 /* The longest time since this was last asked of `lag`, which starts again at 0. */
 uint64_t loop_take_lag(struct loop_lag *lag);
 
-/* How long all but one in so many (`quantile`, below 1) of what came in `watched_ns` had to wait for the
- * loop, if it came at any time, each as likely. */
-uint64_t loop_lag_wait_ns(const struct loop_lag *lag, uint64_t watched_ns, double quantile);
+/* How long all but one in so many (`quantile`, below 1) of what came in `watched_ns` had to wait for the loop
+ * at most, if it came at any time, each as likely; but not more than a `share` of all (up to 1) in one
+ * absence. */
+uint64_t loop_lag_wait_ns(const struct loop_lag *lag, uint64_t watched_ns, double share, double quantile);
 
 void loop_begin_pass(struct loop *loop);
 

@@ -484,12 +484,17 @@ static void add_absence(struct loop_lag *lag, size_t octave, uint64_t count, uin
     lag->absences[octave].ns += count * us_each * CLOCK_NS_PER_US;
 }
 
-static void expect_wait_us(const struct loop_lag *lag, double quantile, uint64_t us)
+static void expect_wait_us_of(const struct loop_lag *lag, double share, double quantile, uint64_t us)
 {
-    uint64_t wait_ns = loop_lag_wait_ns(lag, CLOCK_NS_PER_S, quantile);
+    uint64_t wait_ns = loop_lag_wait_ns(lag, CLOCK_NS_PER_S, share, quantile);
     if (wait_ns + 2 * CLOCK_NS_PER_US < us * CLOCK_NS_PER_US ||
         wait_ns > us * CLOCK_NS_PER_US + 2 * CLOCK_NS_PER_US)
         fail_msg("p%g is %lu ns instead of %lu us", 100 * quantile, wait_ns, us);
+}
+
+static void expect_wait_us(const struct loop_lag *lag, double quantile, uint64_t us)
+{
+    expect_wait_us_of(lag, 1, quantile, us);
 }
 
 /* Who comes at any time of a second waits for what is left of a pass. */
@@ -510,6 +515,20 @@ static void test_waits(void **state)
     add_absence(&lag, LOOP_LAG_OCTAVES - 1, 1, 500000);
     expect_wait_us(&lag, 0.5, 15000);
     expect_wait_us(&lag, 0.99, 490000);
+}
+
+/* One who comes again only when he was served waits once each time. */
+static void test_waits_of_few(void **state)
+{
+    (void)state;
+    struct loop_lag lag = {.most_ns = 0};
+    add_absence(&lag, 6, 1000, 100); /* a tenth of the time */
+    expect_wait_us_of(&lag, 1e-4, 0.95, 50);
+    expect_wait_us_of(&lag, 1e-5, 0.95, 0); /* a hundredth of all at most */
+    expect_wait_us_of(&lag, 1e-5, 0.995, 95);
+    add_absence(&lag, 14, 1, 30000);
+    expect_wait_us_of(&lag, 1e-5, 0.995, 95);
+    expect_wait_us_of(&lag, 0.01, 0.995, 25000);
 }
 
 /* All passes are its business, those that take too long are late as well; what was before it watches is not,
@@ -633,6 +652,7 @@ int main(void)
         cmocka_unit_test(test_rest),
         cmocka_unit_test(test_lag),
         cmocka_unit_test(test_waits),
+        cmocka_unit_test(test_waits_of_few),
         cmocka_unit_test(test_lag_sums),
         cmocka_unit_test(test_lag_of_waits),
         cmocka_unit_test(test_lag_of_other_callbacks),

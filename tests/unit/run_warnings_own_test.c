@@ -44,8 +44,10 @@ struct clock_times clock_times_now(void)
 
 static const struct clock_times created = {100 * SECOND, 200 * SECOND, 300 * SECOND};
 
-static const struct scenario scenario = {
-    .operations = (struct operation[]){{.message = {(const uint8_t *)"a\1", 2}}}, .operation_count = 1};
+static const struct scenario scenario = {.operations =
+                                             (struct operation[]){{.message = {(const uint8_t *)"a\1", 2}}},
+                                         .operation_count = 1,
+                                         .thread_count = 1000};
 
 static void make(void)
 {
@@ -205,6 +207,13 @@ static void test_sent_late(void **state)
         make_measured(rows[i].count, rows[i].late_us, rows[i].waited_us);
         world.record.lag.busy_ns = 500 * MS;
         expect(rows[i].warnings);
+        if (i == 2)
+            expect_message(
+                "this daemon was busy for 50 % of the load and late for 0 ms of it, and of the p99 of 1112 "
+                "us up to "
+                "112 us are its own, 112 us in sending and 0 us in reading: leave it a processor that nobody "
+                "else "
+                "needs, or have it on a machine of its own; service times are without what was sent late");
         latencies_free(&world.record.latencies);
     }
 }
@@ -227,6 +236,17 @@ static void test_read_late(void **state)
         "115 "
         "us are its own, 0 us in sending and 115 us in reading: have fewer threads, a lower rate, or several "
         "daemons");
+    /* Ten threads have ten replies at once, and the p99 has no more of its own than it has. */
+    static const struct scenario few = {.thread_count = 10};
+    static const struct scenario rate = {.load = {.model = LOAD_OPEN}, .thread_count = 10};
+    world.run.scenario = &few;
+    world.record.lag.absences[7] = (struct loop_absence){.count = 0};
+    world.record.lag.absences[15] = (struct loop_absence){.count = 1, .ns = 30 * MS};
+    expect("[]");
+    world.run.scenario = &rate;
+    expect(
+        "[#{warning => client_bound, busy => 0.72, late_ms => 0, p99_us => 1000, sending_us => 0, reading_us "
+        "=> 1000}]");
     for (int i = 0; i < 1000; i++)
         latencies_count_reply(&world.record.latencies, true);
     expect("[]"); /* when they were read is in no time */
