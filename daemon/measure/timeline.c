@@ -59,12 +59,34 @@ static void timeline_add_errors(struct timeline_interval *into, struct timeline_
     }
 }
 
+static void timeline_add_cause(struct timeline_cause *into, const struct timeline_cause *from)
+{
+    into->us += from->us;
+    if (from->most_us > into->most_us) {
+        into->most_us = from->most_us;
+        into->detail = from->detail;
+    }
+}
+
+static void timeline_add_causes(struct timeline_interval *into, struct timeline_interval *from)
+{
+    if (!into->causes) {
+        into->causes = from->causes;
+        from->causes = NULL;
+    }
+    for (size_t i = 0; from->causes && i < CAUSE_COUNT; i++)
+        timeline_add_cause(&into->causes[i], &from->causes[i]);
+    free(from->causes);
+    from->causes = NULL;
+}
+
 /* `from` is the later one and is empty then, but keeps its memory for what comes. */
 static void timeline_absorb(struct timeline_interval *into, struct timeline_interval *from)
 {
     into->operations += from->operations;
     into->dropped += from->dropped;
     timeline_add_errors(into, from);
+    timeline_add_causes(into, from);
     histogram_add(&into->response, &from->response);
     histogram_reset(&from->response);
     for (size_t i = 0; i < TIMELINE_GAUGES; i++)
@@ -120,6 +142,7 @@ void timeline_free(struct timeline *timeline)
 {
     for (size_t i = 0; timeline->intervals && i < TIMELINE_INTERVALS; i++) {
         free(timeline->intervals[i].errors);
+        free(timeline->intervals[i].causes);
         histogram_free(&timeline->intervals[i].response);
     }
     for (size_t i = 0; i < timeline->mark_count; i++)
@@ -157,6 +180,29 @@ void timeline_observe(struct timeline *timeline, uint64_t now_ns, enum timeline_
     timeline_raise(timeline_current(timeline, now_ns), gauge, value);
 }
 
+void timeline_look_for_causes(struct timeline *timeline, const struct stacks *stacks)
+{
+    timeline->stacks = stacks;
+}
+
+/* That in which something has happened before; the first for what was before all of them. */
+static struct timeline_interval *timeline_past(struct timeline *timeline, uint64_t at_ns)
+{
+    uint64_t since = at_ns > timeline->start_ns ? at_ns - timeline->start_ns : 0;
+    struct timeline_interval *current = timeline_current(timeline, at_ns);
+    struct timeline_interval *past = &timeline->intervals[since / timeline->interval_ns];
+    return past < current ? past : current;
+}
+
+void timeline_explain(struct timeline *timeline, uint64_t at_ns, const struct cause_share *share)
+{
+    struct timeline_interval *interval = timeline_past(timeline, at_ns);
+    if (!interval->causes)
+        interval->causes = memory_zalloc(CAUSE_COUNT, sizeof(*interval->causes));
+    timeline_add_cause(&interval->causes[share->cause],
+                       &(struct timeline_cause){share->us, share->us, share->detail});
+}
+
 const char *timeline_gauge_text(enum timeline_gauge gauge)
 {
     return gauges[gauge].key;
@@ -185,6 +231,40 @@ static void timeline_build_errors(struct term_builder *builder, const struct tim
         errors_build_counts(errors, interval->errors, builder);
     else
         term_build_map(builder, 0);
+}
+
+/* What has taken most of it and is not among those that are `told`; CAUSE_COUNT: nothing has. */
+static enum cause timeline_worst_cause(const struct timeline_cause causes[CAUSE_COUNT], unsigned told)
+{
+    enum cause worst = CAUSE_COUNT;
+    for (enum cause i = 0; i < CAUSE_COUNT; i++)
+        if (causes[i].us && !(told & CAUSE_BIT(i)) &&
+            (worst == CAUSE_COUNT || causes[i].us > causes[worst].us))
+            worst = i;
+    return worst;
+}
+
+static void timeline_build_causes(struct term_builder *builder, const struct timeline_cause *causes,
+                                  const struct stacks *stacks)
+{
+    unsigned told = 0;
+    size_t count = 0;
+    term_build_key(builder, "causes");
+    if (!stacks) {
+        term_build_atom(builder, "nil");
+        return;
+    }
+    for (size_t i = 0; causes && i < CAUSE_COUNT; i++)
+        count += causes[i].us > 0;
+    term_build_list(builder, count);
+    for (size_t i = 0; i < count; i++) {
+        enum cause cause = timeline_worst_cause(causes, told);
+        struct cause_share share = {cause, causes[cause].us, causes[cause].detail};
+        cause_build(&share, stacks, builder);
+        told |= CAUSE_BIT(cause);
+    }
+    if (count)
+        term_build_nil(builder);
 }
 
 static void timeline_build_response(struct term_builder *builder, const struct histogram *response)
@@ -220,7 +300,7 @@ static uint64_t timeline_seen_ms(uint64_t begin_ns, uint64_t end_ns)
 void timeline_build(struct timeline *timeline, const struct errors *errors, uint64_t now_ns,
                     struct term_builder *builder)
 {
-    enum { COUNTS = 4, RESPONSE = 3, ERRORS = 1, MARKS = 1 };
+    enum { COUNTS = 4, RESPONSE = 3, ERRORS = 1, CAUSES = 1, MARKS = 1 };
     size_t next_mark = 0;
     if (now_ns > timeline->end_ns)
         timeline_advance(timeline, now_ns - 1); /* one that begins right now has not been yet */
@@ -229,7 +309,7 @@ void timeline_build(struct timeline *timeline, const struct errors *errors, uint
         const struct timeline_interval *interval = &timeline->intervals[i];
         uint64_t begin_ns = timeline->start_ns + i * timeline->interval_ns;
         uint64_t end_ns = begin_ns + timeline->interval_ns;
-        term_build_map(builder, COUNTS + RESPONSE + ERRORS + TIMELINE_GAUGES + MARKS);
+        term_build_map(builder, COUNTS + RESPONSE + ERRORS + TIMELINE_GAUGES + CAUSES + MARKS);
         term_build_key_unsigned(builder, "at_ms", (begin_ns - timeline->start_ns) / CLOCK_NS_PER_MS);
         term_build_key_unsigned(builder, "interval_ms",
                                 timeline_seen_ms(begin_ns, now_ns < end_ns ? now_ns : end_ns));
@@ -240,6 +320,7 @@ void timeline_build(struct timeline *timeline, const struct errors *errors, uint
         for (size_t j = 0; j < TIMELINE_GAUGES; j++)
             term_build_key_known(builder, gauges[j].key, interval->gauges[j] >= 0,
                                  (uint64_t)interval->gauges[j]);
+        timeline_build_causes(builder, interval->causes, timeline->stacks);
         next_mark = timeline_build_marks(builder, timeline, next_mark, end_ns);
     }
     term_build_nil(builder);

@@ -6,11 +6,12 @@
  *
  * Times are those of clock_ns() and never go back from call to call; equal ones are fine, and those before
  * the start count as the start. Memory grows to at most 3.5 MB: 27 KB for each interval with response times,
- * 0.5 KB for each with errors, and the marks. */
+ * 0.5 KB for each with errors, 1 KB for each with causes, and the marks. */
 #ifndef HARNESSD_MEASURE_TIMELINE_H
 #define HARNESSD_MEASURE_TIMELINE_H
 
 #include "base/clock.h"
+#include "measure/cause.h"
 #include "measure/errors.h"
 #include "measure/histogram.h"
 #include "term/term_build.h"
@@ -34,11 +35,20 @@ enum timeline_gauge {
     TIMELINE_GAUGES,
 };
 
+/* What a cause has taken of the operations of an interval, all together, and what is told of the one that it
+ * has taken most of. */
+struct timeline_cause {
+    uint64_t us;
+    uint64_t most_us;
+    struct cause_detail detail;
+};
+
 struct timeline_interval {
     uint64_t operations;
     uint64_t dropped;
     uint64_t *errors;          /* by the number of their reason, with ERRORS_OTHER; NULL before the first */
     struct histogram response; /* two digits */
+    struct timeline_cause *causes;   /* CAUSE_COUNT of them; NULL before the first */
     int64_t gauges[TIMELINE_GAUGES]; /* -1 while nobody has looked */
 };
 
@@ -50,7 +60,8 @@ struct timeline {
     size_t count;                        /* in use; the last is the current one */
     struct timeline_mark *marks;         /* in the order of time */
     size_t mark_count;
-    uint64_t marks_dropped; /* that found no room, or were too large */
+    uint64_t marks_dropped;      /* that found no room, or were too large */
+    const struct stacks *stacks; /* of causes; NULL: nobody looks for them */
 };
 
 void timeline_init(struct timeline *timeline, uint64_t start_ns);
@@ -70,6 +81,12 @@ void timeline_drop(struct timeline *timeline, uint64_t now_ns, uint64_t count);
 /* A gauge stood at this value. Other nodes tell some of them: a negative one is nobody's and is ignored. */
 void timeline_observe(struct timeline *timeline, uint64_t now_ns, enum timeline_gauge gauge, int64_t value);
 
+/* Causes are looked for from now on; `stacks`, which outlives the timeline, has those that details name. */
+void timeline_look_for_causes(struct timeline *timeline, const struct stacks *stacks);
+
+/* An operation that has ended then, or earlier than others that were recorded, had this cause. */
+void timeline_explain(struct timeline *timeline, uint64_t at_ns, const struct cause_share *share);
+
 /* Its key in the report. */
 const char *timeline_gauge_text(enum timeline_gauge gauge);
 
@@ -85,6 +102,7 @@ void timeline_mark(struct timeline *timeline, uint64_t now_ns, struct term term)
  *     errors         map from reason to count; the reasons are those of `errors`
  *     p50_us, p99_us, max_us    of the response times, nil without any; quantiles are within 0.4%
  *     in_flight, mailbox, memory_bytes, run_queue, loop_lag_us    the gauges; nil when not known
+ *     causes         list of %{cause:, us:, detail:}, what has taken most first; nil: nobody has looked
  *     marks          list of the terms in the order of their times
  */
 void timeline_build(struct timeline *timeline, const struct errors *errors, uint64_t now_ns,

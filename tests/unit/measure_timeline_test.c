@@ -97,7 +97,7 @@ static void read_row(struct row *row, struct term map)
     struct term_pairs pairs;
     assert_int_equal(term_type(map), TERM_MAP);
     assert_true(term_pairs_start(&pairs, map));
-    assert_int_equal(pairs.count, 9 + TIMELINE_GAUGES);
+    assert_int_equal(pairs.count, 10 + TIMELINE_GAUGES);
     *row = (struct row){.at_ms = number(map, "at_ms"),
                         .interval_ms = number(map, "interval_ms"),
                         .operations = number(map, "operations"),
