@@ -1,0 +1,58 @@
+#include "evidence_private.h"
+
+#include "base/clock.h"
+
+/* Run queues are long when so many wait for each scheduler: each has a millisecond or two. */
+#define EVIDENCE_LONG_QUEUE 5
+
+/* What a heartbeat has seen of the queues holds for so long before and after. */
+#define EVIDENCE_QUEUE_NS (3 * CLOCK_NS_PER_MS)
+
+/* A heap that takes milliseconds to be collected, in words. */
+#define EVIDENCE_LARGE_HEAP (256 * 1024)
+
+bool heartbeat_has_long_queues(const struct heartbeat *heartbeat)
+{
+    return heartbeat->schedulers && heartbeat->ready >= EVIDENCE_LONG_QUEUE * heartbeat->schedulers;
+}
+
+size_t evidence_long_queues(const struct evidence *evidence, uint64_t from_ns, uint64_t to_ns)
+{
+    size_t longest = SIZE_MAX;
+    for (size_t i = 0; i < evidence->heartbeat_count; i++) {
+        const struct heartbeat *heartbeat = &evidence->heartbeats[i];
+        if (!heartbeat->at_ns || heartbeat->at_ns + EVIDENCE_QUEUE_NS < from_ns ||
+            heartbeat->at_ns > to_ns + EVIDENCE_QUEUE_NS || !heartbeat_has_long_queues(heartbeat))
+            continue;
+        if (longest == SIZE_MAX || heartbeat->ready > evidence->heartbeats[longest].ready)
+            longest = i;
+    }
+    return longest;
+}
+
+uint64_t evidence_next_end(const struct evidence *evidence, uint64_t after_ns)
+{
+    size_t low = 0, high = evidence->end_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (evidence->ends[middle] > after_ns)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low < evidence->end_count ? evidence->ends[low] : UINT64_MAX;
+}
+
+bool evidence_may_have_collected(const struct evidence *evidence, const struct look *look)
+{
+    const struct look *before = NULL;
+    if (look->heap_words + look->old_words < EVIDENCE_LARGE_HEAP)
+        return false;
+    for (size_t i = 0; i < evidence->look_count; i++) {
+        const struct look *other = &evidence->looks[i];
+        if (other->ended_ns && other->ended_ns <= look->began_ns &&
+            (!before || other->ended_ns > before->ended_ns))
+            before = other;
+    }
+    return !before || before->collected != look->collected;
+}
