@@ -211,3 +211,8 @@ struct call *calls_first(const struct calls *calls, uint32_t target, enum call_s
     assert(state == CALL_WAITING || state == CALL_SENT);
     return at(calls, calls->by_target[target][state == CALL_SENT].first);
 }
+
+struct call *calls_later(const struct calls *calls, const struct call *call)
+{
+    return at(calls, call->later);
+}

@@ -95,6 +95,9 @@ void calls_rest(struct calls *calls, struct call *call);
 MUST_CHECK struct call *calls_oldest(const struct calls *calls);
 MUST_CHECK struct call *calls_first(const struct calls *calls, uint32_t target, enum call_state state);
 
+/* The open one that was opened next; NULL: there is none. */
+MUST_CHECK struct call *calls_later(const struct calls *calls, const struct call *call);
+
 /* How many are open. */
 static inline uint32_t calls_count(const struct calls *calls)
 {

@@ -32,6 +32,40 @@ static void customs_miss(struct engine *engine, uint32_t thread)
     calls_out_open(engine, thread, intended_ns, engine_now(engine));
 }
 
+/* Those that run are in the order in which they have begun. */
+static void customs_run(struct engine *engine, uint32_t thread)
+{
+    struct custom *custom = &engine->customs[thread];
+    custom->is_running = true;
+    custom->earlier = engine->custom_newest;
+    custom->later = CUSTOMS_NONE;
+    if (engine->custom_newest == CUSTOMS_NONE)
+        engine->custom_oldest = thread;
+    else
+        engine->customs[engine->custom_newest].later = thread;
+    engine->custom_newest = thread;
+    engine->custom_running++;
+}
+
+static void customs_run_no_longer(struct engine *engine, uint32_t thread)
+{
+    struct custom *custom = &engine->customs[thread];
+    *(custom->earlier == CUSTOMS_NONE ? &engine->custom_oldest : &engine->customs[custom->earlier].later) =
+        custom->later;
+    *(custom->later == CUSTOMS_NONE ? &engine->custom_newest : &engine->customs[custom->later].earlier) =
+        custom->earlier;
+    custom->is_running = false;
+    engine->custom_running--;
+}
+
+/* What the thread was at is nobody's any more. */
+static void customs_forget(struct engine *engine, uint32_t thread)
+{
+    if (engine->customs[thread].is_running)
+        customs_run_no_longer(engine, thread);
+    engine->customs[thread] = (struct custom){0};
+}
+
 /* A fun says by its arity whether it is to know its place; a function of a module is asked where it is. */
 static void customs_start(struct engine *engine, uint32_t thread)
 {
@@ -48,8 +82,7 @@ static void customs_start(struct engine *engine, uint32_t thread)
     if (placed)
         customs_build_place(engine, thread, &arguments);
     term_build_nil(&arguments);
-    engine->custom_running++;
-    engine->customs[thread].is_running = true;
+    customs_run(engine, thread);
     engine->customs[thread].started_ns = engine_now(engine);
     engine->options.events->apply(engine->options.owner, thread, engine->threads[thread].step,
                                   operation->message, term_built(&arguments));
@@ -93,7 +126,7 @@ bool customs_end_all(struct engine *engine)
 {
     if (!engine->customs)
         return false;
-    engine->custom_running = engine->custom_waiting = 0;
+    engine->custom_waiting = 0;
     for (; engine->customs_ended < engine->scenario->thread_count && engine_is_loading(engine);
          engine->customs_ended++) {
         uint32_t thread = engine->customs_ended;
@@ -104,7 +137,7 @@ bool customs_end_all(struct engine *engine)
             continue;
         if (!engine_may_work(engine))
             return true;
-        engine->customs[thread] = (struct custom){0};
+        customs_forget(engine, thread);
         uint32_t target = custom.is_running ? custom.target : threads_target(engine, thread);
         threads_complete(engine, thread, target, times, RESULT_TIMEOUT, THREADS_NO_TERM);
     }
@@ -219,8 +252,7 @@ void engine_custom_too_large(struct engine *engine, int64_t thread, int64_t step
         .intended_ns = custom->intended_ns, .sent_ns = custom->started_ns, .ended_ns = arrived.ns};
     latencies_count_reply(&engine->record.latencies, arrived.by_kernel);
     custom->intended_ns = 0;
-    custom->is_running = false;
-    engine->custom_running--;
+    customs_run_no_longer(engine, (uint32_t)thread);
     threads_complete(engine, (uint32_t)thread, custom->target, times, RESULT_TOO_LARGE, TERM_LONG(reason));
     customs_start_all(engine);
 }
@@ -234,8 +266,7 @@ void engine_custom_done(struct engine *engine, int64_t thread, int64_t step, con
         customs_begin_again(engine, (uint32_t)thread, arrived.ns);
         return;
     }
-    engine->customs[thread].is_running = false;
-    engine->custom_running--;
+    customs_run_no_longer(engine, (uint32_t)thread);
     latencies_count_reply(&engine->record.latencies, arrived.by_kernel);
     customs_outcome(engine, (uint32_t)thread, outcome, arrived);
     customs_start_all(engine);
@@ -245,22 +276,22 @@ void engine_session_down(struct engine *engine, const struct term_long *reason)
 {
     if (!engine->customs || !engine_is_loading(engine))
         return;
+    engine->custom_waiting = 0;
     for (uint32_t thread = 0; thread < engine->scenario->thread_count && engine_is_loading(engine);
          thread++) {
         if (engine->customs[thread].intended_ns) {
-            engine->customs[thread] = (struct custom){0};
+            customs_forget(engine, thread);
             threads_fail(engine, thread, reason);
         }
     }
-    engine->custom_running = engine->custom_waiting = 0;
 }
 
 void customs_miss_strictly(struct engine *engine, uint32_t thread, uint32_t target, struct load_times times)
 {
     struct term_builder arguments = {0};
-    engine->customs[thread] = (struct custom){
-        .intended_ns = times.intended_ns, .started_ns = times.sent_ns, .target = target, .is_running = true};
-    engine->custom_running++;
+    engine->customs[thread] =
+        (struct custom){.intended_ns = times.intended_ns, .started_ns = times.sent_ns, .target = target};
+    customs_run(engine, thread);
     term_build_list(&arguments, 2);
     term_build_term(&arguments, calls_out_server(engine, target));
     term_build_term(&arguments, engine->scenario->cast_sync_message);
@@ -273,6 +304,7 @@ void customs_miss_strictly(struct engine *engine, uint32_t thread, uint32_t targ
 void customs_init(struct engine *engine)
 {
     const struct scenario *scenario = engine->scenario;
+    engine->custom_oldest = engine->custom_newest = CUSTOMS_NONE;
     if (!scenario->has_custom_operations && !scenario->strict_cast_sync)
         return;
     engine->customs = memory_zalloc(scenario->thread_count, sizeof(*engine->customs));

@@ -175,6 +175,7 @@ struct engine *engine_new(const struct engine_options *options)
     engine->options = *options;
     engine->scenario = scenario;
     engine->record.started_ns = engine->record.ended_ns = engine_now(engine);
+    engine->slow_us = UINT64_MAX;
     random_seed(&engine->random, options->seed);
     events_init(&engine->record.events, scenario->events_policy, scenario->events_number,
                 options->events_most, options->event_bytes_most, &engine->random);

@@ -1,12 +1,13 @@
 /* What the files of the load engine know of one another. engine.c is about the load as a whole and its time,
  * threads.c about what each virtual thread does next, results.c about what came of operations, calls_out.c
  * about calls and the targets that they go to, failure.c about why they fail, customs.c about custom
- * operations, named.c about the names of operations. */
+ * operations, slow.c about those that take long, named.c about the names of operations. */
 #ifndef HARNESSD_LOAD_ENGINE_PRIVATE_H
 #define HARNESSD_LOAD_ENGINE_PRIVATE_H
 
 #include "backlog_private.h"
 #include "calls_private.h"
+#include "customs_private.h"
 #include "failure_private.h"
 #include "load/engine.h"
 #include "results_private.h"
@@ -38,14 +39,6 @@ struct thread {
 
 #define THREAD_NONE UINT32_MAX
 
-/* A thread's custom operation. */
-struct custom {
-    uint64_t intended_ns; /* 0: it is at none */
-    uint64_t started_ns;
-    uint32_t target;
-    bool is_running;
-};
-
 /* What calls wait for at a target. */
 struct target_queue {
     bool is_dirty;     /* it is among those that the next pump is for */
@@ -68,6 +61,7 @@ struct engine {
     struct load_record record;
     struct random random;     /* for the sample of events */
     struct histogram *recent; /* response times since somebody has last looked; NULL: nobody does */
+    uint64_t slow_us;         /* operations that take as long are told of */
     uint64_t wake_ns;         /* when it is to be woken */
     uint64_t load_end_ns;     /* nothing starts from then on; UINT64_MAX: when all threads have ended */
     uint64_t loaded_ns;       /* the time of the threads counts from here */
@@ -114,6 +108,8 @@ struct engine {
     size_t custom_first;
     size_t custom_waiting;
     size_t custom_running;
+    uint32_t custom_oldest; /* of those that run, and the one that has begun last */
+    uint32_t custom_newest;
     uint32_t customs_ended; /* threads whose customs have been ended for want of time */
 
     /* named.c */
@@ -217,20 +213,10 @@ void calls_out_retry(struct engine *engine, uint64_t now);
 uint64_t calls_out_next_deadline_ns(const struct engine *engine);
 struct term calls_out_server(const struct engine *engine, uint32_t target);
 
-/* --- customs.c --- */
+/* --- slow.c --- */
 
-void customs_init(struct engine *engine);
-void customs_free(struct engine *engine);
-void customs_queue(struct engine *engine, uint32_t thread, uint64_t intended_ns);
-
-/* Those that have not started never do. */
-void customs_drop_waiting(struct engine *engine);
-
-/* Ends all of them, for want of time. True when there are more, and the turn is over. */
-MUST_CHECK bool customs_end_all(struct engine *engine);
-
-/* The exception of a cast without its handler, made where custom operations are, fails the thread. */
-void customs_miss_strictly(struct engine *engine, uint32_t thread, uint32_t target, struct load_times times);
+/* The operation that a thread is at has ended. */
+void slow_tell(struct engine *engine, uint32_t thread, uint32_t target, uint64_t sent_ns, uint64_t ended_ns);
 
 /* --- named.c --- */
 

@@ -135,6 +135,16 @@ void latencies_record_failed(struct latencies *latencies, uint32_t operation, ui
     batches_clock_tick(&latencies->clock);
 }
 
+size_t latencies_kind(const struct latencies *latencies, uint32_t operation)
+{
+    return latencies->numbers[operation];
+}
+
+const struct histogram *latencies_service(const struct latencies *latencies, size_t kind)
+{
+    return kind && latencies->items[kind - 1] ? &latencies->items[kind - 1]->service : NULL;
+}
+
 /* --- Views --- */
 
 /* Times of one kind. */

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "load/load_record.h"
+#include "load/load_slow.h"
 #include "load/target_way.h"
 #include "measure/counters.h"
 #include "measure/observation.h"
@@ -39,6 +40,10 @@ struct engine_events {
 
     /* Each second once the warm-up is over, for expectations that end the load. */
     void (*second)(void *owner);
+
+    /* An operation that is answered has ended after as long as engine_watch_slow() says, or longer; for who
+     * has said so. */
+    void (*slow)(void *owner, const struct load_slow *slow);
 };
 
 struct engine_options {
@@ -116,6 +121,19 @@ void engine_mark(struct engine *engine, uint64_t now_ns, struct term mark);
 /* Keeps response times for engine_take_recent() from now on, or no longer. */
 void engine_observe(struct engine *engine, bool observed);
 void engine_take_recent(struct engine *engine, struct load_recent *recent);
+
+/* --- What takes long --- */
+
+/* Has `slow` told of operations whose service time is at least this; of none: UINT64_MAX, as at first. */
+void engine_watch_slow(struct engine *engine, uint64_t least_us);
+
+/* Those under way that have begun before a time, the oldest first, customs behind the others; how many, at
+ * most `most` of each. */
+size_t engine_late(const struct engine *engine, uint64_t before_ns, struct load_slow *late, size_t most);
+
+/* Of which kind an operation is; 0 as long as none of its kind has ended. */
+size_t engine_kind(const struct engine *engine, uint32_t operation);
+struct load_usual engine_usual(const struct engine *engine, size_t kind);
 
 /* --- What it has come to --- */
 

@@ -75,6 +75,11 @@ uint64_t latencies_sent_late_us(const struct latencies *latencies, double quanti
 /* One has failed before it could be given up: it is in no other figure, which it would make better. */
 void latencies_record_failed(struct latencies *latencies, uint32_t operation, uint64_t response_us);
 
+/* The kind of an operation, those being one that have a name in common: from 1 to LATENCIES_OPERATIONS + 1;
+ * 0: none of it has ended yet. Service times of a kind; NULL: there are none. */
+size_t latencies_kind(const struct latencies *latencies, uint32_t operation);
+const struct histogram *latencies_service(const struct latencies *latencies, size_t kind);
+
 /* The response times of all operations, added to `histogram`; when they came, added to `batches`. */
 void latencies_add_responses(const struct latencies *latencies, struct histogram *histogram);
 void latencies_add_response_batches(const struct latencies *latencies, struct batches *batches);

@@ -69,6 +69,8 @@ struct world {
     struct departure *departure; /* that there was last */
     uint64_t departure_pass;
     bool keeps_departures; /* nothing leaves unless the test says so */
+    struct load_slow slow; /* the last that was told of, and how many were */
+    size_t slow_count;
 };
 
 static inline uint64_t world_clock(void *owner)
@@ -230,12 +232,20 @@ static inline void world_second(void *owner)
         engine_stop(world->engine);
 }
 
+static inline void world_slow(void *owner, const struct load_slow *slow)
+{
+    struct world *world = owner;
+    world->slow = *slow;
+    world->slow_count++;
+}
+
 static const struct engine_events world_events = {.wake = world_wake,
                                                   .started = world_started,
                                                   .over = world_over,
                                                   .observed = world_observed,
                                                   .apply = world_apply,
-                                                  .second = world_second};
+                                                  .second = world_second,
+                                                  .slow = world_slow};
 
 /* --- Time --- */
 
