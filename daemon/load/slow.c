@@ -9,34 +9,35 @@ void engine_watch_slow(struct engine *engine, uint64_t least_us)
 void slow_tell(struct engine *engine, uint32_t thread, uint32_t target, uint64_t sent_ns, uint64_t ended_ns)
 {
     const struct thread *state = &engine->threads[thread];
-    const struct load_slow slow = {.target = target,
-                                   .thread = thread,
-                                   .step = state->step,
-                                   .operation = state->operation,
-                                   .is_custom = threads_operation(engine, thread)->kind == OPERATION_CUSTOM,
-                                   .is_sent = true,
-                                   .sent_ns = sent_ns,
-                                   .ended_ns = ended_ns};
+    const struct slow_operation slow = {.target = target,
+                                        .thread = thread,
+                                        .step = state->step,
+                                        .operation = state->operation,
+                                        .is_custom =
+                                            threads_operation(engine, thread)->kind == OPERATION_CUSTOM,
+                                        .is_sent = true,
+                                        .sent_ns = sent_ns,
+                                        .ended_ns = ended_ns};
     engine->options.events->slow(engine->options.owner, &slow);
 }
 
-static size_t slow_find_calls(const struct engine *engine, uint64_t before_ns, struct load_slow *late,
+static size_t slow_find_calls(const struct engine *engine, uint64_t before_ns, struct slow_operation *late,
                               size_t most)
 {
     const struct call *call = calls_oldest(&engine->calls);
     size_t count = 0;
     for (; call && count < most && call->opened_ns < before_ns; call = calls_later(&engine->calls, call))
-        late[count++] = (struct load_slow){.target = call->target,
-                                           .thread = call->thread,
-                                           .step = engine->threads[call->thread].step,
-                                           .operation = engine->threads[call->thread].operation,
-                                           .is_sent = call->state == CALL_SENT,
-                                           .sent_ns = call->sent_ns};
+        late[count++] = (struct slow_operation){.target = call->target,
+                                                .thread = call->thread,
+                                                .step = engine->threads[call->thread].step,
+                                                .operation = engine->threads[call->thread].operation,
+                                                .is_sent = call->state == CALL_SENT,
+                                                .sent_ns = call->sent_ns};
     return count;
 }
 
 /* Those whose thread was set up have begun later than their place in the order says. */
-static size_t slow_find_customs(const struct engine *engine, uint64_t before_ns, struct load_slow *late,
+static size_t slow_find_customs(const struct engine *engine, uint64_t before_ns, struct slow_operation *late,
                                 size_t most)
 {
     size_t count = 0;
@@ -45,18 +46,18 @@ static size_t slow_find_customs(const struct engine *engine, uint64_t before_ns,
         const struct custom *custom = &engine->customs[thread];
         if (custom->started_ns >= before_ns)
             continue;
-        late[count++] = (struct load_slow){.target = custom->target,
-                                           .thread = thread,
-                                           .step = engine->threads[thread].step,
-                                           .operation = engine->threads[thread].operation,
-                                           .is_custom = true,
-                                           .is_sent = true,
-                                           .sent_ns = custom->started_ns};
+        late[count++] = (struct slow_operation){.target = custom->target,
+                                                .thread = thread,
+                                                .step = engine->threads[thread].step,
+                                                .operation = engine->threads[thread].operation,
+                                                .is_custom = true,
+                                                .is_sent = true,
+                                                .sent_ns = custom->started_ns};
     }
     return count;
 }
 
-size_t engine_late(const struct engine *engine, uint64_t before_ns, struct load_slow *late, size_t most)
+size_t engine_late(const struct engine *engine, uint64_t before_ns, struct slow_operation *late, size_t most)
 {
     if (!engine_is_loading(engine))
         return 0;
@@ -64,17 +65,19 @@ size_t engine_late(const struct engine *engine, uint64_t before_ns, struct load_
     return calls + slow_find_customs(engine, before_ns, late + calls, most);
 }
 
+_Static_assert(LATENCIES_OPERATIONS + 2 == SLOW_KINDS, "kinds are those that latencies tell apart");
+
 size_t engine_kind(const struct engine *engine, uint32_t operation)
 {
     return latencies_kind(&engine->record.latencies, operation);
 }
 
-struct load_usual engine_usual(const struct engine *engine, size_t kind)
+struct usual_time engine_usual(const struct engine *engine, size_t kind)
 {
     const struct histogram *service = latencies_service(&engine->record.latencies, kind);
     if (!service || !service->count)
-        return (struct load_usual){.count = 0};
-    return (struct load_usual){.count = service->count,
+        return (struct usual_time){.count = 0};
+    return (struct usual_time){.count = service->count,
                                .p50_us = histogram_quantile(service, 0.5),
                                .p99_us = histogram_quantile(service, 0.99)};
 }

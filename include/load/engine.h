@@ -11,10 +11,10 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "load/load_record.h"
-#include "load/load_slow.h"
 #include "load/target_way.h"
 #include "measure/counters.h"
 #include "measure/observation.h"
+#include "measure/slow_operation.h"
 #include "scenario/scenario.h"
 
 struct engine;
@@ -43,7 +43,7 @@ struct engine_events {
 
     /* An operation that is answered has ended after as long as engine_watch_slow() says, or longer; for who
      * has said so. */
-    void (*slow)(void *owner, const struct load_slow *slow);
+    void (*slow)(void *owner, const struct slow_operation *slow);
 };
 
 struct engine_options {
@@ -129,11 +129,11 @@ void engine_watch_slow(struct engine *engine, uint64_t least_us);
 
 /* Those under way that have begun before a time, the oldest first, customs behind the others; how many, at
  * most `most` of each. */
-size_t engine_late(const struct engine *engine, uint64_t before_ns, struct load_slow *late, size_t most);
+size_t engine_late(const struct engine *engine, uint64_t before_ns, struct slow_operation *late, size_t most);
 
 /* Of which kind an operation is; 0 as long as none of its kind has ended. */
 size_t engine_kind(const struct engine *engine, uint32_t operation);
-struct load_usual engine_usual(const struct engine *engine, size_t kind);
+struct usual_time engine_usual(const struct engine *engine, size_t kind);
 
 /* --- What it has come to --- */
 

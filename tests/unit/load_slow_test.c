@@ -4,7 +4,7 @@
 
 static struct world world;
 
-static size_t late(uint64_t ms_ago, struct load_slow found[20])
+static size_t late(uint64_t ms_ago, struct slow_operation found[20])
 {
     return engine_late(world.engine, world.now_ns - ms_ago * MS, found, 10);
 }
@@ -13,7 +13,7 @@ static size_t late(uint64_t ms_ago, struct load_slow found[20])
 static void test_under_way(void **state)
 {
     (void)state;
-    struct load_slow found[20];
+    struct slow_operation found[20];
     world_make(&world, "#{target => [c, d], operations => [a, b], call_timeout_ms => 10000, "
                        "load => #{rate => 100, duration_ms => 1000}}");
     world.targets[0].is_silent = true;
@@ -43,7 +43,7 @@ static void test_under_way(void **state)
 static void test_customs(void **state)
 {
     (void)state;
-    struct load_slow found[20];
+    struct slow_operation found[20];
     world_make(&world, "#{target => c, operations => [{custom, {m, f, []}}], call_timeout_ms => 10000, "
                        "load => #{threads => 5, iterations => 2}}");
     world_run(&world, world.begun_ns + MS);
@@ -106,7 +106,7 @@ static void test_usual(void **state)
     assert_int_equal(engine_usual(world.engine, 0).count, 0);
     world_run(&world, UINT64_MAX);
     size_t a = engine_kind(world.engine, 0), b = engine_kind(world.engine, 1);
-    assert_true(a && b && a != b && a < LOAD_KINDS && b < LOAD_KINDS);
+    assert_true(a && b && a != b && a < SLOW_KINDS && b < SLOW_KINDS);
     assert_int_equal(engine_kind(world.engine, 2), 0); /* nobody answers it */
     assert_int_equal(engine_usual(world.engine, a).count, 100);
     assert_int_equal(engine_usual(world.engine, a).p50_us, 1000);

@@ -68,8 +68,8 @@ struct world {
     struct departures departures;
     struct departure *departure; /* that there was last */
     uint64_t departure_pass;
-    bool keeps_departures; /* nothing leaves unless the test says so */
-    struct load_slow slow; /* the last that was told of, and how many were */
+    bool keeps_departures;      /* nothing leaves unless the test says so */
+    struct slow_operation slow; /* the last that was told of, and how many were */
     size_t slow_count;
 };
 
@@ -232,7 +232,7 @@ static inline void world_second(void *owner)
         engine_stop(world->engine);
 }
 
-static inline void world_slow(void *owner, const struct load_slow *slow)
+static inline void world_slow(void *owner, const struct slow_operation *slow)
 {
     struct world *world = owner;
     world->slow = *slow;

@@ -1,11 +1,12 @@
 /* Operations that take long, for those who find out why. */
-#ifndef HARNESSD_LOAD_LOAD_SLOW_H
-#define HARNESSD_LOAD_LOAD_SLOW_H
+#ifndef HARNESSD_MEASURE_SLOW_OPERATION_H
+#define HARNESSD_MEASURE_SLOW_OPERATION_H
 
-#include "load/latencies.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 /* An operation that is answered. */
-struct load_slow {
+struct slow_operation {
     uint32_t target;
     uint32_t thread;
     uint64_t step;      /* of the thread */
@@ -17,13 +18,13 @@ struct load_slow {
 };
 
 /* What is usual for operations of one kind, of service times. */
-struct load_usual {
+struct usual_time {
     uint64_t count;
     uint64_t p50_us; /* 0 without any, as the other */
     uint64_t p99_us;
 };
 
-/* Kinds of operations are those of latencies_kind(), whose numbers are below this. */
-#define LOAD_KINDS (LATENCIES_OPERATIONS + 2)
+/* Kinds of operations are those that latencies tell apart: from 1, and below this; 0: it is not known yet. */
+#define SLOW_KINDS 66
 
 #endif
