@@ -90,6 +90,11 @@ bool conn_is_congested(const struct conn *conn)
     return conn->congested;
 }
 
+bool conn_look_at_wire(const struct conn *conn, uint32_t *unacked, uint32_t *retransmits)
+{
+    return conn->state == CONN_UP && transport_look_at_wire(&conn->transport, unacked, retransmits);
+}
+
 static size_t conn_congested_bytes(const struct conn *conn)
 {
     size_t part = conn->settings->queued_bytes / 4;

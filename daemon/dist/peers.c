@@ -36,6 +36,11 @@ bool peer_is_congested(const struct peer *peer)
     return peer->state == PEER_UP && conn_is_congested(peer->conn);
 }
 
+bool peer_look_at_wire(const struct peer *peer, uint32_t *unacked, uint32_t *retransmits)
+{
+    return peer->state == PEER_UP && conn_look_at_wire(peer->conn, unacked, retransmits);
+}
+
 enum conn_limit peer_limit(const struct peer *peer)
 {
     return peer->limit;

@@ -104,6 +104,9 @@ enum conn_limit conn_limit(const struct conn *conn);
  * several large ones at once they share four times that, and the limit of each may be smaller. */
 size_t conn_frame_bytes(const struct conn *conn);
 
+/* See peer_look_at_wire(). */
+MUST_CHECK bool conn_look_at_wire(const struct conn *conn, uint32_t *unacked, uint32_t *retransmits);
+
 /* A word of the owner's; the peer table keeps its own state there. */
 void conn_set_data(struct conn *conn, void *data);
 void *conn_data(const struct conn *conn);

@@ -72,6 +72,11 @@ MUST_CHECK int transport_dial_tcp(struct transport *transport, const struct sock
 /* 0, or the error number that the attempt ended in. */
 MUST_CHECK int transport_connected(const struct transport *transport);
 
+/* How many segments the system of the other side has not acknowledged, and how many were sent again so far.
+ * False when the kernel does not say. */
+MUST_CHECK bool transport_look_at_wire(const struct transport *transport, uint32_t *unacked,
+                                       uint32_t *retransmits);
+
 /* Takes over an accepted, non-blocking socket. */
 void transport_accept_tcp(struct transport *transport, int descriptor);
 
