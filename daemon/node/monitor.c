@@ -130,10 +130,15 @@ static void monitor_build_spawn(struct term_builder *function, struct term_build
     term_build_atom(function, spawn->module);
     term_build_atom(function, spawn->function);
     term_build_integer(function, spawn->arity);
-    term_build_list(options, spawn->linked ? 2 : 1);
+    term_build_list(options, (size_t)1 + spawn->linked + (spawn->priority != NULL));
     term_build_atom(options, "monitor");
     if (spawn->linked)
         term_build_atom(options, "link");
+    if (spawn->priority) {
+        term_build_tuple(options, 2);
+        term_build_atom(options, "priority");
+        term_build_atom(options, spawn->priority);
+    }
     term_build_nil(options);
 }
 

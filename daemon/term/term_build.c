@@ -117,6 +117,15 @@ void term_build_atom(struct term_builder *builder, const char *text)
                   &used);
 }
 
+void term_build_export(struct term_builder *builder, const char *module, const char *function, uint8_t arity)
+{
+    static const uint8_t tag = TERM_TAG_EXPORT;
+    term_build_term(builder, (struct term){&tag, sizeof(tag)});
+    term_build_atom(builder, module);
+    term_build_atom(builder, function);
+    term_build_integer(builder, arity);
+}
+
 void term_build_boolean(struct term_builder *builder, bool value)
 {
     term_build_atom(builder, value ? "true" : "false");

@@ -47,6 +47,7 @@ struct spawn {
     struct term arguments; /* a list */
     struct term group_leader;
     bool linked;
+    const char *priority; /* as spawn_opt/4 has it; NULL: the usual */
 };
 MUST_CHECK bool monitor_spawn(struct monitor *monitor, struct process *process, struct peer *peer,
                               const struct spawn *spawn, void (*spawned)(void *owner, struct term pid),

@@ -37,6 +37,9 @@ void term_build_unsigned(struct term_builder *builder, uint64_t value);
 void term_build_float(struct term_builder *builder, double value); /* not finite: a failure */
 void term_build_binary(struct term_builder *builder, const void *data, size_t size);
 void term_build_text(struct term_builder *builder, const char *text); /* a binary */
+
+/* fun Module:Function/Arity, for peers with FLAG_EXPORT_PTR_TAG. */
+void term_build_export(struct term_builder *builder, const char *module, const char *function, uint8_t arity);
 void term_build_pid(struct term_builder *builder, const struct term_pid *pid);
 
 /* A reference of three to five words, as NEWER_REFERENCE_EXT. */
