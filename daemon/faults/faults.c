@@ -95,6 +95,7 @@ struct injection *faults_new_injection(struct faults *faults, const struct fault
     struct injection *injection = injection_new(action, index, occurrence);
     if (faults->recorded.count >= INJECTIONS_MOST)
         faults_drop_oldest(faults);
+    injection->number = ++faults->numbers;
     injection_list_add(&faults->recorded, injection);
     injection_list_add(&faults->active, injection);
     return injection;

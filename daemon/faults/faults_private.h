@@ -59,6 +59,7 @@ struct faults {
     size_t campaign_count;
     struct injection_list recorded;
     struct injection_list active;
+    uint64_t numbers;            /* of injections, so far */
     uint64_t dropped;            /* that are no longer recorded */
     bool overflows;              /* more are active than are recorded */
     struct recovery *recoveries; /* for each target, and any */

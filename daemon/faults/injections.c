@@ -236,6 +236,7 @@ static uint64_t injection_held_ns(const struct injection *injection)
 void injection_build(const struct injection *injection, uint64_t started_ns, struct term_builder *builder)
 {
     uint64_t at = injection->at_ns ? injection->at_ns : injection->due_ns;
+    term_build_key_unsigned(builder, "number", injection->number);
     injection_build_ms(builder, "at_ms", true, at > started_ns ? at - started_ns : 0);
     injection_build_what(injection, builder);
     term_build_key(builder, "outcome");

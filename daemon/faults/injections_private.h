@@ -73,6 +73,7 @@ struct injection {
     struct campaign *campaign; /* of kill_children, whose rounds are injections each */
     uint32_t index;            /* of the action in the scenario */
     uint64_t occurrence;
+    uint64_t number; /* of those on record, from 1 */
     enum injection_state state;
     bool is_plan;    /* it only looks for its target, and is checked */
     bool has_looked; /* a plan without a target that is known yet does not */
@@ -150,7 +151,7 @@ bool injection_is_left(const struct injection *injection);
 
 /* Appends the pairs of a map of the report's `injections` but those of its recovery; times are from
  * `started_ns`. */
-#define INJECTION_PAIRS 9
+#define INJECTION_PAIRS 10
 void injection_build(const struct injection *injection, uint64_t started_ns, struct term_builder *builder);
 
 /* Appends a time in ms; nil when there is none. */

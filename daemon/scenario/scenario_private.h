@@ -153,6 +153,8 @@ READER(timeout);
 WRITER(timeout);
 READER(warmup);
 READER(recovery_wait);
+READER(explain);
+WRITER(explain);
 WRITER(warmup);
 WRITER(recovery_wait);
 READER(seed);

@@ -196,6 +196,14 @@ static const struct reader_key keys[] = {
                       "have recovered. Its operations count for nothing else."},
      .read = read_recovery_wait,
      .build = build_recovery_wait},
+    {.help = {.name = "explain",
+              .type = "boolean()",
+              .fallback = TERM_CONSTANT_ATOM("false"),
+              .text =
+                  "Tells why the slowest operations were slow: what is late triggers probes of the process "
+                  "that it is for, and of its node. Nothing is sent as long as nothing is late."},
+     .read = read_explain,
+     .build = build_explain},
     {.help = {.name = "metadata",
               .type = "map()",
               .fallback = TERM_CONSTANT_EMPTY_MAP,

@@ -142,6 +142,14 @@ void read_strict(struct reader *reader, struct term value)
                      excerpt(&text, value));
 }
 
+void read_explain(struct reader *reader, struct term value)
+{
+    struct excerpt text;
+    if (!term_read_boolean(value, &reader->scenario->explain))
+        problems_add(reader->problems, PROBLEM_WRONG_TYPE, "must be true or false, got %s",
+                     excerpt(&text, value));
+}
+
 /* An empty list is a mailbox that is observed with the default interval. */
 void read_mailbox(struct reader *reader, struct term value)
 {
@@ -173,6 +181,11 @@ void read_mailbox(struct reader *reader, struct term value)
 void build_strict(const struct scenario *scenario, struct term_builder *builder)
 {
     term_build_boolean(builder, scenario->strict_cast_sync);
+}
+
+void build_explain(const struct scenario *scenario, struct term_builder *builder)
+{
+    term_build_boolean(builder, scenario->explain);
 }
 
 void build_mailbox(const struct scenario *scenario, struct term_builder *builder)

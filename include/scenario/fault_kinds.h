@@ -4,6 +4,7 @@
 #ifndef HARNESSD_SCENARIO_FAULT_KINDS_H
 #define HARNESSD_SCENARIO_FAULT_KINDS_H
 
+#include "measure/cause.h"
 #include "scenario/occurrences.h"
 #include "scenario/scenario.h"
 #include "term/help.h"
@@ -84,6 +85,7 @@ struct fault_kind {
     bool lasts; /* a process on the node that is linked to the daemon holds it, and it ends with that */
     const char *help;
     const char *undone; /* how it ends; NULL: not at all */
+    unsigned causes;    /* why operations are slow while it has its effect, a bit each (CAUSE_BIT) */
     struct fault_option arguments[FAULT_POSITIONAL];
     size_t argument_count;
     bool has_options; /* a keyword list behind the arguments, which may be left out */

@@ -115,6 +115,7 @@ struct scenario {
     struct expectations expectations;
     uint32_t abort_when;       /* kinds of expectations, a bit each, that are judged while the load goes on */
     uint64_t warmup_ms;        /* before they are */
+    bool explain;              /* tells why the slowest operations were slow */
     uint64_t recovery_wait_ms; /* the load goes on after its end until all have recovered, at most so long */
     bool has_seed;
     uint64_t seed;

@@ -153,6 +153,7 @@ defmodule ScenarioFileFieldsTest do
     {@scripts, %{"abort_when" => ["max_p99_us"]}, [{[:abort_when, 0], :required}]},
     {@scripts, %{"warmup_ms" => -1}, [{[:warmup_ms], :out_of_range}]},
     {@scripts, %{"recovery_wait_ms" => -1}, [{[:recovery_wait_ms], :out_of_range}]},
+    {@scripts, %{"explain" => "yes"}, [{[:explain], :wrong_type}]},
     {@scripts, %{"metadata" => []}, [{[:metadata], :wrong_type}]},
     {@scripts, %{"metadata" => %{"a" => [%{"erlang" => 1}]}}, [{[:metadata, :a, 0, :erlang], :wrong_type}]},
     {@scripts, %{"events" => "some"}, [{[:events], :out_of_range}]},

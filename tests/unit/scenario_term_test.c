@@ -61,7 +61,8 @@ static void test_shapes(void **state)
                     " thread_cleanup => nil, mailbox => nil,"
                     " steady_state => nil, chaos => nil, dry_run => false, performance_expectations => [], "
                     "abort_when => [],"
-                    " warmup_ms => 1000, recovery_wait_ms => 0, metadata => #{}, events => all, seed => nil,"
+                    " warmup_ms => 1000, recovery_wait_ms => 0, explain => false, metadata => #{}, events => "
+                    "all, seed => nil,"
                     " hooks_node => app@caller}");
         term_build_free(&builder);
         scenario_free(scenario);
@@ -111,7 +112,8 @@ static void test_nil_is_not_given(void **state)
     } rows[] = {
         {"threads => [[a]], load => nil, operations => nil, mix => nil, events => nil, timeout_ms => nil,"
          " call_timeout_ms => nil, hook_timeout_ms => nil, default_operation => nil, warmup_ms => nil,"
-         " recovery_wait_ms => nil, 'strict_cast_sync?' => nil, spread => nil, seed => nil, dry_run => nil,"
+         " recovery_wait_ms => nil, explain => nil, 'strict_cast_sync?' => nil, spread => nil, seed => nil, "
+         "dry_run => nil,"
          " metadata => nil, abort_when => nil, performance_expectations => nil, mailbox => nil, chaos => nil,"
          " setup => nil, invariant => nil, cleanup => nil, thread_setup => nil, thread_cleanup => nil,"
          " steady_state => nil, hooks_node => nil",
