@@ -69,6 +69,7 @@ struct evidence {
     size_t stall_count;
     const uint64_t *ends; /* when operations of the process have ended, whose end was told */
     size_t end_count;
+    uint64_t way_ns; /* that a probe is under way to the node, as a rule */
     uint64_t now_ns;
 };
 

@@ -16,11 +16,12 @@
 
 /* What is asked first, layer by layer: what one says hides what those behind it say of the same time. */
 enum spans_layer {
-    SPANS_STALLS,     /* this daemon was late */
     SPANS_BLOCKS,     /* the process did not give its scheduler back */
     SPANS_HEARTBEATS, /* the node was late */
     SPANS_LATE,       /* the process was, or who looked at it */
     SPANS_SEEN,       /* it was seen */
+    SPANS_STALLS,     /* this daemon was late */
+    SPANS_BACK,       /* answers of the node were */
     SPANS_LAYERS
 };
 
@@ -65,18 +66,31 @@ static enum cause spans_cause_of_late(const struct heartbeat *heartbeat)
     return heartbeat->unacked ? CAUSE_NETWORK : CAUSE_NODE_PAUSED;
 }
 
-/* One that has come in time and whose answer is late was held up on its way back. */
+static uint64_t spans_came_ns(const struct heartbeat *heartbeat, const struct evidence *evidence)
+{
+    return heartbeat->at_ns         ? heartbeat->at_ns
+           : heartbeat->answered_ns ? heartbeat->answered_ns
+                                    : evidence->now_ns;
+}
+
 static void spans_add_heartbeats(struct spans *spans, const struct evidence *evidence)
 {
     for (size_t i = 0; i < evidence->heartbeat_count; i++) {
         const struct heartbeat *heartbeat = &evidence->heartbeats[i];
-        uint64_t came_ns = heartbeat->at_ns         ? heartbeat->at_ns
-                           : heartbeat->answered_ns ? heartbeat->answered_ns
-                                                    : evidence->now_ns;
-        if (came_ns > heartbeat->sent_ns + SPANS_HEARTBEAT_NS)
-            spans_add(spans, heartbeat->sent_ns, came_ns, spans_cause_of_late(heartbeat), i);
-        if (heartbeat->at_ns && heartbeat->answered_ns > heartbeat->at_ns + SPANS_HEARTBEAT_NS)
-            spans_add(spans, heartbeat->at_ns, heartbeat->answered_ns, CAUSE_NETWORK, i);
+        uint64_t due_ns = heartbeat->sent_ns + evidence->way_ns, came_ns = spans_came_ns(heartbeat, evidence);
+        if (came_ns > due_ns + SPANS_HEARTBEAT_NS)
+            spans_add(spans, due_ns, came_ns, spans_cause_of_late(heartbeat), i);
+    }
+}
+
+/* One that has come in time and whose answer is late was held up on its way back. */
+static void spans_add_back(struct spans *spans, const struct evidence *evidence)
+{
+    for (size_t i = 0; i < evidence->heartbeat_count; i++) {
+        const struct heartbeat *heartbeat = &evidence->heartbeats[i];
+        uint64_t due_ns = heartbeat->at_ns + evidence->way_ns;
+        if (heartbeat->at_ns && heartbeat->answered_ns > due_ns + SPANS_HEARTBEAT_NS)
+            spans_add(spans, due_ns, heartbeat->answered_ns, CAUSE_NETWORK, i);
     }
 }
 
@@ -107,12 +121,12 @@ static void spans_add_late(struct spans *spans, const struct evidence *evidence)
 {
     for (size_t i = 0; i < evidence->look_count; i++) {
         const struct look *look = &evidence->looks[i];
+        uint64_t due_ns = look->sent_ns + evidence->way_ns;
         if (look->began_ns) {
-            spans_add_turn(spans, evidence, look->sent_ns, look->began_ns);
+            spans_add_turn(spans, evidence, due_ns, look->began_ns);
             spans_add_silence(spans, evidence, i);
         } else {
-            spans_add_turn(spans, evidence, look->sent_ns,
-                           look->answered_ns ? look->answered_ns : evidence->now_ns);
+            spans_add_turn(spans, evidence, due_ns, look->answered_ns ? look->answered_ns : evidence->now_ns);
         }
     }
 }
@@ -235,12 +249,22 @@ static void spans_add_handling(struct spans_walk *walk, const struct look *a, co
     walk->is_handling = end_ns >= b->ended_ns && (is_apart || walk->is_handling);
 }
 
+/* While this daemon is late it does not look: what is the same before and after was so meanwhile. */
+static uint64_t spans_between_ns(const struct evidence *evidence, const struct look *a, const struct look *b)
+{
+    const struct lapse lapse = {a->ended_ns, b->ended_ns};
+    uint64_t between_ns = b->ended_ns - a->ended_ns;
+    for (size_t i = 0; i < evidence->stall_count; i++)
+        between_ns -= spans_overlap_ns(&evidence->stalls[i], &lapse);
+    return between_ns;
+}
+
 static void spans_add_gap(struct spans_walk *walk, const struct look *a, const struct look *b)
 {
     enum cause cause_a = CAUSE_UNKNOWN, cause_b = CAUSE_UNKNOWN;
     uint64_t reach_ns = a->reach_ns > b->reach_ns ? a->reach_ns : b->reach_ns;
     uint64_t end_ns = evidence_next_end(walk->evidence, a->ended_ns);
-    bool is_near = b->ended_ns - a->ended_ns <= 5 * reach_ns / 2;
+    bool is_near = spans_between_ns(walk->evidence, a, b) <= 5 * reach_ns / 2;
     bool is_sure = spans_is_sure(walk->evidence, a, &cause_a), is_queueing;
     is_sure = spans_is_sure(walk->evidence, b, &cause_b) && is_sure;
     is_queueing = is_near && spans_is_queueing(a, b, end_ns);
@@ -339,6 +363,7 @@ void spans_find(struct spans *spans, const struct evidence *evidence, struct lap
     spans_add_late(&layers[SPANS_LATE], evidence);
     spans_add_blocks(&layers[SPANS_BLOCKS], evidence, &layers[SPANS_LATE]);
     spans_add_looks(&layers[SPANS_SEEN], evidence);
+    spans_add_back(&layers[SPANS_BACK], evidence);
     spans_merge(spans, layers, lapse);
     for (size_t i = 0; i < SPANS_LAYERS; i++)
         spans_free(&layers[i]);

@@ -1,4 +1,4 @@
-/* Custom operations of the engine, which a process of the session applies. */
+/* Custom operations: hooks that are applied elsewhere, each in the place of a call. */
 #ifndef HARNESSD_LOAD_CUSTOMS_PRIVATE_H
 #define HARNESSD_LOAD_CUSTOMS_PRIVATE_H
 

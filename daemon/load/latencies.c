@@ -184,6 +184,19 @@ static void add_all_batches(const struct latencies *latencies, view_of *of, stru
             batches_add(batches, &latencies->clock, of(latencies->items[i]).batches);
 }
 
+uint64_t latencies_above_median(const struct latencies *latencies, uint64_t *median_us)
+{
+    struct histogram all;
+    uint64_t above_us = 0;
+    histogram_init(&all, DIGITS);
+    add_all(latencies, service_of, &all);
+    *median_us = histogram_quantile(&all, 0.5);
+    for (size_t i = histogram_bucket(&all, *median_us) + 1; i < all.room; i++)
+        above_us += all.counts[i] * (histogram_lowest(&all, i) - *median_us);
+    histogram_free(&all);
+    return above_us;
+}
+
 void latencies_add_responses(const struct latencies *latencies, struct histogram *histogram)
 {
     add_all(latencies, response_of, histogram);

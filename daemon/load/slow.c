@@ -81,3 +81,13 @@ struct usual_time engine_usual(const struct engine *engine, size_t kind)
                                .p50_us = histogram_quantile(service, 0.5),
                                .p99_us = histogram_quantile(service, 0.99)};
 }
+
+void engine_look_for_causes(struct engine *engine, const struct stacks *stacks)
+{
+    timeline_look_for_causes(&engine->record.timeline, stacks);
+}
+
+void engine_explain(struct engine *engine, uint64_t ended_ns, const struct cause_share *share)
+{
+    timeline_explain(&engine->record.timeline, ended_ns, share);
+}

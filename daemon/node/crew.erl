@@ -94,6 +94,9 @@ Serve =
             {Key, thread, {Number, _} = Of, Hook, Arguments} ->
                 Pid = Limit(spawn_link(fun() -> Thread(Number) end)),
                 Serve(Threads#{Number => {Pid, none, {Of, Hook, Arguments}}}, Numbers#{Pid => Number}, Lost);
+            {Key, find, {Number, Step}} when is_map_key(Number, Threads) ->
+                Daemon ! {Key, {find, Number, Step}, element(1, map_get(Number, Threads))},
+                Serve(Threads, Numbers, Lost);
             {Key, set_up, Pid, State} when is_map_key(Pid, Numbers) ->
                 {Pid, none, {Of, Hook, Arguments}} = Find(Pid),
                 Daemon ! {Key, Of, set_up},

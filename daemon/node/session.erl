@@ -317,6 +317,12 @@ Serve =
             {Key, chaos, Of, Hook, RunId, Metadata, Subject, Context} ->
                 Arguments = [Subject, #{metadata => Metadata#{scenario_id => RunId}, setup_context => Context}],
                 Serve(Workers#{StartWorker(Of, Hook, Arguments) => Of});
+            {Key, find, {Thread, Step} = Of} = Order ->
+                case [Worker || {Worker, Is} <- maps:to_list(Workers), Is =:= Of] of
+                    [Worker | _] -> Daemon ! {Key, {find, Thread, Step}, Worker};
+                    [] -> is_pid(get('$harnessd_crew')) andalso (get('$harnessd_crew') ! Order)
+                end,
+                Serve(Workers);
             {'EXIT', Worker, Reason} ->
                 Janitor ! {Key, worked, Worker},
                 Reason =:= normal orelse (Daemon ! {Key, map_get(Worker, Workers), {exited, Reason}}),

@@ -95,8 +95,10 @@ void ending_write_report(struct run *run, const struct term_long *detail)
 {
     (void)detail;
     bool is_begun = run->report.output == run->request.result;
-    if (!is_begun)
+    if (!is_begun) {
         run->measurements.closing = run->measurements.newest;
+        run_explain_settle(run);
+    }
     if (!is_begun && run->request.expectations)
         judge_whole_run(run);
     if (ending_write(run, REPORT_RESULT, run->request.result))
@@ -114,6 +116,7 @@ void ending_enter_done(struct run *run)
     if (run->request.by) /* else who runs it reads them in its report */
         run_warnings_log(run);
     run_log_finished(run);
+    telemetry_explained(run);
     telemetry_run_stopped(run);
     session_end(run);
     if (run->faults)

@@ -7,6 +7,7 @@
 void loading_enter_starting(struct run *run)
 {
     engine_begin(run->engine);
+    run_explain_begin(run);
     run->measurements.first.at_ns = run_record(run)->started_ns;
     if (!run->scenario->chaos.data && !run->scenario->action_count)
         return;

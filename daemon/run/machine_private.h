@@ -36,13 +36,10 @@ bool run_is_nodedown(const struct term_long *reason);
 state_handler run_cancel_later;    /* what the state is about comes to its end first */
 state_handler run_lost_to_cleanup; /* the session */
 
-/* --- resolving.c: RESOLVING --- */
+/* --- opening.c: RESOLVING, SESSION, PLANNING --- */
 
 state_entry resolving_enter;
 state_handler resolving_done, resolving_cancel;
-
-/* --- opening.c: SESSION, PLANNING --- */
-
 state_entry opening_enter_session, opening_enter_planning;
 state_handler opening_teller_decided, opening_session_ready, opening_session_lost, opening_session_late;
 state_handler opening_planned, opening_planning_late;

@@ -105,12 +105,18 @@ static void run_load_second(void *owner)
     judge_while_loading(owner);
 }
 
+static void run_load_slow(void *owner, const struct slow_operation *slow)
+{
+    explain_ended(((struct run *)owner)->explain.explain, slow);
+}
+
 static const struct engine_events run_load_engine_events = {.wake = run_load_wake,
                                                             .started = run_load_started,
                                                             .over = run_load_over,
                                                             .observed = run_load_observed,
                                                             .apply = run_load_apply,
-                                                            .second = run_load_second};
+                                                            .second = run_load_second,
+                                                            .slow = run_load_slow};
 
 struct engine_options run_load_options(const struct run *run)
 {
@@ -138,6 +144,7 @@ void run_load_init(struct run *run)
     options.owner = run;
     run->engine = engine_new(&options);
     engine_observe(run->engine, run->is_observed);
+    run_explain_init(run);
 }
 
 void run_load_reply(struct run *run, int64_t tag, const struct term_long *reply, struct arrived arrived)
@@ -155,6 +162,7 @@ void run_load_stop(struct run *run)
 {
     if (!run->engine)
         return;
+    run_explain_stop(run);
     engine_stop(run->engine);
     targets_close(run->targets);
 }
@@ -163,6 +171,7 @@ void run_load_free(struct run *run)
 {
     if (!run->engine)
         return;
+    run_explain_free(run);
     engine_free(run->engine);
     targets_free(run->targets);
 }

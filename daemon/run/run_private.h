@@ -1,6 +1,7 @@
 /* A run from inside. runner.c makes and frees it, machine.c leads it through its states (machine_private.h),
- * run_load.c has its load made and run_faults.c its faults injected, session.c talks to the processes on the
- * users' nodes, judge.c judges what came of it, report_build.c writes it down. */
+ * run_load.c has its load made, run_faults.c its faults injected and run_explain.c its latencies explained,
+ * session.c talks to the processes on the users' nodes, judge.c judges what came of it, report_build.c writes
+ * it down. */
 #ifndef HARNESSD_RUN_RUN_PRIVATE_H
 #define HARNESSD_RUN_RUN_PRIVATE_H
 
@@ -19,7 +20,9 @@
 #include "report/warnings.h"
 #include "report_build_private.h"
 #include "run/runner.h"
+#include "run_explain_private.h"
 #include "session_private.h"
+#include "telemetry_private.h"
 
 /* The chaos fun, or the actions. */
 struct run_chaos {
@@ -59,6 +62,7 @@ struct run {
     struct targets *targets;         /* NULL before the scenario is known as a whole, as the engine */
     struct engine *engine;
     struct run_tail *tail; /* that goes on after it; NULL: there is none */
+    struct run_explain explain;
 
     uint64_t seed;
     struct run_measurements measurements;
@@ -161,7 +165,7 @@ struct scripts *runner_scripts(const struct runner *runner);
 const struct blast_radius *runner_blast_radius(const struct runner *runner);
 void runner_each(struct runner *runner, void (*visit)(void *owner, struct run *run), void *owner);
 
-/* --- resolving.c --- */
+/* --- opening.c --- */
 
 void resolving_free(struct run *run);
 
@@ -236,14 +240,5 @@ void run_log_missed(const struct run *run, size_t target, struct term reason);
 void run_log_aborted(const struct run *run);
 void run_log_healed(const struct run *run);
 void run_log_finished(const struct run *run);
-
-/* --- telemetry.c: the events of the library, with its measurements and metadata --- */
-
-void telemetry_run_started(struct run *run);
-void telemetry_run_stopped(struct run *run);
-void telemetry_chaos(struct run *run, const char *what, /* "start" or "stop" */
-                     const struct term_kept *failure);
-void telemetry_mailbox(struct run *run);
-void telemetry_performance(struct run *run);
 
 #endif

@@ -287,6 +287,16 @@ void session_work(struct run *run, uint32_t thread, uint64_t step, struct term h
     (void)session_send_command(run, &command);
 }
 
+void session_find_worker(struct run *run, uint32_t thread, uint64_t step)
+{
+    struct term_builder command = {0};
+    session_open_command(run, &command, 3, "find");
+    term_build_tuple(&command, 2);
+    term_build_unsigned(&command, thread);
+    term_build_unsigned(&command, step);
+    (void)session_send_command(run, &command);
+}
+
 void session_start_chaos(struct run *run)
 {
     struct term_builder command = {0};
@@ -404,6 +414,14 @@ static bool session_read_work(struct term of, int64_t *thread, int64_t *step)
            term_read_integer(work[1], step);
 }
 
+/* {find, Thread, Step}: who applies it. */
+static bool session_read_worker(struct term of, int64_t *thread, int64_t *step)
+{
+    struct term found[3];
+    return term_read_tuple_of(of, 3, found) && term_is_atom(found[0], "find") &&
+           term_read_integer(found[1], thread) && term_read_integer(found[2], step);
+}
+
 /* {Key, Of, ...} that was too large to be kept: what it is of fails with the reason. */
 bool session_too_large(struct run *run, const struct incoming *incoming)
 {
@@ -441,6 +459,8 @@ bool session_message(struct run *run, const struct incoming *incoming)
     const struct term_long outcome = {.tail = parts[2], .held = incoming->held};
     if (session_read_work(parts[1], &number, &step))
         engine_custom_done(run_engine(run), number, step, &outcome, incoming->arrived);
+    else if (session_read_worker(parts[1], &number, &step))
+        run_explain_worker(run, number, step, parts[2]);
     else if (term_read_integer(parts[1], &number) && number == run->measurements.asked)
         session_on_measured(run, parts[2]);
     else if (term_is_atom(parts[1], HOOK_OUTCOME))

@@ -30,6 +30,9 @@ void session_clean_up(struct run *run);
 void session_work(struct run *run, uint32_t thread, uint64_t step, struct term hook, struct term arguments);
 void session_start_chaos(struct run *run);
 
+/* Asks who applies a custom operation; run_explain_worker() tells. */
+void session_find_worker(struct run *run, uint32_t thread, uint64_t step);
+
 /* Asks for a measurement, which is the newest one when run_observed() tells; it is awaited until then. */
 void session_measure(struct run *run);
 

@@ -135,6 +135,16 @@ void telemetry_mailbox(struct run *run)
     }
 }
 
+/* What slow operations were slow of, in seconds by cause. */
+void telemetry_explained(struct run *run)
+{
+    static const char *const event[4] = {"harness", "run", "explained"};
+    struct term_builder measurements = {0};
+    if (run->told_start && run_explain_build_seconds(run, &measurements))
+        telemetry_execute(run, event, term_built(&measurements), RUN_NO_DETAIL);
+    term_build_free(&measurements);
+}
+
 void telemetry_performance(struct run *run)
 {
     static const char *const event[4] = {"supertester", "performance", "scenario", "measured"};

@@ -23,8 +23,7 @@ static void metrics_put_number(struct buffer *text, double value)
         buffer_print(text, " %.15g\n", value);
 }
 
-static void metrics_put_labelled(const struct metric *metric, const char *value, uint64_t number,
-                                 struct buffer *text)
+static void metrics_put_label(const struct metric *metric, const char *value, struct buffer *text)
 {
     buffer_print(text, "%s{%s=\"", metric->help.name, metric->help.label);
     for (; *value; value++) {
@@ -33,7 +32,21 @@ static void metrics_put_labelled(const struct metric *metric, const char *value,
         else
             buffer_print(text, *value == '"' || *value == '\\' ? "\\%c" : "%c", *value);
     }
-    buffer_print(text, "\"} %" PRIu64 "\n", number);
+    buffer_print(text, "\"}");
+}
+
+static void metrics_put_labelled(const struct metric *metric, const char *value, uint64_t number,
+                                 struct buffer *text)
+{
+    metrics_put_label(metric, value, text);
+    buffer_print(text, " %" PRIu64 "\n", number);
+}
+
+static void metrics_put_labelled_seconds(const struct metric *metric, const char *value, uint64_t us,
+                                         struct buffer *text)
+{
+    metrics_put_label(metric, value, text);
+    metrics_put_number(text, (double)us / 1e6);
 }
 
 /* --- The sources --- */
@@ -217,6 +230,13 @@ static void metrics_write_faults(const struct metric *metric, const struct metri
     }
 }
 
+static void metrics_write_causes(const struct metric *metric, const struct metrics_look *look,
+                                 struct buffer *text)
+{
+    for (enum cause i = 0; i < CAUSE_COUNT; i++)
+        metrics_put_labelled_seconds(metric, cause_name(i), look->counters->causes_us[i], text);
+}
+
 static void metrics_write_peers(const struct metric *metric, const struct metrics_look *look,
                                 struct buffer *text)
 {
@@ -288,6 +308,10 @@ static const struct metric metrics[] = {
     {{"harnessd_operation_service_seconds", "histogram", NULL,
       "From the actual start of an operation to its answer."},
      .write = metrics_write_service},
+    {{"harnessd_slow_operation_seconds_total", "counter", "cause",
+      "What slow operations of runs with `explain` were slow of, by cause: the time of all of them "
+      "together."},
+     .write = metrics_write_causes},
     {{"harnessd_operations_in_flight", "gauge", NULL, "Operations that are under way."},
      .value = metrics_in_flight},
     {{"harnessd_arrivals_queued", "gauge", NULL, "Arrivals of open loads that wait for room."},

@@ -118,6 +118,11 @@ void engine_session_down(struct engine *engine, const struct term_long *reason);
 void engine_gauge(struct engine *engine, enum timeline_gauge gauge, int64_t value);
 void engine_mark(struct engine *engine, uint64_t now_ns, struct term mark);
 
+/* Causes of slow operations are looked for from now on, the load having begun; `stacks` outlives it. An
+ * operation that has ended then had this one. */
+void engine_look_for_causes(struct engine *engine, const struct stacks *stacks);
+void engine_explain(struct engine *engine, uint64_t ended_ns, const struct cause_share *share);
+
 /* Keeps response times for engine_take_recent() from now on, or no longer. */
 void engine_observe(struct engine *engine, bool observed);
 void engine_take_recent(struct engine *engine, struct load_recent *recent);

@@ -80,6 +80,9 @@ void latencies_record_failed(struct latencies *latencies, uint32_t operation, ui
 size_t latencies_kind(const struct latencies *latencies, uint32_t operation);
 const struct histogram *latencies_service(const struct latencies *latencies, size_t kind);
 
+/* How much longer than the median all service times together are that are longer, in us, and the median. */
+uint64_t latencies_above_median(const struct latencies *latencies, uint64_t *median_us);
+
 /* The response times of all operations, added to `histogram`; when they came, added to `batches`. */
 void latencies_add_responses(const struct latencies *latencies, struct histogram *histogram);
 void latencies_add_response_batches(const struct latencies *latencies, struct batches *batches);

@@ -3,6 +3,7 @@
 #ifndef HARNESSD_MEASURE_COUNTERS_H
 #define HARNESSD_MEASURE_COUNTERS_H
 
+#include "measure/cause.h"
 #include "measure/events.h"
 #include "measure/histogram.h"
 #include "report/outcome.h"
@@ -43,6 +44,8 @@ struct counters {
         faults[COUNTERS_FAULTS]; /* that were injected, by the position of their kind in the table of all */
     struct histogram response;   /* us, of operations that are answered: from their intended start */
     struct histogram service;    /* likewise from their actual start */
+
+    uint64_t causes_us[CAUSE_COUNT]; /* of operations that were slow, where somebody has looked why */
 
     /* Of operations that have a name of their own; the last is of all further names, "other". */
     struct counters_row *named[COUNTERS_NAMES + 1];

@@ -67,6 +67,17 @@ defmodule ReferenceTest do
     assert [%{outcome: :ok}] = report.injections
   end
 
+  test "keys of causes", %{harness: harness, peer: peer, report: page} do
+    load = %{load: %{rate: 50, duration_ms: 300}, operations: [{:hold, 15}], explain: true}
+    assert {:ok, report} = Harness.run(harness, Map.merge(scenario(peer), load))
+    assert_keys(page, "slowest", report.slowest)
+    assert_keys(page, "Causes", Enum.flat_map(report.slowest, & &1.causes))
+    assert_keys(page, "Causes", Enum.flat_map(report.timeline, & &1.causes))
+    assert_keys(page, "explain", report.explain)
+    assert_keys(page, "What a cause has come to", report.explain.causes)
+    assert_keys(page, "What it took", report.explain.probes)
+  end
+
   test "keys of a dry run", %{harness: harness, peer: peer, report: page} do
     scenario = Map.merge(scenario(peer), %{threads: [[:hold]], dry_run: true})
     assert {:ok, report} = Harness.run(harness, scenario)

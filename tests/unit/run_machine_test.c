@@ -167,7 +167,7 @@ static void expect_all_to_load(void)
     expect_state(RUN_STARTING);
     assert_int_equal(world.run.measurements.opening.memory_bytes, 7); /* it stays the first one */
     assert_int_equal(world.run.measurements.first.memory_bytes, 8);
-    EXPECT_ASKED("engine_begin", "telemetry_chaos_start", "faults_start");
+    EXPECT_ASKED("engine_begin", "run_explain_begin", "telemetry_chaos_start", "faults_start");
     tell(RUN_EVENT_TIMER, NULL);
     EXPECT_ASKED("engine_work");
     tell(RUN_EVENT_STARTED, NULL);
@@ -217,7 +217,7 @@ static void expect_all_to_end(void)
     tell(RUN_EVENT_OBSERVED, NULL);
     turn();
     assert_int_equal(world.run.measurements.closing.memory_bytes, 9);
-    EXPECT_ASKED("judge_whole_run", "report_start");
+    EXPECT_ASKED("run_explain_settle", "judge_whole_run", "report_start");
     tell(RUN_EVENT_OBSERVED, NULL); /* it is begun once */
     turn();
     assert_false(world_was_asked("report_start"));

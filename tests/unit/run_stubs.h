@@ -206,6 +206,9 @@ WORLD_NOTES(run_log_healed, (const struct run *run))
 WORLD_NOTES(telemetry_run_started, (struct run * run))
 WORLD_NOTES(telemetry_run_stopped, (struct run * run))
 WORLD_NOTES(telemetry_mailbox, (struct run * run))
+WORLD_NOTES(telemetry_explained, (struct run * run))
+WORLD_NOTES(run_explain_begin, (struct run * run))
+WORLD_NOTES(run_explain_settle, (struct run * run))
 
 void telemetry_chaos(struct run *run, const char *what, const struct term_kept *failure)
 {

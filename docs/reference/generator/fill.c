@@ -8,6 +8,7 @@
 #include "config/exit_status.h"
 #include "faults/fault_outcome.h"
 #include "markdown.h"
+#include "measure/cause.h"
 #include "measure/result.h"
 #include "pages_private.h"
 #include "report/reason.h"
@@ -28,7 +29,7 @@ static const struct fill {
     {problems_table, "problem"},     {json_targets_table, "JSON"},
     {json_operations_table, "JSON"}, {json_fault_targets_table, "JSON"},
     {reasons_table, NULL},           {report_table, "key"},
-    {results_table, NULL},
+    {results_table, NULL},           {causes_table, "cause"},
 };
 
 _Static_assert(ARRAY_LENGTH(fills) == FILL_TABLES, "the header says how many tables there are");

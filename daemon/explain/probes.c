@@ -1,0 +1,308 @@
+/* Probes: those that are under way, and what comes of them. */
+#include "explain_private.h"
+
+#include "term/term_read.h"
+
+/* What a stopped process is sent its system acknowledges at the latest by then. */
+#define PROBES_UNACKED_NS (60 * EXPLAIN_MS)
+
+/* A look that takes longer has waited for its process. */
+#define PROBES_WAIT_NS EXPLAIN_MS
+
+static struct probe *probes_find(struct explain *explain, uint64_t number)
+{
+    for (size_t i = 0; i < EXPLAIN_PROBES; i++)
+        if (explain->probes[i].is_used && explain->probes[i].number == number)
+            return &explain->probes[i];
+    return NULL;
+}
+
+static struct probe *probes_new(struct explain *explain, struct explain_node *node, struct subject *subject,
+                                uint64_t now_ns)
+{
+    size_t i = 0;
+    while (i < EXPLAIN_PROBES && explain->probes[i].is_used)
+        i++;
+    if (i == EXPLAIN_PROBES)
+        return NULL;
+    struct probe *probe = &explain->probes[i];
+    *probe = (struct probe){
+        .is_used = true, .number = ++explain->numbers, .node = node, .subject = subject, .sent_ns = now_ns};
+    return probe;
+}
+
+/* What was built is sent. False when it cannot be. */
+static bool probes_send(struct explain *explain, struct probe *probe)
+{
+    struct probe_request request = {.node = probe->node->name,
+                                    .number = probe->number,
+                                    .functions = probe_terms_functions(&explain->terms),
+                                    .arguments = probe_terms_arguments(&explain->terms),
+                                    .is_urgent = !probe->subject,
+                                    .is_linked = probe->subject != NULL};
+    probe->is_used = explain->options.probes->send(explain->options.probes_owner, &request);
+    return probe->is_used;
+}
+
+static struct probe_wire probes_wire(const struct explain *explain, const struct explain_node *node)
+{
+    struct probe_wire wire = {0};
+    if (!explain->options.probes->wire(explain->options.probes_owner, node->name, &wire))
+        wire = (struct probe_wire){0};
+    return wire;
+}
+
+/* --- Heartbeats --- */
+
+/* Those of the node that are known by a name, and not for sure by their pid: another process may have it. */
+static void probes_name(struct explain *explain, struct probe *probe)
+{
+    struct term names[PROBE_NAMES];
+    for (size_t i = 0; i < EXPLAIN_SUBJECTS && probe->name_count < PROBE_NAMES; i++) {
+        struct subject *subject = &explain->subjects[i];
+        if (!subject->is_used || subject->node != probe->node || !subject->name.size ||
+            !(subject->late_ns || subject->is_first))
+            continue;
+        names[probe->name_count] = term_of(&subject->name);
+        probe->named[probe->name_count++] = subject;
+    }
+    probe_terms_heartbeat(&explain->terms, names, probe->name_count);
+}
+
+void probes_send_heartbeat(struct explain *explain, struct explain_node *node, uint64_t now_ns)
+{
+    struct probe *probe =
+        node->unanswered < EXPLAIN_UNANSWERED ? probes_new(explain, node, NULL, now_ns) : NULL;
+    if (!probe)
+        return;
+    probes_name(explain, probe);
+    if (!probes_send(explain, probe))
+        return;
+    probe->place = track_next(&node->heartbeats);
+    struct heartbeat *heartbeat = track_add(&node->heartbeats, sizeof(*heartbeat), EXPLAIN_KEPT);
+    heartbeat->sent_ns = now_ns;
+    node->unanswered++;
+    node->retransmits = probes_wire(explain, node).retransmits;
+    explain->totals.heartbeats++;
+}
+
+static struct heartbeat *probes_heartbeat_of(const struct probe *probe)
+{
+    return track_at(&probe->node->heartbeats, sizeof(struct heartbeat), probe->place);
+}
+
+static void probes_take_names(const struct probe *probe, const struct probe_beat *beat)
+{
+    for (size_t i = 0; i < probe->name_count; i++) {
+        struct subject *subject = probe->named[i];
+        if (!subject || !beat->pids[i].data)
+            continue;
+        if (!subject->pid.size || !term_same(term_of(&subject->pid), beat->pids[i]))
+            term_keep(&subject->pid, beat->pids[i]);
+    }
+}
+
+static uint64_t probes_us(int64_t from_ns, int64_t to_ns)
+{
+    return to_ns > from_ns ? (uint64_t)(to_ns - from_ns) / CLOCK_NS_PER_US : 0;
+}
+
+static bool probes_take_heartbeat(struct explain *explain, const struct probe *probe, struct term results,
+                                  uint64_t now_ns)
+{
+    struct probe_beat beat;
+    struct explain_node *node = probe->node;
+    struct heartbeat *heartbeat = probes_heartbeat_of(probe);
+    if (!probe_terms_read_heartbeat(results, probe->name_count, &beat))
+        return false;
+    node_clock_note(&node->clock, probe->sent_ns, beat.node_ns, now_ns);
+    probes_take_names(probe, &beat);
+    explain->totals.node_us += probes_us(beat.node_ns, beat.done_ns);
+    if (!heartbeat)
+        return true;
+    heartbeat->at_ns = node_clock_place(&node->clock, beat.node_ns, probe->sent_ns, now_ns);
+    heartbeat->answered_ns = now_ns;
+    heartbeat->ready = beat.ready;
+    heartbeat->schedulers = beat.schedulers;
+    heartbeat->queues = beat.queues;
+    return true;
+}
+
+/* --- Looks --- */
+
+void probes_send_look(struct explain *explain, struct subject *subject, uint64_t now_ns, uint64_t reach_ns)
+{
+    struct probe *probe = subject->unanswered < EXPLAIN_UNANSWERED && subject->pid.size
+                              ? probes_new(explain, subject->node, subject, now_ns)
+                              : NULL;
+    if (!probe)
+        return;
+    probe_terms_look(&explain->terms, term_of(&subject->pid), explain->options.pid,
+                     subject->kind == SUBJECT_CUSTOM);
+    if (!probes_send(explain, probe))
+        return;
+    probe->place = track_next(&subject->looks);
+    struct look *look = track_add(&subject->looks, sizeof(*look), EXPLAIN_KEPT);
+    (void)track_add(&subject->tops, sizeof(uint64_t), EXPLAIN_KEPT);
+    look->sent_ns = now_ns;
+    look->reach_ns = reach_ns;
+    subject->unanswered++;
+    explain->totals.looks++;
+}
+
+/* Where it waits while nothing is to be done is its loop. */
+static void probes_learn(struct subject *subject, const struct probe_look *seen)
+{
+    bool waits = seen->state == LOOK_IDLE || seen->state == LOOK_WAITING;
+    if (waits && !subject->late_ns && !seen->queue && subject->kind == SUBJECT_TARGET)
+        subject->idle = seen->top;
+}
+
+static enum look_state probes_state_of(struct explain *explain, struct subject *subject,
+                                       const struct probe_look *seen)
+{
+    if (seen->state != LOOK_CALLING)
+        return seen->state;
+    subject->callee = subjects_callee(explain, subject, seen);
+    return subject->callee ? LOOK_CALLING : LOOK_WAITING;
+}
+
+static bool probes_take_look(struct explain *explain, const struct probe *probe, struct term results,
+                             uint64_t now_ns)
+{
+    struct probe_look seen;
+    struct subject *subject = probe->subject;
+    if (!probe_terms_read_look(results, &seen))
+        return false;
+    probes_learn(subject, &seen);
+    if (seen.ended_ns - seen.began_ns < (int64_t)PROBES_WAIT_NS)
+        explain->totals.node_us += probes_us(seen.began_ns, seen.ended_ns);
+    enum look_state state = probes_state_of(explain, subject, &seen);
+    struct look *look = track_at(&subject->looks, sizeof(*look), probe->place);
+    uint64_t *top = track_at(&subject->tops, sizeof(*top), probe->place);
+    if (!look)
+        return true;
+    const struct node_clock *clock = &probe->node->clock;
+    look->began_ns = node_clock_place(clock, seen.began_ns, probe->sent_ns, now_ns);
+    look->ended_ns = node_clock_place(clock, seen.ended_ns, look->began_ns, now_ns);
+    look->answered_ns = now_ns;
+    look->state = state;
+    look->stack = seen.stack.data ? stacks_number(&explain->stacks, seen.stack) : STACKS_NONE;
+    look->queue = seen.queue;
+    look->heap_words = seen.heap_words;
+    look->old_words = seen.old_words;
+    look->collected = seen.collected;
+    *top = seen.top;
+    return true;
+}
+
+/* --- Answers --- */
+
+static void probes_end(struct probe *probe)
+{
+    if (probe->subject)
+        probe->subject->unanswered--;
+    else
+        probe->node->unanswered--;
+    probe->is_used = false;
+}
+
+/* Without an answer it has seen nothing, and waits for nothing any more. */
+static void probes_lose(struct explain *explain, struct probe *probe, uint64_t now_ns)
+{
+    if (probe->subject) {
+        struct look *look = track_at(&probe->subject->looks, sizeof(*look), probe->place);
+        if (look)
+            look->answered_ns = now_ns;
+    } else {
+        struct heartbeat *heartbeat = probes_heartbeat_of(probe);
+        if (heartbeat)
+            heartbeat->answered_ns = now_ns;
+        probe->node->clock = (struct node_clock){.is_known = false}; /* another one may come in its place */
+    }
+    explain->totals.lost++;
+    probes_end(probe);
+}
+
+void explain_answered(struct explain *explain, uint64_t number, struct term results)
+{
+    struct probe *probe = probes_find(explain, number);
+    uint64_t now_ns = explain_now(explain);
+    if (!probe)
+        return;
+    if (probe->subject ? probes_take_look(explain, probe, results, now_ns)
+                       : probes_take_heartbeat(explain, probe, results, now_ns))
+        probes_end(probe);
+    else
+        probes_lose(explain, probe, now_ns);
+}
+
+void explain_lost(struct explain *explain, uint64_t number)
+{
+    struct probe *probe = probes_find(explain, number);
+    if (probe)
+        probes_lose(explain, probe, explain_now(explain));
+}
+
+/* --- While they are under way --- */
+
+/* Whether the system of a node that does not answer takes what it is sent. */
+static void probes_look_at_wire(struct explain *explain, const struct probe *probe)
+{
+    struct heartbeat *heartbeat = probes_heartbeat_of(probe);
+    struct probe_wire wire = probes_wire(explain, probe->node);
+    if (!heartbeat || !wire.unacked)
+        return;
+    heartbeat->unacked = wire.unacked;
+    if (wire.retransmits > probe->node->retransmits)
+        heartbeat->retransmits = wire.retransmits - probe->node->retransmits;
+}
+
+void probes_look_after(struct explain *explain, uint64_t now_ns)
+{
+    for (size_t i = 0; i < EXPLAIN_PROBES; i++) {
+        const struct probe *probe = &explain->probes[i];
+        if (probe->is_used && !probe->subject &&
+            now_ns > probe->sent_ns + PROBES_UNACKED_NS + 2 * probe->node->clock.error_ns)
+            probes_look_at_wire(explain, probe);
+    }
+}
+
+bool probes_are_awaited(const struct explain *explain, const struct explain_node *node,
+                        const struct subject *subject, uint64_t before_ns)
+{
+    for (size_t i = 0; i < EXPLAIN_PROBES; i++) {
+        const struct probe *probe = &explain->probes[i];
+        if (probe->is_used && probe->sent_ns < before_ns &&
+            (probe->subject ? probe->subject == subject : probe->node == node))
+            return true;
+    }
+    return false;
+}
+
+static void probes_drop(struct explain *explain, struct probe *probe)
+{
+    explain->options.probes->drop(explain->options.probes_owner, probe->number);
+    probes_end(probe);
+}
+
+void probes_forget(struct explain *explain, const struct subject *subject)
+{
+    for (size_t i = 0; i < EXPLAIN_PROBES; i++) {
+        struct probe *probe = &explain->probes[i];
+        if (!probe->is_used)
+            continue;
+        for (size_t j = 0; j < probe->name_count; j++)
+            if (probe->named[j] == subject)
+                probe->named[j] = NULL;
+        if (probe->subject == subject)
+            probes_drop(explain, probe);
+    }
+}
+
+void probes_drop_all(struct explain *explain)
+{
+    for (size_t i = 0; i < EXPLAIN_PROBES; i++)
+        if (explain->probes[i].is_used)
+            probes_drop(explain, &explain->probes[i]);
+}

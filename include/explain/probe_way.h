@@ -1,0 +1,39 @@
+/* How probes reach other nodes: the real ones are explain/probe_spawns.h, tests have their own. A probe is a
+ * process that applies functions that are there, one after the other, tells what they have returned, and is
+ * gone: nothing is evaluated, no message is received, and no atom made. */
+#ifndef HARNESSD_EXPLAIN_PROBE_WAY_H
+#define HARNESSD_EXPLAIN_PROBE_WAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "term/term.h"
+
+struct probe_request {
+    const char *node;
+    uint64_t number;       /* by which explain_answered() or explain_lost() tell of it */
+    struct term functions; /* a list of external funs */
+    struct term arguments; /* a list of their argument lists */
+    bool is_urgent;        /* of high priority */
+    bool is_linked;        /* ends with the connection, as one has to that may be kept waiting */
+};
+
+/* What the kernel here knows of the connection to a node. */
+struct probe_wire {
+    uint32_t unacked;     /* segments that the system of the node has not acknowledged */
+    uint32_t retransmits; /* so far */
+};
+
+struct probe_way {
+    /* False when the node is not connected, or takes nothing now. Neither an answer nor a loss is told from
+     * within. */
+    bool (*send)(void *owner, const struct probe_request *request);
+
+    /* Nobody waits for it any more: it ends as it stands. */
+    void (*drop)(void *owner, uint64_t number);
+
+    /* False when nothing is known. */
+    bool (*wire)(void *owner, const char *node, struct probe_wire *wire);
+};
+
+#endif

@@ -1,0 +1,106 @@
+defmodule Slow do
+  @moduledoc """
+  A server that is slow for a reason that is asked for, and how each reason is brought about from beside it. For plain
+  nodes (`Peer.start_server/3`).
+  """
+  use GenServer
+
+  @impl true
+  def init(words), do: {:ok, heap(words)}
+
+  defp heap([]), do: []
+  defp heap(words), do: Enum.to_list(1..div(words, 2))
+
+  @impl true
+  def handle_call(:get, _from, state), do: {:reply, :ok, state}
+
+  def handle_call({:sleep, ms}, _from, state) do
+    Process.sleep(ms)
+    {:reply, :ok, state}
+  end
+
+  def handle_call({:burn, ms}, _from, state) do
+    burn(now() + ms)
+    {:reply, :ok, state}
+  end
+
+  # A built-in function that does not give its scheduler back, as a bad NIF.
+  def handle_call({:block, ms}, _from, state) do
+    :erts_debug.set_internal_state(:block, ms)
+    {:reply, :ok, state}
+  end
+
+  # To a process whose node may take nothing.
+  def handle_call({:tell, pid, bytes}, _from, state) do
+    send(pid, :binary.copy(<<0>>, bytes))
+    {:reply, :ok, state}
+  end
+
+  def handle_call({:grow, words}, _from, _state), do: {:reply, :ok, heap(words)}
+
+  # Answers later, and keeps nobody else waiting.
+  def handle_call({:late, ms}, from, state) do
+    Process.send_after(self(), {:reply, from}, ms)
+    {:noreply, state}
+  end
+
+  @impl true
+  def handle_info({:reply, from}, state) do
+    GenServer.reply(from, :ok)
+    {:noreply, state}
+  end
+
+  def handle_info({:work, loops}, state) do
+    Enum.each(1..loops, fn _ -> :ok end)
+    {:noreply, state}
+  end
+
+  def handle_info(_, state), do: {:noreply, state}
+
+  defp now, do: System.monotonic_time(:millisecond)
+
+  # Has something to do at each look at the time.
+  def burn(until) do
+    if now() < until do
+      Enum.sum(1..50)
+      burn(until)
+    end
+  end
+
+  @doc "Blocks schedulers on demand from now on."
+  def allow_blocking, do: :erts_debug.set_internal_state(:available_internal_state, true)
+
+  @doc "Suspends a process for so long."
+  def suspend(pid, ms) do
+    true = :erlang.suspend_process(pid)
+    Process.sleep(ms)
+    true = :erlang.resume_process(pid)
+  end
+
+  @doc "Sends a process messages that each take it a moment."
+  def flood(pid, count, loops) do
+    for _ <- 1..count, do: send(pid, {:work, loops})
+    :ok
+  end
+
+  @doc "So many processes that always have something to do, for so long."
+  def crowd(count, ms) do
+    burners = for _ <- 1..count, do: spawn(fn -> spin() end)
+    Process.sleep(ms)
+    for pid <- burners, do: Process.exit(pid, :kill)
+    :ok
+  end
+
+  defp spin, do: spin()
+
+  @doc "What a node has that must not become more: processes of ours, monitors, tracers, atoms."
+  def left do
+    %{
+      ours: for(pid <- Process.list(), {:dictionary, d} <- [Process.info(pid, :dictionary)], d[:"$harnessd"], do: pid),
+      processes: length(Process.list()),
+      system_monitor: :erlang.system_monitor(),
+      traced: Enum.count(Process.list(), &(:erlang.trace_info(&1, :flags) not in [{:flags, []}, :undefined])),
+      atoms: :erlang.system_info(:atom_count)
+    }
+  end
+end
