@@ -90,9 +90,9 @@ bool conn_is_congested(const struct conn *conn)
     return conn->congested;
 }
 
-bool conn_look_at_wire(const struct conn *conn, uint32_t *unacked, uint32_t *retransmits)
+bool conn_look_at_wire(const struct conn *conn, struct wire *wire)
 {
-    return conn->state == CONN_UP && transport_look_at_wire(&conn->transport, unacked, retransmits);
+    return conn->state == CONN_UP && transport_look_at_wire(&conn->transport, wire);
 }
 
 static size_t conn_congested_bytes(const struct conn *conn)

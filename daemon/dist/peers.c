@@ -36,9 +36,9 @@ bool peer_is_congested(const struct peer *peer)
     return peer->state == PEER_UP && conn_is_congested(peer->conn);
 }
 
-bool peer_look_at_wire(const struct peer *peer, uint32_t *unacked, uint32_t *retransmits)
+bool peer_look_at_wire(const struct peer *peer, struct wire *wire)
 {
-    return peer->state == PEER_UP && conn_look_at_wire(peer->conn, unacked, retransmits);
+    return peer->state == PEER_UP && conn_look_at_wire(peer->conn, wire);
 }
 
 enum conn_limit peer_limit(const struct peer *peer)

@@ -145,11 +145,11 @@ static void probe_spawns_drop(void *owner, uint64_t number)
     }
 }
 
-static bool probe_spawns_wire(void *owner, const char *node, struct probe_wire *wire)
+static bool probe_spawns_wire(void *owner, const char *node, struct wire *wire)
 {
     const struct probe_spawns *spawns = owner;
     struct peer *peer = peers_find_up(probe_spawns_peers(spawns), node, strlen(node));
-    return peer && peer_look_at_wire(peer, &wire->unacked, &wire->retransmits);
+    return peer && peer_look_at_wire(peer, wire);
 }
 
 const struct probe_way probe_spawns_way = {

@@ -3,8 +3,9 @@
 
 #include "term/term_read.h"
 
-/* What a stopped process is sent its system acknowledges at the latest by then. */
-#define PROBES_UNACKED_NS (60 * EXPLAIN_MS)
+/* What a stopped process is sent its system acknowledges earlier than that (40 ms after it has come, on
+ * most), and twice the way. */
+#define PROBES_SILENT_NS (100 * EXPLAIN_MS)
 
 /* A look that takes longer has waited for its process. */
 #define PROBES_WAIT_NS EXPLAIN_MS
@@ -44,11 +45,11 @@ static bool probes_send(struct explain *explain, struct probe *probe)
     return probe->is_used;
 }
 
-static struct probe_wire probes_wire(const struct explain *explain, const struct explain_node *node)
+static struct wire probes_wire(const struct explain *explain, const struct explain_node *node)
 {
-    struct probe_wire wire = {0};
+    struct wire wire = {0};
     if (!explain->options.probes->wire(explain->options.probes_owner, node->name, &wire))
-        wire = (struct probe_wire){0};
+        wire = (struct wire){0};
     return wire;
 }
 
@@ -247,24 +248,25 @@ void explain_lost(struct explain *explain, uint64_t number)
 /* --- While they are under way --- */
 
 /* Whether the system of a node that does not answer takes what it is sent. */
-static void probes_look_at_wire(struct explain *explain, const struct probe *probe)
+static void probes_look_at_wire(struct explain *explain, const struct probe *probe, uint64_t silent_ns)
 {
     struct heartbeat *heartbeat = probes_heartbeat_of(probe);
-    struct probe_wire wire = probes_wire(explain, probe->node);
-    if (!heartbeat || !wire.unacked)
+    struct wire wire = probes_wire(explain, probe->node);
+    if (!heartbeat || !wire.unacked || wire.silent_ms * EXPLAIN_MS < silent_ns)
         return;
     heartbeat->unacked = wire.unacked;
-    if (wire.retransmits > probe->node->retransmits)
-        heartbeat->retransmits = wire.retransmits - probe->node->retransmits;
+    heartbeat->retransmits = wire.retransmits - probe->node->retransmits;
 }
 
 void probes_look_after(struct explain *explain, uint64_t now_ns)
 {
     for (size_t i = 0; i < EXPLAIN_PROBES; i++) {
         const struct probe *probe = &explain->probes[i];
-        if (probe->is_used && !probe->subject &&
-            now_ns > probe->sent_ns + PROBES_UNACKED_NS + 2 * probe->node->clock.error_ns)
-            probes_look_at_wire(explain, probe);
+        if (!probe->is_used || probe->subject)
+            continue;
+        uint64_t silent_ns = PROBES_SILENT_NS + 2 * probe->node->clock.error_ns;
+        if (now_ns > probe->sent_ns + silent_ns)
+            probes_look_at_wire(explain, probe, silent_ns);
     }
 }
 

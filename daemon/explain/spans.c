@@ -249,11 +249,12 @@ static void spans_add_handling(struct spans_walk *walk, const struct look *a, co
     walk->is_handling = end_ns >= b->ended_ns && (is_apart || walk->is_handling);
 }
 
-/* While this daemon is late it does not look: what is the same before and after was so meanwhile. */
+/* For how long nobody has asked: while this daemon is late it does not look, and what is the same before and
+ * after was so meanwhile; and what was asked and is answered late is about the time in between as well. */
 static uint64_t spans_between_ns(const struct evidence *evidence, const struct look *a, const struct look *b)
 {
-    const struct lapse lapse = {a->ended_ns, b->ended_ns};
-    uint64_t between_ns = b->ended_ns - a->ended_ns;
+    const struct lapse lapse = {a->ended_ns, b->sent_ns};
+    uint64_t between_ns = b->sent_ns > a->ended_ns ? b->sent_ns - a->ended_ns : 0;
     for (size_t i = 0; i < evidence->stall_count; i++)
         between_ns -= spans_overlap_ns(&evidence->stalls[i], &lapse);
     return between_ns;

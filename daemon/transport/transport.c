@@ -194,14 +194,15 @@ void transport_accept_tcp(struct transport *transport, int descriptor)
     transport_ask_for_stamps(transport);
 }
 
-bool transport_look_at_wire(const struct transport *transport, uint32_t *unacked, uint32_t *retransmits)
+bool transport_look_at_wire(const struct transport *transport, struct wire *wire)
 {
     struct tcp_info info;
     socklen_t size = sizeof(info);
     if (getsockopt(transport->descriptor, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
         size < offsetof(struct tcp_info, tcpi_total_retrans) + sizeof(info.tcpi_total_retrans))
         return false;
-    *unacked = info.tcpi_unacked;
-    *retransmits = info.tcpi_total_retrans;
+    *wire = (struct wire){.unacked = info.tcpi_unacked,
+                          .retransmits = info.tcpi_total_retrans,
+                          .silent_ms = info.tcpi_last_ack_recv};
     return true;
 }

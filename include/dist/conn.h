@@ -12,6 +12,7 @@
 #include "dist/resolve.h"
 #include "transport/departure.h"
 #include "transport/kernel_clock.h"
+#include "transport/wire.h"
 
 /* A dialled connection that does not move for so long is given up, as in OTP (net_setuptime). Who has
  * connected has no longer than that for the whole handshake. */
@@ -105,7 +106,7 @@ enum conn_limit conn_limit(const struct conn *conn);
 size_t conn_frame_bytes(const struct conn *conn);
 
 /* See peer_look_at_wire(). */
-MUST_CHECK bool conn_look_at_wire(const struct conn *conn, uint32_t *unacked, uint32_t *retransmits);
+MUST_CHECK bool conn_look_at_wire(const struct conn *conn, struct wire *wire);
 
 /* A word of the owner's; the peer table keeps its own state there. */
 void conn_set_data(struct conn *conn, void *data);

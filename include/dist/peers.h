@@ -141,9 +141,8 @@ MUST_CHECK struct departure *peer_departure(struct peer *peer);
 /* Whether so much waits to be sent to it that who has more should let it drain (CONN_CONGESTED_BYTES). */
 bool peer_is_congested(const struct peer *peer);
 
-/* How many segments of its connection the system of the peer has not acknowledged, and how many were sent
- * again so far: a peer that does not answer and whose system acknowledges stands still by itself. False when
- * it is not up, or nobody knows. */
-MUST_CHECK bool peer_look_at_wire(const struct peer *peer, uint32_t *unacked, uint32_t *retransmits);
+/* What the kernel knows of its connection: a peer that does not answer and whose system acknowledges stands
+ * still by itself. False when it is not up, or nobody knows. */
+MUST_CHECK bool peer_look_at_wire(const struct peer *peer, struct wire *wire);
 
 #endif

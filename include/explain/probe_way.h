@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "term/term.h"
+#include "transport/wire.h"
 
 struct probe_request {
     const char *node;
@@ -16,12 +17,6 @@ struct probe_request {
     struct term arguments; /* a list of their argument lists */
     bool is_urgent;        /* of high priority */
     bool is_linked;        /* ends with the connection, as one has to that may be kept waiting */
-};
-
-/* What the kernel here knows of the connection to a node. */
-struct probe_wire {
-    uint32_t unacked;     /* segments that the system of the node has not acknowledged */
-    uint32_t retransmits; /* so far */
 };
 
 struct probe_way {
@@ -33,7 +28,7 @@ struct probe_way {
     void (*drop)(void *owner, uint64_t number);
 
     /* False when nothing is known. */
-    bool (*wire)(void *owner, const char *node, struct probe_wire *wire);
+    bool (*wire)(void *owner, const char *node, struct wire *wire);
 };
 
 #endif

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "base/compiler.h"
+#include "transport/wire.h"
 
 struct transport;
 
@@ -72,10 +73,8 @@ MUST_CHECK int transport_dial_tcp(struct transport *transport, const struct sock
 /* 0, or the error number that the attempt ended in. */
 MUST_CHECK int transport_connected(const struct transport *transport);
 
-/* How many segments the system of the other side has not acknowledged, and how many were sent again so far.
- * False when the kernel does not say. */
-MUST_CHECK bool transport_look_at_wire(const struct transport *transport, uint32_t *unacked,
-                                       uint32_t *retransmits);
+/* False when the kernel does not say. */
+MUST_CHECK bool transport_look_at_wire(const struct transport *transport, struct wire *wire);
 
 /* Takes over an accepted, non-blocking socket. */
 void transport_accept_tcp(struct transport *transport, int descriptor);

@@ -30,12 +30,6 @@ defmodule Slow do
     {:reply, :ok, state}
   end
 
-  # To a process whose node may take nothing.
-  def handle_call({:tell, pid, bytes}, _from, state) do
-    send(pid, :binary.copy(<<0>>, bytes))
-    {:reply, :ok, state}
-  end
-
   def handle_call({:grow, words}, _from, _state), do: {:reply, :ok, heap(words)}
 
   # Answers later, and keeps nobody else waiting.
@@ -52,6 +46,12 @@ defmodule Slow do
 
   def handle_info({:work, loops}, state) do
     Enum.each(1..loops, fn _ -> :ok end)
+    {:noreply, state}
+  end
+
+  # To a process whose node may take nothing.
+  def handle_info({:tell, pid, bytes}, state) do
+    send(pid, :binary.copy(<<0>>, bytes))
     {:noreply, state}
   end
 
@@ -80,6 +80,12 @@ defmodule Slow do
   @doc "Sends a process messages that each take it a moment."
   def flood(pid, count, loops) do
     for _ <- 1..count, do: send(pid, {:work, loops})
+    :ok
+  end
+
+  @doc "Has it send another process so many messages of so many bytes."
+  def tell(pid, to, count, bytes) do
+    for _ <- 1..count, do: send(pid, {:tell, to, bytes})
     :ok
   end
 
