@@ -56,6 +56,7 @@ struct lapse {
 struct block {
     struct lapse lapse;
     uint32_t stack;
+    bool is_certain; /* that it was at something: its schedulers had their processors */
 };
 
 struct evidence {

@@ -19,7 +19,17 @@ struct probe_spawn {
     uint64_t number;
 };
 
+/* What has a node monitored. */
+struct probe_monitor {
+    struct probe_spawns *spawns;
+    struct list_link link;
+    struct monitor monitor;
+    struct peer *peer; /* held */
+    struct buffer pid; /* once it has started */
+};
+
 struct probe_spawns {
+    struct list monitors;
     struct process *process;
     struct term group_leader;
     struct explain *explain;
@@ -57,10 +67,28 @@ static void probe_spawns_kill(struct probe_spawn *spawn)
     probe_spawns_let_go(spawn);
 }
 
+static void probe_spawns_let_go_monitor(struct probe_monitor *own)
+{
+    list_remove(&own->spawns->monitors, &own->link);
+    monitor_stop(&own->monitor);
+    peer_release(own->peer);
+    buffer_free(&own->pid);
+    free(own);
+}
+
+static void probe_spawns_end_monitor(struct probe_monitor *own)
+{
+    if (own->pid.size)
+        (void)monitor_send_exit(own->spawns->process, own->peer, term_of(&own->pid), TERM_ATOM("kill"));
+    probe_spawns_let_go_monitor(own);
+}
+
 void probe_spawns_free(struct probe_spawns *spawns)
 {
     while (spawns->items.first)
         probe_spawns_kill(LIST_FIRST(&spawns->items, struct probe_spawn, link));
+    while (spawns->monitors.first)
+        probe_spawns_end_monitor(LIST_FIRST(&spawns->monitors, struct probe_monitor, link));
     term_build_free(&spawns->arguments);
     free(spawns);
 }
@@ -152,5 +180,68 @@ static bool probe_spawns_wire(void *owner, const char *node, struct wire *wire)
     return peer && peer_look_at_wire(peer, wire);
 }
 
-const struct probe_way probe_spawns_way = {
-    .send = probe_spawns_send, .drop = probe_spawns_drop, .wire = probe_spawns_wire};
+/* --- Monitors --- */
+
+static void probe_spawns_on_monitor_spawned(void *owner, struct term pid)
+{
+    struct probe_monitor *own = owner;
+    term_keep(&own->pid, pid);
+}
+
+static void probe_spawns_on_monitor_down(void *owner, const struct term_long *reason)
+{
+    (void)reason;
+    struct probe_monitor *own = owner;
+    struct explain *explain = own->spawns->explain;
+    char name[NODE_NAME_BYTES + 1];
+    snprintf(name, sizeof(name), "%s", peer_name(own->peer));
+    probe_spawns_let_go_monitor(own);
+    explain_monitor_lost(explain, name);
+}
+
+static bool probe_spawns_monitor(void *owner, const char *node, struct term forms, struct term bindings)
+{
+    struct probe_spawns *spawns = owner;
+    struct term_builder *arguments = &spawns->arguments;
+    struct peer *up = peers_find_up(probe_spawns_peers(spawns), node, strlen(node));
+    if (!up)
+        return false;
+    struct probe_monitor *own = memory_zalloc(1, sizeof(*own));
+    own->spawns = spawns;
+    own->peer = peer_hold(probe_spawns_peers(spawns), node);
+    list_append(&spawns->monitors, &own->link);
+    term_build_reset(arguments);
+    term_build_list(arguments, 2);
+    term_build_term(arguments, forms);
+    term_build_term(arguments, bindings);
+    term_build_nil(arguments);
+    const struct spawn how = {.module = "erl_eval",
+                              .function = "exprs",
+                              .arity = 2,
+                              .arguments = term_built(arguments),
+                              .group_leader = spawns->group_leader,
+                              .linked = true};
+    if (monitor_spawn(&own->monitor, spawns->process, own->peer, &how, probe_spawns_on_monitor_spawned,
+                      probe_spawns_on_monitor_down, own))
+        return true;
+    probe_spawns_let_go_monitor(own);
+    return false;
+}
+
+/* `monitor`, or {monitor, Pid, Time, Info}. */
+void probe_spawns_message(struct probe_spawns *spawns, const struct incoming *incoming)
+{
+    struct term parts[4];
+    int64_t node_ns;
+    const char *node = peer_name(incoming->peer);
+    if (term_is_atom(incoming->body, "monitor"))
+        explain_monitoring(spawns->explain, node);
+    else if (term_read_tuple_of(incoming->body, 4, parts) && term_is_atom(parts[0], "monitor") &&
+             term_read_integer(parts[2], &node_ns))
+        explain_blocked(spawns->explain, node, parts[1], node_ns, parts[3]);
+}
+
+const struct probe_way probe_spawns_way = {.send = probe_spawns_send,
+                                           .drop = probe_spawns_drop,
+                                           .monitor = probe_spawns_monitor,
+                                           .wire = probe_spawns_wire};

@@ -1,7 +1,10 @@
 #include "probe_terms_private.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/compiler.h"
 #include "term/term_read.h"
 
@@ -44,12 +47,18 @@ static void probe_terms_close(struct probe_terms *terms)
     term_build_nil(&terms->arguments);
 }
 
+static struct term_builder *probe_terms_next_of(struct probe_terms *terms, const char *module,
+                                                const char *function, uint8_t arity)
+{
+    term_build_export(&terms->functions, module, function, arity);
+    term_build_list(&terms->arguments, arity);
+    return &terms->arguments;
+}
+
 /* The next function, of the module `erlang`; its arguments follow. */
 static struct term_builder *probe_terms_next(struct probe_terms *terms, const char *function, uint8_t arity)
 {
-    term_build_export(&terms->functions, "erlang", function, arity);
-    term_build_list(&terms->arguments, arity);
-    return &terms->arguments;
+    return probe_terms_next_of(terms, "erlang", function, arity);
 }
 
 static void probe_terms_atom(struct probe_terms *terms, const char *function, const char *argument)
@@ -96,6 +105,49 @@ void probe_terms_look(struct probe_terms *terms, struct term pid, struct term da
     term_build_nil(arguments);
     probe_terms_time(terms);
     probe_terms_term(terms, "unlink", daemon);
+    probe_terms_close(terms);
+}
+
+/* --- Threads of the node --- */
+
+/* A function of a file. A binary is a name for it as well. */
+static void probe_terms_file(struct probe_terms *terms, const char *function, const char *name)
+{
+    struct term_builder *arguments = probe_terms_next_of(terms, "prim_file", function, 1);
+    term_build_text(arguments, name);
+    term_build_nil(arguments);
+}
+
+void probe_terms_threads(struct probe_terms *terms)
+{
+    probe_terms_open(terms, 2);
+    probe_terms_atom(terms, "system_info", "otp_release");
+    probe_terms_file(terms, "list_dir", "/proc/self/task");
+    probe_terms_close(terms);
+}
+
+static void probe_terms_thread_file(struct probe_terms *terms, uint32_t thread, const char *file)
+{
+    char name[60];
+    snprintf(name, sizeof(name), "/proc/self/task/%u/%s", (unsigned)thread, file);
+    probe_terms_file(terms, "read_file", name);
+}
+
+void probe_terms_names(struct probe_terms *terms, const uint32_t *threads, size_t count)
+{
+    probe_terms_open(terms, count);
+    for (size_t i = 0; i < count; i++)
+        probe_terms_thread_file(terms, threads[i], "comm");
+    probe_terms_close(terms);
+}
+
+void probe_terms_waits(struct probe_terms *terms, const uint32_t *threads, size_t count)
+{
+    probe_terms_open(terms, 2 + count);
+    probe_terms_time(terms);
+    probe_terms_file(terms, "read_file", "/proc/stat");
+    for (size_t i = 0; i < count; i++)
+        probe_terms_thread_file(terms, threads[i], "schedstat");
     probe_terms_close(terms);
 }
 
@@ -271,5 +323,120 @@ bool probe_terms_read_look(struct term results, struct probe_look *look)
     else
         look->stack = (struct term){0};
     look->state = probe_terms_state(info, frame, look->callee);
+    return true;
+}
+
+/* --- Threads of the node --- */
+
+/* Elements that are characters, as much as there is room for. */
+static size_t probe_terms_text(struct term term, char *text, size_t room)
+{
+    struct term_list list;
+    struct term element;
+    const uint8_t *bytes;
+    int64_t character;
+    size_t size = 0;
+    if (term_read_binary(term, &bytes, &size)) {
+        size = size < room - 1 ? size : room - 1;
+        memcpy(text, bytes, size);
+    } else if (term_list_start(&list, term)) {
+        while (size < room - 1 && term_list_next(&list, &element) && term_read_integer(element, &character))
+            text[size++] = (char)character;
+    }
+    text[size] = '\0';
+    return size;
+}
+
+/* {ok, Value} */
+static bool probe_terms_is_ok(struct term term, struct term *value)
+{
+    struct term pair[2];
+    if (!term_read_tuple_of(term, 2, pair) || !term_is_atom(pair[0], "ok"))
+        return false;
+    *value = pair[1];
+    return true;
+}
+
+bool probe_terms_read_threads(struct term results, struct probe_threads *threads)
+{
+    struct term_list list, names;
+    struct term element, value;
+    char text[20];
+    *threads = (struct probe_threads){.count = 0};
+    if (!term_list_start(&list, results) || list.count != 2 || !term_list_next(&list, &element))
+        return false;
+    threads->has_sessions = probe_terms_text(element, text, sizeof(text)) && atoi(text) >= 28;
+    if (!term_list_next(&list, &element) || !probe_terms_is_ok(element, &value) ||
+        !term_list_start(&names, value))
+        return true;
+    while (threads->count < PROBE_THREADS && term_list_next(&names, &element))
+        if (probe_terms_text(element, text, sizeof(text)))
+            threads->numbers[threads->count++] = (uint32_t)strtoul(text, NULL, 10);
+    return true;
+}
+
+/* 1_scheduler, or erts_sched_1; those for long work are called dirty or otherwise. */
+static bool probe_terms_is_scheduler(const char *name)
+{
+    size_t digits = strspn(name, "0123456789");
+    return (digits && strncmp(name + digits, "_scheduler", strlen("_scheduler")) == 0) ||
+           strncmp(name, "erts_sched", strlen("erts_sched")) == 0;
+}
+
+void probe_terms_read_names(struct term results, struct probe_threads *threads)
+{
+    struct term_list list;
+    struct term element, value;
+    char name[20];
+    size_t kept = 0;
+    if (!term_list_start(&list, results))
+        list.count = 0;
+    for (size_t i = 0; list.count && i < threads->count && term_list_next(&list, &element); i++)
+        if (probe_terms_is_ok(element, &value) && probe_terms_text(value, name, sizeof(name)) &&
+            probe_terms_is_scheduler(name))
+            threads->numbers[kept++] = threads->numbers[i];
+    threads->count = kept;
+}
+
+/* The eighth number of the line `cpu`, in hundredths of a second: proc(5). */
+static bool probe_terms_read_stolen(struct term term, uint64_t *stolen_ns)
+{
+    struct term value;
+    char text[200];
+    unsigned long long stolen;
+    if (!probe_terms_is_ok(term, &value) || !probe_terms_text(value, text, sizeof(text)) ||
+        sscanf(text, "cpu %*u %*u %*u %*u %*u %*u %*u %llu", &stolen) != 1)
+        return false;
+    *stolen_ns = stolen * 10 * CLOCK_NS_PER_MS;
+    return true;
+}
+
+/* What a thread has run and waited, in ns. */
+static bool probe_terms_read_waited(struct term term, uint64_t *waited_ns)
+{
+    struct term value;
+    char text[80];
+    unsigned long long waited;
+    if (!probe_terms_is_ok(term, &value) || !probe_terms_text(value, text, sizeof(text)) ||
+        sscanf(text, "%*u %llu", &waited) != 1)
+        return false;
+    *waited_ns = waited;
+    return true;
+}
+
+bool probe_terms_read_waits(struct term results, size_t count, int64_t *node_ns, uint64_t *waited_ns)
+{
+    struct term_list list;
+    struct term element;
+    uint64_t one_ns;
+    if (!term_list_start(&list, results) || list.count != 2 + count || !term_list_next(&list, &element) ||
+        !term_read_integer(element, node_ns) || !term_list_next(&list, &element) ||
+        !probe_terms_read_stolen(element, waited_ns))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (!term_list_next(&list, &element) || !probe_terms_read_waited(element, &one_ns))
+            return false;
+        *waited_ns += one_ns;
+    }
     return true;
 }

@@ -23,6 +23,13 @@ void probe_terms_heartbeat(struct probe_terms *terms, const struct term *names, 
  * monitors as well. `daemon` is the process of ours that it is linked to until then. */
 void probe_terms_look(struct probe_terms *terms, struct term pid, struct term daemon, bool has_callee);
 
+/* Of what its system knows of the node's threads, on Linux: its release and their numbers; their names; how
+ * long those that are schedulers have waited for a processor, and the system for its host. */
+#define PROBE_THREADS 128
+void probe_terms_threads(struct probe_terms *terms);
+void probe_terms_names(struct probe_terms *terms, const uint32_t *threads, size_t count);
+void probe_terms_waits(struct probe_terms *terms, const uint32_t *threads, size_t count);
+
 /* What was built, a list of each, good until it is touched again. */
 struct term probe_terms_functions(const struct probe_terms *terms);
 struct term probe_terms_arguments(const struct probe_terms *terms);
@@ -37,6 +44,19 @@ struct probe_beat {
     struct term pids[PROBE_NAMES]; /* without data where nobody has the name */
 };
 MUST_CHECK bool probe_terms_read_heartbeat(struct term results, size_t names, struct probe_beat *beat);
+
+/* What is told of threads: how many there are, at most PROBE_THREADS; which of those that were asked for are
+ * schedulers (the others are taken out); and what these have waited, all together. 0 and false where the
+ * system does not say. */
+struct probe_threads {
+    bool has_sessions; /* of tracing: it is OTP 28 or later */
+    size_t count;
+    uint32_t numbers[PROBE_THREADS];
+};
+MUST_CHECK bool probe_terms_read_threads(struct term results, struct probe_threads *threads);
+void probe_terms_read_names(struct term results, struct probe_threads *threads);
+MUST_CHECK bool probe_terms_read_waits(struct term results, size_t count, int64_t *node_ns,
+                                       uint64_t *waited_ns);
 
 /* What a look has told. */
 struct probe_look {

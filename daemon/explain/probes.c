@@ -18,8 +18,8 @@ static struct probe *probes_find(struct explain *explain, uint64_t number)
     return NULL;
 }
 
-static struct probe *probes_new(struct explain *explain, struct explain_node *node, struct subject *subject,
-                                uint64_t now_ns)
+static struct probe *probes_new(struct explain *explain, enum probe_kind kind, struct explain_node *node,
+                                struct subject *subject, uint64_t now_ns)
 {
     size_t i = 0;
     while (i < EXPLAIN_PROBES && explain->probes[i].is_used)
@@ -27,8 +27,12 @@ static struct probe *probes_new(struct explain *explain, struct explain_node *no
     if (i == EXPLAIN_PROBES)
         return NULL;
     struct probe *probe = &explain->probes[i];
-    *probe = (struct probe){
-        .is_used = true, .number = ++explain->numbers, .node = node, .subject = subject, .sent_ns = now_ns};
+    *probe = (struct probe){.is_used = true,
+                            .kind = kind,
+                            .number = ++explain->numbers,
+                            .node = node,
+                            .subject = subject,
+                            .sent_ns = now_ns};
     return probe;
 }
 
@@ -39,8 +43,8 @@ static bool probes_send(struct explain *explain, struct probe *probe)
                                     .number = probe->number,
                                     .functions = probe_terms_functions(&explain->terms),
                                     .arguments = probe_terms_arguments(&explain->terms),
-                                    .is_urgent = !probe->subject,
-                                    .is_linked = probe->subject != NULL};
+                                    .is_urgent = probe->kind != PROBE_LOOK,
+                                    .is_linked = probe->kind == PROBE_LOOK};
     probe->is_used = explain->options.probes->send(explain->options.probes_owner, &request);
     return probe->is_used;
 }
@@ -72,8 +76,9 @@ static void probes_name(struct explain *explain, struct probe *probe)
 
 void probes_send_heartbeat(struct explain *explain, struct explain_node *node, uint64_t now_ns)
 {
-    struct probe *probe =
-        node->unanswered < EXPLAIN_UNANSWERED ? probes_new(explain, node, NULL, now_ns) : NULL;
+    struct probe *probe = node->unanswered < EXPLAIN_UNANSWERED
+                              ? probes_new(explain, PROBE_HEARTBEAT, node, NULL, now_ns)
+                              : NULL;
     if (!probe)
         return;
     probes_name(explain, probe);
@@ -119,6 +124,7 @@ static bool probes_take_heartbeat(struct explain *explain, const struct probe *p
     node_clock_note(&node->clock, probe->sent_ns, beat.node_ns, now_ns);
     probes_take_names(probe, &beat);
     explain->totals.node_us += probes_us(beat.node_ns, beat.done_ns);
+    monitors_go_on(explain, node, now_ns);
     if (!heartbeat)
         return true;
     heartbeat->at_ns = node_clock_place(&node->clock, beat.node_ns, probe->sent_ns, now_ns);
@@ -134,7 +140,7 @@ static bool probes_take_heartbeat(struct explain *explain, const struct probe *p
 void probes_send_look(struct explain *explain, struct subject *subject, uint64_t now_ns, uint64_t reach_ns)
 {
     struct probe *probe = subject->unanswered < EXPLAIN_UNANSWERED && subject->pid.size
-                              ? probes_new(explain, subject->node, subject, now_ns)
+                              ? probes_new(explain, PROBE_LOOK, subject->node, subject, now_ns)
                               : NULL;
     if (!probe)
         return;
@@ -197,13 +203,26 @@ static bool probes_take_look(struct explain *explain, const struct probe *probe,
     return true;
 }
 
+/* --- Of a node --- */
+
+void probes_send_to_node(struct explain *explain, struct explain_node *node, enum probe_kind kind,
+                         uint64_t now_ns)
+{
+    for (size_t i = 0; i < EXPLAIN_PROBES; i++)
+        if (explain->probes[i].is_used && explain->probes[i].node == node && explain->probes[i].kind == kind)
+            return;
+    struct probe *probe = probes_new(explain, kind, node, NULL, now_ns);
+    if (probe)
+        (void)probes_send(explain, probe);
+}
+
 /* --- Answers --- */
 
 static void probes_end(struct probe *probe)
 {
-    if (probe->subject)
+    if (probe->kind == PROBE_LOOK)
         probe->subject->unanswered--;
-    else
+    else if (probe->kind == PROBE_HEARTBEAT)
         probe->node->unanswered--;
     probe->is_used = false;
 }
@@ -211,28 +230,34 @@ static void probes_end(struct probe *probe)
 /* Without an answer it has seen nothing, and waits for nothing any more. */
 static void probes_lose(struct explain *explain, struct probe *probe, uint64_t now_ns)
 {
-    if (probe->subject) {
-        struct look *look = track_at(&probe->subject->looks, sizeof(*look), probe->place);
-        if (look)
-            look->answered_ns = now_ns;
-    } else {
-        struct heartbeat *heartbeat = probes_heartbeat_of(probe);
-        if (heartbeat)
-            heartbeat->answered_ns = now_ns;
+    struct look *look =
+        probe->kind == PROBE_LOOK ? track_at(&probe->subject->looks, sizeof(*look), probe->place) : NULL;
+    struct heartbeat *heartbeat = probe->kind == PROBE_HEARTBEAT ? probes_heartbeat_of(probe) : NULL;
+    if (look)
+        look->answered_ns = now_ns;
+    if (heartbeat) {
+        heartbeat->answered_ns = now_ns;
         probe->node->clock = (struct node_clock){.is_known = false}; /* another one may come in its place */
     }
-    explain->totals.lost++;
+    explain->totals.lost += probe->kind == PROBE_LOOK || probe->kind == PROBE_HEARTBEAT;
     probes_end(probe);
 }
 
 void explain_answered(struct explain *explain, uint64_t number, struct term results)
 {
+    static bool (*const takes[PROBE_KINDS])(struct explain *explain, const struct probe *probe,
+                                            struct term results, uint64_t now_ns) = {
+        [PROBE_HEARTBEAT] = probes_take_heartbeat,
+        [PROBE_LOOK] = probes_take_look,
+        [PROBE_THREADS_OF_NODE] = monitors_take_threads,
+        [PROBE_NAMES_OF_THREADS] = monitors_take_names,
+        [PROBE_WAITS] = monitors_take_waits,
+    };
     struct probe *probe = probes_find(explain, number);
     uint64_t now_ns = explain_now(explain);
     if (!probe)
         return;
-    if (probe->subject ? probes_take_look(explain, probe, results, now_ns)
-                       : probes_take_heartbeat(explain, probe, results, now_ns))
+    if (takes[probe->kind](explain, probe, results, now_ns))
         probes_end(probe);
     else
         probes_lose(explain, probe, now_ns);
@@ -262,7 +287,7 @@ void probes_look_after(struct explain *explain, uint64_t now_ns)
 {
     for (size_t i = 0; i < EXPLAIN_PROBES; i++) {
         const struct probe *probe = &explain->probes[i];
-        if (!probe->is_used || probe->subject)
+        if (!probe->is_used || probe->kind != PROBE_HEARTBEAT)
             continue;
         uint64_t silent_ns = PROBES_SILENT_NS + 2 * probe->node->clock.error_ns;
         if (now_ns > probe->sent_ns + silent_ns)

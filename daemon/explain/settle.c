@@ -83,6 +83,13 @@ static void settle_judge_looks(struct subject *subject)
     }
 }
 
+static void settle_judge_blocks(struct subject *subject)
+{
+    struct block *blocks = subject->blocks.items;
+    for (size_t i = 0; i < subject->blocks.count; i++)
+        blocks[i].is_certain = monitors_is_certain(subject->node, &blocks[i]);
+}
+
 static struct evidence settle_evidence(const struct explain *explain, const struct explain_node *node,
                                        struct subject *subject)
 {
@@ -97,6 +104,7 @@ static struct evidence settle_evidence(const struct explain *explain, const stru
     if (!subject)
         return evidence;
     settle_judge_looks(subject);
+    settle_judge_blocks(subject);
     evidence.looks = subject->looks.items;
     evidence.look_count = subject->looks.count;
     evidence.blocks = subject->blocks.items;

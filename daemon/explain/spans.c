@@ -154,7 +154,7 @@ static void spans_add_blocks(struct spans *spans, const struct evidence *evidenc
 {
     for (size_t i = 0; i < evidence->block_count; i++) {
         const struct lapse *lapse = &evidence->blocks[i].lapse;
-        if (!spans_have_collected(late, lapse))
+        if (evidence->blocks[i].is_certain && !spans_have_collected(late, lapse))
             spans_add(spans, lapse->from_ns, lapse->to_ns, CAUSE_HANDLER, i);
     }
     for (size_t i = 0; i < spans->count; i++)

@@ -184,6 +184,7 @@ void subjects_free(struct explain *explain)
     free(explain->subjects);
     for (size_t i = 0; i < explain->node_count; i++) {
         track_free(&explain->nodes[i]->heartbeats);
+        track_free(&explain->nodes[i]->waits);
         spans_free(&explain->nodes[i]->view.spans);
         free(explain->nodes[i]);
     }

@@ -89,8 +89,10 @@ static void watch_mark(struct explain *explain, const struct slow_operation *slo
 
 static void watch_unmark(struct explain *explain)
 {
-    for (size_t i = 0; i < explain->node_count; i++)
+    for (size_t i = 0; i < explain->node_count; i++) {
+        explain->nodes[i]->was_late = explain->nodes[i]->late_ns > 0;
         explain->nodes[i]->late_ns = 0;
+    }
     for (size_t i = 0; i < EXPLAIN_SUBJECTS; i++) {
         explain->subjects[i].was_late = explain->subjects[i].late_ns > 0;
         explain->subjects[i].late_ns = 0;
@@ -153,6 +155,7 @@ static void watch_ask_nodes(struct explain *explain, uint64_t now_ns)
 {
     for (size_t i = 0; i < explain->node_count; i++) {
         struct explain_node *node = explain->nodes[i];
+        monitors_ask(explain, node, now_ns);
         if (node->due_ns > now_ns || !(node->late_ns || node->first_left))
             continue;
         probes_send_heartbeat(explain, node, now_ns);

@@ -91,11 +91,17 @@ static const struct explain_way run_explain_way = {.late = run_explain_late,
                                                    .wake = run_explain_wake,
                                                    .explained = run_explain_explained};
 
+static void run_explain_on_message(void *owner, struct process *process, const struct incoming *incoming)
+{
+    (void)process;
+    probe_spawns_message(((struct run *)owner)->explain.spawns, incoming);
+}
+
 /* --- Its parts --- */
 
 void run_explain_init(struct run *run)
 {
-    static const struct process_events events = {0};
+    static const struct process_events events = {.message = run_explain_on_message};
     struct run_explain *own = &run->explain;
     if (!run->scenario->explain)
         return;
@@ -284,7 +290,8 @@ void run_explain_build(struct run *run, struct term_builder *builder)
     term_build_key_unsigned(builder, "above_median_us", above_us);
     run_explain_build_causes(run, above_us, builder);
     term_build_key(builder, "probes");
-    term_build_map(builder, 5);
+    term_build_map(builder, 6);
+    term_build_key_unsigned(builder, "monitored", totals->monitored);
     term_build_key_unsigned(builder, "heartbeats", totals->heartbeats);
     term_build_key_unsigned(builder, "looks", totals->looks);
     term_build_key_unsigned(builder, "lost", totals->lost);

@@ -93,6 +93,13 @@ void explain_ended(struct explain *explain, const struct slow_operation *slow);
 void explain_answered(struct explain *explain, uint64_t number, struct term results);
 void explain_lost(struct explain *explain, uint64_t number);
 
+/* A node tells which processes do not give their schedulers back, and it has told of one: when by its clock,
+ * {timeout, Milliseconds} and where it was in a list of pairs. Or it tells no longer. */
+void explain_monitoring(struct explain *explain, const char *node);
+void explain_blocked(struct explain *explain, const char *node, struct term pid, int64_t node_ns,
+                     struct term info);
+void explain_monitor_lost(struct explain *explain, const char *node);
+
 /* The process that applies the custom operation of a thread. */
 void explain_found_custom(struct explain *explain, uint32_t thread, uint64_t step, struct term pid);
 
@@ -124,6 +131,7 @@ struct explain_totals {
     uint64_t heartbeats; /* that were sent */
     uint64_t looks;
     uint64_t lost;      /* of these, those without an answer */
+    uint64_t monitored; /* nodes that have told which processes did not give their schedulers back */
     uint64_t node_us;   /* what they took on their nodes, without waiting */
     uint64_t daemon_us; /* what all of it took here */
 };

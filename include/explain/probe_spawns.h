@@ -14,6 +14,9 @@ struct probe_spawns *probe_spawns_new(struct process *process, struct term group
 /* Whom answers are for, from when it is known. */
 struct explain;
 void probe_spawns_set_explain(struct probe_spawns *spawns, struct explain *explain);
+
+/* A message to the process. */
+void probe_spawns_message(struct probe_spawns *spawns, const struct incoming *incoming);
 void probe_spawns_free(struct probe_spawns *spawns);
 
 /* The owner is the spawns. */

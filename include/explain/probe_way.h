@@ -27,6 +27,12 @@ struct probe_way {
     /* Nobody waits for it any more: it ends as it stands. */
     void (*drop)(void *owner, uint64_t number);
 
+    /* Starts a process that evaluates forms with bindings, which have it tell explain_monitoring() and
+     * explain_blocked(), and explain_monitor_lost() tells when it has ended. It ends with the connection.
+     * False: it cannot be.
+     */
+    bool (*monitor)(void *owner, const char *node, struct term forms, struct term bindings);
+
     /* False when nothing is known. */
     bool (*wire)(void *owner, const char *node, struct wire *wire);
 };

@@ -2,30 +2,33 @@ defmodule ExplainTest do
   @moduledoc "Why operations were slow: each cause is brought about, and has to be told."
   use ClusterCase
 
+  # On a machine that is busy with something else operations are slow of that as well: nodes, schedulers and this daemon
+  # are then late. So what is brought about is brought about again until it is seen.
+  @of_the_machine [:unknown, :daemon, :node_paused, :scheduled_out]
+  @tries 8
+
   setup do
     peer = Peer.start()
     {:ok, harness: Harness.start(), peer: peer, target: Peer.start_server(peer, Slow)}
   end
 
-  # A load that is quick but for what is done meanwhile; `slow` is done so often, with a rest in between.
-  defp explain(harness, target, options, slow) do
-    scenario = %{
-      target: target,
-      load: %{rate: 200, duration_ms: options[:duration_ms] || 2_000},
-      operations: options[:operations] || [:get],
-      call_timeout_ms: 5_000,
-      explain: true
-    }
+  # A load that is quick but for what `slow` does meanwhile, some times, with a rest in between.
+  defp explain(harness, scenario, slow) do
+    scenario =
+      Map.merge(
+        %{load: %{rate: 200, duration_ms: 2_000}, operations: [:get], call_timeout_ms: 5_000, explain: true},
+        Map.new(scenario)
+      )
 
-    run = start_run(harness, Map.merge(scenario, Map.new(options[:scenario] || [])))
-    Process.sleep(500)
+    run = start_run(harness, scenario)
+    Process.sleep(300)
 
-    for _ <- 1..(options[:times] || 3) do
+    for _ <- 1..3 do
       slow.()
       Process.sleep(100)
     end
 
-    assert {:ok, report} = Task.await(run, 60_000)
+    assert {:ok, report} = Task.await(run, 120_000)
     assert_sums(report)
     report
   end
@@ -42,87 +45,23 @@ defmodule ExplainTest do
       assert Enum.all?(causes, &(Map.keys(&1) == [:cause, :detail, :us]))
     end
 
-    assert %{heartbeats: _, looks: _, lost: _, node_us: _, daemon_us: _} = report.explain.probes
+    assert_in_delta report.explain.causes |> Enum.map(& &1.share) |> Enum.sum(), if(report.explain.causes == [], do: 0, else: 1), 0.001
+    by_interval = for %{causes: causes} <- report.timeline, cause <- causes, do: cause
+
+    for %{cause: cause, us: us} <- report.explain.causes,
+        do: assert(us == Enum.sum(for %{cause: ^cause, us: us} <- by_interval, do: us))
   end
 
-  # Operations that were slow for the reason that was brought about. On a machine that is busy with something else they
-  # are slow for that as well: nodes, schedulers and this daemon are then late.
-  @of_the_machine [:unknown, :daemon, :node_paused, :scheduled_out]
-
-  defp assert_cause(report, cause, ms \\ 40) do
-    slow = for %{service_us: us} = one when us > ms * 1_000 <- report.slowest, do: one
-    found = for %{causes: [%{cause: ^cause} = first | _]} <- slow, do: first
-    others = for %{causes: [%{cause: other} | _]} <- slow, other not in [cause | @of_the_machine], do: other
-    assert found != [] and others == [], inspect(report.slowest, pretty: true)
-    assert %{operations: count, us: us} = Enum.find(report.explain.causes, &(&1.cause == cause))
-    assert count >= length(found) and us >= Enum.sum(Enum.map(found, & &1.us))
-    found
-  end
-
-  describe "the cause is told of" do
-    test "a process that is suspended", %{harness: harness, peer: peer, target: target} do
-      report = explain(harness, target, [], fn -> Peer.call(peer, Slow, :suspend, [target, 150]) end)
-      assert [%{detail: nil} | _] = assert_cause(report, :suspended)
-    end
-
-    test "a handler that burns, with its line", %{harness: harness, peer: peer, target: target} do
-      report = explain(harness, target, [], fn -> call(peer, target, {:burn, 150}) end)
-      report |> assert_cause(:handler) |> assert_stack(:burn)
-    end
-
-    test "a handler that sleeps, with its line", %{harness: harness, peer: peer, target: target} do
-      report = explain(harness, target, [], fn -> call(peer, target, {:sleep, 150}) end)
-      report |> assert_cause(:handler) |> assert_stack(:handle_call)
-    end
-
-    test "garbage that is collected, with the size of the heap", %{harness: harness, peer: peer, target: target} do
-      call(peer, target, {:grow, 20_000_000})
-      report = explain(harness, target, [], fn -> Peer.call(peer, :erlang, :garbage_collect, [target]) end)
-      assert [%{detail: %{heap_block_size: words, old_heap_block_size: old}} | _] = assert_cause(report, :garbage_collection)
-      assert words + old > 10_000_000
-    end
-
-    test "a mailbox that is full, with its length", %{harness: harness, peer: peer, target: target} do
-      report = explain(harness, target, [], fn -> Peer.call(peer, Slow, :flood, [target, 3_000, 10_000]) end)
-      assert [%{detail: %{message_queue_len: length}} | _] = assert_cause(report, :queue)
-      assert length > 100
-    end
-
-    test "a node that is stopped", %{harness: harness, peer: peer, target: target} do
-      os_pid = Peer.call(peer, :os, :getpid, []) |> to_string()
-
-      report =
-        explain(harness, target, [], fn ->
-          System.cmd("kill", ["-STOP", os_pid])
-          Process.sleep(150)
-          System.cmd("kill", ["-CONT", os_pid])
-        end)
-
-      assert [_ | _] = assert_cause(report, :node_paused)
-    end
-
-    test "a connection of the server's node that is busy", %{harness: harness, peer: peer, target: target} do
-      other = Peer.start()
-      sink = Peer.start_server(other, Slow)
-      true = Peer.call(peer, :net_kernel, :connect_node, [other.node])
-      os_pid = Peer.call(other, :os, :getpid, []) |> to_string()
-
-      report =
-        explain(harness, target, [], fn ->
-          System.cmd("kill", ["-STOP", os_pid])
-          Peer.call(peer, Slow, :tell, [target, sink, 3, 10_000_000])
-          Process.sleep(200)
-          System.cmd("kill", ["-CONT", os_pid])
-        end)
-
-      assert [_ | _] = assert_cause(report, :reply_blocked)
-    end
-
-    test "schedulers that are all busy, with their queues", %{harness: harness, peer: peer, target: target} do
-      report = explain(harness, target, [], fn -> Peer.call(peer, Slow, :crowd, [400, 300]) end)
-      assert [%{detail: %{run_queue_lengths: lengths}} | _] = assert_cause(report, :scheduled_out, 15)
-      assert Enum.sum(lengths) > 50
-    end
+  # The first causes of operations that were slow for this reason; none may have another one that was not there.
+  defp told(harness, cause, scenario, slow, also \\ []) do
+    Enum.find_value(1..@tries, fn _ ->
+      report = explain(harness, scenario, slow)
+      slow = for %{service_us: us} = one when us > 20_000 <- report.slowest, do: one
+      found = for %{causes: [%{cause: ^cause} = first | _]} <- slow, do: first
+      firsts = for %{causes: [%{cause: other} | _]} <- slow, do: other
+      assert Enum.all?(firsts, &(&1 in [cause | @of_the_machine ++ also])), inspect(report.slowest, pretty: true)
+      found != [] and found
+    end) || flunk("it was never told")
   end
 
   defp call(peer, target, request), do: Peer.call(peer, GenServer, :call, [target, request, 60_000])
@@ -133,5 +72,82 @@ defmodule ExplainTest do
       assert {Slow, ^function, _, location} = List.keyfind(stack, function, 1), inspect(stack)
       assert location[:file] |> to_string() |> String.ends_with?("slow.ex") and location[:line] > 0
     end
+  end
+
+  describe "the cause is told of" do
+    test "a process that is suspended", %{harness: harness, peer: peer, target: target} do
+      found = told(harness, :suspended, %{target: target}, fn -> Peer.call(peer, Slow, :suspend, [target, 150]) end)
+      assert Enum.all?(found, &(&1.detail == nil))
+    end
+
+    test "a handler that burns, with its line", %{harness: harness, peer: peer, target: target} do
+      harness |> told(:handler, %{target: target}, fn -> call(peer, target, {:burn, 150}) end) |> assert_stack(:burn)
+    end
+
+    test "a handler that sleeps, with its line", %{harness: harness, peer: peer, target: target} do
+      harness |> told(:handler, %{target: target}, fn -> call(peer, target, {:sleep, 150}) end) |> assert_stack(:handle_call)
+    end
+
+    test "garbage that is collected, with the size of the heap", %{harness: harness, peer: peer, target: target} do
+      call(peer, target, {:grow, 20_000_000})
+      collect = fn -> Peer.call(peer, :erlang, :garbage_collect, [target]) end
+
+      for %{detail: detail} <- told(harness, :garbage_collection, %{target: target}, collect),
+          do: assert(detail.heap_block_size + detail.old_heap_block_size > 10_000_000)
+    end
+
+    test "a mailbox that is full, with its length", %{harness: harness, peer: peer, target: target} do
+      flood = fn -> Peer.call(peer, Slow, :flood, [target, 3_000, 10_000]) end
+      found = told(harness, :queue, %{target: target}, flood, [:handler])
+      assert Enum.all?(found, &(&1.detail.message_queue_len >= 50))
+    end
+
+    test "a node that is stopped", %{harness: harness, peer: peer, target: target} do
+      os_pid = Peer.call(peer, :os, :getpid, []) |> to_string()
+
+      told(harness, :node_paused, %{target: target}, fn ->
+        System.cmd("kill", ["-STOP", os_pid])
+        Process.sleep(150)
+        System.cmd("kill", ["-CONT", os_pid])
+      end)
+    end
+
+    test "a connection of the server's node that is busy", %{harness: harness} do
+      # Nodes whose connections hold next to nothing.
+      options = ~w(-kernel inet_dist_connect_options [{sndbuf,4096}] inet_dist_listen_options [{recbuf,4096}] +zdbbl 4)
+      peer = Peer.start(arguments: options)
+      target = Peer.start_server(peer, Slow)
+      other = Peer.start(arguments: options)
+      sink = Peer.start_server(other, Slow)
+      true = Peer.call(peer, :net_kernel, :connect_node, [other.node])
+      os_pid = Peer.call(other, :os, :getpid, []) |> to_string()
+
+      told(harness, :reply_blocked, %{target: target}, fn ->
+        System.cmd("kill", ["-STOP", os_pid])
+        Peer.call(peer, Slow, :tell, [target, sink, 30, 20_000])
+        Process.sleep(200)
+        System.cmd("kill", ["-CONT", os_pid])
+      end)
+      |> assert_stack(:handle_info)
+    end
+
+    test "a built-in function that does not give its scheduler back", %{harness: harness, peer: peer, target: target} do
+      Peer.call(peer, Slow, :allow_blocking, [])
+      block = fn -> call(peer, target, {:block, 150}) end
+      for %{detail: stack} <- told(harness, :handler, %{target: target}, block), do: assert({_, _, _} = hd(stack))
+    end
+
+    test "schedulers that are all busy, with their queues", %{harness: harness, peer: peer, target: target} do
+      crowd = fn -> Peer.call(peer, Slow, :crowd, [600, 400]) end
+
+      for %{detail: detail} <- told(harness, :scheduled_out, %{target: target}, crowd),
+          do: assert(Enum.sum(detail.run_queue_lengths) > 50)
+    end
+  end
+
+  test "nothing is looked at, and nothing told, that nobody has asked for", %{harness: harness, target: target} do
+    report = Loads.run(harness, target, %{rate: 100, duration_ms: 300}, [{:sleep, 15}])
+    assert %{slowest: nil, explain: nil} = report
+    assert Enum.all?(report.timeline, &(&1.causes == nil))
   end
 end

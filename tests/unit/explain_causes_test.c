@@ -45,7 +45,7 @@ struct row {
     double from, to; /* of the operation */
     struct beat beats[MOST];
     struct seen looks[MOST];
-    double blocks[4][2];
+    double blocks[4][3]; /* not certain, if the third is 1 */
     double stalls[4][2];
     double ends[MOST];
     struct wanted wanted[6];    /* in this order; the times sum to that of the operation */
@@ -68,16 +68,9 @@ struct table {
     struct evidence evidence;
 };
 
-static size_t table_count_lapses(const double lapses[4][2], size_t *count)
-{
-    for (*count = 0; *count < 4 && lapses[*count][1] > 0; (*count)++)
-        ;
-    return *count;
-}
-
 static void table_read(struct table *table, const struct row *row)
 {
-    size_t heartbeats = 0, looks = 0, blocks, stalls, ends = 0;
+    size_t heartbeats = 0, looks = 0, blocks = 0, stalls = 0, ends = 0;
     for (; heartbeats < MOST && row->beats[heartbeats].sent > 0; heartbeats++) {
         const struct beat *beat = &row->beats[heartbeats];
         table->heartbeats[heartbeats] = (struct heartbeat){
@@ -102,12 +95,11 @@ static void table_read(struct table *table, const struct row *row)
                                             .heap_words = (uint64_t)seen->heap,
                                             .collected = (uint64_t)seen->collected};
     }
-    (void)table_count_lapses(row->blocks, &blocks);
-    for (size_t i = 0; i < blocks; i++)
-        table->blocks[i] = (struct block){{ns(row->blocks[i][0]), ns(row->blocks[i][1])}, 9};
-    (void)table_count_lapses(row->stalls, &stalls);
-    for (size_t i = 0; i < stalls; i++)
-        table->stalls[i] = (struct lapse){ns(row->stalls[i][0]), ns(row->stalls[i][1])};
+    for (; blocks < 4 && row->blocks[blocks][1] > 0; blocks++)
+        table->blocks[blocks] = (struct block){
+            {ns(row->blocks[blocks][0]), ns(row->blocks[blocks][1])}, 9, row->blocks[blocks][2] == 0};
+    for (; stalls < 4 && row->stalls[stalls][1] > 0; stalls++)
+        table->stalls[stalls] = (struct lapse){ns(row->stalls[stalls][0]), ns(row->stalls[stalls][1])};
     for (; ends < MOST && row->ends[ends] > 0; ends++)
         table->ends[ends] = ns(row->ends[ends]);
     table->evidence = (struct evidence){.heartbeats = table->heartbeats,
@@ -281,6 +273,13 @@ static const struct row late_rows[] = {
      .blocks = {{10, 58}},
      .wanted = {{CAUSE_HANDLER, 47, 49}, {CAUSE_UNKNOWN, 1, 3}},
      .detail = STACK(9)},
+    {.name = "a scheduler that has waited for a processor is none",
+     .from = 10,
+     .to = 60,
+     .beats = {BEAT(14), BEAT(16), BEAT(30), BEAT(50)},
+     .looks = {WAITED(14, 58, SMALL, 2)},
+     .blocks = {{10, 58, 1}},
+     .wanted = {{CAUSE_UNKNOWN, 50, 50}}},
     {.name = "the node tells of garbage as well",
      .from = 10,
      .to = 60,
