@@ -377,8 +377,8 @@ void report_text_write(const struct report_view *view, struct buffer *text)
 {
     static void (*const sections[])(const struct report_view *view, struct buffer *text) = {
         report_text_write_head, report_text_suite,   report_text_write_expectations,
-        report_text_errors,     report_text_latency, report_text_timeline,
-        report_text_faults,     report_text_plans,
+        report_text_errors,     report_text_latency, report_text_why,
+        report_text_timeline,   report_text_faults,  report_text_plans,
     };
     size_t count = view->refusal.data ? 1 : ARRAY_LENGTH(sections);
     for (size_t i = 0; i < count; i++)

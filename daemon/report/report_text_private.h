@@ -10,6 +10,7 @@
 void report_text_suite(const struct report_view *view, struct buffer *text);
 void report_text_errors(const struct report_view *view, struct buffer *text);
 void report_text_latency(const struct report_view *view, struct buffer *text);
+void report_text_why(const struct report_view *view, struct buffer *text);
 void report_text_timeline(const struct report_view *view, struct buffer *text);
 void report_text_faults(const struct report_view *view, struct buffer *text);
 void report_text_plans(const struct report_view *view, struct buffer *text);

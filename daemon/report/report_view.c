@@ -23,6 +23,7 @@ static const char *const key_names[REPORT_KEYS] = {
     [REPORT_TARGET] = "target",
     [REPORT_WARNINGS] = "warnings",
     [REPORT_ERROR_SAMPLES] = "error_samples",
+    [REPORT_EXPLAIN] = "explain",
 };
 
 struct term report_view_get(struct term map, const char *key)

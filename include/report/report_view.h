@@ -25,6 +25,7 @@ enum report_key {
     REPORT_TARGET,
     REPORT_WARNINGS,
     REPORT_ERROR_SAMPLES,
+    REPORT_EXPLAIN,
     REPORT_KEYS
 };
 
