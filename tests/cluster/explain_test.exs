@@ -150,4 +150,57 @@ defmodule ExplainTest do
     assert %{slowest: nil, explain: nil} = report
     assert Enum.all?(report.timeline, &(&1.causes == nil))
   end
+
+  describe "a custom operation" do
+    test "is slow of the server that it calls", %{harness: harness, peer: peer, target: target} do
+      scenario = %{target: target, operations: [{:custom, &GenServer.call(&1, :get, 60_000)}]}
+      sleep = fn -> call(peer, target, {:sleep, 150}) end
+      harness |> told(:handler, scenario, sleep) |> assert_stack(:handle_call)
+    end
+
+    test "is slow of a server that is none of the targets", %{harness: harness, peer: peer, target: target} do
+      other = Peer.start_server(peer, Slow)
+      scenario = %{target: target, operations: [{:custom, fn _ -> GenServer.call(other, :get, 60_000) end}]}
+      suspend = fn -> Peer.call(peer, Slow, :suspend, [other, 150]) end
+      told(harness, :suspended, scenario, suspend)
+    end
+
+    test "is slow by itself, in a thread that was set up as well", %{harness: harness, target: target} do
+      operation = fn _ -> if :rand.uniform(40) == 1, do: Slow.burn(System.monotonic_time(:millisecond) + 100) end
+
+      for more <- [%{}, %{thread_setup: fn _ -> :ready end}] do
+        scenario = Map.merge(%{target: target, operations: [{:custom, operation}]}, more)
+        harness |> told(:handler, scenario, fn -> :nothing end) |> assert_stack(:burn)
+      end
+    end
+  end
+
+  describe "a fault of the run" do
+    test "is named by its number where operations are slow of it", %{harness: harness, target: target} do
+      faults = [
+        %{action: {:garbage_collect, []}, after_ms: 100},
+        %{action: {:suspend, 150}, after_ms: 500, every_ms: 500, times: 2}
+      ]
+
+      for %{detail: detail} <- told(harness, :suspended, %{target: target, chaos: faults}, fn -> :nothing end),
+          do: assert(match?(%{fault: number} when number in [2, 3], detail))
+    end
+
+    test "of schedulers that it keeps busy, and of a mailbox that it fills", %{harness: harness, peer: peer, target: target} do
+      Peer.call(peer, Slow, :crowd, [300, 10])
+      burn = %{action: {:burn_cpu, [schedulers: 300, duration_ms: 400]}, after_ms: 500, target: {:node, peer.node}}
+      burned = told(Harness.start(config: %{"access" => %{"chaos" => %{"allow" => ["*"]}}}), :scheduled_out, %{target: target, chaos: burn}, fn -> :nothing end)
+      assert Enum.all?(burned, &(&1.detail == %{fault: 1}))
+
+      flood = %{action: {:flood, [count: 3_000, message: {:work, 10_000}]}, after_ms: 500}
+      flooded = told(harness, :queue, %{target: target, chaos: flood}, fn -> :nothing end, [:handler])
+      assert Enum.all?(flooded, &(&1.detail == %{fault: 1}))
+    end
+
+    test "is not named where operations are slow of something else", %{harness: harness, peer: peer, target: target} do
+      faults = %{action: {:suspend, 1}, after_ms: 100}
+      sleep = fn -> call(peer, target, {:sleep, 150}) end
+      harness |> told(:handler, %{target: target, chaos: faults}, sleep) |> assert_stack(:handle_call)
+    end
+  end
 end
