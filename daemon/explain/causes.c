@@ -91,8 +91,8 @@ static void causes_add_look(struct causes_sum *sum, const struct look *look, enu
 {
     if (cause == CAUSE_GARBAGE_COLLECTION)
         causes_weigh(sum,
-                     (struct cause_detail){.kind = CAUSE_HEAP, .words = {look->heap_words, look->old_words}},
-                     look->heap_words + look->old_words);
+                     (struct cause_detail){.kind = CAUSE_HEAP, .words = {look->heap_words, look->all_words}},
+                     look->all_words);
     else if (cause == CAUSE_QUEUE) /* the first says how many there were at the beginning */
         causes_weigh(sum, (struct cause_detail){.kind = CAUSE_LENGTH, .number = look->queue}, 0);
 }

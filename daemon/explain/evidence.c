@@ -11,6 +11,10 @@
 /* A heap that takes milliseconds to be collected, in words. */
 #define EVIDENCE_LARGE_HEAP (256 * 1024)
 
+/* Collecting garbage counts as one reduction for some twenty words of it that are kept, but for what is
+ * beside the heap. */
+#define EVIDENCE_REDUCTION_WORDS 256
+
 bool heartbeat_has_long_queues(const struct heartbeat *heartbeat)
 {
     return heartbeat->schedulers && heartbeat->ready >= EVIDENCE_LONG_QUEUE * heartbeat->schedulers;
@@ -46,7 +50,7 @@ uint64_t evidence_next_end(const struct evidence *evidence, uint64_t after_ns)
 bool evidence_may_have_collected(const struct evidence *evidence, const struct look *look)
 {
     const struct look *before = NULL;
-    if (look->heap_words + look->old_words < EVIDENCE_LARGE_HEAP)
+    if (look->all_words < EVIDENCE_LARGE_HEAP)
         return false;
     for (size_t i = 0; i < evidence->look_count; i++) {
         const struct look *other = &evidence->looks[i];
@@ -54,5 +58,5 @@ bool evidence_may_have_collected(const struct evidence *evidence, const struct l
             (!before || other->ended_ns > before->ended_ns))
             before = other;
     }
-    return !before || before->collected != look->collected;
+    return !before || look->reductions >= before->reductions + look->all_words / EVIDENCE_REDUCTION_WORDS;
 }

@@ -40,10 +40,10 @@ struct look {
     uint64_t reach_ns;    /* when the next one was to follow */
     enum look_state state;
     uint32_t stack;
-    uint64_t queue; /* messages */
-    uint64_t heap_words;
-    uint64_t old_words;
-    uint64_t collected; /* another number when it has collected garbage meanwhile */
+    uint64_t queue;      /* messages */
+    uint64_t heap_words; /* of the young generation, and of both with what is beside them */
+    uint64_t all_words;
+    uint64_t reductions; /* that it has done so far */
 };
 
 /* From and to. */

@@ -8,11 +8,12 @@
 #include "base/compiler.h"
 #include "term/term_read.h"
 
-/* What a process is asked: its status and stack, how much waits for it, and its heap. */
+/* What a process is asked: its status and stack, how much waits for it, its heap, and how much it has done.
+ * All of these are atoms that a runtime system begins with: what it is asked about its garbage beside that
+ * (garbage_collection_info) makes some. */
 static const char *const asked[] = {
-    "status",           "message_queue_len",       "current_stacktrace",
-    "current_function", "garbage_collection_info", "garbage_collection",
-    "monitors",
+    "status",    "message_queue_len", "current_stacktrace", "current_function",
+    "heap_size", "total_heap_size",   "reductions",         "monitors",
 };
 
 /* Where servers of OTP wait for the next message. */
@@ -121,7 +122,7 @@ static void probe_terms_file(struct probe_terms *terms, const char *function, co
 void probe_terms_threads(struct probe_terms *terms)
 {
     probe_terms_open(terms, 2);
-    probe_terms_atom(terms, "system_info", "otp_release");
+    probe_terms_atom(terms, "system_info", "version");
     probe_terms_file(terms, "list_dir", "/proc/self/task");
     probe_terms_close(terms);
 }
@@ -219,19 +220,6 @@ static uint64_t probe_terms_count(struct term pairs, const char *key)
                : 0;
 }
 
-static void probe_terms_read_heap(struct term info, struct probe_look *look)
-{
-    struct term heap, settings;
-    look->collected = PROBE_TERMS_HASH;
-    if (term_pairs_get(info, "garbage_collection_info", &heap)) {
-        look->heap_words = probe_terms_count(heap, "heap_block_size");
-        look->old_words = probe_terms_count(heap, "old_heap_block_size");
-        look->collected = probe_terms_hash(look->collected, heap);
-    }
-    if (term_pairs_get(info, "garbage_collection", &settings))
-        look->collected += probe_terms_count(settings, "minor_gcs");
-}
-
 /* {Module, Function, Arity} or with more behind it. */
 static bool probe_terms_is_function(struct term frame, const char *module, const char *function)
 {
@@ -315,7 +303,9 @@ bool probe_terms_read_look(struct term results, struct probe_look *look)
     if (term_type(info) != TERM_LIST)
         return true;
     look->queue = probe_terms_count(info, "message_queue_len");
-    probe_terms_read_heap(info, look);
+    look->heap_words = probe_terms_count(info, "heap_size");
+    look->all_words = probe_terms_count(info, "total_heap_size");
+    look->reductions = probe_terms_count(info, "reductions");
     probe_terms_read_callee(info, look);
     if (term_pairs_get(info, "current_stacktrace", &look->stack) && term_list_start(&stack, look->stack) &&
         term_list_next(&stack, &frame))
@@ -357,6 +347,9 @@ static bool probe_terms_is_ok(struct term term, struct term *value)
     return true;
 }
 
+/* The version of the runtime system from which on tracing has sessions for system events: that of OTP 28. */
+#define PROBE_TERMS_ERTS 16
+
 bool probe_terms_read_threads(struct term results, struct probe_threads *threads)
 {
     struct term_list list, names;
@@ -365,7 +358,7 @@ bool probe_terms_read_threads(struct term results, struct probe_threads *threads
     *threads = (struct probe_threads){.count = 0};
     if (!term_list_start(&list, results) || list.count != 2 || !term_list_next(&list, &element))
         return false;
-    threads->has_sessions = probe_terms_text(element, text, sizeof(text)) && atoi(text) >= 28;
+    threads->has_sessions = probe_terms_text(element, text, sizeof(text)) && atoi(text) >= PROBE_TERMS_ERTS;
     if (!term_list_next(&list, &element) || !probe_terms_is_ok(element, &value) ||
         !term_list_start(&names, value))
         return true;

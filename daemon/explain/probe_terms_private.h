@@ -23,7 +23,7 @@ void probe_terms_heartbeat(struct probe_terms *terms, const struct term *names, 
  * monitors as well. `daemon` is the process of ours that it is linked to until then. */
 void probe_terms_look(struct probe_terms *terms, struct term pid, struct term daemon, bool has_callee);
 
-/* Of what its system knows of the node's threads, on Linux: its release and their numbers; their names; how
+/* Of what its system knows of the node's threads, on Linux: its version and their numbers; their names; how
  * long those that are schedulers have waited for a processor, and the system for its host. */
 #define PROBE_THREADS 128
 void probe_terms_threads(struct probe_terms *terms);
@@ -68,8 +68,8 @@ struct probe_look {
     struct term stack;     /* without data: it has none */
     uint64_t queue;
     uint64_t heap_words;
-    uint64_t old_words;
-    uint64_t collected;
+    uint64_t all_words;
+    uint64_t reductions;
     struct term callee;      /* whom it monitors last: a pid, or the name of a process; or without data */
     struct term callee_node; /* of a name */
 };

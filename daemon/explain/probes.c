@@ -197,8 +197,8 @@ static bool probes_take_look(struct explain *explain, const struct probe *probe,
     look->stack = seen.stack.data ? stacks_number(&explain->stacks, seen.stack) : STACKS_NONE;
     look->queue = seen.queue;
     look->heap_words = seen.heap_words;
-    look->old_words = seen.old_words;
-    look->collected = seen.collected;
+    look->all_words = seen.all_words;
+    look->reductions = seen.reductions;
     *top = seen.top;
     return true;
 }

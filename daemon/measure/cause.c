@@ -7,8 +7,9 @@ static const struct cause_row {
 } cause_rows[CAUSE_COUNT] = {
     [CAUSE_GARBAGE_COLLECTION] = {{.name = "garbage_collection",
                                    .text = "The process collected its garbage: nothing else had it from "
-                                           "running, and its heap was large. The detail has its sizes, "
-                                           "`heap_block_size` and `old_heap_block_size`, in words."}},
+                                           "running, and its heap was large. The detail has its sizes in "
+                                           "words: `heap_size`, that of the young generation, and "
+                                           "`total_heap_size`."}},
     [CAUSE_HANDLER] = {{.name = "handler",
                         .text = "It was at work for the operation, or waited for somebody else in it: the "
                                 "detail is the stack that was seen most."}},
@@ -74,8 +75,8 @@ void cause_build_detail(const struct cause_detail *detail, const struct stacks *
         break;
     case CAUSE_HEAP:
         term_build_map(builder, 2);
-        term_build_key_unsigned(builder, "heap_block_size", detail->words.heap);
-        term_build_key_unsigned(builder, "old_heap_block_size", detail->words.old);
+        term_build_key_unsigned(builder, "heap_size", detail->words.heap);
+        term_build_key_unsigned(builder, "total_heap_size", detail->words.total);
         break;
     case CAUSE_QUEUES_OF:
         cause_build_queues(detail, builder);

@@ -122,10 +122,9 @@ static void why_print_map(struct term detail, struct buffer *text)
     struct term queues = report_view_get(detail, "run_queue_lengths");
     if (queues.data)
         why_print_queues(queues, text);
-    else if (report_view_get(detail, "heap_block_size").data)
-        buffer_print(text, "heap of %s and %s words",
-                     text_count(&number, report_view_count(detail, "heap_block_size", 0)),
-                     text_count(&other, report_view_count(detail, "old_heap_block_size", 0)));
+    else if (report_view_get(detail, "total_heap_size").data)
+        buffer_print(text, "heap of %s words",
+                     text_count(&number, report_view_count(detail, "total_heap_size", 0)));
     else if (report_view_get(detail, "message_queue_len").data)
         buffer_print(text, "%s messages",
                      text_count(&number, report_view_count(detail, "message_queue_len", 0)));

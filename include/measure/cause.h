@@ -35,7 +35,7 @@ const char *cause_name(enum cause cause);
 enum cause_detail_kind {
     CAUSE_NO_DETAIL, /* nil */
     CAUSE_STACK,     /* the stack */
-    CAUSE_HEAP,      /* %{heap_block_size:, old_heap_block_size:}, in words */
+    CAUSE_HEAP,      /* %{heap_size:, total_heap_size:}, in words */
     CAUSE_QUEUES_OF, /* %{run_queue_lengths: [...]} */
     CAUSE_LENGTH,    /* %{message_queue_len:} */
     CAUSE_FAULT,     /* %{fault:}, the number of one that was injected */
@@ -48,7 +48,7 @@ struct cause_detail {
         uint32_t stack;
         struct {
             uint64_t heap;
-            uint64_t old;
+            uint64_t total;
         } words;
         struct {
             uint16_t count;

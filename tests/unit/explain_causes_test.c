@@ -32,7 +32,7 @@ struct seen {
     int stack;
     int queue;
     int heap;
-    int collected;
+    int reductions;
 };
 
 struct wanted {
@@ -93,7 +93,8 @@ static void table_read(struct table *table, const struct row *row)
                                             .stack = (uint32_t)seen->stack,
                                             .queue = (uint64_t)seen->queue,
                                             .heap_words = (uint64_t)seen->heap,
-                                            .collected = (uint64_t)seen->collected};
+                                            .all_words = (uint64_t)seen->heap,
+                                            .reductions = (uint64_t)seen->reductions};
     }
     for (; blocks < 4 && row->blocks[blocks][1] > 0; blocks++)
         table->blocks[blocks] = (struct block){
@@ -234,8 +235,8 @@ static void test_what_looks_have_seen(void **state)
 }
 
 /* A look that its process has kept waiting. */
-#define WAITED(sent, ended, heap, collected)                                                                 \
-    {sent, (sent) + 0.2, ended, (ended) + 0.3, LOOK_RUNNING, 4, 0, heap, collected}
+#define WAITED(sent, ended, heap, reductions)                                                                \
+    {sent, (sent) + 0.2, ended, (ended) + 0.3, LOOK_RUNNING, 4, 0, heap, reductions}
 
 static const struct row late_rows[] = {
     {.name = "garbage",
@@ -244,7 +245,7 @@ static const struct row late_rows[] = {
      .beats = {BEAT(14), BEAT(16), BEAT(18), BEAT(30), BEAT(50)},
      .looks = {WAITED(14, 58, LARGE, 2), WAITED(16, 58.1, LARGE, 2)},
      .wanted = {{CAUSE_GARBAGE_COLLECTION, 43, 45}, {CAUSE_UNKNOWN, 5, 7}},
-     .detail = {.kind = CAUSE_HEAP, .words = {LARGE, 0}}},
+     .detail = {.kind = CAUSE_HEAP, .words = {LARGE, LARGE}}},
     {.name = "a small heap takes no time to be collected",
      .from = 10,
      .to = 60,
@@ -287,7 +288,7 @@ static const struct row late_rows[] = {
      .looks = {WAITED(14, 58, LARGE, 2)},
      .blocks = {{10.5, 58}},
      .wanted = {{CAUSE_GARBAGE_COLLECTION, 43, 45}, {CAUSE_UNKNOWN, 5, 7}},
-     .detail = {.kind = CAUSE_HEAP, .words = {LARGE, 0}}},
+     .detail = {.kind = CAUSE_HEAP, .words = {LARGE, LARGE}}},
     {.name = "busy schedulers: who looks waits as the process does",
      .from = 10,
      .to = 50,

@@ -81,8 +81,7 @@ static void test_details(void **state)
          "#{cause => handler,us => 12,detail => [{bank,audit,1}]}"},
         {{CAUSE_HANDLER, 12, {.kind = CAUSE_STACK}}, "#{cause => handler,us => 12,detail => nil}"},
         {{CAUSE_GARBAGE_COLLECTION, 1, {.kind = CAUSE_HEAP, .words = {300, 400}}},
-         "#{cause => garbage_collection,us => 1,detail => #{heap_block_size => 300,old_heap_block_size => "
-         "400}}"},
+         "#{cause => garbage_collection,us => 1,detail => #{heap_size => 300,total_heap_size => 400}}"},
         {{CAUSE_SCHEDULED_OUT, 1, {.kind = CAUSE_QUEUES_OF, .queues = {3, {700, 800, 0}}}},
          "#{cause => scheduled_out,us => 1,detail => #{run_queue_lengths => [700,800,0]}}"},
         {{CAUSE_SCHEDULED_OUT, 1, {.kind = CAUSE_QUEUES_OF}},

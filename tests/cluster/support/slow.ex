@@ -99,14 +99,25 @@ defmodule Slow do
 
   defp spin, do: spin()
 
-  @doc "What a node has that must not become more: processes of ours, monitors, tracers, atoms."
+  @doc "What a node must not have more of: processes that were spawned for us, monitors, tracers, atoms."
   def left do
     %{
-      ours: for(pid <- Process.list(), {:dictionary, d} <- [Process.info(pid, :dictionary)], d[:"$harnessd"], do: pid),
-      processes: length(Process.list()),
+      ours: Enum.filter(Process.list(), &ours?/1),
       system_monitor: :erlang.system_monitor(),
-      traced: Enum.count(Process.list(), &(:erlang.trace_info(&1, :flags) not in [{:flags, []}, :undefined])),
-      atoms: :erlang.system_info(:atom_count)
+      traced: Enum.reject(Process.list(), &(:erlang.trace_info(&1, :flags) in [{:flags, []}, :undefined])),
+      atoms: atoms()
     }
+  end
+
+  # What the node itself does, such as to connect again, is none of ours.
+  defp ours?(pid) do
+    info = Process.info(pid, [:initial_call, :dictionary]) || [initial_call: nil, dictionary: []]
+    info[:initial_call] in [{:erpc, :execute_call, 4}, {:erl_eval, :exprs, 2}] or List.keymember?(info[:dictionary], :"$harnessd", 0)
+  end
+
+  # How many there are, and the last ones that were made: each has a number.
+  defp atoms do
+    count = :erlang.system_info(:atom_count)
+    {count, for(number <- (count - 8)..(count - 1), do: :erlang.binary_to_term(<<131, 75, number::24>>))}
   end
 end
