@@ -44,7 +44,7 @@ void explain_begin(struct explain *explain, uint32_t targets)
 {
     explain->is_begun = true;
     explain->looks_given_ns = explain_now(explain);
-    explain->looks_left = EXPLAIN_FIRST_TARGETS;
+    explain->looks_left = EXPLAIN_LOOKS;
     for (uint32_t i = 0; i < targets && i < EXPLAIN_FIRST_TARGETS; i++) {
         struct subject *subject = subjects_target(explain, i);
         if (!subject)

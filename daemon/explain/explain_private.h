@@ -5,6 +5,9 @@
 
 #include "subjects_private.h"
 
+/* Looks that may be made at once. */
+#define EXPLAIN_LOOKS 4000
+
 enum probe_kind {
     PROBE_HEARTBEAT,
     PROBE_LOOK,

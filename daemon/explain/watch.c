@@ -18,8 +18,7 @@
 #define WATCH_INTERVAL_NS (2 * EXPLAIN_MS)
 #define WATCH_AGE_PART 32
 
-/* Looks that may be made at once, and a second. */
-#define WATCH_LOOKS 4000
+/* Looks that may be made a second; EXPLAIN_LOOKS may be made at once. */
 #define WATCH_LOOKS_A_SECOND 500
 
 /* Operations under way that are asked for, of calls and of customs. */
@@ -134,7 +133,7 @@ static void watch_give_looks(struct explain *explain, uint64_t now_ns)
     uint64_t given = (now_ns - explain->looks_given_ns) * WATCH_LOOKS_A_SECOND / CLOCK_NS_PER_S;
     if (!given)
         return;
-    explain->looks_left = watch_earlier(explain->looks_left + given, WATCH_LOOKS);
+    explain->looks_left = watch_earlier(explain->looks_left + given, EXPLAIN_LOOKS);
     explain->looks_given_ns = now_ns;
 }
 
@@ -172,7 +171,7 @@ static void watch_look(struct explain *explain, struct subject *subject, size_t 
     uint64_t interval_ns = subject->late_ns ? watch_interval_ns(subject->late_ns, now_ns) : WATCH_INTERVAL_NS;
     bool is_last = subject->was_late && !subject->late_ns;
     bool is_first = subject->is_first && subject->pid.size;
-    if (explain->looks_left < WATCH_LOOKS / 2 && late_count)
+    if (explain->looks_left < EXPLAIN_LOOKS / 2 && late_count)
         interval_ns = watch_later(interval_ns, late_count * CLOCK_NS_PER_S / WATCH_LOOKS_A_SECOND);
     if (!(is_last || is_first || (subject->late_ns && subject->due_ns <= now_ns)) ||
         !watch_take_look(explain))
