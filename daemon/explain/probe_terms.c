@@ -237,6 +237,16 @@ static bool probe_terms_is_loop(struct term frame)
     return found;
 }
 
+/* Between two messages it runs in those modules. */
+static bool probe_terms_is_between(struct term frame)
+{
+    struct term module;
+    bool found = false;
+    for (size_t i = 0; !found && i < ARRAY_LENGTH(loops); i++)
+        found = term_read_element(frame, 0, &module) && term_is_atom(module, loops[i].module);
+    return found;
+}
+
 static uint64_t probe_terms_top(struct term frame)
 {
     struct term parts[4];
@@ -281,7 +291,7 @@ static enum look_state probe_terms_state(struct term info, struct term frame, st
     if (term_is_atom(status, "waiting"))
         return is_loop ? LOOK_IDLE : LOOK_WAITING;
     if (term_is_atom(status, "running"))
-        return is_loop ? LOOK_LOOPING : LOOK_RUNNING;
+        return probe_terms_is_between(frame) ? LOOK_LOOPING : LOOK_RUNNING;
     if (term_is_atom(status, "runnable"))
         return LOOK_RUNNABLE;
     if (term_is_atom(status, "garbage_collecting"))

@@ -12,10 +12,19 @@
 
 /* Where a process waits or is busy for somebody else's code: that is what is of interest. */
 static const char *const why_libraries[] = {
-    "timer",       "gen",           "gen_server", "erpc",           "erlang",
-    "lists",       "maps",          "ets",        "Elixir.Process", "Elixir.GenServer",
-    "Elixir.Enum", "Elixir.Map",    "prim_inet",  "gen_tcp",        "Elixir.System",
-    "Elixir.Task", "Elixir.Stream", "binary",
+    "proc_lib",       "gen_statem",
+    "gen_event",      "sys",
+    "erl_eval",       "elixir",
+    "Elixir.Range",   "Elixir.Enumerable",
+    "timer",          "gen",
+    "gen_server",     "erpc",
+    "erlang",         "lists",
+    "maps",           "ets",
+    "Elixir.Process", "Elixir.GenServer",
+    "Elixir.Enum",    "Elixir.Map",
+    "prim_inet",      "gen_tcp",
+    "Elixir.System",  "Elixir.Task",
+    "Elixir.Stream",  "binary",
 };
 
 /* {Module, Function, Arity} with or without a location. */

@@ -72,9 +72,11 @@ defmodule Slow do
 
   @doc "Suspends a process for so long."
   def suspend(pid, ms) do
-    true = :erlang.suspend_process(pid)
-    Process.sleep(ms)
-    true = :erlang.resume_process(pid)
+    timed(fn ->
+      true = :erlang.suspend_process(pid)
+      Process.sleep(ms)
+      true = :erlang.resume_process(pid)
+    end)
   end
 
   @doc "Sends a process messages that each take it a moment."
@@ -91,13 +93,46 @@ defmodule Slow do
 
   @doc "So many processes that always have something to do, for so long."
   def crowd(count, ms) do
-    burners = for _ <- 1..count, do: spawn(fn -> spin() end)
-    Process.sleep(ms)
-    for pid <- burners, do: Process.exit(pid, :kill)
-    :ok
+    timed(fn ->
+      burners = for _ <- 1..count, do: spawn(fn -> spin() end)
+      Process.sleep(ms)
+      for pid <- burners, do: Process.exit(pid, :kill)
+    end)
   end
 
   defp spin, do: spin()
+
+  # The same as faults that are applied: each gives how long it went on, in ms.
+
+  def ask(pid, request), do: timed(fn -> :ok = GenServer.call(pid, request, 60_000) end)
+  def collect(pid), do: timed(fn -> :erlang.garbage_collect(pid) end)
+
+  def drain(pid, count, loops) do
+    timed(fn ->
+      flood(pid, count, loops)
+      :ok = GenServer.call(pid, :get, 60_000)
+    end)
+  end
+
+  @doc "Stops another node for so long, by the number of its process."
+  def stop(os_pid, ms) do
+    timed(fn -> :os.cmd(~c"kill -STOP #{os_pid}; sleep #{ms / 1000}; kill -CONT #{os_pid}") end)
+  end
+
+  @doc "The same, while a process sends one of that node more than its connection holds."
+  def stop_and_tell(os_pid, pid, to, count, bytes, ms) do
+    timed(fn ->
+      :os.cmd(~c"kill -STOP #{os_pid}")
+      tell(pid, to, count, bytes)
+      Process.sleep(ms)
+      :os.cmd(~c"kill -CONT #{os_pid}")
+    end)
+  end
+
+  defp timed(fun) do
+    {us, _} = :timer.tc(fun)
+    div(us, 1_000)
+  end
 
   @doc "What a node must not have more of: processes that were spawned for us, monitors, tracers, atoms."
   def left do
