@@ -6,19 +6,20 @@
  * does not say that is not monitored. */
 #include "explain_private.h"
 
+#include <string.h>
+
 #include "holder_forms_private.h"
 #include "term/term_read.h"
 
 /* A process that has a scheduler for so long is told of. */
 #define MONITORS_LEAST_MS 8
 
-/* While something is late, it is asked so often how long schedulers have waited; a time is covered by two
- * answers that are no further away from it. */
+/* While something is late, it is asked so often how long schedulers have waited. They may have waited at any
+ * time between two answers: those that are further away only make less certain. */
 #define MONITORS_WAITS_NS (20 * EXPLAIN_MS)
-#define MONITORS_NEAR_NS (50 * EXPLAIN_MS)
 
-/* The part of a time for which schedulers may have waited, all together. */
-#define MONITORS_PART 5
+/* The part of a time for which a scheduler may have waited: who has it had it for the rest. */
+#define MONITORS_PART 2
 
 #define MONITORS_WAITS 64
 
@@ -77,12 +78,12 @@ bool monitors_take_waits(struct explain *explain, const struct probe *probe, str
 {
     struct explain_node *node = probe->node;
     int64_t node_ns;
-    uint64_t waited_ns;
-    if (!probe_terms_read_waits(results, node->schedulers.count, &node_ns, &waited_ns))
+    struct waits told;
+    if (!probe_terms_read_waits(results, node->schedulers.count, &node_ns, told.waited_ns))
         return false;
     struct waits *waits = track_add(&node->waits, sizeof(*waits), MONITORS_WAITS);
+    memcpy(waits->waited_ns, told.waited_ns, node->schedulers.count * sizeof(*told.waited_ns));
     waits->at_ns = node_clock_place(&node->clock, node_ns, probe->sent_ns, now_ns);
-    waits->waited_ns = waited_ns;
     if (node->monitoring == NODE_UNFIT && track_next(&node->waits) == 1 && !explain->is_stopped)
         monitors_start(explain, node);
     return true;
@@ -174,7 +175,7 @@ static const struct waits *monitors_before(const struct explain_node *node, uint
     for (size_t i = 0; i < node->waits.count; i++)
         if (waits[i].at_ns <= at_ns || (!found && waits[i].at_ns <= at_ns + MONITORS_WAITS_NS))
             found = &waits[i];
-    return found && found->at_ns + MONITORS_NEAR_NS >= at_ns ? found : NULL;
+    return found;
 }
 
 /* The first answer after, or the last before that. */
@@ -183,7 +184,7 @@ static const struct waits *monitors_after(const struct explain_node *node, uint6
     const struct waits *waits = node->waits.items;
     for (size_t i = 0; i < node->waits.count; i++)
         if (waits[i].at_ns >= at_ns)
-            return waits[i].at_ns <= at_ns + MONITORS_NEAR_NS ? &waits[i] : NULL;
+            return &waits[i];
     return node->waits.count && waits[node->waits.count - 1].at_ns + MONITORS_WAITS_NS >= at_ns
                ? &waits[node->waits.count - 1]
                : NULL;
@@ -196,6 +197,9 @@ bool monitors_is_certain(const struct explain_node *node, const struct block *bl
     if (!before || !after || after->at_ns <= before->at_ns ||
         after->at_ns - before->at_ns < (block->lapse.to_ns - block->lapse.from_ns) / 2)
         return false;
-    return (after->waited_ns - before->waited_ns) * MONITORS_PART <=
-           block->lapse.to_ns - block->lapse.from_ns;
+    for (size_t i = 0; i < node->schedulers.count; i++)
+        if ((after->waited_ns[i] - before->waited_ns[i]) * MONITORS_PART >
+            block->lapse.to_ns - block->lapse.from_ns)
+            return false;
+    return true;
 }

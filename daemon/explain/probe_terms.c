@@ -394,7 +394,8 @@ void probe_terms_read_names(struct term results, struct probe_threads *threads)
     size_t kept = 0;
     if (!term_list_start(&list, results))
         list.count = 0;
-    for (size_t i = 0; list.count && i < threads->count && term_list_next(&list, &element); i++)
+    for (size_t i = 0;
+         list.count && i < threads->count && kept < PROBE_SCHEDULERS && term_list_next(&list, &element); i++)
         if (probe_terms_is_ok(element, &value) && probe_terms_text(value, name, sizeof(name)) &&
             probe_terms_is_scheduler(name))
             threads->numbers[kept++] = threads->numbers[i];
@@ -427,19 +428,20 @@ static bool probe_terms_read_waited(struct term term, uint64_t *waited_ns)
     return true;
 }
 
-bool probe_terms_read_waits(struct term results, size_t count, int64_t *node_ns, uint64_t *waited_ns)
+bool probe_terms_read_waits(struct term results, size_t count, int64_t *node_ns,
+                            uint64_t waited_ns[PROBE_SCHEDULERS])
 {
     struct term_list list;
     struct term element;
-    uint64_t one_ns;
-    if (!term_list_start(&list, results) || list.count != 2 + count || !term_list_next(&list, &element) ||
-        !term_read_integer(element, node_ns) || !term_list_next(&list, &element) ||
-        !probe_terms_read_stolen(element, waited_ns))
+    uint64_t stolen_ns;
+    if (!term_list_start(&list, results) || list.count != 2 + count || count > PROBE_SCHEDULERS ||
+        !term_list_next(&list, &element) || !term_read_integer(element, node_ns) ||
+        !term_list_next(&list, &element) || !probe_terms_read_stolen(element, &stolen_ns))
         return false;
     for (size_t i = 0; i < count; i++) {
-        if (!term_list_next(&list, &element) || !probe_terms_read_waited(element, &one_ns))
+        if (!term_list_next(&list, &element) || !probe_terms_read_waited(element, &waited_ns[i]))
             return false;
-        *waited_ns += one_ns;
+        waited_ns[i] += stolen_ns;
     }
     return true;
 }

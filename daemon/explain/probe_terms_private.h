@@ -25,7 +25,8 @@ void probe_terms_look(struct probe_terms *terms, struct term pid, struct term da
 
 /* Of what its system knows of the node's threads, on Linux: its version and their numbers; their names; how
  * long those that are schedulers have waited for a processor, and the system for its host. */
-#define PROBE_THREADS 128
+#define PROBE_THREADS 512
+#define PROBE_SCHEDULERS 64
 void probe_terms_threads(struct probe_terms *terms);
 void probe_terms_names(struct probe_terms *terms, const uint32_t *threads, size_t count);
 void probe_terms_waits(struct probe_terms *terms, const uint32_t *threads, size_t count);
@@ -46,8 +47,8 @@ struct probe_beat {
 MUST_CHECK bool probe_terms_read_heartbeat(struct term results, size_t names, struct probe_beat *beat);
 
 /* What is told of threads: how many there are, at most PROBE_THREADS; which of those that were asked for are
- * schedulers (the others are taken out); and what these have waited, all together. 0 and false where the
- * system does not say. */
+ * schedulers, at most PROBE_SCHEDULERS (the others are taken out); and what each of these has waited. 0 and
+ * false where the system does not say. */
 struct probe_threads {
     bool has_sessions; /* of tracing: it is OTP 28 or later */
     size_t count;
@@ -56,7 +57,7 @@ struct probe_threads {
 MUST_CHECK bool probe_terms_read_threads(struct term results, struct probe_threads *threads);
 void probe_terms_read_names(struct term results, struct probe_threads *threads);
 MUST_CHECK bool probe_terms_read_waits(struct term results, size_t count, int64_t *node_ns,
-                                       uint64_t *waited_ns);
+                                       uint64_t waited_ns[PROBE_SCHEDULERS]);
 
 /* What a look has told. */
 struct probe_look {

@@ -67,7 +67,7 @@ struct explain_node {
 /* What the schedulers of a node have waited for processors. */
 struct waits {
     uint64_t at_ns;
-    uint64_t waited_ns;
+    uint64_t waited_ns[PROBE_SCHEDULERS];
 };
 
 enum subject_kind {

@@ -14,18 +14,18 @@ defmodule ExplainBench do
   @slow_us 20_000
   @after_ms 700
 
-  # {name, what is to be told, at least so many of a hundred, what is applied where}
-  defp causes(%{target: target, os_pid: os_pid, sink: sink, sink_pid: sink_pid}) do
+  # {name, who is called, what is to be told, at least so many of a hundred, what is applied where}
+  defp causes(%{target: target, large: large, os_pid: os_pid, sink: sink, sink_pid: sink_pid}) do
     [
-      {"suspended", :suspended, 95, :server, {:suspend, [target, 100]}},
-      {"burning handler", :handler, 95, :server, {:ask, [target, {:burn, 100}]}},
-      {"sleeping handler", :handler, 95, :server, {:ask, [target, {:sleep, 100}]}},
-      {"garbage", :garbage_collection, 95, :server, {:collect, [target]}},
-      {"full mailbox", :queue, 95, :server, {:drain, [target, 4_000, 6_000]}},
-      {"stopped node", :node_paused, 95, :helper, {:stop, [os_pid, 100]}},
-      {"busy connection", :reply_blocked, 95, :helper, {:stop_and_tell, [sink_pid, target, sink, 30, 20_000, 150]}},
-      {"blocked scheduler", :handler, 95, :server, {:ask, [target, {:block, 60}]}},
-      {"busy schedulers", :scheduled_out, 65, :server, {:crowd, [1_000, 300]}}
+      {"suspended", target, :suspended, 95, :server, {:suspend, [target, 100]}},
+      {"burning handler", target, :handler, 95, :server, {:ask, [target, {:burn, 100}]}},
+      {"sleeping handler", target, :handler, 95, :server, {:ask, [target, {:sleep, 100}]}},
+      {"garbage", large, :garbage_collection, 95, :server, {:collect, [large]}},
+      {"full mailbox", target, :queue, 95, :server, {:drain, [target, 4_000, 6_000]}},
+      {"stopped node", target, :node_paused, 95, :helper, {:stop, [os_pid, 100]}},
+      {"busy connection", target, :reply_blocked, 95, :helper, {:stop_and_tell, [sink_pid, target, sink, 30, 20_000, 150]}},
+      {"blocked scheduler", target, :handler, 95, :server, {:ask, [target, {:block, 60}]}},
+      {"busy schedulers", target, :scheduled_out, 65, :server, {:crowd, [1_000, 300]}}
     ]
   end
 
@@ -35,7 +35,7 @@ defmodule ExplainBench do
   setup do
     [server, helper, other] = for _ <- 1..3, do: Peer.start(arguments: @narrow)
     for peer <- [helper, other], do: Peer.load(peer, Slow)
-    target = Peer.start_server(server, Slow, 20_000_000)
+    [target, large] = for words <- [0, 20_000_000], do: Peer.start_server(server, Slow, words)
     sink = Peer.start_server(other, Slow)
     Peer.call(server, Slow, :allow_blocking, [])
     for peer <- [other, helper], do: true = Peer.call(server, :net_kernel, :connect_node, [peer.node])
@@ -46,7 +46,7 @@ defmodule ExplainBench do
      harness: harness,
      nodes: %{server: server.node, helper: helper.node},
      plain: Peer.start_server(Peer.start(), Slow),
-     world: %{target: target, os_pid: os_pid.(server), sink: sink, sink_pid: os_pid.(other)}}
+     world: %{target: target, large: large, os_pid: os_pid.(server), sink: sink, sink_pid: os_pid.(other)}}
   end
 
   defp run(harness, target, chaos) do
@@ -77,9 +77,9 @@ defmodule ExplainBench do
     IO.puts("\n#{String.pad_trailing("", 20)} slow  right   %  others")
 
     short =
-      for {name, cause, least, where, {function, arguments}} <- causes(world), name =~ @only do
+      for {name, target, cause, least, where, {function, arguments}} <- causes(world), name =~ @only do
         action = %{action: {:apply, Slow, function, arguments}, target: {:node, nodes[where]}, after_ms: @after_ms}
-        firsts = for(_ <- 1..@rounds, do: affected(run(harness, world.target, action))) |> Enum.concat()
+        firsts = for(_ <- 1..@rounds, do: affected(run(harness, target, action))) |> Enum.concat()
         right = Enum.count(firsts, &(&1 == cause))
         told(name, firsts, right, Enum.reject(firsts, &(&1 == cause)))
         if right * 100 < least * length(firsts) or firsts == [], do: name

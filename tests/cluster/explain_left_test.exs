@@ -10,6 +10,7 @@ defmodule ExplainLeftTest do
     target = Peer.start_server(peer, Slow)
     # What any run needs once on a node, such as modules.
     assert {:ok, %{explain: nil}} = Harness.run(harness, Map.put(@load, :target, target))
+    Peer.call(peer, Slow, :suspend, [target, 1])
     {:ok, harness: harness, peer: peer, target: target, before: settled(peer)}
   end
 

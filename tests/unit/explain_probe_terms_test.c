@@ -232,7 +232,7 @@ static void test_waits(void **state)
     struct probe_terms terms = {0};
     struct term_builder builder = {0};
     int64_t node_ns;
-    uint64_t waited_ns;
+    uint64_t waited_ns[PROBE_SCHEDULERS];
     probe_terms_waits(&terms, numbers, 2);
     expect_text(probe_terms_arguments(&terms),
                 "[[nanosecond],[<<\"/proc/stat\">>],[<<\"/proc/self/task/101/schedstat\">>],"
@@ -240,9 +240,10 @@ static void test_waits(void **state)
     assert_true(
         probe_terms_read_waits(term_from_text(&builder, "[-7, {ok, <<\"cpu  1 2 3 4 5 6 7 8 9 0\">>},"
                                                         " {ok, <<\"500 30 2\">>}, {ok, <<\"600 12 2\">>}]"),
-                               2, &node_ns, &waited_ns));
+                               2, &node_ns, waited_ns));
     assert_int_equal(node_ns, -7);
-    assert_int_equal(waited_ns, 80000000 + 42); /* what the host has taken, in hundredths of a second */
+    assert_int_equal(waited_ns[0], 80000030); /* what the host has taken, in hundredths of a second */
+    assert_int_equal(waited_ns[1], 80000012);
     static const char *const wrong[] = {
         "[-7, {error, enoent}, {ok, <<\"500 30 2\">>}, {ok, <<\"600 12 2\">>}]",
         "[-7, {ok, <<\"cpu  1 2 3\">>}, {ok, <<\"500 30 2\">>}, {ok, <<\"600 12 2\">>}]",
@@ -251,7 +252,7 @@ static void test_waits(void **state)
         "odd",
     };
     for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++)
-        assert_false(probe_terms_read_waits(term_from_text(&builder, wrong[i]), 2, &node_ns, &waited_ns));
+        assert_false(probe_terms_read_waits(term_from_text(&builder, wrong[i]), 2, &node_ns, waited_ns));
     probe_terms_free(&terms);
     term_build_free(&builder);
 }
