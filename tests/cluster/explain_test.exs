@@ -151,6 +151,27 @@ defmodule ExplainTest do
     assert Enum.all?(report.timeline, &(&1.causes == nil))
   end
 
+  test "metrics have all causes, and their sums over runs", %{peer: peer, target: target} do
+    harness = Harness.start(config: Http.config())
+    port = Http.port(harness)
+
+    causes = fn ->
+      for {~s(harnessd_slow_operation_seconds_total{cause=") <> rest, seconds} <- Http.metrics(port),
+          into: %{},
+          do: {String.trim_trailing(rest, ~s("})), seconds}
+    end
+
+    before = causes.()
+    assert map_size(before) == 10 and Enum.all?(Map.values(before), &(&1 == 0))
+    suspend = fn -> Peer.call(peer, Slow, :suspend, [target, 150]) end
+    reports = for _ <- 1..2, do: explain(harness, %{target: target}, suspend)
+
+    for {cause, seconds} <- causes.() do
+      us = for %{explain: %{causes: causes}} <- reports, %{cause: told, us: us} <- causes, "#{told}" == cause, do: us
+      assert_in_delta seconds, Enum.sum(us) / 1_000_000, 0.00001
+    end
+  end
+
   describe "a custom operation" do
     test "is slow of the server that it calls", %{harness: harness, peer: peer, target: target} do
       scenario = %{target: target, operations: [{:custom, &GenServer.call(&1, :get, 60_000)}]}

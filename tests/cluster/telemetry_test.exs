@@ -7,6 +7,7 @@ defmodule TelemetryTest do
   @mailbox [:supertester, :concurrent, :mailbox, :sample]
   @chaos_start [:supertester, :chaos, :start]
   @chaos_stop [:supertester, :chaos, :stop]
+  @explained [:harness, :run, :explained]
   @measured [:supertester, :performance, :scenario, :measured]
 
   # Tells the process that is registered as `telemetry_collector` everywhere, and fails if asked to.
@@ -119,6 +120,17 @@ defmodule TelemetryTest do
     assert {_, measured, _} = named(events, @measured)
     assert measured == report.performance
     for {_, _, metadata} <- events, do: assert(metadata == report.metadata)
+  end
+
+  test "why operations were slow is told, in seconds", %{harness: harness, peer: peer} do
+    options = [setup: nil, target: Peer.start_server(peer, Subject), explain: true, threads: [[{:late, 200, :x}]]]
+    assert {{:ok, report}, events} = run(harness, peer, options)
+    assert names(events) == [@start, @explained, @stop]
+    assert {_, measurements, metadata} = named(events, @explained)
+    assert map_size(measurements) == 10 and metadata == report.metadata
+    told = for %{cause: cause, us: us} <- report.explain.causes, into: %{}, do: {cause, us / 1_000_000}
+    assert Map.filter(measurements, fn {_, seconds} -> seconds > 0 end) == told
+    assert measurements |> Map.values() |> Enum.sum() > 0.15
   end
 
   test "failures are told with their reason", %{harness: harness, peer: peer} do

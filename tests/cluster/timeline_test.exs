@@ -2,7 +2,7 @@ defmodule TimelineTest do
   @moduledoc "The timeline of a report: what happened when, and what the target's node looked like."
   use ClusterCase, shared: true
 
-  @keys [:at_ms, :dropped, :errors, :in_flight, :interval_ms, :loop_lag_us, :mailbox, :marks] ++
+  @keys [:at_ms, :causes, :dropped, :errors, :in_flight, :interval_ms, :loop_lag_us, :mailbox, :marks] ++
           [:max_us, :memory_bytes, :operations, :p50_us, :p99_us, :run_queue]
 
   setup %{peer: peer} do

@@ -476,14 +476,42 @@ static void test_open_intervals(void **state)
     end(&fixture);
 }
 
+/* Kinds by their names, with their service times, and what all of them are above the median of all. */
+static void test_kinds(void **state)
+{
+    (void)state;
+    struct fixture fixture = {0};
+    uint64_t median_us;
+    add(&fixture, OPERATION_CALL, 1);
+    add(&fixture, OPERATION_CALL, 2);
+    add(&fixture, OPERATION_CALL, 1); /* as the first */
+    begin(&fixture);
+    assert_int_equal(latencies_kind(&fixture.latencies, 0), 0);
+    assert_null(latencies_service(&fixture.latencies, 0));
+    assert_int_equal(latencies_above_median(&fixture.latencies, &median_us), 0);
+    assert_int_equal(median_us, 0);
+    for (int i = 0; i < 6; i++)
+        record_one(&fixture, i % 2 ? 2 : 0, 500, 100);
+    record_one(&fixture, 1, 900, 300);
+    record_one(&fixture, 1, 900, 600);
+    size_t first = latencies_kind(&fixture.latencies, 0), second = latencies_kind(&fixture.latencies, 1);
+    assert_true(first && second && first != second);
+    assert_int_equal(latencies_kind(&fixture.latencies, 2), first);
+    assert_int_equal(latencies_service(&fixture.latencies, first)->count, 6);
+    assert_int_equal(latencies_service(&fixture.latencies, second)->count, 2);
+    assert_int_equal(latencies_above_median(&fixture.latencies, &median_us), 200 + 500);
+    assert_int_equal(median_us, 100);
+    end(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing),       cmocka_unit_test(test_one_operation),
-        cmocka_unit_test(test_names),         cmocka_unit_test(test_own_names),
-        cmocka_unit_test(test_others),        cmocka_unit_test(test_failed),
-        cmocka_unit_test(test_excluded),      cmocka_unit_test(test_clock),
-        cmocka_unit_test(test_all_together),  cmocka_unit_test(test_intervals),
-        cmocka_unit_test(test_open_intervals)};
+        cmocka_unit_test(test_nothing),        cmocka_unit_test(test_one_operation),
+        cmocka_unit_test(test_names),          cmocka_unit_test(test_own_names),
+        cmocka_unit_test(test_others),         cmocka_unit_test(test_failed),
+        cmocka_unit_test(test_excluded),       cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_all_together),   cmocka_unit_test(test_intervals),
+        cmocka_unit_test(test_open_intervals), cmocka_unit_test(test_kinds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
