@@ -16,10 +16,10 @@ static uint64_t effects_end_ns(const struct injection *injection)
     return injection_lasts(injection) ? injection->ended_ns : injection->ended_ns + EFFECTS_AFTER_NS;
 }
 
+/* It may have had its effect before its node came to tell: busy schedulers are late in that as well. */
 static bool effects_is_then(const struct injection *injection, uint64_t from_ns, uint64_t to_ns)
 {
-    uint64_t begin_ns = injection->effect_ns ? injection->effect_ns : injection->at_ns;
-    return begin_ns && begin_ns < to_ns && effects_end_ns(injection) > from_ns;
+    return injection->at_ns && injection->at_ns < to_ns && effects_end_ns(injection) > from_ns;
 }
 
 static bool effects_has_node(const struct injection *injection, const char *node)

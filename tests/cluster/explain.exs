@@ -25,7 +25,7 @@ defmodule ExplainBench do
       {"stopped node", target, :node_paused, 95, :helper, {:stop, [os_pid, 100]}},
       {"busy connection", target, :reply_blocked, 95, :helper, {:stop_and_tell, [sink_pid, target, sink, 30, 20_000, 150]}},
       {"blocked scheduler", target, :handler, 95, :server, {:ask, [target, {:block, 60}]}},
-      {"busy schedulers", target, :scheduled_out, 65, :server, {:crowd, [1_000, 300]}}
+      {"busy schedulers", target, :scheduled_out, 65, :server, {:crowd, [100, 300]}}
     ]
   end
 

@@ -94,13 +94,15 @@ defmodule Slow do
   @doc "So many processes that always have something to do, for so long."
   def crowd(count, ms) do
     timed(fn ->
-      burners = for _ <- 1..count, do: spawn(fn -> spin() end)
+      burners = for _ <- 1..count, do: spawn(fn -> spin([]) end)
       Process.sleep(ms)
       for pid <- burners, do: Process.exit(pid, :kill)
     end)
   end
 
-  defp spin, do: spin()
+  # Each turn of it takes milliseconds, as what it calls takes long for one reduction. What that gives is used, or it would
+  # not be called.
+  defp spin(digits), do: spin(:erlang.float_to_list(1.0e-7 * length(digits)))
 
   # The same as faults that are applied: each gives how long it went on, in ms.
 
