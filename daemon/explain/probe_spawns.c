@@ -104,12 +104,12 @@ static void probe_spawns_on_down(void *owner, const struct term_long *reason)
 {
     struct probe_spawn *spawn = owner;
     struct explain *explain = spawn->spawns->explain;
-    uint64_t number = spawn->number;
+    uint64_t number = spawn->number, came_ns = spawn->monitor.ended_ns;
     struct term parts[3];
     bool returned = term_read_tuple_of(reason->tail, 3, parts) && term_is_atom(parts[1], "return");
     probe_spawns_let_go(spawn);
     if (returned)
-        explain_answered(explain, number, parts[2]);
+        explain_answered(explain, number, parts[2], came_ns);
     else
         explain_lost(explain, number);
 }

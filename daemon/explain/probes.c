@@ -243,7 +243,14 @@ static void probes_lose(struct explain *explain, struct probe *probe, uint64_t n
     probes_end(probe);
 }
 
-void explain_answered(struct explain *explain, uint64_t number, struct term results)
+/* Between when it was sent and now: a time that is not is wrong. */
+static uint64_t probes_came_ns(const struct explain *explain, const struct probe *probe, uint64_t came_ns)
+{
+    const uint64_t now_ns = explain_now(explain);
+    return came_ns < probe->sent_ns ? probe->sent_ns : came_ns > now_ns ? now_ns : came_ns;
+}
+
+void explain_answered(struct explain *explain, uint64_t number, struct term results, uint64_t came_ns)
 {
     static bool (*const takes[PROBE_KINDS])(struct explain *explain, const struct probe *probe,
                                             struct term results, uint64_t now_ns) = {
@@ -254,13 +261,13 @@ void explain_answered(struct explain *explain, uint64_t number, struct term resu
         [PROBE_WAITS] = monitors_take_waits,
     };
     struct probe *probe = probes_find(explain, number);
-    uint64_t now_ns = explain_now(explain);
     if (!probe)
         return;
-    if (takes[probe->kind](explain, probe, results, now_ns))
+    came_ns = probes_came_ns(explain, probe, came_ns);
+    if (takes[probe->kind](explain, probe, results, came_ns))
         probes_end(probe);
     else
-        probes_lose(explain, probe, now_ns);
+        probes_lose(explain, probe, came_ns);
 }
 
 void explain_lost(struct explain *explain, uint64_t number)

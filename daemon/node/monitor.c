@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log_repeat.h"
 #include "base/memory.h"
 #include "holders_private.h"
@@ -82,9 +83,10 @@ static void monitor_forget(struct monitor *monitor)
     buffer_free(&monitor->reference);
 }
 
-static void monitor_end(struct monitor *monitor, const struct term_long *reason)
+static void monitor_end(struct monitor *monitor, const struct term_long *reason, uint64_t now_ns)
 {
     monitor_forget(monitor);
+    monitor->ended_ns = now_ns;
     monitor->down(monitor->owner, reason);
 }
 
@@ -423,7 +425,8 @@ static void monitor_on_exit(struct remote *remote, const struct control *control
 {
     struct monitor *monitor = monitor_find(remote, control);
     if (monitor)
-        monitor_end(monitor, &(struct term_long){.tail = control->reason, .held = control->held});
+        monitor_end(monitor, &(struct term_long){.tail = control->reason, .held = control->held},
+                    control->arrived.ns);
 }
 
 /* Nobody waits any more for a process that was asked for: it must not stay behind. */
@@ -446,7 +449,7 @@ static void monitor_on_spawn_reply(struct remote *remote, const struct control *
         return;
     }
     if (term_type(control->result) == TERM_ATOM) {
-        monitor_end(monitor, TERM_LONG(control->result));
+        monitor_end(monitor, TERM_LONG(control->result), control->arrived.ns);
         return;
     }
     monitor->target = monitor_copy_of(control->result);
@@ -569,7 +572,8 @@ static void monitor_drop_own(struct remote *remote, struct term reason)
 {
     for (size_t turn = 0; turn < MONITOR_TURNS; turn++)
         while (remote->ordered[turn].count)
-            monitor_end(LIST_FIRST(&remote->ordered[turn], struct monitor, link), TERM_LONG(reason));
+            monitor_end(LIST_FIRST(&remote->ordered[turn], struct monitor, link), TERM_LONG(reason),
+                        clock_ns());
     map_free(&remote->monitors);
 }
 

@@ -89,8 +89,9 @@ void explain_settle(struct explain *explain);
 /* An operation has ended, as `slow` of the engine tells. */
 void explain_ended(struct explain *explain, const struct slow_operation *slow);
 
-/* A probe has answered: what its functions have returned, a list. Or it never will. */
-void explain_answered(struct explain *explain, uint64_t number, struct term results);
+/* A probe has answered: what its functions have returned, a list, and when that has come. Or it never will.
+ */
+void explain_answered(struct explain *explain, uint64_t number, struct term results, uint64_t came_ns);
 void explain_lost(struct explain *explain, uint64_t number);
 
 /* A node tells which processes do not give their schedulers back, and it has told of one: when by its clock,

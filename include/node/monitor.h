@@ -28,6 +28,7 @@ struct monitor {
     enum monitor_turn turn;
     struct buffer target; /* pid or name, as it was given */
     struct buffer reference;
+    uint64_t ended_ns; /* when its end, or the refusal of a spawn, has come, as `down` is called */
     void (*down)(void *owner, const struct term_long *reason);
     void (*spawned)(void *owner, struct term pid); /* NULL but for a spawn */
     void *owner;

@@ -245,6 +245,21 @@ static void test_stall(void **state)
     world_free(&world);
 }
 
+/* Answers count from when they have come, and not from when this daemon has read them. */
+static void test_read_late(void **state)
+{
+    (void)state;
+    world_make(&world);
+    world_begin(&world);
+    world_add(&world, 200, 250);
+    world_run(&world, 199); /* clocks were compared */
+    world.reads_late_ns = 8 * MS;
+    world_run(&world, 1000);
+    expect_first(0, CAUSE_UNKNOWN, 50, 50);
+    assert_int_equal(world.explained_us[CAUSE_NETWORK], 0);
+    world_free(&world);
+}
+
 /* Who has a name is looked up with each heartbeat, and then looked at. */
 static void test_named(void **state)
 {
@@ -345,8 +360,9 @@ int main(void)
         cmocka_unit_test(test_usual),        cmocka_unit_test(test_long),
         cmocka_unit_test(test_many_targets), cmocka_unit_test(test_down),
         cmocka_unit_test(test_lost),         cmocka_unit_test(test_stall),
-        cmocka_unit_test(test_named),        cmocka_unit_test(test_custom),
-        cmocka_unit_test(test_flood),        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_read_late),    cmocka_unit_test(test_named),
+        cmocka_unit_test(test_custom),       cmocka_unit_test(test_flood),
+        cmocka_unit_test(test_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

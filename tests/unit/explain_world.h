@@ -70,6 +70,7 @@ struct world {
     size_t dropped;
     const struct world_phase *phases; /* of the process, the last with a time beyond all */
     struct lapse stopped;             /* the node stands still */
+    uint64_t reads_late_ns;           /* answers are read so long after they have come */
     bool is_down;                     /* the node is not connected */
     bool has_name;                    /* the target is known by one */
     bool is_silent;                   /* nothing of its system is acknowledged */
@@ -208,7 +209,7 @@ static inline bool world_send(void *owner, const struct probe_request *request)
                                   .is_linked = request->is_linked};
     (void)term_text(request->functions, probe->functions, sizeof(probe->functions));
     (void)term_text(request->arguments, probe->arguments, sizeof(probe->arguments));
-    probe->due_ns = world_runs_ns(world, world->now_ns + WORLD_WAY_NS) + WORLD_WAY_NS;
+    probe->due_ns = world_runs_ns(world, world->now_ns + WORLD_WAY_NS) + WORLD_WAY_NS + world->reads_late_ns;
     return true;
 }
 
@@ -265,7 +266,7 @@ static inline void world_answer(struct world *world, struct world_probe *probe)
 {
     struct term_builder builder = {0};
     char text[1000];
-    uint64_t ran_ns = probe->due_ns - WORLD_WAY_NS;
+    uint64_t came_ns = probe->due_ns - world->reads_late_ns, ran_ns = came_ns - WORLD_WAY_NS;
     long long node_ns = (long long)((int64_t)ran_ns + WORLD_AHEAD_NS);
     const struct world_phase *phase = world_phase_at(world, ran_ns);
     probe->due_ns = UINT64_MAX;
@@ -280,7 +281,7 @@ static inline void world_answer(struct world *world, struct world_probe *probe)
                  strstr(probe->functions, "whereis") ? ", undefined" : "", node_ns + 1000);
     else /* its system does not say */
         snprintf(text, sizeof(text), "[[$1, $3], {error, enoent}]");
-    explain_answered(world->explain, probe->number, term_from_text(&builder, text));
+    explain_answered(world->explain, probe->number, term_from_text(&builder, text), came_ns);
     term_build_free(&builder);
 }
 
