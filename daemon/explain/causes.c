@@ -178,6 +178,25 @@ void causes_of_spans(struct causes *causes, struct lapse lapse, const struct spa
     causes_order(causes, &sums, lapse);
 }
 
+void causes_drop_daemon(struct causes *causes)
+{
+    const struct causes all = *causes;
+    struct cause_found unknown = {.share = {.cause = CAUSE_UNKNOWN}};
+    *causes = (struct causes){.count = 0};
+    for (size_t i = 0; i < all.count; i++) {
+        const struct cause_found *found = &all.items[i];
+        if (found->share.cause != CAUSE_DAEMON && found->share.cause != CAUSE_UNKNOWN) {
+            causes_put(causes, *found);
+            continue;
+        }
+        unknown.share.us += found->share.us;
+        if (!unknown.lapse.to_ns || found->share.cause == CAUSE_UNKNOWN)
+            unknown.lapse = found->lapse;
+    }
+    if (unknown.share.us)
+        causes_put(causes, unknown);
+}
+
 void causes_find_spans(struct spans *spans, struct lapse lapse, const struct evidence *evidence,
                        const struct evidence *callee)
 {

@@ -27,6 +27,9 @@ void causes_find(struct causes *causes, struct lapse lapse, const struct evidenc
 void causes_of_spans(struct causes *causes, struct lapse lapse, const struct spans *spans,
                      const struct evidence *evidence, const struct evidence *callee);
 
+/* This daemon was late, but that is not in the time: nobody has seen what was meanwhile. */
+void causes_drop_daemon(struct causes *causes);
+
 /* Spans of a time, with those of the callee. */
 void causes_find_spans(struct spans *spans, struct lapse lapse, const struct evidence *evidence,
                        const struct evidence *callee);

@@ -137,6 +137,8 @@ static void settle_find(struct explain *explain, const struct pending *pending, 
     settle_view(explain, view, pending->node, pending->subject, pending->callee);
     causes_of_spans(causes, lapse, &view->spans, &view->evidence,
                     pending->callee ? &pending->callee->view.evidence : NULL);
+    if (pending->slow.is_exact)
+        causes_drop_daemon(causes);
     spans_free(&none.spans);
 }
 

@@ -42,11 +42,12 @@ static struct load_times calls_out_times(const struct call *call)
 }
 
 static void calls_out_complete_at(struct engine *engine, struct call *call, enum result_kind kind,
-                                  const struct term_long *term, uint64_t arrived_ns)
+                                  const struct term_long *term, struct arrived arrived)
 {
     uint32_t thread = call->thread, target = call->target;
     struct load_times times = calls_out_times(call);
-    times.ended_ns = arrived_ns;
+    times.ended_ns = arrived.ns;
+    times.is_exact = arrived.by_kernel && call->departure && !times.is_excluded;
     struct target_queue *queue = &engine->queues[target];
     bool sent = call->state == CALL_SENT;
     bool replied = kind == RESULT_OK || kind == RESULT_TOO_LARGE;
@@ -63,7 +64,7 @@ static void calls_out_complete_at(struct engine *engine, struct call *call, enum
 static void calls_out_complete_call(struct engine *engine, struct call *call, enum result_kind kind,
                                     const struct term_long *term)
 {
-    calls_out_complete_at(engine, call, kind, term, LOAD_ENDS_NOW);
+    calls_out_complete_at(engine, call, kind, term, (struct arrived){.ns = LOAD_ENDS_NOW});
 }
 
 bool calls_out_end_due(struct engine *engine, uint64_t now)
@@ -315,7 +316,7 @@ static bool calls_out_answer(struct engine *engine, int64_t tag, enum result_kin
     if (!call)
         return false;
     latencies_count_reply(&engine->record.latencies, arrived.by_kernel);
-    calls_out_complete_at(engine, call, kind, term, arrived.ns);
+    calls_out_complete_at(engine, call, kind, term, arrived);
     return true;
 }
 

@@ -216,7 +216,8 @@ struct term calls_out_server(const struct engine *engine, uint32_t target);
 /* --- slow.c --- */
 
 /* The operation that a thread is at has ended. */
-void slow_tell(struct engine *engine, uint32_t thread, uint32_t target, uint64_t sent_ns, uint64_t ended_ns);
+void slow_tell(struct engine *engine, uint32_t thread, uint32_t target, const struct load_times *times,
+               uint64_t ended_ns);
 
 /* --- named.c --- */
 

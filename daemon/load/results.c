@@ -117,7 +117,7 @@ uint64_t results_record(struct engine *engine, uint32_t thread, uint32_t target,
         results_tell(engine, thread, target, &times, ended_ns, kind);
     if (results_us_between(times.sent_ns, ended_ns) >= engine->slow_us &&
         operation_is_answered(threads_operation(engine, thread)->kind))
-        slow_tell(engine, thread, target, times.sent_ns, ended_ns);
+        slow_tell(engine, thread, target, &times, ended_ns);
     engine->record.operations++;
     state->operations++;
     state->step++;

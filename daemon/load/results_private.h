@@ -14,6 +14,7 @@ struct load_times {
     uint64_t sent_ns;
     uint64_t ended_ns; /* LOAD_ENDS_NOW: by the engine's clock */
     bool is_excluded;  /* from service times: it was sent while the other side took no more */
+    bool is_exact;     /* from the write to its arrival: that this daemon was late is in no part of it */
 };
 #define LOAD_ENDS_NOW 0
 

@@ -6,7 +6,8 @@ void engine_watch_slow(struct engine *engine, uint64_t least_us)
     engine->slow_us = least_us;
 }
 
-void slow_tell(struct engine *engine, uint32_t thread, uint32_t target, uint64_t sent_ns, uint64_t ended_ns)
+void slow_tell(struct engine *engine, uint32_t thread, uint32_t target, const struct load_times *times,
+               uint64_t ended_ns)
 {
     const struct thread *state = &engine->threads[thread];
     const struct slow_operation slow = {.target = target,
@@ -16,7 +17,8 @@ void slow_tell(struct engine *engine, uint32_t thread, uint32_t target, uint64_t
                                         .is_custom =
                                             threads_operation(engine, thread)->kind == OPERATION_CUSTOM,
                                         .is_sent = true,
-                                        .sent_ns = sent_ns,
+                                        .is_exact = times->is_exact,
+                                        .sent_ns = times->sent_ns,
                                         .ended_ns = ended_ns};
     engine->options.events->slow(engine->options.owner, &slow);
 }

@@ -28,7 +28,11 @@ static const struct cause_row {
     [CAUSE_NETWORK] = {{.name = "network",
                         .text = "What was sent to the node's system was not acknowledged by it, or answers "
                                 "that were given came late: `unacked` segments, `retransmits`."}},
-    [CAUSE_DAEMON] = {{.name = "daemon", .text = "This daemon was late: it did not run."}},
+    [CAUSE_DAEMON] =
+        {{.name = "daemon",
+          .text = "This daemon was late, in the time of an operation that it has sent or read itself: a call "
+                  "that was "
+                  "given up, a custom operation, any where the kernel does not tell when replies come."}},
     [CAUSE_UNKNOWN] = {{.name = "unknown", .text = "The rest: nobody has seen why."}},
 };
 

@@ -12,7 +12,8 @@ struct slow_operation {
     uint64_t step;      /* of the thread */
     uint32_t operation; /* its number in the scenario */
     bool is_custom;
-    bool is_sent; /* it has begun; an operation that has ended may never have */
+    bool is_sent;  /* it has begun; an operation that has ended may never have */
+    bool is_exact; /* of one that has ended: that this daemon was late is in no part of it */
     uint64_t sent_ns;
     uint64_t ended_ns; /* 0: it is under way */
 };

@@ -242,6 +242,11 @@ static void test_stall(void **state)
     world.now_ns = at(250); /* nothing has run */
     world_run(&world, 1000);
     expect_first(0, CAUSE_DAEMON, 44, 50);
+    world_add(&world, 1200, 1255)->slow.is_exact = true;
+    world_run(&world, 1199.9);
+    world.now_ns = at(1255);
+    world_run(&world, 2000);
+    expect_first(0, CAUSE_UNKNOWN, 55, 55); /* it has taken so long without this daemon */
     world_free(&world);
 }
 

@@ -89,10 +89,12 @@ static void test_ended(void **state)
     assert_int_equal(world.slow.operation, 0);
     assert_int_equal(world.slow.step, 3);
     assert_int_equal(world.slow.ended_ns - world.slow.sent_ns, 20 * MS);
+    assert_true(world.slow.is_exact);
     world.targets[0].is_silent = true;
     world_run(&world, UINT64_MAX);
     assert_int_equal(world.slow_count, 2);
     assert_int_equal(world.slow.ended_ns - world.slow.sent_ns, 30 * MS);
+    assert_false(world.slow.is_exact); /* the engine has given it up */
     assert_int_equal(world_record(&world)->operation_errors, 1);
     world_free(&world);
 }
