@@ -9,13 +9,28 @@
 #include "base/log.h"
 #include "base/loop.h"
 
+/* Rounded up to what libevent takes. */
+static void timer_add(const struct loop_timer *timer, uint64_t delay_ns)
+{
+    const uint64_t delay_us = (delay_ns + CLOCK_NS_PER_US - 1) / CLOCK_NS_PER_US;
+    const uint64_t us_per_s = CLOCK_NS_PER_S / CLOCK_NS_PER_US;
+    const struct timeval delay = {.tv_sec = (time_t)(delay_us / us_per_s),
+                                  .tv_usec = (suseconds_t)(delay_us % us_per_s)};
+    evtimer_add(timer->event, &delay);
+}
+
+/* libevent's clock is a coarse one, which is behind by as much as a tick when a timer is set. */
 static void timer_fired(evutil_socket_t unused, short events, void *argument)
 {
     (void)unused;
     (void)events;
     struct loop_timer *timer = argument;
     loop_enter(timer->loop);
-    timer->fire(timer->owner);
+    const uint64_t now_ns = clock_ns();
+    if (now_ns < timer->due_ns)
+        timer_add(timer, timer->due_ns - now_ns);
+    else
+        timer->fire(timer->owner);
 }
 
 /* A timer that was stopped or set anew since the kernel said that it is due has nothing to read. */
@@ -73,9 +88,8 @@ void loop_timer_set(struct loop_timer *timer, uint64_t delay_ns)
         timer_set_descriptor(timer, delay_ns ? delay_ns : 1);
         return;
     }
-    struct timeval delay = {.tv_sec = (time_t)(delay_ns / CLOCK_NS_PER_S),
-                            .tv_usec = (suseconds_t)(delay_ns % CLOCK_NS_PER_S / CLOCK_NS_PER_US)};
-    evtimer_add(timer->event, &delay);
+    timer->due_ns = clock_ns() + delay_ns;
+    timer_add(timer, delay_ns);
 }
 
 void loop_timer_stop(struct loop_timer *timer)

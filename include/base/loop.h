@@ -60,13 +60,14 @@ struct loop_turn {
     uint64_t used;
 };
 
-/* A timer, embedded in its owner; it fires once each time it is set. */
+/* A timer, embedded in its owner; it fires once each time it is set, and never early. */
 struct loop_timer {
     struct event *event;
     struct loop *loop;
     void (*fire)(void *owner);
     void *owner;
-    int descriptor; /* of the timerfd of a precise one, else -1 */
+    int descriptor;  /* of the timerfd of a precise one, else -1 */
+    uint64_t due_ns; /* of one that is not, by clock_ns() */
 };
 
 /* A pass makes others late when it takes longer than this (10 ms), and so does a wait that goes on for longer

@@ -294,6 +294,47 @@ static void pace(void *owner)
     loop_timer_set(&pacer->timer, PACE_NS);
 }
 
+struct busy {
+    struct loop loop;
+    struct loop_task task;
+    struct loop_timer timer;
+    uint64_t set_ns;
+    int left;
+};
+
+static void busy_again(void *owner)
+{
+    struct busy *busy = owner;
+    loop_defer_next(&busy->loop, &busy->task);
+}
+
+static void busy_fired(void *owner)
+{
+    struct busy *busy = owner;
+    assert_true(clock_ns() - busy->set_ns >= CLOCK_NS_PER_MS);
+    if (--busy->left == 0)
+        loop_stop(&busy->loop);
+    busy->set_ns = clock_ns();
+    loop_timer_set(&busy->timer, CLOCK_NS_PER_MS);
+}
+
+/* Whatever clock libevent has, and however often the loop looks at it. */
+static void test_timer_is_never_early(void **state)
+{
+    (void)state;
+    struct busy busy = {.left = 200};
+    loop_init(&busy.loop);
+    busy.task = (struct loop_task){.run = busy_again, .owner = &busy};
+    loop_timer_init(&busy.timer, &busy.loop, busy_fired, &busy);
+    busy_again(&busy);
+    busy.set_ns = clock_ns();
+    loop_timer_set(&busy.timer, CLOCK_NS_PER_MS);
+    loop_run(&busy.loop);
+    loop_timer_free(&busy.timer);
+    loop_cancel(&busy.loop, &busy.task);
+    loop_free(&busy.loop);
+}
+
 /* Below the millisecond in which the loop waits, and never too early. */
 static void test_precise_timer_is_precise(void **state)
 {
@@ -647,6 +688,7 @@ int main(void)
         cmocka_unit_test(test_timer_and_tasks),
         cmocka_unit_test(test_timer_set_again_and_stopped),
         cmocka_unit_test(test_precise_timer_set_again_and_stopped),
+        cmocka_unit_test(test_timer_is_never_early),
         cmocka_unit_test(test_precise_timer_is_precise),
         cmocka_unit_test(test_due_timer_taken_back),
         cmocka_unit_test(test_rest),
