@@ -157,6 +157,10 @@ defmodule SigkillTest do
 
     found =
       case result do
+        # Short ones on a busy machine: it ended before the first call was answered.
+        {:error, {:load_failed, :nothing_succeeded}} ->
+          {:finished, result}
+
         {:ok, report} ->
           assert report.run_id == id
           assert length(report.events) == report.metrics.total_operations
