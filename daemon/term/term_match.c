@@ -5,9 +5,9 @@
 
 #include "base/bytes.h"
 #include "base/memory.h"
+#include "match_keys_private.h"
 #include "term/term_check.h"
 #include "term/term_read.h"
-#include "term/term_sort.h"
 
 /* Frames that are there from the start. */
 #define FRAMES_FIRST 16
@@ -24,14 +24,13 @@ struct frame {
     size_t left; /* values, FRAME_MAP: pairs of the pattern that are still to come */
     size_t rest; /* FRAME_REST: elements of the term behind those of the pattern */
 
-    /* FRAME_MAP: the pairs of the term, which are gone through again and again. */
+    /* FRAME_MAP: the pairs of the term, which most often have the order of the pattern. */
     const uint8_t *first;
     const uint8_t *next;
     size_t count;
-    size_t index; /* of the next */
-    const uint8_t *furthest;
-    size_t furthest_index;
-    bool in_value; /* of the pair at `index` */
+    size_t index;            /* of the next; no pair further on was looked at */
+    bool in_value;           /* of the pair at `index` */
+    struct match_keys *keys; /* when they have another: of the last `keys->count` pairs of the pattern */
 };
 
 struct match {
@@ -40,6 +39,7 @@ struct match {
     struct frame *frames;
     size_t depth; /* frames[depth - 1] is the innermost */
     size_t capacity;
+    struct match_keys *keys; /* of all frames there were */
     struct frame at_first[FRAMES_FIRST];
 };
 
@@ -74,25 +74,6 @@ static void match_pass_any(struct match *match, size_t values)
     } else {
         match->depth = 0;
     }
-}
-
-/* Equal terms may differ in their bytes: numbers, maps, lists of bytes, and what has such inside. */
-static bool match_equal(struct term a, struct term b)
-{
-    struct buffer sorted[2] = {0};
-    enum term_type type = term_type(a);
-    bool varies = type == TERM_INTEGER || type == TERM_FLOAT || type == TERM_LIST || type == TERM_TUPLE ||
-                  type == TERM_MAP;
-    if (term_same(a, b))
-        return true;
-    if (!varies || term_type(b) != type)
-        return false;
-    term_sort(a, &sorted[0]);
-    term_sort(b, &sorted[1]);
-    bool same = term_same(term_of(&sorted[0]), term_of(&sorted[1]));
-    buffer_free(&sorted[0]);
-    buffer_free(&sorted[1]);
-    return same;
 }
 
 static struct frame *match_push(struct match *match, enum frame_kind kind, size_t left)
@@ -168,7 +149,7 @@ static void match_open_map(struct match *match)
     match->pattern += 5;
     match->term += 5;
     struct frame *frame = match_push(match, FRAME_MAP, pairs);
-    frame->first = frame->next = frame->furthest = match->term;
+    frame->first = frame->next = match->term;
     frame->count = count;
 }
 
@@ -177,22 +158,35 @@ static void match_pass_pair(struct frame *frame, const uint8_t *next)
 {
     frame->next = next;
     frame->index++;
-    if (frame->index > frame->furthest_index) {
-        frame->furthest_index = frame->index;
-        frame->furthest = next;
-    }
 }
 
-/* Looks for the value of a key from where the last was found: most often both have the same order. */
-static bool match_find(struct match *match, struct frame *frame, struct term key)
+/* The key at `pattern`, and all that are left behind it. */
+static bool match_find_all(struct match *match, struct frame *frame, const uint8_t *pattern)
 {
-    for (size_t left = frame->count; left; left--) {
-        if (frame->index == frame->count) {
-            frame->index = 0;
-            frame->next = frame->first;
-        }
+    struct match_pairs wanted = {pattern, frame->left + 1}, there = {frame->first, frame->count};
+    const uint8_t *end;
+    size_t passed;
+    frame->keys = match_keys_find(wanted, there, &end, &passed);
+    if (!frame->keys)
+        return false;
+    frame->keys->next = match->keys;
+    match->keys = frame->keys;
+    if (passed > frame->index) {
+        frame->index = passed;
+        frame->next = end;
+    }
+    return true;
+}
+
+/* Looks for the value of the next key, as it is written, behind where the last was found, and when it is not
+ * there for those of all that are left. */
+static bool match_find(struct match *match, struct frame *frame)
+{
+    const uint8_t *pattern = match->pattern;
+    const struct term key = match_take(&match->pattern);
+    while (!frame->keys && frame->index < frame->count) {
         const uint8_t *at = frame->next;
-        if (match_equal(key, match_take(&at))) {
+        if (term_same(key, match_take(&at))) {
             match->term = at;
             frame->in_value = true;
             return true;
@@ -200,13 +194,16 @@ static bool match_find(struct match *match, struct frame *frame, struct term key
         match_skip(&at, 1);
         match_pass_pair(frame, at);
     }
-    return false;
+    if (!frame->keys && !match_find_all(match, frame, pattern))
+        return false;
+    match->term = frame->keys->values[frame->keys->count - frame->left - 1];
+    return true;
 }
 
 static void match_end_map(struct match *match, struct frame *frame)
 {
-    match->term = frame->furthest;
-    match_skip(&match->term, 2 * (frame->count - frame->furthest_index));
+    match->term = frame->next;
+    match_skip(&match->term, 2 * (frame->count - frame->index));
 }
 
 /* --- Values --- */
@@ -262,8 +259,7 @@ static bool match_step(struct match *match)
     frame->in_value = false;
     if (frame->left) {
         frame->left--;
-        return (frame->kind != FRAME_MAP || match_find(match, frame, match_take(&match->pattern))) &&
-               match_value(match);
+        return (frame->kind != FRAME_MAP || match_find(match, frame)) && match_value(match);
     }
     if (frame->kind == FRAME_MAP)
         match_end_map(match, frame);
@@ -293,6 +289,10 @@ bool term_matches(struct term pattern, struct term term)
     (void)match_push(&match, FRAME_PLAIN, 1);
     while (matches && match.depth)
         matches = match_step(&match);
+    for (struct match_keys *keys; (keys = match.keys);) {
+        match.keys = keys->next;
+        free(keys);
+    }
     if (match.frames != match.at_first)
         free(match.frames);
     return matches;

@@ -118,6 +118,58 @@ static void test_equal_terms_of_other_bytes(void **state)
     expect_bytes_match(BYTES(105, 0, 0, 0, 1, 97, 1), BYTES(104, 1, 97, 1), true);
 }
 
+/* Keys in any order, of every kind, with values of which some are looked into. */
+static void test_maps_in_other_orders(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pattern;
+        const char *term;
+        bool matches;
+    } rows[] = {
+        {"#{c => 3, b => {x, '_'}, a => 1}", "#{a => 1, b => {x, 5}, c => 3, d => 4}", true},
+        {"#{c => 3, b => {x, '_'}, a => 2}", "#{a => 1, b => {x, 5}, c => 3, d => 4}", false},
+        {"#{c => 3, b => '_', e => '_'}", "#{a => 1, b => {x, 5}, c => 3, d => 4}", false},
+        {"[#{b => 2, a => 1}, c]", "[#{a => 1, b => 2, x => [1, 2]}, c]", true},
+        {"[#{b => 2, a => 1}, c]", "[#{a => 1, b => 2, x => [1, 2]}, d]", false},
+        {"#{c => #{b => 2, a => 1}, b => #{b => 2, a => 1}}",
+         "#{a => 0, b => #{a => 1, b => 2}, c => #{a => 1, b => 2}}", true},
+        {"#{{x, 1} => 1, \"ab\" => 2, 7 => 3, 1.5 => 4}", "#{1.5 => 4, 7 => 3, \"ab\" => 2, {x, 1} => 1}",
+         true},
+        {"#{#{x => 1, y => 2} => 1, a => 2}", "#{a => 2, #{y => 2, x => 1} => 1}", true},
+        {"#{#{x => 1, y => 2} => 1, a => 2}", "#{a => 2, #{y => 2, x => 3} => 1}", false},
+        {"{#{b => 2, a => 1}, #{d => '_', c => '_'}}", "{#{a => 1, b => 2}, #{c => 0, d => 0}}", true},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        expect_match(rows[i].pattern, rows[i].term, rows[i].matches);
+}
+
+/* A map of so many pairs of an integer and the one above, from `first` on, up or down. */
+static struct term numbers_map(struct term_builder *builder, uint64_t first, size_t count, bool is_down)
+{
+    term_build_reset(builder);
+    term_build_map(builder, count);
+    for (size_t i = 0; i < count; i++) {
+        term_build_unsigned(builder, first + (is_down ? count - 1 - i : i));
+        term_build_unsigned(builder, first + (is_down ? count - i : i + 1));
+    }
+    return term_built(builder);
+}
+
+/* If each key were looked for by itself this would take minutes. */
+static void test_many_keys_in_other_order(void **state)
+{
+    (void)state;
+    struct term_builder builders[2] = {0};
+    const struct term reply = numbers_map(&builders[1], 0, 500000, false);
+    for (int round = 0; round < 20; round++) {
+        assert_true(term_matches(numbers_map(&builders[0], 499000, PATTERN_KEYS_MOST, true), reply));
+        assert_false(term_matches(numbers_map(&builders[0], 499001, PATTERN_KEYS_MOST, true), reply));
+    }
+    term_build_free(&builders[0]);
+    term_build_free(&builders[1]);
+}
+
 /* What keeps others waiting for longer than some ten milliseconds is none. */
 static void test_sizes(void **state)
 {
@@ -150,6 +202,8 @@ int main(void)
         cmocka_unit_test(test_what_matches),
         cmocka_unit_test(test_tails),
         cmocka_unit_test(test_equal_terms_of_other_bytes),
+        cmocka_unit_test(test_maps_in_other_orders),
+        cmocka_unit_test(test_many_keys_in_other_order),
         cmocka_unit_test(test_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
