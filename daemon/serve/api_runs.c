@@ -136,7 +136,7 @@ void await_partial(struct api *api, struct request *request, uint64_t id, reply_
 /* --- What is stored --- */
 
 /* A request for a run that is read from the store. */
-struct reading {
+struct scenario_reading {
     struct answer_wait wait;
     struct request *request;
     const struct api *api;
@@ -148,7 +148,7 @@ struct reading {
 
 static void api_runs_on_read(void *owner, const struct store_content *content)
 {
-    struct reading reading = *(struct reading *)owner;
+    struct scenario_reading reading = *(struct scenario_reading *)owner;
     struct run_reply reply = {.result = content->term,
                               .is_interrupted = reading.interrupted,
                               .result_in = content->bytes,
@@ -167,7 +167,7 @@ static void api_runs_on_read(void *owner, const struct store_content *content)
 /* It may be gone by now. */
 static void api_runs_read_stored(struct answer_wait *wait)
 {
-    struct reading *reading = CONTAINER_OF(wait, struct reading, wait);
+    struct scenario_reading *reading = CONTAINER_OF(wait, struct scenario_reading, wait);
     struct request *request = reading->request;
     bool is_wanted = request_is_wanted(request);
     if (is_wanted &&
@@ -183,14 +183,14 @@ static void api_runs_read_stored(struct answer_wait *wait)
 void read_run(struct api *api, struct request *request, uint64_t id, enum run_phase phase,
               reply_with_run *reply)
 {
-    struct reading *reading = memory_zalloc(1, sizeof(*reading));
-    *reading = (struct reading){.wait = {.request = request, .go_on = api_runs_read_stored},
-                                .request = request,
-                                .api = api,
-                                .id = id,
-                                .interrupted = phase == RUN_PHASE_INTERRUPTED,
-                                .outcome = runs_outcome(api->runs, id),
-                                .reply = reply};
+    struct scenario_reading *reading = memory_zalloc(1, sizeof(*reading));
+    *reading = (struct scenario_reading){.wait = {.request = request, .go_on = api_runs_read_stored},
+                                         .request = request,
+                                         .api = api,
+                                         .id = id,
+                                         .interrupted = phase == RUN_PHASE_INTERRUPTED,
+                                         .outcome = runs_outcome(api->runs, id),
+                                         .reply = reply};
     if (!large_answers_enter(&reading->wait))
         free(reading);
 }

@@ -20,14 +20,14 @@ static void api_start_answer_problems(struct request *request, const struct prob
 struct starting {
     struct api *api;
     struct request *request;
-    void (*go_on)(struct api *api, struct request *request, struct reading *reading);
-    struct reading reading;
+    void (*go_on)(struct api *api, struct request *request, struct scenario_reading *reading);
+    struct scenario_reading reading;
 };
 
 /* The scenario is taken over by who goes on; where there is none, the caller is told why. */
 static void api_start_go_on(struct starting *starting)
 {
-    struct reading *reading = &starting->reading;
+    struct scenario_reading *reading = &starting->reading;
     if (reading->scenario)
         starting->go_on(starting->api, starting->request, reading);
     else
@@ -79,9 +79,9 @@ static void api_start_on_read(void *owner)
 
 /* Has the scenario of a request's first argument, which may name a file, read; before it its expectations, if
  * it has any beside. */
-static void api_start_read(struct api *api, struct request *request, struct term expectations,
-                           bool hooks_at_target,
-                           void (*go_on)(struct api *api, struct request *request, struct reading *reading))
+static void
+api_start_read(struct api *api, struct request *request, struct term expectations, bool hooks_at_target,
+               void (*go_on)(struct api *api, struct request *request, struct scenario_reading *reading))
 {
     struct starting starting = {.api = api,
                                 .request = request,
@@ -124,7 +124,7 @@ static bool api_start_run(struct api *api, struct request *request, const struct
 }
 
 /* A run whose caller waits for it. */
-static void api_start_called(struct api *api, struct request *request, struct reading *reading,
+static void api_start_called(struct api *api, struct request *request, struct scenario_reading *reading,
                              const char *by, struct term expectations)
 {
     uint64_t id;
@@ -140,7 +140,7 @@ static void api_start_called(struct api *api, struct request *request, struct re
         await_own_run(api, request, id);
 }
 
-static void api_start_run_read(struct api *api, struct request *request, struct reading *reading)
+static void api_start_run_read(struct api *api, struct request *request, struct scenario_reading *reading)
 {
     api_start_called(api, request, reading, "run", (struct term){0});
 }
@@ -150,7 +150,8 @@ void serve_run(struct api *api, struct request *request)
     api_start_read(api, request, (struct term){0}, false, api_start_run_read);
 }
 
-static void api_start_performance_read(struct api *api, struct request *request, struct reading *reading)
+static void api_start_performance_read(struct api *api, struct request *request,
+                                       struct scenario_reading *reading)
 {
     api_start_called(api, request, reading, "run_with_performance", request->arguments[1]);
 }
@@ -171,7 +172,7 @@ static void api_start_on_begun(void *owner, uint64_t id)
 }
 
 /* What its processes print goes to the log: the shell of who has started it may be gone when they do. */
-static void api_start_start_read(struct api *api, struct request *request, struct reading *reading)
+static void api_start_start_read(struct api *api, struct request *request, struct scenario_reading *reading)
 {
     uint64_t id;
     struct runs_request run = {.scenario = reading->scenario,
@@ -189,7 +190,8 @@ void serve_start(struct api *api, struct request *request)
     api_start_read(api, request, (struct term){0}, true, api_start_start_read);
 }
 
-static void api_start_validate_read(struct api *api, struct request *request, struct reading *reading)
+static void api_start_validate_read(struct api *api, struct request *request,
+                                    struct scenario_reading *reading)
 {
     validation_start(api->runner, request, reading->scenario);
 }

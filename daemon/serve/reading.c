@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "scenario/scenario_json.h"
 
-static bool reading_is_file(struct reading *reading, struct term *overrides)
+static bool reading_is_file(struct scenario_reading *reading, struct term *overrides)
 {
     bool is_file = reading->may_be_file && scenario_file_is_named(reading->term, reading->name, overrides);
     if (!is_file)
@@ -15,7 +15,7 @@ static bool reading_is_file(struct reading *reading, struct term *overrides)
 }
 
 /* How long a file takes is not known before it is read. */
-static size_t reading_bytes(const struct reading *reading)
+static size_t reading_bytes(const struct scenario_reading *reading)
 {
     char name[SCENARIO_FILE_NAME_BYTES + 1];
     struct term overrides;
@@ -24,12 +24,12 @@ static size_t reading_bytes(const struct reading *reading)
     return reading->term.size + reading->expectations.size;
 }
 
-bool reading_is_long(const struct reading *reading)
+bool reading_is_long(const struct scenario_reading *reading)
 {
     return reading_bytes(reading) > SCENARIO_LARGE_BYTES;
 }
 
-static bool reading_expects_well(struct reading *reading)
+static bool reading_expects_well(struct scenario_reading *reading)
 {
     struct expectations expectations = {.count = 0};
     if (reading->expectations.data)
@@ -38,7 +38,7 @@ static bool reading_expects_well(struct reading *reading)
 }
 
 /* Hooks of files are applied at the target, as nobody of the caller's has written them. */
-void reading_do(struct reading *reading)
+void reading_do(struct scenario_reading *reading)
 {
     struct scenario_settings settings = {0};
     struct scenario_origin *origin = &reading->origin;
@@ -59,18 +59,18 @@ void reading_do(struct reading *reading)
 
 static void reading_work(struct request_work *work)
 {
-    reading_do(CONTAINER_OF(work, struct reading, work));
+    reading_do(CONTAINER_OF(work, struct scenario_reading, work));
 }
 
 static void reading_on_done(struct request_work *work)
 {
-    struct reading *reading = CONTAINER_OF(work, struct reading, work);
+    struct scenario_reading *reading = CONTAINER_OF(work, struct scenario_reading, work);
     free(reading->folder);
     reading->folder = NULL;
     reading->done(reading->owner);
 }
 
-void reading_start(struct request *request, struct reading *reading, bool is_kept)
+void reading_start(struct request *request, struct scenario_reading *reading, bool is_kept)
 {
     reading->folder = reading->directory ? memory_string(reading->directory) : NULL;
     reading->work = (struct request_work){.request = request,

@@ -9,7 +9,7 @@
 #include "scenario/scenario_term.h"
 
 /* Embedded in its owner, and all zero but for what it is asked for with when it starts. */
-struct reading {
+struct scenario_reading {
     struct term term;         /* {file, Name[, Overrides]}, or a scenario; borrowed until it is over */
     bool may_be_file;         /* the term may name one */
     const char *directory;    /* of files, or NULL; copied */
@@ -31,11 +31,11 @@ struct reading {
 };
 
 /* Whether it takes long, so that it is to be started; else reading_do() does all of it. */
-bool reading_is_long(const struct reading *reading);
+bool reading_is_long(const struct scenario_reading *reading);
 
-void reading_do(struct reading *reading);
+void reading_do(struct scenario_reading *reading);
 
 /* For a request; `is_kept`: whether or not somebody waits for that. */
-void reading_start(struct request *request, struct reading *reading, bool is_kept);
+void reading_start(struct request *request, struct scenario_reading *reading, bool is_kept);
 
 #endif

@@ -9,7 +9,7 @@
 #include "term/term_read.h"
 
 /* A request that waits for the store. */
-struct reading {
+struct scenario_reading {
     struct http_request *request;
     struct store_read *read;
 };
@@ -45,7 +45,7 @@ void run_pages_list(const struct runs *runs, struct http_request *request)
 
 static void run_pages_on_read(void *owner, const struct store_content *content)
 {
-    struct reading *reading = owner;
+    struct scenario_reading *reading = owner;
     if (content->problem) {
         struct buffer text = {0};
         buffer_append(&text, content->problem, strlen(content->problem));
@@ -59,7 +59,7 @@ static void run_pages_on_read(void *owner, const struct store_content *content)
 
 static void run_pages_on_gone(void *owner)
 {
-    struct reading *reading = owner;
+    struct scenario_reading *reading = owner;
     store_read_cancel(reading->read);
     free(reading);
 }
@@ -100,7 +100,7 @@ void run_pages_one(struct runs *runs, struct http_request *request, const char *
         run_pages_reply_status(runs, request, id);
         return;
     }
-    struct reading *reading = memory_zalloc(1, sizeof(*reading));
+    struct scenario_reading *reading = memory_zalloc(1, sizeof(*reading));
     reading->request = http_keep(request, run_pages_on_gone, reading);
     if (reading->request)
         reading->read = store_read(runs_store(runs), id, STORE_JSON, run_pages_on_read, reading);

@@ -45,9 +45,9 @@ struct suite {
     uint64_t run_id; /* 0: none is under way */
     struct run_wait wait;
     struct rpc_call *build;
-    struct reading reading; /* of the scenario that is under way */
-    struct buffer read;     /* what is being read, if it lasts no longer than until it is asked for */
-    struct term_gaps gaps;  /* of the report: scenarios that are large */
+    struct scenario_reading reading; /* of the scenario that is under way */
+    struct buffer read;    /* what is being read, if it lasts no longer than until it is asked for */
+    struct term_gaps gaps; /* of the report: scenarios that are large */
     struct request_work work;
     bool is_aside; /* the thread reads, looks at the next scenario, or completes the report */
 };
@@ -325,11 +325,11 @@ static void suite_on_read(void *owner)
 /* A term that does not last until it was read is copied. */
 static void suite_start_run(struct suite *suite, struct term term, bool lasts)
 {
-    suite->reading =
-        (struct reading){.term = term,
-                         .origin = {.caller_node = suite->request->peer, .own_node = node_name(suite->node)},
-                         .done = suite_on_read,
-                         .owner = suite};
+    suite->reading = (struct scenario_reading){
+        .term = term,
+        .origin = {.caller_node = suite->request->peer, .own_node = node_name(suite->node)},
+        .done = suite_on_read,
+        .owner = suite};
     if (!reading_is_long(&suite->reading)) {
         reading_do(&suite->reading);
         suite_take_read(suite);
