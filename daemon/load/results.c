@@ -95,8 +95,9 @@ static void results_tell(struct engine *engine, uint32_t thread, uint32_t target
     engine->options.events->observed(engine->options.owner, &seen);
 }
 
-uint64_t results_record(struct engine *engine, uint32_t thread, uint32_t target, struct load_times times,
-                        enum result_kind kind, const struct term_long *term)
+struct results_end results_record(struct engine *engine, uint32_t thread, uint32_t target,
+                                  struct load_times times, enum result_kind kind,
+                                  const struct term_long *term)
 {
     struct thread *state = &engine->threads[thread];
     const uint64_t now = engine_now(engine), ended_ns = results_end_ns(&times, now);
@@ -121,7 +122,7 @@ uint64_t results_record(struct engine *engine, uint32_t thread, uint32_t target,
     engine->record.operations++;
     state->operations++;
     state->step++;
-    return now;
+    return (struct results_end){.ended_ns = ended_ns, .now = now};
 }
 
 void results_record_sleep(struct engine *engine, uint32_t thread, uint32_t target, uint64_t start_ns,

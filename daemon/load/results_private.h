@@ -18,9 +18,16 @@ struct load_times {
 };
 #define LOAD_ENDS_NOW 0
 
-/* An operation of the thread has this result, with the result's term. The time now. */
-uint64_t results_record(struct engine *engine, uint32_t thread, uint32_t target, struct load_times times,
-                        enum result_kind kind, const struct term_long *term);
+/* When an operation has ended: by the times that are recorded, and when that is. */
+struct results_end {
+    uint64_t ended_ns;
+    uint64_t now;
+};
+
+/* An operation of the thread has this result, with the result's term. */
+struct results_end results_record(struct engine *engine, uint32_t thread, uint32_t target,
+                                  struct load_times times, enum result_kind kind,
+                                  const struct term_long *term);
 
 /* A sleep that was a step is over: it has an event, and counts for nothing. */
 void results_record_sleep(struct engine *engine, uint32_t thread, uint32_t target, uint64_t start_ns,

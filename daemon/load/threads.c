@@ -13,7 +13,7 @@
 /* What random choices of a thread's step are for: each has a generator of its own. */
 enum purpose { PURPOSE_OPERATION, PURPOSE_MESSAGE, PURPOSE_TARGET, PURPOSE_THINKING, PURPOSE_PHASE };
 
-static void threads_go_on(struct engine *engine, uint32_t thread, uint64_t now);
+static void threads_go_on(struct engine *engine, uint32_t thread, struct results_end end);
 static void threads_serve_next_arrival(struct engine *engine, uint32_t thread, uint64_t now);
 
 /* --- What is drawn --- */
@@ -211,7 +211,7 @@ static void threads_end_sleep(struct engine *engine, const struct sleeper *sleep
     results_record_sleep(engine, sleeper->thread, threads_target(engine, sleeper->thread), sleeper->start_ns,
                          now);
     engine->threads[sleeper->thread].step++;
-    threads_go_on(engine, sleeper->thread, now);
+    threads_go_on(engine, sleeper->thread, (struct results_end){.ended_ns = now, .now = now});
 }
 
 /* --- What a thread does next --- */
@@ -236,18 +236,18 @@ static void threads_begin_operation(struct engine *engine, uint32_t thread, uint
     }
 }
 
-/* From `low_ms` on, at most as long as the load says. */
+/* From `low_ms` on, at most as long as the load says, since the end of what was before. */
 static void threads_think(struct engine *engine, uint32_t thread, enum purpose purpose, uint64_t low_ms,
-                          uint64_t now)
+                          struct results_end end)
 {
     struct random random = threads_draw(engine, thread, engine->threads[thread].step, purpose);
     uint64_t low_ns = low_ms * CLOCK_NS_PER_MS;
     uint64_t high_ns = engine->scenario->load.think_high_ms * CLOCK_NS_PER_MS;
-    uint64_t wake_ns = now + low_ns + random_below(&random, high_ns - low_ns + 1);
+    uint64_t wake_ns = end.ended_ns + low_ns + random_below(&random, high_ns - low_ns + 1);
     sleepers_add(
         &engine->sleepers,
-        (struct sleeper){.wake_ns = wake_ns, .start_ns = now, .thread = thread, .is_thinking = true});
-    engine_need_wake(engine, wake_ns, now);
+        (struct sleeper){.wake_ns = wake_ns, .start_ns = end.now, .thread = thread, .is_thinking = true});
+    engine_need_wake(engine, wake_ns, end.now);
 }
 
 /* Arrivals that had no room come before new ones. */
@@ -265,7 +265,7 @@ static void threads_serve_next_arrival(struct engine *engine, uint32_t thread, u
 }
 
 /* After an operation. */
-static void threads_go_on(struct engine *engine, uint32_t thread, uint64_t now)
+static void threads_go_on(struct engine *engine, uint32_t thread, struct results_end end)
 {
     const struct load_plan *load = &engine->scenario->load;
     const struct thread *state = &engine->threads[thread];
@@ -273,15 +273,15 @@ static void threads_go_on(struct engine *engine, uint32_t thread, uint64_t now)
     if (!engine_is_loading(engine))
         return;
     if (load->model == LOAD_OPEN)
-        threads_serve_next_arrival(engine, thread, now);
+        threads_serve_next_arrival(engine, thread, end.now);
     else if (state->step >= limit)
         threads_end_one(engine, thread, THREAD_ENDED);
-    else if (now >= engine->load_end_ns || thread >= engine->level)
+    else if (end.now >= engine->load_end_ns || thread >= engine->level)
         threads_end_one(engine, thread, THREAD_PARKED);
     else if (load->think_high_ms)
-        threads_think(engine, thread, PURPOSE_THINKING, load->think_low_ms, now);
+        threads_think(engine, thread, PURPOSE_THINKING, load->think_low_ms, end);
     else
-        threads_begin_operation(engine, thread, now, now);
+        threads_begin_operation(engine, thread, end.now, end.now);
 }
 
 /* The sleep as an operation ends with it; a thread that has thought is late from when it was to wake. */
@@ -319,7 +319,7 @@ static void threads_start_one(struct engine *engine, uint32_t thread, uint64_t i
     if (engine->scenario->threads && !engine->scenario->threads[thread].count)
         threads_end_one(engine, thread, THREAD_ENDED);
     else if (load->think_high_ms)
-        threads_think(engine, thread, PURPOSE_PHASE, 0, now);
+        threads_think(engine, thread, PURPOSE_PHASE, 0, (struct results_end){.ended_ns = now, .now = now});
     else
         threads_begin_operation(engine, thread, intended_ns, now);
 }
@@ -430,7 +430,8 @@ bool threads_end_all_sleeps(struct engine *engine)
         if (!engine_may_work(engine))
             return true;
         struct sleeper sleeper = sleepers_take(&engine->sleepers);
-        threads_go_on(engine, sleeper.thread, engine_now(engine));
+        const uint64_t now = engine_now(engine);
+        threads_go_on(engine, sleeper.thread, (struct results_end){.ended_ns = now, .now = now});
     }
     return false;
 }
