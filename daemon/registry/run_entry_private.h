@@ -46,8 +46,9 @@ struct run_entry {
     struct run *run;          /* while it is running */
     uint64_t told_operations; /* by the last event of its progress */
     uint64_t told_ns;
-    struct run_partial *partial; /* that is being written */
-    struct run_partial *journal; /* likewise */
+    struct run_partial *partial;         /* that is being written */
+    struct run_partial *journal;         /* likewise */
+    struct term_builder journal_summary; /* of when that was begun */
     struct list waits;
     struct term_builder result;
     struct blob *content; /* the result, while it is being stored */

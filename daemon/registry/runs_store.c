@@ -116,6 +116,7 @@ static void runs_store_end_partials(struct run_entry *entry)
         run_partial_cancel(entry->partial);
     if (entry->journal)
         run_partial_cancel(entry->journal);
+    term_build_free(&entry->journal_summary);
     entry->partial = entry->journal = NULL;
 }
 
@@ -145,21 +146,15 @@ void run_store_result(struct run_entry *entry, struct term raised)
     term_build_free(&summary);
 }
 
-static void runs_store_journal(struct run_entry *entry, struct blob *content)
-{
-    struct term_builder summary = {0};
-    runs_store_build_summary(entry, &summary);
-    store_journal(entry->runs->store, entry->summary.run_id, term_built(&summary), content);
-    term_build_free(&summary);
-}
-
 /* Of a run that has begun, as there is no time to write it in pieces; the caller's to release. */
 static struct blob *runs_store_journal_last(struct run_entry *entry)
 {
-    struct term_builder journal = {0};
+    struct term_builder journal = {0}, summary = {0};
+    runs_store_build_summary(entry, &summary);
     run_build_journal(entry->run, &journal);
     struct blob *content = blob_take(&journal.bytes, runs_store_loop(entry));
-    runs_store_journal(entry, content);
+    store_journal(entry->runs->store, entry->summary.run_id, term_built(&summary), content);
+    term_build_free(&summary);
     return content;
 }
 
@@ -245,7 +240,15 @@ static void runs_store_on_journal(void *owner, struct blob *journal)
 {
     struct run_entry *entry = owner;
     entry->journal = NULL;
-    runs_store_journal(entry, journal);
+    store_journal(entry->runs->store, entry->summary.run_id, term_built(&entry->journal_summary), journal);
+    term_build_free(&entry->journal_summary);
+}
+
+/* Both are of now, however long the run goes on until the report is written. */
+static void runs_store_start_journal(struct run_entry *entry)
+{
+    runs_store_build_summary(entry, &entry->journal_summary);
+    entry->journal = run_journal_start(entry->run, runs_store_on_journal, entry);
 }
 
 static void runs_store_journal_next(void *owner)
@@ -254,7 +257,7 @@ static void runs_store_journal_next(void *owner)
     struct run_entry *entry = runs_store_next_to_journal(runs);
     if (entry && entry->journal_ns <= clock_ns()) {
         if (run_has_begun(entry->run) && !entry->journal)
-            entry->journal = run_journal_start(entry->run, runs_store_on_journal, entry);
+            runs_store_start_journal(entry);
         entry->journal_ns = clock_ns() + runs->options.limits.journal_ns;
     }
     runs_plan_journal(runs);
