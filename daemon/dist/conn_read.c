@@ -10,12 +10,12 @@
 
 /* What the frames of one peer, or what is skipped of them, may take of a pass, and after how many, or how
  * much, it is looked. */
-#define FRAMES_NS (500 * CLOCK_NS_PER_US)
-#define FRAMES_A_LOOK 16
+#define FRAMES_NS (150 * CLOCK_NS_PER_US)
+#define FRAMES_A_LOOK 4
 #define FRAMES_LOOK_BYTES (16 * 1024)
 
 /* What one pass reads of a long message from one peer, and how often it looks at the clock. */
-#define LONG_NS (250 * CLOCK_NS_PER_US)
+#define LONG_NS (150 * CLOCK_NS_PER_US)
 #define LONG_VALUES 2000
 
 /* It would be so again: who looks for the reason must find it. */
@@ -45,11 +45,10 @@ static void conn_read_head(struct conn *conn, struct term tuple, struct term pay
         conn->settings->events->message(conn->settings->owner, conn, &control, payload);
 }
 
-/* What there is is for a later pass. */
+/* What there is is for a later pass. Until then nothing more is read, see conn_read_ready(). */
 static void conn_read_pause(struct conn *conn)
 {
     conn->is_busy = true;
-    event_del(conn->readable);
     loop_defer_next(conn->settings->loop, &conn->read_on);
 }
 
@@ -208,7 +207,6 @@ void conn_read_on(void *owner)
     conn->last_read_ns = clock_ns();
     if (conn->state == CONN_CLOSING)
         return;
-    event_add(conn->readable, NULL);
     conn_read_frames(conn);
 }
 
@@ -243,6 +241,8 @@ void conn_read_ready(evutil_socket_t descriptor, short events, void *argument)
     (void)events;
     struct conn *conn = argument;
     loop_enter(conn->settings->loop);
+    if (conn->is_busy) /* conn_read_on() is due, which no event brings */
+        return;
     struct transport_got read;
     uint64_t until_ns = 0;
     input_start(&conn->input);

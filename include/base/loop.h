@@ -131,7 +131,7 @@ static inline bool loop_use_turn(const struct loop *loop, struct loop_turn *turn
 
 /* Long work is done in pieces, which share LOOP_SHARE_NS of a pass, whoever they are of. Whether there is
  * time for another one. */
-#define LOOP_SHARE_NS 500000ULL
+#define LOOP_SHARE_NS 150000ULL
 bool loop_has_time(struct loop *loop);
 
 /* Runs `task` for a piece of its work when its turn comes: those that were deferred before it first, at least
