@@ -15,6 +15,9 @@
 /* What one pass writes to one peer at most, so that a long report leaves room for everybody else. */
 #define WRITE_BYTES (256 * 1024)
 
+/* After how much that was written it is looked whether that goes out: some thirty calls. */
+#define LOOK_BYTES 2048
+
 /* Ticks in a ticktime, as the kernel parameter net_tickintensity has it by default. */
 #define TICKS 4
 
@@ -154,14 +157,24 @@ static ssize_t conn_write_bytes(struct conn *conn)
     return written;
 }
 
-/* What was written has gone out, unless the other side takes no more or not all of it was taken here. */
+/* Whether the other side takes no more. To ask the kernel each time is two of a hundred parts of what a call
+ * costs when few are under way. */
+static bool conn_is_full(struct conn *conn)
+{
+    if (!conn->was_full && conn->unlooked_bytes < LOOK_BYTES)
+        return false;
+    conn->unlooked_bytes = 0;
+    conn->was_full = conn->transport.operations->is_full(&conn->transport);
+    return conn->was_full;
+}
+
+/* What was written has gone out, unless not all of it was taken here or there. */
 static void conn_depart(struct conn *conn)
 {
     struct departure *departure = conn->departure;
     if (!departure || !departure->ns)
         return;
-    departure->was_full =
-        outbox_size(&conn->outbox) > 0 || conn->transport.operations->is_full(&conn->transport);
+    departure->was_full = outbox_size(&conn->outbox) > 0 || conn_is_full(conn);
     departure_release(departure);
     conn->departure = NULL;
 }
@@ -179,6 +192,7 @@ static void conn_write_once(struct conn *conn)
     if (written > 0) {
         buffer_consume(bytes, (size_t)written);
         conn->has_written = true;
+        conn->unlooked_bytes += (size_t)written;
     }
     conn_depart(conn);
     size_t left = outbox_size(&conn->outbox);

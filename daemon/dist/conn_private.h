@@ -32,6 +32,8 @@ struct conn {
     bool sent_since_tick;
     bool has_written; /* since conn_has_written() was called */
     bool write_waits; /* for the socket to take more */
+    bool was_full;    /* when it was last looked whether what was written goes out */
+    size_t unlooked_bytes;
     bool congested;
     bool overrun; /* more waits than the limit: it is closed at the end of the pass */
     enum conn_limit limit;
