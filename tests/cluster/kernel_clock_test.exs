@@ -64,6 +64,8 @@ defmodule KernelClockTest do
     end
   end
 
+  defp status(harness, id), do: Harness.call(harness, :status, [id])
+
   test "excludes what is sent while its node takes no more" do
     harness = Harness.start()
     peer = Peer.start()
@@ -72,18 +74,19 @@ defmodule KernelClockTest do
     on_exit(fn -> System.cmd("kill", ["-CONT", os_pid], stderr_to_stdout: true) end)
     Loads.run(harness, target, %{threads: 1, iterations: 20}, [:a])
     message = {:bytes, :binary.copy("x", 16_384)}
-    load = %{threads: 2_000, iterations: 2}
+    load = %{threads: 2_000, iterations: 10}
     scenario = Loads.scenario(target, load, [message], %{call_timeout_ms: 60_000, events: :none})
-    {_, 0} = System.cmd("kill", ["-STOP", os_pid])
     {:ok, id} = Harness.call(harness, :start, [scenario])
-    Wait.until("calls to be under way", fn -> Harness.call(harness, :status, [id])[:in_flight] == 2_000 end)
+    Wait.until("calls to be answered", fn -> status(harness, id).operations > 0 end)
+    {_, 0} = System.cmd("kill", ["-STOP", os_pid])
+    Wait.until("all to be under way", fn -> status(harness, id)[:in_flight] == 2_000 end)
     {_, 0} = System.cmd("kill", ["-CONT", os_pid])
     assert {:ok, %{latency: latency} = report} = Harness.call(harness, :await, [id], 120_000)
     assert report.metrics.operation_errors == 0
-    assert latency.overall.count == 4_000 and latency.start_delay.count == 4_000
+    assert latency.overall.count == 20_000 and latency.start_delay.count == 20_000
     assert latency.service.excluded > 0
-    assert latency.service.overall.count + latency.service.excluded == 4_000
-    assert %{excluded: excluded, operations: 4_000} = Enum.find(report.warnings, &(&1.warning == :service_excluded))
+    assert latency.service.overall.count + latency.service.excluded == 20_000
+    assert %{excluded: excluded, operations: 20_000} = Enum.find(report.warnings, &(&1.warning == :service_excluded))
     assert excluded == latency.service.excluded
   end
 end
