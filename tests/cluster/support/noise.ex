@@ -23,27 +23,30 @@ defmodule Noise do
     end
   end
 
-  @doc "Microseconds of processor that this node has used."
-  def used_us do
-    [_, fields] = String.split(File.read!("/proc/self/stat"), ") ", parts: 2)
+  @doc "Microseconds of processor that this node has used, or the process or thread of another of these files."
+  def used_us(file \\ "/proc/self/stat") do
+    [_, fields] = String.split(File.read!(file), ") ", parts: 2)
     fields = String.split(fields)
     (String.to_integer(Enum.at(fields, 11)) + String.to_integer(Enum.at(fields, 12))) * 10_000
   end
 
-  @doc "Uses so many hundredths of one processor, and sends nothing."
+  @doc "Has this node use so many hundredths of one processor, a millisecond at a time, and sends nothing."
   def burn(percent) do
-    workers = max(1, div(percent + 99, 100))
-    busy = min(20_000, div(200 * percent, workers))
-    many(workers, fn -> burn_part(busy) end)
+    from = {System.monotonic_time(:microsecond), runtime_us()}
+    many(max(1, div(percent + 99, 100)), fn -> burn_part(from, percent) end)
   end
 
-  defp burn_part(busy_us) do
-    spin(System.monotonic_time(:microsecond) + busy_us)
-    Process.sleep(max(0, 20 - div(busy_us, 1000)))
-    burn_part(busy_us)
+  defp burn_part({began_us, used_us}, percent) do
+    now_us = System.monotonic_time(:microsecond)
+
+    if runtime_us() - used_us < div((now_us - began_us) * percent, 100),
+      do: spin(now_us + 1_000),
+      else: Process.sleep(1)
   end
 
-  defp spin(until), do: if(System.monotonic_time(:microsecond) < until, do: spin(until))
+  defp runtime_us, do: elem(:erlang.statistics(:runtime), 0) * 1_000
+
+  defp spin(until_us), do: if(System.monotonic_time(:microsecond) < until_us, do: spin(until_us))
 
   # So many processes that do it again and again, all of which end with this one.
   def many(count, fun) do

@@ -1,9 +1,11 @@
 defmodule Noisy do
   @moduledoc """
   One run, and how it fares beside a neighbour: the victim is called 2,000 times a second, with a process beside its
-  server suspended meanwhile. A round is noisy, or a control in which the neighbour's node uses as much of the
-  processor without sending anything. Where it is the victim's own node that works for the neighbour, it does the same
-  for another node than the daemon. Neighbours are in a control group of the lowest weight, or where there is none `nice`.
+  server suspended meanwhile. A round is noisy, or a control in which as much of the processor is used without anything
+  being sent: by the neighbour's node what that has used, and by two nodes beside the victim's what the daemon's loop
+  and its other threads have used for the neighbour. Where it is the victim's own node that works for the neighbour, it
+  does the same for another node than the daemon. Neighbours are in a control group of the lowest weight, or where there
+  is none `nice`.
   """
   alias Noisy.World
 
@@ -44,16 +46,18 @@ defmodule Noisy do
   def full(shared, neighbour, rounds) do
     sizes = sizes(:full)
     world = World.start(shared, neighbour, 1)
-    # What the neighbour uses is known only after its first round, which is judged with the others but for its times.
+    # What the victim has the daemon use, and then what that uses for the neighbour, are known only after a round of
+    # each kind, which are judged with the others but for their times.
+    alone = control(world, neighbour, sizes, World.nothing_used())
     first = noisy(world, neighbour, sizes)
 
     pairs =
-      Enum.scan(1..rounds, {nil, first}, fn _, {_, before} ->
-        {control(world, neighbour, sizes, before.percent), noisy(world, neighbour, sizes)}
+      Enum.scan(1..rounds, {alone, first}, fn _, {_, before} ->
+        {control(world, neighbour, sizes, World.beyond(before.percents, alone.percents)), noisy(world, neighbour, sizes)}
       end)
 
     in_place_ms = if neighbour.in_place, do: in_place(world, neighbour, sizes, rounds)
-    judge(neighbour, first, pairs, in_place_ms, sizes)
+    judge(neighbour, {alone, first}, pairs, in_place_ms, sizes)
   end
 
   # What a BEAM node in the daemon's place has to wait longer, when it asks for the same.
@@ -75,20 +79,21 @@ defmodule Noisy do
     p99_ms
   end
 
-  defp judge(neighbour, first, pairs, in_place_ms, sizes) do
+  defp judge(neighbour, {alone, first}, pairs, in_place_ms, sizes) do
     {controls, noisies} = Enum.unzip(pairs)
     p99 = fn figures -> figures |> Enum.map(& &1.p99_ms) |> median() end
     difference = if p99.(noisies) && p99.(controls), do: p99.(noisies) - p99.(controls)
     most_ms = max(@p99_ms, in_place_ms || 0)
 
     suffered = Enum.flat_map([first | noisies], &complaints(&1, sizes))
-    disturbed = Enum.flat_map(controls, &complaints(&1, sizes))
+    disturbed = Enum.flat_map([alone | controls], &complaints(&1, sizes))
 
     slow =
       if difference == nil or difference > most_ms, do: ["p99 is #{shown(difference)} ms above the control's"], else: []
 
     %{
       name: neighbour.name,
+      alone_ms: alone.p99_ms,
       control_ms: p99.(controls),
       noisy_ms: p99.(noisies),
       difference_ms: difference,
@@ -103,21 +108,25 @@ defmodule Noisy do
   defp noisy(world, neighbour, sizes) do
     Process.sleep(100)
     if neighbour.cut, do: World.cut(world)
-    used = World.used_us(world)
-    began = System.monotonic_time(:microsecond)
+    before = World.used(world)
     stop = World.begin_noise(world, neighbour)
     Process.sleep(max(neighbour.first_ms, sizes.noise_first))
-    figures = victim(world, sizes, stop)
-    percent = div(100 * (World.used_us(world) - used), System.monotonic_time(:microsecond) - began)
-    Map.put(settled(world, figures), :percent, percent)
+    round(world, sizes, before, stop)
   end
 
-  defp control(world, neighbour, sizes, percent) do
+  defp control(world, neighbour, sizes, percents) do
     Process.sleep(100)
     if neighbour.cut, do: World.cut(world)
-    stop = World.begin_control(world, neighbour, percent)
+    before = World.used(world)
+    stop = World.begin_control(world, neighbour, percents)
     Process.sleep(sizes.noise_first)
-    settled(world, victim(world, sizes, stop))
+    round(world, sizes, before, stop)
+  end
+
+  defp round(world, sizes, before, stop) do
+    figures = victim(world, sizes, stop)
+    percents = World.percents(before, World.used(world))
+    Map.put(settled(world, figures), :percents, percents)
   end
 
   # One run of the victim; the noise is stopped when its load is over.
@@ -205,8 +214,8 @@ defmodule Noisy do
     sizes = sizes(:full)
 
     head = [
-      "| neighbour | p99 of the control, ms | p99 beside it, ms | difference, ms | of a BEAM node, ms | operations lost | fault of #{sizes.fault} ms, ms | verdict |",
-      "| --- | --- | --- | --- | --- | --- | --- | --- |"
+      "| neighbour | p99 alone, ms | of the control, ms | beside it, ms | difference, ms | of a BEAM node, ms | operations lost | fault of #{sizes.fault} ms, ms | verdict |",
+      "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     ]
 
     Enum.join(head ++ Enum.map(results, &table_row/1), "\n") <> "\n"
@@ -215,7 +224,7 @@ defmodule Noisy do
   defp table_row(result) do
     {least, most} = result.faults_ms
     verdict = if result.complaints == [], do: "met", else: "missed"
-    times = Enum.map([result.control_ms, result.noisy_ms, result.difference_ms, result.in_place_ms], &shown/1)
+    times = Enum.map([result.alone_ms, result.control_ms, result.noisy_ms, result.difference_ms, result.in_place_ms], &shown/1)
     cells = [result.name] ++ times ++ ["#{result.lost}", "#{least} to #{most}", verdict]
     "| " <> Enum.join(cells, " | ") <> " |"
   end

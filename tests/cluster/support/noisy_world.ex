@@ -20,6 +20,7 @@ defmodule Noisy.World do
       noisy: noisy,
       noisy_pid: noisy_pid,
       caller: if(weight == :lowest, do: start_caller()),
+      beside: if(weight == :lowest, do: Map.new([:loop, :threads], &{&1, start_beside()}), else: %{}),
       server: Peer.start_server(noisy, Noise.Server),
       victims_server: Peer.start_server(victim, Noise.Server)
     }
@@ -29,6 +30,13 @@ defmodule Noisy.World do
     caller = Peer.start(arguments: quiet())
     for module <- [Noisy.Caller, Peer, Noise], do: Peer.load(caller, module)
     caller
+  end
+
+  # Uses in controls what one of the daemon's threads does in noisy rounds.
+  defp start_beside do
+    beside = Peer.start(arguments: ["+S", "1:1" | quiet()])
+    Peer.load(beside, Noise)
+    beside
   end
 
   # Schedulers that do not wait for work with the processor.
@@ -177,7 +185,37 @@ defmodule Noisy.World do
   defp ask(world, module, function, arguments),
     do: Peer.call(world.noisy, module, function, arguments, 300_000)
 
-  def used_us(world), do: Peer.call(world.noisy, Noise, :used_us, [])
+  @doc "What the neighbour's node, the daemon's loop and its other threads have used of the processor, and when."
+  def used(world) do
+    [loop | threads] = world.harness.process |> OsProcess.os_pid() |> threads()
+
+    %{
+      at_us: System.monotonic_time(:microsecond),
+      neighbour: Peer.call(world.noisy, Noise, :used_us, []),
+      loop: Noise.used_us(loop),
+      threads: threads |> Enum.map(&Noise.used_us/1) |> Enum.sum()
+    }
+  end
+
+  # The first is the process's own.
+  defp threads(pid) do
+    folder = "/proc/#{pid}/task"
+    for thread <- Enum.sort_by(File.ls!(folder), &String.to_integer/1), do: Path.join([folder, thread, "stat"])
+  end
+
+  @users [:neighbour, :loop, :threads]
+
+  @doc "In hundredths of one processor by who has used them, from what `used/1` gave before and after."
+  def percents(before, later),
+    do: Map.new(@users, &{&1, div(100 * (later[&1] - before[&1]), later.at_us - before.at_us)})
+
+  @doc "By how much these are more than others; the neighbour's node has used all of its own for itself."
+  def beyond(percents, others) do
+    more = fn user -> max(0, percents[user] - others[user]) end
+    %{neighbour: percents.neighbour, loop: more.(:loop), threads: more.(:threads)}
+  end
+
+  def nothing_used, do: Map.new(@users, &{&1, 0})
 
   @doc "The victim's node is not connected when its run begins."
   def cut(world), do: Peer.call(world.victim, :erlang, :disconnect_node, [world.harness.node])
@@ -201,9 +239,14 @@ defmodule Noisy.World do
   end
 
   @doc "Has as much of the processor used without the daemon; gives what ends it."
-  def begin_control(world, %{control: nil}, percent), do: begin(world, :noisy, {Noise, :burn, [percent]})
+  def begin_control(world, neighbour, percents) do
+    node = node_in_control(world, neighbour, percents)
+    beside = for user <- [:loop, :threads], do: begin_at(world.beside[user], {Noise, :burn, [percents[user]]})
+    fn -> Enum.each([node | beside], & &1.()) end
+  end
 
-  def begin_control(world, %{control: {at, noise}}, _), do: begin(world, at, with_told(world, noise))
+  defp node_in_control(world, %{control: nil}, percents), do: begin(world, :noisy, {Noise, :burn, [percents.neighbour]})
+  defp node_in_control(world, %{control: {at, noise}}, _), do: begin(world, at, with_told(world, noise))
 
   @doc "The same, told of a world without the daemon."
   def with_told(world, {module, function, arguments}),
@@ -213,8 +256,9 @@ defmodule Noisy.World do
   defp smaller(argument, _), do: argument
 
   @doc "Has one of the nodes do something; gives what ends it."
-  def begin(world, at, {module, function, arguments}) do
-    peer = Map.fetch!(world, at)
+  def begin(world, at, noise), do: begin_at(Map.fetch!(world, at), noise)
+
+  defp begin_at(peer, {module, function, arguments}) do
     pid = Peer.call(peer, Noise, :start, [function, arguments, module])
     fn -> Peer.call(peer, Noise, :stop, [pid], 120_000) end
   end
