@@ -51,8 +51,10 @@ struct explain {
     uint64_t due_ns;  /* when it is to be woken; 0: it is not */
     struct explain_node *nodes[EXPLAIN_NODES];
     size_t node_count;
-    struct subject *subjects; /* EXPLAIN_SUBJECTS of them */
-    struct probe *probes;     /* EXPLAIN_PROBES of them */
+    struct subject *subjects; /* EXPLAIN_SUBJECTS of them, of which so many were ever in use */
+    size_t subject_count;
+    struct probe *probes; /* EXPLAIN_PROBES of them, likewise */
+    size_t probe_count;
     uint64_t numbers;         /* of probes */
     struct probe_terms terms; /* scratch */
     struct track stalls;      /* struct lapse, of this daemon */

@@ -121,7 +121,7 @@ void explain_monitor_lost(struct explain *explain, const char *name)
 static struct subject *monitors_find(struct explain *explain, const struct explain_node *node,
                                      struct term pid)
 {
-    for (size_t i = 0; i < EXPLAIN_SUBJECTS; i++) {
+    for (size_t i = 0; i < explain->subject_count; i++) {
         struct subject *subject = &explain->subjects[i];
         if (subject->is_used && subject->node == node && subject->pid.size &&
             term_same(term_of(&subject->pid), pid))

@@ -12,7 +12,7 @@
 
 static struct probe *probes_find(struct explain *explain, uint64_t number)
 {
-    for (size_t i = 0; i < EXPLAIN_PROBES; i++)
+    for (size_t i = 0; i < explain->probe_count; i++)
         if (explain->probes[i].is_used && explain->probes[i].number == number)
             return &explain->probes[i];
     return NULL;
@@ -22,10 +22,11 @@ static struct probe *probes_new(struct explain *explain, enum probe_kind kind, s
                                 struct subject *subject, uint64_t now_ns)
 {
     size_t i = 0;
-    while (i < EXPLAIN_PROBES && explain->probes[i].is_used)
+    while (i < explain->probe_count && explain->probes[i].is_used)
         i++;
     if (i == EXPLAIN_PROBES)
         return NULL;
+    explain->probe_count += i == explain->probe_count;
     struct probe *probe = &explain->probes[i];
     *probe = (struct probe){.is_used = true,
                             .kind = kind,
@@ -63,7 +64,7 @@ static struct wire probes_wire(const struct explain *explain, const struct expla
 static void probes_name(struct explain *explain, struct probe *probe)
 {
     struct term names[PROBE_NAMES];
-    for (size_t i = 0; i < EXPLAIN_SUBJECTS && probe->name_count < PROBE_NAMES; i++) {
+    for (size_t i = 0; i < explain->subject_count && probe->name_count < PROBE_NAMES; i++) {
         struct subject *subject = &explain->subjects[i];
         if (!subject->is_used || subject->node != probe->node || !subject->name.size ||
             !(subject->late_ns || subject->is_first))
@@ -208,7 +209,7 @@ static bool probes_take_look(struct explain *explain, const struct probe *probe,
 void probes_send_to_node(struct explain *explain, struct explain_node *node, enum probe_kind kind,
                          uint64_t now_ns)
 {
-    for (size_t i = 0; i < EXPLAIN_PROBES; i++)
+    for (size_t i = 0; i < explain->probe_count; i++)
         if (explain->probes[i].is_used && explain->probes[i].node == node && explain->probes[i].kind == kind)
             return;
     struct probe *probe = probes_new(explain, kind, node, NULL, now_ns);
@@ -292,7 +293,7 @@ static void probes_look_at_wire(struct explain *explain, const struct probe *pro
 
 void probes_look_after(struct explain *explain, uint64_t now_ns)
 {
-    for (size_t i = 0; i < EXPLAIN_PROBES; i++) {
+    for (size_t i = 0; i < explain->probe_count; i++) {
         const struct probe *probe = &explain->probes[i];
         if (!probe->is_used || probe->kind != PROBE_HEARTBEAT)
             continue;
@@ -305,7 +306,7 @@ void probes_look_after(struct explain *explain, uint64_t now_ns)
 bool probes_are_awaited(const struct explain *explain, const struct explain_node *node,
                         const struct subject *subject, uint64_t before_ns)
 {
-    for (size_t i = 0; i < EXPLAIN_PROBES; i++) {
+    for (size_t i = 0; i < explain->probe_count; i++) {
         const struct probe *probe = &explain->probes[i];
         if (probe->is_used && probe->sent_ns < before_ns &&
             (probe->subject ? probe->subject == subject : probe->node == node))
@@ -322,7 +323,7 @@ static void probes_drop(struct explain *explain, struct probe *probe)
 
 void probes_forget(struct explain *explain, const struct subject *subject)
 {
-    for (size_t i = 0; i < EXPLAIN_PROBES; i++) {
+    for (size_t i = 0; i < explain->probe_count; i++) {
         struct probe *probe = &explain->probes[i];
         if (!probe->is_used)
             continue;
@@ -336,7 +337,7 @@ void probes_forget(struct explain *explain, const struct subject *subject)
 
 void probes_drop_all(struct explain *explain)
 {
-    for (size_t i = 0; i < EXPLAIN_PROBES; i++)
+    for (size_t i = 0; i < explain->probe_count; i++)
         if (explain->probes[i].is_used)
             probes_drop(explain, &explain->probes[i]);
 }

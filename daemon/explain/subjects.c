@@ -22,7 +22,7 @@ struct explain_node *subjects_node(struct explain *explain, const char *name)
 
 static struct subject *subjects_find(struct explain *explain, enum subject_kind kind, uint32_t number)
 {
-    for (size_t i = 0; i < EXPLAIN_SUBJECTS; i++) {
+    for (size_t i = 0; i < explain->subject_count; i++) {
         struct subject *subject = &explain->subjects[i];
         if (subject->is_used && subject->kind == kind && subject->number == number)
             return subject;
@@ -33,7 +33,7 @@ static struct subject *subjects_find(struct explain *explain, enum subject_kind 
 static void subjects_empty(struct explain *explain, struct subject *subject)
 {
     probes_forget(explain, subject);
-    for (size_t i = 0; i < EXPLAIN_SUBJECTS; i++)
+    for (size_t i = 0; i < explain->subject_count; i++)
         if (explain->subjects[i].callee == subject)
             explain->subjects[i].callee = NULL;
     buffer_free(&subject->pid);
@@ -50,7 +50,7 @@ static void subjects_empty(struct explain *explain, struct subject *subject)
 static bool subjects_is_needed(const struct explain *explain, const struct subject *subject)
 {
     bool needed = subject->pending || subject->late_ns;
-    for (size_t i = 0; !needed && i < EXPLAIN_SUBJECTS; i++)
+    for (size_t i = 0; !needed && i < explain->subject_count; i++)
         needed = explain->subjects[i].callee == subject &&
                  (explain->subjects[i].pending || explain->subjects[i].late_ns);
     return needed;
@@ -60,13 +60,15 @@ static bool subjects_is_needed(const struct explain *explain, const struct subje
 static struct subject *subjects_make_room(struct explain *explain)
 {
     struct subject *oldest = NULL;
-    for (size_t i = 0; i < EXPLAIN_SUBJECTS; i++) {
+    for (size_t i = 0; i < explain->subject_count; i++) {
         struct subject *subject = &explain->subjects[i];
         if (!subject->is_used)
             return subject;
         if (!subjects_is_needed(explain, subject) && (!oldest || subject->used_ns < oldest->used_ns))
             oldest = subject;
     }
+    if (explain->subject_count < EXPLAIN_SUBJECTS)
+        return &explain->subjects[explain->subject_count++];
     if (oldest)
         subjects_empty(explain, oldest);
     return oldest;
@@ -167,7 +169,7 @@ struct subject *subjects_callee(struct explain *explain, struct subject *caller,
         !term_read_atom(node_name, name))
         return NULL;
     struct explain_node *node = subjects_node(explain, name);
-    for (size_t i = 0; node && i < EXPLAIN_SUBJECTS; i++)
+    for (size_t i = 0; node && i < explain->subject_count; i++)
         if (subjects_is(&explain->subjects[i], node, look->callee))
             return &explain->subjects[i];
     struct subject *callee = subjects_add(explain, SUBJECT_CALLEE, caller->number, node);
@@ -178,7 +180,7 @@ struct subject *subjects_callee(struct explain *explain, struct subject *caller,
 
 void subjects_free(struct explain *explain)
 {
-    for (size_t i = 0; i < EXPLAIN_SUBJECTS; i++)
+    for (size_t i = 0; i < explain->subject_count; i++)
         if (explain->subjects[i].is_used)
             subjects_empty(explain, &explain->subjects[i]);
     free(explain->subjects);

@@ -92,7 +92,7 @@ static void watch_unmark(struct explain *explain)
         explain->nodes[i]->was_late = explain->nodes[i]->late_ns > 0;
         explain->nodes[i]->late_ns = 0;
     }
-    for (size_t i = 0; i < EXPLAIN_SUBJECTS; i++) {
+    for (size_t i = 0; i < explain->subject_count; i++) {
         explain->subjects[i].was_late = explain->subjects[i].late_ns > 0;
         explain->subjects[i].late_ns = 0;
     }
@@ -184,9 +184,9 @@ static void watch_look(struct explain *explain, struct subject *subject, size_t 
 static void watch_look_at_all(struct explain *explain, uint64_t now_ns)
 {
     size_t late_count = 0;
-    for (size_t i = 0; i < EXPLAIN_SUBJECTS; i++)
+    for (size_t i = 0; i < explain->subject_count; i++)
         late_count += explain->subjects[i].late_ns > 0;
-    for (size_t i = 0; i < EXPLAIN_SUBJECTS; i++)
+    for (size_t i = 0; i < explain->subject_count; i++)
         if (explain->subjects[i].is_used)
             watch_look(explain, &explain->subjects[i], late_count, now_ns);
 }
