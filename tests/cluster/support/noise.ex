@@ -30,10 +30,13 @@ defmodule Noise do
     (String.to_integer(Enum.at(fields, 11)) + String.to_integer(Enum.at(fields, 12))) * 10_000
   end
 
-  @doc "Has this node use so many hundredths of one processor, a millisecond at a time, and sends nothing."
+  @doc """
+  Has this node use so many hundredths of one processor, a millisecond at a time, at least two processes of it, and sends
+  nothing.
+  """
   def burn(percent) do
     from = {System.monotonic_time(:microsecond), runtime_us()}
-    many(max(1, div(percent + 99, 100)), fn -> burn_part(from, percent) end)
+    many(max(2, div(percent + 99, 100)), fn -> burn_part(from, percent) end)
   end
 
   defp burn_part({began_us, used_us}, percent) do

@@ -2,8 +2,8 @@ defmodule Noisy do
   @moduledoc """
   One run, and how it fares beside a neighbour: the victim is called 2,000 times a second, with a process beside its
   server suspended meanwhile. A round is noisy, or a control in which as much of the processor is used without anything
-  being sent: by the neighbour's node what that has used, and by two nodes beside the victim's what the daemon's loop
-  and its other threads have used for the neighbour. Where it is the victim's own node that works for the neighbour, it
+  being sent: by the neighbour's node what that has used, and by a node beside the victim's what the daemon has used for
+  the neighbour. Where it is the victim's own node that works for the neighbour, it
   does the same for another node than the daemon. Neighbours are in a control group of the lowest weight, or where there
   is none `nice`.
   """
@@ -57,6 +57,8 @@ defmodule Noisy do
       end)
 
     in_place_ms = if neighbour.in_place, do: in_place(world, neighbour, sizes, rounds)
+    Harness.terminate(world.harness)
+    Harness.await_exit(world.harness, 60_000)
     judge(neighbour, {alone, first}, pairs, in_place_ms, sizes)
   end
 
@@ -83,6 +85,7 @@ defmodule Noisy do
     {controls, noisies} = Enum.unzip(pairs)
     p99 = fn figures -> figures |> Enum.map(& &1.p99_ms) |> median() end
     difference = if p99.(noisies) && p99.(controls), do: p99.(noisies) - p99.(controls)
+    late = fn figures -> figures |> Enum.map(& &1.late_ms) |> median() end
     most_ms = max(@p99_ms, in_place_ms || 0)
 
     suffered = Enum.flat_map([first | noisies], &complaints(&1, sizes))
@@ -97,6 +100,7 @@ defmodule Noisy do
       control_ms: p99.(controls),
       noisy_ms: p99.(noisies),
       difference_ms: difference,
+      late_ms: if(late.(noisies) && late.(controls), do: late.(noisies) - late.(controls)),
       in_place_ms: in_place_ms,
       lost: [first | noisies] |> Enum.map(& &1.lost) |> Enum.sum(),
       faults_ms: [first | noisies] |> Enum.map(& &1.fault_ms) |> Enum.min_max(),
@@ -167,6 +171,7 @@ defmodule Noisy do
       lost: wanted - min(good, handled),
       twice: max(0, handled - metrics.total_operations),
       p99_ms: report.latency.overall.p99_us / 1000,
+      late_ms: report.latency.start_delay.p99_us / 1000,
       lag_ms: div(report |> Loads.gauge(:loop_lag_us) |> Enum.max(fn -> 0 end), 1000),
       fault_ms: fault_ms,
       healed: report.healed,
@@ -177,7 +182,7 @@ defmodule Noisy do
   defp figures({id, other}, handled, fault_ms, wanted) do
     failure = other |> inspect(limit: 8, printable_limit: 200) |> String.slice(0, 200)
 
-    %{id: id, lost: max(0, wanted - handled), twice: 0, p99_ms: nil, lag_ms: 0, fault_ms: fault_ms, healed: nil}
+    %{id: id, lost: max(0, wanted - handled), twice: 0, p99_ms: nil, late_ms: nil, lag_ms: 0, fault_ms: fault_ms, healed: nil}
     |> Map.put(:failure, failure)
   end
 
@@ -214,8 +219,8 @@ defmodule Noisy do
     sizes = sizes(:full)
 
     head = [
-      "| neighbour | p99 alone, ms | of the control, ms | beside it, ms | difference, ms | of a BEAM node, ms | operations lost | fault of #{sizes.fault} ms, ms | verdict |",
-      "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+      "| neighbour | p99 alone, ms | of the control, ms | beside it, ms | difference, ms | of calls sent late, ms | of a BEAM node, ms | operations lost | fault of #{sizes.fault} ms, ms | verdict |",
+      "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     ]
 
     Enum.join(head ++ Enum.map(results, &table_row/1), "\n") <> "\n"
@@ -224,7 +229,7 @@ defmodule Noisy do
   defp table_row(result) do
     {least, most} = result.faults_ms
     verdict = if result.complaints == [], do: "met", else: "missed"
-    times = Enum.map([result.alone_ms, result.control_ms, result.noisy_ms, result.difference_ms, result.in_place_ms], &shown/1)
+    times = Enum.map([result.alone_ms, result.control_ms, result.noisy_ms, result.difference_ms, result.late_ms, result.in_place_ms], &shown/1)
     cells = [result.name] ++ times ++ ["#{result.lost}", "#{least} to #{most}", verdict]
     "| " <> Enum.join(cells, " | ") <> " |"
   end

@@ -20,7 +20,7 @@ defmodule Noisy.World do
       noisy: noisy,
       noisy_pid: noisy_pid,
       caller: if(weight == :lowest, do: start_caller()),
-      beside: if(weight == :lowest, do: Map.new([:loop, :threads], &{&1, start_beside()}), else: %{}),
+      beside: if(weight == :lowest, do: start_beside()),
       server: Peer.start_server(noisy, Noise.Server),
       victims_server: Peer.start_server(victim, Noise.Server)
     }
@@ -32,9 +32,9 @@ defmodule Noisy.World do
     caller
   end
 
-  # Uses in controls what one of the daemon's threads does in noisy rounds.
+  # Uses in controls what the daemon does in noisy rounds.
   defp start_beside do
-    beside = Peer.start(arguments: ["+S", "1:1" | quiet()])
+    beside = Peer.start(arguments: quiet())
     Peer.load(beside, Noise)
     beside
   end
@@ -185,35 +185,21 @@ defmodule Noisy.World do
   defp ask(world, module, function, arguments),
     do: Peer.call(world.noisy, module, function, arguments, 300_000)
 
-  @doc "What the neighbour's node, the daemon's loop and its other threads have used of the processor, and when."
+  @doc "What the neighbour's node and the daemon have used of the processor, and when."
   def used(world) do
-    [loop | threads] = world.harness.process |> OsProcess.os_pid() |> threads()
-
-    %{
-      at_us: System.monotonic_time(:microsecond),
-      neighbour: Peer.call(world.noisy, Noise, :used_us, []),
-      loop: Noise.used_us(loop),
-      threads: threads |> Enum.map(&Noise.used_us/1) |> Enum.sum()
-    }
+    stat = "/proc/#{OsProcess.os_pid(world.harness.process)}/stat"
+    neighbour = Peer.call(world.noisy, Noise, :used_us, [])
+    %{at_us: System.monotonic_time(:microsecond), neighbour: neighbour, daemon: Noise.used_us(stat)}
   end
 
-  # The first is the process's own.
-  defp threads(pid) do
-    folder = "/proc/#{pid}/task"
-    for thread <- Enum.sort_by(File.ls!(folder), &String.to_integer/1), do: Path.join([folder, thread, "stat"])
-  end
-
-  @users [:neighbour, :loop, :threads]
+  @users [:neighbour, :daemon]
 
   @doc "In hundredths of one processor by who has used them, from what `used/1` gave before and after."
   def percents(before, later),
     do: Map.new(@users, &{&1, div(100 * (later[&1] - before[&1]), later.at_us - before.at_us)})
 
-  @doc "By how much these are more than others; the neighbour's node has used all of its own for itself."
-  def beyond(percents, others) do
-    more = fn user -> max(0, percents[user] - others[user]) end
-    %{neighbour: percents.neighbour, loop: more.(:loop), threads: more.(:threads)}
-  end
+  @doc "The daemon's less what it uses for the victim alone; the neighbour's node has used all of its own for itself."
+  def beyond(percents, alone), do: %{percents | daemon: max(0, percents.daemon - alone.daemon)}
 
   def nothing_used, do: Map.new(@users, &{&1, 0})
 
@@ -241,8 +227,8 @@ defmodule Noisy.World do
   @doc "Has as much of the processor used without the daemon; gives what ends it."
   def begin_control(world, neighbour, percents) do
     node = node_in_control(world, neighbour, percents)
-    beside = for user <- [:loop, :threads], do: begin_at(world.beside[user], {Noise, :burn, [percents[user]]})
-    fn -> Enum.each([node | beside], & &1.()) end
+    daemon = begin(world, :beside, {Noise, :burn, [percents.daemon]})
+    fn -> Enum.each([node, daemon], & &1.()) end
   end
 
   defp node_in_control(world, %{control: nil}, percents), do: begin(world, :noisy, {Noise, :burn, [percents.neighbour]})
@@ -256,9 +242,8 @@ defmodule Noisy.World do
   defp smaller(argument, _), do: argument
 
   @doc "Has one of the nodes do something; gives what ends it."
-  def begin(world, at, noise), do: begin_at(Map.fetch!(world, at), noise)
-
-  defp begin_at(peer, {module, function, arguments}) do
+  def begin(world, at, {module, function, arguments}) do
+    peer = Map.fetch!(world, at)
     pid = Peer.call(peer, Noise, :start, [function, arguments, module])
     fn -> Peer.call(peer, Noise, :stop, [pid], 120_000) end
   end
