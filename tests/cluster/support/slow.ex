@@ -9,7 +9,7 @@ defmodule Slow do
   def init(words), do: {:ok, heap(words)}
 
   defp heap([]), do: []
-  defp heap(words), do: Enum.to_list(1..div(words, 2))
+  defp heap(words), do: Enum.to_list(1..div(words, 2)//1)
 
   @impl true
   def handle_call(:get, _from, state), do: {:reply, :ok, state}
