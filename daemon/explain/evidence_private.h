@@ -71,6 +71,7 @@ struct evidence {
     const uint64_t *ends; /* when operations of the process have ended, whose end was told */
     size_t end_count;
     uint64_t way_ns; /* that a probe is under way to the node, as a rule */
+    bool is_local;   /* there is no network on it: when everything stands still, that is nobody's fault */
     uint64_t now_ns;
 };
 

@@ -89,7 +89,9 @@ void probes_send_heartbeat(struct explain *explain, struct explain_node *node, u
     struct heartbeat *heartbeat = track_add(&node->heartbeats, sizeof(*heartbeat), EXPLAIN_KEPT);
     heartbeat->sent_ns = now_ns;
     node->unanswered++;
-    node->retransmits = probes_wire(explain, node).retransmits;
+    const struct wire wire = probes_wire(explain, node);
+    node->retransmits = wire.retransmits;
+    node->is_local = wire.is_local;
     explain->totals.heartbeats++;
 }
 

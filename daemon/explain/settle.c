@@ -100,6 +100,7 @@ static struct evidence settle_evidence(const struct explain *explain, const stru
         evidence.heartbeats = node->heartbeats.items;
         evidence.heartbeat_count = node->heartbeats.count;
         evidence.way_ns = node->clock.is_known ? node->clock.error_ns : 0;
+        evidence.is_local = node->is_local;
     }
     if (!subject)
         return evidence;

@@ -59,11 +59,11 @@ static void spans_add_stalls(struct spans *spans, const struct evidence *evidenc
         spans_add(spans, evidence->stalls[i].from_ns, evidence->stalls[i].to_ns, CAUSE_DAEMON, i);
 }
 
-static enum cause spans_cause_of_late(const struct heartbeat *heartbeat)
+static enum cause spans_cause_of_late(const struct heartbeat *heartbeat, const struct evidence *evidence)
 {
     if (heartbeat->at_ns && heartbeat_has_long_queues(heartbeat))
         return CAUSE_SCHEDULED_OUT;
-    return heartbeat->unacked ? CAUSE_NETWORK : CAUSE_NODE_PAUSED;
+    return heartbeat->unacked && !evidence->is_local ? CAUSE_NETWORK : CAUSE_NODE_PAUSED;
 }
 
 static uint64_t spans_came_ns(const struct heartbeat *heartbeat, const struct evidence *evidence)
@@ -79,14 +79,14 @@ static void spans_add_heartbeats(struct spans *spans, const struct evidence *evi
         const struct heartbeat *heartbeat = &evidence->heartbeats[i];
         uint64_t due_ns = heartbeat->sent_ns + evidence->way_ns, came_ns = spans_came_ns(heartbeat, evidence);
         if (came_ns > due_ns + SPANS_HEARTBEAT_NS)
-            spans_add(spans, due_ns, came_ns, spans_cause_of_late(heartbeat), i);
+            spans_add(spans, due_ns, came_ns, spans_cause_of_late(heartbeat, evidence), i);
     }
 }
 
 /* One that has come in time and whose answer is late was held up on its way back. */
 static void spans_add_back(struct spans *spans, const struct evidence *evidence)
 {
-    for (size_t i = 0; i < evidence->heartbeat_count; i++) {
+    for (size_t i = 0; !evidence->is_local && i < evidence->heartbeat_count; i++) {
         const struct heartbeat *heartbeat = &evidence->heartbeats[i];
         uint64_t due_ns = heartbeat->at_ns + evidence->way_ns;
         if (heartbeat->at_ns && heartbeat->answered_ns > due_ns + SPANS_HEARTBEAT_NS)

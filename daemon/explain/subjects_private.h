@@ -46,6 +46,7 @@ struct explain_node {
     uint64_t due_ns;      /* when it may be asked again */
     uint64_t late_ns;     /* since when the oldest of what is late there is under way; 0: nothing is */
     uint32_t retransmits; /* of its connection, when it was looked at last */
+    bool is_local;        /* no network is between it and this daemon */
     size_t first_left;    /* heartbeats that are still to be sent at the beginning, to compare clocks */
     struct view view;     /* of operations whose process was not looked at */
 

@@ -27,7 +27,8 @@ static const struct cause_row {
                                       "much to send; the detail is where."}},
     [CAUSE_NETWORK] = {{.name = "network",
                         .text = "What was sent to the node's system was not acknowledged by it, or answers "
-                                "that were given came late: `unacked` segments, `retransmits`."}},
+                                "that were given came late: `unacked` segments, `retransmits`. Never of a "
+                                "node that has the address of this daemon."}},
     [CAUSE_DAEMON] =
         {{.name = "daemon",
           .text = "This daemon was late, in the time of an operation that it has sent or read itself: a call "

@@ -51,6 +51,7 @@ struct row {
     struct wanted wanted[6];    /* in this order; the times sum to that of the operation */
     struct cause_detail detail; /* of the first */
     double now;
+    bool is_local;
 };
 
 static uint64_t ns(double ms)
@@ -103,7 +104,8 @@ static void table_read(struct table *table, const struct row *row)
         table->stalls[stalls] = (struct lapse){ns(row->stalls[stalls][0]), ns(row->stalls[stalls][1])};
     for (; ends < MOST && row->ends[ends] > 0; ends++)
         table->ends[ends] = ns(row->ends[ends]);
-    table->evidence = (struct evidence){.heartbeats = table->heartbeats,
+    table->evidence = (struct evidence){.is_local = row->is_local,
+                                        .heartbeats = table->heartbeats,
                                         .heartbeat_count = heartbeats,
                                         .looks = table->looks,
                                         .look_count = looks,
@@ -340,6 +342,18 @@ static const struct row late_rows[] = {
      .beats = {{14, 14.2, 58, 1, 0}},
      .wanted = {{CAUSE_NETWORK, 43, 45}, {CAUSE_UNKNOWN, 5, 7}},
      .detail = {.kind = CAUSE_WIRE, .wire = {0, 0}}},
+    {.name = "there is no network, so that the machine stood still",
+     .from = 10,
+     .to = 60,
+     .beats = {{14, 58, 58.2, 1, 3}},
+     .wanted = {{CAUSE_NODE_PAUSED, 43, 45}, {CAUSE_UNKNOWN, 5, 7}},
+     .is_local = true},
+    {.name = "there is none on which the answer can have been",
+     .from = 10,
+     .to = 60,
+     .beats = {{14, 14.2, 58, 1, 0}},
+     .wanted = {{CAUSE_UNKNOWN, 50, 50}},
+     .is_local = true},
     {.name = "this daemon was late, and so it was told late",
      .from = 10,
      .to = 60,

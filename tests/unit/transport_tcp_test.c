@@ -193,6 +193,39 @@ static void test_full(void **state)
     end(&fixture);
 }
 
+static int bound_to(const char *address, bool is_listening, struct sockaddr_in *bound)
+{
+    socklen_t size = sizeof(*bound);
+    int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    *bound = (struct sockaddr_in){.sin_family = AF_INET};
+    assert_int_equal(inet_pton(AF_INET, address, &bound->sin_addr), 1);
+    assert_int_equal(bind(descriptor, (struct sockaddr *)bound, size), 0);
+    assert_int_equal(getsockname(descriptor, (struct sockaddr *)bound, &size), 0);
+    if (is_listening)
+        assert_int_equal(listen(descriptor, 1), 0);
+    return descriptor;
+}
+
+/* Where both ends have one address there is no network. */
+static void test_wire(void **state)
+{
+    (void)state;
+    static const char *const addresses[] = {"127.0.0.1", "127.0.0.2"};
+    for (size_t i = 0; i < 2; i++) {
+        struct sockaddr_in near, far;
+        struct transport transport;
+        struct wire wire;
+        int listener = bound_to("127.0.0.1", true, &near), dialler = bound_to(addresses[i], false, &far);
+        assert_int_equal(connect(dialler, (struct sockaddr *)&near, sizeof(near)), 0);
+        transport_accept_tcp(&transport, accept4(listener, NULL, NULL, SOCK_CLOEXEC));
+        assert_true(transport_look_at_wire(&transport, &wire));
+        assert_int_equal(wire.is_local, i == 0);
+        transport.operations->close(&transport);
+        close(dialler);
+        close(listener);
+    }
+}
+
 /* Sockets of another kind have none. */
 static void test_without_stamps(void **state)
 {
@@ -221,7 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stamps),         cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_end_of_pieces),  cmocka_unit_test(test_full),
-        cmocka_unit_test(test_without_stamps),
+        cmocka_unit_test(test_without_stamps), cmocka_unit_test(test_wire),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
