@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -55,10 +56,16 @@ static ssize_t read_some(struct fixture *fixture, char *data, size_t size, struc
     return read_planned(fixture, data, (struct transport_plan){.first = size, .count = 1}, got);
 }
 
+/* What is written comes a little later when the kernel is busy. */
 static void say(struct fixture *fixture, const char *text)
 {
+    int before = 0, there = 0;
+    assert_int_equal(ioctl(fixture->transport.descriptor, FIONREAD, &before), 0);
     assert_int_equal(write(fixture->far, text, strlen(text)), strlen(text));
-    wait_for(fixture, POLLIN);
+    while (there < before + (int)strlen(text)) {
+        wait_for(fixture, POLLIN);
+        assert_int_equal(ioctl(fixture->transport.descriptor, FIONREAD, &there), 0);
+    }
 }
 
 /* The kernel begins to stamp a little later. */
