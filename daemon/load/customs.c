@@ -131,8 +131,10 @@ bool customs_end_all(struct engine *engine)
          engine->customs_ended++) {
         uint32_t thread = engine->customs_ended;
         struct custom custom = engine->customs[thread];
+        /* Of one that was never applied nothing but its wait is known; `started_ns` is of the one before. */
         struct load_times times = {.intended_ns = custom.intended_ns,
-                                   .sent_ns = custom.started_ns ? custom.started_ns : custom.intended_ns};
+                                   .sent_ns = custom.is_running ? custom.started_ns : custom.intended_ns,
+                                   .is_excluded = !custom.is_running};
         if (!custom.intended_ns)
             continue;
         if (!engine_may_work(engine))

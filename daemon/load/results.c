@@ -116,7 +116,7 @@ struct results_end results_record(struct engine *engine, uint32_t thread, uint32
                          kind, term);
     if (engine->options.has_observer)
         results_tell(engine, thread, target, &times, ended_ns, kind);
-    if (results_us_between(times.sent_ns, ended_ns) >= engine->slow_us &&
+    if (!times.is_excluded && results_us_between(times.sent_ns, ended_ns) >= engine->slow_us &&
         operation_is_answered(threads_operation(engine, thread)->kind))
         slow_tell(engine, thread, target, &times, ended_ns);
     engine->record.operations++;

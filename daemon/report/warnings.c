@@ -58,8 +58,9 @@ static const struct warning_row {
                   "where the kernel has told when they came. These are `nil` of fewer than 368 operations."}},
     [WARNING_SERVICE_EXCLUDED] = {{.name = "service_excluded",
                                    .text = "More than one of 1,000 `operations`, namely `excluded`, were "
-                                           "sent while their node took no more: they are in response times, "
-                                           "and in no service time."}},
+                                           "sent while their node took no more, or custom ones that waited "
+                                           "for their turn until the run was out of time: they are in "
+                                           "response times, and in no service time."}},
     [WARNING_RATE_NOT_REACHED] = {{.name = "rate_not_reached",
                                    .text = "Of the `arrivals` of an open load some were `dropped`, or fewer "
                                            "than 99 of 100 had `begun` when its time was over: the rate, "

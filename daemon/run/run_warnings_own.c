@@ -133,7 +133,8 @@ static void warnings_find_excluded(const struct run *run, struct warnings *warni
     struct term_builder *warning = warnings_add(
         warnings, WARNING_SERVICE_EXCLUDED, 2,
         "%llu of %llu operations were sent while their node took no more, so that nobody knows when they "
-        "have left, and are in no service time: have fewer of them under way, or smaller messages",
+        "have left, or never began before the run was out of time, and are in no service time: have fewer of "
+        "them under way, or smaller messages",
         (unsigned long long)excluded, (unsigned long long)operations);
     term_build_key_unsigned(warning, "excluded", excluded);
     term_build_key_unsigned(warning, "operations", operations);

@@ -190,13 +190,39 @@ static void test_custom(void **state)
     world_free(&world);
 }
 
+/* One that waits for its turn until the run is out of time was never applied: the thread's one before was. */
+static void test_custom_never_applied(void **state)
+{
+    (void)state;
+    struct term_builder outcome = {0};
+    world_make_with(&world,
+                    "#{target => c, operations => [{custom, {m, f, []}}], "
+                    "load => #{rate => 100, duration_ms => 50}, timeout_ms => 1050}",
+                    1);
+    world_begin(&world);
+    world_run(&world, world.begun_ns + 25 * CLOCK_NS_PER_MS);
+    assert_int_equal(world.applied_count, 1);
+    engine_custom_done(world.engine, 0, 0, TERM_LONG(term_from_text(&outcome, "{returned, ok}")),
+                       (struct arrived){.ns = world.now_ns, .by_kernel = false});
+    world_run(&world, UINT64_MAX);
+    assert_int_equal(world.over, 1);
+    assert_int_equal(world.applied_count, 2);
+    expect("overall", "count", 5);
+    expect("service", "count", 2);
+    expect("service", "excluded", 3);
+    assert_true(number("start_delay", "max_us") < 50 * 1000);
+    assert_true(number("service", "max_us") <= number("overall", "max_us"));
+    term_build_free(&outcome);
+    world_free(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_service_time),   cmocka_unit_test(test_impossible_times),
         cmocka_unit_test(test_full_socket),    cmocka_unit_test(test_given_up),
         cmocka_unit_test(test_next_operation), cmocka_unit_test(test_late_replies_of_others),
-        cmocka_unit_test(test_custom),
+        cmocka_unit_test(test_custom),         cmocka_unit_test(test_custom_never_applied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -267,7 +267,8 @@ static void test_excluded(void **state)
     expect("[#{warning => service_excluded, excluded => 2, operations => 1000}]");
     expect_message(
         "2 of 1000 operations were sent while their node took no more, so that nobody knows when they "
-        "have left, and are in no service time: have fewer of them under way, or smaller messages");
+        "have left, or never began before the run was out of time, and are in no service time: have fewer of "
+        "them under way, or smaller messages");
 }
 
 /* --- The rate --- */
