@@ -193,7 +193,7 @@ void report_text_why(const struct report_view *view, struct buffer *text)
     text_table_init(&table, columns, ARRAY_LENGTH(columns));
     while (term_list_next(&list, &cause))
         why_add_cause(&table, cause);
-    report_text_heading(text, "Why: %s slow operations (shares of the time above the median)",
+    report_text_heading(text, "Why: %s slow operations (shares of all slow time)",
                         text_count(&number, report_view_count(explain, "operations", 0)));
     text_table_write(&table, REPORT_TEXT_INDENT, text);
     text_table_free(&table);

@@ -210,14 +210,15 @@ void run_explain_build_slowest(struct run *run, struct term_builder *builder)
         term_build_nil(builder);
 }
 
-/* What was seen is all above the median: what is usual is nothing beside it. What was not seen of the rest,
- * whether anybody has looked or not, is unknown. */
+/* Of all above the median, or of what slow operations have taken together where that is more. What is left of
+ * it, whether anybody has looked or not, is unknown. */
 static double run_explain_share(const struct explain_totals *totals, enum cause cause, uint64_t above_us)
 {
     uint64_t known_us = 0;
     for (enum cause i = 0; i < CAUSE_UNKNOWN; i++)
         known_us += totals->causes[i].us;
-    uint64_t all_us = above_us > known_us ? above_us : known_us;
+    const uint64_t told_us = known_us + totals->causes[CAUSE_UNKNOWN].us;
+    const uint64_t all_us = above_us > told_us ? above_us : told_us;
     if (!all_us)
         return 0;
     return (double)(cause == CAUSE_UNKNOWN ? all_us - known_us : totals->causes[cause].us) / (double)all_us;

@@ -63,7 +63,7 @@ static void test_table(void **state)
     const char *why = show(explain, shown, sizeof(shown));
     assert_non_null(why);
     assert_string_equal(
-        why, "\nWhy: 1,234 slow operations (shares of the time above the median)\n"
+        why, "\nWhy: 1,234 slow operations (shares of all slow time)\n"
              "  cause               operations   share    worst  where\n"
              "  handler                  1,000  50.0 %   150 ms  Bank.audit/3 (bank.ex:12)\n"
              "  garbage_collection          20  25.0 %  98.0 ms  heap of 10,000,000 words\n"
