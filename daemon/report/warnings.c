@@ -49,8 +49,8 @@ static const struct warning_row {
                            .text = "OTP has kept apart other `nodes` than a fault was to."}},
     [WARNING_CLIENT_BOUND] =
         {{.name = "client_bound",
-          .text = "This daemon was itself too late, so that response times hold its own "
-                  "time: its loop was `busy` for 0.95 of a load of a second or more, or late "
+          .text = "This daemon was itself too late, so that response times may hold time of "
+                  "its own: its loop was `busy` for 0.95 of a load of a second or more, or late "
                   "for a hundredth of the load and 50 ms, all `late_ms` in pieces of more "
                   "than 10 ms, or more than a tenth of the p99, `p99_us`, is its own: "
                   "`sending_us` from when operations could be sent until they were, and "

@@ -85,8 +85,8 @@ static bool warnings_is_own(const struct warnings_p99 *p99)
 static void warnings_add_client_bound(struct warnings *warnings, double busy, uint64_t late_ns,
                                       const struct warnings_p99 *p99)
 {
-    char own[200] = ", so that response times hold its own time";
-    if (warnings_is_own(p99))
+    char own[200] = ", so that response times may hold time of its own";
+    if (p99->is_known)
         snprintf(own, sizeof(own),
                  ", and of the p99 of %llu us up to %llu us are its own, %llu us in sending and %llu us in "
                  "reading",

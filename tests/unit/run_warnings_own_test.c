@@ -139,7 +139,8 @@ static void test_late(void **state)
            "reading_us => nil}]");
     expect_message(
         "this daemon was busy for 25 % of the load and late for 50 ms of it, so that response times "
-        "hold its own time: leave it a processor that nobody else needs, or have it on a machine of its own");
+        "may hold time of its own: leave it a processor that nobody else needs, or have it on a machine of "
+        "its own");
     world.record.ended_ns = world.record.started_ns + 10 * SECOND; /* a hundredth in a long one */
     world.record.lag.busy_ns = 2500 * MS;
     world.record.lag.late_ns = 100 * MS - 1;
@@ -160,8 +161,8 @@ static void test_late_so_far(void **state)
     expect("[]");
     world.record.started_ns = world.record.ended_ns = clock_ns() - SECOND;
     expect_message(
-        "this daemon was busy for 0 % of the load and late for 60 ms of it, so that response times hold "
-        "its own time: leave it a processor that nobody else needs, or have it on a machine of its own");
+        "this daemon was busy for 0 % of the load and late for 60 ms of it, so that response times may hold "
+        "time of its own: leave it a processor that nobody else needs, or have it on a machine of its own");
 }
 
 /* So many operations that have taken a millisecond, of which one in fifty was sent late. */
