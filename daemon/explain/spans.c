@@ -73,13 +73,32 @@ static uint64_t spans_came_ns(const struct heartbeat *heartbeat, const struct ev
                                     : evidence->now_ns;
 }
 
+/* A node stands still while nothing comes from it: where a server is swamped, heartbeats wait behind calls
+ * that are answered meanwhile. */
+static void spans_add_pauses(struct spans *spans, const struct evidence *evidence, uint64_t from_ns,
+                             uint64_t to_ns, size_t item)
+{
+    while (from_ns < to_ns) {
+        const uint64_t end_ns = evidence_next_end(evidence, from_ns);
+        const uint64_t heard_ns = end_ns < to_ns ? end_ns : to_ns;
+        if (heard_ns > from_ns + SPANS_HEARTBEAT_NS)
+            spans_add(spans, from_ns, heard_ns, CAUSE_NODE_PAUSED, item);
+        from_ns = heard_ns;
+    }
+}
+
 static void spans_add_heartbeats(struct spans *spans, const struct evidence *evidence)
 {
     for (size_t i = 0; i < evidence->heartbeat_count; i++) {
         const struct heartbeat *heartbeat = &evidence->heartbeats[i];
         uint64_t due_ns = heartbeat->sent_ns + evidence->way_ns, came_ns = spans_came_ns(heartbeat, evidence);
-        if (came_ns > due_ns + SPANS_HEARTBEAT_NS)
-            spans_add(spans, due_ns, came_ns, spans_cause_of_late(heartbeat, evidence), i);
+        if (came_ns <= due_ns + SPANS_HEARTBEAT_NS)
+            continue;
+        const enum cause cause = spans_cause_of_late(heartbeat, evidence);
+        if (cause == CAUSE_NODE_PAUSED)
+            spans_add_pauses(spans, evidence, due_ns, came_ns, i);
+        else
+            spans_add(spans, due_ns, came_ns, cause, i);
     }
 }
 
