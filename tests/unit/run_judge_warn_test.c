@@ -1,6 +1,6 @@
 /* What weakens the verdict on expectations: what there was too little of, and what chance may have decided.
  */
-#include "scenario_text.h"
+#include "warnings_expect.h"
 
 #include "base/random.h"
 #include "run_private.h"
@@ -90,55 +90,18 @@ static void measure(uint64_t count)
     }
 }
 
-/* The warnings, without their messages, are these. */
 static void expect(const char *text)
 {
     struct warnings warnings = {.count = 0};
-    struct term_builder built = {0}, bare = {0};
-    struct term_list list;
-    struct term warning, key, value;
-    struct term_pairs pairs;
     judge_warn(&world.run, &warnings);
-    warnings_build(&warnings, &built);
-    term_build_list(&bare, warnings.count);
-    if (warnings.count)
-        assert_true(term_list_start(&list, term_built(&built)));
-    while (warnings.count && term_list_next(&list, &warning)) {
-        assert_true(term_pairs_start(&pairs, warning));
-        term_build_map(&bare, pairs.left - 1);
-        while (term_pairs_next(&pairs, &key, &value)) {
-            if (term_is_atom(key, "message"))
-                continue;
-            term_build_term(&bare, key);
-            term_build_term(&bare, value);
-        }
-    }
-    if (warnings.count)
-        term_build_nil(&bare);
-    expect_term(term_built(&bare), text);
-    warnings_free(&warnings);
-    term_build_free(&built);
-    term_build_free(&bare);
+    warnings_expect(&warnings, text);
 }
 
 static void expect_message(const char *wanted)
 {
     struct warnings warnings = {.count = 0};
-    struct term_builder built = {0};
-    struct term_list list;
-    struct term warning, message;
-    char found[1000];
     judge_warn(&world.run, &warnings);
-    warnings_build(&warnings, &built);
-    assert_true(term_list_start(&list, term_built(&built)) && term_list_next(&list, &warning));
-    assert_true(term_pairs_get(warning, "message", &message));
-    const uint8_t *text;
-    size_t size;
-    assert_true(term_read_binary(message, &text, &size));
-    snprintf(found, sizeof(found), "%.*s", (int)size, (const char *)text);
-    assert_string_equal(found, wanted);
-    warnings_free(&warnings);
-    term_build_free(&built);
+    warnings_expect_message(&warnings, wanted);
 }
 
 /* --- */

@@ -1,5 +1,5 @@
 /* Where this daemon and its machine weaken the verdict on a run: on both sides of each threshold. */
-#include "scenario_text.h"
+#include "warnings_expect.h"
 
 #include "run_limits_private.h"
 #include "run_private.h"
@@ -58,54 +58,18 @@ static void make(void)
     world.record.started_ns = world.record.ended_ns = 50 * SECOND;
 }
 
-/* The warnings, without their messages, are these. */
 static void expect(const char *text)
 {
     struct warnings warnings = {.count = 0};
-    struct term_builder built = {0}, bare = {0};
-    struct term_list list;
-    struct term warning, key, value;
-    struct term_pairs pairs;
     run_warnings_find_own(&world.run, &warnings);
-    warnings_build(&warnings, &built);
-    term_build_list(&bare, warnings.count);
-    if (warnings.count)
-        assert_true(term_list_start(&list, term_built(&built)));
-    while (warnings.count && term_list_next(&list, &warning)) {
-        assert_true(term_pairs_start(&pairs, warning));
-        term_build_map(&bare, pairs.left - 1);
-        while (term_pairs_next(&pairs, &key, &value)) {
-            if (term_is_atom(key, "message"))
-                continue;
-            term_build_term(&bare, key);
-            term_build_term(&bare, value);
-        }
-    }
-    if (warnings.count)
-        term_build_nil(&bare);
-    expect_term(term_built(&bare), text);
-    warnings_free(&warnings);
-    term_build_free(&built);
-    term_build_free(&bare);
+    warnings_expect(&warnings, text);
 }
 
 static void expect_message(const char *wanted)
 {
     struct warnings warnings = {.count = 0};
-    struct term_builder built = {0};
-    struct term_list list;
-    struct term warning, message;
-    const uint8_t *text;
-    size_t size;
     run_warnings_find_own(&world.run, &warnings);
-    warnings_build(&warnings, &built);
-    assert_true(term_list_start(&list, term_built(&built)) && term_list_next(&list, &warning));
-    assert_true(term_pairs_get(warning, "message", &message) && term_read_binary(message, &text, &size));
-    char found[1000];
-    snprintf(found, sizeof(found), "%.*s", (int)size, (const char *)text);
-    assert_string_equal(found, wanted);
-    warnings_free(&warnings);
-    term_build_free(&built);
+    warnings_expect_message(&warnings, wanted);
 }
 
 /* --- Client bound --- */

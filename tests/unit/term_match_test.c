@@ -11,14 +11,22 @@ static void expect_match(const char *pattern, const char *term, bool matches)
     term_build_free(&builders[1]);
 }
 
+struct row {
+    const char *pattern;
+    const char *term;
+    bool matches;
+};
+
+static void expect_rows(const struct row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        expect_match(rows[i].pattern, rows[i].term, rows[i].matches);
+}
+
 static void test_what_matches(void **state)
 {
     (void)state;
-    static const struct {
-        const char *pattern;
-        const char *term;
-        bool matches;
-    } rows[] = {
+    static const struct row rows[] = {
         {"'_'", "{a, [1], #{}}", true},
         {"'_'", "'_'", true},
         {"a", "a", true},
@@ -60,19 +68,14 @@ static void test_what_matches(void **state)
         {"[{a, '_'}]", "[{a, b}, c]", false},
         {"[{a, '_'}]", "[{a, b} | c]", false},
     };
-    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
-        expect_match(rows[i].pattern, rows[i].term, rows[i].matches);
+    expect_rows(rows, ARRAY_LENGTH(rows));
 }
 
 /* What is behind the elements of a list: `'_'` stands for all that is left. */
 static void test_tails(void **state)
 {
     (void)state;
-    static const struct {
-        const char *pattern;
-        const char *term;
-        bool matches;
-    } rows[] = {
+    static const struct row rows[] = {
         {"[a | '_']", "[a | b]", true},
         {"[a | '_']", "[a]", true},
         {"[a | '_']", "[a, b, c]", true},
@@ -93,8 +96,7 @@ static void test_tails(void **state)
         {"[a | b]", "[a | c]", false},
         {"[a | b]", "[a, c | b]", false},
     };
-    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
-        expect_match(rows[i].pattern, rows[i].term, rows[i].matches);
+    expect_rows(rows, ARRAY_LENGTH(rows));
 }
 
 static void expect_bytes_match(const uint8_t *pattern, size_t size, const uint8_t *term, size_t term_size,
@@ -122,11 +124,7 @@ static void test_equal_terms_of_other_bytes(void **state)
 static void test_maps_in_other_orders(void **state)
 {
     (void)state;
-    static const struct {
-        const char *pattern;
-        const char *term;
-        bool matches;
-    } rows[] = {
+    static const struct row rows[] = {
         {"#{c => 3, b => {x, '_'}, a => 1}", "#{a => 1, b => {x, 5}, c => 3, d => 4}", true},
         {"#{c => 3, b => {x, '_'}, a => 2}", "#{a => 1, b => {x, 5}, c => 3, d => 4}", false},
         {"#{c => 3, b => '_', e => '_'}", "#{a => 1, b => {x, 5}, c => 3, d => 4}", false},
@@ -140,8 +138,7 @@ static void test_maps_in_other_orders(void **state)
         {"#{#{x => 1, y => 2} => 1, a => 2}", "#{a => 2, #{y => 2, x => 3} => 1}", false},
         {"{#{b => 2, a => 1}, #{d => '_', c => '_'}}", "{#{a => 1, b => 2}, #{c => 0, d => 0}}", true},
     };
-    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
-        expect_match(rows[i].pattern, rows[i].term, rows[i].matches);
+    expect_rows(rows, ARRAY_LENGTH(rows));
 }
 
 /* A map of so many pairs of an integer and the one above, from `first` on, up or down. */
