@@ -214,7 +214,11 @@ static void expect_all_to_end(void)
     EXPECT_ASKED("session_measure");
     measured(9);
     world.report_pieces = 2;
+    world.settle_pieces = 2;
     tell(RUN_EVENT_OBSERVED, NULL);
+    turn();
+    EXPECT_ASKED("run_explain_settle");
+    assert_false(world_was_asked("report_start"));
     turn();
     assert_int_equal(world.run.measurements.closing.memory_bytes, 9);
     EXPECT_ASKED("run_explain_settle", "judge_whole_run", "report_start");

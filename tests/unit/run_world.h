@@ -30,6 +30,7 @@ static struct world {
     bool resolves;
     bool session_down_ends_load;
     size_t report_pieces; /* that are still to be written */
+    size_t settle_pieces; /* that slow operations are still to be explained in */
     bool reports;         /* the purpose of the last one: its result */
     size_t done;
     bool raised;
