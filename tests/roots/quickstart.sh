@@ -27,8 +27,9 @@ ours=$(used)
 started=$(date +%s.%N)
 output=build/quickstart.log
 mkdir build
-block 2 | bash >"$output" 2>&1
+block 2 | bash -e >"$output" 2>&1 || failed=yes
 cat "$output"
+[ -z "${failed:-}" ] || exit 1
 # That of Erlang, which the node has started.
 epmd -kill
 for text in '^Run [0-9]*: completed$' '^  met  max_recovery_ms' '^Faults: 2$' 'suspend undone'; do
