@@ -125,12 +125,12 @@ static void causes_add_detail(struct causes_sums *sums, const struct span *span,
     }
 }
 
-/* That this daemon was late amid an operation has made it no longer: it has sent it before, and read its
- * answer afterwards. */
+/* That this daemon was late has made an operation longer only where it has kept its answer from being read: it was
+ * sent before. */
 static bool causes_is_amid(const struct span *span, struct lapse lapse, const struct evidence *evidence)
 {
     const struct lapse *stall = span->cause == CAUSE_DAEMON ? &evidence->stalls[span->item] : NULL;
-    return stall && stall->from_ns > lapse.from_ns && stall->to_ns < lapse.to_ns;
+    return stall && stall->to_ns < lapse.to_ns;
 }
 
 static void causes_add_span(struct causes_sums *sums, const struct span *span, struct lapse lapse,

@@ -35,12 +35,12 @@ size_t evidence_long_queues(const struct evidence *evidence, uint64_t from_ns, u
 }
 
 /* How many of them have ended by then. */
-static size_t evidence_ended(const struct evidence *evidence, uint64_t by_ns)
+static size_t served_ended(const struct served_times *served, uint64_t by_ns)
 {
-    size_t low = 0, high = evidence->served_count;
+    size_t low = 0, high = served->count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (evidence->served[middle].ended_ns > by_ns)
+        if (served->items[middle].ended_ns > by_ns)
             high = middle;
         else
             low = middle + 1;
@@ -48,16 +48,23 @@ static size_t evidence_ended(const struct evidence *evidence, uint64_t by_ns)
     return low;
 }
 
-uint64_t evidence_next_end(const struct evidence *evidence, uint64_t after_ns)
+uint64_t served_known_ns(const struct served_times *served)
 {
-    size_t next = evidence_ended(evidence, after_ns);
-    return next < evidence->served_count ? evidence->served[next].ended_ns : UINT64_MAX;
+    return served->is_cut && served->count ? served->items[0].ended_ns : 0;
 }
 
-uint64_t evidence_served_ns(const struct evidence *evidence, uint64_t by_ns)
+uint64_t served_next_end(const struct served_times *served, uint64_t after_ns)
 {
-    size_t count = evidence_ended(evidence, by_ns);
-    return count ? evidence->served[count - 1].sent_ns : 0;
+    size_t next = served_ended(served, after_ns);
+    if (after_ns < served_known_ns(served))
+        return after_ns + 1;
+    return next < served->count ? served->items[next].ended_ns : UINT64_MAX;
+}
+
+uint64_t served_sent_ns(const struct served_times *served, uint64_t by_ns)
+{
+    size_t count = served_ended(served, by_ns);
+    return count ? served->items[count - 1].sent_ns : 0;
 }
 
 bool evidence_may_have_collected(const struct evidence *evidence, const struct look *look)

@@ -43,6 +43,7 @@ struct look {
     uint64_t ended_ns;    /* it was told of the process; likewise */
     uint64_t answered_ns; /* or it was lost; 0: neither */
     uint64_t reach_ns;    /* when the next one was to follow */
+    uint64_t callee;      /* of LOOK_CALLING: whom, by a number */
     enum look_state state;
     uint32_t stack;
     uint64_t queue;      /* messages */
@@ -64,6 +65,13 @@ struct block {
     bool is_certain; /* that it was at something: its schedulers had their processors */
 };
 
+/* In the order of their ends. Of what has ended before the first is not known where there were more. */
+struct served_times {
+    const struct served *items;
+    size_t count;
+    bool is_cut;
+};
+
 struct evidence {
     const struct heartbeat *heartbeats;
     size_t heartbeat_count;
@@ -73,8 +81,9 @@ struct evidence {
     size_t block_count;
     const struct lapse *stalls; /* of this daemon */
     size_t stall_count;
-    const struct served *served; /* of operations of the process those that were told of */
-    size_t served_count;
+    struct served_times served; /* of operations of the process those that were told of */
+    struct served_times heard;  /* of all operations of its node */
+    uint64_t callee; /* whose evidence there is as well, by its number */
     uint64_t way_ns; /* that a probe is under way to the node, as a rule */
     bool is_local;   /* there is no network on it: when everything stands still, that is nobody's fault */
     uint64_t now_ns;
@@ -86,11 +95,15 @@ size_t evidence_long_queues(const struct evidence *evidence, uint64_t from_ns, u
 /* Whether those of a heartbeat are. */
 bool heartbeat_has_long_queues(const struct heartbeat *heartbeat);
 
-/* The first operation that has ended after a time; UINT64_MAX: none has. */
-uint64_t evidence_next_end(const struct evidence *evidence, uint64_t after_ns);
+/* The end of the first operation that has ended after a time; UINT64_MAX: none has. Where it is not known whether one
+ * has, one may have right after it. */
+uint64_t served_next_end(const struct served_times *served, uint64_t after_ns);
+
+/* From when on all are known. */
+uint64_t served_known_ns(const struct served_times *served);
 
 /* When what was sent last was sent, of the operations that have ended by then; 0: that is not known. */
-uint64_t evidence_served_ns(const struct evidence *evidence, uint64_t by_ns);
+uint64_t served_sent_ns(const struct served_times *served, uint64_t by_ns);
 
 /* Whether garbage may have been collected while this look waited for its process: nobody has seen that it was
  * not. */

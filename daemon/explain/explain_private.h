@@ -60,6 +60,7 @@ struct explain {
     struct probe *probes; /* EXPLAIN_PROBES of them, likewise */
     size_t probe_count;
     uint64_t numbers;         /* of probes */
+    uint64_t serials;         /* of subjects */
     struct probe_terms terms; /* scratch */
     struct track stalls;      /* struct lapse, of this daemon */
     uint64_t looks_left;      /* that may be made at once, */

@@ -229,6 +229,7 @@ static bool probes_take_look(struct explain *explain, const struct probe *probe,
     look->ended_ns = node_clock_place(clock, seen.ended_ns, look->began_ns, now_ns);
     look->answered_ns = now_ns;
     look->state = state;
+    look->callee = state == LOOK_CALLING ? subject->callee->serial : 0;
     look->stack = seen.stack.data ? stacks_number(&explain->stacks, seen.stack) : STACKS_NONE;
     look->queue = seen.queue;
     look->heap_words = seen.heap_words;
@@ -287,7 +288,8 @@ static void probes_look_at_wire(const struct explain *explain, struct probe *pro
     if (!heartbeat || now_ns <= probe->sent_ns + ways_ns + PROBES_LATE_NS)
         return;
     const struct wire wire = probes_wire(explain, probe->node);
-    heartbeat->retransmits = wire.retransmits - probe->wire.retransmits;
+    heartbeat->retransmits =
+        wire.retransmits > probe->wire.retransmits ? wire.retransmits - probe->wire.retransmits : 0;
     if (wire.unacked && wire.silent_ms * EXPLAIN_MS >= PROBES_SILENT_NS + ways_ns &&
         now_ns > probe->sent_ns + PROBES_SILENT_NS + ways_ns)
         heartbeat->unacked = wire.unacked;

@@ -34,13 +34,25 @@ static bool settle_is_long(struct explain *explain, uint64_t us)
 
 static void settle_some(struct explain *explain);
 
+/* Its process has answered, and so its node was there. */
+static void settle_note_served(struct subject *subject, struct explain_node *node,
+                               const struct slow_operation *slow)
+{
+    const struct served served = {slow->ended_ns, slow->sent_ns};
+    if (subject)
+        served_note(&subject->served, served);
+    if (node)
+        served_note(&node->served, served);
+}
+
 void settle_add(struct explain *explain, const struct slow_operation *slow, uint64_t now_ns)
 {
     struct subject *subject = subjects_of(explain, slow, false);
+    struct explain_node *node = subject ? subject->node : subjects_node_of(explain, slow);
     bool is_late = slow->ended_ns >= slow->sent_ns + watch_late_ns(explain, slow->operation, now_ns);
     bool is_long = settle_is_long(explain, settle_service_us(slow));
-    if (subject && slow->is_answered)
-        subjects_note_served(subject, (struct served){slow->ended_ns, slow->sent_ns});
+    if (slow->is_answered)
+        settle_note_served(subject, node, slow);
     if (!is_late && !is_long)
         return;
     if (explain->pending_count == EXPLAIN_PENDING)
@@ -49,7 +61,7 @@ void settle_add(struct explain *explain, const struct slow_operation *slow, uint
         &explain->pending[(explain->pending_first + explain->pending_count++) % EXPLAIN_PENDING];
     *pending = (struct pending){.slow = *slow, .is_late = is_late, .subject = subject};
     pending->callee = subject ? subject->callee : NULL;
-    pending->node = subject ? subject->node : subjects_node_of(explain, slow);
+    pending->node = node;
     if (subject)
         subject->pending++;
     if (pending->callee)
@@ -79,10 +91,9 @@ static bool settle_is_fault(const struct explain *explain, const struct pending 
                                   .from_ns = found->lapse.from_ns,
                                   .to_ns = found->lapse.to_ns};
     if (subject) {
-        const struct evidence evidence = {.served = subject->served.items,
-                                          .served_count = subject->served.count};
+        const struct served_times served = served_all(&subject->served);
         effect.node = subject->node->name;
-        effect.served_ns = evidence_served_ns(&evidence, found->lapse.from_ns);
+        effect.served_ns = served_sent_ns(&served, found->lapse.from_ns);
     }
     uint64_t number = explain->options.way->fault(explain->options.owner, &effect);
     if (number)
@@ -183,12 +194,13 @@ static bool settle_is_ripe(const struct explain *explain, const struct pending *
 
 bool settle_work(struct explain *explain, uint64_t now_ns)
 {
+    const uint64_t until_ns = explain_now(explain) + SETTLE_PIECE_NS;
     explain->round++;
     while (explain->pending_count &&
            settle_is_ripe(explain, &explain->pending[explain->pending_first], now_ns)) {
-        if (explain_now(explain) > now_ns + SETTLE_PIECE_NS)
-            return true;
         settle_first(explain);
+        if (explain_now(explain) > until_ns)
+            return true;
     }
     return false;
 }

@@ -95,12 +95,10 @@ static enum cause spans_cause_of_late(const struct heartbeat *heartbeat, const s
 {
     if (heartbeat->at_ns && heartbeat_has_long_queues(heartbeat))
         return CAUSE_SCHEDULED_OUT;
-    if (spans_has_lost(heartbeat, evidence))
-        return CAUSE_NETWORK;
-    return heartbeat->was_full || spans_is_late_back(heartbeat, evidence) ||
-                   !spans_was_taken(heartbeat, evidence)
-               ? CAUSE_UNKNOWN
-               : CAUSE_NODE_PAUSED;
+    if (!heartbeat->was_full && !spans_is_late_back(heartbeat, evidence) &&
+        spans_was_taken(heartbeat, evidence))
+        return CAUSE_NODE_PAUSED;
+    return spans_has_lost(heartbeat, evidence) ? CAUSE_NETWORK : CAUSE_UNKNOWN;
 }
 
 static uint64_t spans_came_ns(const struct heartbeat *heartbeat, const struct evidence *evidence)
@@ -116,8 +114,10 @@ static void spans_add_pauses(struct spans *spans, const struct evidence *evidenc
                              uint64_t to_ns, size_t item)
 {
     const uint64_t least_ns = SPANS_HEARTBEAT_NS + SPANS_AHEAD_NS * evidence->heartbeats[item].ahead;
+    if (from_ns < served_known_ns(&evidence->heard))
+        from_ns = served_known_ns(&evidence->heard);
     while (from_ns < to_ns) {
-        const uint64_t end_ns = evidence_next_end(evidence, from_ns);
+        const uint64_t end_ns = served_next_end(&evidence->heard, from_ns);
         const uint64_t heard_ns = end_ns < to_ns ? end_ns : to_ns;
         if (heard_ns > from_ns + least_ns)
             spans_add(spans, from_ns, heard_ns, CAUSE_NODE_PAUSED, item);
@@ -260,7 +260,8 @@ static void spans_add_seen(const struct spans_walk *walk, const struct look *loo
         item = evidence_long_queues(walk->evidence, look->began_ns, look->ended_ns);
     spans_add(walk->spans, from_ns, to_ns, cause, item);
     if (walk->spans->count > before)
-        walk->spans->items[before].is_calling = look->state == LOOK_CALLING;
+        walk->spans->items[before].is_calling =
+            look->state == LOOK_CALLING && look->callee == walk->evidence->callee;
 }
 
 /* Messages become fewer, or some of them are known to be done. */
@@ -281,7 +282,7 @@ static void spans_add_halves(struct spans_walk *walk, const struct look *a, cons
     uint64_t from_ns = a->ended_ns, to_ns = b->ended_ns, middle_ns = from_ns + (to_ns - from_ns) / 2;
     uint64_t first_ns = is_near || from_ns + a->reach_ns > middle_ns ? middle_ns : from_ns + a->reach_ns;
     uint64_t second_ns = is_near || middle_ns + b->reach_ns > to_ns ? middle_ns : to_ns - b->reach_ns;
-    uint64_t end_ns = evidence_next_end(walk->evidence, from_ns);
+    uint64_t end_ns = served_next_end(&walk->evidence->served, from_ns);
     if (spans_is_sure(walk->evidence, a, &cause))
         spans_add_seen(walk, a, from_ns, first_ns, cause);
     else if (walk->is_handling && spans_is_handling(a))
@@ -321,7 +322,7 @@ static void spans_add_gap(struct spans_walk *walk, const struct look *a, const s
 {
     enum cause cause_a = CAUSE_UNKNOWN, cause_b = CAUSE_UNKNOWN;
     uint64_t reach_ns = a->reach_ns > b->reach_ns ? a->reach_ns : b->reach_ns;
-    uint64_t end_ns = evidence_next_end(walk->evidence, a->ended_ns);
+    uint64_t end_ns = served_next_end(&walk->evidence->served, a->ended_ns);
     bool is_near = spans_between_ns(walk->evidence, a, b) <= 5 * reach_ns / 2;
     bool is_sure = spans_is_sure(walk->evidence, a, &cause_a), is_queueing;
     is_sure = spans_is_sure(walk->evidence, b, &cause_b) && is_sure;
@@ -344,7 +345,7 @@ static void spans_add_last(const struct spans_walk *walk, const struct look *loo
 {
     enum cause cause;
     uint64_t to_ns = look->ended_ns + look->reach_ns;
-    uint64_t end_ns = evidence_next_end(walk->evidence, look->ended_ns);
+    uint64_t end_ns = served_next_end(&walk->evidence->served, look->ended_ns);
     if (spans_is_sure(walk->evidence, look, &cause))
         spans_add_seen(walk, look, look->ended_ns, to_ns, cause);
     else if (walk->is_queueing)

@@ -80,7 +80,7 @@ static struct subject *subjects_add(struct explain *explain, enum subject_kind k
     struct subject *subject = node ? subjects_make_room(explain) : NULL;
     if (subject)
         *subject = (struct subject){
-            .is_used = true, .kind = kind, .number = number, .node = node, .used_ns = explain_now(explain)};
+            .is_used = true, .kind = kind, .number = number, .serial = ++explain->serials, .node = node, .used_ns = explain_now(explain)};
     return subject;
 }
 
@@ -151,20 +151,6 @@ struct explain_node *subjects_node_of(struct explain *explain, const struct slow
                : NULL;
 }
 
-/* Ends of operations are kept when they are so far apart. */
-#define SUBJECTS_SERVED_NS (CLOCK_NS_PER_MS / 5)
-
-void subjects_note_served(struct subject *subject, struct served served)
-{
-    const struct served *all = subject->served.items;
-    const struct served *last = subject->served.count ? &all[subject->served.count - 1] : NULL;
-    if (last && last->ended_ns + SUBJECTS_SERVED_NS > served.ended_ns)
-        return;
-    if (last && last->sent_ns > served.sent_ns)
-        served.sent_ns = last->sent_ns;
-    *(struct served *)track_add(&subject->served, sizeof(served), EXPLAIN_SERVED) = served;
-}
-
 /* --- Callees --- */
 
 static bool subjects_is(const struct subject *subject, const struct explain_node *node, struct term process)
@@ -203,6 +189,7 @@ void subjects_free(struct explain *explain)
     for (size_t i = 0; i < explain->node_count; i++) {
         track_free(&explain->nodes[i]->heartbeats);
         track_free(&explain->nodes[i]->waits);
+        track_free(&explain->nodes[i]->served);
         spans_free(&explain->nodes[i]->view.spans);
         free(explain->nodes[i]);
     }

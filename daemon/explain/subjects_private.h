@@ -23,7 +23,7 @@
 #define EXPLAIN_KEPT 256
 
 /* Ends of operations that are kept of a process, and lapses of this daemon, and blocks. */
-#define EXPLAIN_SERVED 512
+#define EXPLAIN_SERVED 4096
 #define EXPLAIN_STALLS 64
 #define EXPLAIN_BLOCKS 64
 
@@ -50,6 +50,7 @@ struct explain_node {
     size_t unanswered;
     uint64_t due_ns;   /* when it may be asked again */
     uint64_t late_ns;  /* since when the oldest of what is late there is under way; 0: nothing is */
+    struct track served;  /* struct served, of all operations there */
     bool is_local;     /* no network is between it and this daemon */
     size_t first_left; /* heartbeats that are still to be sent at the beginning, to compare clocks */
     struct view view;  /* of operations whose process was not looked at */
@@ -87,6 +88,7 @@ struct subject {
     enum subject_kind kind;
     uint32_t number; /* of the target, or of the thread */
     uint64_t step;   /* of the thread */
+    uint64_t serial; /* no other one has or had it */
     struct explain_node *node;
     struct buffer pid; /* empty: not known yet */
     struct buffer name;
@@ -119,8 +121,11 @@ struct subject *subjects_target(struct explain *explain, uint32_t target);
 /* The node that an operation is for; NULL: it is not known, or there is no room. */
 struct explain_node *subjects_node_of(struct explain *explain, const struct slow_operation *slow);
 
-/* An operation for it was answered. */
-void subjects_note_served(struct subject *subject, struct served served);
+/* An operation was answered. */
+void served_note(struct track *served, struct served one);
+
+/* All that is known of these. */
+struct served_times served_all(const struct track *served);
 
 /* Whom a process has called: one of the others, or one that is made. */
 struct subject *subjects_callee(struct explain *explain, struct subject *caller,

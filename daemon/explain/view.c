@@ -84,8 +84,7 @@ static void view_add_subject(struct evidence *evidence, const struct subject *su
     if (subject->blocks.count)
         evidence->blocks = (const struct block *)subject->blocks.items + block;
     evidence->block_count = subject->blocks.count - block;
-    evidence->served = subject->served.items;
-    evidence->served_count = subject->served.count;
+    evidence->served = served_all(&subject->served);
 }
 
 static struct evidence view_evidence(const struct explain *explain, const struct explain_node *node,
@@ -101,6 +100,7 @@ static struct evidence view_evidence(const struct explain *explain, const struct
         if (node->heartbeats.count)
             evidence.heartbeats = (const struct heartbeat *)node->heartbeats.items + heartbeat;
         evidence.heartbeat_count = node->heartbeats.count - heartbeat;
+        evidence.heard = served_all(&node->served);
         evidence.way_ns = node->clock.is_known ? node->clock.error_ns : 0;
         evidence.is_local = node->is_local;
     }
@@ -118,6 +118,7 @@ static void view_make(struct explain *explain, struct view *view, const struct p
     view->from_ns = sent_ns > VIEW_BEFORE_NS ? sent_ns - VIEW_BEFORE_NS : 0;
     view->callee = pending->callee;
     view->evidence = view_evidence(explain, pending->node, pending->subject, view->from_ns);
+    view->evidence.callee = view->callee ? view->callee->serial : 0;
     if (view->callee)
         view->of_callee = view_evidence(explain, view->callee->node, view->callee, view->from_ns);
     causes_find_spans(&view->spans, (struct lapse){view->from_ns, UINT64_MAX}, &view->evidence,

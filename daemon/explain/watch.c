@@ -83,7 +83,7 @@ static void watch_note_served(struct explain *explain, struct subject *subject, 
         return;
     const struct served served = explain->options.way->served(explain->options.owner, target);
     if (served.ended_ns)
-        subjects_note_served(subject, served);
+        served_note(&subject->served, served);
 }
 
 static void watch_mark(struct explain *explain, const struct slow_operation *slow, uint64_t now_ns)

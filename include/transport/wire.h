@@ -9,7 +9,7 @@
 
 struct wire {
     uint32_t unacked;     /* segments that the system of the node has not acknowledged */
-    uint32_t retransmits; /* so far */
+    uint32_t retransmits; /* so far, without those that turned out to have been there already */
     uint32_t silent_ms;   /* since it has acknowledged anything */
     uint64_t sent_bytes;  /* so far, by whom the socket was given them; 0: the kernel does not say */
     uint64_t acked_bytes; /* of these, that its system has acknowledged */

@@ -55,6 +55,7 @@ struct row {
     struct cause_detail detail; /* of the first */
     double now;
     bool is_local;
+    bool is_cut; /* there were ends before those of `ends` */
 };
 
 static uint64_t ns(double ms)
@@ -121,8 +122,8 @@ static void table_read(struct table *table, const struct row *row)
                                         .block_count = blocks,
                                         .stalls = table->stalls,
                                         .stall_count = stalls,
-                                        .served = table->served,
-                                        .served_count = ends,
+                                        .served = {table->served, ends, row->is_cut},
+                                        .heard = {table->served, ends, row->is_cut},
                                         .now_ns = ns(row->now > 0 ? row->now : row->to + 1)};
 }
 
@@ -401,6 +402,26 @@ static const struct row late_rows[] = {
      .beats = {CAME(14, 58, 58.2, .unacked = 3)},
      .wanted = {{CAUSE_NETWORK, 43, 45}, {CAUSE_UNKNOWN, 5, 7}},
      .detail = {.kind = CAUSE_WIRE, .wire = {3, 0}}},
+    {.name = "something was sent again, which its system has had",
+     .from = 10,
+     .to = 60,
+     .beats = {CAME(14, 58, 58.2, .retransmits = 1, .taken = 20)},
+     .wanted = {{CAUSE_NODE_PAUSED, 43, 45}, {CAUSE_UNKNOWN, 5, 7}}},
+    {.name = "whether it has answered is known only from then on",
+     .from = 10,
+     .to = 60,
+     .beats = {CAME(14, 58, 58.2, )},
+     .ends = {38},
+     .wanted = {{CAUSE_UNKNOWN, 29, 31}, {CAUSE_NODE_PAUSED, 19, 21}},
+     .is_local = true,
+     .is_cut = true},
+    {.name = "and so is whether it was at one message",
+     .from = 10,
+     .to = 40,
+     .looks = {LOOK(14, LOOK_RUNNING, 4, 0), LOOK(16, LOOK_RUNNING, 4, 0), LOOK(18, LOOK_RUNNING, 4, 0)},
+     .ends = {30},
+     .wanted = {{CAUSE_UNKNOWN, 30, 30}},
+     .is_cut = true},
     {.name = "something was sent again",
      .from = 10,
      .to = 60,
@@ -436,11 +457,11 @@ static const struct row late_rows[] = {
      .looks = {LOOK(12, LOOK_IDLE, 1, 0), {14, 14.2, 14.3, 60.2, LOOK_IDLE, 1, 0, SMALL, 1}},
      .stalls = {{15, 60}},
      .wanted = {{CAUSE_DAEMON, 45, 45}, {CAUSE_UNKNOWN, 5, 5}}},
-    {.name = "this daemon was late, and so it was sent late",
+    {.name = "this daemon was late until after it was sent",
      .from = 10,
      .to = 40,
      .stalls = {{5, 30}},
-     .wanted = {{CAUSE_DAEMON, 20, 20}, {CAUSE_UNKNOWN, 10, 10}}},
+     .wanted = {{CAUSE_UNKNOWN, 30, 30}}},
     {.name = "this daemon was late while it was neither sent nor read",
      .from = 10,
      .to = 60,
