@@ -125,8 +125,8 @@ static void causes_add_detail(struct causes_sums *sums, const struct span *span,
     }
 }
 
-/* That this daemon was late has made an operation longer only where it has kept its answer from being read: it was
- * sent before. */
+/* That this daemon was late has made an operation longer only where it has kept its answer from being read:
+ * it was sent before. */
 static bool causes_is_amid(const struct span *span, struct lapse lapse, const struct evidence *evidence)
 {
     const struct lapse *stall = span->cause == CAUSE_DAEMON ? &evidence->stalls[span->item] : NULL;

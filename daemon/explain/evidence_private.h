@@ -83,9 +83,9 @@ struct evidence {
     size_t stall_count;
     struct served_times served; /* of operations of the process those that were told of */
     struct served_times heard;  /* of all operations of its node */
-    uint64_t callee; /* whose evidence there is as well, by its number */
-    uint64_t way_ns; /* that a probe is under way to the node, as a rule */
-    bool is_local;   /* there is no network on it: when everything stands still, that is nobody's fault */
+    uint64_t callee;            /* whose evidence there is as well, by its number */
+    uint64_t way_ns;            /* that a probe is under way to the node, as a rule */
+    bool is_local; /* there is no network on it: when everything stands still, that is nobody's fault */
     uint64_t now_ns;
 };
 
@@ -95,8 +95,8 @@ size_t evidence_long_queues(const struct evidence *evidence, uint64_t from_ns, u
 /* Whether those of a heartbeat are. */
 bool heartbeat_has_long_queues(const struct heartbeat *heartbeat);
 
-/* The end of the first operation that has ended after a time; UINT64_MAX: none has. Where it is not known whether one
- * has, one may have right after it. */
+/* The end of the first operation that has ended after a time; UINT64_MAX: none has. Where it is not known
+ * whether one has, one may have right after it. */
 uint64_t served_next_end(const struct served_times *served, uint64_t after_ns);
 
 /* From when on all are known. */

@@ -17,6 +17,5 @@ void served_note(struct track *served, struct served one)
 
 struct served_times served_all(const struct track *served)
 {
-    return (struct served_times){
-        .items = served->items, .count = served->count, .is_cut = served->first > 0};
+    return (struct served_times){.items = served->items, .count = served->count, .is_cut = served->first > 0};
 }

@@ -79,8 +79,12 @@ static struct subject *subjects_add(struct explain *explain, enum subject_kind k
 {
     struct subject *subject = node ? subjects_make_room(explain) : NULL;
     if (subject)
-        *subject = (struct subject){
-            .is_used = true, .kind = kind, .number = number, .serial = ++explain->serials, .node = node, .used_ns = explain_now(explain)};
+        *subject = (struct subject){.is_used = true,
+                                    .kind = kind,
+                                    .number = number,
+                                    .serial = ++explain->serials,
+                                    .node = node,
+                                    .used_ns = explain_now(explain)};
     return subject;
 }
 

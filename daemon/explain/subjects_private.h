@@ -48,12 +48,12 @@ struct explain_node {
     struct node_clock clock;
     struct track heartbeats; /* struct heartbeat */
     size_t unanswered;
-    uint64_t due_ns;   /* when it may be asked again */
-    uint64_t late_ns;  /* since when the oldest of what is late there is under way; 0: nothing is */
-    struct track served;  /* struct served, of all operations there */
-    bool is_local;     /* no network is between it and this daemon */
-    size_t first_left; /* heartbeats that are still to be sent at the beginning, to compare clocks */
-    struct view view;  /* of operations whose process was not looked at */
+    uint64_t due_ns;     /* when it may be asked again */
+    uint64_t late_ns;    /* since when the oldest of what is late there is under way; 0: nothing is */
+    struct track served; /* struct served, of all operations there */
+    bool is_local;       /* no network is between it and this daemon */
+    size_t first_left;   /* heartbeats that are still to be sent at the beginning, to compare clocks */
+    struct view view;    /* of operations whose process was not looked at */
 
     /* monitors.c */
     enum {

@@ -36,7 +36,7 @@ static const struct cause_row {
                                 "Never of a node that has the address of this daemon."}},
     [CAUSE_DAEMON] =
         {{.name = "daemon",
-          .text = "This daemon was late in sending an operation, or in reading its answer: a call that was "
+          .text = "This daemon was late in reading an answer: that of a call that was "
                   "given up, a custom operation, any where the kernel does not tell when replies come."}},
     [CAUSE_UNKNOWN] = {{.name = "unknown", .text = "The rest: nobody has seen why."}},
 };

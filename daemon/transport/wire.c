@@ -25,9 +25,9 @@ static bool wire_is_local(int descriptor)
                   &((struct sockaddr_in6 *)&ends[1])->sin6_addr, sizeof(struct in6_addr)) == 0;
 }
 
-/* Counts of bytes are in kernels from 4.1 on, those of what came twice from 4.19 on: the kernel sends the end of what it
- * has sent again before the other side, which may take 40 ms to acknowledge it, has lost anything (RFC 8985, tail loss
- * probes), and is told so (RFC 2883). */
+/* Counts of bytes are in kernels from 4.1 on, those of what came twice from 4.19 on: the kernel sends the end
+ * of what it has sent again before the other side, which may take 40 ms to acknowledge it, has lost anything
+ * (RFC 8985, tail loss probes), and is told so (RFC 2883). */
 bool wire_look(int descriptor, struct wire *wire)
 {
     struct tcp_info info;
@@ -41,7 +41,8 @@ bool wire_look(int descriptor, struct wire *wire)
                           .silent_ms = info.tcpi_last_ack_recv,
                           .is_local = wire_is_local(descriptor)};
     if (size >= offsetof(struct tcp_info, tcpi_dsack_dups) + sizeof(info.tcpi_dsack_dups))
-        wire->retransmits -= info.tcpi_dsack_dups < wire->retransmits ? info.tcpi_dsack_dups : wire->retransmits;
+        wire->retransmits -=
+            info.tcpi_dsack_dups < wire->retransmits ? info.tcpi_dsack_dups : wire->retransmits;
     if (size >= offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof(info.tcpi_bytes_acked) &&
         ioctl(descriptor, SIOCOUTQ, &queued) == 0) {
         wire->acked_bytes = info.tcpi_bytes_acked;
