@@ -429,6 +429,9 @@ static void test_recoveries(void **state)
                       "recovery_ms => nil, errors => 0}]}]}}",
                       NULL),
                  "not known       0\n");
+#define OPEN "#{target => d, recovery_ms => nil, errors => 3, last_error_ms => 9, again_ms => 8}"
+    EXPECT_LINES(show(CRASH(OPEN), NULL), "   not known       0\n");
+    EXPECT_LINES(show(CRASH(OPEN ", " RECOVERY("e", "nil")), NULL), "       never       0\n");
     char *many = repeat("{ok, #{injections => [#{recovery => [", RECOVERY("d", "1"), 50, "]}]}}");
     EXPECT_LINES(show(many, NULL), "  ... and 10 more\n");
     free(many);
