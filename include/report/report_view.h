@@ -58,8 +58,8 @@ const char *report_view_outcome(const struct report_view *view);
 /* Whether an expectation of this name is among those that it was held to. */
 bool report_view_expects(const struct report_view *view, const char *expectation);
 
-/* What one of its expectations, a map, has come to. What nothing was measured for is missed where no other
- * one is. */
+/* What one of its expectations, a map, has come to. What nothing was measured for is missed in a run that has
+ * missed any, but for recovery from faults that were not drawn. */
 enum report_verdict { REPORT_MET, REPORT_MISSED, REPORT_NOT_JUDGED };
 enum report_verdict report_view_judge(const struct report_view *view, struct term expectation);
 

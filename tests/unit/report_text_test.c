@@ -256,6 +256,10 @@ static void test_outcomes(void **state)
          "=> "
          "nil, met => nil}]}}}",
          {"  MISSED  max_p99_us          -      5\n"}},
+        {"{error, {performance_failed, #{expectations => [#{expectation => max_p99_us, limit => 5, measured "
+         "=> nil, met => nil}, #{expectation => max_recovery_ms, limit => 5, measured => nil, met => nil}, "
+         "#{expectation => max_mailbox, limit => 5, measured => 7, met => false}]}}}",
+         {"  MISSED      max_p99_us ", "  not judged  max_recovery_ms ", "  MISSED      max_mailbox "}},
         {"{error, {invalid_configuration, <<\"--x: unknown\">>}}",
          {"Run: not run\n  reason  --x: unknown\n"}},
         {"{error, {cancelled, #{run_id => 5, " METRICS "}}}", {"Run 5: cancelled\n", "12,345"}},
@@ -405,6 +409,27 @@ static void test_marks(void **state)
     }
 }
 
+/* Recovery from faults that were not drawn is all that is not held against a run that nothing was measured
+ * for. */
+static void test_not_measured(void **state)
+{
+    (void)state;
+#define MISSED                                                                                               \
+    "{error, {performance_failed, #{expectations => [#{expectation => max_recovery_ms, limit => 5, "         \
+    "measured => "                                                                                           \
+    "nil, met => nil}, #{expectation => max_mailbox, limit => 5, measured => 7, met => false}]}}}"
+    static const struct {
+        const char *report;
+        const char *line;
+    } rows[] = {
+        {"#{injections => [#{outcome => not_drawn}]}", "  not judged  max_recovery_ms "},
+        {"#{injections => [#{outcome => not_drawn}, #{outcome => ok}]}", "  MISSED  max_recovery_ms "},
+        {"#{injections => []}", "  MISSED  max_recovery_ms "},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        EXPECT_LINES(show(MISSED, rows[i].report), rows[i].line);
+}
+
 /* Where the faults' own lines do not say it. */
 static void test_recoveries(void **state)
 {
@@ -472,15 +497,15 @@ static void test_long_reason(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_completed),  cmocka_unit_test(test_outcome_is_known),
-        cmocka_unit_test(test_forms),      cmocka_unit_test(test_hooks_node),
-        cmocka_unit_test(test_refusal),    cmocka_unit_test(test_cleanup_that_raises),
-        cmocka_unit_test(test_warnings),   cmocka_unit_test(test_error_samples),
-        cmocka_unit_test(test_operations), cmocka_unit_test(test_outcomes),
-        cmocka_unit_test(test_partial),    cmocka_unit_test(test_dry_run),
-        cmocka_unit_test(test_not_undone), cmocka_unit_test(test_marks),
-        cmocka_unit_test(test_many),       cmocka_unit_test(test_long_reason),
-        cmocka_unit_test(test_recoveries),
+        cmocka_unit_test(test_completed),    cmocka_unit_test(test_outcome_is_known),
+        cmocka_unit_test(test_forms),        cmocka_unit_test(test_hooks_node),
+        cmocka_unit_test(test_refusal),      cmocka_unit_test(test_cleanup_that_raises),
+        cmocka_unit_test(test_warnings),     cmocka_unit_test(test_error_samples),
+        cmocka_unit_test(test_operations),   cmocka_unit_test(test_outcomes),
+        cmocka_unit_test(test_partial),      cmocka_unit_test(test_dry_run),
+        cmocka_unit_test(test_not_undone),   cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_many),         cmocka_unit_test(test_long_reason),
+        cmocka_unit_test(test_not_measured), cmocka_unit_test(test_recoveries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
