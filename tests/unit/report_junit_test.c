@@ -60,6 +60,11 @@ static void test_outcomes(void **state)
         "      <failure message=\"measured nothing, limit 5\"/>\n"
         "    </testcase>\n"
         "    <testcase classname=\"f\" name=\"max_p99_us\"/>\n");
+    expect("{error, {performance_failed, #{expectations => [#{expectation => max_error_rate, limit => 0.1, "
+           "measured "
+           "=> 0.5, met => false}]}}}",
+           "tests=\"2\" failures=\"2\" errors=\"0\" skipped=\"0\"",
+           "<failure message=\"an expectation was missed: max_error_rate 0.5, limit 0.1\"");
     /* What nothing was measured for is the failure where nothing else is. */
     expect(
         "{error, {performance_failed, #{expectations => [#{expectation => max_p99_us, limit => 5, measured "

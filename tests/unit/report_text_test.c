@@ -28,7 +28,6 @@ static void expect_lines(const char *shown, size_t count, const char *const *lin
 {
     for (size_t i = 0; i < count; i++)
         if (!strstr(shown, lines[i])) {
-            fputs(shown, stderr);
             fail_msg("no '%s'", lines[i]);
         }
     for (const char *line = shown; *line; line = strchr(line, '\n') + 1)
@@ -252,6 +251,8 @@ static void test_outcomes(void **state)
         {"{error, {performance_failed, #{error => e, measurement => #{memory_bytes => 5, reductions => 6}, "
          "expectations => [#{expectation => max_time_ms, limit => 5, measured => 7.25, met => false}]}}}",
          {"Run: an expectation was missed\n", "  MISSED  max_time_ms      7.25      5\n"}},
+        {"{error, {performance_failed, #{run_id => 7, expectations => []}}}",
+         {"Run 7: an expectation was missed\n"}},
         {"{error, {performance_failed, #{expectations => [#{expectation => max_p99_us, limit => 5, measured "
          "=> "
          "nil, met => nil}]}}}",
@@ -409,6 +410,53 @@ static void test_marks(void **state)
     }
 }
 
+#define SUITE(total, failures)                                                                               \
+    "#{total_scenarios => " total ", passed => 1, failed => 2, duration_ms => 5, failures => [" failures "]" \
+                                                                                                         "}"
+#define SUITE_MISSED                                                                                         \
+    "#{scenario => #{type => concurrent, build => b}, reason => {performance_failed, #{run_id => 12, "       \
+    "expectations => [#{expectation => max_error_rate, limit => 0.1, measured => 0.5, met => false}, "       \
+    "#{expectation => max_mailbox, limit => 5, measured => 1, met => true}]}}}"
+
+/* It has no number of its own. */
+static void expect_run_of_suite(void)
+{
+    struct term_builder builder = {0};
+    struct buffer text = {0};
+    struct report_source source = {
+        .result = term_from_text(&builder, SUITE("3", "")), .outcome = OUTCOME_FAILED, .run_id = 31};
+    struct report_view view;
+    assert_true(report_view_read(&source, &view));
+    report_text_write(&view, &text);
+    buffer_append(&text, "", 1);
+    EXPECT_LINES((const char *)buffer_bytes(&text), "Run 31: failed\n");
+    buffer_free(&text);
+    term_build_free(&builder);
+}
+
+static void test_suites(void **state)
+{
+    (void)state;
+    expect_run_of_suite();
+    const char *shown =
+        show(SUITE("3", SUITE_MISSED ", #{scenario => x, reason => {badmap, x}}, "
+                                     "#{scenario => y, reason => {invalid_scenario, [#{path => [threads], "
+                                     "message => <<\"is missing\">>}]}}"),
+             NULL);
+    EXPECT_LINES(shown, "Run: failed\n", "  3 scenarios: 1 passed, 2 failed\n",
+                 "\nFailures\n"
+                 "  scenario  #{type => concurrent,build => b}\n"
+                 "  reason    max_error_rate 0.5, limit 0.1\n"
+                 "  run       12\n"
+                 "\n"
+                 "  scenario  x\n"
+                 "  reason    {badmap,x}\n",
+                 "  reason    threads: is missing\n");
+    /* One that was cancelled was not worked through. */
+    EXPECT_LINES(show(SUITE("4", ""), NULL), "Run: outcome not known here\n");
+    EXPECT_LINES(show("{error, {cancelled, " SUITE("4", "") "}}", NULL), "Run: cancelled\n");
+}
+
 /* Recovery from faults that were not drawn is all that is not held against a run that nothing was measured
  * for. */
 static void test_not_measured(void **state)
@@ -497,15 +545,16 @@ static void test_long_reason(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_completed),    cmocka_unit_test(test_outcome_is_known),
-        cmocka_unit_test(test_forms),        cmocka_unit_test(test_hooks_node),
-        cmocka_unit_test(test_refusal),      cmocka_unit_test(test_cleanup_that_raises),
-        cmocka_unit_test(test_warnings),     cmocka_unit_test(test_error_samples),
-        cmocka_unit_test(test_operations),   cmocka_unit_test(test_outcomes),
-        cmocka_unit_test(test_partial),      cmocka_unit_test(test_dry_run),
-        cmocka_unit_test(test_not_undone),   cmocka_unit_test(test_marks),
-        cmocka_unit_test(test_many),         cmocka_unit_test(test_long_reason),
-        cmocka_unit_test(test_not_measured), cmocka_unit_test(test_recoveries),
+        cmocka_unit_test(test_completed),  cmocka_unit_test(test_outcome_is_known),
+        cmocka_unit_test(test_forms),      cmocka_unit_test(test_hooks_node),
+        cmocka_unit_test(test_refusal),    cmocka_unit_test(test_cleanup_that_raises),
+        cmocka_unit_test(test_warnings),   cmocka_unit_test(test_error_samples),
+        cmocka_unit_test(test_operations), cmocka_unit_test(test_outcomes),
+        cmocka_unit_test(test_partial),    cmocka_unit_test(test_dry_run),
+        cmocka_unit_test(test_not_undone), cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_many),       cmocka_unit_test(test_long_reason),
+        cmocka_unit_test(test_suites),     cmocka_unit_test(test_not_measured),
+        cmocka_unit_test(test_recoveries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
