@@ -198,9 +198,11 @@ static size_t report_text_line_size(const char *text)
 void report_text_add_wrapped(struct text_table *table, const char *label, const char *at)
 {
     for (bool first = true; first || *at; first = false) {
-        size_t size = report_text_line_size(at);
+        size_t size = report_text_line_size(at), shown = size;
+        while (shown && at[shown - 1] == ' ')
+            shown--;
         text_table_add(table, "%s", first ? label : "");
-        text_table_add(table, "%.*s", (int)size, at);
+        text_table_add(table, "%.*s", (int)shown, at);
         at += size;
     }
 }

@@ -241,6 +241,17 @@ static void test_operations(void **state)
     }
 }
 
+static char *repeat(const char *head, const char *item, size_t count, const char *end)
+{
+    struct buffer text = {0};
+    buffer_print(&text, "%s", head);
+    for (size_t i = 0; i < count; i++)
+        buffer_print(&text, i ? ", %s" : "%s", item);
+    buffer_print(&text, "%s", end);
+    buffer_append(&text, "", 1);
+    return (char *)buffer_bytes(&text);
+}
+
 static void test_outcomes(void **state)
 {
     (void)state;
@@ -306,6 +317,13 @@ static void test_warnings(void **state)
     EXPECT_LINES(
         shown,
         "Run 7: completed\n  WARNING  nothing was measured for max_p99_us\n  WARNING  b\n  operations");
+    /* One of several lines ends without the blank between its words. */
+    char *words =
+        repeat("{ok, #{warnings => [#{warning => a, message => <<\"", "word word word", 9, "\">>}]}}");
+    shown = show(words, NULL);
+    assert_non_null(strstr(shown, "\n           word"));
+    assert_null(strstr(shown, " \n"));
+    free(words);
 }
 
 static void test_error_samples(void **state)
@@ -365,17 +383,6 @@ static void test_not_undone(void **state)
 
 /* --- Very many of what there may be many --- */
 
-static char *repeat(const char *head, const char *item, size_t count, const char *end)
-{
-    struct buffer text = {0};
-    buffer_print(&text, "%s", head);
-    for (size_t i = 0; i < count; i++)
-        buffer_print(&text, i ? ", %s" : "%s", item);
-    buffer_print(&text, "%s", end);
-    buffer_append(&text, "", 1);
-    return (char *)buffer_bytes(&text);
-}
-
 #define MARK(fault, event) "#{fault => " fault ", event => " event ", target => [a]}"
 
 /* Marks that have no room behind their interval are on lines of their own, and the same ones are counted. */
@@ -412,7 +419,7 @@ static void test_marks(void **state)
 
 #define SUITE(total, failures)                                                                               \
     "#{total_scenarios => " total ", passed => 1, failed => 2, duration_ms => 5, failures => [" failures "]" \
-                                                                                                         "}"
+    "}"
 #define SUITE_MISSED                                                                                         \
     "#{scenario => #{type => concurrent, build => b}, reason => {performance_failed, #{run_id => 12, "       \
     "expectations => [#{expectation => max_error_rate, limit => 0.1, measured => 0.5, met => false}, "       \
