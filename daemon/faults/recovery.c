@@ -6,7 +6,7 @@
 /* An answer that is later than usual by more than that was waited for: less is not told from chance. */
 #define RECOVERY_SLACK_NS (10 * CLOCK_NS_PER_MS)
 
-/* A target that fails in so much time before the end of the load has not recovered. */
+/* Whoever fails again in so much time before the end of the load is not seen to have recovered. */
 #define RECOVERY_END_NS CLOCK_NS_PER_S
 
 /* As TCP judges how late an answer may be (RFC 6298): the mean, and four times the mean deviation. */
@@ -37,10 +37,9 @@ static void recovery_count(struct faults *faults, uint64_t recovery_ns)
 void recovery_settle(struct faults *faults, struct recovery_watch *watch, uint64_t sent_ns, uint64_t now_ns)
 {
     struct recovery *recovery = recovery_of(faults, watch->target);
-    bool was_right = watch->doubted_ns && watch->last_error_ns <= watch->doubted_ns;
     watch->errors = recovery->errors - watch->errors_before;
     watch->waited |= recovery_is_wait(recovery, now_ns - sent_ns);
-    watch->recovered_ns = was_right ? watch->doubted_ns : now_ns;
+    watch->recovered_ns = watch->again_ns ? watch->again_ns : now_ns;
     watch->recovery_ns = 0;
     if (watch->target != TARGET_ANY && (watch->errors || watch->waited))
         watch->recovery_ns = watch->recovered_ns - watch->effect_ns;
@@ -73,6 +72,13 @@ static void recovery_take_success(struct faults *faults, struct recovery *recove
     }
 }
 
+/* The first success since its last relapse. */
+static void recovery_answered_again(struct recovery_watch *latest, const struct observation *seen)
+{
+    if (latest && latest->relapsed_ns && !latest->again_ns && seen->sent_ns >= latest->relapsed_ns)
+        latest->again_ns = seen->now_ns;
+}
+
 static void recovery_succeeded(struct faults *faults, const struct observation *seen)
 {
     struct recovery *recovery = recovery_of(faults, seen->target), *any = recovery_of(faults, TARGET_ANY);
@@ -90,6 +96,8 @@ static void recovery_succeeded(struct faults *faults, const struct observation *
         recovery->answered_effects = faults->effects;
         recovery->answered_ns = seen->now_ns;
     }
+    if (seen->is_answered)
+        recovery_answered_again(recovery->latest, seen);
 }
 
 /* --- Failing --- */
@@ -122,6 +130,16 @@ static bool recovery_is_hit(const struct recovery *recovery)
     return false;
 }
 
+/* What was sent before it had recovered may fail long after, and is no relapse. */
+static void recovery_failed_again(struct recovery_watch *latest, const struct observation *seen)
+{
+    latest->last_error_ns = seen->now_ns;
+    if (latest->relapsed_ns || (latest->recovered_ns && seen->sent_ns >= latest->recovered_ns)) {
+        latest->relapsed_ns = seen->now_ns;
+        latest->again_ns = 0;
+    }
+}
+
 /* The failure may be seen before the word of the fault that it comes of: it is no earlier one's. */
 static void recovery_failed(struct faults *faults, const struct observation *seen)
 {
@@ -135,7 +153,7 @@ static void recovery_failed(struct faults *faults, const struct observation *see
     if (faults->effects && recovery->looked_effects != faults->effects)
         recovery_touch(faults, recovery, seen->target);
     if (recovery->latest)
-        recovery->latest->last_error_ns = seen->now_ns;
+        recovery_failed_again(recovery->latest, seen);
 }
 
 void faults_observed(struct faults *faults, const struct observation *seen)
@@ -148,14 +166,13 @@ void faults_observed(struct faults *faults, const struct observation *seen)
 
 /* --- The end of the load --- */
 
-/* One success between failures is no recovery. The last second has to lie behind the fault, or every short
- * load would end without one. */
+/* One success between failures is no recovery. One that it has not failed after is, however short the load.
+ */
 static bool recovery_fails_at_end(const struct recovery *recovery, uint64_t end_ns)
 {
     const struct recovery_watch *latest = recovery->latest;
-    if (!latest || !latest->recovered_ns || latest->last_error_ns + RECOVERY_END_NS < end_ns)
-        return false;
-    return latest->effect_ns + RECOVERY_END_NS < end_ns || latest->last_error_ns > latest->recovered_ns;
+    return latest && latest->recovered_ns && latest->relapsed_ns &&
+           latest->relapsed_ns + RECOVERY_END_NS >= end_ns;
 }
 
 void faults_load_over(struct faults *faults, uint64_t end_ns)
@@ -168,7 +185,6 @@ void faults_load_over(struct faults *faults, uint64_t end_ns)
         struct recovery *recovery = recovery_of(faults, i);
         if (recovery_number(faults, i) != i || !recovery_fails_at_end(recovery, end_ns))
             continue;
-        recovery->latest->doubted_ns = recovery->latest->recovered_ns;
         recovery->latest->recovered_ns = 0;
         recovery->latest->known_ns = end_ns;
         list_append(&recovery->waiting, &recovery->latest->waiting);

@@ -31,8 +31,9 @@ struct recovery_watch {
     uint64_t early_ended_ns;
     bool waited; /* for longer than the target makes its callers wait otherwise */
     uint64_t recovered_ns;
-    uint64_t doubted_ns;  /* when it seemed to have, as it had failed shortly before the end of the load */
-    uint64_t recovery_ns; /* when `recovered_ns` is not 0 */
+    uint64_t relapsed_ns;            /* something that was sent after that failed last; 0: nothing did */
+    uint64_t again_ns;               /* the first success that was sent after its last relapse; 0: none */
+    uint64_t recovery_ns;            /* when `recovered_ns` is not 0 */
     struct recovery_victim *victims; /* of a whole: those of whom it is not known yet when it took effect */
     size_t victim_count;
 };

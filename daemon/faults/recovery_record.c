@@ -11,7 +11,8 @@ static void recovery_build_watch(const struct faults *faults, const struct recov
                                  struct term_builder *builder)
 {
     struct term name = recovery_name(faults, watch->target);
-    term_build_map(builder, 4);
+    bool is_open = !watch->recovered_ns && watch->again_ns;
+    term_build_map(builder, 5);
     term_build_key(builder, "target");
     if (name.data)
         term_build_term(builder, name);
@@ -21,6 +22,7 @@ static void recovery_build_watch(const struct faults *faults, const struct recov
     term_build_key_unsigned(builder, "errors", recovery_errors(faults, watch));
     injection_build_ms(builder, "last_error_ms", watch->last_error_ns > watch->effect_ns,
                        watch->last_error_ns - watch->effect_ns);
+    injection_build_ms(builder, "again_ms", is_open, watch->again_ns - watch->effect_ns);
 }
 
 /* Whether it is known that a target of the scenario was touched. */
@@ -79,31 +81,40 @@ void recovery_build(const struct faults *faults, const struct injection *injecti
     term_build_key_unsigned(builder, "errors", errors);
 }
 
-/* --- What nobody has looked at --- */
+/* --- What nobody knows --- */
+
+typedef bool (*recovery_question)(const struct faults *, const struct recovery_watch *);
 
 static bool recovery_is_untested(const struct faults *faults, const struct recovery_watch *watch)
 {
     return recovery_is_touched(watch) && !watch->recovered_ns && !recovery_is_owed(faults, watch);
 }
 
-static bool recovery_has_untested(const struct faults *faults, size_t target)
+/* It has answered again since its last failure, and the load has ended before that could tell. */
+static bool recovery_is_unsettled(const struct faults *faults, const struct recovery_watch *watch)
+{
+    return faults->is_load_over && recovery_is_touched(watch) && !watch->recovered_ns && watch->again_ns;
+}
+
+static bool recovery_has(const struct faults *faults, size_t target, recovery_question is_asked_for)
 {
     if (recovery_number(faults, target) != target)
         return false;
     LIST_EACH(const struct recovery_watch, watch, &recovery_of(faults, target)->waiting, waiting)
-        if (recovery_is_untested(faults, watch))
+        if (is_asked_for(faults, watch))
             return true;
     return false;
 }
 
-size_t faults_build_untested(const struct faults *faults, struct term_builder *builder)
+static size_t recovery_build_names(const struct faults *faults, recovery_question is_asked_for,
+                                   struct term_builder *builder)
 {
     size_t count = 0, named = 0, targets = recovery_total(faults);
     for (size_t i = 0; i < targets; i++)
-        count += recovery_has_untested(faults, i);
+        count += recovery_has(faults, i, is_asked_for);
     term_build_list(builder, count < RECOVERY_NAMED ? count : RECOVERY_NAMED);
     for (size_t i = 0; named < count && named < RECOVERY_NAMED; i++) {
-        if (!recovery_has_untested(faults, i))
+        if (!recovery_has(faults, i, is_asked_for))
             continue;
         term_build_term(builder, recovery_name(faults, i));
         named++;
@@ -111,4 +122,14 @@ size_t faults_build_untested(const struct faults *faults, struct term_builder *b
     if (count)
         term_build_nil(builder);
     return count;
+}
+
+size_t faults_build_untested(const struct faults *faults, struct term_builder *builder)
+{
+    return recovery_build_names(faults, recovery_is_untested, builder);
+}
+
+size_t faults_build_unsettled(const struct faults *faults, struct term_builder *builder)
+{
+    return recovery_build_names(faults, recovery_is_unsettled, builder);
 }

@@ -103,6 +103,8 @@ static void junit_write_reason(const struct report_view *view, struct buffer *me
     buffer_print(message, ": ");
     if (view->refusal.data && term_read_binary(view->refusal, &words, &size))
         buffer_append(message, words, size);
+    else if (report_view_has_missed(view))
+        report_view_write_missed(view, message);
     else
         buffer_print(message, "%s", term_text(view->reason, term, sizeof(term)));
 }

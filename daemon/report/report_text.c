@@ -13,8 +13,6 @@
 #include "text_table_private.h"
 
 #define METADATA_SHOWN 10
-#define REASON_LINES 6
-#define REASON_LINE (TEXT_WIDTH - REPORT_TEXT_INDENT - 16)
 #define STACK_LINES 2
 #define WARNING_LINES 40
 
@@ -186,10 +184,10 @@ static void report_text_add_metadata(struct text_table *table, struct term metad
  * character of several bytes stays whole. */
 static size_t report_text_line_size(const char *text)
 {
-    size_t size = strnlen(text, REASON_LINE);
+    size_t size = strnlen(text, REPORT_TEXT_LINE);
     if (!text[size])
         return size;
-    for (size_t i = size; i > REASON_LINE / 2; i--)
+    for (size_t i = size; i > REPORT_TEXT_LINE / 2; i--)
         if (text[i - 1] == ' ' || text[i - 1] == ',')
             return i;
     while (size && ((unsigned char)text[size] & 0xc0) == 0x80)
@@ -197,13 +195,14 @@ static size_t report_text_line_size(const char *text)
     return size;
 }
 
-/* A long text, on lines of its own. */
-static void report_text_add_wrapped(struct text_table *table, const char *label, const char *at)
+void report_text_add_wrapped(struct text_table *table, const char *label, const char *at)
 {
     for (bool first = true; first || *at; first = false) {
-        size_t size = report_text_line_size(at);
+        size_t size = report_text_line_size(at), shown = size;
+        while (shown && at[shown - 1] == ' ')
+            shown--;
         text_table_add(table, "%s", first ? label : "");
-        text_table_add(table, "%.*s", (int)size, at);
+        text_table_add(table, "%.*s", (int)shown, at);
         at += size;
     }
 }
@@ -212,7 +211,7 @@ static void report_text_add_wrapped(struct text_table *table, const char *label,
 static void report_text_add_cleanup(struct text_table *table, struct term failure)
 {
     struct term stack;
-    char content[REASON_LINES * REASON_LINE], place[STACK_LINES * REASON_LINE];
+    char content[REPORT_TEXT_LINES * REPORT_TEXT_LINE], place[STACK_LINES * REPORT_TEXT_LINE];
     report_text_add_wrapped(table, "cleanup failed",
                             report_text_failure(failure, content, sizeof(content), &stack));
     if (stack.data)
@@ -222,13 +221,13 @@ static void report_text_add_cleanup(struct text_table *table, struct term failur
 /* Who is not allowed to is told so, and has nothing to count. */
 static void report_text_add_refusal(struct text_table *table, const struct report_view *view)
 {
-    char content[REASON_LINES * REASON_LINE];
+    char content[REPORT_TEXT_LINES * REPORT_TEXT_LINE];
     report_text_add_wrapped(table, "reason", report_text_term(view->refusal, content, sizeof(content)));
 }
 
 static void report_text_add_recorded(struct text_table *table, const struct report_view *view)
 {
-    char content[REASON_LINES * REASON_LINE];
+    char content[REPORT_TEXT_LINES * REPORT_TEXT_LINE];
     if (view->reason.data && view->outcome != OUTCOME_MISSED && !view->problems.data)
         report_text_add_wrapped(table, "reason", term_text(view->reason, content, sizeof(content)));
     if (view->cleanup.data)
@@ -247,7 +246,7 @@ static void report_text_add_recorded(struct text_table *table, const struct repo
 static void report_text_write_warnings(const struct report_view *view, struct buffer *text)
 {
     static const struct text_column columns[] = {{.title = NULL}, {.title = NULL}};
-    char content[REASON_LINES * REASON_LINE];
+    char content[REPORT_TEXT_LINES * REPORT_TEXT_LINE];
     struct text_table table;
     struct term_list list;
     struct term warning;
@@ -268,10 +267,10 @@ static void report_text_write_head(const struct report_view *view, struct buffer
 {
     static const struct text_column columns[] = {{.title = NULL}, {.title = NULL, .flexible = true}};
     struct text_table table;
-    int64_t id = report_text_integer_of(view->keys[REPORT_RUN_ID]);
+    uint64_t id = report_view_run_id(view);
     buffer_print(text, "Run");
     if (id)
-        buffer_print(text, " %lld", (long long)id);
+        buffer_print(text, " %llu", (unsigned long long)id);
     buffer_print(text, ": %s\n", report_view_outcome(view));
     report_text_write_warnings(view, text);
     text_table_init(&table, columns, ARRAY_LENGTH(columns));

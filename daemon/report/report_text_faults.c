@@ -42,11 +42,17 @@ static void text_faults_add_ms(struct text_table *table, struct term fault, cons
                    value.data ? text_duration(&number, report_view_count(fault, key, 0) * 1000) : "-");
 }
 
-/* Of a fault's targets, or of one. What has not recovered has failed, else nobody knows. */
-static void text_faults_add_recovery(struct text_table *table, struct term map, bool has_targets)
+/* A target that has failed and was not seen to answer since. Of any other without a recovery nobody knows. */
+static bool text_faults_is_lost(struct term recovery)
 {
-    if (has_targets && !report_view_get(map, "recovery_ms").data)
-        text_table_add(table, "%s", report_view_count(map, "errors", 0) ? "never" : "not known");
+    return !report_view_get(recovery, "recovery_ms").data && !report_view_get(recovery, "again_ms").data &&
+           report_view_count(recovery, "errors", 0);
+}
+
+static void text_faults_add_recovery(struct text_table *table, struct term map, bool is_touched, bool is_lost)
+{
+    if (is_touched && !report_view_get(map, "recovery_ms").data)
+        text_table_add(table, "%s", is_lost ? "never" : "not known");
     else
         text_faults_add_ms(table, map, "recovery_ms");
 }
@@ -93,6 +99,17 @@ static bool text_faults_start_recoveries(struct term fault, struct term_list *re
     return found.data && term_list_start(recoveries, found) && recoveries->count;
 }
 
+/* Of all targets that a fault has touched: one that is lost is told before those of whom nobody knows. */
+static void text_faults_add_longest(struct text_table *table, struct term fault)
+{
+    struct term_list recoveries;
+    struct term recovery, target;
+    bool is_touched = text_faults_start_recoveries(fault, &recoveries), is_lost = false;
+    while (is_touched && text_faults_next_recovery(&recoveries, &recovery, &target))
+        is_lost = is_lost || text_faults_is_lost(recovery);
+    text_faults_add_recovery(table, fault, is_touched, is_lost);
+}
+
 /* Whether its line says all: it has one target at most, which is a pid or a name. */
 static bool text_faults_says_all(struct term fault)
 {
@@ -132,7 +149,7 @@ static void text_faults_write_recoveries(struct term injections, struct buffer *
                 continue;
             text_faults_add_ms(&table, fault, "at_ms");
             text_faults_add_term(&table, target);
-            text_faults_add_recovery(&table, recovery, true);
+            text_faults_add_recovery(&table, recovery, true, text_faults_is_lost(recovery));
             text_table_add(&table, "%s", text_count(&number, report_view_count(recovery, "errors", 0)));
             text_faults_add_ms(&table, recovery, "last_error_ms");
         }
@@ -155,7 +172,7 @@ void report_text_faults(const struct report_view *view, struct buffer *text)
     };
     struct term injections = view->keys[REPORT_INJECTIONS];
     struct text_table table;
-    struct term_list list, recoveries;
+    struct term_list list;
     struct term fault;
     struct text_number number;
     char outcome[30];
@@ -169,7 +186,7 @@ void report_text_faults(const struct report_view *view, struct buffer *text)
         text_faults_add_target(&table, fault);
         text_table_add(&table, "%s", came_of_it.data ? term_text(came_of_it, outcome, sizeof(outcome)) : "-");
         text_faults_add_ms(&table, fault, "duration_ms");
-        text_faults_add_recovery(&table, fault, text_faults_start_recoveries(fault, &recoveries));
+        text_faults_add_longest(&table, fault);
         text_table_add(&table, "%s", text_count(&number, report_view_count(fault, "errors", 0)));
     }
     report_text_heading(text, "Faults: %zu", list.count);

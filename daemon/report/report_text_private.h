@@ -3,9 +3,14 @@
 #define HARNESSD_REPORT_REPORT_TEXT_PRIVATE_H
 
 #include "report/report_view.h"
+#include "text_table_private.h"
 
 #define REPORT_TEXT_INDENT 2
 #define REPORT_TEXT_TERM_BYTES 400
+
+/* A long text in a table whose first column is a label, and so many lines of it. */
+#define REPORT_TEXT_LINE (TEXT_WIDTH - REPORT_TEXT_INDENT - 16)
+#define REPORT_TEXT_LINES 6
 
 void report_text_suite(const struct report_view *view, struct buffer *text);
 void report_text_errors(const struct report_view *view, struct buffer *text);
@@ -28,6 +33,9 @@ struct report_text_counted {
  * no count is left out. Answers how many there are, at most REPORT_TEXT_COUNTED. */
 size_t report_text_sort(struct term map, uint64_t (*count_of)(struct term value),
                         struct report_text_counted counted[REPORT_TEXT_COUNTED]);
+
+/* A long text, on lines of its own, behind a label in two columns. */
+void report_text_add_wrapped(struct text_table *table, const char *label, const char *at);
 
 /* An empty line and a heading. */
 void report_text_heading(struct buffer *text, const char *format, ...) PRINTF_LIKE(2, 3);

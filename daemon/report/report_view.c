@@ -79,6 +79,7 @@ static void view_read_pair(const struct wrapper *wrapper, struct term inner, str
     } else if (wrapper->wraps == WRAPS_JUDGEMENT) {
         view->keys[REPORT_EXPECTATIONS] = report_view_get(inner, "expectations");
         view->keys[REPORT_PERFORMANCE] = report_view_get(inner, "measurement");
+        view->keys[REPORT_RUN_ID] = report_view_get(inner, "run_id");
     } else if (wrapper->wraps == WRAPS_PROBLEMS) {
         view->problems = inner;
     } else if (wrapper->wraps == WRAPS_REFUSAL) {
@@ -149,14 +150,39 @@ bool report_view_expects(const struct report_view *view, const char *expectation
     return view_any_has(view->keys[REPORT_EXPECTATIONS], "expectation", expectation);
 }
 
+static bool view_are_not_drawn(struct term injections)
+{
+    struct term_list list;
+    struct term injection;
+    if (!injections.data || !term_list_start(&list, injections) || !list.count)
+        return false;
+    while (term_list_next(&list, &injection)) {
+        struct term outcome = report_view_get(injection, "outcome");
+        if (!outcome.data || !term_is_atom(outcome, "not_drawn"))
+            return false;
+    }
+    return true;
+}
+
+/* Where chance has said no to every fault there is no recovery to hold against the run. What is no report
+ * does not tell of faults: one is missed for another reason there. */
+static bool view_is_spared(const struct report_view *view, struct term expectation)
+{
+    struct term name = report_view_get(expectation, "expectation");
+    if (!name.data || !term_is_atom(name, "max_recovery_ms"))
+        return false;
+    return view->report.data ? view_are_not_drawn(view->keys[REPORT_INJECTIONS])
+                             : view_any_has(view->keys[REPORT_EXPECTATIONS], "met", "false");
+}
+
 enum report_verdict report_view_judge(const struct report_view *view, struct term expectation)
 {
     struct term met = report_view_get(expectation, "met");
     if (met.data)
         return term_is_atom(met, "true") ? REPORT_MET : REPORT_MISSED;
-    bool is_missed =
-        view->outcome == OUTCOME_MISSED && !view_any_has(view->keys[REPORT_EXPECTATIONS], "met", "false");
-    return is_missed ? REPORT_MISSED : REPORT_NOT_JUDGED;
+    if (view->outcome != OUTCOME_MISSED || report_view_get(expectation, "measured").data)
+        return REPORT_NOT_JUDGED;
+    return view_is_spared(view, expectation) ? REPORT_NOT_JUDGED : REPORT_MISSED;
 }
 
 /* Though the caller is answered {ok, Report}. */
@@ -164,6 +190,17 @@ static bool view_has_failed_silently(const struct report_view *view)
 {
     return view_any_has(view->keys[REPORT_WARNINGS], "warning",
                         warning_help(WARNING_NOTHING_SUCCEEDED)->name);
+}
+
+/* One that was not worked through is not told from its numbers alone. */
+static void view_judge_suite(struct report_view *view)
+{
+    uint64_t total = report_view_count(view->report, "total_scenarios", UINT64_MAX);
+    uint64_t failed = report_view_count(view->report, "failed", 0);
+    if (failed + report_view_count(view->report, "passed", 0) != total)
+        return;
+    view->outcome = failed ? OUTCOME_FAILED : OUTCOME_COMPLETED;
+    view->is_alone = false;
 }
 
 static void view_judge_report(struct report_view *view)
@@ -180,6 +217,7 @@ static bool view_read_result(const struct report_source *source, struct report_v
     if (!term_read_tuple_of(source->result, 2, pair)) {
         view->is_alone = true;
         view_read_report(source->result, view);
+        view_judge_suite(view);
     } else if (term_is_atom(pair[0], "partial")) {
         view_read_report(pair[1], view);
     } else if (term_is_atom(pair[0], "ok")) {
@@ -195,7 +233,7 @@ static bool view_read_result(const struct report_source *source, struct report_v
 
 bool report_view_read(const struct report_source *source, struct report_view *view)
 {
-    *view = (struct report_view){.outcome = OUTCOME_NONE};
+    *view = (struct report_view){.outcome = OUTCOME_NONE, .run_id = source->run_id};
     if (!view_read_result(source, view))
         return false;
     bool is_known = source->outcome != OUTCOME_NONE || source->is_under_way;
@@ -219,6 +257,46 @@ const char *report_view_outcome(const struct report_view *view)
         view_has_failed_silently(view))
         return "failed: no operation has succeeded, and no max_error_rate of 1.0 allows that";
     return outcome_text(view->outcome);
+}
+
+uint64_t report_view_run_id(const struct report_view *view)
+{
+    int64_t id;
+    struct term told = view->keys[REPORT_RUN_ID];
+    return told.data && term_read_integer(told, &id) && id > 0 ? (uint64_t)id : view->run_id;
+}
+
+/* --- Expectations that were missed --- */
+
+bool report_view_has_missed(const struct report_view *view)
+{
+    return view->outcome == OUTCOME_MISSED &&
+           view_any_has(view->keys[REPORT_EXPECTATIONS], "expectation", NULL);
+}
+
+void report_view_write_missed(const struct report_view *view, struct buffer *text)
+{
+    struct term_list list;
+    struct term one;
+    char words[100];
+    const char *before = "";
+    if (!view->keys[REPORT_EXPECTATIONS].data || !term_list_start(&list, view->keys[REPORT_EXPECTATIONS]))
+        return;
+    while (term_list_next(&list, &one)) {
+        if (report_view_judge(view, one) != REPORT_MISSED)
+            continue;
+        static const struct {
+            const char *before;
+            const char *key;
+        } parts[] = {{"", "expectation"}, {" ", "measured"}, {", limit ", "limit"}};
+        buffer_print(text, "%s", before);
+        for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
+            struct term part = report_view_get(one, parts[i].key);
+            buffer_print(text, "%s%s", parts[i].before,
+                         part.data ? term_text(part, words, sizeof(words)) : "nothing");
+        }
+        before = "; ";
+    }
 }
 
 /* --- Problems --- */

@@ -43,7 +43,7 @@ const char *text_duration(struct text_number *number, uint64_t microseconds)
     unsigned long long us = microseconds;
     if (us < MS)
         snprintf(number->text, sizeof(number->text), "%llu us", us);
-    else if (us < SECOND)
+    else if (us < SECOND - MS / 2) /* from there on it is rounded up to one */
         number_print_unit(number, (double)us / MS, "ms");
     else if (us < 2 * MINUTE)
         number_print_unit(number, (double)us / SECOND, "s");

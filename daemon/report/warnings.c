@@ -39,8 +39,10 @@ static const struct warning_row {
                                          "report."}},
     [WARNING_RECOVERY_UNKNOWN] = {{.name = "recovery_unknown",
                                    .text = "Nothing was sent to targets, `count` of them, since a fault has "
-                                           "touched them: it is not known whether they have recovered. "
-                                           "`targets` are the first."}},
+                                           "touched them, or they have answered since, failed again, and "
+                                           "answered less than a second before the end of the load: it is "
+                                           "not known whether they have recovered. `targets` are the first. "
+                                           "The second kind misses `max_recovery_ms`."}},
     [WARNING_NOT_INJECTED] = {{.name = "not_injected",
                                .text =
                                    "A fault of this `kind` was not injected, as its `outcome` says. Given "

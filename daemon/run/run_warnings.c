@@ -95,24 +95,36 @@ static void warnings_find_dropped(const struct run *run, struct warnings *warnin
                                 "count", faults);
 }
 
-static void warnings_find_unknown_recovery(const struct run *run, struct warnings *warnings)
+static void warnings_add_unknown_recovery(const struct run *run, struct warnings *warnings,
+                                          size_t (*build)(const struct faults *, struct term_builder *),
+                                          const char *beginning, const char *end)
 {
     struct term_builder targets = {0};
     char text[NAME_BYTES];
-    size_t count = 0;
-    if (run->faults && run_state_group(run->state) > RUN_LOADING)
-        count = faults_build_untested(run->faults, &targets);
+    size_t count = build(run->faults, &targets);
     if (count) {
-        struct term_builder *warning = warnings_add(
-            warnings, WARNING_RECOVERY_UNKNOWN, 2,
-            "nothing was sent since a fault to %zu of the targets that it has touched, so that it is not "
-            "known whether they have recovered: %s",
-            count, term_text(term_built(&targets), text, sizeof(text)));
+        struct term_builder *warning =
+            warnings_add(warnings, WARNING_RECOVERY_UNKNOWN, 2, "%s %zu %s: %s", beginning, count, end,
+                         term_text(term_built(&targets), text, sizeof(text)));
         term_build_key_unsigned(warning, "count", count);
         term_build_key(warning, "targets");
         term_build_term(warning, term_built(&targets));
     }
     term_build_free(&targets);
+}
+
+static void warnings_find_unknown_recovery(const struct run *run, struct warnings *warnings)
+{
+    if (!run->faults || run_state_group(run->state) <= RUN_LOADING)
+        return;
+    warnings_add_unknown_recovery(run, warnings, faults_build_untested, "nothing was sent since a fault to",
+                                  "of the targets that it has touched, so that it is not known whether they "
+                                  "have recovered");
+    warnings_add_unknown_recovery(run, warnings, faults_build_unsettled,
+                                  "the load has ended too early to know whether",
+                                  "of the targets that a fault has touched have recovered, as they have "
+                                  "answered since it, failed again in the last second, and answered again: "
+                                  "have a longer load, or recovery_wait_ms");
 }
 
 static void warnings_find_not_injected(const struct run *run, struct warnings *warnings)

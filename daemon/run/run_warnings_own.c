@@ -17,6 +17,9 @@
 /* With less to do than this it is late as the machine is. */
 #define WARNINGS_MUCH_SHARE 0.7
 
+/* So much of a p99 may be its own where nothing keeps it from its work. */
+#define WARNINGS_LITTLE_US 1000
+
 /* Of the arrivals. */
 #define WARNINGS_BEGUN_SHARE 0.99
 
@@ -82,7 +85,19 @@ static bool warnings_is_own(const struct warnings_p99 *p99)
     return (double)(p99->sending_us + p99->reading_us) > WARNINGS_OWN_SHARE * (double)p99->us;
 }
 
-static void warnings_add_client_bound(struct warnings *warnings, double busy, uint64_t late_ns,
+/* What was seen: it has too much to do, somebody else has its processor, or its own part of each time, which
+ * nothing makes less, is much of times as short as these. */
+static const char *warnings_advise(double busy, bool is_late, const struct warnings_p99 *p99)
+{
+    if (busy >= WARNINGS_MUCH_SHARE)
+        return "have fewer threads, a lower rate, or several daemons";
+    if (is_late || !p99->is_known || p99->sending_us + p99->reading_us > WARNINGS_LITTLE_US)
+        return "leave it a processor that nobody else needs, or have it on a machine of its own";
+    return "it was neither busy nor late, and adds about so much to any time, which shows beside one this "
+           "short";
+}
+
+static void warnings_add_client_bound(struct warnings *warnings, double busy, bool is_late, uint64_t late_ns,
                                       const struct warnings_p99 *p99)
 {
     char own[200] = ", so that response times may hold time of its own";
@@ -95,10 +110,7 @@ static void warnings_add_client_bound(struct warnings *warnings, double busy, ui
     struct term_builder *warning = warnings_add(
         warnings, WARNING_CLIENT_BOUND, 5,
         "this daemon was busy for %.0f %% of the load and late for %llu ms of it%s: %s%s", busy * 100,
-        (unsigned long long)(late_ns / CLOCK_NS_PER_MS), own,
-        busy >= WARNINGS_MUCH_SHARE
-            ? "have fewer threads, a lower rate, or several daemons"
-            : "leave it a processor that nobody else needs, or have it on a machine of its own",
+        (unsigned long long)(late_ns / CLOCK_NS_PER_MS), own, warnings_advise(busy, is_late, p99),
         p99->sending_us > p99->reading_us ? "; service times are without what was sent late" : "");
     term_build_key(warning, "busy");
     term_build_float(warning, busy);
@@ -121,7 +133,7 @@ static void warnings_find_client_bound(const struct run *run, struct warnings *w
     bool is_late = late_ns >= WARNINGS_LATE_NS && late >= WARNINGS_LATE_SHARE;
     struct warnings_p99 p99 = warnings_look_at_p99(run, load_ns);
     if (is_busy || is_late || warnings_is_own(&p99))
-        warnings_add_client_bound(warnings, busy, late_ns, &p99);
+        warnings_add_client_bound(warnings, busy, late >= WARNINGS_LATE_SHARE, late_ns, &p99);
 }
 
 static void warnings_find_excluded(const struct run *run, struct warnings *warnings)

@@ -95,10 +95,11 @@ static const struct api_function functions[] = {
     {.name = "show",
      .arity = 1,
      .serve = serve_show,
-     .usage = "show(RunId) -> Text, show(Report) -> Text",
+     .usage = "show(RunId) -> Text, show(Report) -> Text, show(Answer) -> Text",
      .help =
          "What came of a run, or what it has recorded so far, as text for people: outcome, counts, "
-         "expectations, errors, latencies with bars, the course of the load, and faults with their recovery.",
+         "expectations, errors, latencies with bars, the course of the load, and faults with their recovery. "
+         "Of what run or await has answered, also {error, Reason}, there is what is in it: the id has all.",
      .example = "IO.puts(:erpc.call(h, :harness, :show, [id]))\n"
                 "# from erl: io:put_chars(erpc:call(H, harness, show, [Id])).\n"},
     {.name = "status",

@@ -55,8 +55,7 @@ static void show_work(struct request_work *work)
     showing->is_report = report_view_read(source, &view);
     if (!showing->is_report)
         return;
-    if (view.report.data)
-        showing->id = report_view_count(view.report, "run_id", 0);
+    showing->id = report_view_run_id(&view);
     if (showing->is_looked_up)
         report_text_write(&view, &showing->text);
 }
@@ -135,6 +134,9 @@ static void show_reply(struct request *request, const struct run_reply *reply)
 {
     struct showing *showing = show_new(request);
     struct blob *places[] = {reply->result_in, reply->report_in};
+    int64_t id;
+    if (term_read_integer(request->arguments[0], &id) && id > 0)
+        showing->source.run_id = (uint64_t)id;
     showing->is_looked_up = true;
     showing->source.outcome = reply->outcome;
     showing->stored = reply->result;

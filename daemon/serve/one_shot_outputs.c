@@ -34,7 +34,8 @@ static void telling_make(struct telling *telling, const struct one_shot_story *s
 {
     *telling = (struct telling){.text = {0}};
     run_result_build(story->result, false, &telling->answered);
-    struct report_source source = {.result = term_built(&telling->answered), .outcome = story->outcome};
+    struct report_source source = {
+        .result = term_built(&telling->answered), .outcome = story->outcome, .run_id = story->run_id};
     if (!run_result_report(story->result, false, &source.partial))
         source.partial = (struct term){0};
     bool told = report_view_read(&source, &telling->view);

@@ -151,6 +151,10 @@ struct faults_recovery faults_recovery(const struct faults *faults, uint64_t now
  * is not known whether they have recovered. Answers how many there are. */
 size_t faults_build_untested(const struct faults *faults, struct term_builder *builder);
 
+/* Those that have answered since a fault, have failed again, and have answered again too shortly before the
+ * end of the load to tell whether that is to stay. For faults_recovery() they are missing. */
+size_t faults_build_unsettled(const struct faults *faults, struct term_builder *builder);
+
 /* The nodes that OTP has cut beside those of the first fault of which that is known; without data: none. */
 struct term faults_also_cut(const struct faults *faults);
 

@@ -133,7 +133,8 @@ defmodule ChaosSuiteTest do
     assert [:unknown_scenario_type, {:cancelled, _}, :cancelled] = Enum.map(report.failures, & &1.reason)
     assert Harness.call(harness, :await, [id]) == {:error, {:cancelled, report}}
     assert %{outcome: :cancelled, state: :finished, operations: 1, members: [^second, ^first]} = Harness.call(harness, :status, [id])
-    assert Harness.call(harness, :show, [id]) =~ "4 scenarios: 1 passed, 3 failed"
+    assert Harness.call(harness, :show, [id]) =~ "Run #{id}: cancelled\n  4 scenarios: 1 passed, 3 failed"
+    assert Harness.call(harness, :show, [report]) =~ "\n  reason    unknown_scenario_type\n"
     assert {:ok, %{run_id: ^first}} = Harness.call(harness, :report, [first])
     assert Harness.call(harness, :delete, [id]) == :ok
     for gone <- [id, first, second], do: assert(Harness.call(harness, :report, [gone]) == {:error, :not_found})

@@ -238,6 +238,18 @@ defmodule RecoveryTest do
     assert entry.recovery_ms in 900..1_600
   end
 
+  # What has failed in it was sent before.
+  test "of who answers again within the last second is as long as it took", %{harness: harness, a: a} do
+    chaos = [%{action: {:suspend, 1_500}, after_ms: 1_000, target: a.target}]
+    expectations = [max_recovery_ms: 1_000_000]
+    options = [load: %{threads: 8, duration_ms: 3_000}, call_timeout_ms: 300, performance_expectations: expectations]
+    assert {:ok, report} = Harness.run(harness, scenario(a.target, 3_000, chaos, options))
+    assert [%{recovery_ms: recovery, recovery: [%{last_error_ms: last, again_ms: nil}]} = injection] = report.injections
+    assert injection.effect_ms + last > 2_000
+    assert recovery >= 1_400
+    refute Enum.any?(report.warnings, &(&1.warning == :recovery_unknown))
+  end
+
   test "of who still fails in the last second is none", %{harness: harness, a: a} do
     # Answers again at once, and fails now and then for the rest of the load.
     chaos = [

@@ -54,7 +54,8 @@ defmodule ShowTest do
   test "a run that failed, and one that could not be", %{harness: harness, target: target} do
     missed = %{target: target, threads: [[:get]], performance_expectations: [max_p99_us: 0]}
     id = Runs.start(harness, missed)
-    assert {:error, {:performance_failed, _}} = Runs.await(harness, id)
+    assert {:error, {:performance_failed, _}} = answer = Runs.await(harness, id)
+    assert show(harness, answer) =~ "Run #{id}: an expectation was missed\n"
     text = show(harness, id)
     assert text =~ "an expectation was missed"
     assert text =~ ~r/^  MISSED +max_p99_us /m

@@ -21,6 +21,16 @@ defmodule Examples.PagesTest do
     end
   end
 
+  # What one page has changed of the account is none of the next; the first run is the first.
+  test "pages that start the playground begin it anew" do
+    for path <- Path.wildcard("docs/**/*.md"), path != "docs/guide/first-run.md" do
+      text = File.read!(path)
+      start = Regex.run(~r/^sh tests\/playground\.sh start\n/m, text, return: :index)
+      stop = Regex.run(~r/^sh tests\/playground\.sh stop\b.*\nsh tests\/playground\.sh start\n/m, text, return: :index)
+      assert start == nil or (stop && elem(hd(stop), 0) < elem(hd(start), 0)), path
+    end
+  end
+
   test "the README is a door and no house" do
     assert File.stat!("README.md").size <= 8_192
   end

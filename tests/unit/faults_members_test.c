@@ -128,8 +128,9 @@ static void test_names(void **state)
     move_to(150);
     give("[$c, $d]", "[{sup, c}, " A "]");
     answered(number_of("$d"), 150, 152);
-    expect("recovery", "[#{target => " A ", recovery_ms => 51, errors => 0, last_error_ms => nil}, "
-                       "#{target => " B ", recovery_ms => nil, errors => 1, last_error_ms => 3}]");
+    expect("recovery",
+           "[#{target => " A ", recovery_ms => 51, errors => 0, last_error_ms => nil, again_ms => nil}, "
+           "#{target => " B ", recovery_ms => nil, errors => 1, last_error_ms => 3, again_ms => nil}]");
     assert_true(faults_are_recovering(world.faults));
     give("[$c, $d, $q]", "[{sup, c}, " A ", " B "]");
     answered(number_of("$q"), 160, 161);
@@ -151,8 +152,9 @@ static void test_who_stays_away(void **state)
     answered(number_of("$c"), 110, 111);
     move_to(500);
     faults_load_over(world.faults, world.now_ns);
-    expect("recovery", "[#{target => " A ", recovery_ms => nil, errors => 0, last_error_ms => nil}, "
-                       "#{target => " B ", recovery_ms => 0, errors => 0, last_error_ms => nil}]");
+    expect("recovery",
+           "[#{target => " A ", recovery_ms => nil, errors => 0, last_error_ms => nil, again_ms => nil}, "
+           "#{target => " B ", recovery_ms => 0, errors => 0, last_error_ms => nil, again_ms => nil}]");
     expect_recovery(true, true, 0);
     assert_int_equal(faults_build_untested(world.faults, &untested), 0);
     term_build_free(&untested);
@@ -179,7 +181,8 @@ static void test_whole(void **state)
     expect("recovery_ms", "nil"); /* one has not answered */
     failed(number_of("$p"), 130, 135);
     answered(number_of("$p"), 140, 141);
-    expect("recovery", "[#{target => " SUPERVISOR ", recovery_ms => 40, errors => 1, last_error_ms => 34}]");
+    expect("recovery", "[#{target => " SUPERVISOR
+                       ", recovery_ms => 40, errors => 1, last_error_ms => 34, again_ms => nil}]");
     expect_recovery(true, false, 40);
     world_free(&world);
 }
@@ -247,9 +250,11 @@ static void test_nobody_there(void **state)
     answered(number_of("$a"), 120, 121);
     answered(number_of("$b"), 120, 122);
     answered(number_of("$d"), 120, 123);
-    expect("recovery", "[#{target => " A ", recovery_ms => 20, errors => 0, last_error_ms => nil}, "
-                       "#{target => " B ", recovery_ms => 21, errors => 0, last_error_ms => nil}, "
-                       "#{target => " SUPERVISOR ", recovery_ms => 20, errors => 2, last_error_ms => 10}]");
+    expect("recovery",
+           "[#{target => " A ", recovery_ms => 20, errors => 0, last_error_ms => nil, again_ms => nil}, "
+           "#{target => " B ", recovery_ms => 21, errors => 0, last_error_ms => nil, again_ms => nil}, "
+           "#{target => " SUPERVISOR
+           ", recovery_ms => 20, errors => 2, last_error_ms => 10, again_ms => nil}]");
     world_free(&world);
 }
 
@@ -277,8 +282,10 @@ static void test_nodes(void **state)
     answered(number_of("$d"), 50, 51);
     answered(number_of("$p"), 50, 52);
     answered(number_of("$q"), 50, 53);
-    expect("recovery", "[#{target => " A ", recovery_ms => 46, errors => 0, last_error_ms => nil}, "
-                       "#{target => " SUPERVISOR ", recovery_ms => 48, errors => 0, last_error_ms => nil}]");
+    expect("recovery",
+           "[#{target => " A ", recovery_ms => 46, errors => 0, last_error_ms => nil, again_ms => nil}, "
+           "#{target => " SUPERVISOR
+           ", recovery_ms => 48, errors => 0, last_error_ms => nil, again_ms => nil}]");
     world_free(&world);
 }
 

@@ -100,7 +100,8 @@ static void test_from_the_effect(void **state)
     expect("effect_ms", "101");
     expect("recovery_ms", "51");
     expect("errors", "9");
-    expect("recovery", "[#{target => {c, app@target}, recovery_ms => 51, errors => 9, last_error_ms => 45}]");
+    expect("recovery", "[#{target => {c, app@target}, recovery_ms => 51, errors => 9, last_error_ms => 45, "
+                       "again_ms => nil}]");
     expect_recovery(true, false, 51);
     world_free(&world);
 }
@@ -142,7 +143,8 @@ static void test_neither_failed_nor_waited(void **state)
     takes_effect(HELD, 299);
     answered(0, 299, 300);
     expect("effect_ms", "299");
-    expect("recovery", "[#{target => {c, app@target}, recovery_ms => 0, errors => 0, last_error_ms => nil}]");
+    expect("recovery", "[#{target => {c, app@target}, recovery_ms => 0, errors => 0, last_error_ms => nil, "
+                       "again_ms => nil}]");
     expect("recovery_ms", "0");
     expect_recovery(true, false, 0);
     world_free(&world);
@@ -175,7 +177,9 @@ static void test_late_word(void **state)
     answered(0, 103, 104);
     move_to(105);
     takes_effect(CRASHED, 101);
-    expect("recovery", "[#{target => {c, app@target}, recovery_ms => 3, errors => 1, last_error_ms => 1}]");
+    expect(
+        "recovery",
+        "[#{target => {c, app@target}, recovery_ms => 3, errors => 1, last_error_ms => 1, again_ms => nil}]");
     world_free(&world);
 }
 
@@ -205,8 +209,8 @@ static void test_the_target_itself(void **state)
     make_crashed("[{c, app@target}, d]");
     fails(0, 105, 200);
     answers(1, 105, 1500);
-    expect("recovery",
-           "[#{target => {c, app@target}, recovery_ms => nil, errors => 19, last_error_ms => 95}]");
+    expect("recovery", "[#{target => {c, app@target}, recovery_ms => nil, errors => 19, last_error_ms => 95, "
+                       "again_ms => nil}]");
     expect("recovery_ms", "nil");
     move_to(1500);
     faults_load_over(world.faults, world.now_ns);
@@ -223,8 +227,10 @@ static void test_who_fails_with_it(void **state)
     answers(2, 105, 500);
     fails(1, 105, 300);
     answered(1, 300, 301);
-    expect("recovery", "[#{target => {c, app@target}, recovery_ms => 0, errors => 0, last_error_ms => nil}, "
-                       "#{target => d, recovery_ms => 200, errors => 39, last_error_ms => 195}]");
+    expect("recovery",
+           "[#{target => {c, app@target}, recovery_ms => 0, errors => 0, last_error_ms => nil, again_ms => "
+           "nil}, "
+           "#{target => d, recovery_ms => 200, errors => 39, last_error_ms => 195, again_ms => nil}]");
     expect("recovery_ms", "200");
     expect("errors", "39");
     world_free(&world);
@@ -238,8 +244,9 @@ static void test_who_fails_later(void **state)
     answered(1, 104, 105);
     failed(1, 400, 401);
     expect("recovery",
-           "[#{target => {c, app@target}, recovery_ms => nil, errors => 0, last_error_ms => nil}, "
-           "#{target => d, recovery_ms => 4, errors => 1, last_error_ms => 300}]");
+           "[#{target => {c, app@target}, recovery_ms => nil, errors => 0, last_error_ms => nil, again_ms => "
+           "nil}, "
+           "#{target => d, recovery_ms => 4, errors => 1, last_error_ms => 300, again_ms => nil}]");
     world_free(&world);
 }
 
@@ -265,7 +272,8 @@ static void make_two_crashes(void)
     failed(1, 499, 502);
 }
 
-#define FIRST_OF_TWO "[#{target => {c, app@target}, recovery_ms => 5, errors => 1, last_error_ms => 3}]"
+#define FIRST_OF_TWO                                                                                         \
+    "[#{target => {c, app@target}, recovery_ms => 5, errors => 1, last_error_ms => 3, again_ms => nil}]"
 
 static void test_failing_before_the_word(void **state)
 {
@@ -278,7 +286,7 @@ static void test_failing_before_the_word(void **state)
     expect("recovery", FIRST_OF_TWO);
     world_expect_injection(
         &world, 1, "recovery",
-        "[#{target => {d, app@target}, recovery_ms => 6, errors => 2, last_error_ms => 4}]");
+        "[#{target => {d, app@target}, recovery_ms => 6, errors => 2, last_error_ms => 4, again_ms => nil}]");
     world_free(&world);
 }
 
@@ -291,8 +299,11 @@ static void test_failing_without_an_effect(void **state)
     world_answer_last(&world, "{crashed, {0, 1, 0}}");
     failed(1, 600, 601);
     answered(1, 602, 603);
-    expect("recovery", "[#{target => {c, app@target}, recovery_ms => 5, errors => 1, last_error_ms => 3}, "
-                       "#{target => {d, app@target}, recovery_ms => 5, errors => 1, last_error_ms => 500}]");
+    expect(
+        "recovery",
+        "[#{target => {c, app@target}, recovery_ms => 5, errors => 1, last_error_ms => 3, again_ms => nil}, "
+        "#{target => {d, app@target}, recovery_ms => 5, errors => 1, last_error_ms => 500, again_ms => "
+        "nil}]");
     world_free(&world);
 }
 
@@ -316,8 +327,10 @@ static void test_nodes(void **state)
     answers(0, 5, 1000);
     fails(1, 5, 800);
     answered(1, 800, 805);
-    expect("recovery", "[#{target => {d, 'b@x'}, recovery_ms => 800, errors => 159, last_error_ms => 791}, "
-                       "#{target => {e, 'b@x'}, recovery_ms => nil, errors => 0, last_error_ms => nil}]");
+    expect(
+        "recovery",
+        "[#{target => {d, 'b@x'}, recovery_ms => 800, errors => 159, last_error_ms => 791, again_ms => nil}, "
+        "#{target => {e, 'b@x'}, recovery_ms => nil, errors => 0, last_error_ms => nil, again_ms => nil}]");
     struct term_builder untested = {0};
     assert_int_equal(faults_build_untested(world.faults, &untested), 1);
     expect_term(term_built(&untested), "[{e, 'b@x'}]");
@@ -345,8 +358,9 @@ static void test_parts(void **state)
     failed(1, 280, 310);
     answered(1, 310, 315);
     expect("effect_ms", "10");
-    expect("recovery", "[#{target => {c, 'a@x'}, recovery_ms => 0, errors => 0, last_error_ms => nil}, "
-                       "#{target => {d, 'b@x'}, recovery_ms => 25, errors => 1, last_error_ms => 20}]");
+    expect("recovery",
+           "[#{target => {c, 'a@x'}, recovery_ms => 0, errors => 0, last_error_ms => nil, again_ms => nil}, "
+           "#{target => {d, 'b@x'}, recovery_ms => 25, errors => 1, last_error_ms => 20, again_ms => nil}]");
     world_free(&world);
 }
 
@@ -389,6 +403,13 @@ static void test_nothing_sent(void **state)
     world_free(&world);
 }
 
+static void expect_unsettled(size_t count)
+{
+    struct term_builder unsettled = {0};
+    assert_int_equal(faults_build_unsettled(world.faults, &unsettled), count);
+    term_build_free(&unsettled);
+}
+
 /* One success among failures. */
 static void test_failing_at_the_end(void **state)
 {
@@ -400,9 +421,10 @@ static void test_failing_at_the_end(void **state)
     answered(0, 2000, 2001);
     load_ends(3000);
     expect("recovery_ms", "nil");
-    expect("recovery",
-           "[#{target => {c, app@target}, recovery_ms => nil, errors => 578, last_error_ms => 2895}]");
+    expect("recovery", "[#{target => {c, app@target}, recovery_ms => nil, errors => 578, last_error_ms => "
+                       "2895, again_ms => nil}]");
     expect_recovery(true, true, 0);
+    expect_unsettled(0);
     assert_true(faults_are_recovering(world.faults));
     answered(0, 3000, 3200); /* of what goes on after the load */
     expect("recovery_ms", "3099");
@@ -411,19 +433,58 @@ static void test_failing_at_the_end(void **state)
     world_free(&world);
 }
 
-/* It had recovered, as what goes on after the load shows: from when it first answered. */
-static void test_doubted_at_the_end(void **state)
+/* What has failed before its first success says nothing against it, though it was in the last second. */
+static void test_answers_to_the_end(void **state)
 {
     (void)state;
     make_crashed("{c, app@target}");
     fails(0, 110, 1300);
     answers(0, 1400, 1500);
+    failed(0, 1390, 1490); /* was sent before as well */
     load_ends(1500);
-    expect("recovery_ms", "nil");
+    expect("recovery",
+           "[#{target => {c, app@target}, recovery_ms => 1300, errors => 238, last_error_ms => 1389, "
+           "again_ms => nil}]");
+    expect_recovery(true, false, 1300);
+    assert_false(faults_are_recovering(world.faults));
+    expect_unsettled(0);
+    world_free(&world);
+}
+
+/* It has failed again, and answers: nobody knows for how long, unless the load goes on. */
+static void test_unsettled_at_the_end(void **state)
+{
+    (void)state;
+    make_crashed("{c, app@target}");
+    answered(0, 105, 106);
+    fails(0, 110, 1300);
+    expect_unsettled(0);
+    answers(0, 1400, 1500);
+    load_ends(1500);
+    expect("recovery",
+           "[#{target => {c, app@target}, recovery_ms => nil, errors => 238, last_error_ms => 1195, "
+           "again_ms => 1300}]");
+    expect_recovery(true, true, 0);
+    expect_unsettled(1);
     assert_true(faults_are_recovering(world.faults));
     answered(0, 1510, 1520);
     assert_false(faults_are_recovering(world.faults));
     expect_recovery(true, false, 1300);
+    expect_unsettled(0);
+    world_free(&world);
+}
+
+/* A second without a failure is enough. */
+static void test_settled_at_the_end(void **state)
+{
+    (void)state;
+    make_crashed("{c, app@target}");
+    answered(0, 105, 106);
+    fails(0, 110, 1300);
+    answers(0, 1400, 2400);
+    load_ends(2400);
+    expect("recovery_ms", "0"); /* nobody has waited for the first answer */
+    expect_recovery(true, false, 0);
     world_free(&world);
 }
 
@@ -510,7 +571,9 @@ int main(void)
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_nobody_is_touched),
         cmocka_unit_test(test_nothing_sent),
-        cmocka_unit_test(test_doubted_at_the_end),
+        cmocka_unit_test(test_answers_to_the_end),
+        cmocka_unit_test(test_unsettled_at_the_end),
+        cmocka_unit_test(test_settled_at_the_end),
         cmocka_unit_test(test_failing_at_the_end),
         cmocka_unit_test(test_set_up_too_late),
         cmocka_unit_test(test_short_load),

@@ -51,15 +51,20 @@ static void test_outcomes(void **state)
         "{error, {performance_failed, #{expectations => [#{expectation => max_time_ms, limit => 5, measured "
         "=> 7, met => false}, #{expectation => max_mailbox, limit => 5, measured => nil, met => nil}, "
         "#{expectation => max_p99_us, limit => 5, measured => 3, met => true}]}}}",
-        "tests=\"4\" failures=\"2\" errors=\"0\" skipped=\"1\"",
+        "tests=\"4\" failures=\"3\" errors=\"0\" skipped=\"0\"",
         "    </testcase>\n"
         "    <testcase classname=\"f\" name=\"max_time_ms\">\n"
         "      <failure message=\"measured 7, limit 5\"/>\n"
         "    </testcase>\n"
         "    <testcase classname=\"f\" name=\"max_mailbox\">\n"
-        "      <skipped message=\"not judged: measured nothing, limit 5\"/>\n"
+        "      <failure message=\"measured nothing, limit 5\"/>\n"
         "    </testcase>\n"
         "    <testcase classname=\"f\" name=\"max_p99_us\"/>\n");
+    expect("{error, {performance_failed, #{expectations => [#{expectation => max_error_rate, limit => 0.1, "
+           "measured "
+           "=> 0.5, met => false}]}}}",
+           "tests=\"2\" failures=\"2\" errors=\"0\" skipped=\"0\"",
+           "<failure message=\"an expectation was missed: max_error_rate 0.5, limit 0.1\"");
     /* What nothing was measured for is the failure where nothing else is. */
     expect(
         "{error, {performance_failed, #{expectations => [#{expectation => max_p99_us, limit => 5, measured "

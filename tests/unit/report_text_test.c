@@ -28,7 +28,6 @@ static void expect_lines(const char *shown, size_t count, const char *const *lin
 {
     for (size_t i = 0; i < count; i++)
         if (!strstr(shown, lines[i])) {
-            fputs(shown, stderr);
             fail_msg("no '%s'", lines[i]);
         }
     for (const char *line = shown; *line; line = strchr(line, '\n') + 1)
@@ -242,6 +241,17 @@ static void test_operations(void **state)
     }
 }
 
+static char *repeat(const char *head, const char *item, size_t count, const char *end)
+{
+    struct buffer text = {0};
+    buffer_print(&text, "%s", head);
+    for (size_t i = 0; i < count; i++)
+        buffer_print(&text, i ? ", %s" : "%s", item);
+    buffer_print(&text, "%s", end);
+    buffer_append(&text, "", 1);
+    return (char *)buffer_bytes(&text);
+}
+
 static void test_outcomes(void **state)
 {
     (void)state;
@@ -252,10 +262,16 @@ static void test_outcomes(void **state)
         {"{error, {performance_failed, #{error => e, measurement => #{memory_bytes => 5, reductions => 6}, "
          "expectations => [#{expectation => max_time_ms, limit => 5, measured => 7.25, met => false}]}}}",
          {"Run: an expectation was missed\n", "  MISSED  max_time_ms      7.25      5\n"}},
+        {"{error, {performance_failed, #{run_id => 7, expectations => []}}}",
+         {"Run 7: an expectation was missed\n"}},
         {"{error, {performance_failed, #{expectations => [#{expectation => max_p99_us, limit => 5, measured "
          "=> "
          "nil, met => nil}]}}}",
          {"  MISSED  max_p99_us          -      5\n"}},
+        {"{error, {performance_failed, #{expectations => [#{expectation => max_p99_us, limit => 5, measured "
+         "=> nil, met => nil}, #{expectation => max_recovery_ms, limit => 5, measured => nil, met => nil}, "
+         "#{expectation => max_mailbox, limit => 5, measured => 7, met => false}]}}}",
+         {"  MISSED      max_p99_us ", "  not judged  max_recovery_ms ", "  MISSED      max_mailbox "}},
         {"{error, {invalid_configuration, <<\"--x: unknown\">>}}",
          {"Run: not run\n  reason  --x: unknown\n"}},
         {"{error, {cancelled, #{run_id => 5, " METRICS "}}}", {"Run 5: cancelled\n", "12,345"}},
@@ -301,6 +317,13 @@ static void test_warnings(void **state)
     EXPECT_LINES(
         shown,
         "Run 7: completed\n  WARNING  nothing was measured for max_p99_us\n  WARNING  b\n  operations");
+    /* One of several lines ends without the blank between its words. */
+    char *words =
+        repeat("{ok, #{warnings => [#{warning => a, message => <<\"", "word word word", 9, "\">>}]}}");
+    shown = show(words, NULL);
+    assert_non_null(strstr(shown, "\n           word"));
+    assert_null(strstr(shown, " \n"));
+    free(words);
 }
 
 static void test_error_samples(void **state)
@@ -360,17 +383,6 @@ static void test_not_undone(void **state)
 
 /* --- Very many of what there may be many --- */
 
-static char *repeat(const char *head, const char *item, size_t count, const char *end)
-{
-    struct buffer text = {0};
-    buffer_print(&text, "%s", head);
-    for (size_t i = 0; i < count; i++)
-        buffer_print(&text, i ? ", %s" : "%s", item);
-    buffer_print(&text, "%s", end);
-    buffer_append(&text, "", 1);
-    return (char *)buffer_bytes(&text);
-}
-
 #define MARK(fault, event) "#{fault => " fault ", event => " event ", target => [a]}"
 
 /* Marks that have no room behind their interval are on lines of their own, and the same ones are counted. */
@@ -405,6 +417,74 @@ static void test_marks(void **state)
     }
 }
 
+#define SUITE(total, failures)                                                                               \
+    "#{total_scenarios => " total ", passed => 1, failed => 2, duration_ms => 5, failures => [" failures "]" \
+    "}"
+#define SUITE_MISSED                                                                                         \
+    "#{scenario => #{type => concurrent, build => b}, reason => {performance_failed, #{run_id => 12, "       \
+    "expectations => [#{expectation => max_error_rate, limit => 0.1, measured => 0.5, met => false}, "       \
+    "#{expectation => max_mailbox, limit => 5, measured => 1, met => true}]}}}"
+
+/* It has no number of its own. */
+static void expect_run_of_suite(void)
+{
+    struct term_builder builder = {0};
+    struct buffer text = {0};
+    struct report_source source = {
+        .result = term_from_text(&builder, SUITE("3", "")), .outcome = OUTCOME_FAILED, .run_id = 31};
+    struct report_view view;
+    assert_true(report_view_read(&source, &view));
+    report_text_write(&view, &text);
+    buffer_append(&text, "", 1);
+    EXPECT_LINES((const char *)buffer_bytes(&text), "Run 31: failed\n");
+    buffer_free(&text);
+    term_build_free(&builder);
+}
+
+static void test_suites(void **state)
+{
+    (void)state;
+    expect_run_of_suite();
+    const char *shown =
+        show(SUITE("3", SUITE_MISSED ", #{scenario => x, reason => {badmap, x}}, "
+                                     "#{scenario => y, reason => {invalid_scenario, [#{path => [threads], "
+                                     "message => <<\"is missing\">>}]}}"),
+             NULL);
+    EXPECT_LINES(shown, "Run: failed\n", "  3 scenarios: 1 passed, 2 failed\n",
+                 "\nFailures\n"
+                 "  scenario  #{type => concurrent,build => b}\n"
+                 "  reason    max_error_rate 0.5, limit 0.1\n"
+                 "  run       12\n"
+                 "\n"
+                 "  scenario  x\n"
+                 "  reason    {badmap,x}\n",
+                 "  reason    threads: is missing\n");
+    /* One that was cancelled was not worked through. */
+    EXPECT_LINES(show(SUITE("4", ""), NULL), "Run: outcome not known here\n");
+    EXPECT_LINES(show("{error, {cancelled, " SUITE("4", "") "}}", NULL), "Run: cancelled\n");
+}
+
+/* Recovery from faults that were not drawn is all that is not held against a run that nothing was measured
+ * for. */
+static void test_not_measured(void **state)
+{
+    (void)state;
+#define MISSED                                                                                               \
+    "{error, {performance_failed, #{expectations => [#{expectation => max_recovery_ms, limit => 5, "         \
+    "measured => "                                                                                           \
+    "nil, met => nil}, #{expectation => max_mailbox, limit => 5, measured => 7, met => false}]}}}"
+    static const struct {
+        const char *report;
+        const char *line;
+    } rows[] = {
+        {"#{injections => [#{outcome => not_drawn}]}", "  not judged  max_recovery_ms "},
+        {"#{injections => [#{outcome => not_drawn}, #{outcome => ok}]}", "  MISSED  max_recovery_ms "},
+        {"#{injections => []}", "  MISSED  max_recovery_ms "},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        EXPECT_LINES(show(MISSED, rows[i].report), rows[i].line);
+}
+
 /* Where the faults' own lines do not say it. */
 static void test_recoveries(void **state)
 {
@@ -429,6 +509,9 @@ static void test_recoveries(void **state)
                       "recovery_ms => nil, errors => 0}]}]}}",
                       NULL),
                  "not known       0\n");
+#define OPEN "#{target => d, recovery_ms => nil, errors => 3, last_error_ms => 9, again_ms => 8}"
+    EXPECT_LINES(show(CRASH(OPEN), NULL), "   not known       0\n");
+    EXPECT_LINES(show(CRASH(OPEN ", " RECOVERY("e", "nil")), NULL), "       never       0\n");
     char *many = repeat("{ok, #{injections => [#{recovery => [", RECOVERY("d", "1"), 50, "]}]}}");
     EXPECT_LINES(show(many, NULL), "  ... and 10 more\n");
     free(many);
@@ -477,6 +560,7 @@ int main(void)
         cmocka_unit_test(test_partial),    cmocka_unit_test(test_dry_run),
         cmocka_unit_test(test_not_undone), cmocka_unit_test(test_marks),
         cmocka_unit_test(test_many),       cmocka_unit_test(test_long_reason),
+        cmocka_unit_test(test_suites),     cmocka_unit_test(test_not_measured),
         cmocka_unit_test(test_recoveries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

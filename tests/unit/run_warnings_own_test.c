@@ -72,6 +72,16 @@ static void expect_message(const char *wanted)
     warnings_expect_message(&warnings, wanted);
 }
 
+static void expect_message_has(const char *part)
+{
+    struct warnings warnings = {.count = 0};
+    char found[1000];
+    run_warnings_find_own(&world.run, &warnings);
+    warnings_take_message(&warnings, found, sizeof(found));
+    if (!strstr(found, part))
+        fail_msg("no '%s' in '%s'", part, found);
+}
+
 /* --- Client bound --- */
 
 static void test_busy(void **state)
@@ -176,9 +186,35 @@ static void test_sent_late(void **state)
             expect_message(
                 "this daemon was busy for 50 % of the load and late for 0 ms of it, and of the p99 of 1112 "
                 "us up to "
-                "112 us are its own, 112 us in sending and 0 us in reading: leave it a processor that nobody "
-                "else "
-                "needs, or have it on a machine of its own; service times are without what was sent late");
+                "112 us are its own, 112 us in sending and 0 us in reading: it was neither busy nor late, "
+                "and "
+                "adds about so much to any time, which shows beside one this short; service times are "
+                "without what was sent late");
+        latencies_free(&world.record.latencies);
+    }
+}
+
+/* Neither busy nor late it is told to have another processor only where it had lost more than its own part.
+ */
+static void test_advice(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t late_us;
+        uint64_t late_ms;
+        uint64_t busy_ms;
+        const char *advice;
+    } rows[] = {
+        {900, 0, 20, ": it was neither busy nor late, and adds about so much"},
+        {900, 20, 20, ": leave it a processor that nobody else needs"},
+        {1100, 0, 20, ": leave it a processor that nobody else needs"},
+        {900, 0, 800, ": have fewer threads, a lower rate"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        make_measured(1000, rows[i].late_us, 0);
+        world.record.lag.busy_ns = rows[i].busy_ms * MS;
+        world.record.lag.late_ns = rows[i].late_ms * MS;
+        expect_message_has(rows[i].advice);
         latencies_free(&world.record.latencies);
     }
 }
@@ -397,19 +433,13 @@ static void test_limits_of_many_nodes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_busy),
-        cmocka_unit_test(test_late),
-        cmocka_unit_test(test_late_so_far),
-        cmocka_unit_test(test_sent_late),
-        cmocka_unit_test(test_read_late),
-        cmocka_unit_test(test_excluded),
-        cmocka_unit_test(test_dropped),
-        cmocka_unit_test(test_begun_late),
-        cmocka_unit_test(test_rate_so_far),
-        cmocka_unit_test(test_clock_set),
-        cmocka_unit_test(test_suspended),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_limits_of_many_nodes),
+        cmocka_unit_test(test_busy),        cmocka_unit_test(test_late),
+        cmocka_unit_test(test_late_so_far), cmocka_unit_test(test_sent_late),
+        cmocka_unit_test(test_advice),      cmocka_unit_test(test_read_late),
+        cmocka_unit_test(test_excluded),    cmocka_unit_test(test_dropped),
+        cmocka_unit_test(test_begun_late),  cmocka_unit_test(test_rate_so_far),
+        cmocka_unit_test(test_clock_set),   cmocka_unit_test(test_suspended),
+        cmocka_unit_test(test_limits),      cmocka_unit_test(test_limits_of_many_nodes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,21 +36,26 @@ static inline void warnings_expect(struct warnings *warnings, const char *text)
 }
 
 /* The first of them has this message; they are freed. */
-static inline void warnings_expect_message(struct warnings *warnings, const char *wanted)
+static inline void warnings_take_message(struct warnings *warnings, char *found, size_t room)
 {
     struct term_builder built = {0};
     struct term_list list;
     struct term warning, message;
     const uint8_t *text;
     size_t size;
-    char found[1000];
     warnings_build(warnings, &built);
     assert_true(term_list_start(&list, term_built(&built)) && term_list_next(&list, &warning));
     assert_true(term_pairs_get(warning, "message", &message) && term_read_binary(message, &text, &size));
-    snprintf(found, sizeof(found), "%.*s", (int)size, (const char *)text);
-    assert_string_equal(found, wanted);
+    snprintf(found, room, "%.*s", (int)size, (const char *)text);
     warnings_free(warnings);
     term_build_free(&built);
+}
+
+static inline void warnings_expect_message(struct warnings *warnings, const char *wanted)
+{
+    char found[1000];
+    warnings_take_message(warnings, found, sizeof(found));
+    assert_string_equal(found, wanted);
 }
 
 #endif

@@ -58,7 +58,9 @@ void markdown_examples(struct buffer *page, const char *elixir, const char *erla
 {
     markdown_heading(page, 2, "Examples");
     markdown_paragraph(page, "A node to test, a daemon and a shell, in the folder of the source:");
-    markdown_code(page, "sh", "sh tests/playground.sh start\niex --name shell@127.0.0.1\n");
+    markdown_code(page, "sh",
+                  "sh tests/playground.sh stop    # what an earlier page has left\n"
+                  "sh tests/playground.sh start\niex --name shell@127.0.0.1\n");
     markdown_append_session(page, "elixir", "iex> h = :\"harness@127.0.0.1\"\n", elixir);
     if (!erlang)
         return;
