@@ -171,6 +171,8 @@ enum config_action config_load(int argc, char **argv, struct config *config, FIL
     config_check_kinds(&reading, "access.chaos.deny", &reading.config->denied_chaos);
     if (config->schedules.count && !config->scenario_dir)
         config_problem(&reading, "schedules", "need a scenario_dir");
+    if (config->audit_required && !config->audit_file)
+        config_problem(&reading, "audit.required", "needs an audit.file");
     config_find_cookie(&reading, &given);
     config_point_to_help(&reading, &given);
     return reading.problem_count ? CONFIG_INVALID : given.action;

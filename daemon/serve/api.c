@@ -43,6 +43,7 @@ static const struct api_function functions[] = {
     {.name = "run",
      .arity = 1,
      .serve = serve_run,
+     .changes = true,
      .usage = "run(Scenario) -> {ok, Report} | {error, Reason}",
      .help =
          "Runs a scenario and answers when it has ended. A scenario is a map, a keyword list or a "
@@ -55,11 +56,13 @@ static const struct api_function functions[] = {
     {.name = "run_with_performance",
      .arity = 2,
      .serve = serve_run_with_performance,
+     .changes = true,
      .usage = "run_with_performance(Scenario, Expectations) -> {ok, Report} | {error, Reason}",
      .help = "As `run`; raises when the run as a whole has missed an expectation of the keyword list."},
     {.name = "start",
      .arity = 1,
      .serve = serve_start,
+     .changes = true,
      .usage = "start(Scenario) -> {ok, RunId} | {error, Reason}",
      .help = "Starts a run of a scenario, which goes on without its caller, and answers at once. Hooks are "
              "applied on the target's node unless `hooks_node` says otherwise (with a `setup` on the "
@@ -120,6 +123,7 @@ static const struct api_function functions[] = {
     {.name = "cancel",
      .arity = 1,
      .serve = serve_cancel,
+     .changes = true,
      .usage = "cancel(RunId) -> ok | {error, finished}",
      .help = "Has a run end: it undoes its faults and cleans up, and its result is `{error, {cancelled, "
              "Report}}`."},
@@ -146,6 +150,7 @@ static const struct api_function functions[] = {
     {.name = "delete",
      .arity = 1,
      .serve = serve_delete,
+     .changes = true,
      .usage = "delete(RunId) -> ok | {error, not_finished}",
      .help = "Forgets a run that has ended, and its report; a suite with its members."},
     {.name = "schedules",
@@ -193,6 +198,7 @@ static const struct api_function functions[] = {
     {.name = "run_chaos_suite",
      .arity = 2,
      .serve = serve_run_chaos_suite,
+     .changes = true,
      .usage = "run_chaos_suite(Target, Scenarios[, Options]) -> Report",
      .help =
          "Works through chaos scenarios against a target, one after the other: `#{type => kill_children}` "
@@ -207,10 +213,11 @@ static const struct api_function functions[] = {
                 "  %{type: :kill_children, kill_rate: 0.5, duration_ms: 1000},\n"
                 "  %{type: :concurrent, scenario: scenario}\n"
                 "]])\n"},
-    {.name = "run_chaos_suite", .arity = 3, .serve = serve_run_chaos_suite},
+    {.name = "run_chaos_suite", .arity = 3, .serve = serve_run_chaos_suite, .changes = true},
     {.name = "heal_all",
      .arity = 0,
      .serve = serve_heal_all,
+     .changes = true,
      .usage = "heal_all() -> [Map]",
      .help = "Undoes every lasting fault of every run, cuts short messages and functions under way, and has "
              "runs inject nothing more, those too that have not begun their load. What it undid has "
@@ -296,6 +303,8 @@ void api_serve(void *owner, struct request *request)
     bool is_ours = api_is_our_module(request->module);
     for (size_t i = 0; is_ours && i < ARRAY_LENGTH(functions); i++) {
         if (functions[i].arity == request->arity && term_is_atom(request->function, functions[i].name)) {
+            if (functions[i].changes)
+                api_audit_watch(api, request);
             if (functions[i].build)
                 request_answer_by(request, functions[i].build, library_takes_long(request));
             else
@@ -316,6 +325,7 @@ struct api *api_new(const struct api_parts *parts)
                         .runner = parts->runner,
                         .runs = parts->runs,
                         .schedules = parts->schedules,
+                        .audit = parts->audit,
                         .config = parts->config,
                         .minute = parts->minute,
                         .started_ns = clock_ns()};

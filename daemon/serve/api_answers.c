@@ -31,6 +31,10 @@ static const struct answer_row {
                       .text = "There is no room: 1,000 processes wait for the run already (`waits`), the "
                               "node has its share of `subscriptions`, of large `requests` or of large "
                               "`answers` that wait, or a limit is in the way of a run or a suite."}},
+    [ANSWER_AUDIT_FAILED] = {"audit_failed",
+                             {.name = "{error, {audit_failed, Text}}",
+                              .text = "The scenario has chaos, `audit.required` says that nothing is "
+                                      "injected that the audit cannot tell of, and it cannot be written."}},
     [ANSWER_NODEDOWN] = {"nodedown",
                          {.name = "{error, {nodedown, Node}}",
                           .text = "The process that is to be told, of `subscribe`, is on a node that is not "

@@ -47,6 +47,9 @@ static void serve_metrics(void *owner, struct http_request *request, const char 
                                 .peer_count = pages->options.config->peer_count,
                                 .queued_bytes = peers_queued_bytes(pages->options.peers),
                                 .log_lost = log_lost(),
+                                .audit_lines = audit_lines(pages->options.audit),
+                                .audit_lost = audit_lost(pages->options.audit),
+                                .has_audit_problem = audit_problem(pages->options.audit),
                                 .lag_ns = loop_minute_clock_ns(pages->options.minute),
                                 .lag_cpu_ns = loop_minute_cpu_ns(pages->options.minute)};
     if (pages->runner) {
@@ -78,14 +81,18 @@ static void serve_readyz(void *owner, struct http_request *request, const char *
     const struct pages *pages = owner;
     const char *problem = pages->options.not_ready(pages->options.owner);
     const char *of_store = pages->runs ? store_problem(runs_store(pages->runs)) : NULL;
+    const char *of_audit =
+        audit_is_required(pages->options.audit) ? audit_problem(pages->options.audit) : NULL;
     char text[512];
     if (problem)
         snprintf(text, sizeof(text), "%s\n", problem);
     else if (of_store)
         snprintf(text, sizeof(text), "runs cannot be stored: %s\n", of_store);
+    else if (of_audit)
+        snprintf(text, sizeof(text), "the audit cannot be written: %s\n", of_audit);
     else
         snprintf(text, sizeof(text), "ready\n");
-    http_reply_text(request, problem || of_store ? 503 : 200, text);
+    http_reply_text(request, problem || of_store || of_audit ? 503 : 200, text);
 }
 
 /* --- Runs --- */
@@ -115,7 +122,7 @@ static const struct http_page pages_served[] = {
      serve_readyz,
      {.name = "/readyz",
       .text = "200 when it can be called and store runs: registered with epmd, not stopping, nothing wrong "
-              "with the disk; else 503 and why not."}},
+              "with the disk, nor with that of an audit that is required; else 503 and why not."}},
     {"/runs",
      serve_runs,
      {.name = "/runs?limit=100&before=ID",

@@ -125,6 +125,11 @@ struct config {
     uint64_t retention_bytes; /* of their files */
     uint64_t retention_memory_bytes;
 
+    char *audit_file; /* NULL: there is no audit */
+    uint64_t audit_max_bytes;
+    uint64_t audit_keep;
+    bool audit_required;
+
     uint64_t shutdown_ms;
 };
 

@@ -17,6 +17,7 @@ struct api_parts {
     struct runner *runner;
     struct runs *runs;
     struct schedules *schedules;
+    struct audit *audit; /* or NULL */
     const struct config *config;
     const struct loop_minute *minute;
 };
