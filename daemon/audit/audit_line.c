@@ -70,8 +70,8 @@ static const struct {
     [AUDIT_ACTION] = {{.name = "action", .text = "The fault as the scenario has it, as text."}},
     [AUDIT_TARGET] = {{.name = "target", .text = "Whom it was for, as text: processes, or nodes."}},
     [AUDIT_OUTCOME] = {{.name = "outcome",
-                        .text = "What came of it: `accepted` or the run's outcome; the fault's; `ok`, or "
-                                "`refused`."}},
+                        .text = "What came of it: `accepted` or the run's outcome; the fault's; `ok`, "
+                                "`refused` or `denied`."}},
     [AUDIT_UNDONE] = {{.name = "undone", .text = "`true` or `false`, of a fault that lasts."}},
     [AUDIT_REASON] = {{.name = "reason", .text = "Why, as text."}},
     [AUDIT_VERSION] = {{.name = "version", .text = "The daemon's."}},

@@ -9,6 +9,7 @@
 #include "base/nearest.h"
 #include "base/random.h"
 #include "config/config_key.h"
+#include "config_callers_private.h"
 #include "config_file_private.h"
 #include "config_flags_private.h"
 #include "cookie_private.h"
@@ -145,7 +146,7 @@ enum config_action config_load(int argc, char **argv, struct config *config, FIL
     struct config_flags given;
     size_t key_count;
     const struct config_key *keys = config_keys(&key_count);
-    *config = (struct config){0};
+    *config = (struct config){.functions = config->functions};
     for (size_t i = 0; i < key_count; i++)
         config_key_reset(&reading, &keys[i]);
     config_flags_read(&reading, argc, argv, &given);
@@ -169,6 +170,8 @@ enum config_action config_load(int argc, char **argv, struct config *config, FIL
     config_check_peers(&reading);
     config_check_kinds(&reading, "access.chaos.allow", &reading.config->allowed_chaos);
     config_check_kinds(&reading, "access.chaos.deny", &reading.config->denied_chaos);
+    config_callers_check(&reading, "access.callers.allow", &config->allowed_callers);
+    config_callers_check(&reading, "access.callers.deny", &config->denied_callers);
     if (config->schedules.count && !config->scenario_dir)
         config_problem(&reading, "schedules", "need a scenario_dir");
     if (config->audit_required && !config->audit_file)

@@ -207,17 +207,19 @@ static const struct config_key keys[] = {
          "connections whose handshake has not ended; beyond it the oldest is dropped of the source that has "
          "the most"},
     {.path = "access.callers.allow",
-     .type = CONFIG_PATTERNS,
+     .type = CONFIG_CALLERS,
      .fallback = "[\"*\"]",
      FIELD(allowed_callers),
      .reloads = true,
-     .help = "shell patterns of the nodes that may call"},
+     .help = "shell patterns of the nodes that may call; {\"pattern\": \"app@*\", \"functions\": [\"info\", "
+             "\"status\"]} lets them call these functions and no others"},
     {.path = "access.callers.deny",
-     .type = CONFIG_PATTERNS,
+     .type = CONFIG_CALLERS,
      .fallback = "[]",
      FIELD(denied_callers),
      .reloads = true,
-     .help = "shell patterns of those that may not, whatever is allowed"},
+     .help = "shell patterns of those that may not, whatever is allowed; with functions, that may not call "
+             "these"},
     {.path = "access.targets.allow",
      .type = CONFIG_PATTERNS,
      .fallback = "[\"*\"]",

@@ -75,6 +75,7 @@ bool config_reload(int argc, char **argv, struct config *config, struct config *
         log_error("configuration is not reloaded: out of memory");
         return false;
     }
+    *old = (struct config){.functions = config->functions};
     bool valid = config_load(argc, argv, old, output) == CONFIG_RUN;
     fclose(output);
     if (valid) {

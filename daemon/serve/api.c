@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/nearest.h"
+#include "config/access.h"
 #include "library_private.h"
 #include "run/heal_all.h"
 #include "suite_private.h"
@@ -260,6 +261,16 @@ const struct api_function *api_functions(size_t *count)
     return functions;
 }
 
+const char *const *api_function_names(void)
+{
+    static const char *names[ARRAY_LENGTH(functions) + 1];
+    size_t count = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(functions); i++)
+        if (!count || strcmp(names[count - 1], functions[i].name) != 0) /* arities follow one another */
+            names[count++] = functions[i].name;
+    return names;
+}
+
 const struct api_function *api_nearest_function(struct term name)
 {
     const char *names[ARRAY_LENGTH(functions)];
@@ -296,6 +307,24 @@ static bool api_is_our_module(struct term module)
            term_is_atom(module, "Elixir.Supertester.ConcurrentHarness");
 }
 
+static void api_call(struct api *api, struct request *request, const struct api_function *function)
+{
+    const char *rule = access_forbids_function(api->config, request->peer, function->name);
+    if (rule) {
+        log_info("function denied", log_string("requester", request->peer),
+                 log_string("function", function->name), log_string("rule", rule));
+        api_audit_denied(api, request, rule);
+        answer_not_allowed(request, rule, function->name);
+        return;
+    }
+    if (function->changes)
+        api_audit_watch(api, request);
+    if (function->build)
+        request_answer_by(request, function->build, library_takes_long(request));
+    else
+        function->serve(api, request);
+}
+
 void api_serve(void *owner, struct request *request)
 {
     struct api *api = owner;
@@ -303,12 +332,7 @@ void api_serve(void *owner, struct request *request)
     bool is_ours = api_is_our_module(request->module);
     for (size_t i = 0; is_ours && i < ARRAY_LENGTH(functions); i++) {
         if (functions[i].arity == request->arity && term_is_atom(request->function, functions[i].name)) {
-            if (functions[i].changes)
-                api_audit_watch(api, request);
-            if (functions[i].build)
-                request_answer_by(request, functions[i].build, library_takes_long(request));
-            else
-                functions[i].serve(api, request);
+            api_call(api, request, &functions[i]);
             return;
         }
     }

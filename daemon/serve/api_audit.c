@@ -7,7 +7,7 @@ static const char *const form_names[] = {
     [REQUEST_CAST] = "cast", [REQUEST_REX_CALL] = "rex_call",   [REQUEST_REX_SEND] = "rex_send"};
 
 static void api_audit_tell(struct audit *audit, enum audit_event event, const struct request *request,
-                           const char *outcome, struct term reason)
+                           const char *outcome, struct audit_field reason)
 {
     struct audit_field run = audit_text(AUDIT_RUN_ID, NULL);
     char name[TERM_ATOM_BYTES + 1] = "";
@@ -19,7 +19,7 @@ static void api_audit_tell(struct audit *audit, enum audit_event event, const st
     audit_tell(audit, event, audit_text(AUDIT_NODE, request->peer),
                audit_term(AUDIT_PROCESS, request->caller), audit_text(AUDIT_FUNCTION, name),
                audit_number(AUDIT_ARITY, request->arity), audit_text(AUDIT_FORM, form_names[request->form]),
-               run, audit_text(AUDIT_OUTCOME, outcome), audit_term(AUDIT_REASON, reason));
+               run, audit_text(AUDIT_OUTCOME, outcome), reason);
 }
 
 /* {error, Reason} is a refusal, and so is an exception. */
@@ -28,7 +28,13 @@ static void api_audit_on_answer(void *owner, const struct request *request, stru
     struct term parts[2];
     bool is_refused = !value.data || (term_read_tuple_of(value, 2, parts) && term_is_atom(parts[0], "error"));
     api_audit_tell(owner, AUDIT_REQUEST, request, is_refused ? "refused" : "ok",
-                   is_refused && value.data ? parts[1] : (struct term){0});
+                   audit_term(AUDIT_REASON, is_refused && value.data ? parts[1] : (struct term){0}));
+}
+
+void api_audit_denied(struct api *api, const struct request *request, const char *rule)
+{
+    if (api->audit)
+        api_audit_tell(api->audit, AUDIT_DENIED, request, "denied", audit_text(AUDIT_REASON, rule));
 }
 
 void api_audit_watch(struct api *api, struct request *request)

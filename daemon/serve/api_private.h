@@ -56,6 +56,7 @@ enum answer_error {
     ANSWER_TIMEOUT,
     ANSWER_BUSY,
     ANSWER_AUDIT_FAILED,
+    ANSWER_NOT_ALLOWED,
     ANSWER_NODEDOWN,
     ANSWER_UNREADABLE,
     ANSWER_BADARG,
@@ -73,9 +74,15 @@ void answer_error_term(struct request *request, enum answer_error error, struct 
 void answer_error_text(struct request *request, enum answer_error error, const char *text);
 void answer_badarg(struct request *request, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* {error, {not_allowed, #{rule =>, function =>, node =>, message =>}}} */
+void answer_not_allowed(struct request *request, const char *rule, const char *function);
+
 void answer_atom(struct request *request, const char *atom);
 
 /* --- api_audit.c: what the audit is told of requests --- */
+
+/* A function is not called. */
+void api_audit_denied(struct api *api, const struct request *request, const char *rule);
 
 /* Has it be told what comes of a request of a function that changes something. */
 void api_audit_watch(struct api *api, struct request *request);

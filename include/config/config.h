@@ -23,6 +23,18 @@ struct config_list {
     size_t count;
 };
 
+/* Nodes that may call, or may not: all functions, or those that match one of the patterns. */
+struct config_caller {
+    char *pattern;
+    bool names_functions;
+    struct config_list functions;
+};
+
+struct config_callers {
+    struct config_caller *items;
+    size_t count;
+};
+
 /* Runs of a scenario file again and again; see schedule_time.h for when. */
 struct config_schedule {
     char *file;
@@ -94,8 +106,10 @@ struct config {
     uint64_t limit_queued_bytes;       /* waiting to be sent to one peer */
     uint64_t limit_pending_handshakes; /* connections that have not finished theirs */
 
-    struct config_list allowed_callers; /* shell patterns of node names; default ["*"] */
-    struct config_list denied_callers;
+    struct config_callers allowed_callers; /* shell patterns of node names; default ["*"] */
+    struct config_callers denied_callers;
+    const char *const *functions; /* set before config_load(): what callers may name, NULL at the end; NULL:
+                                     all that they do */
 
     /* What faults may be done to: node names, kinds of faults, registered names, applications. */
     struct config_list allowed_targets;
@@ -144,9 +158,9 @@ enum config_action {
     CONFIG_INVALID
 };
 
-/* Reads flags, then the file they name, then the cookie. Problems go to `problems`, one line each, with the
- * JSON path or the flag: `node.port: 70000 is not in 0 to 65535`; all of them, not only the first. On
- * CONFIG_INVALID the configuration is still to be freed. */
+/* All zero but for `functions`. Reads flags, then the file they name, then the cookie. Problems go to
+ * `problems`, one line each, with the JSON path or the flag: `node.port: 70000 is not in 0 to 65535`; all of
+ * them, not only the first. On CONFIG_INVALID the configuration is still to be freed. */
 MUST_CHECK enum config_action config_load(int argc, char **argv, struct config *config, FILE *problems);
 void config_free(struct config *config);
 

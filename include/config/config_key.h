@@ -19,6 +19,7 @@ enum config_type {
     CONFIG_INTEGER,   /* an unsigned integer of any width */
     CONFIG_CHOICE,    /* one of `choices`; its position, in an enum or bool */
     CONFIG_PATTERNS,  /* struct config_list */
+    CONFIG_CALLERS,   /* struct config_callers */
     CONFIG_PEERS,     /* struct config_peer *, then size_t */
     CONFIG_SCHEDULES, /* struct config_schedules */
     CONFIG_TYPE_COUNT
@@ -61,6 +62,12 @@ struct config_reading {
 /* Prints `where: text` as one line. */
 void config_problem(struct config_reading *reading, const char *where, const char *format, ...)
     PRINTF_LIKE(3, 4);
+
+/* A list of texts that are not empty, `what` being what it is of. */
+struct config_list config_list_read(struct config_reading *reading, const json_t *value, const char *where,
+                                    const char *what);
+json_t *config_list_value(const struct config_list *list);
+void config_list_clear(struct config_list *list);
 
 /* Sets the key from a JSON value; null leaves it as it is. `where` is what problems are printed with. */
 void config_key_set(struct config_reading *reading, const struct config_key *key, const json_t *value,

@@ -25,6 +25,9 @@ struct api_parts {
 struct api *api_new(const struct api_parts *parts);
 void api_free(struct api *api);
 
+/* The names of its functions, each once, NULL at the end. */
+const char *const *api_function_names(void);
+
 /* For rpc_in_options.serve; the owner is the API. */
 void api_serve(void *api, struct request *request);
 

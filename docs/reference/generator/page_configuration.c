@@ -12,6 +12,7 @@ static const char *const type_words[CONFIG_TYPE_COUNT] = {
     [CONFIG_INTEGER] = "integer",
     [CONFIG_CHOICE] = "one of",
     [CONFIG_PATTERNS] = "list of shell patterns",
+    [CONFIG_CALLERS] = "list of shell patterns, or of objects with `pattern` and `functions`",
     [CONFIG_PEERS] = "list of nodes",
     [CONFIG_SCHEDULES] = "list of schedules",
 };
