@@ -205,14 +205,44 @@ static void runs_enqueue(struct run_entry *entry)
              log_integer("waiting", (int64_t)entry->runs->counts[RUN_PHASE_QUEUED]));
 }
 
-/* Why a run cannot be accepted, or NULL; `*waits` when it has to wait. */
-static const char *runs_refusal(const struct runs *runs, const struct room *wanted, bool *waits)
+/* What the runs of a node take that have not ended. */
+static struct room runs_taken_by_node(const struct runs *runs, const char *node)
+{
+    struct run_summary asked = {.run_id = 0};
+    struct room taken = {0};
+    run_summary_keep_node(&asked, node);
+    LIST_EACH(struct run_entry, entry, &runs->entries, link)
+        if ((entry->phase == RUN_PHASE_QUEUED || entry->phase == RUN_PHASE_RUNNING) &&
+            term_same(term_of(&entry->summary.node), term_of(&asked.node)))
+            room_take(&taken, &entry->room);
+    run_summary_free(&asked);
+    return taken;
+}
+
+/* The limit that is in the way of one more run of a node, or NULL. The daemon's own have none. */
+static const char *runs_refusal_of_node(const struct runs *runs, const char *node, const struct room *wanted)
+{
+    const struct room *limits = &runs->options.limits.room_per_node, nothing = {0};
+    enum room_kind kind;
+    if (!node || memcmp(limits, &nothing, sizeof(nothing)) == 0)
+        return NULL;
+    struct room taken = runs_taken_by_node(runs, node);
+    return room_lacks_per_node(limits, &taken, wanted, &kind) ? room_name_per_node(kind) : NULL;
+}
+
+/* Why a run cannot be accepted, or NULL; `*waits` when it has to wait. What a node has too much of is
+ * refused: in the queue it would be in the way of others. */
+static const char *runs_refusal(const struct runs *runs, const char *node, const struct room *wanted,
+                                bool *waits)
 {
     const struct room nothing = {0};
     enum room_kind kind;
     *waits = false;
     if (runs->stopping)
         return "stopping";
+    const char *of_node = runs_refusal_of_node(runs, node, wanted);
+    if (of_node)
+        return of_node;
     if (room_lacks(&runs->options.limits.room, &nothing, wanted, &kind))
         return room_name(kind);
     bool is_lacking = room_lacks(&runs->options.limits.room, &runs->taken, wanted, &kind);
@@ -318,7 +348,7 @@ bool runs_start(struct runs *runs, const struct runs_request *request, uint64_t 
 {
     struct room wanted = room_of_scenario(request->scenario);
     bool waits;
-    *busy = runs_refusal(runs, &wanted, &waits);
+    *busy = runs_refusal(runs, request->node, &wanted, &waits);
     if (*busy)
         return false;
     struct run_entry *entry = run_entry_new(runs);

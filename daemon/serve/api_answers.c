@@ -28,9 +28,12 @@ static const struct answer_row {
                          .text = "It has not ended in the time of `await`; the run goes on."}},
     [ANSWER_BUSY] = {"busy",
                      {.name = "{error, {busy, What}}",
-                      .text = "There is no room: 1,000 processes wait for the run already (`waits`), the "
-                              "node has its share of `subscriptions`, of large `requests` or of large "
-                              "`answers` that wait, or a limit is in the way of a run or a suite."}},
+                      .text =
+                          "There is no room: 1,000 processes wait for the run already (`waits`), the "
+                          "node has its share of `subscriptions`, of large `requests` or of large "
+                          "`answers` that wait, or one of the configuration's `limits` is in the way of a "
+                          "run or a suite: those of all, or those of the caller's node "
+                          "(`runs_per_node`)."}},
     [ANSWER_AUDIT_FAILED] = {"audit_failed",
                              {.name = "{error, {audit_failed, Text}}",
                               .text = "The scenario has chaos, `audit.required` says that nothing is "

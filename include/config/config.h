@@ -93,12 +93,15 @@ struct config {
     struct config_peer *peers;
     size_t peer_count;
 
-    uint64_t limit_runs;               /* at once */
-    uint64_t limit_queued_runs;        /* that wait for room */
-    uint64_t limit_suites;             /* at once */
-    uint64_t limit_threads;            /* virtual threads of all runs, but those of open loads */
-    uint64_t limit_in_flight;          /* operations of all runs */
-    uint64_t limit_queued_arrivals;    /* of all open loads */
+    uint64_t limit_runs;            /* at once */
+    uint64_t limit_queued_runs;     /* that wait for room */
+    uint64_t limit_suites;          /* at once */
+    uint64_t limit_threads;         /* virtual threads of all runs, but those of open loads */
+    uint64_t limit_in_flight;       /* operations of all runs */
+    uint64_t limit_queued_arrivals; /* of all open loads */
+    uint64_t limit_runs_per_node;   /* of one caller's node, queued ones too; 0: none, as of the next two */
+    uint64_t limit_threads_per_node;
+    uint64_t limit_in_flight_per_node;
     uint64_t limit_events;             /* kept for one run */
     uint64_t limit_custom;             /* custom operations of one run at once */
     uint64_t limit_event_bytes;        /* of the terms in them */

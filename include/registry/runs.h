@@ -21,6 +21,7 @@ struct runs;
 
 struct runs_limits {
     struct room room;          /* what all runs may take together */
+    struct room room_per_node; /* those of one caller's node, also while they wait; 0: no limit */
     size_t queued_runs;        /* that may wait */
     size_t suites;             /* under way at once */
     uint64_t journal_ns;       /* the time after which what a run has so far is journalled again */
