@@ -218,7 +218,7 @@ static bool daemon_start_pages(struct daemon *daemon)
                                     .audit = daemon->audit,
                                     .not_ready = daemon_on_not_ready,
                                     .owner = daemon};
-    if (!*daemon->config->http_listen)
+    if (!daemon->config->http_listen.count)
         return true;
     daemon->pages = pages_new(&options);
     return daemon->pages != NULL;

@@ -69,6 +69,39 @@ static void config_key_read_string(struct config_reading *reading, const struct 
     *(char **)config_key_field(reading->config, key) = memory_string(text);
 }
 
+/* One of several; NULL when it is none, which was told. */
+static char *config_key_read_one_string(struct config_reading *reading, const struct config_key *key,
+                                        const json_t *value, const char *where)
+{
+    const char *text = json_string_value(value);
+    const char *problem = text && *text && key->problem ? key->problem(text) : NULL;
+    if (!text || !*text)
+        config_problem(reading, where, text ? "is empty" : "is not a string");
+    else if (problem)
+        config_problem(reading, where, "%s %s", text, problem);
+    return text && *text && !problem ? memory_string(text) : NULL;
+}
+
+static void config_key_read_strings(struct config_reading *reading, const struct config_key *key,
+                                    const json_t *value, const char *where)
+{
+    bool is_list = json_is_array(value);
+    size_t count = is_list ? json_array_size(value) : 1;
+    struct config_list list = {.items = memory_zalloc(count, sizeof(char *))};
+    if (!is_list && key->may_be_empty && json_is_string(value) && !*json_string_value(value))
+        count = 0;
+    for (size_t i = 0; i < count; i++) {
+        char *item = is_list ? memory_format("%s[%zu]", where, i) : memory_string(where);
+        char *text =
+            config_key_read_one_string(reading, key, is_list ? json_array_get(value, i) : value, item);
+        if (text)
+            list.items[list.count++] = text;
+        free(item);
+    }
+    config_key_clear(reading->config, key);
+    *(struct config_list *)config_key_field(reading->config, key) = list;
+}
+
 static void config_key_read_boolean(struct config_reading *reading, const struct config_key *key,
                                     const json_t *value, const char *where)
 {
@@ -228,10 +261,11 @@ static void config_key_read_peers(struct config_reading *reading, const struct c
 
 static void (*const readers[CONFIG_TYPE_COUNT])(struct config_reading *, const struct config_key *,
                                                 const json_t *, const char *) = {
-    [CONFIG_STRING] = config_key_read_string,     [CONFIG_BOOLEAN] = config_key_read_boolean,
-    [CONFIG_INTEGER] = config_key_read_integer,   [CONFIG_CHOICE] = config_key_read_choice,
-    [CONFIG_PATTERNS] = config_key_read_patterns, [CONFIG_CALLERS] = config_callers_read,
-    [CONFIG_PEERS] = config_key_read_peers,       [CONFIG_SCHEDULES] = config_schedules_read,
+    [CONFIG_STRING] = config_key_read_string,   [CONFIG_BOOLEAN] = config_key_read_boolean,
+    [CONFIG_INTEGER] = config_key_read_integer, [CONFIG_CHOICE] = config_key_read_choice,
+    [CONFIG_STRINGS] = config_key_read_strings, [CONFIG_PATTERNS] = config_key_read_patterns,
+    [CONFIG_CALLERS] = config_callers_read,     [CONFIG_PEERS] = config_key_read_peers,
+    [CONFIG_SCHEDULES] = config_schedules_read,
 };
 
 void config_key_set(struct config_reading *reading, const struct config_key *key, const json_t *value,
@@ -312,6 +346,16 @@ static json_t *config_key_peers_value(const struct config *config)
     return value;
 }
 
+/* As it may be written: without a list where there is one of them. */
+static json_t *config_key_strings_value(const struct config_list *list, const struct config_key *key)
+{
+    if (list->count > 1)
+        return config_list_value(list);
+    if (list->count)
+        return json_string(list->items[0]);
+    return key->may_be_empty ? json_string("") : json_null();
+}
+
 json_t *config_key_value(const struct config *config, const struct config_key *key)
 {
     const void *source = (const char *)config + key->offset;
@@ -326,6 +370,8 @@ json_t *config_key_value(const struct config *config, const struct config_key *k
         return json_integer((json_int_t)config_key_load_integer(source, key->size));
     case CONFIG_CHOICE:
         return json_string(key->choices[config_key_load_integer(source, key->size)]);
+    case CONFIG_STRINGS:
+        return config_key_strings_value(source, key);
     case CONFIG_PATTERNS:
         return config_list_value(source);
     case CONFIG_CALLERS:
@@ -368,6 +414,7 @@ void config_key_clear(struct config *config, const struct config_key *key)
         free(*(char **)config_key_field(config, key));
         *(char **)config_key_field(config, key) = NULL;
         break;
+    case CONFIG_STRINGS:
     case CONFIG_PATTERNS:
         config_list_clear(config_key_field(config, key));
         break;

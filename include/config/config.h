@@ -126,7 +126,9 @@ struct config {
 
     char *scenario_dir; /* of scenario files; NULL: none */
     struct config_schedules schedules;
-    char *http_listen; /* address and port; "" is nowhere */
+    struct config_list http_listen; /* addresses with ports; empty is nowhere */
+    char *http_token_file;
+    char *http_token; /* read by config_load(), never logged; NULL: none is asked for */
 
     struct config_one_shot one_shot;
 

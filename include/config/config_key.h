@@ -18,6 +18,7 @@ enum config_type {
     CONFIG_BOOLEAN,   /* bool */
     CONFIG_INTEGER,   /* an unsigned integer of any width */
     CONFIG_CHOICE,    /* one of `choices`; its position, in an enum or bool */
+    CONFIG_STRINGS,   /* struct config_list: one string, or a list of them */
     CONFIG_PATTERNS,  /* struct config_list */
     CONFIG_CALLERS,   /* struct config_callers */
     CONFIG_PEERS,     /* struct config_peer *, then size_t */
@@ -33,8 +34,8 @@ struct config_key {
     int64_t least; /* CONFIG_INTEGER */
     int64_t most;
     const char *choices[CONFIG_CHOICES];        /* CONFIG_CHOICE, NULL at the end */
-    const char *(*problem)(const char *string); /* CONFIG_STRING: what is wrong with it, or NULL */
-    bool may_be_empty;                          /* CONFIG_STRING: "" switches something off */
+    const char *(*problem)(const char *string); /* of strings: what is wrong with one, or NULL */
+    bool may_be_empty;                          /* likewise: "" switches something off */
     const char *fallback;                       /* the default as JSON */
     const char *fallback_help;                  /* what takes its place when that is null */
     size_t offset;                              /* of the first field, in struct config */

@@ -140,7 +140,9 @@ static void test_defaults(void **state)
     assert_int_equal(config.log_level, LOG_LEVEL_INFO);
     assert_int_equal(config.log_format, LOG_TEXT);
     assert_int_equal(config.shutdown_ms, 20000);
-    assert_string_equal(config.http_listen, "127.0.0.1:9464");
+    assert_int_equal(config.http_listen.count, 1);
+    assert_string_equal(config.http_listen.items[0], "127.0.0.1:9464");
+    assert_null(config.http_token);
     unload();
 }
 
@@ -553,14 +555,25 @@ static void test_http_addresses(void **state)
     expect_problems("{\"node\": {\"name\": \"a@b\"}, \"http\": {\"listen\": \"localhost:80\"}}",
                     "http.listen: localhost:80 is not ADDRESS:PORT, with an IPv6 address in brackets\n");
     assert_int_equal(load_file("{\"node\": {\"name\": \"a@b\"}, \"http\": {\"listen\": \"\"}}"), CONFIG_RUN);
-    assert_string_equal(config.http_listen, "");
+    assert_int_equal(config.http_listen.count, 0);
     unload();
     assert_int_equal(LOAD("--sname", "a@b", "--http", ""), CONFIG_RUN);
-    assert_string_equal(config.http_listen, "");
+    assert_int_equal(config.http_listen.count, 0);
     unload();
     assert_int_equal(LOAD("--sname", "a@b", "--http", "127.0.0.1:9465"), CONFIG_RUN);
-    assert_string_equal(config.http_listen, "127.0.0.1:9465");
+    assert_string_equal(config.http_listen.items[0], "127.0.0.1:9465");
     unload();
+    assert_int_equal(
+        load_file("{\"node\": {\"name\": \"a@b\"}, \"http\": {\"listen\": [\"127.0.0.1:0\", \"[::1]:80\"]}}"),
+        CONFIG_RUN);
+    assert_int_equal(config.http_listen.count, 2);
+    assert_string_equal(config.http_listen.items[1], "[::1]:80");
+    unload();
+    expect_problems("{\"node\": {\"name\": \"a@b\"}, \"http\": {\"listen\": [\"::1:80\", \"\", 1]}}",
+                    "http.listen[0]: ::1:80 is not ADDRESS:PORT, with an IPv6 address in brackets\n"
+                    "http.listen[1]: is empty\nhttp.listen[2]: is not a string\n");
+    expect_problems("{\"node\": {\"name\": \"a@b\"}, \"http\": {\"listen\": 1}}",
+                    "http.listen: is not a string\n");
     expect_flag_problems(FLAGS("--sname", "a@b", "--http", "9465"),
                          "--http: 9465 is not ADDRESS:PORT, with an IPv6 address in brackets\n");
 }
