@@ -249,10 +249,17 @@ static bool daemon_start_audit(struct daemon *daemon)
 static bool daemon_start_listening(struct daemon *daemon)
 {
     const struct config *config = daemon->config;
-    const char *host = config->listen ? config->listen : strchr(config->node_name, '@') + 1;
+    const char *own_host = strchr(config->node_name, '@') + 1;
+    bool is_given = config->listen.count;
+    const struct listener_options options = {.loop = &daemon->loop,
+                                             .hosts = is_given ? (const char *const *)config->listen.items
+                                                               : &own_host,
+                                             .host_count = is_given ? config->listen.count : 1,
+                                             .port = config->port,
+                                             .accepted = daemon_on_accepted,
+                                             .owner = daemon};
     char problem[256];
-    daemon->listener =
-        listener_new(&daemon->loop, host, config->port, daemon_on_accepted, daemon, problem, sizeof(problem));
+    daemon->listener = listener_new(&options, problem, sizeof(problem));
     if (!daemon->listener)
         log_error("cannot listen", log_string("reason", problem));
     return daemon->listener != NULL;

@@ -78,9 +78,9 @@ struct config {
     char *node_name;
     bool long_names;
     char *cookie_file;
-    char *cookie;  /* read by config_load(), never logged */
-    char *listen;  /* address, NULL: that of the node name's host part */
-    uint16_t port; /* 0: any */
+    char *cookie;              /* read by config_load(), never logged */
+    struct config_list listen; /* addresses; empty: that of the node name's host part */
+    uint16_t port;             /* 0: any */
     uint32_t net_ticktime_s;
     bool atom_cache; /* offered to other nodes */
 

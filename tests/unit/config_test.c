@@ -120,7 +120,7 @@ static void test_defaults(void **state)
     assert_false(config.long_names);
     assert_null(config.cookie_file);
     assert_string_equal(config.cookie, "secret");
-    assert_null(config.listen);
+    assert_int_equal(config.listen.count, 0);
     assert_int_equal(config.port, 0);
     assert_int_equal(config.net_ticktime_s, 60);
     assert_null(config.epmd_host);
@@ -167,7 +167,8 @@ static void test_every_key(void **state)
     assert_string_equal(config.node_name, "n@10.0.0.1");
     assert_true(config.long_names);
     assert_string_equal(config.cookie, "from_file");
-    assert_string_equal(config.listen, "::");
+    assert_int_equal(config.listen.count, 1);
+    assert_string_equal(config.listen.items[0], "::");
     assert_int_equal(config.port, 65535);
     assert_int_equal(config.net_ticktime_s, 4);
     assert_string_equal(config.epmd_host, "e");
@@ -427,6 +428,9 @@ static void test_list_problems(void **state)
         const char *text;
         const char *problems;
     } rows[] = {
+        {"{\"node\": {\"name\": \"a@b\", \"listen\": [\"::1\", \"[::1]\", \"\"]}}",
+         "node.listen[1]: [::1] is not an IP address\nnode.listen[2]: is empty\n"},
+        {"{\"node\": {\"name\": \"a@b\", \"listen\": \"\"}}", "node.listen: is empty\n"},
         {"{\"node\": {\"name\": \"a@b\"}, \"access\": {\"callers\": {\"alow\": []}}}",
          "access.callers.alow: unknown key (nearest: access.callers.allow)\n"},
         {"{\"node\": {\"name\": \"a@b\"}, \"access\": {\"callers\": {\"allow\": \"*\", \"deny\": [\"\", "
