@@ -3,6 +3,7 @@
 #ifndef HARNESSD_DAEMON_PARTS_H
 #define HARNESSD_DAEMON_PARTS_H
 
+#include "audit/audit.h"
 #include "base/loop_minute.h"
 #include "config/config.h"
 #include "config/exit_status.h"
@@ -29,6 +30,7 @@ struct daemon {
     struct peers *peers;
     struct listener *listener;
     struct notify *notify;
+    struct audit *audit; /* NULL: there is none */
     struct pages *pages; /* NULL: http.listen is empty */
     struct event *signals[DAEMON_SIGNALS];
     struct loop_timer second;

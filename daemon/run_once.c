@@ -118,6 +118,9 @@ static void run_once_make_parts(struct program *program)
     peers.owner = program->node;
     program->peers = peers_new(&peers);
     node_set_peers(program->node, program->peers);
+    for (size_t i = 0; i < config->peer_count; i++)
+        if (config->peers[i].port)
+            peers_know_port(program->peers, config->peers[i].node, config->peers[i].port);
     program->io_server = io_server_new(program->node);
     program->runner = runner_new(program->node, program->io_server, &limits);
     runner_set_blast_radius(program->runner, &radius);

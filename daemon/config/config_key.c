@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/nearest.h"
 #include "config/config_schedules.h"
+#include "config_callers_private.h"
 #include "dist/node_name.h"
 
 void config_problem(struct config_reading *reading, const char *where, const char *format, ...)
@@ -66,6 +67,39 @@ static void config_key_read_string(struct config_reading *reading, const struct 
     }
     config_key_clear(reading->config, key);
     *(char **)config_key_field(reading->config, key) = memory_string(text);
+}
+
+/* One of several; NULL when it is none, which was told. */
+static char *config_key_read_one_string(struct config_reading *reading, const struct config_key *key,
+                                        const json_t *value, const char *where)
+{
+    const char *text = json_string_value(value);
+    const char *problem = text && *text && key->problem ? key->problem(text) : NULL;
+    if (!text || !*text)
+        config_problem(reading, where, text ? "is empty" : "is not a string");
+    else if (problem)
+        config_problem(reading, where, "%s %s", text, problem);
+    return text && *text && !problem ? memory_string(text) : NULL;
+}
+
+static void config_key_read_strings(struct config_reading *reading, const struct config_key *key,
+                                    const json_t *value, const char *where)
+{
+    bool is_list = json_is_array(value);
+    size_t count = is_list ? json_array_size(value) : 1;
+    struct config_list list = {.items = memory_zalloc(count, sizeof(char *))};
+    if (!is_list && key->may_be_empty && json_is_string(value) && !*json_string_value(value))
+        count = 0;
+    for (size_t i = 0; i < count; i++) {
+        char *item = is_list ? memory_format("%s[%zu]", where, i) : memory_string(where);
+        char *text =
+            config_key_read_one_string(reading, key, is_list ? json_array_get(value, i) : value, item);
+        if (text)
+            list.items[list.count++] = text;
+        free(item);
+    }
+    config_key_clear(reading->config, key);
+    *(struct config_list *)config_key_field(reading->config, key) = list;
 }
 
 static void config_key_read_boolean(struct config_reading *reading, const struct config_key *key,
@@ -134,12 +168,12 @@ static void config_key_read_choice(struct config_reading *reading, const struct 
         config_problem(reading, where, "%s is not one of %s", text ? text : "what is given", all);
 }
 
-static void config_key_read_patterns(struct config_reading *reading, const struct config_key *key,
-                                     const json_t *value, const char *where)
+struct config_list config_list_read(struct config_reading *reading, const json_t *value, const char *where,
+                                    const char *what)
 {
     if (!json_is_array(value)) {
-        config_problem(reading, where, "is not a list of patterns");
-        return;
+        config_problem(reading, where, "is not a list of %s", what);
+        return (struct config_list){0};
     }
     struct config_list list = {.items = memory_zalloc(json_array_size(value), sizeof(char *))};
     for (size_t i = 0; i < json_array_size(value); i++) {
@@ -152,6 +186,13 @@ static void config_key_read_patterns(struct config_reading *reading, const struc
         config_problem(reading, item, text ? "is empty" : "is not a string");
         free(item);
     }
+    return list;
+}
+
+static void config_key_read_patterns(struct config_reading *reading, const struct config_key *key,
+                                     const json_t *value, const char *where)
+{
+    struct config_list list = config_list_read(reading, value, where, "patterns");
     config_key_clear(reading->config, key);
     *(struct config_list *)config_key_field(reading->config, key) = list;
 }
@@ -220,9 +261,10 @@ static void config_key_read_peers(struct config_reading *reading, const struct c
 
 static void (*const readers[CONFIG_TYPE_COUNT])(struct config_reading *, const struct config_key *,
                                                 const json_t *, const char *) = {
-    [CONFIG_STRING] = config_key_read_string,     [CONFIG_BOOLEAN] = config_key_read_boolean,
-    [CONFIG_INTEGER] = config_key_read_integer,   [CONFIG_CHOICE] = config_key_read_choice,
-    [CONFIG_PATTERNS] = config_key_read_patterns, [CONFIG_PEERS] = config_key_read_peers,
+    [CONFIG_STRING] = config_key_read_string,   [CONFIG_BOOLEAN] = config_key_read_boolean,
+    [CONFIG_INTEGER] = config_key_read_integer, [CONFIG_CHOICE] = config_key_read_choice,
+    [CONFIG_STRINGS] = config_key_read_strings, [CONFIG_PATTERNS] = config_key_read_patterns,
+    [CONFIG_CALLERS] = config_callers_read,     [CONFIG_PEERS] = config_key_read_peers,
     [CONFIG_SCHEDULES] = config_schedules_read,
 };
 
@@ -284,7 +326,7 @@ static uint64_t config_key_load_integer(const void *source, size_t size)
     }
 }
 
-static json_t *config_key_list_value(const struct config_list *list)
+json_t *config_list_value(const struct config_list *list)
 {
     json_t *value = json_array();
     for (size_t i = 0; i < list->count; i++)
@@ -304,6 +346,16 @@ static json_t *config_key_peers_value(const struct config *config)
     return value;
 }
 
+/* As it may be written: without a list where there is one of them. */
+static json_t *config_key_strings_value(const struct config_list *list, const struct config_key *key)
+{
+    if (list->count > 1)
+        return config_list_value(list);
+    if (list->count)
+        return json_string(list->items[0]);
+    return key->may_be_empty ? json_string("") : json_null();
+}
+
 json_t *config_key_value(const struct config *config, const struct config_key *key)
 {
     const void *source = (const char *)config + key->offset;
@@ -318,8 +370,12 @@ json_t *config_key_value(const struct config *config, const struct config_key *k
         return json_integer((json_int_t)config_key_load_integer(source, key->size));
     case CONFIG_CHOICE:
         return json_string(key->choices[config_key_load_integer(source, key->size)]);
+    case CONFIG_STRINGS:
+        return config_key_strings_value(source, key);
     case CONFIG_PATTERNS:
-        return config_key_list_value(source);
+        return config_list_value(source);
+    case CONFIG_CALLERS:
+        return config_callers_value(source);
     case CONFIG_PEERS:
         return config_key_peers_value(config);
     case CONFIG_SCHEDULES:
@@ -343,19 +399,27 @@ void config_key_swap(struct config *a, struct config *b, const struct config_key
     b->peer_count = count;
 }
 
+void config_list_clear(struct config_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->items[i]);
+    free(list->items);
+    *list = (struct config_list){0};
+}
+
 void config_key_clear(struct config *config, const struct config_key *key)
 {
-    struct config_list *list = config_key_field(config, key);
     switch (key->type) {
     case CONFIG_STRING:
         free(*(char **)config_key_field(config, key));
         *(char **)config_key_field(config, key) = NULL;
         break;
+    case CONFIG_STRINGS:
     case CONFIG_PATTERNS:
-        for (size_t i = 0; i < list->count; i++)
-            free(list->items[i]);
-        free(list->items);
-        *list = (struct config_list){0};
+        config_list_clear(config_key_field(config, key));
+        break;
+    case CONFIG_CALLERS:
+        config_callers_clear(config_key_field(config, key));
         break;
     case CONFIG_PEERS:
         for (size_t i = 0; i < config->peer_count; i++)

@@ -26,6 +26,14 @@ struct peers_options config_peers_options(const struct config *config)
                                   .pending_handshakes = config->limit_pending_handshakes};
 }
 
+struct audit_options config_audit_options(const struct config *config)
+{
+    return (struct audit_options){.file = config->audit_file,
+                                  .max_bytes = config->audit_max_bytes,
+                                  .keep = config->audit_keep,
+                                  .required = config->audit_required};
+}
+
 struct runner_limits config_runner_limits(const struct config *config)
 {
     return (struct runner_limits){.events = config->limit_events,

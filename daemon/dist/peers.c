@@ -222,6 +222,13 @@ void peers_keep(struct peers *peers, const char *node, uint16_t port)
         dial_queue_ask(&peers->queue, peer);
 }
 
+void peers_know_port(struct peers *peers, const char *node, uint16_t port)
+{
+    struct peer *peer = peers_find_or_add(peers, node);
+    peer->holds++; /* what is known of it stays */
+    peer->fixed_port = port;
+}
+
 void peers_let_go(struct peers *peers, const char *node)
 {
     struct peer *peer = map_get(&peers->by_name, node, strlen(node));

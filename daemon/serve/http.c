@@ -15,6 +15,7 @@
 #include "base/log_repeat.h"
 #include "base/memory.h"
 #include "base/socket_address.h"
+#include "http_token_private.h"
 
 #define BACKLOG 64
 
@@ -43,13 +44,17 @@ struct waiting {
 struct http {
     struct http_options options;
     struct evhttp *server;
-    struct evconnlistener *listener;
-    uint16_t port;
+    struct http_listener *listeners; /* as many as addresses */
     struct loop_timer look;
     struct connection *connections; /* the oldest is first */
     size_t connection_count;        /* without those that were dropped */
     struct waiting *waiting;
     size_t kept_count; /* requests that are answered later */
+};
+
+struct http_listener {
+    struct evconnlistener *listener;
+    uint16_t port;
 };
 
 struct http_request {
@@ -102,7 +107,8 @@ static void http_on_look(void *owner)
 {
     struct http *http = owner;
     http_forget_gone_connections(http);
-    evconnlistener_enable(http->listener);
+    for (size_t i = 0; i < http->options.address_count; i++)
+        evconnlistener_enable(http->listeners[i].listener);
     loop_timer_set(&http->look, LOOK_NS);
 }
 
@@ -151,6 +157,7 @@ static const struct {
 } reasons[] = {
     {200, "OK"},
     {400, "Bad Request"},
+    {401, "Unauthorized"},
     {404, "Not Found"},
     {405, "Method Not Allowed"},
     {500, "Internal Server Error"},
@@ -315,6 +322,18 @@ static const struct http_page *http_find_page(const struct http *http, const cha
     return NULL;
 }
 
+/* Who does not know the token is not told what there is either. */
+static bool http_may_see(const struct http *http, const struct evhttp_request *request,
+                         const struct http_page *page)
+{
+    const char *token = http->options.token ? http->options.token(http->options.owner) : NULL;
+    if (!token || (page && page->is_open))
+        return true;
+    const struct evkeyvalq *headers = evhttp_request_get_input_headers((struct evhttp_request *)request);
+    return http_token_is_given(token, evhttp_find_header(headers, "Authorization"),
+                               evhttp_find_header(headers, "Cookie"));
+}
+
 static void http_on_request(struct evhttp_request *evhttp_request, void *argument)
 {
     struct http *http = argument;
@@ -326,7 +345,11 @@ static void http_on_request(struct evhttp_request *evhttp_request, void *argumen
     const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
     const char *rest;
     const struct http_page *page = http_find_page(http, path && *path ? path : "/", &rest);
-    if (!page) {
+    if (!http_may_see(http, evhttp_request, page)) {
+        evhttp_add_header(evhttp_request_get_output_headers(evhttp_request), "WWW-Authenticate",
+                          "Bearer realm=\"harnessd\"");
+        http_reply_text(&request, 401, "Needs the token: Authorization: Bearer TOKEN.\n");
+    } else if (!page) {
         http_reply_text(&request, 404, "There is no such page; / lists those that there are.\n");
     } else if (command != EVHTTP_REQ_GET && command != EVHTTP_REQ_HEAD) {
         evhttp_add_header(evhttp_request_get_output_headers(evhttp_request), "Allow", "GET, HEAD");
@@ -351,30 +374,51 @@ static void http_on_accept_error(struct evconnlistener *listener, void *argument
     evconnlistener_disable(listener);
 }
 
-static bool http_listen_at(struct http *http, char *problem, size_t problem_size)
+static bool http_listen_at(const struct http *http, size_t index, char *problem, size_t problem_size)
 {
+    struct http_listener *listener = &http->listeners[index];
     struct socket_address address;
     unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
-    if (!socket_address_read(http->options.address, &address)) {
+    if (!socket_address_read(http->options.addresses[index], &address)) {
         snprintf(problem, problem_size, "%s", SOCKET_ADDRESS_PROBLEM);
         return false;
     }
-    http->listener = evconnlistener_new_bind(http->options.loop->base, NULL, NULL, flags, BACKLOG,
-                                             &address.any, (int)address.size);
-    if (!http->listener) {
+    if (address.any.sa_family == AF_INET6 && http->options.address_count > 1)
+        flags |= LEV_OPT_BIND_IPV6ONLY; /* alone [::] is for IPv4 as well, beside others 0.0.0.0 may be one */
+    listener->listener = evconnlistener_new_bind(http->options.loop->base, NULL, NULL, flags, BACKLOG,
+                                                 &address.any, (int)address.size);
+    if (!listener->listener) {
         snprintf(problem, problem_size, "%s", strerror(errno));
         return false;
     }
-    evconnlistener_set_error_cb(http->listener, http_on_accept_error);
-    if (getsockname(evconnlistener_get_fd(http->listener), &address.any, &address.size) == 0)
-        http->port = socket_address_port(&address);
+    evconnlistener_set_error_cb(listener->listener, http_on_accept_error);
+    if (getsockname(evconnlistener_get_fd(listener->listener), &address.any, &address.size) == 0)
+        listener->port = socket_address_port(&address);
+    return true;
+}
+
+static bool http_listen(struct http *http, size_t *failed, char *problem, size_t problem_size)
+{
+    http->listeners = memory_zalloc(http->options.address_count, sizeof(*http->listeners));
+    for (size_t i = 0; i < http->options.address_count; i++) {
+        if (http_listen_at(http, i, problem, problem_size))
+            continue;
+        *failed = i;
+        while (i)
+            evconnlistener_free(http->listeners[--i].listener);
+        free(http->listeners);
+        return false;
+    }
     return true;
 }
 
 static void http_start_server(struct http *http)
 {
     http->server = evhttp_new(http->options.loop->base);
-    if (!http->server || !evhttp_bind_listener(http->server, http->listener)) {
+    bool is_made = http->server;
+    for (size_t i = 0; is_made && i < http->options.address_count; i++)
+        is_made = evhttp_bind_listener(http->server, http->listeners[i].listener);
+    if (!is_made) {
         log_error("cannot make an HTTP server");
         abort();
     }
@@ -388,11 +432,11 @@ static void http_start_server(struct http *http)
     evhttp_set_gencb(http->server, http_on_request, http);
 }
 
-struct http *http_new(const struct http_options *options, char *problem, size_t problem_size)
+struct http *http_new(const struct http_options *options, size_t *failed, char *problem, size_t problem_size)
 {
     struct http *http = memory_zalloc(1, sizeof(*http));
     http->options = *options;
-    if (!http_listen_at(http, problem, problem_size)) {
+    if (!http_listen(http, failed, problem, problem_size)) {
         free(http);
         return NULL;
     }
@@ -406,14 +450,15 @@ struct http *http_new(const struct http_options *options, char *problem, size_t 
 
 void http_free(struct http *http)
 {
-    evhttp_free(http->server); /* with its listener and connections */
+    evhttp_free(http->server); /* with its listeners and connections */
+    free(http->listeners);
     http_forget_gone_connections(http);
     loop_timer_free(&http->look);
     http_release_waiting(http->waiting);
     free(http);
 }
 
-uint16_t http_port(const struct http *http)
+uint16_t http_port(const struct http *http, size_t address)
 {
-    return http->port;
+    return http->listeners[address].port;
 }

@@ -126,6 +126,21 @@ static double metrics_log_lost(const struct metrics_look *look)
     return (double)look->log_lost;
 }
 
+static double metrics_audit_lines(const struct metrics_look *look)
+{
+    return (double)look->audit_lines;
+}
+
+static double metrics_audit_lost(const struct metrics_look *look)
+{
+    return (double)look->audit_lost;
+}
+
+static double metrics_audit_problem(const struct metrics_look *look)
+{
+    return look->has_audit_problem;
+}
+
 static double metrics_resident_bytes(const struct metrics_look *look)
 {
     return (double)look->process.resident_bytes;
@@ -345,6 +360,12 @@ static const struct metric metrics[] = {
     {{"harnessd_log_lines_lost_total", "counter", NULL,
       "Lines of the log that were lost, as nobody read them in time or they could not be written."},
      .value = metrics_log_lost},
+    {{"harnessd_audit_lines_total", "counter", NULL, "Lines of the audit."}, .value = metrics_audit_lines},
+    {{"harnessd_audit_lines_lost_total", "counter", NULL,
+      "Lines of the audit that found no room while its file could not be written."},
+     .value = metrics_audit_lost},
+    {{"harnessd_audit_problem", "gauge", NULL, "Whether the audit cannot be written now."},
+     .value = metrics_audit_problem},
     {{"process_cpu_seconds_total", "counter", NULL, "Time of processors that the process has used."},
      .value = metrics_cpu_s},
     {{"process_resident_memory_bytes", "gauge", NULL, "Memory of the process that is in use."},

@@ -30,6 +30,9 @@ struct metrics_look {
     uint64_t lag_cpu_ns;   /* likewise, of a processor */
     bool has_store_problem;
     uint64_t log_lost; /* lines */
+    uint64_t audit_lines;
+    uint64_t audit_lost;
+    bool has_audit_problem;
 };
 
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"

@@ -47,6 +47,9 @@ static void serve_metrics(void *owner, struct http_request *request, const char 
                                 .peer_count = pages->options.config->peer_count,
                                 .queued_bytes = peers_queued_bytes(pages->options.peers),
                                 .log_lost = log_lost(),
+                                .audit_lines = audit_lines(pages->options.audit),
+                                .audit_lost = audit_lost(pages->options.audit),
+                                .has_audit_problem = audit_problem(pages->options.audit),
                                 .lag_ns = loop_minute_clock_ns(pages->options.minute),
                                 .lag_cpu_ns = loop_minute_cpu_ns(pages->options.minute)};
     if (pages->runner) {
@@ -78,14 +81,18 @@ static void serve_readyz(void *owner, struct http_request *request, const char *
     const struct pages *pages = owner;
     const char *problem = pages->options.not_ready(pages->options.owner);
     const char *of_store = pages->runs ? store_problem(runs_store(pages->runs)) : NULL;
+    const char *of_audit =
+        audit_is_required(pages->options.audit) ? audit_problem(pages->options.audit) : NULL;
     char text[512];
     if (problem)
         snprintf(text, sizeof(text), "%s\n", problem);
     else if (of_store)
         snprintf(text, sizeof(text), "runs cannot be stored: %s\n", of_store);
+    else if (of_audit)
+        snprintf(text, sizeof(text), "the audit cannot be written: %s\n", of_audit);
     else
         snprintf(text, sizeof(text), "ready\n");
-    http_reply_text(request, problem || of_store ? 503 : 200, text);
+    http_reply_text(request, problem || of_store || of_audit ? 503 : 200, text);
 }
 
 /* --- Runs --- */
@@ -108,21 +115,24 @@ static void serve_run(void *owner, struct http_request *request, const char *res
 static void serve_index(void *owner, struct http_request *request, const char *rest);
 
 static const struct http_page pages_served[] = {
-    {"/", serve_index, {.name = "/", .text = "What there is."}},
-    {"/metrics", serve_metrics, {.name = "/metrics", .text = "For Prometheus."}},
-    {"/healthz", serve_healthz, {.name = "/healthz", .text = "200 as long as the daemon works."}},
+    {"/", serve_index, false, {.name = "/", .text = "What there is."}},
+    {"/metrics", serve_metrics, false, {.name = "/metrics", .text = "For Prometheus."}},
+    {"/healthz", serve_healthz, true, {.name = "/healthz", .text = "200 as long as the daemon works."}},
     {"/readyz",
      serve_readyz,
+     true,
      {.name = "/readyz",
       .text = "200 when it can be called and store runs: registered with epmd, not stopping, nothing wrong "
-              "with the disk; else 503 and why not."}},
+              "with the disk, nor with that of an audit that is required; else 503 and why not."}},
     {"/runs",
      serve_runs,
+     false,
      {.name = "/runs?limit=100&before=ID",
       .text = "The newest runs, as `status` shows them: so many (1 to 1000; 100 unless given), those before "
               "that one."}},
     {"/runs/",
      serve_run,
+     false,
      {.name = "/runs/ID",
       .text = "A run as in its `ID.json`, with its report when it has ended, and with `state` and `summary` "
               "(as `status` "
@@ -151,29 +161,45 @@ static void serve_index(void *owner, struct http_request *request, const char *r
     http_reply(request, 200, HTTP_TEXT, &text);
 }
 
+static const char *pages_token(void *owner)
+{
+    const struct pages *pages = owner;
+    return pages->options.config->http_token;
+}
+
+static void pages_log_refused(const char *address, const char *problem)
+{
+    bool is_taken = strcmp(problem, strerror(EADDRINUSE)) == 0;
+    log_error("cannot listen for HTTP", log_string("key", "http.listen"), log_string("address", address),
+              log_string("reason", problem),
+              log_string("advice", is_taken ? "another harnessd? --http ADDRESS:PORT takes another port, "
+                                              "--http \"\" none"
+                                            : NULL));
+}
+
 struct pages *pages_new(const struct pages_options *options)
 {
     struct pages *pages = memory_zalloc(1, sizeof(*pages));
+    const struct config_list *addresses = &options->config->http_listen;
     char problem[256];
+    size_t failed;
     pages->options = *options;
     struct http_options http = {.loop = options->loop,
-                                .address = options->config->http_listen,
+                                .addresses = (const char *const *)addresses->items,
+                                .address_count = addresses->count,
                                 .pages = pages_served,
                                 .page_count = ARRAY_LENGTH(pages_served),
-                                .owner = pages};
-    pages->http = http_new(&http, problem, sizeof(problem));
+                                .owner = pages,
+                                .token = pages_token};
+    pages->http = http_new(&http, &failed, problem, sizeof(problem));
     if (!pages->http) {
-        bool is_taken = strcmp(problem, strerror(EADDRINUSE)) == 0;
-        log_error("cannot listen for HTTP", log_string("key", "http.listen"),
-                  log_string("address", options->config->http_listen), log_string("reason", problem),
-                  log_string("advice", is_taken ? "another harnessd? --http ADDRESS:PORT takes another port, "
-                                                  "--http \"\" none"
-                                                : NULL));
+        pages_log_refused(addresses->items[failed], problem);
         free(pages);
         return NULL;
     }
-    log_info("listening for HTTP", log_string("address", options->config->http_listen),
-             log_integer("port", http_port(pages->http)));
+    for (size_t i = 0; i < addresses->count; i++)
+        log_info("listening for HTTP", log_string("address", addresses->items[i]),
+                 log_integer("port", http_port(pages->http, i)));
     return pages;
 }
 

@@ -15,6 +15,7 @@ struct pages_options {
     const struct epmd *epmd;
     const struct peers *peers;
     const struct loop_minute *minute;
+    const struct audit *audit; /* or NULL */
 
     /* Why the daemon cannot serve now, or NULL. */
     const char *(*not_ready)(void *owner);

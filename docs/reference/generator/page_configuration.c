@@ -11,7 +11,9 @@ static const char *const type_words[CONFIG_TYPE_COUNT] = {
     [CONFIG_BOOLEAN] = "boolean",
     [CONFIG_INTEGER] = "integer",
     [CONFIG_CHOICE] = "one of",
+    [CONFIG_STRINGS] = "string, or list of strings",
     [CONFIG_PATTERNS] = "list of shell patterns",
+    [CONFIG_CALLERS] = "list of shell patterns, or of objects with `pattern` and `functions`",
     [CONFIG_PEERS] = "list of nodes",
     [CONFIG_SCHEDULES] = "list of schedules",
 };

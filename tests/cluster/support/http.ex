@@ -11,14 +11,17 @@ defmodule Http do
     String.to_integer(port)
   end
 
-  def connect(port) do
-    {:ok, socket} = :gen_tcp.connect({127, 0, 0, 1}, port, [:binary, active: false], 5_000)
+  def connect(port, address \\ {127, 0, 0, 1}) do
+    family = if tuple_size(address) == 8, do: [:inet6], else: []
+    {:ok, socket} = :gen_tcp.connect(address, port, [:binary, active: false] ++ family, 5_000)
     socket
   end
 
   @doc "`{status, headers, body}` of one request on a connection of its own."
-  def request(port, method, path, headers \\ [], body \\ "") do
-    socket = connect(port)
+  def request(port, method, path, headers \\ [], body \\ ""),
+    do: request_on(connect(port), method, path, headers, body)
+
+  def request_on(socket, method, path, headers \\ [], body \\ "") do
     lines = for {key, value} <- headers, do: "#{key}: #{value}\r\n"
     request = ["#{method} #{path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n", lines, "\r\n", body]
     # A request that is refused may be answered before it is sent.
