@@ -16,6 +16,9 @@
 /* How often the log tells what it has suppressed, and the service manager is told what goes on. */
 #define SECOND_NS CLOCK_NS_PER_S
 
+/* Seconds after which it is looked for certificates that have changed or end. */
+#define CERTIFICATES_S 60
+
 struct runs_limits daemon_runs_limits(const struct config *config)
 {
     return (struct runs_limits){.room = {{[ROOM_RUNS] = config->limit_runs,
@@ -147,10 +150,18 @@ static void daemon_watch_name(struct daemon *daemon)
     loop_stop(&daemon->loop);
 }
 
+/* Files are looked at while nobody connects as well: who reads metrics is to see them as they are. */
+static void daemon_watch_certificates(struct daemon *daemon)
+{
+    if (daemon->tls && ++daemon->seconds % CERTIFICATES_S == 0)
+        tls_watch(daemon->tls);
+}
+
 static void daemon_on_second(void *owner)
 {
     struct daemon *daemon = owner;
     log_settle(false);
+    daemon_watch_certificates(daemon);
     daemon_tell_status(daemon);
     daemon_watch_name(daemon);
     loop_timer_set(&daemon->second, SECOND_NS);
@@ -181,6 +192,7 @@ static void daemon_make_parts(struct daemon *daemon)
     peers.resolver = daemon->resolver;
     peers.epmd = daemon->epmd;
     peers.identity = &daemon->identity;
+    peers.transports = daemon->transports;
     peers.events = node_peers_events();
     peers.owner = daemon->node;
     daemon->peers = peers_new(&peers);
@@ -207,6 +219,7 @@ static bool daemon_start_pages(struct daemon *daemon)
                                     .epmd = daemon->epmd,
                                     .peers = daemon->peers,
                                     .minute = &daemon->minute,
+                                    .tls = daemon->tls,
                                     .not_ready = daemon_on_not_ready,
                                     .owner = daemon};
     if (!*daemon->config->http_listen)
@@ -225,6 +238,22 @@ static bool daemon_trusts_folder(const struct config *config)
               log_string("folder", config->state_dir), log_string("reason", refusal));
     free(refusal);
     return false;
+}
+
+/* They were there a moment ago, when the configuration was checked. */
+static bool daemon_read_certificates(struct daemon *daemon)
+{
+    char *problem = NULL;
+    daemon->transports = config_transports(daemon->config, &daemon->tls, &problem);
+    if (problem)
+        log_error("cannot use the certificates", log_string("reason", problem));
+    if (daemon->tls) {
+        tls_warn(daemon->tls);
+        tls_watch(daemon->tls);
+    }
+    bool is_good = !problem;
+    free(problem);
+    return is_good;
 }
 
 static bool daemon_start_listening(struct daemon *daemon)
@@ -281,6 +310,8 @@ static void daemon_free_parts(struct daemon *daemon)
         listener_free(daemon->listener);
     peers_free(daemon->peers);
     node_free(daemon->node);
+    transports_free(daemon->transports);
+    tls_free(daemon->tls);
     epmd_free(daemon->epmd);
     resolver_free(daemon->resolver);
     daemon_unwatch_signals(daemon);
@@ -296,9 +327,10 @@ enum exit_status daemon_run(struct config *config, int argc, char **argv)
     struct daemon daemon = {.argc = argc, .argv = argv, .config = config, .exit_status = EXIT_STATUS_FAILED};
     log_configure(config->log_level, config->log_format, stderr);
     daemon_raise_descriptor_limit();
+    bool has_certificates = daemon_read_certificates(&daemon);
     daemon_make_parts(&daemon);
-    bool listening =
-        daemon_trusts_folder(config) && daemon_start_listening(&daemon) && daemon_start_pages(&daemon);
+    bool listening = has_certificates && daemon_trusts_folder(config) && daemon_start_listening(&daemon) &&
+                     daemon_start_pages(&daemon);
     if (listening) {
         daemon.exit_status = EXIT_STATUS_ASKED;
         daemon_start(&daemon);

@@ -89,6 +89,8 @@ static void daemon_signals_apply(struct daemon *daemon, const struct config *old
     peers_set_limits(daemon->peers, config->limit_frame_bytes, config->limit_queued_bytes,
                      config->limit_pending_handshakes);
     peers_judge_again(daemon->peers);
+    if (daemon->tls)
+        tls_watch(daemon->tls);
     if (daemon->ready) {
         struct runner_limits limits = config_runner_limits(config);
         struct runs_limits all = daemon_runs_limits(config);

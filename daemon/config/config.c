@@ -11,6 +11,7 @@
 #include "config/config_key.h"
 #include "config_file_private.h"
 #include "config_flags_private.h"
+#include "config_tls_private.h"
 #include "cookie_private.h"
 #include "dist/node_name.h"
 #include "measure/counters.h"
@@ -172,6 +173,7 @@ enum config_action config_load(int argc, char **argv, struct config *config, FIL
     if (config->schedules.count && !config->scenario_dir)
         config_problem(&reading, "schedules", "need a scenario_dir");
     config_find_cookie(&reading, &given);
+    config_tls_find(&reading, given.action == CONFIG_ONE_SHOT);
     config_point_to_help(&reading, &given);
     return reading.problem_count ? CONFIG_INVALID : given.action;
 }
@@ -184,4 +186,5 @@ void config_free(struct config *config)
         config_key_clear(config, &keys[i]);
     cookie_free(config->cookie);
     config->cookie = NULL;
+    config_tls_clear(config);
 }

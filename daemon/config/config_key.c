@@ -111,16 +111,9 @@ static size_t config_key_count_choices(const struct config_key *key)
     return count;
 }
 
-static void config_key_read_choice(struct config_reading *reading, const struct config_key *key,
-                                   const json_t *value, const char *where)
+static void config_key_report_choice(struct config_reading *reading, const struct config_key *key,
+                                     const char *text, const char *where)
 {
-    const char *text = json_string_value(value);
-    for (size_t i = 0; text && key->choices[i]; i++) {
-        if (strcmp(key->choices[i], text) != 0)
-            continue;
-        config_key_store_integer(config_key_field(reading->config, key), key->size, i);
-        return;
-    }
     char all[128] = "";
     for (size_t i = 0; key->choices[i]; i++) {
         size_t used = strlen(all);
@@ -134,22 +127,54 @@ static void config_key_read_choice(struct config_reading *reading, const struct 
         config_problem(reading, where, "%s is not one of %s", text ? text : "what is given", all);
 }
 
+static void config_key_read_choice(struct config_reading *reading, const struct config_key *key,
+                                   const json_t *value, const char *where)
+{
+    const char *text = json_string_value(value);
+    for (size_t i = 0; text && key->choices[i]; i++) {
+        if (strcmp(key->choices[i], text) != 0)
+            continue;
+        config_key_store_integer(config_key_field(reading->config, key), key->size, i);
+        return;
+    }
+    config_key_report_choice(reading, key, text, where);
+}
+
+static bool config_key_is_choice(const struct config_key *key, const char *text)
+{
+    size_t i = 0;
+    while (key->choices[i] && strcmp(key->choices[i], text) != 0)
+        i++;
+    return key->choices[i] || i == 0;
+}
+
+static void config_key_read_pattern(struct config_reading *reading, const struct config_key *key,
+                                    const char *text, const char *where, struct config_list *list)
+{
+    if (!text || !*text)
+        config_problem(reading, where, text ? "is empty" : "is not a string");
+    else if (!config_key_is_choice(key, text))
+        config_key_report_choice(reading, key, text, where);
+    else
+        list->items[list->count++] = memory_string(text);
+}
+
 static void config_key_read_patterns(struct config_reading *reading, const struct config_key *key,
                                      const json_t *value, const char *where)
 {
-    if (!json_is_array(value)) {
-        config_problem(reading, where, "is not a list of patterns");
+    const char *word = json_string_value(value);
+    bool is_none = key->none && word && strcmp(word, key->none) == 0;
+    if (!json_is_array(value) && !is_none) {
+        if (key->none)
+            config_problem(reading, where, "is neither \"%s\" nor a list of patterns", key->none);
+        else
+            config_problem(reading, where, "is not a list of patterns");
         return;
     }
     struct config_list list = {.items = memory_zalloc(json_array_size(value), sizeof(char *))};
     for (size_t i = 0; i < json_array_size(value); i++) {
-        const char *text = json_string_value(json_array_get(value, i));
-        if (text && *text) {
-            list.items[list.count++] = memory_string(text);
-            continue;
-        }
         char *item = memory_format("%s[%zu]", where, i);
-        config_problem(reading, item, text ? "is empty" : "is not a string");
+        config_key_read_pattern(reading, key, json_string_value(json_array_get(value, i)), item, &list);
         free(item);
     }
     config_key_clear(reading->config, key);
@@ -284,8 +309,10 @@ static uint64_t config_key_load_integer(const void *source, size_t size)
     }
 }
 
-static json_t *config_key_list_value(const struct config_list *list)
+static json_t *config_key_list_value(const struct config_key *key, const struct config_list *list)
 {
+    if (key->none && !list->count)
+        return json_string(key->none);
     json_t *value = json_array();
     for (size_t i = 0; i < list->count; i++)
         json_array_append_new(value, json_string(list->items[i]));
@@ -319,7 +346,7 @@ json_t *config_key_value(const struct config *config, const struct config_key *k
     case CONFIG_CHOICE:
         return json_string(key->choices[config_key_load_integer(source, key->size)]);
     case CONFIG_PATTERNS:
-        return config_key_list_value(source);
+        return config_key_list_value(key, source);
     case CONFIG_PEERS:
         return config_key_peers_value(config);
     case CONFIG_SCHEDULES:

@@ -1,5 +1,8 @@
 #include "config/config_parts.h"
 
+#include <fnmatch.h>
+#include <string.h>
+
 #include "base/clock.h"
 #include "dist/flags.h"
 
@@ -24,6 +27,35 @@ struct peers_options config_peers_options(const struct config *config)
                                   .frame_bytes = config->limit_frame_bytes,
                                   .queued_bytes = config->limit_queued_bytes,
                                   .pending_handshakes = config->limit_pending_handshakes};
+}
+
+static bool config_dials_plain(void *owner, const char *node)
+{
+    const struct config_list *patterns = &((const struct config *)owner)->tls_dials_plainly;
+    for (size_t i = 0; i < patterns->count; i++)
+        if (fnmatch(patterns->items[i], node, 0) == 0)
+            return true;
+    return false;
+}
+
+static bool config_accepts(const struct config *config, const char *what)
+{
+    for (size_t i = 0; i < config->tls_accept.count; i++)
+        if (strcmp(config->tls_accept.items[i], what) == 0)
+            return true;
+    return false;
+}
+
+struct transports *config_transports(const struct config *config, struct tls **tls, char **problem)
+{
+    *problem = NULL;
+    *tls = config->tls ? tls_new(config->tls, strchr(config->node_name, '@') + 1, problem) : NULL;
+    struct transports_options options = {.tls = *tls,
+                                         .accepts_tls = config_accepts(config, "tls"),
+                                         .accepts_plain = config_accepts(config, "plain"),
+                                         .dials_plain = config_dials_plain,
+                                         .owner = (void *)config};
+    return *tls ? transports_new(&options) : NULL;
 }
 
 struct runner_limits config_runner_limits(const struct config *config)

@@ -47,6 +47,7 @@ static void serve_metrics(void *owner, struct http_request *request, const char 
                                 .peer_count = pages->options.config->peer_count,
                                 .queued_bytes = peers_queued_bytes(pages->options.peers),
                                 .log_lost = log_lost(),
+                                .tls_ends_s = pages->options.tls ? tls_ends_s(pages->options.tls) : 0,
                                 .lag_ns = loop_minute_clock_ns(pages->options.minute),
                                 .lag_cpu_ns = loop_minute_cpu_ns(pages->options.minute)};
     if (pages->runner) {

@@ -14,6 +14,7 @@ defmodule Peer do
     * `elixir`: whether Elixir is on its code path (`true`)
     * `arguments`: more arguments of `erl`
     * `env`: more of its environment
+    * `tls`: whether it speaks TLS (where the tests are over TLS), or the optfile that it does so with
   """
   def start(options \\ []) do
     peer = start_unsupervised(options)
@@ -55,8 +56,12 @@ defmodule Peer do
 
     # A crash report of a subject would go to standard output, which is ours to talk over.
     ["-setcookie", cookie, "-kernel", "logger_level", "none", "-start_epmd", "false"] ++
-      paths ++ Enum.map(Keyword.get(options, :arguments, []), &to_string/1)
+      tls(Keyword.get(options, :tls, Tls.on?())) ++ paths ++ Enum.map(Keyword.get(options, :arguments, []), &to_string/1)
   end
+
+  defp tls(false), do: []
+  defp tls(true), do: Tls.arguments()
+  defp tls(optfile), do: Tls.arguments(optfile)
 
   def unique(prefix), do: "#{prefix}_#{System.pid()}_#{System.unique_integer([:positive])}"
 
