@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "dist/flags.h"
 
 struct epmd_options config_epmd_options(const struct config *config)
@@ -55,6 +56,9 @@ struct transports *config_transports(const struct config *config, struct tls **t
                                          .accepts_plain = config_accepts(config, "plain"),
                                          .dials_plain = config_dials_plain,
                                          .owner = (void *)config};
+    for (size_t i = 0; i < config->tls_ignored.count; i++)
+        log_each(LOG_LEVEL_INFO, "option of TLS has no effect here",
+                 log_string("option", config->tls_ignored.items[i]), log_string("file", config->tls_optfile));
     return *tls ? transports_new(&options) : NULL;
 }
 

@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/memory.h"
 #include "cookie_private.h"
 #include "tls_optfile_private.h"
@@ -33,11 +32,12 @@ static void tls_on_problem(void *owner, const char *where, const char *text)
                    *where ? ": " : "", text);
 }
 
+/* It is told of when the log is as the configuration has it. */
 static void tls_on_ignored(void *owner, const char *where)
 {
-    const struct config_reading *reading = owner;
-    log_each(LOG_LEVEL_INFO, "option of TLS has no effect here", log_string("option", where),
-             log_string("file", reading->config->tls_optfile));
+    struct config_list *ignored = &((struct config_reading *)owner)->config->tls_ignored;
+    ignored->items = memory_resize(ignored->items, ignored->count + 1, sizeof(char *));
+    ignored->items[ignored->count++] = memory_string(where);
 }
 
 /* NULL is a problem that was told of. A pipe or a device would keep everybody waiting. */
@@ -213,4 +213,8 @@ void config_tls_clear(struct config *config)
         tls_options_clear(config->tls);
     free(config->tls);
     config->tls = NULL;
+    for (size_t i = 0; i < config->tls_ignored.count; i++)
+        free(config->tls_ignored.items[i]);
+    free(config->tls_ignored.items);
+    config->tls_ignored = (struct config_list){0};
 }

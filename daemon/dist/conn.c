@@ -337,7 +337,12 @@ void conn_take_handshake(struct conn *conn, const uint8_t *message, size_t size)
 static enum handshake_verdict conn_judge(void *owner, const char *peer)
 {
     struct conn *conn = owner;
-    return conn->settings->events->judge(conn->settings->owner, conn, peer);
+    const char *doubt = transport_doubt(&conn->transport, peer);
+    if (!doubt)
+        return conn->settings->events->judge(conn->settings->owner, conn, peer);
+    log_warning("peer is not believed to be the node that it says", log_string("peer", peer),
+                log_string("reason", doubt));
+    return HANDSHAKE_REFUSE;
 }
 
 /* The transport carries bytes: now who is dialled is told who this is, and who has dialled is to tell. */

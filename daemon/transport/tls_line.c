@@ -98,6 +98,21 @@ int transport_tls_verify(int is_good, X509_STORE_CTX *verifying)
     return is_good;
 }
 
+/* Who dials has its name checked only where that is asked for: OTP does not, unless told to. */
+const char *tls_line_doubt(struct tls_line *line, const char *node)
+{
+    const struct tls_role_options *options = line_options(line);
+    X509 *certificate = SSL_get0_peer_certificate(line->ssl);
+    const char *host = strchr(node, '@') + 1;
+    char text[TEXT_BYTES];
+    if (line->role != TLS_SERVER || !options->verifies || !options->verifies_name || !certificate ||
+        tls_certificate_is_for(certificate, host, options->takes_wildcards))
+        return NULL;
+    snprintf(line->problem, sizeof(line->problem), "its certificate is for another host than %s: it is %s",
+             host, tls_certificate_text(certificate, text, sizeof(text)));
+    return line->problem;
+}
+
 /* --- What went wrong --- */
 
 /* What this node has shown is what it is about. */

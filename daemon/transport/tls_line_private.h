@@ -44,6 +44,9 @@ void tls_line_free(struct tls_line *line);
 /* OpenSSL has failed: keeps why. */
 void tls_line_note_failure(struct tls_line *line);
 
+/* See transport_doubt(). */
+const char *tls_line_doubt(struct tls_line *line, const char *node);
+
 /* See transport_problem(). */
 const char *tls_line_problem(struct tls_line *line, enum transport_end end);
 

@@ -100,6 +100,11 @@ int transport_dial(const struct transports *ways, struct transport *transport, c
 
 /* --- What there is to be told --- */
 
+const char *transport_doubt(const struct transport *transport, const char *node)
+{
+    return transport->operations->doubt ? transport->operations->doubt(transport, node) : NULL;
+}
+
 const char *transport_problem(const struct transport *transport, enum transport_end end, int error)
 {
     const char *problem =

@@ -295,11 +295,17 @@ static const char *transport_tls_problem(const struct transport *transport, enum
     return tls_line_problem(transport->tls, end);
 }
 
+static const char *transport_tls_doubt(const struct transport *transport, const char *node)
+{
+    return tls_line_doubt(transport->tls, node);
+}
+
 static const struct transport_operations operations = {
     .name = "tls",
     .handshake_length_bytes = 4,
     .begin = transport_tls_begin,
     .problem = transport_tls_problem,
+    .doubt = transport_tls_doubt,
     .read = transport_tls_read,
     .write = transport_tls_write,
     .is_full = transport_tls_is_full,

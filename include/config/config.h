@@ -95,6 +95,7 @@ struct config {
     struct config_list tls_dials_plainly; /* shell patterns of node names */
     struct config_list tls_accept;        /* of "tls" and "plain" */
     struct tls_options *tls;              /* what these come to; NULL: it is off */
+    struct config_list tls_ignored;       /* options of the optfile that change nothing here */
 
     char *epmd_host;
     uint16_t epmd_port; /* default: ERL_EPMD_PORT in the environment, else 4369 */

@@ -17,7 +17,8 @@ struct handshake_identity config_identity(const struct config *config);
 struct peers_options config_peers_options(const struct config *config);
 
 /* What connections are made over: NULL when TLS is off, and when its files cannot be read (any more), which
- * is a problem, to be freed. The configuration outlives it. */
+ * is a problem, to be freed. The configuration outlives it. Options of the optfile that have no effect are
+ * logged. */
 struct transports *config_transports(const struct config *config, struct tls **tls, char **problem);
 
 struct runner_limits config_runner_limits(const struct config *config);

@@ -64,6 +64,10 @@ struct transport_operations {
     /* What there is to be told of an end beyond what the system says, or NULL. */
     const char *(*problem)(const struct transport *transport, enum transport_end end);
 
+    /* What speaks against the other side, which has connected, being the node that it says it is; NULL:
+     * nothing. */
+    const char *(*doubt)(const struct transport *transport, const char *node);
+
     /* As read() and write() of a non-blocking socket: 0 is the end, -1 with EAGAIN is not now. Pieces are
      * read one behind the other into `data`, which has room for the plan. All that is written at once is
      * either taken or not where it has to be encrypted, and to write nothing sends what is owed. */
@@ -118,6 +122,9 @@ MUST_CHECK int transport_dial(const struct transports *ways, struct transport *t
 
 /* Takes over an accepted, non-blocking socket, likewise. */
 void transport_accept(const struct transports *ways, struct transport *transport, int descriptor);
+
+/* See the operation. */
+const char *transport_doubt(const struct transport *transport, const char *node);
 
 /* A sentence for an end, `error` being the number that the system has for it, or 0; NULL when there is
  * nothing to tell. */

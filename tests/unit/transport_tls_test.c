@@ -413,6 +413,38 @@ static void test_no_certificate(void **state)
     }
 }
 
+/* Who dials is believed its name unless that is to be looked at. */
+static void test_doubts(void **state)
+{
+    (void)state;
+    static const struct {
+        bool verifies_name, shows;
+        const char *node, *doubt;
+    } rows[] = {
+        {false, true, "app@elsewhere.test", NULL},
+        {true, true, "app@near.test", NULL},
+        {true, true, "app@elsewhere.test",
+         "for another host than elsewhere.test: it is /CN=far (DNS:near.test)"},
+        {true, false, "app@elsewhere.test", NULL},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct fixture fixture = {.tls = NULL};
+        const struct far_options far = {.certificate = rows[i].shows ? "far" : NULL};
+        world_options(&world, "near", "ca", &fixture.options);
+        fixture.options.roles[TLS_SERVER].verifies_name = rows[i].verifies_name;
+        fixture.options.roles[TLS_SERVER].requires_certificate = false;
+        fixture.tls = world_tls(&fixture.options);
+        pair_start(&world, &fixture.pair, fixture.tls, TLS_SERVER, &far);
+        pair_shake(&fixture.pair);
+        assert_int_equal(fixture.pair.progress, TRANSPORT_READY);
+        const char *doubt = transport_doubt(&fixture.pair.transport, rows[i].node);
+        assert_int_equal(doubt != NULL, rows[i].doubt != NULL);
+        if (doubt)
+            assert_non_null(strstr(doubt, rows[i].doubt));
+        end(&fixture);
+    }
+}
+
 /* --- What is no TLS --- */
 
 static void test_strange(void **state)
@@ -563,8 +595,9 @@ int main(void)
         cmocka_unit_test(test_renegotiates), cmocka_unit_test(test_updates_keys),
         cmocka_unit_test(test_names),        cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_is_refused),   cmocka_unit_test(test_no_certificate),
-        cmocka_unit_test(test_strange),      cmocka_unit_test(test_accepts),
-        cmocka_unit_test(test_recognises),   cmocka_unit_test(test_dials),
+        cmocka_unit_test(test_doubts),       cmocka_unit_test(test_strange),
+        cmocka_unit_test(test_accepts),      cmocka_unit_test(test_recognises),
+        cmocka_unit_test(test_dials),
     };
     return cmocka_run_group_tests(tests, on_start, on_end);
 }
