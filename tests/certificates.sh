@@ -3,8 +3,8 @@
 #
 #     sh tests/certificates.sh FOLDER HOST...
 #
-# FOLDER then has ca.pem, ca.key, node.pem, node.key, and optfile for -ssl_dist_optfile of erl, with the certificates of
-# both sides checked.
+# They are valid from some days ago, where there is a faketime, for nodes whose clock is set back. FOLDER then has ca.pem,
+# ca.key, node.pem, node.key, and optfile for -ssl_dist_optfile of erl, with the certificates of both sides checked.
 
 set -eu
 folder=$1
@@ -20,11 +20,18 @@ for host in "$@"; do
     *.*.*.* | *:*) names="$names,IP:$host" ;;
     esac
 done
+openssl() {
+    if command -v faketime >/dev/null; then
+        faketime -f -10d openssl "$@" 2>/dev/null
+    else
+        command openssl "$@" 2>/dev/null
+    fi
+}
 curve="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
-openssl req -x509 $curve -days 30 -subj "/CN=harnessd tests CA" -keyout ca.key -out ca.pem 2>/dev/null
-openssl req $curve -subj "/CN=harnessd tests" -keyout node.key -out node.csr 2>/dev/null
+openssl req -x509 $curve -days 400 -subj "/CN=harnessd tests CA" -keyout ca.key -out ca.pem
+openssl req $curve -subj "/CN=harnessd tests" -keyout node.key -out node.csr
 printf 'subjectAltName=%s\nkeyUsage=digitalSignature\nextendedKeyUsage=serverAuth,clientAuth\n' "$names" >node.ext
-openssl x509 -req -in node.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -extfile node.ext -out node.pem 2>/dev/null
+openssl x509 -req -in node.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 400 -extfile node.ext -out node.pem
 common="{certfile, \"$folder/node.pem\"}, {keyfile, \"$folder/node.key\"}, {cacertfile, \"$folder/ca.pem\"}, {verify, verify_peer}"
 cat >optfile <<END
 [{server, [$common, {fail_if_no_peer_cert, true}, {secure_renegotiate, true}]},

@@ -184,6 +184,13 @@ void tls_line_note_failure(struct tls_line *line)
         line_note_reason(line);
 }
 
+void tls_line_note_unread(struct tls_line *line)
+{
+    line->has_failed = true;
+    snprintf(line->problem, sizeof(line->problem),
+             "the peer has TLS answer it again and again, and does not read the answers");
+}
+
 const char *tls_line_problem(struct tls_line *line, enum transport_end end)
 {
     if (end == TRANSPORT_ERROR && line->has_failed)

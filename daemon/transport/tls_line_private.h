@@ -44,6 +44,9 @@ void tls_line_free(struct tls_line *line);
 /* OpenSSL has failed: keeps why. */
 void tls_line_note_failure(struct tls_line *line);
 
+/* The other side does not read what it is answered. */
+void tls_line_note_unread(struct tls_line *line);
+
 /* See transport_doubt(). */
 const char *tls_line_doubt(struct tls_line *line, const char *node);
 

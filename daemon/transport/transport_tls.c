@@ -21,6 +21,11 @@
 /* Read of the socket at once at most. */
 #define READ_BYTES (64 * 1024)
 
+/* Encrypted at once at most, and what may be owed: who does not read and has itself be answered again and
+ * again, as by updates of keys, would have it grow. */
+#define WRITE_BYTES ((size_t)256 * 1024)
+#define OWES_MOST ((size_t)1024 * 1024)
+
 /* What nobody needs is decrypted into so much. */
 #define SKIP_BYTES (16 * 1024)
 
@@ -228,6 +233,11 @@ static ssize_t line_read(struct transport *transport, uint8_t *data, size_t room
     got->queued = line->in.size + (size_t)SSL_pending(line->ssl) + line->got.queued;
     (void)line_send(transport); /* what was answered; who writes is told if it cannot be sent */
     line_look(transport);
+    if (transport->owes > OWES_MOST) {
+        tls_line_note_unread(line);
+        errno = EPROTO;
+        return -1;
+    }
     if (size)
         return (ssize_t)size;
     errno = result < 0 ? error : EAGAIN;
@@ -263,7 +273,7 @@ static ssize_t transport_tls_write(struct transport *transport, const void *data
         return -1;
     }
     ERR_clear_error();
-    if (SSL_write_ex(line->ssl, data, size, &written) != 1) {
+    if (SSL_write_ex(line->ssl, data, size < WRITE_BYTES ? size : WRITE_BYTES, &written) != 1) {
         tls_line_note_failure(line);
         errno = EPROTO;
         return -1;

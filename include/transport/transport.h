@@ -69,8 +69,8 @@ struct transport_operations {
     const char *(*doubt)(const struct transport *transport, const char *node);
 
     /* As read() and write() of a non-blocking socket: 0 is the end, -1 with EAGAIN is not now. Pieces are
-     * read one behind the other into `data`, which has room for the plan. All that is written at once is
-     * either taken or not where it has to be encrypted, and to write nothing sends what is owed. */
+     * read one behind the other into `data`, which has room for the plan. Of what
+     * has to be encrypted some is taken as a whole or nothing, and to write nothing sends what is owed. */
     ssize_t (*read)(struct transport *transport, uint8_t *data, const struct transport_plan *plan,
                     struct transport_got *got);
     ssize_t (*write)(struct transport *transport, const void *data, size_t size);
