@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "tls_private.h"
@@ -54,7 +55,10 @@ void tls_options_clear(struct tls_options *options)
 static char *tls_file_problem(const char *what, const char *file)
 {
     char text[TEXT_BYTES];
-    return memory_format("%s %s: %s", what, file, tls_problem_last(text, sizeof(text)));
+    bool is_readable = access(file, R_OK) == 0;
+    const char *reason = is_readable ? NULL : strerror(errno);
+    const char *last = tls_problem_last(text, sizeof(text));
+    return memory_format("%s %s: %s", what, file, reason ? reason : last);
 }
 
 static int tls_on_password(char *buffer, int size, int writes, void *owner)
@@ -97,17 +101,22 @@ static char *tls_use_ca(SSL_CTX *context, const struct tls_role_options *options
 
 static char *tls_use_ciphers(SSL_CTX *context, const struct tls_role_options *options)
 {
+    const char *refused = NULL;
     if (options->ciphers && SSL_CTX_set_cipher_list(context, options->ciphers) != 1)
-        return tls_file_problem("cannot use the ciphers", options->ciphers);
-    if (options->suites && SSL_CTX_set_ciphersuites(context, options->suites) != 1)
-        return tls_file_problem("cannot use the cipher suites", options->suites);
-    return NULL;
+        refused = options->ciphers;
+    else if (options->suites && SSL_CTX_set_ciphersuites(context, options->suites) != 1)
+        refused = options->suites;
+    ERR_clear_error();
+    return refused ? memory_format("OpenSSL has no such ciphers: %s", refused) : NULL;
 }
 
 static int tls_version(int version)
 {
     return version == TLS_VERSION_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION;
 }
+
+/* The same with all versions of OpenSSL, of which later ones begin with larger ones; OTP 25 needs P-256. */
+#define GROUPS "X25519:P-256:X448:P-521:P-384"
 
 /* BEAM nodes renegotiate TLS 1.2 after so many records, and a node that ends says nothing first. Sessions are
  * never resumed: a connection lasts. */
@@ -127,6 +136,7 @@ static void tls_configure(SSL_CTX *context, const struct tls_role_options *optio
     SSL_CTX_set_num_tickets(context, 0);
     SSL_CTX_set_mode(context, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_verify(context, mode, transport_tls_verify);
+    (void)SSL_CTX_set1_groups_list(context, GROUPS);
     if (options->depth >= 0)
         SSL_CTX_set_verify_depth(context, options->depth);
     SSL_CTX_set_min_proto_version(context, tls_version(options->least_version));

@@ -130,7 +130,7 @@ static void test_keys(void **state)
         {", \"tls\": {" FILES ", \"accept\": [\"plian\"]}",
          "node.tls.accept[0]: plian is not one of tls, plain (nearest: plain)\nnode.tls.accept: is empty\n"},
         {", \"tls\": {" FILES ", \"ciphers\": \"NO-SUCH\"}",
-         "node.tls.certificate: cannot use the ciphers NO-SUCH: no cipher match\n"},
+         "node.tls.certificate: OpenSSL has no such ciphers: NO-SUCH\n"},
         {", \"proto_dist\": \"inet_tcp\", \"tls\": {\"certificate\": \"$/none\"}", NULL},
     };
     write_file("broken", "[{server, [\n");

@@ -39,7 +39,7 @@ static void test_problems(void **state)
     expect_problem("near.pem", "near.key", "ca.pem", NULL);
     expect_problem("near.pem", "far.key", "ca.pem", "far.key is not that of the certificate in");
     expect_problem("near.pem", NULL, "ca.pem", "cannot use the key in");
-    expect_problem("none.pem", "near.key", "ca.pem", "none.pem");
+    expect_problem("none.pem", "near.key", "ca.pem", "none.pem: No such file or directory");
     expect_problem("near.pem", "none.key", "ca.pem", "none.key");
     expect_problem("empty.pem", "near.key", "ca.pem", "cannot use the certificate in");
     expect_problem("near.pem", "near.key", "none.pem", "cannot use the CA in");

@@ -56,12 +56,18 @@ defmodule Peer do
 
     # A crash report of a subject would go to standard output, which is ours to talk over.
     ["-setcookie", cookie, "-kernel", "logger_level", "none", "-start_epmd", "false"] ++
-      tls(Keyword.get(options, :tls, Tls.on?())) ++ paths ++ Enum.map(Keyword.get(options, :arguments, []), &to_string/1)
+      paths ++ over(Keyword.get(options, :tls, Tls.on?()), Enum.map(Keyword.get(options, :arguments, []), &to_string/1))
   end
 
-  defp tls(false), do: []
-  defp tls(true), do: Tls.arguments()
-  defp tls(optfile), do: Tls.arguments(optfile)
+  # What it speaks over; an argument may say that its addresses are those of IPv6.
+  defp over(false, arguments), do: arguments
+  defp over(true, arguments), do: over(Tls.optfile(), arguments)
+
+  defp over(optfile, arguments) do
+    if "inet6_tcp" in arguments,
+      do: Enum.map(arguments, &if(&1 == "inet6_tcp", do: "inet6_tls", else: &1)) ++ ["-ssl_dist_optfile", optfile],
+      else: Tls.arguments(optfile) ++ arguments
+  end
 
   def unique(prefix), do: "#{prefix}_#{System.pid()}_#{System.unique_integer([:positive])}"
 

@@ -10,8 +10,8 @@ defmodule Tls do
   def folder, do: System.fetch_env!("HARNESSD_TLS")
   def optfile, do: Path.join(folder(), "optfile")
 
-  @doc "What `erl` is given, or another optfile than that of all."
-  def arguments(optfile \\ nil), do: ["-proto_dist", "inet_tls", "-ssl_dist_optfile", optfile || optfile()]
+  @doc "What `erl` is given."
+  def arguments(optfile), do: ["-proto_dist", "inet_tls", "-ssl_dist_optfile", optfile]
 
   @doc "What every daemon of the tests has in `node`, where they are over TLS."
   def config,
