@@ -46,6 +46,42 @@ static void test_problems(void **state)
     expect_problem("near.pem", "near.key", NULL, "no CA");
 }
 
+/* A key may have a password. */
+static void test_password(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *password;
+        bool is_good;
+    } rows[] = {{"secret", true}, {"wrong one", false}, {NULL, false}};
+    EVP_PKEY *key = world_read_key(&world, "near");
+    char *file = world_file(&world, "locked", ".key");
+    FILE *stream = fopen(file, "w");
+    assert_int_equal(
+        PEM_write_PrivateKey(stream, key, EVP_aes_256_cbc(), (const unsigned char *)"secret", 6, NULL, NULL),
+        1);
+    fclose(stream);
+    EVP_PKEY_free(key);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct tls_options options;
+        char *problem = NULL;
+        world_options(&world, "near", "ca", &options);
+        for (size_t k = 0; k < TLS_ROLES; k++) {
+            struct tls_certificate *certificate = &options.roles[k].certificates[0];
+            free(certificate->key);
+            certificate->key = memory_string(file);
+            certificate->password = rows[i].password ? memory_string(rows[i].password) : NULL;
+        }
+        struct tls *tls = tls_new(&options, "near.test", &problem);
+        assert_int_equal(tls != NULL, rows[i].is_good);
+        assert_int_equal(problem == NULL, rows[i].is_good);
+        tls_free(tls);
+        free(problem);
+        tls_options_clear(&options);
+    }
+    free(file);
+}
+
 static void copy(const char *from, const char *to)
 {
     char *source = world_file(&world, from, ""), *target = world_file(&world, to, "");
@@ -237,9 +273,9 @@ static int on_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_problems),          cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_changes_meanwhile), cmocka_unit_test(test_end),
-        cmocka_unit_test(test_dislikes),
+        cmocka_unit_test(test_problems), cmocka_unit_test(test_password),
+        cmocka_unit_test(test_changes),  cmocka_unit_test(test_changes_meanwhile),
+        cmocka_unit_test(test_end),      cmocka_unit_test(test_dislikes),
     };
     return cmocka_run_group_tests(tests, on_start, on_end);
 }
