@@ -16,6 +16,9 @@
 /* How often the log tells what it has suppressed, and the service manager is told what goes on. */
 #define SECOND_NS CLOCK_NS_PER_S
 
+/* Seconds after which it is looked for certificates that have changed or end. */
+#define CERTIFICATES_S 60
+
 struct runs_limits daemon_runs_limits(const struct config *config)
 {
     return (struct runs_limits){.room = {{[ROOM_RUNS] = config->limit_runs,
@@ -155,10 +158,18 @@ static void daemon_watch_name(struct daemon *daemon)
     loop_stop(&daemon->loop);
 }
 
+/* Files are looked at while nobody connects as well: who reads metrics is to see them as they are. */
+static void daemon_watch_certificates(struct daemon *daemon)
+{
+    if (daemon->tls && ++daemon->seconds % CERTIFICATES_S == 0)
+        tls_watch(daemon->tls);
+}
+
 static void daemon_on_second(void *owner)
 {
     struct daemon *daemon = owner;
     log_settle(false);
+    daemon_watch_certificates(daemon);
     daemon_tell_status(daemon);
     daemon_watch_name(daemon);
     loop_timer_set(&daemon->second, SECOND_NS);
@@ -189,6 +200,7 @@ static void daemon_make_parts(struct daemon *daemon)
     peers.resolver = daemon->resolver;
     peers.epmd = daemon->epmd;
     peers.identity = &daemon->identity;
+    peers.transports = daemon->transports;
     peers.events = node_peers_events();
     peers.owner = daemon->node;
     daemon->peers = peers_new(&peers);
@@ -216,6 +228,7 @@ static bool daemon_start_pages(struct daemon *daemon)
                                     .peers = daemon->peers,
                                     .minute = &daemon->minute,
                                     .audit = daemon->audit,
+                                    .tls = daemon->tls,
                                     .not_ready = daemon_on_not_ready,
                                     .owner = daemon};
     if (!daemon->config->http_listen.count)
@@ -244,6 +257,22 @@ static bool daemon_start_audit(struct daemon *daemon)
         return true;
     daemon->audit = audit_new(&daemon->loop, &options);
     return daemon->audit != NULL;
+}
+
+/* They were there a moment ago, when the configuration was checked. */
+static bool daemon_read_certificates(struct daemon *daemon)
+{
+    char *problem = NULL;
+    daemon->transports = config_transports(daemon->config, &daemon->tls, &problem);
+    if (problem)
+        log_error("cannot use the certificates", log_string("reason", problem));
+    if (daemon->tls) {
+        tls_warn(daemon->tls);
+        tls_watch(daemon->tls);
+    }
+    bool is_good = !problem;
+    free(problem);
+    return is_good;
 }
 
 static bool daemon_start_listening(struct daemon *daemon)
@@ -307,6 +336,8 @@ static void daemon_free_parts(struct daemon *daemon)
         listener_free(daemon->listener);
     peers_free(daemon->peers);
     node_free(daemon->node);
+    transports_free(daemon->transports);
+    tls_free(daemon->tls);
     epmd_free(daemon->epmd);
     resolver_free(daemon->resolver);
     daemon_unwatch_signals(daemon);
@@ -325,8 +356,9 @@ enum exit_status daemon_run(struct config *config, int argc, char **argv)
     struct daemon daemon = {.argc = argc, .argv = argv, .config = config, .exit_status = EXIT_STATUS_FAILED};
     log_configure(config->log_level, config->log_format, stderr);
     daemon_raise_descriptor_limit();
+    bool has_certificates = daemon_read_certificates(&daemon);
     daemon_make_parts(&daemon);
-    bool listening = daemon_trusts_folder(config) && daemon_start_audit(&daemon) &&
+    bool listening = has_certificates && daemon_trusts_folder(config) && daemon_start_audit(&daemon) &&
                      daemon_start_listening(&daemon) && daemon_start_pages(&daemon);
     if (listening) {
         daemon.exit_status = EXIT_STATUS_ASKED;

@@ -27,6 +27,8 @@ struct daemon {
     struct epmd *epmd;
     struct handshake_identity identity;
     struct node *node;
+    struct tls *tls;               /* NULL: it is off */
+    struct transports *transports; /* likewise */
     struct peers *peers;
     struct listener *listener;
     struct notify *notify;
@@ -34,6 +36,7 @@ struct daemon {
     struct pages *pages; /* NULL: http.listen is empty */
     struct event *signals[DAEMON_SIGNALS];
     struct loop_timer second;
+    uint64_t seconds;            /* since the start */
     struct loop_task keep_peers; /* the next of those that are to be kept */
     size_t kept_peers;           /* of the configuration, so far */
 

@@ -11,6 +11,7 @@
 #     BUILD_ROOT     where the builds go (build)
 #     HARNESSD       the daemon that the cluster tests run (BUILD_ROOT/asan/harnessd, built first)
 #     FUZZ_SECONDS   the time of all fuzzers together (150)
+#     TLS            with 1 the cluster tests are over TLS: all nodes speak it, but for those that are only a socket
 #     SEED           the order of the cluster tests (random; a failed run prints it)
 #     SOAK_SECONDS   how long the soak goes on (120)
 #     DAYS           how many go by in the part `days` (1), which is in none of the others,
@@ -174,7 +175,16 @@ cluster_tests() {
     ulimit -n "$(ulimit -H -n)" 2>/dev/null
     ERL_EPMD_PORT=$(free_port)
     export ERL_EPMD_PORT
-    run_counting elixir tests/cluster/run.exs "$@"
+    HARNESSD_TLS=$scratch/tls
+    sh tests/certificates.sh "$HARNESSD_TLS" 127.0.0.1 127.0.0.2 ::1 localhost "$(hostname)" "$(hostname -s)" || exit 2
+    export HARNESSD_TLS
+    if [ "${TLS:-}" = 1 ]; then
+        export TLS
+        set -- --erl "-proto_dist inet_tls -ssl_dist_optfile $HARNESSD_TLS/optfile" tests/cluster/run.exs "$@"
+    else
+        set -- tests/cluster/run.exs "$@"
+    fi
+    run_counting elixir "$@"
 }
 
 # What takes a fresh Debian is not part of this: sh tests/package.sh.

@@ -2,7 +2,9 @@
 
 #include <fnmatch.h>
 
-static bool access_matches(const struct config_list *patterns, const char *name)
+#include "access_private.h"
+
+bool access_matches(const struct config_list *patterns, const char *name)
 {
     for (size_t i = 0; i < patterns->count; i++)
         if (fnmatch(patterns->items[i], name, 0) == 0)

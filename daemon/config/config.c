@@ -12,6 +12,7 @@
 #include "config_callers_private.h"
 #include "config_file_private.h"
 #include "config_flags_private.h"
+#include "config_tls_private.h"
 #include "cookie_private.h"
 #include "dist/node_name.h"
 #include "measure/counters.h"
@@ -191,6 +192,7 @@ enum config_action config_load(int argc, char **argv, struct config *config, FIL
         config_problem(&reading, "audit.required", "needs an audit.file");
     config_find_cookie(&reading, &given);
     config_find_token(&reading, &given);
+    config_tls_find(&reading, given.action == CONFIG_ONE_SHOT);
     config_point_to_help(&reading, &given);
     return reading.problem_count ? CONFIG_INVALID : given.action;
 }
@@ -204,4 +206,5 @@ void config_free(struct config *config)
     cookie_free(config->cookie);
     cookie_free(config->http_token);
     config->cookie = config->http_token = NULL;
+    config_tls_clear(config);
 }

@@ -69,6 +69,39 @@ static void config_key_read_string(struct config_reading *reading, const struct 
     *(char **)config_key_field(reading->config, key) = memory_string(text);
 }
 
+static size_t config_key_count_choices(const struct config_key *key)
+{
+    size_t count = 0;
+    while (key->choices[count])
+        count++;
+    return count;
+}
+
+static void config_key_report_choice(struct config_reading *reading, const struct config_key *key,
+                                     const char *text, const char *where)
+{
+    char all[128] = "";
+    for (size_t i = 0; key->choices[i]; i++) {
+        size_t used = strlen(all);
+        snprintf(all + used, sizeof(all) - used, "%s%s", i ? ", " : "", key->choices[i]);
+    }
+    const char *nearest =
+        text ? nearest_word(text, strlen(text), key->choices, config_key_count_choices(key)) : NULL;
+    if (nearest)
+        config_problem(reading, where, "%s is not one of %s (nearest: %s)", text, all, nearest);
+    else
+        config_problem(reading, where, "%s is not one of %s", text ? text : "what is given", all);
+}
+
+/* Where there are choices, it is one of them. */
+static bool config_key_is_choice(const struct config_key *key, const char *text)
+{
+    size_t i = 0;
+    while (key->choices[i] && strcmp(key->choices[i], text) != 0)
+        i++;
+    return key->choices[i] || i == 0;
+}
+
 /* One of several; NULL when it is none, which was told. */
 static char *config_key_read_one_string(struct config_reading *reading, const struct config_key *key,
                                         const json_t *value, const char *where)
@@ -79,7 +112,11 @@ static char *config_key_read_one_string(struct config_reading *reading, const st
         config_problem(reading, where, text ? "is empty" : "is not a string");
     else if (problem)
         config_problem(reading, where, "%s %s", text, problem);
-    return text && *text && !problem ? memory_string(text) : NULL;
+    else if (!config_key_is_choice(key, text))
+        config_key_report_choice(reading, key, text, where);
+    else
+        return memory_string(text);
+    return NULL;
 }
 
 static void config_key_read_strings(struct config_reading *reading, const struct config_key *key,
@@ -137,14 +174,6 @@ static void config_key_read_integer(struct config_reading *reading, const struct
         config_key_store_integer(config_key_field(reading->config, key), key->size, number);
 }
 
-static size_t config_key_count_choices(const struct config_key *key)
-{
-    size_t count = 0;
-    while (key->choices[count])
-        count++;
-    return count;
-}
-
 static void config_key_read_choice(struct config_reading *reading, const struct config_key *key,
                                    const json_t *value, const char *where)
 {
@@ -155,17 +184,7 @@ static void config_key_read_choice(struct config_reading *reading, const struct 
         config_key_store_integer(config_key_field(reading->config, key), key->size, i);
         return;
     }
-    char all[128] = "";
-    for (size_t i = 0; key->choices[i]; i++) {
-        size_t used = strlen(all);
-        snprintf(all + used, sizeof(all) - used, "%s%s", i ? ", " : "", key->choices[i]);
-    }
-    const char *nearest =
-        text ? nearest_word(text, strlen(text), key->choices, config_key_count_choices(key)) : NULL;
-    if (nearest)
-        config_problem(reading, where, "%s is not one of %s (nearest: %s)", text, all, nearest);
-    else
-        config_problem(reading, where, "%s is not one of %s", text ? text : "what is given", all);
+    config_key_report_choice(reading, key, text, where);
 }
 
 struct config_list config_list_read(struct config_reading *reading, const json_t *value, const char *where,
@@ -192,7 +211,14 @@ struct config_list config_list_read(struct config_reading *reading, const json_t
 static void config_key_read_patterns(struct config_reading *reading, const struct config_key *key,
                                      const json_t *value, const char *where)
 {
-    struct config_list list = config_list_read(reading, value, where, "patterns");
+    const char *word = json_string_value(value);
+    bool is_none = key->none && word && strcmp(word, key->none) == 0;
+    if (key->none && !is_none && !json_is_array(value)) {
+        config_problem(reading, where, "is neither \"%s\" nor a list of patterns", key->none);
+        return;
+    }
+    struct config_list list =
+        is_none ? (struct config_list){0} : config_list_read(reading, value, where, "patterns");
     config_key_clear(reading->config, key);
     *(struct config_list *)config_key_field(reading->config, key) = list;
 }
@@ -356,6 +382,11 @@ static json_t *config_key_strings_value(const struct config_list *list, const st
     return key->may_be_empty ? json_string("") : json_null();
 }
 
+static json_t *config_key_patterns_value(const struct config_list *list, const struct config_key *key)
+{
+    return key->none && !list->count ? json_string(key->none) : config_list_value(list);
+}
+
 json_t *config_key_value(const struct config *config, const struct config_key *key)
 {
     const void *source = (const char *)config + key->offset;
@@ -373,7 +404,7 @@ json_t *config_key_value(const struct config *config, const struct config_key *k
     case CONFIG_STRINGS:
         return config_key_strings_value(source, key);
     case CONFIG_PATTERNS:
-        return config_list_value(source);
+        return config_key_patterns_value(source, key);
     case CONFIG_CALLERS:
         return config_callers_value(source);
     case CONFIG_PEERS:

@@ -496,6 +496,7 @@ struct peers *peers_new(const struct peers_options *options)
                                              .queued_bytes = options->queued_bytes,
                                              .kernel_clock = &peers->kernel_clock,
                                              .departures = &peers->departures,
+                                             .transports = options->transports,
                                              .spare = &peers->spare};
     kernel_clock_init(&peers->kernel_clock, &clock_machine, &clock_machine_wall);
     spare_init(&peers->spare, options->loop);

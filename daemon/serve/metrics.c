@@ -121,6 +121,15 @@ static double metrics_store_problem(const struct metrics_look *look)
     return look->has_store_problem;
 }
 
+static void metrics_write_tls_end(const struct metric *metric, const struct metrics_look *look,
+                                  struct buffer *text)
+{
+    if (!look->tls_ends_s)
+        return;
+    buffer_print(text, "%s", metric->help.name);
+    metrics_put_number(text, (double)look->tls_ends_s);
+}
+
 static double metrics_log_lost(const struct metrics_look *look)
 {
     return (double)look->log_lost;
@@ -366,6 +375,10 @@ static const struct metric metrics[] = {
      .value = metrics_audit_lost},
     {{"harnessd_audit_problem", "gauge", NULL, "Whether the audit cannot be written now."},
      .value = metrics_audit_problem},
+    {{"harnessd_tls_certificate_end_seconds", "gauge", NULL,
+      "When the first of the certificates of this node ends that it shows over TLS, since 1970; without TLS "
+      "there is no sample."},
+     .write = metrics_write_tls_end},
     {{"process_cpu_seconds_total", "counter", NULL, "Time of processors that the process has used."},
      .value = metrics_cpu_s},
     {{"process_resident_memory_bytes", "gauge", NULL, "Memory of the process that is in use."},

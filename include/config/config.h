@@ -12,6 +12,7 @@
 #include "base/compiler.h"
 #include "base/log.h"
 #include "dist/handshake.h"
+#include "transport/tls.h"
 
 struct config_peer {
     char *node;
@@ -50,6 +51,14 @@ struct config_schedules {
     size_t count;
 };
 
+/* What nodes speak over, as -proto_dist of erl has it. Addresses of both families are dialled in any case. */
+enum config_proto_dist {
+    CONFIG_INET_TCP,
+    CONFIG_INET6_TCP,
+    CONFIG_INET_TLS,
+    CONFIG_INET6_TLS,
+};
+
 #define CONFIG_SETTINGS_MOST 64
 
 /* What `harnessd run FILE` is to run, and how it tells what came of it; borrowed from the command line. */
@@ -83,6 +92,22 @@ struct config {
     uint16_t port;             /* 0: any */
     uint32_t net_ticktime_s;
     bool atom_cache; /* offered to other nodes */
+
+    enum config_proto_dist proto_dist;
+    char *tls_optfile;
+    char *tls_certificate;
+    char *tls_key;
+    char *tls_password_file;
+    char *tls_ca;
+    bool tls_verify;
+    bool tls_verify_name;
+    bool tls_require_peer_certificate;
+    uint8_t tls_min_version; /* 0 is 1.2, 1 is 1.3 */
+    char *tls_ciphers;
+    struct config_list tls_dials_plainly; /* shell patterns of node names */
+    struct config_list tls_accept;        /* of "tls" and "plain" */
+    struct tls_options *tls;              /* what these come to; NULL: it is off */
+    struct config_list tls_ignored;       /* options of the optfile that change nothing here */
 
     char *epmd_host;
     uint16_t epmd_port; /* default: ERL_EPMD_PORT in the environment, else 4369 */

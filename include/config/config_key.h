@@ -18,7 +18,7 @@ enum config_type {
     CONFIG_BOOLEAN,   /* bool */
     CONFIG_INTEGER,   /* an unsigned integer of any width */
     CONFIG_CHOICE,    /* one of `choices`; its position, in an enum or bool */
-    CONFIG_STRINGS,   /* struct config_list: one string, or a list of them */
+    CONFIG_STRINGS,   /* struct config_list: one string, or a list of them, of `choices` where it has any */
     CONFIG_PATTERNS,  /* struct config_list */
     CONFIG_CALLERS,   /* struct config_callers */
     CONFIG_PEERS,     /* struct config_peer *, then size_t */
@@ -33,9 +33,10 @@ struct config_key {
     enum config_type type;
     int64_t least; /* CONFIG_INTEGER */
     int64_t most;
-    const char *choices[CONFIG_CHOICES];        /* CONFIG_CHOICE, NULL at the end */
+    const char *choices[CONFIG_CHOICES];        /* CONFIG_CHOICE, CONFIG_STRINGS; NULL at the end */
     const char *(*problem)(const char *string); /* of strings: what is wrong with one, or NULL */
     bool may_be_empty;                          /* likewise: "" switches something off */
+    const char *none;                           /* CONFIG_PATTERNS: a word for the empty list, or NULL */
     const char *fallback;                       /* the default as JSON */
     const char *fallback_help;                  /* what takes its place when that is null */
     size_t offset;                              /* of the first field, in struct config */
@@ -50,7 +51,7 @@ const struct config_key *config_keys(size_t *count);
 /* The row of this path, or NULL. */
 const struct config_key *config_key_find(const char *path);
 
-#define CONFIG_KEYS_MOST 64
+#define CONFIG_KEYS_MOST 96
 
 /* A configuration while it is being read. */
 struct config_reading {

@@ -20,6 +20,11 @@ struct peers_options config_peers_options(const struct config *config);
 /* Its file is NULL when there is none. */
 struct audit_options config_audit_options(const struct config *config);
 
+/* What connections are made over: NULL when TLS is off, and when its files cannot be read (any more), which
+ * is a problem, to be freed. The configuration outlives it. Options of the optfile that have no effect are
+ * logged. */
+struct transports *config_transports(const struct config *config, struct tls **tls, char **problem);
+
 struct runner_limits config_runner_limits(const struct config *config);
 
 #endif

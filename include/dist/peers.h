@@ -33,6 +33,7 @@ struct peers_options {
     struct resolver *resolver;
     struct epmd *epmd;
     const struct handshake_identity *identity; /* outlives the table, as all above */
+    const struct transports *transports;       /* likewise; NULL: plain TCP */
     uint64_t ticktime_ns;
     size_t frame_bytes;
     size_t queued_bytes;

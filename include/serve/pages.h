@@ -14,6 +14,7 @@ struct pages_options {
     const struct config *config;
     const struct epmd *epmd;
     const struct peers *peers;
+    const struct tls *tls; /* NULL: it is off */
     const struct loop_minute *minute;
     const struct audit *audit; /* or NULL */
 

@@ -20,7 +20,12 @@ static const char *const type_words[CONFIG_TYPE_COUNT] = {
 
 static void configuration_page_append_key(struct buffer *page, const struct config_key *key)
 {
-    markdown_print(page, "- **`%s`**: %s", key->path, type_words[key->type]);
+    bool is_list_of_choices = key->type == CONFIG_PATTERNS && key->choices[0];
+    if (key->none)
+        markdown_print(page, "- **`%s`**: `\"%s\"` or %s", key->path, key->none, type_words[key->type]);
+    else
+        markdown_print(page, "- **`%s`**: %s", key->path,
+                       is_list_of_choices ? "list of" : type_words[key->type]);
     if (key->type == CONFIG_INTEGER)
         markdown_print(page, ", %lld to %lld", (long long)key->least, (long long)key->most);
     for (size_t i = 0; key->choices[i]; i++)
