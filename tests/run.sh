@@ -11,7 +11,7 @@
 #     BUILD_ROOT     where the builds go (build)
 #     HARNESSD       the daemon that the cluster tests run (BUILD_ROOT/asan/harnessd, built first)
 #     FUZZ_SECONDS   the time of all fuzzers together (150)
-#     TLS            with 1 the cluster tests are over TLS: all nodes speak it, but for those that are only a socket
+#     TLS            with 1 the cluster tests are over TLS: all nodes speak it, raw ones too
 #     SEED           the order of the cluster tests (random; a failed run prints it)
 #     SOAK_SECONDS   how long the soak goes on (120)
 #     DAYS           how many go by in the part `days` (1), which is in none of the others,

@@ -167,7 +167,7 @@ defmodule TlsTest do
 
     test "a plain node that dials a daemon of TLS alone" do
       harness = start(tls: %{"accept" => ["tls"]})
-      assert {:error, _} = RawNode.connect(harness.port)
+      assert {:error, _} = RawNode.connect(harness.port, tls: false)
       Harness.wait_for_log(harness, ~r/handshake failed .*the peer speaks plain distribution/)
     end
 

@@ -1,8 +1,8 @@
 defmodule Tls do
   @moduledoc """
   The cluster of the tests over TLS: with TLS=1 in the environment all BEAM nodes and the daemon speak it, with
-  certificates that `certificates.sh` has made in HARNESSD_TLS. Raw nodes speak plainly, which the daemon then
-  takes as well.
+  certificates that `certificates.sh` has made in HARNESSD_TLS, and so do raw nodes. What comes from elsewhere, such
+  as a C node, speaks plainly, which the daemon then takes as well.
   """
 
   def on?, do: System.get_env("TLS") == "1"
@@ -16,6 +16,14 @@ defmodule Tls do
   @doc "What every daemon of the tests has in `node`, where they are over TLS."
   def config,
     do: %{"tls" => %{"optfile" => optfile(), "accept" => ["tls", "plain"], "dial" => ["raw*", "plain*"]}}
+
+  @doc "Has a socket that is connected to the daemon speak TLS, as a node that dials."
+  def connect(socket) do
+    {:ok, _} = Application.ensure_all_started(:ssl)
+    file = &to_charlist(Path.join(folder(), &1))
+    checked = [verify: :verify_peer, cacertfile: file.("ca.pem"), server_name_indication: ~c"127.0.0.1"]
+    :ssl.connect(socket, checked ++ [certfile: file.("node.pem"), keyfile: file.("node.key")], 10_000)
+  end
 
   @doc "Makes certificates of another CA in `folder`, for nodes at these hosts."
   def make(folder, hosts \\ ["127.0.0.1"]) do
