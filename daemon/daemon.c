@@ -159,17 +159,20 @@ static void daemon_watch_name(struct daemon *daemon)
 }
 
 /* Files are looked at while nobody connects as well: who reads metrics is to see them as they are. */
-static void daemon_watch_certificates(struct daemon *daemon)
+void daemon_watch_certificates(const struct daemon *daemon)
 {
-    if (daemon->tls && ++daemon->seconds % CERTIFICATES_S == 0)
+    if (daemon->tls)
         tls_watch(daemon->tls);
+    if (daemon->pages)
+        pages_watch_certificates(daemon->pages);
 }
 
 static void daemon_on_second(void *owner)
 {
     struct daemon *daemon = owner;
     log_settle(false);
-    daemon_watch_certificates(daemon);
+    if (++daemon->seconds % CERTIFICATES_S == 0)
+        daemon_watch_certificates(daemon);
     daemon_tell_status(daemon);
     daemon_watch_name(daemon);
     loop_timer_set(&daemon->second, SECOND_NS);

@@ -57,6 +57,9 @@ struct daemon {
 };
 
 /* Of the runs of a daemon with this configuration. */
+/* Files are read that have changed, and it is warned of what ends soon. */
+void daemon_watch_certificates(const struct daemon *daemon);
+
 struct runs_limits daemon_runs_limits(const struct config *config);
 
 /* Has the peers of the configuration be kept, when it is ready, some in each pass of the loop; and those of

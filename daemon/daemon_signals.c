@@ -91,8 +91,7 @@ static void daemon_signals_apply(struct daemon *daemon, const struct config *old
     peers_judge_again(daemon->peers);
     struct audit_options audit = config_audit_options(config);
     audit_set_options(daemon->audit, &audit);
-    if (daemon->tls)
-        tls_watch(daemon->tls);
+    daemon_watch_certificates(daemon);
     if (daemon->ready) {
         struct runner_limits limits = config_runner_limits(config);
         struct runs_limits all = daemon_runs_limits(config);

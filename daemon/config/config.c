@@ -193,6 +193,8 @@ enum config_action config_load(int argc, char **argv, struct config *config, FIL
     config_find_cookie(&reading, &given);
     config_find_token(&reading, &given);
     config_tls_find(&reading, given.action == CONFIG_ONE_SHOT);
+    if (given.action != CONFIG_ONE_SHOT)
+        config_tls_find_http(&reading);
     config_point_to_help(&reading, &given);
     return reading.problem_count ? CONFIG_INVALID : given.action;
 }

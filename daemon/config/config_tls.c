@@ -16,6 +16,7 @@
 
 #define OPTFILE_KEY "node.tls.optfile"
 #define CERTIFICATE_KEY "node.tls.certificate"
+#define HTTP_CERTIFICATE_KEY "http.tls.certificate"
 
 static bool tls_is_given(const struct config_reading *reading, const char *path)
 {
@@ -109,17 +110,21 @@ static char *tls_copy(const char *text)
     return text ? memory_string(text) : NULL;
 }
 
-static char *tls_take_password(struct config_reading *reading)
+/* `section` is where its keys are. */
+static char *tls_take_password(struct config_reading *reading, const char *section,
+                               const struct config_certificate *own)
 {
     char *problem = NULL, *copy = NULL;
-    if (!reading->config->tls_password_file)
+    if (!own->password_file)
         return NULL;
-    char *password = cookie_load(reading->config->tls_password_file, &problem);
+    char *password = cookie_load(own->password_file, &problem);
+    char *where = memory_format("%s.password_file", section);
     if (problem)
-        config_problem(reading, "node.tls.password_file", "%s", problem);
+        config_problem(reading, where, "%s", problem);
     copy = tls_copy(password);
     cookie_free(password);
     free(problem);
+    free(where);
     return copy;
 }
 
@@ -136,42 +141,56 @@ static void tls_take_ciphers(const char *ciphers, struct tls_role_options *role)
     free(all);
 }
 
+static void tls_take_own(struct tls_role_options *role, const struct config_certificate *own,
+                         const char *password)
+{
+    role->certificate_count = own->certificate != NULL;
+    role->certificates[0] = (struct tls_certificate){
+        .file = tls_copy(own->certificate), .key = tls_copy(own->key), .password = tls_copy(password)};
+}
+
+static void tls_forget_password(char *password)
+{
+    if (password)
+        explicit_bzero(password, strlen(password));
+    free(password);
+}
+
+static int tls_least_version(uint8_t choice)
+{
+    return choice ? TLS_VERSION_1_3 : TLS_VERSION_1_2;
+}
+
 static void tls_take_keys(struct config_reading *reading, struct tls_options *options)
 {
     const struct config *config = reading->config;
-    char *password = tls_take_password(reading);
-    if (!config->tls_certificate)
+    char *password = tls_take_password(reading, "node.tls", &config->tls_own);
+    if (!config->tls_own.certificate)
         config_problem(reading, CERTIFICATE_KEY, "required for TLS (or " OPTFILE_KEY ", --ssl-dist-optfile)");
     if (config->tls_verify && !config->tls_ca)
         config_problem(reading, "node.tls.ca", "required while node.tls.verify is true");
     for (size_t i = 0; i < TLS_ROLES; i++) {
         struct tls_role_options *role = &options->roles[i];
         *role = tls_role_options_default();
-        role->certificate_count = config->tls_certificate != NULL;
-        role->certificates[0] = (struct tls_certificate){.file = tls_copy(config->tls_certificate),
-                                                         .key = tls_copy(config->tls_key),
-                                                         .password = tls_copy(password)};
+        tls_take_own(role, &config->tls_own, password);
         role->ca = tls_copy(config->tls_ca);
         role->verifies = config->tls_verify;
         role->verifies_name = i == TLS_CLIENT && config->tls_verify_name;
         role->requires_certificate = config->tls_require_peer_certificate;
-        role->least_version = config->tls_min_version ? TLS_VERSION_1_3 : TLS_VERSION_1_2;
+        role->least_version = tls_least_version(config->tls_min_version);
         tls_take_ciphers(config->tls_ciphers, role);
     }
-    if (password)
-        explicit_bzero(password, strlen(password));
-    free(password);
+    tls_forget_password(password);
 }
 
 /* --- Both --- */
 
 /* The files are read as they will be, so that who starts with this configuration has them. */
-static void tls_try(struct config_reading *reading, const char *key)
+static void tls_try(struct config_reading *reading, const struct tls_options *options, const char *key)
 {
-    const struct config *config = reading->config;
-    const char *at = config->node_name ? strchr(config->node_name, '@') : NULL;
+    const char *at = reading->config->node_name ? strchr(reading->config->node_name, '@') : NULL;
     char *problem = NULL;
-    struct tls *tls = tls_new(config->tls, at ? at + 1 : "localhost", &problem);
+    struct tls *tls = tls_new(options, at ? at + 1 : "localhost", &problem);
     if (!tls)
         config_problem(reading, key, "%s", problem);
     tls_free(tls);
@@ -183,7 +202,7 @@ static bool tls_is_on(const struct config_reading *reading)
     const struct config *config = reading->config;
     bool says = tls_is_given(reading, "node.proto_dist");
     bool is_tls = config->proto_dist == CONFIG_INET_TLS || config->proto_dist == CONFIG_INET6_TLS;
-    return says ? is_tls : config->tls_optfile || config->tls_certificate;
+    return says ? is_tls : config->tls_optfile || config->tls_own.certificate;
 }
 
 void config_tls_find(struct config_reading *reading, bool only_dials)
@@ -204,14 +223,55 @@ void config_tls_find(struct config_reading *reading, bool only_dials)
         config_problem(reading, OPTFILE_KEY, "%s: server: has no certfile, which who dials this node wants",
                        config->tls_optfile);
     if (reading->problem_count == problems_before)
-        tls_try(reading, config->tls_optfile ? OPTFILE_KEY : CERTIFICATE_KEY);
+        tls_try(reading, config->tls, config->tls_optfile ? OPTFILE_KEY : CERTIFICATE_KEY);
+}
+
+/* --- Of HTTP --- */
+
+static void tls_refuse_without_certificate(struct config_reading *reading)
+{
+    static const char *const keys[] = {"http.tls.key", "http.tls.password_file", "http.tls.ca",
+                                       "http.tls.ciphers"};
+    for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
+        if (tls_is_given(reading, keys[i]))
+            config_problem(reading, keys[i], "needs " HTTP_CERTIFICATE_KEY);
+}
+
+void config_tls_find_http(struct config_reading *reading)
+{
+    struct config *config = reading->config;
+    const size_t problems_before = reading->problem_count;
+    if (!config->http_tls_own.certificate) {
+        tls_refuse_without_certificate(reading);
+        return;
+    }
+    char *password = tls_take_password(reading, "http.tls", &config->http_tls_own);
+    config->http_tls = memory_zalloc(1, sizeof(*config->http_tls));
+    struct tls_role_options *role = &config->http_tls->roles[TLS_SERVER];
+    *role = tls_role_options_default();
+    tls_take_own(role, &config->http_tls_own, password);
+    role->ca = tls_copy(config->http_tls_ca);
+    role->verifies = role->requires_certificate = config->http_tls_ca;
+    role->least_version = tls_least_version(config->http_tls_min_version);
+    tls_take_ciphers(config->http_tls_ciphers, role);
+    config->http_tls->roles[TLS_CLIENT] = tls_role_options_default();
+    config->http_tls->roles[TLS_CLIENT].verifies = false; /* it never dials */
+    tls_forget_password(password);
+    if (reading->problem_count == problems_before)
+        tls_try(reading, config->http_tls, HTTP_CERTIFICATE_KEY);
+}
+
+static void tls_clear(struct tls_options **options)
+{
+    if (*options)
+        tls_options_clear(*options);
+    free(*options);
+    *options = NULL;
 }
 
 void config_tls_clear(struct config *config)
 {
-    if (config->tls)
-        tls_options_clear(config->tls);
-    free(config->tls);
-    config->tls = NULL;
+    tls_clear(&config->tls);
+    tls_clear(&config->http_tls);
     config_list_clear(&config->tls_ignored);
 }

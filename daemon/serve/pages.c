@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "http_private.h"
+#include "http/http.h"
 #include "metrics_private.h"
 #include "pages_private.h"
 #include "run_pages_private.h"
@@ -14,6 +14,7 @@
 struct pages {
     struct pages_options options;
     struct http *http;
+    struct tls *tls;             /* of HTTP, or NULL */
     const struct runner *runner; /* NULL: not yet */
     struct runs *runs;           /* likewise */
     const struct api *api;
@@ -178,36 +179,65 @@ static void pages_log_refused(const char *address, const char *problem)
                                             : NULL));
 }
 
-struct pages *pages_new(const struct pages_options *options)
+/* False when the certificate cannot be read any more. */
+static bool pages_read_certificate(struct pages *pages)
 {
-    struct pages *pages = memory_zalloc(1, sizeof(*pages));
-    const struct config_list *addresses = &options->config->http_listen;
+    const struct config *config = pages->options.config;
+    char *problem = NULL;
+    if (config->http_tls)
+        pages->tls = tls_new(config->http_tls, "localhost", &problem);
+    if (problem)
+        log_error("cannot use the certificate of HTTP", log_string("reason", problem));
+    free(problem);
+    return pages->tls || !config->http_tls;
+}
+
+static bool pages_listen(struct pages *pages)
+{
+    const struct config_list *addresses = &pages->options.config->http_listen;
     char problem[256];
     size_t failed;
-    pages->options = *options;
-    struct http_options http = {.loop = options->loop,
+    struct http_options http = {.loop = pages->options.loop,
                                 .addresses = (const char *const *)addresses->items,
                                 .address_count = addresses->count,
                                 .pages = pages_served,
                                 .page_count = ARRAY_LENGTH(pages_served),
                                 .owner = pages,
+                                .tls = pages->tls,
                                 .token = pages_token};
     pages->http = http_new(&http, &failed, problem, sizeof(problem));
     if (!pages->http) {
         pages_log_refused(addresses->items[failed], problem);
-        free(pages);
-        return NULL;
+        return false;
     }
     for (size_t i = 0; i < addresses->count; i++)
         log_info("listening for HTTP", log_string("address", addresses->items[i]),
                  log_integer("port", http_port(pages->http, i)));
-    return pages;
+    return true;
+}
+
+struct pages *pages_new(const struct pages_options *options)
+{
+    struct pages *pages = memory_zalloc(1, sizeof(*pages));
+    pages->options = *options;
+    if (pages_read_certificate(pages) && pages_listen(pages))
+        return pages;
+    tls_free(pages->tls);
+    free(pages);
+    return NULL;
 }
 
 void pages_free(struct pages *pages)
 {
     http_free(pages->http);
+    tls_free(pages->tls);
     free(pages);
+}
+
+void pages_watch_certificates(struct pages *pages)
+{
+    if (pages->tls)
+        tls_watch(pages->tls);
 }
 
 void pages_set_runs(struct pages *pages, const struct runner *runner, struct runs *runs,

@@ -135,7 +135,7 @@ static void tls_configure(SSL_CTX *context, const struct tls_role_options *optio
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(context, 0);
     SSL_CTX_set_mode(context, SSL_MODE_AUTO_RETRY);
-    SSL_CTX_set_verify(context, mode, transport_tls_verify);
+    SSL_CTX_set_verify(context, mode, NULL);
     (void)SSL_CTX_set1_groups_list(context, GROUPS);
     if (options->depth >= 0)
         SSL_CTX_set_verify_depth(context, options->depth);
@@ -292,6 +292,17 @@ void tls_free(struct tls *tls)
         SSL_CTX_free(tls->contexts[i]);
     free(tls->host);
     free(tls);
+}
+
+/* It lasts no longer than a few requests: there is nothing to renegotiate. */
+SSL *tls_new_stream(struct tls *tls)
+{
+    SSL *ssl = SSL_new(tls_context(tls, TLS_SERVER));
+    if (!ssl)
+        abort();
+    SSL_clear_options(ssl, SSL_OP_ALLOW_CLIENT_RENEGOTIATION);
+    SSL_set_options(ssl, SSL_OP_NO_RENEGOTIATION);
+    return ssl;
 }
 
 /* --- Warnings --- */

@@ -41,33 +41,6 @@ static void line_set_name(struct tls_line *line, const char *node)
         line->name = memory_string(name);
 }
 
-struct tls_line *tls_line_new(struct tls *tls, enum tls_role role, const char *node)
-{
-    struct tls_line *line = memory_zalloc(1, sizeof(*line));
-    line->tls = tls;
-    line->role = role;
-    line->ssl = SSL_new(tls_context(tls, role));
-    if (!line->ssl)
-        abort();
-    SSL_set_app_data(line->ssl, line);
-    if (role == TLS_CLIENT) {
-        SSL_set_connect_state(line->ssl);
-        line_set_name(line, node);
-    } else {
-        SSL_set_accept_state(line->ssl);
-    }
-    return line;
-}
-
-void tls_line_free(struct tls_line *line)
-{
-    SSL_free(line->ssl);
-    buffer_free(&line->in);
-    buffer_free(&line->out);
-    free(line->name);
-    free(line);
-}
-
 /* --- Who is at the other side --- */
 
 static void line_refuse(struct tls_line *line, X509 *certificate, int error)
@@ -83,7 +56,8 @@ static void line_refuse(struct tls_line *line, X509 *certificate, int error)
                  X509_verify_cert_error_string(error), text);
 }
 
-int transport_tls_verify(int is_good, X509_STORE_CTX *verifying)
+/* OpenSSL's callback about each certificate of the other side. */
+static int line_on_verify(int is_good, X509_STORE_CTX *verifying)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(verifying, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct tls_line *line = SSL_get_app_data(ssl);
@@ -111,6 +85,36 @@ const char *tls_line_doubt(struct tls_line *line, const char *node)
     snprintf(line->problem, sizeof(line->problem), "its certificate is for another host than %s: it is %s",
              host, tls_certificate_text(certificate, text, sizeof(text)));
     return line->problem;
+}
+
+/* --- Beginning and end --- */
+
+struct tls_line *tls_line_new(struct tls *tls, enum tls_role role, const char *node)
+{
+    struct tls_line *line = memory_zalloc(1, sizeof(*line));
+    line->tls = tls;
+    line->role = role;
+    line->ssl = SSL_new(tls_context(tls, role));
+    if (!line->ssl)
+        abort();
+    SSL_set_app_data(line->ssl, line);
+    SSL_set_verify(line->ssl, SSL_get_verify_mode(line->ssl), line_on_verify);
+    if (role == TLS_CLIENT) {
+        SSL_set_connect_state(line->ssl);
+        line_set_name(line, node);
+    } else {
+        SSL_set_accept_state(line->ssl);
+    }
+    return line;
+}
+
+void tls_line_free(struct tls_line *line)
+{
+    SSL_free(line->ssl);
+    buffer_free(&line->in);
+    buffer_free(&line->out);
+    free(line->name);
+    free(line);
 }
 
 /* --- What went wrong --- */

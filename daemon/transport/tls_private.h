@@ -36,11 +36,6 @@ struct tls {
 /* The context of a role, of files as they are now where these belong together. */
 SSL_CTX *tls_context(struct tls *tls, enum tls_role role);
 
-/* --- transport_tls.c --- */
-
-/* OpenSSL's callback about each certificate of the other side. */
-int transport_tls_verify(int is_good, X509_STORE_CTX *verifying);
-
 /* --- tls_certificate.c --- */
 
 /* "CN=app (DNS:app.example, IP:192.0.2.1)", cut to `size` bytes. */

@@ -9,15 +9,20 @@
 /* Reasons of alerts that have come begin here: see SSL_AD_REASON_OFFSET of ssl.h. */
 #define ALERT_REASONS SSL_AD_REASON_OFFSET
 
+const char *tls_error_text(unsigned long error)
+{
+    const char *reason = ERR_reason_error_string(error);
+    return reason ? reason : "unknown error";
+}
+
 const char *tls_problem_last(char *text, size_t size)
 {
     const char *data = NULL, *more = NULL;
     int flags = 0;
     unsigned long error = ERR_peek_last_error_all(NULL, NULL, NULL, &data, &flags);
-    const char *reason = error ? ERR_reason_error_string(error) : NULL;
     if (data && *data && (flags & ERR_TXT_STRING))
         more = data;
-    snprintf(text, size, "%s%s%s", reason ? reason : "unknown error", more ? ": " : "", more ? more : "");
+    snprintf(text, size, "%s%s%s", tls_error_text(error), more ? ": " : "", more ? more : "");
     ERR_clear_error();
     return text;
 }

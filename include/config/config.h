@@ -51,6 +51,13 @@ struct config_schedules {
     size_t count;
 };
 
+/* What is shown over TLS, by the names of files. */
+struct config_certificate {
+    char *certificate;
+    char *key;
+    char *password_file;
+};
+
 /* What nodes speak over, as -proto_dist of erl has it. Addresses of both families are dialled in any case. */
 enum config_proto_dist {
     CONFIG_INET_TCP,
@@ -95,9 +102,7 @@ struct config {
 
     enum config_proto_dist proto_dist;
     char *tls_optfile;
-    char *tls_certificate;
-    char *tls_key;
-    char *tls_password_file;
+    struct config_certificate tls_own;
     char *tls_ca;
     bool tls_verify;
     bool tls_verify_name;
@@ -154,6 +159,11 @@ struct config {
     struct config_list http_listen; /* addresses with ports; empty is nowhere */
     char *http_token_file;
     char *http_token; /* read by config_load(), never logged; NULL: none is asked for */
+    struct config_certificate http_tls_own;
+    char *http_tls_ca; /* NULL: nobody who asks has to show a certificate */
+    uint8_t http_tls_min_version;
+    char *http_tls_ciphers;
+    struct tls_options *http_tls; /* what these come to; NULL: it is off */
 
     struct config_one_shot one_shot;
 

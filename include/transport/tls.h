@@ -73,6 +73,14 @@ void tls_warn(const struct tls *tls);
  * certificate that is near its end. So does each new connection with the former. */
 void tls_watch(struct tls *tls);
 
+/* What speaks TLS over a stream of another library, as who was dialled, by files as they are now: an SSL of
+ * OpenSSL that is the caller's. */
+struct ssl_st;
+MUST_CHECK struct ssl_st *tls_new_stream(struct tls *tls);
+
+/* An error that OpenSSL has told such a library of, in its words. */
+const char *tls_error_text(unsigned long error);
+
 /* When the first of its certificates ends, in seconds since 1970; 0: it has none. */
 int64_t tls_ends_s(const struct tls *tls);
 

@@ -1,4 +1,4 @@
-#include "http_private.h"
+#include "http/http.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -6,6 +6,7 @@
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
@@ -49,7 +50,8 @@ struct http {
     struct connection *connections; /* the oldest is first */
     size_t connection_count;        /* without those that were dropped */
     struct waiting *waiting;
-    size_t kept_count; /* requests that are answered later */
+    size_t kept_count;          /* requests that are answered later */
+    struct log_repeat failures; /* of TLS */
 };
 
 struct http_listener {
@@ -88,6 +90,15 @@ static bool http_is_gone(const struct connection *connection)
     return !event_callback;
 }
 
+/* Of a handshake, mostly, that the client has broken off or that was none: in OpenSSL's words. */
+static void http_tell_of_failure(struct http *http, struct bufferevent *stream)
+{
+    unsigned long error = http->options.tls ? bufferevent_get_openssl_error(stream) : 0;
+    if (error && log_repeat_is_due(&http->failures))
+        log_info("HTTP over TLS failed", log_string("reason", tls_error_text(error)),
+                 log_times(&http->failures));
+}
+
 static void http_forget_gone_connections(struct http *http)
 {
     for (struct connection **link = &http->connections; *link;) {
@@ -98,6 +109,7 @@ static void http_forget_gone_connections(struct http *http)
         }
         *link = connection->next;
         http->connection_count -= !connection->dropped;
+        http_tell_of_failure(http, connection->stream);
         bufferevent_decref(connection->stream);
         free(connection);
     }
@@ -126,6 +138,18 @@ static void http_drop_oldest(struct http *http)
     log_warning("too many HTTP connections, the oldest is closed", log_integer("most", HTTP_CONNECTIONS));
 }
 
+/* A client that closes without saying so by TLS has closed. */
+static struct bufferevent *http_new_stream(const struct http *http, struct event_base *base)
+{
+    if (!http->options.tls)
+        return bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+    struct bufferevent *stream = bufferevent_openssl_socket_new(
+        base, -1, tls_new_stream(http->options.tls), BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
+    if (stream)
+        bufferevent_openssl_set_allow_dirty_shutdown(stream, 1);
+    return stream;
+}
+
 static struct bufferevent *http_on_connection(struct event_base *base, void *argument)
 {
     struct http *http = argument;
@@ -134,7 +158,7 @@ static struct bufferevent *http_on_connection(struct event_base *base, void *arg
     while (http->connection_count >= HTTP_CONNECTIONS)
         http_drop_oldest(http);
     struct connection *connection = memory_zalloc(1, sizeof(*connection));
-    connection->stream = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+    connection->stream = http_new_stream(http, base);
     if (!connection->stream) {
         log_error("cannot make a stream for an HTTP connection");
         abort();

@@ -1,13 +1,14 @@
 /* A small HTTP server, by libevent's evhttp, to look at the daemon from outside: pages for GET and HEAD,
  * nothing that changes anything. Requests are small, connections few and never idle for long; of too many the
  * oldest are closed, as a working client is done in no time. */
-#ifndef HARNESSD_SERVE_HTTP_PRIVATE_H
-#define HARNESSD_SERVE_HTTP_PRIVATE_H
+#ifndef HARNESSD_HTTP_HTTP_H
+#define HARNESSD_HTTP_HTTP_H
 
 #include "base/blob.h"
 #include "base/buffer.h"
 #include "base/loop.h"
 #include "term/help.h"
+#include "transport/tls.h"
 
 #define HTTP_CONNECTIONS 64
 #define HTTP_HEADER_BYTES 8192
@@ -42,7 +43,8 @@ struct http_options {
     size_t address_count;         /* 1 at least */
     const struct http_page *pages;
     size_t page_count;
-    void *owner; /* of the pages */
+    void *owner;     /* of the pages */
+    struct tls *tls; /* what connections speak; NULL: it is plain */
 
     /* What who asks has to know now, or NULL. */
     const char *(*token)(void *owner);

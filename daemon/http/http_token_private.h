@@ -1,6 +1,6 @@
 /* Whether who asks over HTTP knows the token, by one of the headers that may have it. */
-#ifndef HARNESSD_SERVE_HTTP_TOKEN_PRIVATE_H
-#define HARNESSD_SERVE_HTTP_TOKEN_PRIVATE_H
+#ifndef HARNESSD_HTTP_HTTP_TOKEN_PRIVATE_H
+#define HARNESSD_HTTP_HTTP_TOKEN_PRIVATE_H
 
 #include "base/compiler.h"
 #include <stdbool.h>
