@@ -33,7 +33,7 @@ struct peers_options config_peers_options(const struct config *config)
 struct audit_options config_audit_options(const struct config *config)
 {
     return (struct audit_options){.file = config->audit_file,
-                                  .max_bytes = config->audit_max_bytes,
+                                  .max_bytes = config->audit_bytes,
                                   .keep = config->audit_keep,
                                   .required = config->audit_required};
 }

@@ -180,7 +180,7 @@ struct config {
     uint64_t retention_memory_bytes;
 
     char *audit_file; /* NULL: there is no audit */
-    uint64_t audit_max_bytes;
+    uint64_t audit_bytes;
     uint64_t audit_keep;
     bool audit_required;
 

@@ -112,7 +112,7 @@ defmodule AuditTest do
   end
 
   test "it is rotated by its size, so many are kept, and the new one says what became of the old" do
-    {harness, file} = start(%{"max_bytes" => 65536, "keep" => 2})
+    {harness, file} = start(%{"bytes" => 65536, "keep" => 2})
     for id <- 1..1500, do: {:error, :not_found} = Harness.call(harness, :delete, [id])
     Harness.stop(harness)
     assert Path.wildcard(file <> "*") |> Enum.sort() == [file, file <> ".1", file <> ".2"]

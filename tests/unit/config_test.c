@@ -444,8 +444,8 @@ static void test_list_problems(void **state)
          "access.callers.allow[1].function: unknown key (nearest: functions)\n"
          "access.callers.allow[2].functions: is not a list of functions\n"
          "access.callers.allow[3].functions[0]: is not a string\n"},
-        {"{\"node\": {\"name\": \"a@b\"}, \"audit\": {\"required\": true, \"max_bytes\": 1}}",
-         "audit.max_bytes: 1 is not in 65536 to 1099511627776\naudit.required: needs an audit.file\n"},
+        {"{\"node\": {\"name\": \"a@b\"}, \"audit\": {\"required\": true, \"bytes\": 1}}",
+         "audit.bytes: 1 is not in 65536 to 1099511627776\naudit.required: needs an audit.file\n"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
         expect_problems(rows[i].text, rows[i].problems);
