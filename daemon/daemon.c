@@ -270,7 +270,7 @@ static bool daemon_read_certificates(struct daemon *daemon)
     if (problem)
         log_error("cannot use the certificates", log_string("reason", problem));
     if (daemon->tls) {
-        tls_warn(daemon->tls);
+        tls_tell(daemon->tls);
         tls_watch(daemon->tls);
     }
     bool is_good = !problem;

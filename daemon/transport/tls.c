@@ -166,6 +166,39 @@ static SSL_CTX *tls_make_context(const struct tls_role_options *options, enum tl
     return NULL;
 }
 
+/* --- Warnings --- */
+
+struct tls_dislikes {
+    const X509 *certificate;
+    const char *file;
+};
+
+static void tls_on_dislike(void *owner, const char *what)
+{
+    const struct tls_dislikes *dislikes = owner;
+    char text[TEXT_BYTES];
+    log_each(LOG_LEVEL_WARNING, "others may refuse this node's certificate",
+             log_string("file", dislikes->file), log_string("reason", what),
+             log_string("certificate", tls_certificate_text(dislikes->certificate, text, sizeof(text))));
+}
+
+static void tls_warn(const struct tls *tls)
+{
+    const struct tls_certificate *last = NULL;
+    for (size_t i = 0; i < TLS_ROLES; i++) {
+        const struct tls_role_options *role = &tls->options->roles[i];
+        X509 *certificate = SSL_CTX_get0_certificate(tls->contexts[i]);
+        if (!certificate || !role->certificate_count)
+            continue;
+        const struct tls_certificate *shown = &role->certificates[role->certificate_count - 1];
+        if (last && strcmp(last->file, shown->file) == 0)
+            continue;
+        last = shown;
+        struct tls_dislikes dislikes = {.certificate = certificate, .file = shown->file};
+        tls_certificate_look(tls->contexts[i], certificate, tls->host, tls_on_dislike, &dislikes);
+    }
+}
+
 /* --- Files --- */
 
 static void tls_look_at_file(struct tls_file *file)
@@ -305,37 +338,23 @@ SSL *tls_new_stream(struct tls *tls)
     return ssl;
 }
 
-/* --- Warnings --- */
+/* --- What is told --- */
 
-struct tls_dislikes {
-    const X509 *certificate;
-    const char *file;
-};
-
-static void tls_on_dislike(void *owner, const char *what)
+static const char *tls_checked(const struct tls_role_options *role)
 {
-    const struct tls_dislikes *dislikes = owner;
-    char text[TEXT_BYTES];
-    log_each(LOG_LEVEL_WARNING, "others may refuse this node's certificate",
-             log_string("file", dislikes->file), log_string("reason", what),
-             log_string("certificate", tls_certificate_text(dislikes->certificate, text, sizeof(text))));
+    if (!role->verifies)
+        return "no";
+    return role->verifies_name ? "with their names" : "without their names";
 }
 
-void tls_warn(const struct tls *tls)
+void tls_tell(const struct tls *tls)
 {
-    const struct tls_certificate *last = NULL;
-    for (size_t i = 0; i < TLS_ROLES; i++) {
-        const struct tls_role_options *role = &tls->options->roles[i];
-        X509 *certificate = SSL_CTX_get0_certificate(tls->contexts[i]);
-        if (!certificate || !role->certificate_count)
-            continue;
-        const struct tls_certificate *shown = &role->certificates[role->certificate_count - 1];
-        if (last && strcmp(last->file, shown->file) == 0)
-            continue;
-        last = shown;
-        struct tls_dislikes dislikes = {.certificate = certificate, .file = shown->file};
-        tls_certificate_look(tls->contexts[i], certificate, tls->host, tls_on_dislike, &dislikes);
-    }
+    const struct tls_role_options *roles = tls->options->roles;
+    log_each(LOG_LEVEL_INFO, "certificates of other nodes are checked",
+             log_string("when_dialled", tls_checked(&roles[TLS_CLIENT])),
+             log_string("when_dialling", tls_checked(&roles[TLS_SERVER])),
+             log_string("revocation", "not looked at"));
+    tls_warn(tls);
 }
 
 void tls_watch(struct tls *tls)

@@ -143,7 +143,7 @@ static const struct {
     {SSL_R_WRONG_VERSION_NUMBER, NO_TLS},
     {SSL_R_PACKET_LENGTH_TOO_LONG, NO_TLS},
     {SSL_R_BAD_RECORD_TYPE, NO_TLS},
-    {SSL_R_NO_SHARED_CIPHER, "no cipher that both sides have"},
+    {SSL_R_NO_SHARED_CIPHER, "no cipher that both sides have, or that suits this node's certificate"},
     {SSL_R_UNSUPPORTED_PROTOCOL, "no version of TLS that both sides have (node.tls.min_version)"},
 };
 

@@ -50,10 +50,11 @@ static const struct {
     {SSL_AD_UNKNOWN_CA, "it refuses this node's certificate: unknown CA, as it trusts another one, or an "
                         "intermediate certificate is "
                         "missing"},
-    {SSL_AD_HANDSHAKE_FAILURE,
-     "it refuses the handshake: the name in this node's certificate, or no version or cipher that both have"},
+    {SSL_AD_HANDSHAKE_FAILURE, "it refuses the handshake: the name or the usages in this node's certificate, "
+                               "or no version or cipher that both have"},
     {SSL_AD_PROTOCOL_VERSION, "it has no version of TLS that this node has"},
-    {SSL_AD_INSUFFICIENT_SECURITY, "it wants stronger ciphers"},
+    {SSL_AD_INSUFFICIENT_SECURITY, "it wants stronger ciphers, or has none for its own certificate, whose "
+                                   "keyUsage may lack digitalSignature"},
     {TLS13_AD_CERTIFICATE_REQUIRED, "it demands a certificate and got none of this node"},
     {SSL_AD_UNRECOGNIZED_NAME, "it does not know the name that it was dialled by"},
     {SSL_AD_INTERNAL_ERROR, "it has failed: its own TLS options are probably broken, see its log"},

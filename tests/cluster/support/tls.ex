@@ -33,6 +33,71 @@ defmodule Tls do
   end
 
   @doc """
+  Makes a certificate in `folder` of the CA that all have, for all of their hosts, with something wrong: `:expired`,
+  `:not_yet_valid`, `:self_signed`, `:no_intermediate` (the one between it and the CA is not shown; it is in
+  `intermediate.pem`), or `{:usage, from, to}`, words of its extensions.
+  """
+  def flawed(folder, flaw) do
+    File.cp_r!(folder(), folder)
+    flaw(flaw, &Path.join(folder, &1))
+    folder
+  end
+
+  defp flaw(:expired, file), do: sign(file, "node", "ca", ["-days", "5"], "-20d")
+  defp flaw(:not_yet_valid, file), do: sign(file, "node", "ca", ["-days", "400"], "+20d")
+
+  defp flaw({:usage, from, to}, file) do
+    usages = File.read!(file.("node.ext"))
+    true = usages =~ from
+    File.write!(file.("node.ext"), String.replace(usages, from, to))
+    sign(file, "node", "ca")
+  end
+
+  defp flaw(:self_signed, file),
+    do: openssl(~w(x509 -req -days 30 -in) ++ [file.("node.csr"), "-signkey", file.("node.key"), "-extfile", file.("node.ext"), "-out", file.("node.pem")])
+
+  defp flaw(:no_intermediate, file) do
+    openssl(~w(req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=between -keyout) ++ [file.("intermediate.key"), "-out", file.("intermediate.csr")])
+    File.write!(file.("intermediate.ext"), "basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign\n")
+    sign(file, "intermediate", "ca")
+    sign(file, "node", "intermediate")
+  end
+
+  @doc "Makes a certificate that its CA has revoked since: a list of those, `crl.pem`, says so."
+  def revoked(folder) do
+    File.cp_r!(folder(), folder)
+    file = &Path.join(folder, &1)
+    File.write!(file.("index"), "")
+    File.write!(file.("ca.conf"), """
+    [ca]
+    default_ca = ours
+    [ours]
+    database = #{file.("index")}
+    default_md = sha256
+    default_crl_days = 30
+    """)
+
+    common = ["ca", "-config", file.("ca.conf"), "-cert", file.("ca.pem"), "-keyfile", file.("ca.key")]
+    openssl(common ++ ["-revoke", file.("node.pem")])
+    openssl(common ++ ["-gencrl", "-out", file.("crl.pem")])
+    check = ["verify", "-crl_check", "-CRLfile", file.("crl.pem"), "-CAfile", file.("ca.pem"), file.("node.pem")]
+    {told, 2} = System.cmd("openssl", check, stderr_to_stdout: true)
+    true = told =~ "certificate revoked"
+    folder
+  end
+
+  defp sign(file, whose, by, validity \\ ["-days", "30"], at \\ "+0") do
+    openssl(
+      ["x509", "-req", "-in", file.("#{whose}.csr"), "-CA", file.("#{by}.pem"), "-CAkey", file.("#{by}.key")] ++
+        ["-CAcreateserial", "-extfile", file.("#{whose}.ext"), "-out", file.("#{whose}.pem")] ++ validity,
+      at
+    )
+  end
+
+  defp openssl(arguments, at \\ "+0"),
+    do: {_, 0} = System.cmd("faketime", ["-f", at, "openssl" | arguments], stderr_to_stdout: true)
+
+  @doc """
   An optfile with the certificates of `made`, and more options of each side, which come first: of two the first
   counts for OTP. `without` leaves some of the usual ones out of both sides.
   """
