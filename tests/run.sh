@@ -3,7 +3,7 @@
 #
 #     sh tests/run.sh                      everything
 #     sh tests/run.sh format               one part: format, walls, unit, tsan, coverage, package,
-#                                          examples, cluster, soak, days, fuzz, roots or build
+#                                          examples, cluster, soak, days, rotation, fuzz, roots or build
 #     sh tests/run.sh cluster FILE[:LINE]  one file of tests/cluster, or the test at that line
 #     sh tests/run.sh examples PAGE...     some pages of the documents
 #
@@ -16,6 +16,7 @@
 #     SOAK_SECONDS   how long the soak goes on (120)
 #     DAYS           how many go by in the part `days` (1), which is in none of the others,
 #     DAYS_SECONDS   and how long they take (120)
+#     ROTATION_SECONDS  how long the part `rotation` goes on (60), which is in none of the others either
 #
 # The last line is `N passed, N failed`: walls, unit tests (once, though they run in both builds), checks of the package,
 # pages of examples, cluster tests, fuzzers and checks on fresh Debians; a line before it says how many were skipped, if any were. The status
@@ -233,6 +234,12 @@ days() {
     cluster_tests "$BUILD_ROOT/release/harnessd" days.exs
 }
 
+# Likewise, and so that all nodes speak TLS.
+rotation() {
+    TLS=1
+    cluster_tests "$BUILD_ROOT/release/harnessd" rotation.exs
+}
+
 # What the README promises of fresh Debians. Those are made as root, and not within one of them.
 roots() {
     heading "fresh Debians"
@@ -360,6 +367,10 @@ days)
     build_release
     days
     ;;
+rotation)
+    build_release
+    rotation
+    ;;
 fuzz)
     fuzz
     ;;
@@ -367,7 +378,7 @@ roots)
     roots
     ;;
 *)
-    echo "usage: sh tests/run.sh [format|walls|unit|tsan|coverage|package|examples [PAGE...]|cluster [FILE[:LINE]]|soak|fuzz|roots|build]" >&2
+    echo "usage: sh tests/run.sh [format|walls|unit|tsan|coverage|package|examples [PAGE...]|cluster [FILE[:LINE]]|soak|days|rotation|fuzz|roots|build]" >&2
     exit 2
     ;;
 esac

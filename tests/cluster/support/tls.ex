@@ -63,6 +63,20 @@ defmodule Tls do
     sign(file, "node", "intermediate")
   end
 
+  @doc """
+  Replaces the certificate in `folder` by another one of the same CA with a key of its own, then the key; in between
+  `halfway` is called.
+  """
+  def replace(folder, number, halfway) do
+    file = &Path.join(folder, &1)
+    openssl(~w(req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=replaced_#{number} -keyout) ++ [file.("new.key"), "-out", file.("new.csr")])
+    File.cp!(file.("node.ext"), file.("new.ext"))
+    sign(file, "new", "ca")
+    File.rename!(file.("new.pem"), file.("node.pem"))
+    halfway.()
+    File.rename!(file.("new.key"), file.("node.key"))
+  end
+
   @doc "Makes a certificate that its CA has revoked since: a list of those, `crl.pem`, says so."
   def revoked(folder) do
     File.cp_r!(folder(), folder)
