@@ -13,6 +13,9 @@ defmodule Tls do
   @doc "What `erl` is given."
   def arguments(optfile), do: ["-proto_dist", "inet_tls", "-ssl_dist_optfile", optfile]
 
+  @doc "Of a program that starts a node of its own, where they are over TLS."
+  def environment, do: if(on?(), do: [{"ERL_FLAGS", Enum.join(arguments(optfile()), " ")}], else: [])
+
   @doc "What every daemon of the tests has in `node`, where they are over TLS."
   def config,
     do: %{"tls" => %{"optfile" => optfile(), "accept" => ["tls", "plain"], "dial" => ["raw*", "plain*"]}}
