@@ -125,13 +125,21 @@ static void causes_add_detail(struct causes_sums *sums, const struct span *span,
     }
 }
 
+/* That this daemon was late amid an operation has made it no longer: it has sent it before, and read its
+ * answer afterwards. */
+static bool causes_is_amid(const struct span *span, struct lapse lapse, const struct evidence *evidence)
+{
+    const struct lapse *stall = span->cause == CAUSE_DAEMON ? &evidence->stalls[span->item] : NULL;
+    return stall && stall->from_ns > lapse.from_ns && stall->to_ns < lapse.to_ns;
+}
+
 static void causes_add_span(struct causes_sums *sums, const struct span *span, struct lapse lapse,
                             const struct evidence *evidence)
 {
     uint64_t from_ns = causes_later(span->lapse.from_ns, lapse.from_ns);
     uint64_t to_ns = causes_earlier(span->lapse.to_ns, lapse.to_ns);
     struct causes_sum *sum = &sums->of[span->cause];
-    if (from_ns >= to_ns)
+    if (from_ns >= to_ns || causes_is_amid(span, lapse, evidence))
         return;
     if (!sum->ns)
         sum->lapse.from_ns = from_ns;
@@ -173,7 +181,8 @@ void causes_of_spans(struct causes *causes, struct lapse lapse, const struct spa
                      const struct evidence *evidence, const struct evidence *callee)
 {
     struct causes_sums sums = {0};
-    for (size_t i = 0; i < spans->count; i++)
+    for (size_t i = spans_first(spans, lapse.from_ns);
+         i < spans->count && spans->items[i].lapse.from_ns < lapse.to_ns; i++)
         causes_add_span(&sums, &spans->items[i], lapse, spans->items[i].is_callee ? callee : evidence);
     causes_order(causes, &sums, lapse);
 }

@@ -34,17 +34,30 @@ size_t evidence_long_queues(const struct evidence *evidence, uint64_t from_ns, u
     return longest;
 }
 
-uint64_t evidence_next_end(const struct evidence *evidence, uint64_t after_ns)
+/* How many of them have ended by then. */
+static size_t evidence_ended(const struct evidence *evidence, uint64_t by_ns)
 {
-    size_t low = 0, high = evidence->end_count;
+    size_t low = 0, high = evidence->served_count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (evidence->ends[middle] > after_ns)
+        if (evidence->served[middle].ended_ns > by_ns)
             high = middle;
         else
             low = middle + 1;
     }
-    return low < evidence->end_count ? evidence->ends[low] : UINT64_MAX;
+    return low;
+}
+
+uint64_t evidence_next_end(const struct evidence *evidence, uint64_t after_ns)
+{
+    size_t next = evidence_ended(evidence, after_ns);
+    return next < evidence->served_count ? evidence->served[next].ended_ns : UINT64_MAX;
+}
+
+uint64_t evidence_served_ns(const struct evidence *evidence, uint64_t by_ns)
+{
+    size_t count = evidence_ended(evidence, by_ns);
+    return count ? evidence->served[count - 1].sent_ns : 0;
 }
 
 bool evidence_may_have_collected(const struct evidence *evidence, const struct look *look)

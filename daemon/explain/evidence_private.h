@@ -4,14 +4,19 @@
 #define HARNESSD_EXPLAIN_EVIDENCE_PRIVATE_H
 
 #include "measure/cause.h"
+#include "measure/slow_operation.h"
 
 /* A probe that does not touch the process, of high priority: whether its node runs. */
 struct heartbeat {
     uint64_t sent_ns;
     uint64_t at_ns;       /* the node has come to it; 0: that is not known */
+    uint64_t done_ns;     /* and was done with it; likewise */
+    uint64_t taken_ns;    /* the node's system was seen to have it while there was no answer; 0: it was not */
     uint64_t answered_ns; /* or it was lost; 0: neither */
     uint32_t unacked;     /* segments that the node's system has left unacknowledged while it was late */
     uint32_t retransmits; /* of the connection, meanwhile */
+    uint32_t ahead;       /* operations that were under way when it was sent, and may come before it */
+    bool was_full;        /* it has waited behind other bytes for the node to take them */
     uint32_t ready;       /* processes and ports that wait for a scheduler */
     uint32_t schedulers;
     struct cause_detail queues;
@@ -68,8 +73,8 @@ struct evidence {
     size_t block_count;
     const struct lapse *stalls; /* of this daemon */
     size_t stall_count;
-    const uint64_t *ends; /* when operations of the process have ended, whose end was told */
-    size_t end_count;
+    const struct served *served; /* of operations of the process those that were told of */
+    size_t served_count;
     uint64_t way_ns; /* that a probe is under way to the node, as a rule */
     bool is_local;   /* there is no network on it: when everything stands still, that is nobody's fault */
     uint64_t now_ns;
@@ -83,6 +88,9 @@ bool heartbeat_has_long_queues(const struct heartbeat *heartbeat);
 
 /* The first operation that has ended after a time; UINT64_MAX: none has. */
 uint64_t evidence_next_end(const struct evidence *evidence, uint64_t after_ns);
+
+/* When what was sent last was sent, of the operations that have ended by then; 0: that is not known. */
+uint64_t evidence_served_ns(const struct evidence *evidence, uint64_t by_ns);
 
 /* Whether garbage may have been collected while this look waited for its process: nobody has seen that it was
  * not. */

@@ -65,23 +65,34 @@ static void explain_note_stall(struct explain *explain, uint64_t now_ns)
     *stall = (struct lapse){explain->due_ns, now_ns};
 }
 
+/* What it takes is told of. */
+static void explain_took(struct explain *explain, uint64_t began_ns)
+{
+    explain->took_ns += explain_now(explain) - began_ns;
+    explain->totals.daemon_us = explain->took_ns / CLOCK_NS_PER_US;
+}
+
+/* Operations are settled before probes are sent, which would wait for that. */
 void explain_work(struct explain *explain)
 {
-    uint64_t now_ns = explain_now(explain), next_ns = UINT64_MAX;
-    explain_note_stall(explain, now_ns);
+    const uint64_t began_ns = explain_now(explain);
+    explain_note_stall(explain, began_ns);
     explain->due_ns = 0;
-    if (!explain->is_stopped) {
-        next_ns = watch_work(explain, now_ns);
+    probes_look_after(explain, began_ns);
+    const bool has_more = settle_work(explain, began_ns);
+    const uint64_t now_ns = explain_now(explain);
+    if (explain->is_stopped) {
+        explain->watch_due_ns = UINT64_MAX;
+    } else if (now_ns >= explain->watch_due_ns) {
+        explain->watch_due_ns = watch_work(explain, now_ns);
         watch_tell(explain);
     }
-    probes_look_after(explain, now_ns);
-    if (settle_work(explain, now_ns))
-        next_ns = now_ns;
-    else if (explain->pending_count && next_ns > now_ns + EXPLAIN_STALL_NS)
+    uint64_t next_ns = explain->watch_due_ns;
+    if (explain->pending_count && next_ns > now_ns + EXPLAIN_STALL_NS)
         next_ns = now_ns + EXPLAIN_STALL_NS;
-    explain->totals.daemon_us += (explain_now(explain) - now_ns) / CLOCK_NS_PER_US;
-    if (next_ns != UINT64_MAX)
-        explain_wake(explain, next_ns);
+    explain_took(explain, began_ns);
+    if (has_more || next_ns != UINT64_MAX)
+        explain_wake(explain, has_more ? now_ns : next_ns);
 }
 
 void explain_stop(struct explain *explain)
@@ -91,14 +102,26 @@ void explain_stop(struct explain *explain)
     explain->is_stopped = true;
 }
 
-void explain_settle(struct explain *explain)
+bool explain_settle(struct explain *explain)
 {
-    settle_all(explain);
+    const uint64_t began_ns = explain_now(explain);
+    const bool has_more = settle_all(explain);
+    explain_took(explain, began_ns);
+    return has_more;
 }
 
 void explain_ended(struct explain *explain, const struct slow_operation *slow)
 {
-    settle_add(explain, slow, explain_now(explain));
+    const uint64_t began_ns = explain_now(explain);
+    settle_add(explain, slow, began_ns);
+    explain_took(explain, began_ns);
+}
+
+void explain_answered(struct explain *explain, uint64_t number, struct term results, uint64_t came_ns)
+{
+    const uint64_t began_ns = explain_now(explain);
+    probes_answered(explain, number, results, came_ns);
+    explain_took(explain, began_ns);
 }
 
 void explain_found_custom(struct explain *explain, uint32_t thread, uint64_t step, struct term pid)

@@ -23,9 +23,12 @@ struct probe {
     enum probe_kind kind;
     uint64_t number;
     struct explain_node *node;
-    struct subject *subject; /* of a look */
-    uint64_t sent_ns;
-    uint64_t place; /* in the track of its node, or subject */
+    struct subject *subject;     /* of a look */
+    uint64_t sent_ns;            /* it was made then, or has left */
+    struct departure *departure; /* when it does; NULL: it is not known */
+    uint64_t place;              /* in the track of its node, or subject */
+    struct wire wire;            /* of a heartbeat, when it was sent */
+    uint64_t has_bytes; /* whose acknowledgement says that the node's system has it; 0: not known yet */
     size_t name_count;
     struct subject *named[PROBE_NAMES]; /* whose names it looks up */
 };
@@ -48,7 +51,8 @@ struct explain {
     bool is_begun;
     bool is_stopped;
     bool is_watching; /* something is late */
-    uint64_t due_ns;  /* when it is to be woken; 0: it is not */
+    uint64_t watch_due_ns;
+    uint64_t due_ns; /* when it is to be woken; 0: it is not */
     struct explain_node *nodes[EXPLAIN_NODES];
     size_t node_count;
     struct subject *subjects; /* EXPLAIN_SUBJECTS of them, of which so many were ever in use */
@@ -75,6 +79,7 @@ struct explain {
     struct explained slowest[EXPLAIN_SLOWEST];
     size_t slowest_count;
     struct explain_totals totals;
+    uint64_t took_ns; /* what all of it took here */
 };
 
 static inline uint64_t explain_now(const struct explain *explain)
@@ -101,6 +106,9 @@ void probes_send_look(struct explain *explain, struct subject *subject, uint64_t
 /* Sends what is in `terms` to a node, unless something of this kind is under way there. */
 void probes_send_to_node(struct explain *explain, struct explain_node *node, enum probe_kind kind,
                          uint64_t now_ns);
+
+/* See explain_answered(). */
+void probes_answered(struct explain *explain, uint64_t number, struct term results, uint64_t came_ns);
 
 /* Looks after those that have no answer. */
 void probes_look_after(struct explain *explain, uint64_t now_ns);
@@ -132,15 +140,21 @@ void monitors_ask(struct explain *explain, struct explain_node *node, uint64_t n
 /* Whether schedulers had their processors all the time. */
 bool monitors_is_certain(const struct explain_node *node, const struct block *block);
 
+/* --- view.c --- */
+
+/* What is to be said of the time of an operation, by what was seen so far: the spans of its process's view,
+ * or of its node's. NULL: nobody has looked at either. Good until more is seen. */
+const struct view *view_of(struct explain *explain, const struct pending *pending);
+
 /* --- settle.c --- */
 
 /* An operation has ended. */
 void settle_add(struct explain *explain, const struct slow_operation *slow, uint64_t now_ns);
 
-/* Finds the causes of operations about which no more is to be expected, some at a time. True when there are
- * more of these. */
+/* Finds the causes of operations about which no more is to be expected, some at a time; of all, with what is
+ * known by now. True when there are more of these. */
 bool settle_work(struct explain *explain, uint64_t now_ns);
-void settle_all(struct explain *explain);
+bool settle_all(struct explain *explain);
 
 /* The service time beyond which an operation is among the slowest. */
 static inline uint64_t settle_least_us(const struct explain *explain)

@@ -162,6 +162,12 @@ static bool probe_spawns_send(void *owner, const struct probe_request *request)
     return false;
 }
 
+static struct departure *probe_spawns_departure(void *owner, const char *node)
+{
+    struct peer *peer = peers_find_up(probe_spawns_peers(owner), node, strlen(node));
+    return peer ? peer_departure(peer) : NULL;
+}
+
 static void probe_spawns_drop(void *owner, uint64_t number)
 {
     struct probe_spawns *spawns = owner;
@@ -242,6 +248,7 @@ void probe_spawns_message(struct probe_spawns *spawns, const struct incoming *in
 }
 
 const struct probe_way probe_spawns_way = {.send = probe_spawns_send,
+                                           .departure = probe_spawns_departure,
                                            .drop = probe_spawns_drop,
                                            .monitor = probe_spawns_monitor,
                                            .wire = probe_spawns_wire};

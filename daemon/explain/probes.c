@@ -7,6 +7,9 @@
  * most), and twice the way. */
 #define PROBES_SILENT_NS (100 * EXPLAIN_MS)
 
+/* A heartbeat that has no answer for so long, and twice the way, is late. */
+#define PROBES_LATE_NS (5 * EXPLAIN_MS)
+
 /* A look that takes longer has waited for its process. */
 #define PROBES_WAIT_NS EXPLAIN_MS
 
@@ -46,7 +49,10 @@ static bool probes_send(struct explain *explain, struct probe *probe)
                                     .arguments = probe_terms_arguments(&explain->terms),
                                     .is_urgent = probe->kind != PROBE_LOOK,
                                     .is_linked = probe->kind == PROBE_LOOK};
+    probe->departure = explain->options.probes->departure(explain->options.probes_owner, request.node);
     probe->is_used = explain->options.probes->send(explain->options.probes_owner, &request);
+    if (!probe->is_used)
+        departure_release(probe->departure);
     return probe->is_used;
 }
 
@@ -88,16 +94,41 @@ void probes_send_heartbeat(struct explain *explain, struct explain_node *node, u
     probe->place = track_next(&node->heartbeats);
     struct heartbeat *heartbeat = track_add(&node->heartbeats, sizeof(*heartbeat), EXPLAIN_KEPT);
     heartbeat->sent_ns = now_ns;
+    heartbeat->ahead = explain->options.way->in_flight(explain->options.owner);
     node->unanswered++;
-    const struct wire wire = probes_wire(explain, node);
-    node->retransmits = wire.retransmits;
-    node->is_local = wire.is_local;
+    probe->wire = probes_wire(explain, node);
+    node->is_local = probe->wire.is_local;
     explain->totals.heartbeats++;
 }
 
 static struct heartbeat *probes_heartbeat_of(const struct probe *probe)
 {
-    return track_at(&probe->node->heartbeats, sizeof(struct heartbeat), probe->place);
+    return probe->kind == PROBE_HEARTBEAT
+               ? track_at(&probe->node->heartbeats, sizeof(struct heartbeat), probe->place)
+               : NULL;
+}
+
+static struct look *probes_look_of(const struct probe *probe)
+{
+    return probe->kind == PROBE_LOOK ? track_at(&probe->subject->looks, sizeof(struct look), probe->place)
+                                     : NULL;
+}
+
+/* It counts from when it has left, which is later than when it was made: other work may have come between.
+ * One that has not is not late yet. */
+static void probes_depart(struct probe *probe, uint64_t now_ns)
+{
+    struct heartbeat *heartbeat = probes_heartbeat_of(probe);
+    struct look *look = probes_look_of(probe);
+    if (!probe->departure)
+        return;
+    probe->sent_ns = probe->departure->ns ? probe->departure->ns : now_ns;
+    if (heartbeat) {
+        heartbeat->sent_ns = probe->sent_ns;
+        heartbeat->was_full = probe->departure->was_full;
+    }
+    if (look)
+        look->sent_ns = probe->sent_ns;
 }
 
 static void probes_take_names(const struct probe *probe, const struct probe_beat *beat)
@@ -131,6 +162,7 @@ static bool probes_take_heartbeat(struct explain *explain, const struct probe *p
     if (!heartbeat)
         return true;
     heartbeat->at_ns = node_clock_place(&node->clock, beat.node_ns, probe->sent_ns, now_ns);
+    heartbeat->done_ns = node_clock_place(&node->clock, beat.done_ns, heartbeat->at_ns, now_ns);
     heartbeat->answered_ns = now_ns;
     heartbeat->ready = beat.ready;
     heartbeat->schedulers = beat.schedulers;
@@ -188,7 +220,7 @@ static bool probes_take_look(struct explain *explain, const struct probe *probe,
     if (seen.ended_ns - seen.began_ns < (int64_t)PROBES_WAIT_NS)
         explain->totals.node_us += probes_us(seen.began_ns, seen.ended_ns);
     enum look_state state = probes_state_of(explain, subject, &seen);
-    struct look *look = track_at(&subject->looks, sizeof(*look), probe->place);
+    struct look *look = probes_look_of(probe);
     uint64_t *top = track_at(&subject->tops, sizeof(*top), probe->place);
     if (!look)
         return true;
@@ -227,15 +259,15 @@ static void probes_end(struct probe *probe)
         probe->subject->unanswered--;
     else if (probe->kind == PROBE_HEARTBEAT)
         probe->node->unanswered--;
+    departure_release(probe->departure);
     probe->is_used = false;
 }
 
 /* Without an answer it has seen nothing, and waits for nothing any more. */
 static void probes_lose(struct explain *explain, struct probe *probe, uint64_t now_ns)
 {
-    struct look *look =
-        probe->kind == PROBE_LOOK ? track_at(&probe->subject->looks, sizeof(*look), probe->place) : NULL;
-    struct heartbeat *heartbeat = probe->kind == PROBE_HEARTBEAT ? probes_heartbeat_of(probe) : NULL;
+    struct look *look = probes_look_of(probe);
+    struct heartbeat *heartbeat = probes_heartbeat_of(probe);
     if (look)
         look->answered_ns = now_ns;
     if (heartbeat) {
@@ -246,6 +278,25 @@ static void probes_lose(struct explain *explain, struct probe *probe, uint64_t n
     probes_end(probe);
 }
 
+/* What the wire says of a heartbeat that is late: whether its node's system has it, and whether something was
+ * lost. What was put into the socket before was acknowledged when as much was. */
+static void probes_look_at_wire(const struct explain *explain, struct probe *probe, uint64_t now_ns)
+{
+    struct heartbeat *heartbeat = probes_heartbeat_of(probe);
+    const uint64_t ways_ns = 2 * probe->node->clock.error_ns;
+    if (!heartbeat || now_ns <= probe->sent_ns + ways_ns + PROBES_LATE_NS)
+        return;
+    const struct wire wire = probes_wire(explain, probe->node);
+    heartbeat->retransmits = wire.retransmits - probe->wire.retransmits;
+    if (wire.unacked && wire.silent_ms * EXPLAIN_MS >= PROBES_SILENT_NS + ways_ns &&
+        now_ns > probe->sent_ns + PROBES_SILENT_NS + ways_ns)
+        heartbeat->unacked = wire.unacked;
+    if (!probe->has_bytes)
+        probe->has_bytes = wire.sent_bytes;
+    if (probe->has_bytes && wire.acked_bytes >= probe->has_bytes && !heartbeat->taken_ns)
+        heartbeat->taken_ns = now_ns;
+}
+
 /* Between when it was sent and now: a time that is not is wrong. */
 static uint64_t probes_came_ns(const struct explain *explain, const struct probe *probe, uint64_t came_ns)
 {
@@ -253,7 +304,7 @@ static uint64_t probes_came_ns(const struct explain *explain, const struct probe
     return came_ns < probe->sent_ns ? probe->sent_ns : came_ns > now_ns ? now_ns : came_ns;
 }
 
-void explain_answered(struct explain *explain, uint64_t number, struct term results, uint64_t came_ns)
+void probes_answered(struct explain *explain, uint64_t number, struct term results, uint64_t came_ns)
 {
     static bool (*const takes[PROBE_KINDS])(struct explain *explain, const struct probe *probe,
                                             struct term results, uint64_t now_ns) = {
@@ -266,7 +317,9 @@ void explain_answered(struct explain *explain, uint64_t number, struct term resu
     struct probe *probe = probes_find(explain, number);
     if (!probe)
         return;
+    probes_depart(probe, explain_now(explain));
     came_ns = probes_came_ns(explain, probe, came_ns);
+    probes_look_at_wire(explain, probe, came_ns);
     if (takes[probe->kind](explain, probe, results, came_ns))
         probes_end(probe);
     else
@@ -282,26 +335,14 @@ void explain_lost(struct explain *explain, uint64_t number)
 
 /* --- While they are under way --- */
 
-/* Whether the system of a node that does not answer takes what it is sent. */
-static void probes_look_at_wire(struct explain *explain, const struct probe *probe, uint64_t silent_ns)
-{
-    struct heartbeat *heartbeat = probes_heartbeat_of(probe);
-    struct wire wire = probes_wire(explain, probe->node);
-    if (!heartbeat || !wire.unacked || wire.silent_ms * EXPLAIN_MS < silent_ns)
-        return;
-    heartbeat->unacked = wire.unacked;
-    heartbeat->retransmits = wire.retransmits - probe->node->retransmits;
-}
-
 void probes_look_after(struct explain *explain, uint64_t now_ns)
 {
     for (size_t i = 0; i < explain->probe_count; i++) {
-        const struct probe *probe = &explain->probes[i];
-        if (!probe->is_used || probe->kind != PROBE_HEARTBEAT)
+        struct probe *probe = &explain->probes[i];
+        if (!probe->is_used)
             continue;
-        uint64_t silent_ns = PROBES_SILENT_NS + 2 * probe->node->clock.error_ns;
-        if (now_ns > probe->sent_ns + silent_ns)
-            probes_look_at_wire(explain, probe, silent_ns);
+        probes_depart(probe, now_ns);
+        probes_look_at_wire(explain, probe, now_ns);
     }
 }
 

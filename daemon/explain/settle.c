@@ -7,11 +7,11 @@
 #define SETTLE_LEAST_NS (5 * EXPLAIN_MS)
 #define SETTLE_MOST_NS (2 * CLOCK_NS_PER_S)
 
-/* So many in one go. */
-#define SETTLE_TURN 256
+/* It takes no longer at a time: the loop has more to do. */
+#define SETTLE_PIECE_NS (CLOCK_NS_PER_MS * 3 / 20)
 
-/* Ends of operations are kept when they are so far apart. */
-#define SETTLE_ENDS_NS (CLOCK_NS_PER_MS / 5)
+/* So many make room for more. */
+#define SETTLE_ROOM 32
 
 static uint64_t settle_service_us(const struct slow_operation *slow)
 {
@@ -19,14 +19,6 @@ static uint64_t settle_service_us(const struct slow_operation *slow)
 }
 
 /* --- What has ended --- */
-
-static void settle_note_end(struct subject *subject, uint64_t ended_ns)
-{
-    const uint64_t *ends = subject->ends.items;
-    if (subject->ends.count && ends[subject->ends.count - 1] + SETTLE_ENDS_NS > ended_ns)
-        return;
-    *(uint64_t *)track_add(&subject->ends, sizeof(uint64_t), EXPLAIN_ENDS) = ended_ns;
-}
 
 /* Whether it is among the longest so far. */
 static bool settle_is_long(struct explain *explain, uint64_t us)
@@ -47,8 +39,8 @@ void settle_add(struct explain *explain, const struct slow_operation *slow, uint
     struct subject *subject = subjects_of(explain, slow, false);
     bool is_late = slow->ended_ns >= slow->sent_ns + watch_late_ns(explain, slow->operation, now_ns);
     bool is_long = settle_is_long(explain, settle_service_us(slow));
-    if (subject)
-        settle_note_end(subject, slow->ended_ns);
+    if (subject && slow->is_answered)
+        subjects_note_served(subject, (struct served){slow->ended_ns, slow->sent_ns});
     if (!is_late && !is_long)
         return;
     if (explain->pending_count == EXPLAIN_PENDING)
@@ -64,98 +56,34 @@ void settle_add(struct explain *explain, const struct slow_operation *slow, uint
         pending->callee->pending++;
 }
 
-/* --- What was seen --- */
+/* --- What comes of it --- */
 
-/* A process that waits where it always does is in its loop. */
-static void settle_judge_looks(struct subject *subject)
-{
-    struct look *looks = subject->looks.items;
-    const uint64_t *tops = subject->tops.items;
-    for (size_t i = 0; subject->idle && i < subject->looks.count; i++) {
-        if (tops[i] != subject->idle)
-            continue;
-        if (looks[i].state == LOOK_WAITING)
-            looks[i].state = LOOK_IDLE;
-        else if (looks[i].state == LOOK_RUNNING)
-            looks[i].state = LOOK_LOOPING;
-        else if (looks[i].state == LOOK_BLOCKED)
-            looks[i].state = LOOK_SUSPENDED;
-    }
-}
-
-static void settle_judge_blocks(struct subject *subject)
-{
-    struct block *blocks = subject->blocks.items;
-    for (size_t i = 0; i < subject->blocks.count; i++)
-        blocks[i].is_certain = monitors_is_certain(subject->node, &blocks[i]);
-}
-
-static struct evidence settle_evidence(const struct explain *explain, const struct explain_node *node,
-                                       struct subject *subject)
-{
-    struct evidence evidence = {.stalls = explain->stalls.items,
-                                .stall_count = explain->stalls.count,
-                                .now_ns = explain_now(explain)};
-    if (node) {
-        evidence.heartbeats = node->heartbeats.items;
-        evidence.heartbeat_count = node->heartbeats.count;
-        evidence.way_ns = node->clock.is_known ? node->clock.error_ns : 0;
-        evidence.is_local = node->is_local;
-    }
-    if (!subject)
-        return evidence;
-    settle_judge_looks(subject);
-    settle_judge_blocks(subject);
-    evidence.looks = subject->looks.items;
-    evidence.look_count = subject->looks.count;
-    evidence.blocks = subject->blocks.items;
-    evidence.block_count = subject->blocks.count;
-    evidence.ends = subject->ends.items;
-    evidence.end_count = subject->ends.count;
-    return evidence;
-}
-
-/* Once in a round: many operations have the same. */
-static void settle_view(struct explain *explain, struct view *view, struct explain_node *node,
-                        struct subject *subject, struct subject *callee)
-{
-    struct lapse always = {0, UINT64_MAX};
-    if (view->round == explain->round)
-        return;
-    view->round = explain->round;
-    view->evidence = settle_evidence(explain, node, subject);
-    if (callee)
-        callee->view.evidence = settle_evidence(explain, callee->node, callee);
-    causes_find_spans(&view->spans, always, &view->evidence, callee ? &callee->view.evidence : NULL);
-}
-
+/* What nobody has looked at is unknown. */
 static void settle_find(struct explain *explain, const struct pending *pending, struct causes *causes)
 {
-    struct lapse lapse = {pending->slow.sent_ns, pending->slow.ended_ns};
-    struct view none = {.round = 0}, *view = pending->subject ? &pending->subject->view
-                                             : pending->node  ? &pending->node->view
-                                                              : &none;
-    settle_view(explain, view, pending->node, pending->subject, pending->callee);
-    causes_of_spans(causes, lapse, &view->spans, &view->evidence,
-                    pending->callee ? &pending->callee->view.evidence : NULL);
+    static const struct view nothing;
+    const struct lapse lapse = {pending->slow.sent_ns, pending->slow.ended_ns};
+    const struct view *seen = view_of(explain, pending), *view = seen ? seen : &nothing;
+    causes_of_spans(causes, lapse, &view->spans, &view->evidence, &view->of_callee);
     if (pending->slow.is_exact)
         causes_drop_daemon(causes);
-    spans_free(&none.spans);
 }
-
-/* --- What comes of it --- */
 
 static bool settle_is_fault(const struct explain *explain, const struct pending *pending,
                             struct cause_found *found)
 {
     const struct subject *subject = pending->callee ? pending->callee : pending->subject;
-    struct explain_effect effect = {.cause = found->share.cause,
-                                    .node = pending->node ? pending->node->name : "",
-                                    .pid = subject ? term_of(&subject->pid) : (struct term){0},
-                                    .from_ns = found->lapse.from_ns,
-                                    .to_ns = found->lapse.to_ns};
-    if (subject)
+    struct cause_effect effect = {.cause = found->share.cause,
+                                  .node = pending->node ? pending->node->name : "",
+                                  .pid = subject ? term_of(&subject->pid) : (struct term){0},
+                                  .from_ns = found->lapse.from_ns,
+                                  .to_ns = found->lapse.to_ns};
+    if (subject) {
+        const struct evidence evidence = {.served = subject->served.items,
+                                          .served_count = subject->served.count};
         effect.node = subject->node->name;
+        effect.served_ns = evidence_served_ns(&evidence, found->lapse.from_ns);
+    }
     uint64_t number = explain->options.way->fault(explain->options.owner, &effect);
     if (number)
         found->share.detail = (struct cause_detail){.kind = CAUSE_FAULT, .number = number};
@@ -237,7 +165,7 @@ static void settle_first(struct explain *explain)
 static void settle_some(struct explain *explain)
 {
     explain->round++;
-    for (size_t left = SETTLE_TURN; left; left--)
+    for (size_t left = SETTLE_ROOM; left; left--)
         settle_first(explain);
 }
 
@@ -256,19 +184,20 @@ static bool settle_is_ripe(const struct explain *explain, const struct pending *
 bool settle_work(struct explain *explain, uint64_t now_ns)
 {
     explain->round++;
-    for (size_t left = SETTLE_TURN; explain->pending_count; left--) {
-        if (!settle_is_ripe(explain, &explain->pending[explain->pending_first], now_ns))
-            return false;
-        if (!left)
+    while (explain->pending_count &&
+           settle_is_ripe(explain, &explain->pending[explain->pending_first], now_ns)) {
+        if (explain_now(explain) > now_ns + SETTLE_PIECE_NS)
             return true;
         settle_first(explain);
     }
     return false;
 }
 
-void settle_all(struct explain *explain)
+bool settle_all(struct explain *explain)
 {
+    const uint64_t now_ns = explain_now(explain);
     explain->round++;
-    while (explain->pending_count)
+    while (explain->pending_count && explain_now(explain) <= now_ns + SETTLE_PIECE_NS)
         settle_first(explain);
+    return explain->pending_count > 0;
 }

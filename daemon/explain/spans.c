@@ -11,6 +11,9 @@
 #define SPANS_HEARTBEAT_NS (5 * CLOCK_NS_PER_MS)
 #define SPANS_LOOK_NS (3 * CLOCK_NS_PER_MS)
 
+/* An operation that is ahead of a heartbeat may take a node so long. */
+#define SPANS_AHEAD_NS (20 * CLOCK_NS_PER_US)
+
 /* Messages that are many; those of fewer are told by the handlers that they wait for. */
 #define SPANS_QUEUE 50
 
@@ -59,11 +62,45 @@ static void spans_add_stalls(struct spans *spans, const struct evidence *evidenc
         spans_add(spans, evidence->stalls[i].from_ns, evidence->stalls[i].to_ns, CAUSE_DAEMON, i);
 }
 
+/* Something was not acknowledged for long, or was sent again. */
+static bool spans_has_lost(const struct heartbeat *heartbeat, const struct evidence *evidence)
+{
+    return !evidence->is_local && (heartbeat->unacked || heartbeat->retransmits);
+}
+
+static uint64_t spans_back_ns(const struct heartbeat *heartbeat, const struct evidence *evidence)
+{
+    return heartbeat->done_ns + evidence->way_ns;
+}
+
+static bool spans_is_late_back(const struct heartbeat *heartbeat, const struct evidence *evidence)
+{
+    return heartbeat->done_ns &&
+           heartbeat->answered_ns > spans_back_ns(heartbeat, evidence) + SPANS_HEARTBEAT_NS;
+}
+
+/* The node's system has had it, and the node has not come to it. Of another host that is known when it was
+ * acknowledged, and not just along with the answer. */
+static bool spans_was_taken(const struct heartbeat *heartbeat, const struct evidence *evidence)
+{
+    if (evidence->is_local)
+        return true;
+    return heartbeat->taken_ns &&
+           (!heartbeat->answered_ns || heartbeat->answered_ns > heartbeat->taken_ns + SPANS_HEARTBEAT_NS);
+}
+
+/* What a heartbeat that came late is evidence of. A network that is slow without losing anything delays
+ * answers as well, and acknowledgements: then it is nothing that was seen. */
 static enum cause spans_cause_of_late(const struct heartbeat *heartbeat, const struct evidence *evidence)
 {
     if (heartbeat->at_ns && heartbeat_has_long_queues(heartbeat))
         return CAUSE_SCHEDULED_OUT;
-    return heartbeat->unacked && !evidence->is_local ? CAUSE_NETWORK : CAUSE_NODE_PAUSED;
+    if (spans_has_lost(heartbeat, evidence))
+        return CAUSE_NETWORK;
+    return heartbeat->was_full || spans_is_late_back(heartbeat, evidence) ||
+                   !spans_was_taken(heartbeat, evidence)
+               ? CAUSE_UNKNOWN
+               : CAUSE_NODE_PAUSED;
 }
 
 static uint64_t spans_came_ns(const struct heartbeat *heartbeat, const struct evidence *evidence)
@@ -73,15 +110,16 @@ static uint64_t spans_came_ns(const struct heartbeat *heartbeat, const struct ev
                                     : evidence->now_ns;
 }
 
-/* A node stands still while nothing comes from it: where a server is swamped, heartbeats wait behind calls
- * that are answered meanwhile. */
+/* A node stands still while nothing comes from it for longer than what is ahead of the heartbeat explains:
+ * where a server is swamped, heartbeats wait behind calls that are answered meanwhile. */
 static void spans_add_pauses(struct spans *spans, const struct evidence *evidence, uint64_t from_ns,
                              uint64_t to_ns, size_t item)
 {
+    const uint64_t least_ns = SPANS_HEARTBEAT_NS + SPANS_AHEAD_NS * evidence->heartbeats[item].ahead;
     while (from_ns < to_ns) {
         const uint64_t end_ns = evidence_next_end(evidence, from_ns);
         const uint64_t heard_ns = end_ns < to_ns ? end_ns : to_ns;
-        if (heard_ns > from_ns + SPANS_HEARTBEAT_NS)
+        if (heard_ns > from_ns + least_ns)
             spans_add(spans, from_ns, heard_ns, CAUSE_NODE_PAUSED, item);
         from_ns = heard_ns;
     }
@@ -97,19 +135,19 @@ static void spans_add_heartbeats(struct spans *spans, const struct evidence *evi
         const enum cause cause = spans_cause_of_late(heartbeat, evidence);
         if (cause == CAUSE_NODE_PAUSED)
             spans_add_pauses(spans, evidence, due_ns, came_ns, i);
-        else
+        else if (cause != CAUSE_UNKNOWN)
             spans_add(spans, due_ns, came_ns, cause, i);
     }
 }
 
-/* One that has come in time and whose answer is late was held up on its way back. */
+/* One that the node was done with in time and whose answer is late was held up on its way back, where
+ * something was lost meanwhile. */
 static void spans_add_back(struct spans *spans, const struct evidence *evidence)
 {
-    for (size_t i = 0; !evidence->is_local && i < evidence->heartbeat_count; i++) {
+    for (size_t i = 0; i < evidence->heartbeat_count; i++) {
         const struct heartbeat *heartbeat = &evidence->heartbeats[i];
-        uint64_t due_ns = heartbeat->at_ns + evidence->way_ns;
-        if (heartbeat->at_ns && heartbeat->answered_ns > due_ns + SPANS_HEARTBEAT_NS)
-            spans_add(spans, due_ns, heartbeat->answered_ns, CAUSE_NETWORK, i);
+        if (spans_is_late_back(heartbeat, evidence) && spans_has_lost(heartbeat, evidence))
+            spans_add(spans, spans_back_ns(heartbeat, evidence), heartbeat->answered_ns, CAUSE_NETWORK, i);
     }
 }
 
@@ -387,6 +425,19 @@ void spans_find(struct spans *spans, const struct evidence *evidence, struct lap
     spans_merge(spans, layers, lapse);
     for (size_t i = 0; i < SPANS_LAYERS; i++)
         spans_free(&layers[i]);
+}
+
+size_t spans_first(const struct spans *spans, uint64_t at_ns)
+{
+    size_t low = 0, high = spans->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (spans->items[middle].lapse.to_ns > at_ns)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
 }
 
 /* --- Calls --- */

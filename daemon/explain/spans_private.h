@@ -11,7 +11,7 @@ struct span {
     bool is_calling; /* it has waited for another process, which is looked at as well: that is the cause */
     bool is_callee;  /* `item` is of its evidence */
     bool is_block;   /* `item` is a block */
-    uint32_t item;   /* the heartbeat, look or block that says so, by its index; of a stall none */
+    uint32_t item;   /* the heartbeat, look, block or stall that says so, by its index */
 };
 
 /* All zero is empty. */
@@ -25,6 +25,9 @@ void spans_free(struct spans *spans);
 
 /* Sets `spans` to what is to be said of a time. */
 void spans_find(struct spans *spans, const struct evidence *evidence, struct lapse lapse);
+
+/* The first that is not over by then, by its index. */
+size_t spans_first(const struct spans *spans, uint64_t at_ns);
 
 /* Puts what is said of the process that was called in the place of the calls. */
 void spans_put_callee(struct spans *spans, const struct spans *callee);

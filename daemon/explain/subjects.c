@@ -40,7 +40,7 @@ static void subjects_empty(struct explain *explain, struct subject *subject)
     buffer_free(&subject->name);
     track_free(&subject->looks);
     track_free(&subject->tops);
-    track_free(&subject->ends);
+    track_free(&subject->served);
     track_free(&subject->blocks);
     spans_free(&subject->view.spans);
     *subject = (struct subject){.is_used = false};
@@ -151,6 +151,20 @@ struct explain_node *subjects_node_of(struct explain *explain, const struct slow
                : NULL;
 }
 
+/* Ends of operations are kept when they are so far apart. */
+#define SUBJECTS_SERVED_NS (CLOCK_NS_PER_MS / 5)
+
+void subjects_note_served(struct subject *subject, struct served served)
+{
+    const struct served *all = subject->served.items;
+    const struct served *last = subject->served.count ? &all[subject->served.count - 1] : NULL;
+    if (last && last->ended_ns + SUBJECTS_SERVED_NS > served.ended_ns)
+        return;
+    if (last && last->sent_ns > served.sent_ns)
+        served.sent_ns = last->sent_ns;
+    *(struct served *)track_add(&subject->served, sizeof(served), EXPLAIN_SERVED) = served;
+}
+
 /* --- Callees --- */
 
 static bool subjects_is(const struct subject *subject, const struct explain_node *node, struct term process)
@@ -172,7 +186,9 @@ struct subject *subjects_callee(struct explain *explain, struct subject *caller,
     for (size_t i = 0; node && i < explain->subject_count; i++)
         if (subjects_is(&explain->subjects[i], node, look->callee))
             return &explain->subjects[i];
+    caller->pending++; /* it is needed itself */
     struct subject *callee = subjects_add(explain, SUBJECT_CALLEE, caller->number, node);
+    caller->pending--;
     if (callee)
         subjects_keep(term_type(look->callee) == TERM_PID ? &callee->pid : &callee->name, look->callee);
     return callee;

@@ -22,18 +22,23 @@
 /* Heartbeats of a node, and looks at a process, that are kept: so many that a minute fits in. */
 #define EXPLAIN_KEPT 256
 
-/* Times of operations' ends that are kept of a process, and lapses of this daemon, and blocks. */
-#define EXPLAIN_ENDS 512
+/* Ends of operations that are kept of a process, and lapses of this daemon, and blocks. */
+#define EXPLAIN_SERVED 512
 #define EXPLAIN_STALLS 64
 #define EXPLAIN_BLOCKS 64
 
 /* Operations that have ended and wait for their causes. */
 #define EXPLAIN_PENDING 16384
 
-/* What evidence says, as of one round of settling. */
+struct subject;
+
+/* What evidence says of a time up to now, as of one round of settling. */
 struct view {
     uint64_t round;
+    uint64_t from_ns;
+    struct subject *callee; /* or NULL */
     struct evidence evidence;
+    struct evidence of_callee;
     struct spans spans;
 };
 
@@ -43,12 +48,11 @@ struct explain_node {
     struct node_clock clock;
     struct track heartbeats; /* struct heartbeat */
     size_t unanswered;
-    uint64_t due_ns;      /* when it may be asked again */
-    uint64_t late_ns;     /* since when the oldest of what is late there is under way; 0: nothing is */
-    uint32_t retransmits; /* of its connection, when it was looked at last */
-    bool is_local;        /* no network is between it and this daemon */
-    size_t first_left;    /* heartbeats that are still to be sent at the beginning, to compare clocks */
-    struct view view;     /* of operations whose process was not looked at */
+    uint64_t due_ns;   /* when it may be asked again */
+    uint64_t late_ns;  /* since when the oldest of what is late there is under way; 0: nothing is */
+    bool is_local;     /* no network is between it and this daemon */
+    size_t first_left; /* heartbeats that are still to be sent at the beginning, to compare clocks */
+    struct view view;  /* of operations whose process was not looked at */
 
     /* monitors.c */
     enum {
@@ -88,7 +92,7 @@ struct subject {
     struct buffer name;
     struct track looks;  /* struct look */
     struct track tops;   /* uint64_t of each look: where it was */
-    struct track ends;   /* uint64_t */
+    struct track served; /* struct served */
     struct track blocks; /* struct block */
     size_t unanswered;
     uint64_t due_ns;
@@ -114,6 +118,9 @@ struct subject *subjects_target(struct explain *explain, uint32_t target);
 
 /* The node that an operation is for; NULL: it is not known, or there is no room. */
 struct explain_node *subjects_node_of(struct explain *explain, const struct slow_operation *slow);
+
+/* An operation for it was answered. */
+void subjects_note_served(struct subject *subject, struct served served);
 
 /* Whom a process has called: one of the others, or one that is made. */
 struct subject *subjects_callee(struct explain *explain, struct subject *caller,

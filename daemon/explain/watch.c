@@ -76,10 +76,22 @@ static void watch_mark_subject(struct subject *subject, uint64_t sent_ns, uint64
     subject->used_ns = now_ns;
 }
 
+/* Of operations that were quick nobody tells: the last of them was served when others begin to be late. */
+static void watch_note_served(struct explain *explain, struct subject *subject, uint32_t target)
+{
+    if (subject->kind != SUBJECT_TARGET || subject->late_ns || subject->was_late)
+        return;
+    const struct served served = explain->options.way->served(explain->options.owner, target);
+    if (served.ended_ns)
+        subjects_note_served(subject, served);
+}
+
 static void watch_mark(struct explain *explain, const struct slow_operation *slow, uint64_t now_ns)
 {
     struct subject *subject = slow->is_sent ? subjects_of(explain, slow, true) : NULL;
     struct explain_node *node = subject ? subject->node : subjects_node_of(explain, slow);
+    if (subject)
+        watch_note_served(explain, subject, slow->target);
     if (node)
         watch_note(&node->late_ns, slow->sent_ns);
     watch_mark_subject(subject, slow->sent_ns, now_ns);

@@ -41,13 +41,14 @@ struct thread {
 
 /* What calls wait for at a target. */
 struct target_queue {
-    bool is_dirty;     /* it is among those that the next pump is for */
-    bool was_there;    /* it has answered, has kept a call that it could have refused, or has died */
-    bool has_failed;   /* an operation that was made for it */
-    bool is_gone;      /* nobody was there, or its node was not, when it was looked for last */
-    bool is_told;      /* that it never was there */
-    uint64_t open_ns;  /* when messages could be sent to it again last */
-    uint64_t retry_ns; /* when it may be reached again after it has failed; 0: at any time */
+    bool is_dirty;        /* it is among those that the next pump is for */
+    bool was_there;       /* it has answered, has kept a call that it could have refused, or has died */
+    bool has_failed;      /* an operation that was made for it */
+    bool is_gone;         /* nobody was there, or its node was not, when it was looked for last */
+    bool is_told;         /* that it never was there */
+    uint64_t open_ns;     /* when messages could be sent to it again last */
+    struct served served; /* while slow operations are told of: the last that it has answered */
+    uint64_t retry_ns;    /* when it may be reached again after it has failed; 0: at any time */
 
     /* Its calls, as long as they are being ended after it has failed. */
     uint32_t failing[2]; /* sent, waiting */
@@ -217,7 +218,7 @@ struct term calls_out_server(const struct engine *engine, uint32_t target);
 
 /* The operation that a thread is at has ended. */
 void slow_tell(struct engine *engine, uint32_t thread, uint32_t target, const struct load_times *times,
-               uint64_t ended_ns);
+               uint64_t ended_ns, enum result_kind kind);
 
 /* --- named.c --- */
 

@@ -95,6 +95,16 @@ static void results_tell(struct engine *engine, uint32_t thread, uint32_t target
     engine->options.events->observed(engine->options.owner, &seen);
 }
 
+/* Quick operations are not told of, but that they were is. */
+static void results_note_served(struct engine *engine, uint32_t target, const struct load_times *times,
+                                uint64_t ended_ns)
+{
+    struct served *served = &engine->queues[target].served;
+    served->ended_ns = ended_ns;
+    if (times->sent_ns > served->sent_ns)
+        served->sent_ns = times->sent_ns;
+}
+
 struct results_end results_record(struct engine *engine, uint32_t thread, uint32_t target,
                                   struct load_times times, enum result_kind kind,
                                   const struct term_long *term)
@@ -116,9 +126,12 @@ struct results_end results_record(struct engine *engine, uint32_t thread, uint32
                          kind, term);
     if (engine->options.has_observer)
         results_tell(engine, thread, target, &times, ended_ns, kind);
+    if (engine->slow_us != UINT64_MAX && kind == RESULT_OK && !times.is_excluded &&
+        threads_operation(engine, thread)->kind == OPERATION_CALL)
+        results_note_served(engine, target, &times, ended_ns);
     if (!times.is_excluded && results_us_between(times.sent_ns, ended_ns) >= engine->slow_us &&
         operation_is_answered(threads_operation(engine, thread)->kind))
-        slow_tell(engine, thread, target, &times, ended_ns);
+        slow_tell(engine, thread, target, &times, ended_ns, kind);
     engine->record.operations++;
     state->operations++;
     state->step++;

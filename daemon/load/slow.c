@@ -7,7 +7,7 @@ void engine_watch_slow(struct engine *engine, uint64_t least_us)
 }
 
 void slow_tell(struct engine *engine, uint32_t thread, uint32_t target, const struct load_times *times,
-               uint64_t ended_ns)
+               uint64_t ended_ns, enum result_kind kind)
 {
     const struct thread *state = &engine->threads[thread];
     const struct slow_operation slow = {.target = target,
@@ -17,6 +17,7 @@ void slow_tell(struct engine *engine, uint32_t thread, uint32_t target, const st
                                         .is_custom =
                                             threads_operation(engine, thread)->kind == OPERATION_CUSTOM,
                                         .is_sent = true,
+                                        .is_answered = kind == RESULT_OK,
                                         .is_exact = times->is_exact,
                                         .sent_ns = times->sent_ns,
                                         .ended_ns = ended_ns};
@@ -65,6 +66,11 @@ size_t engine_late(const struct engine *engine, uint64_t before_ns, struct slow_
         return 0;
     size_t calls = slow_find_calls(engine, before_ns, late, most);
     return calls + slow_find_customs(engine, before_ns, late + calls, most);
+}
+
+struct served engine_served(const struct engine *engine, uint32_t target)
+{
+    return engine->queues[target].served;
 }
 
 _Static_assert(LATENCIES_OPERATIONS + 2 == SLOW_KINDS, "kinds are those that latencies tell apart");

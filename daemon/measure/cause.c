@@ -15,24 +15,28 @@ static const struct cause_row {
                                 "detail is the stack that was seen most."}},
     [CAUSE_QUEUE] = {{.name = "queue",
                       .text = "It worked through what was in its mailbox before: `message_queue_len` when "
-                              "the operation was first looked at."}},
+                              "it was first seen at that in the operation's time."}},
     [CAUSE_SCHEDULED_OUT] = {{.name = "scheduled_out",
                               .text = "It could run and did not get its turn: the detail has the "
                                       "`run_queue_lengths` of the node's schedulers."}},
     [CAUSE_SUSPENDED] = {{.name = "suspended", .text = "Somebody had suspended it."}},
     [CAUSE_NODE_PAUSED] = {{.name = "node_paused",
-                            .text = "Its whole node stood still, while the system that it runs on did not."}},
+                            .text =
+                                "Its whole node stood still, while the system that it runs on did not: that "
+                                "was seen to have what the node did not answer, and nothing came from the "
+                                "node meanwhile. Of a node with the address of this daemon it may be the "
+                                "machine as well."}},
     [CAUSE_REPLY_BLOCKED] = {{.name = "reply_blocked",
                               .text = "It was held up in sending, as a connection to another node had too "
                                       "much to send; the detail is where."}},
     [CAUSE_NETWORK] = {{.name = "network",
-                        .text = "What was sent to the node's system was not acknowledged by it, or answers "
-                                "that were given came late: `unacked` segments, `retransmits`. Never of a "
-                                "node that has the address of this daemon."}},
+                        .text = "The node or its answers were late, and what was sent to its system was not "
+                                "acknowledged for 100 ms or had to be sent again: `unacked` segments, "
+                                "`retransmits`. Delays that lose nothing leave no sign, and are `unknown`. "
+                                "Never of a node that has the address of this daemon."}},
     [CAUSE_DAEMON] =
         {{.name = "daemon",
-          .text = "This daemon was late, in the time of an operation that it has sent or read itself: a call "
-                  "that was "
+          .text = "This daemon was late in sending an operation, or in reading its answer: a call that was "
                   "given up, a custom operation, any where the kernel does not tell when replies come."}},
     [CAUSE_UNKNOWN] = {{.name = "unknown", .text = "The rest: nobody has seen why."}},
 };

@@ -95,10 +95,12 @@ void ending_write_report(struct run *run, const struct term_long *detail)
 {
     (void)detail;
     bool is_begun = run->report.output == run->request.result;
-    if (!is_begun) {
-        run->measurements.closing = run->measurements.newest;
-        run_explain_settle(run);
+    if (!is_begun && run_explain_settle(run)) {
+        run_take_turn(run);
+        return;
     }
+    if (!is_begun)
+        run->measurements.closing = run->measurements.newest;
     if (!is_begun && run->request.expectations)
         judge_whole_run(run);
     if (ending_write(run, REPORT_RESULT, run->request.result))

@@ -24,6 +24,16 @@ static struct usual_time run_explain_usual(void *owner, size_t kind)
     return engine_usual(((struct run *)owner)->engine, kind);
 }
 
+static uint32_t run_explain_in_flight(void *owner)
+{
+    return (uint32_t)engine_in_flight(((struct run *)owner)->engine);
+}
+
+static struct served run_explain_served(void *owner, uint32_t target)
+{
+    return engine_served(((struct run *)owner)->engine, target);
+}
+
 /* One behind a :global or :via name is known once it was reached. */
 static bool run_explain_find(void *owner, uint32_t target, struct explain_process *process)
 {
@@ -50,10 +60,9 @@ static const char *run_explain_customs_node(void *owner)
     return ((struct run *)owner)->scenario->hooks_node;
 }
 
-static uint64_t run_explain_fault(void *owner, const struct explain_effect *effect)
+static uint64_t run_explain_fault(void *owner, const struct cause_effect *effect)
 {
-    return faults_number_of(((struct run *)owner)->faults, effect->cause, effect->node, effect->pid,
-                            effect->from_ns, effect->to_ns);
+    return faults_number_of(((struct run *)owner)->faults, effect);
 }
 
 /* --- What it tells --- */
@@ -84,6 +93,8 @@ static const struct explain_way run_explain_way = {.late = run_explain_late,
                                                    .watch_slow = run_explain_watch_slow,
                                                    .kind = run_explain_kind,
                                                    .usual = run_explain_usual,
+                                                   .in_flight = run_explain_in_flight,
+                                                   .served = run_explain_served,
                                                    .find = run_explain_find,
                                                    .find_custom = run_explain_find_custom,
                                                    .customs_node = run_explain_customs_node,
@@ -144,10 +155,9 @@ void run_explain_stop(struct run *run)
         explain_stop(run->explain.explain);
 }
 
-void run_explain_settle(struct run *run)
+bool run_explain_settle(struct run *run)
 {
-    if (run->explain.explain)
-        explain_settle(run->explain.explain);
+    return run->explain.explain && explain_settle(run->explain.explain);
 }
 
 void run_explain_worker(struct run *run, int64_t thread, int64_t step, struct term pid)

@@ -24,8 +24,9 @@ void run_explain_free(struct run *run);
 void run_explain_begin(struct run *run);
 void run_explain_stop(struct run *run);
 
-/* What was recorded is written down now: what is not known by now will not be. */
-void run_explain_settle(struct run *run);
+/* What was recorded is written down now: what is not known by now will not be. True while there is more to do
+ * for that. */
+MUST_CHECK bool run_explain_settle(struct run *run);
 
 /* Who applies a thread's custom operation: a pid. */
 void run_explain_worker(struct run *run, int64_t thread, int64_t step, struct term pid);

@@ -1,8 +1,6 @@
 #include "transport/transport.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,33 +128,7 @@ int transport_connected(const struct transport *transport)
     return error;
 }
 
-/* Of a connected socket. */
-static bool transport_is_local(int descriptor)
-{
-    struct sockaddr_storage ends[2] = {0};
-    socklen_t sizes[2] = {sizeof(ends[0]), sizeof(ends[1])};
-    if (getsockname(descriptor, (struct sockaddr *)&ends[0], &sizes[0]) != 0 ||
-        getpeername(descriptor, (struct sockaddr *)&ends[1], &sizes[1]) != 0 ||
-        ends[0].ss_family != ends[1].ss_family)
-        return false;
-    if (ends[0].ss_family == AF_INET)
-        return ((struct sockaddr_in *)&ends[0])->sin_addr.s_addr ==
-               ((struct sockaddr_in *)&ends[1])->sin_addr.s_addr;
-    return ends[0].ss_family == AF_INET6 &&
-           memcmp(&((struct sockaddr_in6 *)&ends[0])->sin6_addr,
-                  &((struct sockaddr_in6 *)&ends[1])->sin6_addr, sizeof(struct in6_addr)) == 0;
-}
-
 bool transport_look_at_wire(const struct transport *transport, struct wire *wire)
 {
-    struct tcp_info info;
-    socklen_t size = sizeof(info);
-    if (getsockopt(transport->descriptor, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
-        size < offsetof(struct tcp_info, tcpi_total_retrans) + sizeof(info.tcpi_total_retrans))
-        return false;
-    *wire = (struct wire){.unacked = info.tcpi_unacked,
-                          .retransmits = info.tcpi_total_retrans,
-                          .silent_ms = info.tcpi_last_ack_recv,
-                          .is_local = transport_is_local(transport->descriptor)};
-    return true;
+    return wire_look(transport->descriptor, wire);
 }

@@ -22,15 +22,6 @@ struct explain_process {
     struct term name; /* by which it is registered on the node */
 };
 
-/* A cause that a fault may have had. */
-struct explain_effect {
-    enum cause cause;
-    const char *node;
-    struct term pid; /* without data when it is not known */
-    uint64_t from_ns;
-    uint64_t to_ns;
-};
-
 /* What its owner knows and does. */
 struct explain_way {
     /* As those of the engine. */
@@ -38,6 +29,8 @@ struct explain_way {
     void (*watch_slow)(void *owner, uint64_t least_us);
     size_t (*kind)(void *owner, uint32_t operation);
     struct usual_time (*usual)(void *owner, size_t kind);
+    uint32_t (*in_flight)(void *owner);
+    struct served (*served)(void *owner, uint32_t target);
 
     /* Which process a target is; false when that is not known. What it points to is good until the next call.
      */
@@ -49,7 +42,7 @@ struct explain_way {
     const char *(*customs_node)(void *owner);
 
     /* The number of the fault that has had an effect; 0: none is known to. */
-    uint64_t (*fault)(void *owner, const struct explain_effect *effect);
+    uint64_t (*fault)(void *owner, const struct cause_effect *effect);
 
     /* explain_work() is to be called at this time, and no longer at the one before. */
     void (*wake)(void *owner, uint64_t when_ns);
@@ -81,8 +74,9 @@ void explain_work(struct explain *explain);
 /* Probes are sent no more; answers are still taken. */
 void explain_stop(struct explain *explain);
 
-/* All operations that have ended are explained with what is known by now. */
-void explain_settle(struct explain *explain);
+/* All operations that have ended are explained with what is known by now, some at a time. True while there
+ * are more. */
+MUST_CHECK bool explain_settle(struct explain *explain);
 
 /* --- What happens outside --- */
 

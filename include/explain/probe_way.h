@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "term/term.h"
+#include "transport/departure.h"
 #include "transport/wire.h"
 
 struct probe_request {
@@ -23,6 +24,10 @@ struct probe_way {
     /* False when the node is not connected, or takes nothing now. Neither an answer nor a loss is told from
      * within. */
     bool (*send)(void *owner, const struct probe_request *request);
+
+    /* When what is sent to the node from now on to the end of the pass leaves, held; NULL: it is not known.
+     */
+    struct departure *(*departure)(void *owner, const char *node);
 
     /* Nobody waits for it any more: it ends as it stands. */
     void (*drop)(void *owner, uint64_t number);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "faults/agent_way.h"
 #include "faults/blast_radius.h"
+#include "measure/cause.h"
 #include "measure/observation.h"
 #include "scenario/fault_kinds.h"
 
@@ -166,8 +167,7 @@ bool faults_none_drawn(const struct faults *faults);
 
 /* The number of the fault that may have had this effect on a process (without data: on any), on this node, at
  * that time: the last one, if there are several; 0: none. */
-uint64_t faults_number_of(const struct faults *faults, enum cause cause, const char *node, struct term pid,
-                          uint64_t from_ns, uint64_t to_ns);
+uint64_t faults_number_of(const struct faults *faults, const struct cause_effect *effect);
 
 uint64_t faults_injected_count(const struct faults *faults);
 uint64_t faults_injections_dropped(const struct faults *faults); /* that are not recorded any more */

@@ -140,6 +140,9 @@ size_t engine_late(const struct engine *engine, uint64_t before_ns, struct slow_
 size_t engine_kind(const struct engine *engine, uint32_t operation);
 struct usual_time engine_usual(const struct engine *engine, size_t kind);
 
+/* The last call that a target has answered since somebody watches; all zero: it has none. */
+struct served engine_served(const struct engine *engine, uint32_t target);
+
 /* --- What it has come to --- */
 
 const struct load_record *engine_record(const struct engine *engine);

@@ -69,6 +69,16 @@ struct cause_share {
     struct cause_detail detail;
 };
 
+/* What a process has had of a cause, and when: a fault may be behind it. */
+struct cause_effect {
+    enum cause cause;
+    const char *node;
+    struct term pid; /* without data when it is not known */
+    uint64_t from_ns;
+    uint64_t to_ns;
+    uint64_t served_ns; /* what it was sent by then it was done with before; 0: that is not known */
+};
+
 /* Appends a detail, and %{cause:, us:, detail:}. `stacks` has those that details name. */
 void cause_build_detail(const struct cause_detail *detail, const struct stacks *stacks,
                         struct term_builder *builder);

@@ -12,10 +12,18 @@ struct slow_operation {
     uint64_t step;      /* of the thread */
     uint32_t operation; /* its number in the scenario */
     bool is_custom;
-    bool is_sent;  /* it has begun; an operation that has ended may never have */
-    bool is_exact; /* of one that has ended: that this daemon was late is in no part of it */
+    bool is_sent;     /* it has begun; an operation that has ended may never have */
+    bool is_answered; /* of one that has ended: the server has, as it was to */
+    bool is_exact;    /* of one that has ended: that this daemon was late is in no part of it */
     uint64_t sent_ns;
     uint64_t ended_ns; /* 0: it is under way */
+};
+
+/* A process has answered an operation. What was sent to it before that operation, and came to it first, is
+ * done with by then as well. */
+struct served {
+    uint64_t ended_ns;
+    uint64_t sent_ns; /* of all that have ended by then, the latest */
 };
 
 /* What is usual for operations of one kind, of service times. */

@@ -23,7 +23,10 @@
 struct beat {
     double sent, at, answered; /* NEVER: not yet */
     int ready;                 /* for two schedulers */
-    int unacked;
+    int unacked, retransmits;
+    double taken; /* 0: nobody saw that */
+    bool was_full;
+    int ahead;
 };
 
 struct seen {
@@ -65,7 +68,7 @@ struct table {
     struct look looks[MOST];
     struct block blocks[4];
     struct lapse stalls[4];
-    uint64_t ends[MOST];
+    struct served served[MOST];
     struct evidence evidence;
 };
 
@@ -77,8 +80,13 @@ static void table_read(struct table *table, const struct row *row)
         table->heartbeats[heartbeats] = (struct heartbeat){
             .sent_ns = ns(beat->sent),
             .at_ns = ns(beat->at),
+            .done_ns = ns(beat->at),
+            .taken_ns = beat->taken > 0 ? ns(beat->taken) : 0,
             .answered_ns = ns(beat->answered),
             .unacked = (uint32_t)beat->unacked,
+            .retransmits = (uint32_t)beat->retransmits,
+            .was_full = beat->was_full,
+            .ahead = (uint32_t)beat->ahead,
             .ready = (uint32_t)beat->ready,
             .schedulers = 2,
             .queues = {.kind = CAUSE_QUEUES_OF, .queues = {2, {(uint16_t)(beat->ready / 2), 0}}}};
@@ -103,7 +111,7 @@ static void table_read(struct table *table, const struct row *row)
     for (; stalls < 4 && row->stalls[stalls][1] > 0; stalls++)
         table->stalls[stalls] = (struct lapse){ns(row->stalls[stalls][0]), ns(row->stalls[stalls][1])};
     for (; ends < MOST && row->ends[ends] > 0; ends++)
-        table->ends[ends] = ns(row->ends[ends]);
+        table->served[ends] = (struct served){.ended_ns = ns(row->ends[ends])};
     table->evidence = (struct evidence){.is_local = row->is_local,
                                         .heartbeats = table->heartbeats,
                                         .heartbeat_count = heartbeats,
@@ -113,8 +121,8 @@ static void table_read(struct table *table, const struct row *row)
                                         .block_count = blocks,
                                         .stalls = table->stalls,
                                         .stall_count = stalls,
-                                        .ends = table->ends,
-                                        .end_count = ends,
+                                        .served = table->served,
+                                        .served_count = ends,
                                         .now_ns = ns(row->now > 0 ? row->now : row->to + 1)};
 }
 
@@ -155,8 +163,11 @@ static void check_rows(const struct row *rows, size_t count)
 }
 
 /* A heartbeat that comes in time; a look that is answered at once. */
-#define BEAT(sent) {sent, (sent) + 0.2, (sent) + 0.4, 1, 0}
-#define BUSY(sent, ready) {sent, (sent) + 1, (sent) + 1.2, ready, 0}
+/* One that has come in time, or then, and was answered then. */
+#define CAME(sent_, at_, answered_, ...)                                                                     \
+    {.sent = sent_, .at = at_, .answered = answered_, .ready = 1, __VA_ARGS__}
+#define BEAT(sent_) CAME(sent_, (sent_) + 0.2, (sent_) + 0.4, )
+#define BUSY(sent_, ready_) {.sent = sent_, .at = (sent_) + 1, .answered = (sent_) + 1.2, .ready = ready_}
 #define LOOK(sent, state, stack, queue)                                                                      \
     {sent, (sent) + 0.2, (sent) + 0.3, (sent) + 0.5, state, stack, queue, SMALL, 1}
 #define STACK(number) {.kind = CAUSE_STACK, .stack = (number)}
@@ -321,64 +332,124 @@ static const struct row late_rows[] = {
     {.name = "the node stood still",
      .from = 10,
      .to = 60,
-     .beats = {BEAT(12), {14, 58, 58.2, 1, 0}, {16, 58.1, 58.3, 1, 0}},
+     .beats = {BEAT(12), CAME(14, 58, 58.2, .taken = 40), CAME(16, 58.1, 58.3, .taken = 40)},
      .looks = {{14, 58.2, 58.3, 58.5, LOOK_RUNNING, 4, 1, LARGE, 2}},
      .wanted = {{CAUSE_NODE_PAUSED, 43, 45}, {CAUSE_UNKNOWN, 5, 7}}},
     {.name = "it still does",
      .from = 10,
      .to = 60,
-     .beats = {{14, NEVER, NEVER, 0, 0}},
+     .beats = {{14, NEVER, NEVER, .taken = 40}},
      .looks = {{14, NEVER, NEVER, NEVER, LOOK_NOTHING, 0, 0, 0, 0}},
      .wanted = {{CAUSE_NODE_PAUSED, 45.9, 46}, {CAUSE_UNKNOWN, 4, 4.1}}},
+    {.name = "on this host its system has had it for sure",
+     .from = 10,
+     .to = 60,
+     .beats = {CAME(14, 58, 58.2, )},
+     .wanted = {{CAUSE_NODE_PAUSED, 43, 45}, {CAUSE_UNKNOWN, 5, 7}},
+     .is_local = true},
+    {.name = "nobody saw whether its system has had it, or this network is slow",
+     .from = 10,
+     .to = 60,
+     .beats = {CAME(14, 58, 58.2, )},
+     .wanted = {{CAUSE_UNKNOWN, 50, 50}}},
+    {.name = "nor was it seen where that was acknowledged along with the answer",
+     .from = 10,
+     .to = 60,
+     .beats = {CAME(14, 58, 58.2, .taken = 58.2)},
+     .wanted = {{CAUSE_UNKNOWN, 50, 50}}},
+    {.name = "what is on the way delays both directions",
+     .from = 10,
+     .to = 80,
+     .beats = {CAME(14, 44, 74, )},
+     .wanted = {{CAUSE_UNKNOWN, 70, 70}},
+     .is_local = true},
+    {.name = "it had to wait behind others for the node to take them",
+     .from = 10,
+     .to = 60,
+     .beats = {CAME(14, 58, 58.2, .was_full = true)},
+     .wanted = {{CAUSE_UNKNOWN, 50, 50}},
+     .is_local = true},
     {.name = "the node was swamped, and answered all the while",
      .from = 10,
      .to = 58,
-     .beats = {{14, 57, 57.2, 0, 0}},
+     .beats = {CAME(14, 57, 57.2, )},
      .ends = {12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56},
-     .wanted = {{CAUSE_UNKNOWN, 48, 48}}},
+     .wanted = {{CAUSE_UNKNOWN, 48, 48}},
+     .is_local = true},
+    {.name = "it has answered nothing for a while, with as much before the heartbeat as takes that long",
+     .from = 10,
+     .to = 40,
+     .beats = {CAME(14, 38, 38.2, .ahead = 1000)},
+     .wanted = {{CAUSE_UNKNOWN, 30, 30}},
+     .is_local = true},
+    {.name = "and for longer than that takes",
+     .from = 10,
+     .to = 60,
+     .beats = {CAME(14, 58, 58.2, .ahead = 1000)},
+     .wanted = {{CAUSE_NODE_PAUSED, 43, 45}, {CAUSE_UNKNOWN, 5, 7}},
+     .is_local = true},
     {.name = "the node answered until it stood still",
      .from = 10,
      .to = 60,
-     .beats = {{14, 58, 58.2, 0, 0}},
+     .beats = {CAME(14, 58, 58.2, )},
      .ends = {12, 16, 20, 24, 28},
-     .wanted = {{CAUSE_NODE_PAUSED, 29, 31}, {CAUSE_UNKNOWN, 19, 21}}},
+     .wanted = {{CAUSE_NODE_PAUSED, 29, 31}, {CAUSE_UNKNOWN, 19, 21}},
+     .is_local = true},
     {.name = "its system has acknowledged nothing either",
      .from = 10,
      .to = 60,
-     .beats = {{14, 58, 58.2, 1, 3}},
+     .beats = {CAME(14, 58, 58.2, .unacked = 3)},
      .wanted = {{CAUSE_NETWORK, 43, 45}, {CAUSE_UNKNOWN, 5, 7}},
      .detail = {.kind = CAUSE_WIRE, .wire = {3, 0}}},
-    {.name = "the answer was under way for long",
+    {.name = "something was sent again",
      .from = 10,
      .to = 60,
-     .beats = {{14, 14.2, 58, 1, 0}},
+     .beats = {CAME(14, 38, 38.2, .retransmits = 1)},
+     .wanted = {{CAUSE_UNKNOWN, 25, 27}, {CAUSE_NETWORK, 23, 25}}},
+    {.name = "the answer was under way for long, and something was lost",
+     .from = 10,
+     .to = 60,
+     .beats = {CAME(14, 14.2, 58, .retransmits = 2)},
      .wanted = {{CAUSE_NETWORK, 43, 45}, {CAUSE_UNKNOWN, 5, 7}},
-     .detail = {.kind = CAUSE_WIRE, .wire = {0, 0}}},
+     .detail = {.kind = CAUSE_WIRE, .wire = {0, 2}}},
+    {.name = "the answer was under way for long, and nobody saw why",
+     .from = 10,
+     .to = 60,
+     .beats = {CAME(14, 14.2, 58, )},
+     .wanted = {{CAUSE_UNKNOWN, 50, 50}}},
     {.name = "there is no network, so that the machine stood still",
      .from = 10,
      .to = 60,
-     .beats = {{14, 58, 58.2, 1, 3}},
+     .beats = {CAME(14, 58, 58.2, .unacked = 3)},
      .wanted = {{CAUSE_NODE_PAUSED, 43, 45}, {CAUSE_UNKNOWN, 5, 7}},
      .is_local = true},
     {.name = "there is none on which the answer can have been",
      .from = 10,
      .to = 60,
-     .beats = {{14, 14.2, 58, 1, 0}},
+     .beats = {CAME(14, 14.2, 58, .retransmits = 2)},
      .wanted = {{CAUSE_UNKNOWN, 50, 50}},
      .is_local = true},
-    {.name = "this daemon was late, and so it was told late",
+    {.name = "this daemon was late, and so the answer was read late",
      .from = 10,
      .to = 60,
-     .beats = {BEAT(12), {14, 14.2, 58.2, 1, 0}},
-     .looks = {LOOK(12, LOOK_IDLE, 1, 0),
-               {14, 14.2, 14.3, 58.2, LOOK_IDLE, 1, 0, SMALL, 1},
-               LOOK(58.4, LOOK_IDLE, 1, 0)},
+     .beats = {BEAT(12), CAME(14, 14.2, 60.2, )},
+     .looks = {LOOK(12, LOOK_IDLE, 1, 0), {14, 14.2, 14.3, 60.2, LOOK_IDLE, 1, 0, SMALL, 1}},
+     .stalls = {{15, 60}},
+     .wanted = {{CAUSE_DAEMON, 45, 45}, {CAUSE_UNKNOWN, 5, 5}}},
+    {.name = "this daemon was late, and so it was sent late",
+     .from = 10,
+     .to = 40,
+     .stalls = {{5, 30}},
+     .wanted = {{CAUSE_DAEMON, 20, 20}, {CAUSE_UNKNOWN, 10, 10}}},
+    {.name = "this daemon was late while it was neither sent nor read",
+     .from = 10,
+     .to = 60,
      .stalls = {{15, 58}},
-     .wanted = {{CAUSE_DAEMON, 43, 43}, {CAUSE_UNKNOWN, 6, 7}, {CAUSE_NETWORK, 0, 1.1}}},
+     .wanted = {{CAUSE_UNKNOWN, 50, 50}}},
     {.name = "this daemon was late, but the process was suspended before and after",
      .from = 10,
      .to = 60,
-     .beats = {BEAT(12), {14, 14.2, 58.2, 1, 0}},
+     .beats = {BEAT(12), CAME(14, 14.2, 58.2, )},
      .looks = {LOOK(12, LOOK_SUSPENDED, 1, 0),
                {14, 14.2, 14.3, 58.2, LOOK_SUSPENDED, 1, 0, SMALL, 1},
                LOOK(58.4, LOOK_SUSPENDED, 1, 0)},
@@ -387,9 +458,10 @@ static const struct row late_rows[] = {
     {.name = "the node stood still as this daemon did",
      .from = 10,
      .to = 60,
-     .beats = {{14, 58, 58.2, 1, 0}},
+     .beats = {CAME(14, 58, 58.2, )},
      .stalls = {{14, 58}},
-     .wanted = {{CAUSE_NODE_PAUSED, 44, 44}, {CAUSE_UNKNOWN, 6, 6}}},
+     .wanted = {{CAUSE_NODE_PAUSED, 44, 44}, {CAUSE_UNKNOWN, 6, 6}},
+     .is_local = true},
 };
 
 static void test_what_is_late(void **state)
@@ -459,7 +531,12 @@ static void test_any_evidence(void **state)
                                          rand() % 2};
             if (rand() % 5 == 0)
                 row.looks[i].began = row.looks[i].ended = row.looks[i].answered = NEVER;
-            row.beats[i] = (struct beat){sent, began, ended, rand() % 2 ? 100 : 0, rand() % 2};
+            row.beats[i] = (struct beat){.sent = sent,
+                                         .at = began,
+                                         .answered = ended,
+                                         .ready = rand() % 2 ? 100 : 0,
+                                         .unacked = rand() % 2,
+                                         .taken = rand() % 2 ? began : 0};
             row.ends[i] = sent + 1;
         }
         row.blocks[0][0] = row.stalls[0][0] = rand() % 60;

@@ -73,7 +73,13 @@ struct world {
     uint64_t reads_late_ns;           /* answers are read so long after they have come */
     bool is_down;                     /* the node is not connected */
     bool has_name;                    /* the target is known by one */
-    bool is_silent;                   /* nothing of its system is acknowledged */
+    bool is_silent;                   /* nothing is acknowledged by its system */
+    bool is_remote;                   /* it is on another host */
+    uint64_t reading_ns;              /* that each look at the clock takes */
+    struct served served;             /* what the target has answered last */
+    uint64_t fault_served_ns;         /* as of when a fault was asked for last */
+    struct departures departures;
+    struct departure *departure; /* of what is sent in this pass; NULL: none is known */
     size_t customs_asked;
     uint64_t fault; /* that is to blame for what is suspended */
     size_t explained;
@@ -87,7 +93,8 @@ static inline uint64_t at(double ms)
 
 static inline uint64_t world_clock(void *owner)
 {
-    return ((struct world *)owner)->now_ns;
+    struct world *world = owner;
+    return world->now_ns += world->reading_ns;
 }
 
 /* --- What the load knows --- */
@@ -120,6 +127,22 @@ static inline struct usual_time world_usual(void *owner, size_t kind)
     return ((const struct world *)owner)->usual;
 }
 
+static inline uint32_t world_in_flight(void *owner)
+{
+    const struct world *world = owner;
+    uint32_t count = 0;
+    for (size_t i = 0; i < world->operation_count; i++)
+        count += world->operations[i].slow.sent_ns <= world->now_ns &&
+                 world->operations[i].ends_ns > world->now_ns;
+    return count;
+}
+
+static inline struct served world_served(void *owner, uint32_t target)
+{
+    (void)target;
+    return ((const struct world *)owner)->served;
+}
+
 /* Each target has a pid of its own. */
 static inline bool world_find(void *owner, uint32_t target, struct explain_process *process)
 {
@@ -150,8 +173,9 @@ static inline const char *world_customs_node(void *owner)
     return WORLD_NODE;
 }
 
-static inline uint64_t world_fault(void *owner, const struct explain_effect *effect)
+static inline uint64_t world_fault(void *owner, const struct cause_effect *effect)
 {
+    ((struct world *)owner)->fault_served_ns = effect->served_ns;
     assert_string_equal(effect->node, WORLD_NODE);
     assert_true(effect->from_ns < effect->to_ns);
     return effect->cause == CAUSE_SUSPENDED ? ((const struct world *)owner)->fault : 0;
@@ -179,6 +203,8 @@ static const struct explain_way world_way = {.late = world_late,
                                              .watch_slow = world_watch_slow,
                                              .kind = world_kind,
                                              .usual = world_usual,
+                                             .in_flight = world_in_flight,
+                                             .served = world_served,
                                              .find = world_find,
                                              .find_custom = world_find_custom,
                                              .customs_node = world_customs_node,
@@ -237,12 +263,25 @@ static inline bool world_wire(void *owner, const char *node, struct wire *wire)
 {
     (void)node;
     const struct world *world = owner;
-    *wire = (struct wire){.unacked = world->is_silent ? 3 : 0, .silent_ms = world->is_silent ? 1000 : 0};
+    *wire = (struct wire){.unacked = world->is_silent ? 3 : 0,
+                          .silent_ms = world->is_silent ? 1000 : 0,
+                          .sent_bytes = 100,
+                          .acked_bytes = world->is_silent ? 0 : 100,
+                          .is_local = !world->is_remote};
     return true;
 }
 
-static const struct probe_way world_probes = {
-    .send = world_send, .drop = world_drop, .monitor = world_monitor, .wire = world_wire};
+static inline struct departure *world_departure(void *owner, const char *node)
+{
+    (void)node;
+    return departure_hold(((struct world *)owner)->departure);
+}
+
+static const struct probe_way world_probes = {.send = world_send,
+                                              .departure = world_departure,
+                                              .drop = world_drop,
+                                              .monitor = world_monitor,
+                                              .wire = world_wire};
 
 static inline bool world_is_look(const struct world_probe *probe)
 {
@@ -321,6 +360,7 @@ static inline void world_end(struct world *world, struct world_operation *operat
 {
     operation->is_told = true;
     operation->slow.ended_ns = operation->ends_ns;
+    operation->slow.is_answered = true;
     if ((operation->ends_ns - operation->slow.sent_ns) / CLOCK_NS_PER_US >= world->slow_us)
         explain_ended(world->explain, &operation->slow);
 }
@@ -387,6 +427,8 @@ static inline void world_begin(struct world *world)
 static inline void world_free(struct world *world)
 {
     explain_free(world->explain);
+    departure_release(world->departure);
+    departures_free(&world->departures);
     free(world->operations);
     free(world->probes);
 }

@@ -5,15 +5,26 @@
 
 static struct world world;
 
-/* The fault that may be the cause of what a process has had, ms after the start. */
-static uint64_t fault_of(enum cause cause, const char *pid, uint64_t from_ms, uint64_t to_ms)
+/* The fault that may be the cause of what a process has had, ms after the start, which had answered what was
+ * sent to it by then; 0: nobody knows. */
+static uint64_t fault_after(enum cause cause, const char *pid, uint64_t from_ms, uint64_t to_ms,
+                            uint64_t served_ms)
 {
     struct term_builder builder = {0};
-    struct term process = pid ? term_from_text(&builder, pid) : (struct term){0};
-    uint64_t number = faults_number_of(world.faults, cause, "app@target", process,
-                                       world.begun_ns + from_ms * MS, world.begun_ns + to_ms * MS);
+    const struct cause_effect effect = {.cause = cause,
+                                        .node = "app@target",
+                                        .pid = pid ? term_from_text(&builder, pid) : (struct term){0},
+                                        .from_ns = world.begun_ns + from_ms * MS,
+                                        .to_ns = world.begun_ns + to_ms * MS,
+                                        .served_ns = served_ms ? world.begun_ns + served_ms * MS : 0};
+    uint64_t number = faults_number_of(world.faults, &effect);
     term_build_free(&builder);
     return number;
+}
+
+static uint64_t fault_of(enum cause cause, const char *pid, uint64_t from_ms, uint64_t to_ms)
+{
+    return fault_after(cause, pid, from_ms, to_ms, 0);
 }
 
 static void test_while_it_is_in_effect(void **state)
@@ -58,6 +69,8 @@ static void test_afterwards(void **state)
     assert_int_equal(world.over, 1);
     assert_int_equal(fault_of(CAUSE_QUEUE, "$p", 100, 200), 1);
     assert_int_equal(fault_of(CAUSE_QUEUE, "$p", 5000, 5100), 0);
+    /* It was, once something is answered that was sent after it. */
+    assert_int_equal(fault_after(CAUSE_QUEUE, "$p", 100, 200, 50), 0);
     world_free(&world);
 }
 

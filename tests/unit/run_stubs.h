@@ -208,7 +208,7 @@ WORLD_NOTES(telemetry_run_stopped, (struct run * run))
 WORLD_NOTES(telemetry_mailbox, (struct run * run))
 WORLD_NOTES(telemetry_explained, (struct run * run))
 WORLD_NOTES(run_explain_begin, (struct run * run))
-WORLD_NOTES(run_explain_settle, (struct run * run))
+WORLD_ANSWERS(bool, run_explain_settle, (struct run * run), false)
 
 void telemetry_chaos(struct run *run, const char *what, const struct term_kept *failure)
 {
