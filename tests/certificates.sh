@@ -22,7 +22,7 @@ for host in "$@"; do
 done
 openssl() {
     if command -v faketime >/dev/null; then
-        faketime -f -10d openssl "$@" 2>/dev/null
+        faketime -f -30d openssl "$@" 2>/dev/null
     else
         command openssl "$@" 2>/dev/null
     fi

@@ -40,10 +40,20 @@ defmodule Peer do
       longnames: Keyword.get(options, :longnames, true)
     }
 
-    case :peer.start(if(name, do: Map.merge(base, named), else: base)) do
-      {:ok, control, node} -> %__MODULE__{control: control, node: node, options: options}
-      {:ok, control} -> %__MODULE__{control: control, options: options}
-    end
+    peer =
+      case :peer.start(if(name, do: Map.merge(base, named), else: base)) do
+        {:ok, control, node} -> %__MODULE__{control: control, node: node, options: options}
+        {:ok, control} -> %__MODULE__{control: control, options: options}
+      end
+
+    if Keyword.get(options, :tls, Tls.on?()), do: load_tls(peer)
+    peer
+  end
+
+  # What a node would load at its first connection takes longer than tests have their operations wait.
+  defp load_tls(peer) do
+    modules = for application <- [:crypto, :public_key, :ssl], _ = Application.load(application), module <- Application.spec(application, :modules), do: module
+    call(peer, :code, :ensure_modules_loaded, [modules])
   end
 
   defp arguments(options) do
