@@ -34,7 +34,7 @@ defmodule Once do
   defp connected(nil), do: []
   defp connected(node), do: ["--connect", to_string(node) | tls()]
 
-  defp tls, do: if(Tls.on?(), do: ["--ssl-dist-optfile", Tls.optfile()], else: [])
+  def tls, do: if(Tls.on?(), do: ["--ssl-dist-optfile", Tls.optfile()], else: [])
 
   defp environment(more) do
     [
