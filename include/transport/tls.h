@@ -66,8 +66,8 @@ MUST_CHECK struct tls *tls_new(const struct tls_options *options, const char *ho
 /* When its connections are closed. */
 void tls_free(struct tls *tls);
 
-/* Logs what is checked of others, and what these will dislike in the certificates of this node: names that are
- * missing, usages, time. */
+/* Logs what is checked of others, and what these will dislike in the certificates of this node: names that
+ * are missing, usages, time. */
 void tls_tell(const struct tls *tls);
 
 /* To be called now and then: reads files that have changed, if they belong together, and warns of a
