@@ -16,12 +16,18 @@
 /* How often the log tells what it has suppressed, and the service manager is told what goes on. */
 #define SECOND_NS CLOCK_NS_PER_S
 
+/* Seconds after which it is looked for certificates that have changed or end. */
+#define CERTIFICATES_S 60
+
 struct runs_limits daemon_runs_limits(const struct config *config)
 {
     return (struct runs_limits){.room = {{[ROOM_RUNS] = config->limit_runs,
                                           [ROOM_THREADS] = config->limit_threads,
                                           [ROOM_IN_FLIGHT] = config->limit_in_flight,
                                           [ROOM_QUEUED_ARRIVALS] = config->limit_queued_arrivals}},
+                                .room_per_node = {{[ROOM_RUNS] = config->limit_runs_per_node,
+                                                   [ROOM_THREADS] = config->limit_threads_per_node,
+                                                   [ROOM_IN_FLIGHT] = config->limit_in_flight_per_node}},
                                 .queued_runs = config->limit_queued_runs,
                                 .suites = config->limit_suites,
                                 .journal_ns = config->journal_ms * CLOCK_NS_PER_MS,
@@ -49,10 +55,12 @@ static void daemon_become_ready(struct daemon *daemon, uint32_t creation)
     daemon->runner = runner_new(daemon->node, daemon->io_server, &limits);
     struct blast_radius radius = access_blast_radius(daemon->config);
     runner_set_blast_radius(daemon->runner, &radius);
+    runner_set_audit(daemon->runner, daemon->audit);
     struct runs_options runs = {.node = daemon->node,
                                 .runner = daemon->runner,
                                 .folder = config->state_dir,
                                 .holder = config->node_name,
+                                .audit = daemon->audit,
                                 .limits = daemon_runs_limits(config)};
     daemon->runs = runs_new(&runs);
     daemon->schedules = schedules_new(daemon->node, daemon->runs, config);
@@ -60,6 +68,7 @@ static void daemon_become_ready(struct daemon *daemon, uint32_t creation)
                             .runner = daemon->runner,
                             .runs = daemon->runs,
                             .schedules = daemon->schedules,
+                            .audit = daemon->audit,
                             .config = config,
                             .minute = &daemon->minute};
     daemon->api = api_new(&api);
@@ -71,6 +80,8 @@ static void daemon_become_ready(struct daemon *daemon, uint32_t creation)
     daemon_peers_keep(daemon);
     log_info("ready", log_string("node", config->node_name),
              log_integer("port", listener_port(daemon->listener)));
+    audit_tell(daemon->audit, AUDIT_STARTED, audit_text(AUDIT_NODE, config->node_name),
+               audit_text(AUDIT_VERSION, HARNESSD_VERSION));
     notify_ready(daemon->notify);
 }
 
@@ -147,10 +158,21 @@ static void daemon_watch_name(struct daemon *daemon)
     loop_stop(&daemon->loop);
 }
 
+/* Files are looked at while nobody connects as well: who reads metrics is to see them as they are. */
+void daemon_watch_certificates(const struct daemon *daemon)
+{
+    if (daemon->tls)
+        tls_watch(daemon->tls);
+    if (daemon->pages)
+        pages_watch_certificates(daemon->pages);
+}
+
 static void daemon_on_second(void *owner)
 {
     struct daemon *daemon = owner;
     log_settle(false);
+    if (++daemon->seconds % CERTIFICATES_S == 0)
+        daemon_watch_certificates(daemon);
     daemon_tell_status(daemon);
     daemon_watch_name(daemon);
     loop_timer_set(&daemon->second, SECOND_NS);
@@ -181,6 +203,7 @@ static void daemon_make_parts(struct daemon *daemon)
     peers.resolver = daemon->resolver;
     peers.epmd = daemon->epmd;
     peers.identity = &daemon->identity;
+    peers.transports = daemon->transports;
     peers.events = node_peers_events();
     peers.owner = daemon->node;
     daemon->peers = peers_new(&peers);
@@ -207,9 +230,11 @@ static bool daemon_start_pages(struct daemon *daemon)
                                     .epmd = daemon->epmd,
                                     .peers = daemon->peers,
                                     .minute = &daemon->minute,
+                                    .audit = daemon->audit,
+                                    .tls = daemon->tls,
                                     .not_ready = daemon_on_not_ready,
                                     .owner = daemon};
-    if (!*daemon->config->http_listen)
+    if (!daemon->config->http_listen.count)
         return true;
     daemon->pages = pages_new(&options);
     return daemon->pages != NULL;
@@ -227,13 +252,46 @@ static bool daemon_trusts_folder(const struct config *config)
     return false;
 }
 
+/* False when there is to be one and it cannot be. */
+static bool daemon_start_audit(struct daemon *daemon)
+{
+    struct audit_options options = config_audit_options(daemon->config);
+    if (!options.file)
+        return true;
+    daemon->audit = audit_new(&daemon->loop, &options);
+    return daemon->audit != NULL;
+}
+
+/* They were there a moment ago, when the configuration was checked. */
+static bool daemon_read_certificates(struct daemon *daemon)
+{
+    char *problem = NULL;
+    daemon->transports = config_transports(daemon->config, &daemon->tls, &problem);
+    if (problem)
+        log_error("cannot use the certificates", log_string("reason", problem));
+    if (daemon->tls) {
+        tls_tell(daemon->tls);
+        tls_watch(daemon->tls);
+    }
+    bool is_good = !problem;
+    free(problem);
+    return is_good;
+}
+
 static bool daemon_start_listening(struct daemon *daemon)
 {
     const struct config *config = daemon->config;
-    const char *host = config->listen ? config->listen : strchr(config->node_name, '@') + 1;
+    const char *own_host = strchr(config->node_name, '@') + 1;
+    bool is_given = config->listen.count;
+    const struct listener_options options = {.loop = &daemon->loop,
+                                             .hosts = is_given ? (const char *const *)config->listen.items
+                                                               : &own_host,
+                                             .host_count = is_given ? config->listen.count : 1,
+                                             .port = config->port,
+                                             .accepted = daemon_on_accepted,
+                                             .owner = daemon};
     char problem[256];
-    daemon->listener =
-        listener_new(&daemon->loop, host, config->port, daemon_on_accepted, daemon, problem, sizeof(problem));
+    daemon->listener = listener_new(&options, problem, sizeof(problem));
     if (!daemon->listener)
         log_error("cannot listen", log_string("reason", problem));
     return daemon->listener != NULL;
@@ -281,12 +339,17 @@ static void daemon_free_parts(struct daemon *daemon)
         listener_free(daemon->listener);
     peers_free(daemon->peers);
     node_free(daemon->node);
+    transports_free(daemon->transports);
+    tls_free(daemon->tls);
     epmd_free(daemon->epmd);
     resolver_free(daemon->resolver);
     daemon_unwatch_signals(daemon);
     loop_timer_free(&daemon->second);
     notify_free(daemon->notify);
     worker_free_aside(&daemon->loop);
+    if (daemon->ready)
+        audit_tell(daemon->audit, AUDIT_STOPPED);
+    audit_free(daemon->audit);
     loop_minute_end(&daemon->minute);
     loop_free(&daemon->loop);
 }
@@ -296,9 +359,10 @@ enum exit_status daemon_run(struct config *config, int argc, char **argv)
     struct daemon daemon = {.argc = argc, .argv = argv, .config = config, .exit_status = EXIT_STATUS_FAILED};
     log_configure(config->log_level, config->log_format, stderr);
     daemon_raise_descriptor_limit();
+    bool has_certificates = daemon_read_certificates(&daemon);
     daemon_make_parts(&daemon);
-    bool listening =
-        daemon_trusts_folder(config) && daemon_start_listening(&daemon) && daemon_start_pages(&daemon);
+    bool listening = has_certificates && daemon_trusts_folder(config) && daemon_start_audit(&daemon) &&
+                     daemon_start_listening(&daemon) && daemon_start_pages(&daemon);
     if (listening) {
         daemon.exit_status = EXIT_STATUS_ASKED;
         daemon_start(&daemon);

@@ -3,6 +3,7 @@
 #ifndef HARNESSD_DAEMON_PARTS_H
 #define HARNESSD_DAEMON_PARTS_H
 
+#include "audit/audit.h"
 #include "base/loop_minute.h"
 #include "config/config.h"
 #include "config/exit_status.h"
@@ -26,12 +27,16 @@ struct daemon {
     struct epmd *epmd;
     struct handshake_identity identity;
     struct node *node;
+    struct tls *tls;               /* NULL: it is off */
+    struct transports *transports; /* likewise */
     struct peers *peers;
     struct listener *listener;
     struct notify *notify;
+    struct audit *audit; /* NULL: there is none */
     struct pages *pages; /* NULL: http.listen is empty */
     struct event *signals[DAEMON_SIGNALS];
     struct loop_timer second;
+    uint64_t seconds;            /* since the start */
     struct loop_task keep_peers; /* the next of those that are to be kept */
     size_t kept_peers;           /* of the configuration, so far */
 
@@ -52,6 +57,9 @@ struct daemon {
 };
 
 /* Of the runs of a daemon with this configuration. */
+/* Files are read that have changed, and it is warned of what ends soon. */
+void daemon_watch_certificates(const struct daemon *daemon);
+
 struct runs_limits daemon_runs_limits(const struct config *config);
 
 /* Has the peers of the configuration be kept, when it is ready, some in each pass of the loop; and those of

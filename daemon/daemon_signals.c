@@ -89,6 +89,9 @@ static void daemon_signals_apply(struct daemon *daemon, const struct config *old
     peers_set_limits(daemon->peers, config->limit_frame_bytes, config->limit_queued_bytes,
                      config->limit_pending_handshakes);
     peers_judge_again(daemon->peers);
+    struct audit_options audit = config_audit_options(config);
+    audit_set_options(daemon->audit, &audit);
+    daemon_watch_certificates(daemon);
     if (daemon->ready) {
         struct runner_limits limits = config_runner_limits(config);
         struct runs_limits all = daemon_runs_limits(config);
@@ -104,9 +107,11 @@ static void daemon_signals_reload(struct daemon *daemon)
     struct config old;
     log_info("reloading the configuration", log_string("signal", "HUP"));
     notify_reloading(daemon->notify);
+    audit_reopen(daemon->audit); /* whatever the configuration is */
     if (config_reload(daemon->argc, daemon->argv, daemon->config, &old)) {
         daemon_signals_apply(daemon, &old);
         config_free(&old);
+        audit_tell(daemon->audit, AUDIT_RELOADED);
     }
     notify_reloaded(daemon->notify);
 }

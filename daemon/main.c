@@ -10,6 +10,7 @@
 #include "config/exit_status.h"
 #include "daemon.h"
 #include "run_once.h"
+#include "serve/api.h"
 #include "serve/one_shot.h"
 
 /* Problems of flags and configuration are lines of standard error, and kept for who is told of them as well.
@@ -62,7 +63,7 @@ static bool is_one_shot(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct config config;
+    struct config config = {.functions = api_function_names()};
     int status = EXIT_STATUS_ASKED;
     struct problems_text problems = {.text = NULL};
     memory_init();

@@ -25,6 +25,8 @@ struct program {
     struct epmd *epmd;
     struct handshake_identity identity;
     struct node *node;
+    struct tls *tls;               /* NULL: it is off */
+    struct transports *transports; /* likewise */
     struct peers *peers;
     struct io_server *io_server;
     struct runner *runner;
@@ -114,10 +116,14 @@ static void run_once_make_parts(struct program *program)
     peers.resolver = program->resolver;
     peers.epmd = program->epmd;
     peers.identity = &program->identity;
+    peers.transports = program->transports;
     peers.events = node_peers_events();
     peers.owner = program->node;
     program->peers = peers_new(&peers);
     node_set_peers(program->node, program->peers);
+    for (size_t i = 0; i < config->peer_count; i++)
+        if (config->peers[i].port)
+            peers_know_port(program->peers, config->peers[i].node, config->peers[i].port);
     program->io_server = io_server_new(program->node);
     program->runner = runner_new(program->node, program->io_server, &limits);
     runner_set_blast_radius(program->runner, &radius);
@@ -137,6 +143,8 @@ static int run_once_end(struct program *program)
     runner_free(program->runner);
     peers_free(program->peers);
     node_free(program->node);
+    transports_free(program->transports);
+    tls_free(program->tls);
     epmd_free(program->epmd);
     resolver_free(program->resolver);
     worker_free_aside(&program->loop);
@@ -150,7 +158,12 @@ int run_once(struct config *config)
     struct program program = {.config = config};
     int exit_status = outcome_exit_status(OUTCOME_NOT_RUN);
     log_configure(config->log_level, config->log_format, stderr);
-    program.one_shot = one_shot_new(config);
+    char *problem = NULL;
+    program.transports = config_transports(config, &program.tls, &problem);
+    if (problem)
+        log_error("cannot use the certificates", log_string("reason", problem));
+    program.one_shot = problem ? NULL : one_shot_new(config);
+    free(problem);
     if (program.one_shot) {
         run_once_make_parts(&program);
         one_shot_start(program.one_shot, program.node, program.runner, run_once_on_done, &program);

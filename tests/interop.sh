@@ -3,7 +3,8 @@
 #
 #     debootstrap --variant=minbase --include=erlang-base,elixir SUITE ROOT
 #
-# has made; `sh tests/interop.sh ROOT` (as root, for chroot) prints what passed. HARNESSD is the daemon
+# has made, with erlang-ssl for TLS=1, which has all of them speak TLS with certificates that are checked;
+# `sh tests/interop.sh ROOT` (as root, for chroot) prints what passed. HARNESSD is the daemon
 # (build/release/harnessd). All of it is on loopback, with an epmd on a port of its own; nothing is left
 # running. The status is 0 if nothing failed, 1 if something did, 2 if it could not run.
 
@@ -35,10 +36,19 @@ chroot "$1" sh -c 'exec $(command -v epmd || echo /usr/lib/erlang/erts-*/bin/epm
     >"$scratch/log" 2>&1 &
 running=$!
 
+# The nodes have the same files by other paths.
+tls=
+if [ "${TLS:-}" = 1 ]; then
+    sh "$tree/tests/certificates.sh" "$scratch/tls" 127.0.0.1 || exit 2
+    sed "s|$scratch|$inside|g" "$scratch/tls/optfile" >"$scratch/tls/nodes"
+    tls=", \"tls\": {\"optfile\": \"$scratch/tls/optfile\"}"
+    export ERL_FLAGS="-proto_dist inet_tls -ssl_dist_optfile $inside/tls/nodes"
+fi
+
 umask 077
 od -An -N20 -tx1 /dev/urandom | tr -d ' \n' >"$scratch/.erlang.cookie"
 cat >"$scratch/config" <<END
-{"node": {"name": "harness@127.0.0.1", "cookie_file": "$scratch/.erlang.cookie"},
+{"node": {"name": "harness@127.0.0.1", "cookie_file": "$scratch/.erlang.cookie"$tls},
  "scenario_dir": "$scratch", "epmd": {"start": false}, "http": {"listen": ""}, "peers": ["dialed@127.0.0.1"], "access": {"chaos": {"allow": ["*"]}}}
 END
 "$HARNESSD" --config "$scratch/config" >>"$scratch/log" 2>&1 &

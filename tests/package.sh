@@ -100,7 +100,7 @@ has_what_it_should() {
 
 says_what_it_needs() {
     dpkg-deb --info "$package"
-    for library in libc6 libevent-core-2.1-7 libevent-extra-2.1-7 libjansson4 libssl3 libsystemd0; do
+    for library in libc6 libevent-core-2.1-7 libevent-extra-2.1-7 libevent-openssl-2.1-7 libjansson4 libssl3 libsystemd0; do
         # With times of 64 bits some have other names.
         dpkg-deb --field "$package" Depends | grep -qE "\b$library(t64)?\b" || return 1
     done

@@ -6,7 +6,7 @@
 # Root gets what is missing from apt; anybody else is told the names, and the script ends with status 2.
 
 BUILD_PACKAGES="gcc libc6-dev make cmake dpkg-dev file gzip pkg-config erlang-base erlang-dev libevent-dev libjansson-dev libssl-dev libsystemd-dev elixir"
-TEST_PACKAGES="libcmocka-dev clang libclang-rt-dev curl jq faketime procps iproute2"
+TEST_PACKAGES="libcmocka-dev erlang-ssl openssl clang libclang-rt-dev curl jq faketime procps iproute2"
 # Of which each Debian has the same version: others format differently.
 FORMAT_PACKAGES="clang-format-19"
 # What the checks of the package need besides.

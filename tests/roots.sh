@@ -3,7 +3,7 @@
 # scripts install themselves.
 #
 #     sh tests/roots.sh           12 and 13: the quickstart, the demo and the package; 13: the unit tests, and nodes of its
-#                                 OTP; sid: a build with its compiler, nodes of its OTP; so in tests/run.sh, too
+#                                 OTP; sid: a build with its compiler, nodes of its OTP, plain and over TLS; so in tests/run.sh, too
 #     sh tests/roots.sh --full    12 and 13: the quickstart, the demo, and tests/run.sh with all its parts; before a release
 #
 # Each starts as debootstrap makes it (minbase and git) and has a clone of what is committed here. It has processes, mounts
@@ -229,7 +229,7 @@ fresh() {
 }
 
 # What the README tells people to do first is done first. How many checks there are with all parts, and without.
-for release in "bookworm 12 3 3" "trixie 13 4 5"; do
+for release in "bookworm 12 3 3" "trixie 13 5 6"; do
     set -- $release
     if [ $full = yes ]; then checks=$3; else checks=$4; fi
     take "$1" "$2" "$checks" || continue
@@ -245,10 +245,12 @@ for release in "bookworm 12 3 3" "trixie 13 4 5"; do
         check "$debian: sh tests/run.sh package" here sh tests/run.sh package
     fi
     [ $suite = bookworm ] || check "$debian: sh tests/interop.sh with its OTP" here sh tests/interop.sh /
+    [ $suite = bookworm ] || check "$debian: the same over TLS" here env TLS=1 sh tests/interop.sh /
 done
-if take sid sid 2; then
+if take sid sid 3; then
     fresh
     check "$debian: sh tests/run.sh build" here sh tests/run.sh build
     check "$debian: sh tests/interop.sh with its OTP" here sh tests/interop.sh /
+    check "$debian: the same over TLS" here env TLS=1 sh tests/interop.sh /
 fi
 finish

@@ -3,7 +3,7 @@
 #
 #     sh tests/run.sh                      everything
 #     sh tests/run.sh format               one part: format, walls, unit, tsan, coverage, package,
-#                                          examples, cluster, soak, days, fuzz, roots or build
+#                                          examples, cluster, soak, days, rotation, fuzz, roots or build
 #     sh tests/run.sh cluster FILE[:LINE]  one file of tests/cluster, or the test at that line
 #     sh tests/run.sh examples PAGE...     some pages of the documents
 #
@@ -11,10 +11,12 @@
 #     BUILD_ROOT     where the builds go (build)
 #     HARNESSD       the daemon that the cluster tests run (BUILD_ROOT/asan/harnessd, built first)
 #     FUZZ_SECONDS   the time of all fuzzers together (150)
+#     TLS            with 1 the cluster tests are over TLS: all nodes speak it, raw ones too
 #     SEED           the order of the cluster tests (random; a failed run prints it)
 #     SOAK_SECONDS   how long the soak goes on (120)
 #     DAYS           how many go by in the part `days` (1), which is in none of the others,
 #     DAYS_SECONDS   and how long they take (120)
+#     ROTATION_SECONDS  how long the part `rotation` goes on (60), which is in none of the others either
 #
 # The last line is `N passed, N failed`: walls, unit tests (once, though they run in both builds), checks of the package,
 # pages of examples, cluster tests, fuzzers and checks on fresh Debians; a line before it says how many were skipped, if any were. The status
@@ -174,7 +176,16 @@ cluster_tests() {
     ulimit -n "$(ulimit -H -n)" 2>/dev/null
     ERL_EPMD_PORT=$(free_port)
     export ERL_EPMD_PORT
-    run_counting elixir tests/cluster/run.exs "$@"
+    HARNESSD_TLS=$scratch/tls
+    sh tests/certificates.sh "$HARNESSD_TLS" 127.0.0.1 127.0.0.2 ::1 localhost "$(hostname)" "$(hostname -s)" || exit 2
+    export HARNESSD_TLS
+    if [ "${TLS:-}" = 1 ]; then
+        export TLS
+        set -- --erl "-proto_dist inet_tls -ssl_dist_optfile $HARNESSD_TLS/optfile" tests/cluster/run.exs "$@"
+    else
+        set -- tests/cluster/run.exs "$@"
+    fi
+    run_counting elixir "$@"
 }
 
 # What takes a fresh Debian is not part of this: sh tests/package.sh.
@@ -221,6 +232,12 @@ soak() {
 # Likewise.
 days() {
     cluster_tests "$BUILD_ROOT/release/harnessd" days.exs
+}
+
+# Likewise, and so that all nodes speak TLS.
+rotation() {
+    TLS=1
+    cluster_tests "$BUILD_ROOT/release/harnessd" rotation.exs
 }
 
 # What the README promises of fresh Debians. Those are made as root, and not within one of them.
@@ -350,6 +367,10 @@ days)
     build_release
     days
     ;;
+rotation)
+    build_release
+    rotation
+    ;;
 fuzz)
     fuzz
     ;;
@@ -357,7 +378,7 @@ roots)
     roots
     ;;
 *)
-    echo "usage: sh tests/run.sh [format|walls|unit|tsan|coverage|package|examples [PAGE...]|cluster [FILE[:LINE]]|soak|fuzz|roots|build]" >&2
+    echo "usage: sh tests/run.sh [format|walls|unit|tsan|coverage|package|examples [PAGE...]|cluster [FILE[:LINE]]|soak|days|rotation|fuzz|roots|build]" >&2
     exit 2
     ;;
 esac

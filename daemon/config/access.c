@@ -2,7 +2,9 @@
 
 #include <fnmatch.h>
 
-static bool access_matches(const struct config_list *patterns, const char *name)
+#include "access_private.h"
+
+bool access_matches(const struct config_list *patterns, const char *name)
 {
     for (size_t i = 0; i < patterns->count; i++)
         if (fnmatch(patterns->items[i], name, 0) == 0)
@@ -52,7 +54,45 @@ struct blast_radius access_blast_radius(struct config *config)
                                  .owner = config};
 }
 
+/* Whether an item is about the node, and about the function, or (NULL) about whether it may connect. */
+static bool access_is_about(const struct config_caller *caller, const char *node, const char *function)
+{
+    if (fnmatch(caller->pattern, node, 0) != 0)
+        return false;
+    return !caller->names_functions || !function || access_matches(&caller->functions, function);
+}
+
 bool access_allows_caller(const struct config *config, const char *node)
 {
-    return !access_matches(&config->denied_callers, node) && access_matches(&config->allowed_callers, node);
+    const struct config_callers *denied = &config->denied_callers, *allowed = &config->allowed_callers;
+    for (size_t i = 0; i < denied->count; i++)
+        if (!denied->items[i].names_functions && access_is_about(&denied->items[i], node, NULL))
+            return false;
+    for (size_t i = 0; i < allowed->count; i++)
+        if (access_is_about(&allowed->items[i], node, NULL))
+            return true;
+    return false;
+}
+
+static bool access_names_functions(const struct config_callers *callers)
+{
+    for (size_t i = 0; i < callers->count; i++)
+        if (callers->items[i].names_functions)
+            return true;
+    return false;
+}
+
+/* Where none is named, who has connected may call all. */
+const char *access_forbids_function(const struct config *config, const char *node, const char *function)
+{
+    const struct config_callers *denied = &config->denied_callers, *allowed = &config->allowed_callers;
+    if (!access_names_functions(denied) && !access_names_functions(allowed))
+        return NULL;
+    for (size_t i = 0; i < denied->count; i++)
+        if (access_is_about(&denied->items[i], node, function))
+            return "access.callers.deny";
+    for (size_t i = 0; i < allowed->count; i++)
+        if (access_is_about(&allowed->items[i], node, function))
+            return NULL;
+    return "access.callers.allow";
 }

@@ -9,8 +9,10 @@
 #include "base/nearest.h"
 #include "base/random.h"
 #include "config/config_key.h"
+#include "config_callers_private.h"
 #include "config_file_private.h"
 #include "config_flags_private.h"
+#include "config_tls_private.h"
 #include "cookie_private.h"
 #include "dist/node_name.h"
 #include "measure/counters.h"
@@ -129,6 +131,19 @@ static void config_find_cookie(struct config_reading *reading, const struct conf
     free(problem);
 }
 
+/* Who runs one scenario shows nothing over HTTP. */
+static void config_find_token(struct config_reading *reading, const struct config_flags *given)
+{
+    struct config *config = reading->config;
+    char *problem = NULL;
+    if (!config->http_token_file || given->action == CONFIG_ONE_SHOT)
+        return;
+    config->http_token = cookie_load_token(config->http_token_file, &problem);
+    if (problem)
+        config_problem(reading, "http.token_file", "%s", problem);
+    free(problem);
+}
+
 /* Whoever has the command line wrong is told where it is explained; a node without a name that no file has
  * either was started with nothing much at all. */
 static void config_point_to_help(const struct config_reading *reading, const struct config_flags *given)
@@ -145,7 +160,7 @@ enum config_action config_load(int argc, char **argv, struct config *config, FIL
     struct config_flags given;
     size_t key_count;
     const struct config_key *keys = config_keys(&key_count);
-    *config = (struct config){0};
+    *config = (struct config){.functions = config->functions};
     for (size_t i = 0; i < key_count; i++)
         config_key_reset(&reading, &keys[i]);
     config_flags_read(&reading, argc, argv, &given);
@@ -169,9 +184,17 @@ enum config_action config_load(int argc, char **argv, struct config *config, FIL
     config_check_peers(&reading);
     config_check_kinds(&reading, "access.chaos.allow", &reading.config->allowed_chaos);
     config_check_kinds(&reading, "access.chaos.deny", &reading.config->denied_chaos);
+    config_callers_check(&reading, "access.callers.allow", &config->allowed_callers);
+    config_callers_check(&reading, "access.callers.deny", &config->denied_callers);
     if (config->schedules.count && !config->scenario_dir)
         config_problem(&reading, "schedules", "need a scenario_dir");
+    if (config->audit_required && !config->audit_file)
+        config_problem(&reading, "audit.required", "needs an audit.file");
     config_find_cookie(&reading, &given);
+    config_find_token(&reading, &given);
+    config_tls_find(&reading, given.action == CONFIG_ONE_SHOT);
+    if (given.action != CONFIG_ONE_SHOT)
+        config_tls_find_http(&reading);
     config_point_to_help(&reading, &given);
     return reading.problem_count ? CONFIG_INVALID : given.action;
 }
@@ -183,5 +206,7 @@ void config_free(struct config *config)
     for (size_t i = 0; i < key_count; i++)
         config_key_clear(config, &keys[i]);
     cookie_free(config->cookie);
-    config->cookie = NULL;
+    cookie_free(config->http_token);
+    config->cookie = config->http_token = NULL;
+    config_tls_clear(config);
 }

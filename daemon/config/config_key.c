@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/nearest.h"
 #include "config/config_schedules.h"
+#include "config_callers_private.h"
 #include "dist/node_name.h"
 
 void config_problem(struct config_reading *reading, const char *where, const char *format, ...)
@@ -68,6 +69,76 @@ static void config_key_read_string(struct config_reading *reading, const struct 
     *(char **)config_key_field(reading->config, key) = memory_string(text);
 }
 
+static size_t config_key_count_choices(const struct config_key *key)
+{
+    size_t count = 0;
+    while (key->choices[count])
+        count++;
+    return count;
+}
+
+static void config_key_report_choice(struct config_reading *reading, const struct config_key *key,
+                                     const char *text, const char *where)
+{
+    char all[128] = "";
+    for (size_t i = 0; key->choices[i]; i++) {
+        size_t used = strlen(all);
+        snprintf(all + used, sizeof(all) - used, "%s%s", i ? ", " : "", key->choices[i]);
+    }
+    const char *nearest =
+        text ? nearest_word(text, strlen(text), key->choices, config_key_count_choices(key)) : NULL;
+    if (nearest)
+        config_problem(reading, where, "%s is not one of %s (nearest: %s)", text, all, nearest);
+    else
+        config_problem(reading, where, "%s is not one of %s", text ? text : "what is given", all);
+}
+
+/* Where there are choices, it is one of them. */
+static bool config_key_is_choice(const struct config_key *key, const char *text)
+{
+    size_t i = 0;
+    while (key->choices[i] && strcmp(key->choices[i], text) != 0)
+        i++;
+    return key->choices[i] || i == 0;
+}
+
+/* One of several; NULL when it is none, which was told. */
+static char *config_key_read_one_string(struct config_reading *reading, const struct config_key *key,
+                                        const json_t *value, const char *where)
+{
+    const char *text = json_string_value(value);
+    const char *problem = text && *text && key->problem ? key->problem(text) : NULL;
+    if (!text || !*text)
+        config_problem(reading, where, text ? "is empty" : "is not a string");
+    else if (problem)
+        config_problem(reading, where, "%s %s", text, problem);
+    else if (!config_key_is_choice(key, text))
+        config_key_report_choice(reading, key, text, where);
+    else
+        return memory_string(text);
+    return NULL;
+}
+
+static void config_key_read_strings(struct config_reading *reading, const struct config_key *key,
+                                    const json_t *value, const char *where)
+{
+    bool is_list = json_is_array(value);
+    size_t count = is_list ? json_array_size(value) : 1;
+    struct config_list list = {.items = memory_zalloc(count, sizeof(char *))};
+    if (!is_list && key->may_be_empty && json_is_string(value) && !*json_string_value(value))
+        count = 0;
+    for (size_t i = 0; i < count; i++) {
+        char *item = is_list ? memory_format("%s[%zu]", where, i) : memory_string(where);
+        char *text =
+            config_key_read_one_string(reading, key, is_list ? json_array_get(value, i) : value, item);
+        if (text)
+            list.items[list.count++] = text;
+        free(item);
+    }
+    config_key_clear(reading->config, key);
+    *(struct config_list *)config_key_field(reading->config, key) = list;
+}
+
 static void config_key_read_boolean(struct config_reading *reading, const struct config_key *key,
                                     const json_t *value, const char *where)
 {
@@ -103,14 +174,6 @@ static void config_key_read_integer(struct config_reading *reading, const struct
         config_key_store_integer(config_key_field(reading->config, key), key->size, number);
 }
 
-static size_t config_key_count_choices(const struct config_key *key)
-{
-    size_t count = 0;
-    while (key->choices[count])
-        count++;
-    return count;
-}
-
 static void config_key_read_choice(struct config_reading *reading, const struct config_key *key,
                                    const json_t *value, const char *where)
 {
@@ -121,25 +184,15 @@ static void config_key_read_choice(struct config_reading *reading, const struct 
         config_key_store_integer(config_key_field(reading->config, key), key->size, i);
         return;
     }
-    char all[128] = "";
-    for (size_t i = 0; key->choices[i]; i++) {
-        size_t used = strlen(all);
-        snprintf(all + used, sizeof(all) - used, "%s%s", i ? ", " : "", key->choices[i]);
-    }
-    const char *nearest =
-        text ? nearest_word(text, strlen(text), key->choices, config_key_count_choices(key)) : NULL;
-    if (nearest)
-        config_problem(reading, where, "%s is not one of %s (nearest: %s)", text, all, nearest);
-    else
-        config_problem(reading, where, "%s is not one of %s", text ? text : "what is given", all);
+    config_key_report_choice(reading, key, text, where);
 }
 
-static void config_key_read_patterns(struct config_reading *reading, const struct config_key *key,
-                                     const json_t *value, const char *where)
+struct config_list config_list_read(struct config_reading *reading, const json_t *value, const char *where,
+                                    const char *what)
 {
     if (!json_is_array(value)) {
-        config_problem(reading, where, "is not a list of patterns");
-        return;
+        config_problem(reading, where, "is not a list of %s", what);
+        return (struct config_list){0};
     }
     struct config_list list = {.items = memory_zalloc(json_array_size(value), sizeof(char *))};
     for (size_t i = 0; i < json_array_size(value); i++) {
@@ -152,6 +205,20 @@ static void config_key_read_patterns(struct config_reading *reading, const struc
         config_problem(reading, item, text ? "is empty" : "is not a string");
         free(item);
     }
+    return list;
+}
+
+static void config_key_read_patterns(struct config_reading *reading, const struct config_key *key,
+                                     const json_t *value, const char *where)
+{
+    const char *word = json_string_value(value);
+    bool is_none = key->none && word && strcmp(word, key->none) == 0;
+    if (key->none && !is_none && !json_is_array(value)) {
+        config_problem(reading, where, "is neither \"%s\" nor a list of patterns", key->none);
+        return;
+    }
+    struct config_list list =
+        is_none ? (struct config_list){0} : config_list_read(reading, value, where, "patterns");
     config_key_clear(reading->config, key);
     *(struct config_list *)config_key_field(reading->config, key) = list;
 }
@@ -220,9 +287,10 @@ static void config_key_read_peers(struct config_reading *reading, const struct c
 
 static void (*const readers[CONFIG_TYPE_COUNT])(struct config_reading *, const struct config_key *,
                                                 const json_t *, const char *) = {
-    [CONFIG_STRING] = config_key_read_string,     [CONFIG_BOOLEAN] = config_key_read_boolean,
-    [CONFIG_INTEGER] = config_key_read_integer,   [CONFIG_CHOICE] = config_key_read_choice,
-    [CONFIG_PATTERNS] = config_key_read_patterns, [CONFIG_PEERS] = config_key_read_peers,
+    [CONFIG_STRING] = config_key_read_string,   [CONFIG_BOOLEAN] = config_key_read_boolean,
+    [CONFIG_INTEGER] = config_key_read_integer, [CONFIG_CHOICE] = config_key_read_choice,
+    [CONFIG_STRINGS] = config_key_read_strings, [CONFIG_PATTERNS] = config_key_read_patterns,
+    [CONFIG_CALLERS] = config_callers_read,     [CONFIG_PEERS] = config_key_read_peers,
     [CONFIG_SCHEDULES] = config_schedules_read,
 };
 
@@ -284,7 +352,7 @@ static uint64_t config_key_load_integer(const void *source, size_t size)
     }
 }
 
-static json_t *config_key_list_value(const struct config_list *list)
+json_t *config_list_value(const struct config_list *list)
 {
     json_t *value = json_array();
     for (size_t i = 0; i < list->count; i++)
@@ -304,6 +372,21 @@ static json_t *config_key_peers_value(const struct config *config)
     return value;
 }
 
+/* As it may be written: without a list where there is one of them. */
+static json_t *config_key_strings_value(const struct config_list *list, const struct config_key *key)
+{
+    if (list->count > 1)
+        return config_list_value(list);
+    if (list->count)
+        return json_string(list->items[0]);
+    return key->may_be_empty ? json_string("") : json_null();
+}
+
+static json_t *config_key_patterns_value(const struct config_list *list, const struct config_key *key)
+{
+    return key->none && !list->count ? json_string(key->none) : config_list_value(list);
+}
+
 json_t *config_key_value(const struct config *config, const struct config_key *key)
 {
     const void *source = (const char *)config + key->offset;
@@ -318,8 +401,12 @@ json_t *config_key_value(const struct config *config, const struct config_key *k
         return json_integer((json_int_t)config_key_load_integer(source, key->size));
     case CONFIG_CHOICE:
         return json_string(key->choices[config_key_load_integer(source, key->size)]);
+    case CONFIG_STRINGS:
+        return config_key_strings_value(source, key);
     case CONFIG_PATTERNS:
-        return config_key_list_value(source);
+        return config_key_patterns_value(source, key);
+    case CONFIG_CALLERS:
+        return config_callers_value(source);
     case CONFIG_PEERS:
         return config_key_peers_value(config);
     case CONFIG_SCHEDULES:
@@ -343,19 +430,27 @@ void config_key_swap(struct config *a, struct config *b, const struct config_key
     b->peer_count = count;
 }
 
+void config_list_clear(struct config_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->items[i]);
+    free(list->items);
+    *list = (struct config_list){0};
+}
+
 void config_key_clear(struct config *config, const struct config_key *key)
 {
-    struct config_list *list = config_key_field(config, key);
     switch (key->type) {
     case CONFIG_STRING:
         free(*(char **)config_key_field(config, key));
         *(char **)config_key_field(config, key) = NULL;
         break;
+    case CONFIG_STRINGS:
     case CONFIG_PATTERNS:
-        for (size_t i = 0; i < list->count; i++)
-            free(list->items[i]);
-        free(list->items);
-        *list = (struct config_list){0};
+        config_list_clear(config_key_field(config, key));
+        break;
+    case CONFIG_CALLERS:
+        config_callers_clear(config_key_field(config, key));
         break;
     case CONFIG_PEERS:
         for (size_t i = 0; i < config->peer_count; i++)

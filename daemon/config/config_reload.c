@@ -43,10 +43,22 @@ static bool reload_cookie_changed(const struct config *config, const struct conf
     return true;
 }
 
+/* It may be another one in the same file. */
+static bool reload_take_token(struct config *config, struct config *fresh)
+{
+    char *old = config->http_token, *new = fresh->http_token;
+    bool changed = !old != !new || (old && strcmp(old, new) != 0);
+    config->http_token = new;
+    fresh->http_token = old;
+    if (changed)
+        log_info("the token of HTTP is another one", log_string("key", "http.token_file"));
+    return changed;
+}
+
 static void reload_take_over(struct config *config, struct config *fresh)
 {
     size_t count;
-    size_t changed = 0;
+    size_t changed = reload_take_token(config, fresh);
     size_t waiting = reload_cookie_changed(config, fresh);
     const struct config_key *keys = config_keys(&count);
     for (size_t i = 0; i < count; i++) {
@@ -75,6 +87,7 @@ bool config_reload(int argc, char **argv, struct config *config, struct config *
         log_error("configuration is not reloaded: out of memory");
         return false;
     }
+    *old = (struct config){.functions = config->functions};
     bool valid = config_load(argc, argv, old, output) == CONFIG_RUN;
     fclose(output);
     if (valid) {

@@ -122,6 +122,18 @@ char *cookie_load(const char *file, char **problem)
     return cookie;
 }
 
+char *cookie_load_token(const char *file, char **problem)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=";
+    *problem = NULL;
+    char *token = cookie_read_file(file, problem);
+    if (!token || strspn(token, allowed) == strlen(token))
+        return token;
+    *problem = memory_format("%s holds characters other than letters, digits and -._~+/=", file);
+    cookie_free(token);
+    return NULL;
+}
+
 void cookie_free(char *cookie)
 {
     if (cookie)

@@ -13,6 +13,9 @@
  * says why, names the source but nothing of what it holds, and is to be freed. */
 MUST_CHECK char *cookie_load(const char *file, char **problem);
 
+/* The same for another secret, of printable characters that may stand in a header of HTTP and in a cookie. */
+MUST_CHECK char *cookie_load_token(const char *file, char **problem);
+
 /* Overwrites it first; NULL is nothing. */
 void cookie_free(char *cookie);
 

@@ -17,12 +17,13 @@ static uint64_t claims_source_of(const char *address)
 {
     char host[INET6_ADDRSTRLEN];
     const char *colon = strrchr(address, ':');
+    bool is_bracketed = *address == '[' && colon && colon[-1] == ']';
     struct in6_addr address6;
     struct in_addr address4;
     uint64_t source = 0;
     if (!colon)
         return source;
-    snprintf(host, sizeof(host), "%.*s", (int)(colon - address), address);
+    snprintf(host, sizeof(host), "%.*s", (int)(colon - address) - 2 * is_bracketed, address + is_bracketed);
     if (inet_pton(AF_INET, host, &address4) == 1) {
         memcpy(&source, &address4, sizeof(address4));
     } else if (inet_pton(AF_INET6, host, &address6) == 1) {

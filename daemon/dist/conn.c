@@ -73,7 +73,7 @@ void *conn_data(const struct conn *conn)
 
 size_t conn_queued_bytes(const struct conn *conn)
 {
-    return outbox_size(&conn->outbox);
+    return outbox_size(&conn->outbox) + conn->transport.owes;
 }
 
 bool conn_has_written(struct conn *conn)
@@ -96,6 +96,13 @@ bool conn_is_congested(const struct conn *conn)
 bool conn_look_at_wire(const struct conn *conn, struct wire *wire)
 {
     return conn->state == CONN_UP && transport_look_at_wire(&conn->transport, wire);
+}
+
+void conn_close_failed(struct conn *conn, const char *what, enum transport_end end, int error)
+{
+    const char *problem = transport_problem(&conn->transport, end, error);
+    conn_close(conn, "%s%s", problem && end == TRANSPORT_ERROR && error != EPROTO ? what : "",
+               problem ? problem : what);
 }
 
 static size_t conn_congested_bytes(const struct conn *conn)
@@ -147,7 +154,7 @@ void conn_close(struct conn *conn, const char *format, ...)
 static ssize_t conn_write_bytes(struct conn *conn)
 {
     const struct buffer *bytes = &conn->outbox.bytes;
-    if (!bytes->size)
+    if (!bytes->size && !conn->transport.owes)
         return 0;
     const uint64_t before_ns = conn->departure ? clock_ns() : 0;
     ssize_t written = conn->transport.operations->write(&conn->transport, buffer_bytes(bytes), bytes->size);
@@ -161,7 +168,7 @@ static ssize_t conn_write_bytes(struct conn *conn)
  * costs when few are under way. */
 static bool conn_is_full(struct conn *conn)
 {
-    if (!conn->was_full && conn->unlooked_bytes < LOOK_BYTES)
+    if (!conn->was_full && !conn->transport.owes && conn->unlooked_bytes < LOOK_BYTES)
         return false;
     conn->unlooked_bytes = 0;
     conn->was_full = conn->transport.operations->is_full(&conn->transport);
@@ -179,14 +186,26 @@ static void conn_depart(struct conn *conn)
     conn->departure = NULL;
 }
 
-/* Writes once; what is left waits for the socket. */
+/* What is left waits for the socket, or for something to be read. */
+static void conn_wait_to_write(struct conn *conn, size_t left)
+{
+    bool waits_for_room = (left || conn->transport.owes) && !conn->transport.writes_later;
+    conn->write_waits = left || conn->transport.owes;
+    if (waits_for_room && !conn->waits_for_room)
+        event_add(conn->writable, NULL);
+    else if (!waits_for_room && conn->waits_for_room)
+        event_del(conn->writable);
+    conn->waits_for_room = waits_for_room;
+}
+
+/* Writes once. */
 static void conn_write_once(struct conn *conn)
 {
     struct buffer *bytes = &conn->outbox.bytes;
     outbox_fill(&conn->outbox, conn->flags, WRITE_BYTES);
     ssize_t written = conn_write_bytes(conn);
     if (written < 0 && errno != EAGAIN && errno != EINTR) {
-        conn_close(conn, "write: %s", strerror(errno));
+        conn_close_failed(conn, "write: ", TRANSPORT_ERROR, errno);
         return;
     }
     if (written > 0) {
@@ -196,12 +215,7 @@ static void conn_write_once(struct conn *conn)
     }
     conn_depart(conn);
     size_t left = outbox_size(&conn->outbox);
-    bool waits = left > 0;
-    if (waits && !conn->write_waits)
-        event_add(conn->writable, NULL);
-    else if (!waits && conn->write_waits)
-        event_del(conn->writable);
-    conn->write_waits = waits;
+    conn_wait_to_write(conn, left);
     if (conn->congested && left < conn_congested_bytes(conn) / 4) {
         conn->congested = false;
         conn->settings->events->drained(conn->settings->owner, conn);
@@ -217,6 +231,15 @@ static void conn_flush(void *owner)
     } else if ((conn->state == CONN_UP || conn->state == CONN_HANDSHAKING) && !conn->write_waits) {
         conn_write_once(conn);
     }
+}
+
+void conn_write_on(struct conn *conn)
+{
+    bool may = conn->transport.owes
+                   ? !conn->waits_for_room
+                   : conn->write_waits && !conn->waits_for_room && !conn->transport.writes_later;
+    if (may && (conn->state == CONN_UP || conn->state == CONN_HANDSHAKING))
+        conn_write_once(conn);
 }
 
 bool conn_send(struct conn *conn, uint64_t sender, struct term control, struct term payload,
@@ -264,15 +287,25 @@ static void conn_tick(struct conn *conn)
     loop_timer_set(&conn->timer, conn->settings->ticktime_ns / TICKS);
 }
 
+static void conn_set_up_late(struct conn *conn)
+{
+    const char *problem =
+        conn->state == CONN_PREPARING ? transport_problem(&conn->transport, TRANSPORT_SILENT, 0) : NULL;
+    if (problem)
+        conn_close(conn, "%s", problem);
+    else if (conn->accepted)
+        conn_close(conn, "handshake not done within %llu ms", CONN_SETUP_NS / CLOCK_NS_PER_MS);
+    else
+        conn_close(conn, "no progress for %llu ms", CONN_SETUP_NS / CLOCK_NS_PER_MS);
+}
+
 static void conn_timer_fired(void *owner)
 {
     struct conn *conn = owner;
     if (conn->state == CONN_UP)
         conn_tick(conn);
-    else if (conn->accepted)
-        conn_close(conn, "handshake not done within %llu ms", CONN_SETUP_NS / CLOCK_NS_PER_MS);
     else
-        conn_close(conn, "no progress for %llu ms", CONN_SETUP_NS / CLOCK_NS_PER_MS);
+        conn_set_up_late(conn);
 }
 
 static void conn_handshake_done(struct conn *conn)
@@ -301,6 +334,51 @@ void conn_take_handshake(struct conn *conn, const uint8_t *message, size_t size)
         conn_handshake_done(conn);
 }
 
+static enum handshake_verdict conn_judge(void *owner, const char *peer)
+{
+    struct conn *conn = owner;
+    const char *doubt = transport_doubt(&conn->transport, peer);
+    if (!doubt)
+        return conn->settings->events->judge(conn->settings->owner, conn, peer);
+    log_warning("peer is not believed to be the node that it says", log_string("peer", peer),
+                log_string("reason", doubt));
+    return HANDSHAKE_REFUSE;
+}
+
+/* The transport carries bytes: now who is dialled is told who this is, and who has dialled is to tell. */
+static void conn_begin_handshake(struct conn *conn)
+{
+    const struct conn_settings *settings = conn->settings;
+    const size_t length_bytes = conn->transport.operations->handshake_length_bytes;
+    char peer[NODE_NAME_BYTES + 1];
+    conn->state = CONN_HANDSHAKING;
+    if (conn->accepted) {
+        handshake_accept(&conn->handshake, settings->identity, length_bytes, conn_judge, conn);
+        return;
+    }
+    loop_timer_set(&conn->timer, CONN_SETUP_NS);
+    memcpy(peer, conn->handshake.peer, sizeof(peer));
+    handshake_initiate(&conn->handshake, settings->identity, length_bytes, peer, &conn->outbox.bytes);
+    conn->handshake.yields = settings->yields;
+    loop_defer(settings->loop, &conn->flush);
+}
+
+void conn_prepare(struct conn *conn)
+{
+    enum transport_progress progress = conn->transport.operations->begin
+                                           ? conn->transport.operations->begin(&conn->transport)
+                                           : TRANSPORT_READY;
+    if (progress == TRANSPORT_FAILED) {
+        conn_close_failed(conn, "", TRANSPORT_ERROR, errno);
+        return;
+    }
+    if (progress == TRANSPORT_READY)
+        conn_begin_handshake(conn);
+    conn_wait_to_write(conn, 0);
+    if (conn->transport.holds)
+        loop_defer_next(conn->settings->loop, &conn->read_on);
+}
+
 static void conn_dial_decided(struct conn *conn)
 {
     int error = transport_connected(&conn->transport);
@@ -308,16 +386,10 @@ static void conn_dial_decided(struct conn *conn)
         conn_close(conn, "%s", strerror(error));
         return;
     }
-    conn->state = CONN_HANDSHAKING;
-    conn->write_waits = false;
+    conn->state = CONN_PREPARING;
     event_add(conn->readable, NULL);
     loop_timer_set(&conn->timer, CONN_SETUP_NS);
-    char peer[NODE_NAME_BYTES + 1];
-    memcpy(peer, conn->handshake.peer, sizeof(peer));
-    handshake_initiate(&conn->handshake, conn->settings->identity,
-                       conn->transport.operations->handshake_length_bytes, peer, &conn->outbox.bytes);
-    conn->handshake.yields = conn->settings->yields;
-    loop_defer(conn->settings->loop, &conn->flush);
+    conn_prepare(conn);
 }
 
 static void conn_on_writable(evutil_socket_t descriptor, short events, void *argument)
@@ -329,6 +401,8 @@ static void conn_on_writable(evutil_socket_t descriptor, short events, void *arg
     if (conn->state == CONN_DIALLING) {
         event_del(conn->writable);
         conn_dial_decided(conn);
+    } else if (conn->state == CONN_PREPARING) {
+        conn_prepare(conn);
     } else if (conn->state != CONN_CLOSING) {
         conn_write_once(conn);
     }
@@ -357,22 +431,16 @@ static struct conn *conn_new(const struct conn_settings *settings, struct transp
     return conn;
 }
 
-static enum handshake_verdict conn_judge(void *owner, const char *peer)
-{
-    struct conn *conn = owner;
-    return conn->settings->events->judge(conn->settings->owner, conn, peer);
-}
-
 struct conn *conn_accept(const struct conn_settings *settings, int descriptor, const char *address)
 {
     struct transport transport;
-    transport_accept_tcp(&transport, descriptor);
+    transport_accept(settings->transports, &transport, descriptor);
     struct conn *conn = conn_new(settings, transport, address);
-    conn->state = CONN_HANDSHAKING;
+    conn->state = CONN_PREPARING;
     conn->accepted = true;
-    handshake_accept(&conn->handshake, settings->identity, transport.operations->handshake_length_bytes,
-                     conn_judge, conn);
     event_add(conn->readable, NULL);
+    if (!transport.operations->begin)
+        conn_begin_handshake(conn);
     return conn;
 }
 
@@ -380,7 +448,8 @@ struct conn *conn_dial(const struct conn_settings *settings, const struct resolv
                        const char *peer)
 {
     struct transport transport;
-    if (transport_dial_tcp(&transport, (const struct sockaddr *)&address->address, address->size) < 0)
+    if (transport_dial(settings->transports, &transport, (const struct sockaddr *)&address->address,
+                       address->size, peer) < 0)
         return NULL;
     struct conn *conn = conn_new(settings, transport, "");
     conn->state = CONN_DIALLING;

@@ -30,9 +30,10 @@ struct conn {
     bool accepted;
     bool is_busy; /* with a long message; what comes behind it waits */
     bool sent_since_tick;
-    bool has_written; /* since conn_has_written() was called */
-    bool write_waits; /* for the socket to take more */
-    bool was_full;    /* when it was last looked whether what was written goes out */
+    bool has_written;    /* since conn_has_written() was called */
+    bool write_waits;    /* for the socket to take more, or for something to be read */
+    bool waits_for_room; /* the former */
+    bool was_full;       /* when it was last looked whether what was written goes out */
     size_t unlooked_bytes;
     bool congested;
     bool overrun; /* more waits than the limit: it is closed at the end of the pass */
@@ -40,6 +41,16 @@ struct conn {
     char address[64];
     void *data;
 };
+
+/* Closes it for an end of the transport: what that tells, else `what`, which stands in front of an error of
+ * the system. */
+void conn_close_failed(struct conn *conn, const char *what, enum transport_end end, int error);
+
+/* Goes on until the transport carries bytes, and begins the handshake then. */
+void conn_prepare(struct conn *conn);
+
+/* Something was read that writing may have waited for, or was to be answered by the transport itself. */
+void conn_write_on(struct conn *conn);
 
 /* A message of the handshake. */
 void conn_take_handshake(struct conn *conn, const uint8_t *message, size_t size);

@@ -119,6 +119,16 @@ static bool conn_read_begin_large(struct conn *conn, size_t header, size_t size)
     return true;
 }
 
+/* What is no message of a handshake is something else's beginning. */
+static void conn_read_strange(struct conn *conn, size_t size)
+{
+    const char *what = transport_recognise(buffer_bytes(&conn->input.bytes), conn->input.bytes.size);
+    if (what)
+        conn_close(conn, "%s", what);
+    else
+        conn_close(conn, "frame of %zu bytes is beyond the limit of %d", size, HANDSHAKE_MESSAGE_BYTES);
+}
+
 /* Takes the next frame out of the input. False when it is not all there, or the connection was closed. */
 static bool conn_read_frame(struct conn *conn)
 {
@@ -132,7 +142,7 @@ static bool conn_read_frame(struct conn *conn)
     const uint8_t *bytes = buffer_bytes(input);
     size_t size = header == 4 ? bytes_get32(bytes) : bytes_get16(bytes);
     if (!up && size > HANDSHAKE_MESSAGE_BYTES) {
-        conn_close(conn, "frame of %zu bytes is beyond the limit of %d", size, HANDSHAKE_MESSAGE_BYTES);
+        conn_read_strange(conn, size);
         return false;
     }
     if (size > input->size - header)
@@ -196,20 +206,6 @@ static bool conn_read_long(struct conn *conn)
     return true;
 }
 
-void conn_read_on(void *owner)
-{
-    struct conn *conn = owner;
-    if (message_is_long(&conn->reader) && !conn_read_long(conn)) {
-        loop_defer_next(conn->settings->loop, &conn->read_on);
-        return;
-    }
-    conn->is_busy = false;
-    conn->last_read_ns = clock_ns();
-    if (conn->state == CONN_CLOSING)
-        return;
-    conn_read_frames(conn);
-}
-
 static const char *conn_read_end_reason(const struct conn *conn)
 {
     /* A node whose cookie differs closes without a word. */
@@ -235,14 +231,19 @@ static void conn_read_arrived(struct conn *conn, const struct transport_got *got
         kernel_clock_emptied(clock, &conn->line);
 }
 
-void conn_read_ready(evutil_socket_t descriptor, short events, void *argument)
+/* What the transport has read and the descriptor tells nothing of any more is for the next pass. */
+static void conn_read_look(struct conn *conn)
 {
-    (void)descriptor;
-    (void)events;
-    struct conn *conn = argument;
-    loop_enter(conn->settings->loop);
-    if (conn->is_busy) /* conn_read_on() is due, which no event brings */
+    if (conn->state == CONN_CLOSING)
         return;
+    if (conn->transport.owes || conn->write_waits)
+        conn_write_on(conn);
+    if (conn->transport.holds && !conn->is_busy && conn->state != CONN_CLOSING)
+        loop_defer_next(conn->settings->loop, &conn->read_on);
+}
+
+static void conn_read_some(struct conn *conn)
+{
     struct transport_got read;
     uint64_t until_ns = 0;
     input_start(&conn->input);
@@ -252,8 +253,12 @@ void conn_read_ready(evutil_socket_t descriptor, short events, void *argument)
         ssize_t got = input_read(&conn->input, &conn->transport, &read);
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             return;
-        if (got <= 0) {
-            conn_close(conn, "%s", got == 0 ? conn_read_end_reason(conn) : strerror(errno));
+        if (got < 0) {
+            conn_close_failed(conn, "", TRANSPORT_ERROR, errno);
+            return;
+        }
+        if (got == 0) {
+            conn_close_failed(conn, conn_read_end_reason(conn), TRANSPORT_CLOSED, 0);
             return;
         }
         conn_read_arrived(conn, &read);
@@ -261,4 +266,38 @@ void conn_read_ready(evutil_socket_t descriptor, short events, void *argument)
             until_ns = conn->last_read_ns + FRAMES_NS;
         conn_read_frames(conn);
     } while (input_goes_on(&conn->input) && !conn->is_busy && conn->last_read_ns < until_ns);
+}
+
+void conn_read_on(void *owner)
+{
+    struct conn *conn = owner;
+    if (message_is_long(&conn->reader) && !conn_read_long(conn)) {
+        loop_defer_next(conn->settings->loop, &conn->read_on);
+        return;
+    }
+    conn->is_busy = false;
+    conn->last_read_ns = clock_ns();
+    if (conn->state == CONN_CLOSING)
+        return;
+    conn_read_frames(conn);
+    if (!conn->transport.holds || conn->is_busy)
+        return;
+    conn_read_some(conn);
+    conn_read_look(conn);
+}
+
+void conn_read_ready(evutil_socket_t descriptor, short events, void *argument)
+{
+    (void)descriptor;
+    (void)events;
+    struct conn *conn = argument;
+    loop_enter(conn->settings->loop);
+    if (conn->is_busy) /* conn_read_on() is due, which no event brings */
+        return;
+    if (conn->state == CONN_PREPARING) {
+        conn_prepare(conn);
+        return;
+    }
+    conn_read_some(conn);
+    conn_read_look(conn);
 }

@@ -73,8 +73,6 @@ static void epmd_retry(struct epmd *epmd, const char *event, const char *reason,
 {
     bool starting = epmd->start && epmd_exchange_nobody_listens(epmd->exchange) &&
                     epmd_process_start(&epmd->process, epmd->epmd_port);
-    epmd_exchange_free(epmd->exchange);
-    epmd->exchange = NULL;
     epmd->state = EPMD_WAITING;
     if (starting)
         log_info("starting epmd", log_integer("port", epmd->epmd_port), log_string("reason", reason),
@@ -82,6 +80,8 @@ static void epmd_retry(struct epmd *epmd, const char *event, const char *reason,
     else if (log_repeat_is_due(repeat))
         log_warning(event, log_string("reason", reason), log_integer("retry_ms", (int64_t)epmd->retry_ms),
                     log_string("name", epmd->name), log_times(repeat));
+    epmd_exchange_free(epmd->exchange); /* the reason may be its */
+    epmd->exchange = NULL;
     loop_timer_set(&epmd->timer, epmd->retry_ms * CLOCK_NS_PER_MS);
     epmd->retry_ms = epmd->retry_ms * 2 < RETRY_MOST_MS ? epmd->retry_ms * 2 : RETRY_MOST_MS;
 }
@@ -211,8 +211,11 @@ static void epmd_answer_lookup(struct epmd_lookup *lookup, uint16_t port, const 
 {
     epmd_found *found = lookup->found;
     void *owner = lookup->owner;
+    struct epmd_exchange *exchange = lookup->exchange; /* the problem may be its */
+    lookup->exchange = NULL;
     epmd_free_lookup(lookup);
     found(owner, port, problem);
+    epmd_exchange_free(exchange);
 }
 
 static bool epmd_lookup_received(void *owner, const uint8_t *data, size_t size)

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "dist/epmd_message.h"
 
+#define EXCHANGE_TEXT_BYTES 320 /* with the name of a host */
 #define EXCHANGE_DEADLINE_NS (5 * CLOCK_NS_PER_S)
 
 struct epmd_exchange {
@@ -32,6 +33,8 @@ struct epmd_exchange {
     bool kept;
     bool nobody_listens;
     const char *problem; /* it is over */
+    char *epmd;          /* "HOST:PORT", for people */
+    char text[EXCHANGE_TEXT_BYTES];
     struct loop_timer deadline;
     struct loop_task deliver;
 };
@@ -52,6 +55,13 @@ static void exchange_end(struct epmd_exchange *exchange, const char *problem)
     loop_timer_stop(&exchange->deadline);
     exchange->problem = problem;
     loop_defer(exchange->loop, &exchange->deliver);
+}
+
+/* The same of the epmd by its name: who only looks for a node has never heard of its epmd. */
+static void exchange_end_naming(struct epmd_exchange *exchange, const char *problem)
+{
+    snprintf(exchange->text, sizeof(exchange->text), "%s %s", problem, exchange->epmd);
+    exchange_end(exchange, exchange->text);
 }
 
 static void exchange_deliver(void *owner)
@@ -149,7 +159,10 @@ static void exchange_try_next(struct epmd_exchange *exchange, int error)
         if (error == ECONNREFUSED && exchange_is_of_this_host(&exchange->addresses[exchange->tried - 1]))
             exchange->nobody_listens = true;
         if (exchange->tried == exchange->count) {
-            exchange_end(exchange, strerrordesc_np(error));
+            if (error == ECONNREFUSED)
+                exchange_end_naming(exchange, "no epmd at");
+            else
+                exchange_end(exchange, strerrordesc_np(error));
             return;
         }
         const struct resolve_address *address = &exchange->addresses[exchange->tried++];
@@ -180,7 +193,7 @@ static void exchange_resolved(void *owner, const struct resolve_address *address
 
 static void exchange_deadline_passed(void *owner)
 {
-    exchange_end(owner, "no answer in time");
+    exchange_end_naming(owner, "no answer in time from the epmd at");
 }
 
 struct epmd_exchange *epmd_exchange_new(struct loop *loop, struct resolver *resolver,
@@ -195,6 +208,8 @@ struct epmd_exchange *epmd_exchange_new(struct loop *loop, struct resolver *reso
     exchange->socket = -1;
     memcpy(exchange->request, request->data, request->size);
     exchange->request_size = request->size;
+    exchange->epmd =
+        memory_format(strchr(request->host, ':') ? "[%s]:%u" : "%s:%u", request->host, request->port);
     exchange->deliver = (struct loop_task){.run = exchange_deliver, .owner = exchange};
     loop_timer_init(&exchange->deadline, loop, exchange_deadline_passed, exchange);
     loop_timer_set(&exchange->deadline, EXCHANGE_DEADLINE_NS);
@@ -226,5 +241,6 @@ void epmd_exchange_free(struct epmd_exchange *exchange)
         resolve_cancel(exchange->resolving);
     loop_cancel(exchange->loop, &exchange->deliver);
     loop_timer_free(&exchange->deadline);
+    free(exchange->epmd);
     free(exchange);
 }

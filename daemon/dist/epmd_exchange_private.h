@@ -16,7 +16,7 @@ struct epmd_exchange;
 struct epmd_exchange_handler {
     /* All bytes of the answer so far, each time that some came. False: the exchange is over and was freed. */
     bool (*received)(void *owner, const uint8_t *data, size_t size);
-    /* It failed, or epmd closed it; the exchange is still to be freed. `problem` is a literal. */
+    /* It failed, or epmd closed it; the exchange is still to be freed. `problem` lives as long as it. */
     void (*ended)(void *owner, const char *problem);
 };
 

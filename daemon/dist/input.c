@@ -8,16 +8,7 @@
 /* Read behind what was skipped: it shows whether the next frame is needed before it is copied. */
 #define READ_BYTES_BEHIND (4 * 1024)
 
-/* Each piece costs as much as a short read: so many messages are read by themselves, more by twos at least,
- * and all in so many pieces. */
-#define READ_BY_ITSELF 4
-#define READ_PIECES TRANSPORT_PIECES
-
 #define LENGTH_BYTES 4
-
-/* A message is taken to be no shorter than the shortest of so many before it: to read too little costs
- * another piece, to read into the next one gives this one the other's time. */
-#define FRAMES_OF_LATE 16
 
 void input_free(struct input *input)
 {
@@ -44,55 +35,23 @@ static ssize_t input_skip(struct input *input, struct transport *transport, size
 
 /* --- What is read --- */
 
-void input_note_frame(struct input *input, size_t bytes)
-{
-    if (!input->frames++ || bytes < input->shortest_bytes)
-        input->shortest_bytes = bytes;
-    if (!input->frame_bytes || bytes < input->frame_bytes || input->frames == FRAMES_OF_LATE)
-        input->frame_bytes = input->shortest_bytes;
-    if (input->frames == FRAMES_OF_LATE)
-        input->frames = 0;
-}
-
 /* To the end of the message that has begun, or of one that is short. */
 static size_t input_missing(const struct input *input)
 {
-    size_t there = input->bytes.size, frame = input->frame_bytes;
+    size_t there = input->bytes.size, frame = input->frames.unit_bytes;
     if (there >= LENGTH_BYTES)
         frame = LENGTH_BYTES + (size_t)bytes_get32(buffer_bytes(&input->bytes));
     return frame > there ? frame - there : LENGTH_BYTES;
-}
-
-/* How many of so many messages are one piece. */
-static size_t input_together(size_t messages)
-{
-    size_t together = (messages + READ_PIECES - 1) / READ_PIECES;
-    return together > 1 || messages <= READ_BY_ITSELF ? together : 2;
-}
-
-/* Pieces of whole messages, as far as these are short ones. */
-static struct transport_plan input_plan_pieces(const struct input *input)
-{
-    size_t missing = input_missing(input), frame = input->frame_bytes;
-    struct transport_plan plan = {.first = input_least(missing, READ_BYTES), .count = 1};
-    size_t expected = input_least(input->expected, READ_BYTES);
-    if (expected <= missing)
-        return plan;
-    size_t messages = 1 + (expected - missing + frame - 1) / frame;
-    size_t together = input_together(messages);
-    plan.first = missing + (together - 1) * frame;
-    plan.piece = together * frame;
-    plan.count = (messages + together - 1) / together;
-    return plan;
 }
 
 static struct transport_plan input_plan(const struct input *input, const struct transport *transport)
 {
     if (input->skipped)
         return (struct transport_plan){.first = READ_BYTES_BEHIND, .count = 1};
-    if (!transport->has_stamps || !input->frame_bytes || large_frame_is_on(&input->large))
+    if (!transport->has_stamps || transport->has_pieces || !input->frames.unit_bytes ||
+        large_frame_is_on(&input->large))
         return (struct transport_plan){.first = READ_BYTES, .count = 1};
-    return input_plan_pieces(input);
+    return pieces_plan(&input->frames, input_missing(input), input->expected, READ_BYTES);
 }
 
 /* The first read of what there is tells how much that is. */

@@ -5,7 +5,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "large_frame_private.h"
-#include "transport/transport.h"
+#include "transport/pieces.h"
 
 /* Bytes that have arrived together, as far as is known. */
 struct input_piece {
@@ -21,14 +21,12 @@ struct input {
         pieces[TRANSPORT_PIECES]; /* of the last read, whose first one has what was left before */
     unsigned piece;               /* that which the next byte is of */
     unsigned piece_count;
-    unsigned frames; /* messages of late, of which the shortest had so many bytes, with its length */
-    size_t shortest_bytes;
-    size_t frame_bytes; /* likewise of those before them, or the shortest of these; 0: there was none */
-    size_t before;      /* bytes that were there before the last read */
-    size_t expected;    /* bytes of the next read: those that wait, or as many as there were the last time */
-    size_t got;         /* since input_start() */
-    size_t left;        /* to be read */
-    bool skipped;       /* when it was read last, it was what nobody needs */
+    struct pieces frames; /* messages of late, with their lengths */
+    size_t before;        /* bytes that were there before the last read */
+    size_t expected; /* bytes of the next read: those that wait, or as many as there were the last time */
+    size_t got;      /* since input_start() */
+    size_t left;     /* to be read */
+    bool skipped;    /* when it was read last, it was what nobody needs */
 };
 
 void input_free(struct input *input);
@@ -40,10 +38,8 @@ static inline void input_start(struct input *input)
 }
 
 /* Reads once, as read() does, no further than to what can be skipped; or skips. Each piece that was got is to
- * be noted by input_arrive(), before anything of it is taken.
- *
- * A stamp of the kernel is that of the last bytes of a piece: what came before them has it too, although it
- * was there earlier. So where a transport has stamps a piece is one message, or, when many wait, some. */
+ * be noted by input_arrive(), before anything of it is taken. A piece is one message, or some: see pieces.h.
+ */
 MUST_CHECK ssize_t input_read(struct input *input, struct transport *transport, struct transport_got *got);
 void input_arrive(struct input *input, size_t size, struct arrived arrived);
 
@@ -51,7 +47,10 @@ void input_arrive(struct input *input, size_t size, struct arrived arrived);
 struct arrived input_pass(struct input *input, size_t size);
 
 /* A message has come whole: with its length it is so long. */
-void input_note_frame(struct input *input, size_t bytes);
+static inline void input_note_frame(struct input *input, size_t bytes)
+{
+    pieces_note(&input->frames, bytes);
+}
 
 /* Whether there is more of what was there when it was started, but for what is much. Or more to skip: that
  * takes hardly any time, but what is behind it waits. */

@@ -132,7 +132,8 @@ char *node_name_towards(const char *name, const char *peer)
     bool is_long = node_name_looks_long(peer);
     bool has_own = strcmp(host, "localhost") != 0 && !node_name_is_address(host);
     char *complete = has_own ? node_name_complete(name, is_long) : NULL;
-    if (complete)
+    if (complete && !node_name_problem(complete) && !node_name_kind_problem(complete, is_long))
         return complete;
+    free(complete); /* hosts may be called what no node can be */
     return is_long ? node_name_by_address(name, host) : memory_format("%s@localhost", name);
 }

@@ -222,6 +222,13 @@ void peers_keep(struct peers *peers, const char *node, uint16_t port)
         dial_queue_ask(&peers->queue, peer);
 }
 
+void peers_know_port(struct peers *peers, const char *node, uint16_t port)
+{
+    struct peer *peer = peers_find_or_add(peers, node);
+    peer->holds++; /* what is known of it stays */
+    peer->fixed_port = port;
+}
+
 void peers_let_go(struct peers *peers, const char *node)
 {
     struct peer *peer = map_get(&peers->by_name, node, strlen(node));
@@ -489,6 +496,7 @@ struct peers *peers_new(const struct peers_options *options)
                                              .queued_bytes = options->queued_bytes,
                                              .kernel_clock = &peers->kernel_clock,
                                              .departures = &peers->departures,
+                                             .transports = options->transports,
                                              .spare = &peers->spare};
     kernel_clock_init(&peers->kernel_clock, &clock_machine, &clock_machine_wall);
     spare_init(&peers->spare, options->loop);

@@ -170,6 +170,8 @@ void act_start(struct faults *faults, struct injection *injection)
         act_keep_pids(injection);
     act_log_injection(faults, injection);
     injection->at_ns = faults_now(faults);
+    if (faults->options.events->begun)
+        faults->options.events->begun(faults->options.owner, injection);
     if (injection->action->kind->doing != FAULT_SPLIT) /* which begins when the nodes are cut */
         record_injected(faults, injection);
     if (to_nodes)

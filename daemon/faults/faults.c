@@ -134,6 +134,8 @@ void faults_close(struct faults *faults, struct injection *injection)
     misses_take(faults, injection);
     injection->campaign = NULL;
     injection_tell_waiters(injection, faults, NULL);
+    if (faults->options.events->ended)
+        faults->options.events->ended(faults->options.owner, injection);
 }
 
 void faults_end(struct faults *faults, struct injection *injection)

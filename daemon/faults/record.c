@@ -48,6 +48,13 @@ static void record_build_injection(const struct faults *faults, const struct inj
     recovery_build(faults, injection, builder);
 }
 
+void faults_build_injection(const struct faults *faults, const struct injection *injection,
+                            struct term_builder *builder)
+{
+    term_build_map(builder, INJECTION_PAIRS);
+    injection_build(injection, faults->started_ns, builder);
+}
+
 void faults_build_injections(const struct faults *faults, struct term_builder *builder)
 {
     size_t count = faults->recorded.count;

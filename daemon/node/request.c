@@ -262,7 +262,15 @@ struct term_builder *request_answer(struct request *request)
 {
     term_build_reset(&request->answer);
     forms[request->form].open(request, "return");
+    request->value_at = request->answer.bytes.size;
     return &request->answer;
+}
+
+static void request_tell_answer(const struct request *request, struct term answer)
+{
+    size_t at = request->value_at;
+    request->answering(request->answering_owner, request,
+                       at ? (struct term){answer.data + at, answer.size - at} : (struct term){0});
 }
 
 void request_return(struct request *request)
@@ -270,6 +278,8 @@ void request_return(struct request *request)
     struct term answer = {0};
     bool done = term_build_done(&request->answer, &answer);
     assert(done);
+    if (request->answering)
+        request_tell_answer(request, answer);
     struct blob *held = answer.size > REQUEST_LONG_ANSWER_BYTES
                             ? blob_take(&request->answer.bytes, node_loop(request->node))
                             : NULL;
@@ -286,6 +296,7 @@ void request_return(struct request *request)
 
 void request_drop(struct request *request)
 {
+    request->answering = NULL;
     request->form = request->form == REQUEST_ERPC ? REQUEST_ERPC_CAST : REQUEST_CAST;
     term_build_nil(request_answer(request));
     request_return(request);
@@ -305,6 +316,7 @@ void request_answer_busy(struct request *request, const char *what)
 void request_fail(struct request *request, struct term reason, struct term stack)
 {
     term_build_reset(&request->answer);
+    request->value_at = 0;
     forms[request->form].raise(request, reason, stack);
 }
 

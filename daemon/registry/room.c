@@ -31,6 +31,24 @@ bool room_lacks(const struct room *limits, const struct room *taken, const struc
     return false;
 }
 
+const char *room_name_per_node(enum room_kind kind)
+{
+    static const char *const names[ROOM_KINDS] = {[ROOM_RUNS] = "runs_per_node",
+                                                  [ROOM_THREADS] = "threads_per_node",
+                                                  [ROOM_IN_FLIGHT] = "in_flight_per_node"};
+    return names[kind];
+}
+
+bool room_lacks_per_node(const struct room *limits, const struct room *taken, const struct room *wanted,
+                         enum room_kind *kind)
+{
+    struct room limited = *limits;
+    for (size_t i = 0; i < ROOM_KINDS; i++)
+        if (!limited.amounts[i])
+            limited.amounts[i] = UINT64_MAX;
+    return room_lacks(&limited, taken, wanted, kind);
+}
+
 void room_take(struct room *taken, const struct room *wanted)
 {
     for (size_t kind = 0; kind < ROOM_KINDS; kind++)

@@ -26,8 +26,9 @@ struct run_entry {
     uint64_t accepted_ns;
     uint64_t started_ns;
     uint64_t ended_ns;
-    uint64_t journal_ns; /* when it is journalled next, while it is running */
-    struct room room;    /* what it takes from when it starts until it has ended */
+    uint64_t journal_ns;     /* when it is journalled next, while it is running */
+    struct audit_wait audit; /* while nothing of it may begin before it is on record */
+    struct room room;        /* what it takes from when it starts until it has ended */
 
     /* What it was asked for with. */
     struct scenario *scenario; /* until it starts: then it is the run's */
@@ -85,6 +86,9 @@ void run_set_phase(struct run_entry *entry, enum run_phase phase);
 /* Nothing is left of it here. */
 void run_entry_free(struct run_entry *entry);
 
+/* It is on record, or (with a problem) cannot be: it goes on, or ends. */
+void run_audited(void *entry, const char *problem);
+
 /* What stands in its way while it waits, and how many runs wait before it. */
 const char *run_obstacle(const struct run_entry *entry, size_t *before);
 
@@ -105,6 +109,22 @@ void run_suite_count(const struct run_entry *member);
 
 /* A list of the ids of a run's members, the newest first; nil when it has none. */
 void runs_suite_build_members(const struct runs *runs, uint64_t id, struct term_builder *builder);
+
+/* --- runs_audit.c --- */
+
+/* It was accepted: `scenario` is NULL for a suite. */
+void run_audit_accepted(const struct run_entry *entry, const struct scenario *scenario, const char *digest);
+
+/* Has it wait until that is on record, if it has to: it is queued then, and run_audited() follows. */
+void run_audit_await(struct run_entry *entry, const struct scenario *scenario);
+
+static inline bool run_awaits_audit(const struct run_entry *entry)
+{
+    return entry->audit.audit != NULL;
+}
+
+/* It has ended, with its outcome and reason. */
+void run_audit_ended(const struct run_entry *entry);
 
 /* --- runs_store.c --- */
 

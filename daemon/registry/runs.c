@@ -59,6 +59,7 @@ void run_entry_free(struct run_entry *entry)
 {
     assert(!entry->waits.count && !entry->partial && !entry->journal && !entry->begun);
     run_set_phase(entry, RUN_PHASE_NONE);
+    audit_forget(&entry->audit);
     runs_take_out(entry);
     runs_free_request(entry);
     run_summary_free(&entry->summary);
@@ -138,20 +139,31 @@ static void runs_begin(struct run_entry *entry)
     run_tell_started(entry);
 }
 
-/* Ends one that waits with {error, {busy, Limit}}. */
-static void runs_refuse_queued(struct run_entry *entry, const char *limit)
+/* Begins {error, {Reason, Detail}} of one that waits. */
+static struct term_builder *runs_open_refusal(struct run_entry *entry, enum reason reason)
 {
     struct term_builder *result = &entry->result;
     list_remove(&entry->runs->queue, &entry->queued);
     term_build_tuple(result, 2);
     term_build_atom(result, "error");
-    reason_open(REASON_BUSY, 2, result);
-    term_build_atom(result, limit);
+    reason_open(reason, 2, result);
+    return result;
+}
+
+static void runs_end_refused(struct run_entry *entry, const char *why)
+{
     entry->summary.outcome = OUTCOME_NOT_RUN;
     runner_count_refused(entry->runs->options.runner, OUTCOME_NOT_RUN);
     log_info("run finished", log_integer("run", (int64_t)entry->summary.run_id),
-             log_string("outcome", outcome_name(OUTCOME_NOT_RUN)), log_string("reason", limit));
+             log_string("outcome", outcome_name(OUTCOME_NOT_RUN)), log_string("reason", why));
     run_finish(entry, (struct term){0});
+}
+
+/* Ends one that waits with {error, {busy, Limit}}. */
+static void runs_refuse_queued(struct run_entry *entry, const char *limit)
+{
+    term_build_atom(runs_open_refusal(entry, REASON_BUSY), limit);
+    runs_end_refused(entry, limit);
 }
 
 /* Limits may have become such that one that waits never could start. */
@@ -164,13 +176,24 @@ static void runs_start_queued(void *owner)
         struct run_entry *entry = LIST_FIRST(&runs->queue, struct run_entry, queued);
         if (room_lacks(limits, &nothing, &entry->room, &kind)) {
             runs_refuse_queued(entry, room_name(kind));
-        } else if (room_lacks(limits, &runs->taken, &entry->room, &kind)) {
+        } else if (run_awaits_audit(entry) || room_lacks(limits, &runs->taken, &entry->room, &kind)) {
             return;
         } else {
             list_remove(&entry->runs->queue, &entry->queued);
             runs_begin(entry);
         }
     }
+}
+
+void run_audited(void *owner, const char *problem)
+{
+    struct run_entry *entry = owner;
+    struct runs *runs = entry->runs;
+    if (problem) {
+        term_build_text(runs_open_refusal(entry, REASON_AUDIT_FAILED), problem);
+        runs_end_refused(entry, problem);
+    }
+    runs_start_queued(runs);
 }
 
 static void runs_enqueue(struct run_entry *entry)
@@ -182,14 +205,44 @@ static void runs_enqueue(struct run_entry *entry)
              log_integer("waiting", (int64_t)entry->runs->counts[RUN_PHASE_QUEUED]));
 }
 
-/* Why a run cannot be accepted, or NULL; `*waits` when it has to wait. */
-static const char *runs_refusal(const struct runs *runs, const struct room *wanted, bool *waits)
+/* What the runs of a node take that have not ended. */
+static struct room runs_taken_by_node(const struct runs *runs, const char *node)
+{
+    struct run_summary asked = {.run_id = 0};
+    struct room taken = {0};
+    run_summary_keep_node(&asked, node);
+    LIST_EACH(struct run_entry, entry, &runs->entries, link)
+        if ((entry->phase == RUN_PHASE_QUEUED || entry->phase == RUN_PHASE_RUNNING) &&
+            term_same(term_of(&entry->summary.node), term_of(&asked.node)))
+            room_take(&taken, &entry->room);
+    run_summary_free(&asked);
+    return taken;
+}
+
+/* The limit that is in the way of one more run of a node, or NULL. The daemon's own have none. */
+static const char *runs_refusal_of_node(const struct runs *runs, const char *node, const struct room *wanted)
+{
+    const struct room *limits = &runs->options.limits.room_per_node, nothing = {0};
+    enum room_kind kind;
+    if (!node || memcmp(limits, &nothing, sizeof(nothing)) == 0)
+        return NULL;
+    struct room taken = runs_taken_by_node(runs, node);
+    return room_lacks_per_node(limits, &taken, wanted, &kind) ? room_name_per_node(kind) : NULL;
+}
+
+/* Why a run cannot be accepted, or NULL; `*waits` when it has to wait. What a node has too much of is
+ * refused: in the queue it would be in the way of others. */
+static const char *runs_refusal(const struct runs *runs, const char *node, const struct room *wanted,
+                                bool *waits)
 {
     const struct room nothing = {0};
     enum room_kind kind;
     *waits = false;
     if (runs->stopping)
         return "stopping";
+    const char *of_node = runs_refusal_of_node(runs, node, wanted);
+    if (of_node)
+        return of_node;
     if (room_lacks(&runs->options.limits.room, &nothing, wanted, &kind))
         return room_name(kind);
     bool is_lacking = room_lacks(&runs->options.limits.room, &runs->taken, wanted, &kind);
@@ -295,7 +348,7 @@ bool runs_start(struct runs *runs, const struct runs_request *request, uint64_t 
 {
     struct room wanted = room_of_scenario(request->scenario);
     bool waits;
-    *busy = runs_refusal(runs, &wanted, &waits);
+    *busy = runs_refusal(runs, request->node, &wanted, &waits);
     if (*busy)
         return false;
     struct run_entry *entry = run_entry_new(runs);
@@ -305,7 +358,9 @@ bool runs_start(struct runs *runs, const struct runs_request *request, uint64_t 
     runs_keep_request(entry, request);
     run_store_begin(entry);
     run_suite_add(entry);
-    if (waits)
+    run_audit_accepted(entry, entry->scenario, request->digest);
+    run_audit_await(entry, entry->scenario);
+    if (waits || run_awaits_audit(entry))
         runs_enqueue(entry);
     else
         runs_begin(entry);
@@ -356,6 +411,8 @@ const char *run_obstacle(const struct run_entry *entry, size_t *before)
     const struct run_entry *first = LIST_FIRST(&runs->queue, struct run_entry, queued);
     for (const struct list_link *link = &first->queued; link != &entry->queued; link = link->next)
         ++*before;
+    if (run_awaits_audit(first))
+        return "audit";
     return room_lacks(&runs->options.limits.room, &runs->taken, &first->room, &kind) ? room_name(kind)
                                                                                      : "runs";
 }
@@ -420,6 +477,7 @@ void runs_cancel(struct runs *runs, uint64_t id)
         run_cancel(entry->run);
     } else { /* there is a report of it as well: of nothing */
         list_remove(&entry->runs->queue, &entry->queued);
+        audit_forget(&entry->audit);
         runs_begin(entry);
     }
 }

@@ -139,6 +139,7 @@ void run_store_result(struct run_entry *entry, struct term raised)
     }
     if (runs_store_may_have_reason(entry))
         run_summary_keep_reason(&entry->summary, runs_store_blob_term(entry->content));
+    run_audit_ended(entry);
     entry->summary.report_bytes = entry->content->size;
     runs_store_build_summary(entry, &summary);
     run_set_phase(entry, RUN_PHASE_STORING);
@@ -179,6 +180,7 @@ void run_store_abort(struct run_entry *entry)
     } else {
         entry->ended_ns = clock_ns();
         run_summary_interrupt(&entry->summary, clock_wall_us() / 1000);
+        run_audit_ended(entry);
         result = runs_store_make_interrupted(entry);
     }
     runs_store_tell_begun(entry);

@@ -29,6 +29,7 @@ bool runs_open_suite(struct runs *runs, const struct runs_suite *suite, uint64_t
     summary->started_at_ms = summary->accepted_at_ms;
     run_set_phase(entry, RUN_PHASE_SUITE);
     run_store_begin(entry);
+    run_audit_accepted(entry, NULL, NULL);
     run_tell_started(entry);
     log_info("suite started", log_integer("run", (int64_t)summary->run_id), log_string("by", summary->by));
     if (suite->is_callers)

@@ -70,6 +70,11 @@ static const struct reason_row {
                       .text = "There is no room for it within this one of the configuration's `limits`, and "
                               "never will be, or the queue is full (`queued_runs`), or the daemon is asked "
                               "to stop (`stopping`)."}},
+    [REASON_AUDIT_FAILED] = {"audit_failed",
+                             {.name = "{audit_failed, Text}",
+                              .text = "The audit cannot be written (`audit.file`), say as its disk is full, "
+                                      "and `audit.required` lets nothing with chaos begin then; nothing was "
+                                      "started."}},
     [REASON_INVALID_SCENARIO] = {"invalid_scenario",
                                  {.name = "{invalid_scenario, Problems}",
                                   .text = "It is no scenario, or its texts mean nothing: all that is wrong "

@@ -68,6 +68,7 @@ static const struct wrapper {
     {REASON_NOT_ALLOWED, OUTCOME_NOT_RUN, WRAPS_REFUSAL},
     {REASON_INVALID_CONFIGURATION, OUTCOME_NOT_RUN, WRAPS_TEXT},
     {REASON_BUSY, OUTCOME_NOT_RUN, WRAPS_NOTHING},
+    {REASON_AUDIT_FAILED, OUTCOME_NOT_RUN, WRAPS_TEXT},
 };
 
 static void view_read_pair(const struct wrapper *wrapper, struct term inner, struct report_view *view)

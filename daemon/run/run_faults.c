@@ -65,6 +65,56 @@ static void run_faults_injected(void *owner, const struct fault_kind *kind)
     counters_add_fault(run_counters(owner), fault_kind_number(kind));
 }
 
+/* --- The audit --- */
+
+static uint64_t run_faults_number_of(struct term injection)
+{
+    struct term value;
+    int64_t number = 0;
+    bool found = term_pairs_get(injection, "number", &value) && term_read_integer(value, &number);
+    assert(found);
+    return (uint64_t)number;
+}
+
+static struct term run_faults_value_of(struct term injection, const char *key)
+{
+    struct term value = {0};
+    bool found = term_pairs_get(injection, key, &value);
+    assert(found);
+    return term_is_nil(value) || term_is_atom(value, "nil") ? (struct term){0} : value;
+}
+
+/* By the run's own pid nobody has asked for anything: what asks without a process is the daemon itself. */
+static void run_faults_audit(struct run *run, enum audit_event event, const struct injection *injection)
+{
+    struct audit *audit = runner_audit(run->runner);
+    struct term_builder builder = {0};
+    if (!audit)
+        return;
+    faults_build_injection(run->faults, injection, &builder);
+    const struct term what = term_built(&builder);
+    const bool has_ended = event == AUDIT_FAULT_ENDED;
+    audit_tell(audit, event, audit_text(AUDIT_NODE, run->request.requester.data ? run->requester : NULL),
+               audit_term(AUDIT_PROCESS, run->request.requester), audit_number(AUDIT_RUN_ID, run->id),
+               audit_number(AUDIT_NUMBER, run_faults_number_of(what)),
+               audit_term(AUDIT_KIND, run_faults_value_of(what, "kind")),
+               audit_term(AUDIT_ACTION, run_faults_value_of(what, "action")),
+               audit_term(AUDIT_TARGET, run_faults_value_of(what, "target")),
+               audit_term(AUDIT_OUTCOME, has_ended ? run_faults_value_of(what, "outcome") : (struct term){0}),
+               audit_term(AUDIT_UNDONE, has_ended ? run_faults_value_of(what, "undone") : (struct term){0}));
+    term_build_free(&builder);
+}
+
+static void run_faults_begun(void *owner, const struct injection *injection)
+{
+    run_faults_audit(owner, AUDIT_FAULT, injection);
+}
+
+static void run_faults_ended(void *owner, const struct injection *injection)
+{
+    run_faults_audit(owner, AUDIT_FAULT_ENDED, injection);
+}
+
 static struct term run_faults_found(void *owner, size_t target)
 {
     const struct run *run = owner;
@@ -78,6 +128,8 @@ static const struct faults_events run_faults_events = {.wake = run_faults_wake,
                                                        .healed = run_faults_healed,
                                                        .mark = run_faults_mark,
                                                        .injected = run_faults_injected,
+                                                       .begun = run_faults_begun,
+                                                       .ended = run_faults_ended,
                                                        .found = run_faults_found};
 
 void run_faults_init(struct run *run)

@@ -163,6 +163,7 @@ struct term runner_group_leader(const struct runner *runner); /* for what nobody
 struct list *runner_resolutions(struct runner *runner);
 struct scripts *runner_scripts(const struct runner *runner);
 const struct blast_radius *runner_blast_radius(const struct runner *runner);
+struct audit *runner_audit(const struct runner *runner); /* or NULL */
 void runner_each(struct runner *runner, void (*visit)(void *owner, struct run *run), void *owner);
 
 /* --- opening.c --- */

@@ -19,6 +19,7 @@ struct runner {
     struct process *process; /* asks nodes for the forms of scripts */
     struct runner_limits limits;
     struct blast_radius radius;
+    struct audit *audit;
     struct counters counters;
     struct list runs;        /* the newest first */
     struct list resolutions; /* that go on */
@@ -68,6 +69,16 @@ const struct blast_radius *runner_blast_radius(const struct runner *runner)
 void runner_set_blast_radius(struct runner *runner, const struct blast_radius *radius)
 {
     runner->radius = *radius;
+}
+
+struct audit *runner_audit(const struct runner *runner)
+{
+    return runner->audit;
+}
+
+void runner_set_audit(struct runner *runner, struct audit *audit)
+{
+    runner->audit = audit;
 }
 
 void runner_each(struct runner *runner, void (*visit)(void *owner, struct run *run), void *owner)

@@ -62,9 +62,12 @@ static struct scenario *scenario_file_read_as(const char *path, const char *subj
     char *folder =
         slash ? memory_format("%.*s", (int)(slash - path) + (slash == path), path) : memory_string(".");
     its.folder = folder;
-    if (scenario_file_load(path, subject, &its, &content, problems))
+    if (scenario_file_load(path, subject, &its, &content, problems)) {
+        if (its.content_read)
+            its.content_read(its.owner, buffer_bytes(&content), content.size);
         scenario =
             scenario_json_read((const char *)buffer_bytes(&content), content.size, settings, &its, problems);
+    }
     buffer_free(&content);
     free(folder);
     return scenario;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/nearest.h"
+#include "config/access.h"
 #include "library_private.h"
 #include "run/heal_all.h"
 #include "suite_private.h"
@@ -43,6 +44,7 @@ static const struct api_function functions[] = {
     {.name = "run",
      .arity = 1,
      .serve = serve_run,
+     .changes = true,
      .usage = "run(Scenario) -> {ok, Report} | {error, Reason}",
      .help =
          "Runs a scenario and answers when it has ended. A scenario is a map, a keyword list or a "
@@ -55,11 +57,13 @@ static const struct api_function functions[] = {
     {.name = "run_with_performance",
      .arity = 2,
      .serve = serve_run_with_performance,
+     .changes = true,
      .usage = "run_with_performance(Scenario, Expectations) -> {ok, Report} | {error, Reason}",
      .help = "As `run`; raises when the run as a whole has missed an expectation of the keyword list."},
     {.name = "start",
      .arity = 1,
      .serve = serve_start,
+     .changes = true,
      .usage = "start(Scenario) -> {ok, RunId} | {error, Reason}",
      .help = "Starts a run of a scenario, which goes on without its caller, and answers at once. Hooks are "
              "applied on the target's node unless `hooks_node` says otherwise (with a `setup` on the "
@@ -121,6 +125,7 @@ static const struct api_function functions[] = {
     {.name = "cancel",
      .arity = 1,
      .serve = serve_cancel,
+     .changes = true,
      .usage = "cancel(RunId) -> ok | {error, finished}",
      .help = "Has a run end: it undoes its faults and cleans up, and its result is `{error, {cancelled, "
              "Report}}`."},
@@ -147,6 +152,7 @@ static const struct api_function functions[] = {
     {.name = "delete",
      .arity = 1,
      .serve = serve_delete,
+     .changes = true,
      .usage = "delete(RunId) -> ok | {error, not_finished}",
      .help = "Forgets a run that has ended, and its report; a suite with its members."},
     {.name = "schedules",
@@ -194,6 +200,7 @@ static const struct api_function functions[] = {
     {.name = "run_chaos_suite",
      .arity = 2,
      .serve = serve_run_chaos_suite,
+     .changes = true,
      .usage = "run_chaos_suite(Target, Scenarios[, Options]) -> Report",
      .help =
          "Works through chaos scenarios against a target, one after the other: `#{type => kill_children}` "
@@ -208,10 +215,11 @@ static const struct api_function functions[] = {
                 "  %{type: :kill_children, kill_rate: 0.5, duration_ms: 1000},\n"
                 "  %{type: :concurrent, scenario: scenario}\n"
                 "]])\n"},
-    {.name = "run_chaos_suite", .arity = 3, .serve = serve_run_chaos_suite},
+    {.name = "run_chaos_suite", .arity = 3, .serve = serve_run_chaos_suite, .changes = true},
     {.name = "heal_all",
      .arity = 0,
      .serve = serve_heal_all,
+     .changes = true,
      .usage = "heal_all() -> [Map]",
      .help = "Undoes every lasting fault of every run, cuts short messages and functions under way, and has "
              "runs inject nothing more, those too that have not begun their load. What it undid has "
@@ -254,6 +262,16 @@ const struct api_function *api_functions(size_t *count)
     return functions;
 }
 
+const char *const *api_function_names(void)
+{
+    static const char *names[ARRAY_LENGTH(functions) + 1];
+    size_t count = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(functions); i++)
+        if (!count || strcmp(names[count - 1], functions[i].name) != 0) /* arities follow one another */
+            names[count++] = functions[i].name;
+    return names;
+}
+
 const struct api_function *api_nearest_function(struct term name)
 {
     const char *names[ARRAY_LENGTH(functions)];
@@ -290,6 +308,24 @@ static bool api_is_our_module(struct term module)
            term_is_atom(module, "Elixir.Supertester.ConcurrentHarness");
 }
 
+static void api_call(struct api *api, struct request *request, const struct api_function *function)
+{
+    const char *rule = access_forbids_function(api->config, request->peer, function->name);
+    if (rule) {
+        log_info("function denied", log_string("requester", request->peer),
+                 log_string("function", function->name), log_string("rule", rule));
+        api_audit_denied(api, request, rule);
+        answer_not_allowed(request, rule, function->name);
+        return;
+    }
+    if (function->changes)
+        api_audit_watch(api, request);
+    if (function->build)
+        request_answer_by(request, function->build, library_takes_long(request));
+    else
+        function->serve(api, request);
+}
+
 void api_serve(void *owner, struct request *request)
 {
     struct api *api = owner;
@@ -297,10 +333,7 @@ void api_serve(void *owner, struct request *request)
     bool is_ours = api_is_our_module(request->module);
     for (size_t i = 0; is_ours && i < ARRAY_LENGTH(functions); i++) {
         if (functions[i].arity == request->arity && term_is_atom(request->function, functions[i].name)) {
-            if (functions[i].build)
-                request_answer_by(request, functions[i].build, library_takes_long(request));
-            else
-                functions[i].serve(api, request);
+            api_call(api, request, &functions[i]);
             return;
         }
     }
@@ -317,6 +350,7 @@ struct api *api_new(const struct api_parts *parts)
                         .runner = parts->runner,
                         .runs = parts->runs,
                         .schedules = parts->schedules,
+                        .audit = parts->audit,
                         .config = parts->config,
                         .minute = parts->minute,
                         .started_ns = clock_ns()};

@@ -28,9 +28,21 @@ static const struct answer_row {
                          .text = "It has not ended in the time of `await`; the run goes on."}},
     [ANSWER_BUSY] = {"busy",
                      {.name = "{error, {busy, What}}",
-                      .text = "There is no room: 1,000 processes wait for the run already (`waits`), the "
-                              "node has its share of `subscriptions`, of large `requests` or of large "
-                              "`answers` that wait, or a limit is in the way of a run or a suite."}},
+                      .text =
+                          "There is no room: 1,000 processes wait for the run already (`waits`), the "
+                          "node has its share of `subscriptions`, of large `requests` or of large "
+                          "`answers` that wait, or one of the configuration's `limits` is in the way of a "
+                          "run or a suite: those of all, or those of the caller's node "
+                          "(`runs_per_node`)."}},
+    [ANSWER_AUDIT_FAILED] = {"audit_failed",
+                             {.name = "{error, {audit_failed, Text}}",
+                              .text = "The scenario has chaos, `audit.required` says that nothing is "
+                                      "injected that the audit cannot tell of, and it cannot be written."}},
+    [ANSWER_NOT_ALLOWED] = {"not_allowed",
+                            {.name = "{error, {not_allowed, #{rule => Key, function => Name, node => Node, "
+                                     "message => Text}}}",
+                             .text = "The configuration's `access.callers` does not let the node call this "
+                                     "function."}},
     [ANSWER_NODEDOWN] = {"nodedown",
                          {.name = "{error, {nodedown, Node}}",
                           .text = "The process that is to be told, of `subscribe`, is on a node that is not "
@@ -92,6 +104,23 @@ void answer_badarg(struct request *request, const char *format, ...)
     vsnprintf(message, sizeof(message), format, arguments);
     va_end(arguments);
     answer_error_text(request, ANSWER_BADARG, message);
+}
+
+void answer_not_allowed(struct request *request, const char *rule, const char *function)
+{
+    struct term_builder *answer = answer_open(request, ANSWER_NOT_ALLOWED, true);
+    char message[MESSAGE_BYTES];
+    snprintf(message, sizeof(message), "%s may not call %s: %s", request->peer, function, rule);
+    term_build_map(answer, 4);
+    term_build_key(answer, "function");
+    term_build_atom(answer, function);
+    term_build_key(answer, "message");
+    term_build_text(answer, message);
+    term_build_key(answer, "node");
+    term_build_atom(answer, request->peer);
+    term_build_key(answer, "rule");
+    term_build_text(answer, rule);
+    request_return(request);
 }
 
 void answer_atom(struct request *request, const char *atom)

@@ -3,6 +3,7 @@
 #ifndef HARNESSD_SERVE_API_PRIVATE_H
 #define HARNESSD_SERVE_API_PRIVATE_H
 
+#include "audit/audit.h"
 #include "base/map.h"
 #include "serve/api.h"
 #include "term/help.h"
@@ -12,6 +13,7 @@ struct api {
     struct runner *runner;
     struct runs *runs;
     struct schedules *schedules;
+    struct audit *audit; /* or NULL */
     const struct config *config;
     const struct loop_minute *minute;
     uint64_t started_ns;
@@ -28,6 +30,7 @@ struct api_function {
     size_t arity;
     void (*serve)(struct api *api, struct request *request);
     void (*build)(struct request *request); /* in its place: library_private.h */
+    bool changes;                           /* something: the audit is told */
     const char *usage;                      /* NULL: the row is another arity of the one before */
     const char *help;
     const char *example; /* lines for iex, where `h` is the node; NULL: none */
@@ -52,6 +55,8 @@ enum answer_error {
     ANSWER_NO_REPORT,
     ANSWER_TIMEOUT,
     ANSWER_BUSY,
+    ANSWER_AUDIT_FAILED,
+    ANSWER_NOT_ALLOWED,
     ANSWER_NODEDOWN,
     ANSWER_UNREADABLE,
     ANSWER_BADARG,
@@ -69,7 +74,21 @@ void answer_error_term(struct request *request, enum answer_error error, struct 
 void answer_error_text(struct request *request, enum answer_error error, const char *text);
 void answer_badarg(struct request *request, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* {error, {not_allowed, #{rule =>, function =>, node =>, message =>}}} */
+void answer_not_allowed(struct request *request, const char *rule, const char *function);
+
 void answer_atom(struct request *request, const char *atom);
+
+/* --- api_audit.c: what the audit is told of requests --- */
+
+/* A function is not called. */
+void api_audit_denied(struct api *api, const struct request *request, const char *rule);
+
+/* Has it be told what comes of a request of a function that changes something. */
+void api_audit_watch(struct api *api, struct request *request);
+
+/* A run was accepted for it, of which the registry tells: what is answered is no longer about that. */
+void api_audit_accepted(struct request *request);
 
 /* --- api_start.c: scenarios --- */
 

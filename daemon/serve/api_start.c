@@ -93,6 +93,7 @@ api_start_read(struct api *api, struct request *request, struct term expectation
                                             .origin = {.caller_node = request->peer,
                                                        .own_node = node_name(api->node),
                                                        .hooks_at_target = hooks_at_target},
+                                            .is_audited = api->audit,
                                             .done = api_start_on_read}};
     if (!reading_is_long(&starting.reading) && !api_start_has_to_wait(api, request)) {
         reading_do(&starting.reading);
@@ -114,12 +115,17 @@ api_start_read(struct api *api, struct request *request, struct term expectation
 static bool api_start_run(struct api *api, struct request *request, const struct runs_request *run,
                           uint64_t *id)
 {
-    const char *busy;
+    const char *busy, *unrecorded = runs_audit_problem(api->runs, run->scenario);
     request_settle(request);
-    if (runs_start(api->runs, run, id, &busy))
+    if (!unrecorded && runs_start(api->runs, run, id, &busy)) {
+        api_audit_accepted(request);
         return true;
+    }
     scenario_dispose(node_loop(api->node), run->scenario);
-    answer_error_of(request, ANSWER_BUSY, busy);
+    if (unrecorded)
+        answer_error_text(request, ANSWER_AUDIT_FAILED, unrecorded);
+    else
+        answer_error_of(request, ANSWER_BUSY, busy);
     return false;
 }
 
@@ -131,6 +137,7 @@ static void api_start_called(struct api *api, struct request *request, struct sc
     struct runs_request run = {.scenario = reading->scenario,
                                .by = by,
                                .name = reading->name,
+                               .digest = reading->digest,
                                .caller = request->caller,
                                .node = request->peer,
                                .is_callers = request_expects_answer(request), /* nobody waits for a cast */
@@ -178,6 +185,7 @@ static void api_start_start_read(struct api *api, struct request *request, struc
     struct runs_request run = {.scenario = reading->scenario,
                                .by = "start",
                                .name = reading->name,
+                               .digest = reading->digest,
                                .caller = request->caller,
                                .node = request->peer,
                                .begun = api_start_on_begun,

@@ -121,9 +121,33 @@ static double metrics_store_problem(const struct metrics_look *look)
     return look->has_store_problem;
 }
 
+static void metrics_write_tls_end(const struct metric *metric, const struct metrics_look *look,
+                                  struct buffer *text)
+{
+    if (!look->tls_ends_s)
+        return;
+    buffer_print(text, "%s", metric->help.name);
+    metrics_put_number(text, (double)look->tls_ends_s);
+}
+
 static double metrics_log_lost(const struct metrics_look *look)
 {
     return (double)look->log_lost;
+}
+
+static double metrics_audit_lines(const struct metrics_look *look)
+{
+    return (double)look->audit_lines;
+}
+
+static double metrics_audit_lost(const struct metrics_look *look)
+{
+    return (double)look->audit_lost;
+}
+
+static double metrics_audit_problem(const struct metrics_look *look)
+{
+    return look->has_audit_problem;
 }
 
 static double metrics_resident_bytes(const struct metrics_look *look)
@@ -345,6 +369,16 @@ static const struct metric metrics[] = {
     {{"harnessd_log_lines_lost_total", "counter", NULL,
       "Lines of the log that were lost, as nobody read them in time or they could not be written."},
      .value = metrics_log_lost},
+    {{"harnessd_audit_lines_total", "counter", NULL, "Lines of the audit."}, .value = metrics_audit_lines},
+    {{"harnessd_audit_lines_lost_total", "counter", NULL,
+      "Lines of the audit that found no room while its file could not be written."},
+     .value = metrics_audit_lost},
+    {{"harnessd_audit_problem", "gauge", NULL, "Whether the audit cannot be written now."},
+     .value = metrics_audit_problem},
+    {{"harnessd_tls_certificate_end_seconds", "gauge", NULL,
+      "When the first of the certificates of this node ends that it shows over TLS, since 1970; without TLS "
+      "there is no sample."},
+     .write = metrics_write_tls_end},
     {{"process_cpu_seconds_total", "counter", NULL, "Time of processors that the process has used."},
      .value = metrics_cpu_s},
     {{"process_resident_memory_bytes", "gauge", NULL, "Memory of the process that is in use."},

@@ -30,6 +30,10 @@ struct metrics_look {
     uint64_t lag_cpu_ns;   /* likewise, of a processor */
     bool has_store_problem;
     uint64_t log_lost; /* lines */
+    uint64_t audit_lines;
+    uint64_t audit_lost;
+    bool has_audit_problem;
+    int64_t tls_ends_s; /* of the certificate that ends first, since 1970; 0: there is none */
 };
 
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"

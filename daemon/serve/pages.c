@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "http_private.h"
+#include "http/http.h"
 #include "metrics_private.h"
 #include "pages_private.h"
 #include "run_pages_private.h"
@@ -14,6 +14,7 @@
 struct pages {
     struct pages_options options;
     struct http *http;
+    struct tls *tls;             /* of HTTP, or NULL */
     const struct runner *runner; /* NULL: not yet */
     struct runs *runs;           /* likewise */
     const struct api *api;
@@ -47,6 +48,10 @@ static void serve_metrics(void *owner, struct http_request *request, const char 
                                 .peer_count = pages->options.config->peer_count,
                                 .queued_bytes = peers_queued_bytes(pages->options.peers),
                                 .log_lost = log_lost(),
+                                .audit_lines = audit_lines(pages->options.audit),
+                                .audit_lost = audit_lost(pages->options.audit),
+                                .has_audit_problem = audit_problem(pages->options.audit),
+                                .tls_ends_s = pages->options.tls ? tls_ends_s(pages->options.tls) : 0,
                                 .lag_ns = loop_minute_clock_ns(pages->options.minute),
                                 .lag_cpu_ns = loop_minute_cpu_ns(pages->options.minute)};
     if (pages->runner) {
@@ -78,14 +83,18 @@ static void serve_readyz(void *owner, struct http_request *request, const char *
     const struct pages *pages = owner;
     const char *problem = pages->options.not_ready(pages->options.owner);
     const char *of_store = pages->runs ? store_problem(runs_store(pages->runs)) : NULL;
+    const char *of_audit =
+        audit_is_required(pages->options.audit) ? audit_problem(pages->options.audit) : NULL;
     char text[512];
     if (problem)
         snprintf(text, sizeof(text), "%s\n", problem);
     else if (of_store)
         snprintf(text, sizeof(text), "runs cannot be stored: %s\n", of_store);
+    else if (of_audit)
+        snprintf(text, sizeof(text), "the audit cannot be written: %s\n", of_audit);
     else
         snprintf(text, sizeof(text), "ready\n");
-    http_reply_text(request, problem || of_store ? 503 : 200, text);
+    http_reply_text(request, problem || of_store || of_audit ? 503 : 200, text);
 }
 
 /* --- Runs --- */
@@ -108,21 +117,24 @@ static void serve_run(void *owner, struct http_request *request, const char *res
 static void serve_index(void *owner, struct http_request *request, const char *rest);
 
 static const struct http_page pages_served[] = {
-    {"/", serve_index, {.name = "/", .text = "What there is."}},
-    {"/metrics", serve_metrics, {.name = "/metrics", .text = "For Prometheus."}},
-    {"/healthz", serve_healthz, {.name = "/healthz", .text = "200 as long as the daemon works."}},
+    {"/", serve_index, false, {.name = "/", .text = "What there is."}},
+    {"/metrics", serve_metrics, false, {.name = "/metrics", .text = "For Prometheus."}},
+    {"/healthz", serve_healthz, true, {.name = "/healthz", .text = "200 as long as the daemon works."}},
     {"/readyz",
      serve_readyz,
+     true,
      {.name = "/readyz",
       .text = "200 when it can be called and store runs: registered with epmd, not stopping, nothing wrong "
-              "with the disk; else 503 and why not."}},
+              "with the disk, nor with that of an audit that is required; else 503 and why not."}},
     {"/runs",
      serve_runs,
+     false,
      {.name = "/runs?limit=100&before=ID",
       .text = "The newest runs, as `status` shows them: so many (1 to 1000; 100 unless given), those before "
               "that one."}},
     {"/runs/",
      serve_run,
+     false,
      {.name = "/runs/ID",
       .text = "A run as in its `ID.json`, with its report when it has ended, and with `state` and `summary` "
               "(as `status` "
@@ -151,36 +163,81 @@ static void serve_index(void *owner, struct http_request *request, const char *r
     http_reply(request, 200, HTTP_TEXT, &text);
 }
 
+static const char *pages_token(void *owner)
+{
+    const struct pages *pages = owner;
+    return pages->options.config->http_token;
+}
+
+static void pages_log_refused(const char *address, const char *problem)
+{
+    bool is_taken = strcmp(problem, strerror(EADDRINUSE)) == 0;
+    log_error("cannot listen for HTTP", log_string("key", "http.listen"), log_string("address", address),
+              log_string("reason", problem),
+              log_string("advice", is_taken ? "another harnessd? --http ADDRESS:PORT takes another port, "
+                                              "--http \"\" none"
+                                            : NULL));
+}
+
+/* False when the certificate cannot be read any more. */
+static bool pages_read_certificate(struct pages *pages)
+{
+    const struct config *config = pages->options.config;
+    char *problem = NULL;
+    if (config->http_tls)
+        pages->tls = tls_new(config->http_tls, "localhost", &problem);
+    if (problem)
+        log_error("cannot use the certificate of HTTP", log_string("reason", problem));
+    free(problem);
+    return pages->tls || !config->http_tls;
+}
+
+static bool pages_listen(struct pages *pages)
+{
+    const struct config_list *addresses = &pages->options.config->http_listen;
+    char problem[256];
+    size_t failed;
+    struct http_options http = {.loop = pages->options.loop,
+                                .addresses = (const char *const *)addresses->items,
+                                .address_count = addresses->count,
+                                .pages = pages_served,
+                                .page_count = ARRAY_LENGTH(pages_served),
+                                .owner = pages,
+                                .tls = pages->tls,
+                                .token = pages_token};
+    pages->http = http_new(&http, &failed, problem, sizeof(problem));
+    if (!pages->http) {
+        pages_log_refused(addresses->items[failed], problem);
+        return false;
+    }
+    for (size_t i = 0; i < addresses->count; i++)
+        log_info("listening for HTTP", log_string("address", addresses->items[i]),
+                 log_integer("port", http_port(pages->http, i)));
+    return true;
+}
+
 struct pages *pages_new(const struct pages_options *options)
 {
     struct pages *pages = memory_zalloc(1, sizeof(*pages));
-    char problem[256];
     pages->options = *options;
-    struct http_options http = {.loop = options->loop,
-                                .address = options->config->http_listen,
-                                .pages = pages_served,
-                                .page_count = ARRAY_LENGTH(pages_served),
-                                .owner = pages};
-    pages->http = http_new(&http, problem, sizeof(problem));
-    if (!pages->http) {
-        bool is_taken = strcmp(problem, strerror(EADDRINUSE)) == 0;
-        log_error("cannot listen for HTTP", log_string("key", "http.listen"),
-                  log_string("address", options->config->http_listen), log_string("reason", problem),
-                  log_string("advice", is_taken ? "another harnessd? --http ADDRESS:PORT takes another port, "
-                                                  "--http \"\" none"
-                                                : NULL));
-        free(pages);
-        return NULL;
-    }
-    log_info("listening for HTTP", log_string("address", options->config->http_listen),
-             log_integer("port", http_port(pages->http)));
-    return pages;
+    if (pages_read_certificate(pages) && pages_listen(pages))
+        return pages;
+    tls_free(pages->tls);
+    free(pages);
+    return NULL;
 }
 
 void pages_free(struct pages *pages)
 {
     http_free(pages->http);
+    tls_free(pages->tls);
     free(pages);
+}
+
+void pages_watch_certificates(struct pages *pages)
+{
+    if (pages->tls)
+        tls_watch(pages->tls);
 }
 
 void pages_set_runs(struct pages *pages, const struct runner *runner, struct runs *runs,

@@ -37,6 +37,12 @@ static bool reading_expects_well(struct scenario_reading *reading)
     return !reading->problems.count;
 }
 
+static void reading_on_content(void *owner, const void *content, size_t size)
+{
+    struct scenario_reading *reading = owner;
+    audit_digest(content, size, reading->digest);
+}
+
 /* Hooks of files are applied at the target, as nobody of the caller's has written them. */
 void reading_do(struct scenario_reading *reading)
 {
@@ -45,12 +51,18 @@ void reading_do(struct scenario_reading *reading)
     if (!reading_expects_well(reading))
         return;
     if (!reading_is_file(reading, &settings.overrides)) {
+        if (reading->is_audited)
+            audit_digest(reading->term.data, reading->term.size, reading->digest);
         reading->scenario = scenario_term_read(reading->term, origin, &reading->problems);
         return;
     }
     snprintf(reading->node, sizeof(reading->node), "%s", origin->caller_node);
     origin->caller_node = reading->node;
     origin->hooks_at_target = true;
+    if (reading->is_audited) {
+        origin->content_read = reading_on_content;
+        origin->owner = reading;
+    }
     if (!settings.overrides.data ||
         scenario_file_take_node(settings.overrides, reading->node, &reading->problems))
         reading->scenario =

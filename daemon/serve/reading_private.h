@@ -3,6 +3,7 @@
 #ifndef HARNESSD_SERVE_READING_PRIVATE_H
 #define HARNESSD_SERVE_READING_PRIVATE_H
 
+#include "audit/audit_line.h"
 #include "base/list.h"
 #include "node/request_work.h"
 #include "scenario/scenario_file.h"
@@ -15,6 +16,7 @@ struct scenario_reading {
     const char *directory;    /* of files, or NULL; copied */
     struct term expectations; /* of run_with_performance, read before it; without data: none */
     struct scenario_origin origin;
+    bool is_audited; /* its digest is wanted */
 
     /* It is over, or was dropped (`work.is_dropped`), never from within reading_start(). Without `scenario`
      * there are `problems`; both are the owner's, and what is not large is to be freed by problems_free(). */
@@ -24,6 +26,7 @@ struct scenario_reading {
     struct scenario *scenario;
     struct problems problems;
     char name[SCENARIO_FILE_NAME_BYTES + 1]; /* of the file; empty: it is none */
+    char digest[AUDIT_DIGEST_BYTES + 1];     /* empty: it is not known, or not wanted */
 
     char *folder;
     char node[NODE_NAME_BYTES + 1];

@@ -2,7 +2,7 @@
 #ifndef HARNESSD_SERVE_RUN_PAGES_PRIVATE_H
 #define HARNESSD_SERVE_RUN_PAGES_PRIVATE_H
 
-#include "http_private.h"
+#include "http/http.h"
 #include "registry/runs.h"
 
 /* The newest runs, an array of at most `limit` (1 to RUN_PAGES_MOST) of those before the id `before`; both

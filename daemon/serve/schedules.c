@@ -81,11 +81,19 @@ static void schedules_log_problems(const struct entry *entry, const struct probl
     term_build_free(&reason);
 }
 
-/* NULL when it is no scenario, which was logged. */
-static struct scenario *schedules_read_file(const struct schedules *schedules, const struct entry *entry,
-                                            const char *event)
+static void schedules_on_content(void *owner, const void *content, size_t size)
 {
-    const struct scenario_origin origin = {.caller_node = entry->spec.node ? entry->spec.node : "",
+    audit_digest(content, size, owner);
+}
+
+/* NULL when it is no scenario, which was logged. The digest has AUDIT_DIGEST_BYTES and one more; NULL: it is
+ * not wanted. */
+static struct scenario *schedules_read_file(const struct schedules *schedules, const struct entry *entry,
+                                            const char *event, char *digest)
+{
+    const struct scenario_origin origin = {.content_read = digest ? schedules_on_content : NULL,
+                                           .owner = digest,
+                                           .caller_node = entry->spec.node ? entry->spec.node : "",
                                            .own_node = node_name(schedules->node),
                                            .hooks_at_target = true};
     struct problems problems = {0};
@@ -105,20 +113,24 @@ static bool schedules_goes_on(const struct schedules *schedules, uint64_t id)
 
 static void schedules_start_run(struct schedules *schedules, struct entry *entry)
 {
-    const char *busy;
+    const char *busy = "audit", *unrecorded;
+    char digest[AUDIT_DIGEST_BYTES + 1] = "";
     if (!entry->spec.overlap && schedules_goes_on(schedules, entry->last_run_id)) {
         entry->skipped++;
         log_warning("scheduled run is skipped, the last one goes on", log_string("file", entry->spec.file),
                     log_integer("last_run", (int64_t)entry->last_run_id));
         return;
     }
-    struct scenario *scenario = schedules_read_file(schedules, entry, "scheduled run cannot start");
+    struct scenario *scenario = schedules_read_file(schedules, entry, "scheduled run cannot start",
+                                                    runs_are_audited(schedules->runs) ? digest : NULL);
     if (!scenario) {
         entry->failed++;
         return;
     }
-    struct runs_request request = {.scenario = scenario, .by = "schedule", .name = entry->spec.file};
-    if (runs_start(schedules->runs, &request, &entry->last_run_id, &busy)) {
+    struct runs_request request = {
+        .scenario = scenario, .by = "schedule", .name = entry->spec.file, .digest = digest};
+    unrecorded = runs_audit_problem(schedules->runs, scenario);
+    if (!unrecorded && runs_start(schedules->runs, &request, &entry->last_run_id, &busy)) {
         entry->started++;
         log_info("scheduled run", log_string("file", entry->spec.file),
                  log_integer("run", (int64_t)entry->last_run_id));
@@ -126,7 +138,8 @@ static void schedules_start_run(struct schedules *schedules, struct entry *entry
     }
     scenario_free(scenario);
     entry->failed++;
-    log_error("scheduled run cannot start", log_string("file", entry->spec.file), log_string("busy", busy));
+    log_error("scheduled run cannot start", log_string("file", entry->spec.file), log_string("busy", busy),
+              log_string("reason", unrecorded));
 }
 
 static void schedules_look_at(struct schedules *schedules, struct entry *entry)
@@ -191,7 +204,7 @@ static void schedules_make_entry(struct schedules *schedules, struct entry *entr
     entry->spec.file = memory_string(spec->file);
     entry->spec.node = spec->node ? memory_string(spec->node) : NULL;
     schedule_time_start(&entry->time, clock_ns(), schedules_wall_s());
-    scenario_free(schedules_read_file(schedules, entry, "scheduled scenario is none"));
+    scenario_free(schedules_read_file(schedules, entry, "scheduled scenario is none", NULL));
 }
 
 void schedules_reload(struct schedules *schedules)

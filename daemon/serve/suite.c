@@ -276,24 +276,36 @@ static void suite_refuse_invalid(struct suite *suite)
     suite_go_on(suite);
 }
 
+static void suite_fail_unrecorded(struct suite *suite, const char *problem)
+{
+    struct term_builder text = {0};
+    term_build_text(&text, problem);
+    suite_fail_pair(suite, "audit_failed", term_built(&text));
+    term_build_free(&text);
+}
+
 static void suite_begin_run(struct suite *suite)
 {
     struct scenario *scenario = suite->reading.scenario;
-    const char *busy;
+    const char *busy, *unrecorded = runs_audit_problem(suite->runs, scenario);
     struct runs_request request = {.scenario = scenario,
                                    .by = "run_chaos_suite",
+                                   .digest = suite->reading.digest,
                                    .caller = suite->request->caller,
                                    .node = suite->request->peer,
                                    .is_callers = request_expects_answer(suite->request),
                                    .suite = suite->id,
                                    .group_leader = suite->request->group_leader};
-    if (runs_start(suite->runs, &request, &suite->run_id, &busy)) {
+    if (!unrecorded && runs_start(suite->runs, &request, &suite->run_id, &busy)) {
         bool waits = runs_wait(suite->runs, suite->run_id, &suite->wait);
         assert(waits); /* it is the first one */
         return;
     }
     scenario_dispose(node_loop(suite->node), scenario);
-    suite_fail_pair_atom(suite, "busy", busy);
+    if (unrecorded)
+        suite_fail_unrecorded(suite, unrecorded);
+    else
+        suite_fail_pair_atom(suite, "busy", busy);
     suite_go_on(suite);
 }
 
@@ -328,6 +340,7 @@ static void suite_start_run(struct suite *suite, struct term term, bool lasts)
     suite->reading = (struct scenario_reading){
         .term = term,
         .origin = {.caller_node = suite->request->peer, .own_node = node_name(suite->node)},
+        .is_audited = runs_are_audited(suite->runs),
         .done = suite_on_read,
         .owner = suite};
     if (!reading_is_long(&suite->reading)) {
@@ -554,6 +567,7 @@ void chaos_suite_run(struct runs *runs, struct node *node, struct request *reque
         free(suite);
         return;
     }
+    api_audit_accepted(request);
     suite->wait = (struct run_wait){.done = suite_run_done, .owner = suite};
     suite->process = process_spawn(node, &process_events, suite);
     suite->step = (struct loop_task){.run = suite_step, .owner = suite};

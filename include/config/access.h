@@ -9,6 +9,10 @@
 /* Whether a node of this name may connect. */
 bool access_allows_caller(const struct config *config, const char *node);
 
+/* The rule that forbids such a node to call a function, the path of a key of the configuration, or NULL. */
+MUST_CHECK const char *access_forbids_function(const struct config *config, const char *node,
+                                               const char *function);
+
 /* What faults may be done to; it asks the configuration, which has to outlive it. */
 struct blast_radius access_blast_radius(struct config *config);
 

@@ -12,6 +12,7 @@
 #include "base/compiler.h"
 #include "base/log.h"
 #include "dist/handshake.h"
+#include "transport/tls.h"
 
 struct config_peer {
     char *node;
@@ -20,6 +21,18 @@ struct config_peer {
 
 struct config_list {
     char **items;
+    size_t count;
+};
+
+/* Nodes that may call, or may not: all functions, or those that match one of the patterns. */
+struct config_caller {
+    char *pattern;
+    bool names_functions;
+    struct config_list functions;
+};
+
+struct config_callers {
+    struct config_caller *items;
     size_t count;
 };
 
@@ -36,6 +49,21 @@ struct config_schedule {
 struct config_schedules {
     struct config_schedule *items;
     size_t count;
+};
+
+/* What is shown over TLS, by the names of files. */
+struct config_certificate {
+    char *certificate;
+    char *key;
+    char *password_file;
+};
+
+/* What nodes speak over, as -proto_dist of erl has it. Addresses of both families are dialled in any case. */
+enum config_proto_dist {
+    CONFIG_INET_TCP,
+    CONFIG_INET6_TCP,
+    CONFIG_INET_TLS,
+    CONFIG_INET6_TLS,
 };
 
 #define CONFIG_SETTINGS_MOST 64
@@ -66,11 +94,25 @@ struct config {
     char *node_name;
     bool long_names;
     char *cookie_file;
-    char *cookie;  /* read by config_load(), never logged */
-    char *listen;  /* address, NULL: that of the node name's host part */
-    uint16_t port; /* 0: any */
+    char *cookie;              /* read by config_load(), never logged */
+    struct config_list listen; /* addresses; empty: that of the node name's host part */
+    uint16_t port;             /* 0: any */
     uint32_t net_ticktime_s;
     bool atom_cache; /* offered to other nodes */
+
+    enum config_proto_dist proto_dist;
+    char *tls_optfile;
+    struct config_certificate tls_own;
+    char *tls_ca;
+    bool tls_verify;
+    bool tls_verify_name;
+    bool tls_require_peer_certificate;
+    uint8_t tls_min_version; /* 0 is 1.2, 1 is 1.3 */
+    char *tls_ciphers;
+    struct config_list tls_dials_plainly; /* shell patterns of node names */
+    struct config_list tls_accept;        /* of "tls" and "plain" */
+    struct tls_options *tls;              /* what these come to; NULL: it is off */
+    struct config_list tls_ignored;       /* options of the optfile that change nothing here */
 
     char *epmd_host;
     uint16_t epmd_port; /* default: ERL_EPMD_PORT in the environment, else 4369 */
@@ -81,12 +123,15 @@ struct config {
     struct config_peer *peers;
     size_t peer_count;
 
-    uint64_t limit_runs;               /* at once */
-    uint64_t limit_queued_runs;        /* that wait for room */
-    uint64_t limit_suites;             /* at once */
-    uint64_t limit_threads;            /* virtual threads of all runs, but those of open loads */
-    uint64_t limit_in_flight;          /* operations of all runs */
-    uint64_t limit_queued_arrivals;    /* of all open loads */
+    uint64_t limit_runs;            /* at once */
+    uint64_t limit_queued_runs;     /* that wait for room */
+    uint64_t limit_suites;          /* at once */
+    uint64_t limit_threads;         /* virtual threads of all runs, but those of open loads */
+    uint64_t limit_in_flight;       /* operations of all runs */
+    uint64_t limit_queued_arrivals; /* of all open loads */
+    uint64_t limit_runs_per_node;   /* of one caller's node, queued ones too; 0: none, as of the next two */
+    uint64_t limit_threads_per_node;
+    uint64_t limit_in_flight_per_node;
     uint64_t limit_events;             /* kept for one run */
     uint64_t limit_custom;             /* custom operations of one run at once */
     uint64_t limit_event_bytes;        /* of the terms in them */
@@ -94,8 +139,10 @@ struct config {
     uint64_t limit_queued_bytes;       /* waiting to be sent to one peer */
     uint64_t limit_pending_handshakes; /* connections that have not finished theirs */
 
-    struct config_list allowed_callers; /* shell patterns of node names; default ["*"] */
-    struct config_list denied_callers;
+    struct config_callers allowed_callers; /* shell patterns of node names; default ["*"] */
+    struct config_callers denied_callers;
+    const char *const *functions; /* set before config_load(): what callers may name, NULL at the end; NULL:
+                                     all that they do */
 
     /* What faults may be done to: node names, kinds of faults, registered names, applications. */
     struct config_list allowed_targets;
@@ -109,7 +156,14 @@ struct config {
 
     char *scenario_dir; /* of scenario files; NULL: none */
     struct config_schedules schedules;
-    char *http_listen; /* address and port; "" is nowhere */
+    struct config_list http_listen; /* addresses with ports; empty is nowhere */
+    char *http_token_file;
+    char *http_token; /* read by config_load(), never logged; NULL: none is asked for */
+    struct config_certificate http_tls_own;
+    char *http_tls_ca; /* NULL: nobody who asks has to show a certificate */
+    uint8_t http_tls_min_version;
+    char *http_tls_ciphers;
+    struct tls_options *http_tls; /* what these come to; NULL: it is off */
 
     struct config_one_shot one_shot;
 
@@ -125,6 +179,11 @@ struct config {
     uint64_t retention_bytes; /* of their files */
     uint64_t retention_memory_bytes;
 
+    char *audit_file; /* NULL: there is no audit */
+    uint64_t audit_bytes;
+    uint64_t audit_keep;
+    bool audit_required;
+
     uint64_t shutdown_ms;
 };
 
@@ -139,9 +198,9 @@ enum config_action {
     CONFIG_INVALID
 };
 
-/* Reads flags, then the file they name, then the cookie. Problems go to `problems`, one line each, with the
- * JSON path or the flag: `node.port: 70000 is not in 0 to 65535`; all of them, not only the first. On
- * CONFIG_INVALID the configuration is still to be freed. */
+/* All zero but for `functions`. Reads flags, then the file they name, then the cookie. Problems go to
+ * `problems`, one line each, with the JSON path or the flag: `node.port: 70000 is not in 0 to 65535`; all of
+ * them, not only the first. On CONFIG_INVALID the configuration is still to be freed. */
 MUST_CHECK enum config_action config_load(int argc, char **argv, struct config *config, FILE *problems);
 void config_free(struct config *config);
 

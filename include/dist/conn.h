@@ -12,6 +12,7 @@
 #include "dist/resolve.h"
 #include "transport/departure.h"
 #include "transport/kernel_clock.h"
+#include "transport/transport.h"
 #include "transport/wire.h"
 
 /* A dialled connection that does not move for so long is given up, as in OTP (net_setuptime). Who has
@@ -24,6 +25,7 @@
 
 enum conn_state {
     CONN_DIALLING,    /* waits for the socket to connect */
+    CONN_PREPARING,   /* waits until what it speaks over carries bytes: over TLS that has its own handshake */
     CONN_HANDSHAKING, /* waits for the next message of the handshake */
     CONN_UP,          /* carries messages */
     CONN_CLOSING,     /* closed; the memory goes at the end of the pass */
@@ -69,9 +71,10 @@ struct conn_settings {
     size_t frame_bytes;  /* of one message from a peer, for as long as its connection lasts: what is larger is
                             read and not kept, but for its beginning */
     size_t queued_bytes; /* limit of what waits to be sent to a peer */
-    struct kernel_clock *kernel_clock; /* places the kernel's times, of all connections */
-    struct departures *departures;     /* likewise */
-    struct spare *spare;               /* memory for messages that are large, shared by all; or NULL */
+    struct kernel_clock *kernel_clock;   /* places the kernel's times, of all connections */
+    struct departures *departures;       /* likewise */
+    const struct transports *transports; /* what they are made over; NULL: plain TCP */
+    struct spare *spare;                 /* memory for messages that are large, shared by all; or NULL */
     bool yields; /* who dials leaves the connection of a node of its name to that; as of the handshake */
 };
 

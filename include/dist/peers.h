@@ -33,6 +33,7 @@ struct peers_options {
     struct resolver *resolver;
     struct epmd *epmd;
     const struct handshake_identity *identity; /* outlives the table, as all above */
+    const struct transports *transports;       /* likewise; NULL: plain TCP */
     uint64_t ticktime_ns;
     size_t frame_bytes;
     size_t queued_bytes;
@@ -58,6 +59,9 @@ void peers_keep(struct peers *peers, const char *node, uint16_t port);
 
 /* No longer; the connection that there may be stays until something closes it. */
 void peers_let_go(struct peers *peers, const char *node);
+
+/* Where a node listens, for whenever somebody connects to it: epmd is not asked. For as long as the table. */
+void peers_know_port(struct peers *peers, const char *node, uint16_t port);
 
 /* Limits as in the options: those of messages for connections that are made from now on, the others at once.
  */

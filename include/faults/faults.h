@@ -39,6 +39,10 @@ struct faults_events {
     /* One was injected. */
     void (*injected)(void *owner, const struct fault_kind *kind);
 
+    /* Nodes are about to be told to do one; what was, or was to be, is over. NULL: nobody needs to know. */
+    void (*begun)(void *owner, const struct injection *injection);
+    void (*ended)(void *owner, const struct injection *injection);
+
     /* The pid that stands behind a target of the scenario, once it was looked up; without data otherwise. */
     struct term (*found)(void *owner, size_t target);
 };
@@ -182,6 +186,10 @@ struct term faults_unheeded(const struct faults *faults, const char **kind);
 
 /* Whether a dry run has found something that cannot be done. */
 bool faults_have_problem(const struct faults *faults);
+
+/* Appends one of what faults_build_injections() lists, without its recovery. */
+void faults_build_injection(const struct faults *faults, const struct injection *injection,
+                            struct term_builder *builder);
 
 /* Append what was injected; true, or what is not undone, or nil while something is held or may yet be; what a
  * dry run tells. */

@@ -47,6 +47,12 @@ struct request {
     void (*abandoned)(void *owner);
     void *owner;
 
+    /* Set likewise: told of what is answered, before it is sent, unless it is a long answer that is made
+     * aside; `value` has no data when it is an exception. NULL: nobody needs to know. */
+    void (*answering)(void *owner, const struct request *request, struct term value);
+    void *answering_owner;
+    size_t value_at; /* where the value begins in the answer; 0: it has none */
+
     struct list_link open;        /* among the calls that are not answered yet and have the same monitor, */
     struct open_monitor *open_in; /* which this is; NULL: it is no call */
 };

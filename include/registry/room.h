@@ -27,6 +27,12 @@ struct room room_of_scenario(const struct scenario *scenario);
 MUST_CHECK bool room_lacks(const struct room *limits, const struct room *taken, const struct room *wanted,
                            enum room_kind *kind);
 
+/* The same for what a caller's node may take, of which an amount of 0 is no limit; and its name there,
+ * limits.NAME, of a kind that has one. */
+MUST_CHECK bool room_lacks_per_node(const struct room *limits, const struct room *taken,
+                                    const struct room *wanted, enum room_kind *kind);
+const char *room_name_per_node(enum room_kind kind);
+
 void room_take(struct room *taken, const struct room *wanted);
 void room_give(struct room *taken, const struct room *wanted);
 

@@ -21,6 +21,7 @@ struct runs;
 
 struct runs_limits {
     struct room room;          /* what all runs may take together */
+    struct room room_per_node; /* those of one caller's node, also while they wait; 0: no limit */
     size_t queued_runs;        /* that may wait */
     size_t suites;             /* under way at once */
     uint64_t journal_ns;       /* the time after which what a run has so far is journalled again */
@@ -32,6 +33,7 @@ struct runs_options {
     struct runner *runner; /* nobody else starts runs */
     const char *folder;    /* of the store; NULL: in memory only */
     const char *holder;    /* of the folder, for others who want it; NULL: not said */
+    struct audit *audit;   /* told of each run and what came of it; NULL: none is */
     struct runs_limits limits;
 };
 
@@ -64,6 +66,7 @@ struct runs_request {
     struct scenario *scenario; /* taken over when the run is accepted */
     const char *by;            /* the function that starts it, or what else does */
     const char *name;          /* of its file or schedule; NULL or empty when it has none */
+    const char *digest;        /* of what it was read from, for the audit; NULL or empty: not known */
     struct term caller;        /* pid of who has asked; without data when it was no process */
     const char *node;          /* that has sent the request; NULL: it is the daemon's own */
     bool is_callers;           /* its caller's death cancels it, and its telemetry is the caller's */
@@ -76,6 +79,13 @@ struct runs_request {
     void (*begun)(void *owner, uint64_t id);
     void *owner;
 };
+
+/* Why the scenario may not be run now, as the audit that is required cannot be written; or NULL. One that it
+ * cannot tell of ends as soon as that is known, in {error, {audit_failed, Text}}. */
+const char *runs_audit_problem(const struct runs *runs, const struct scenario *scenario);
+
+/* Whether there is an audit, which is told of digests. */
+bool runs_are_audited(const struct runs *runs);
 
 /* Accepts a run. False when it is refused, `*busy` being the name of the limit that is in the way. */
 MUST_CHECK bool runs_start(struct runs *runs, const struct runs_request *request, uint64_t *id,

@@ -2,6 +2,7 @@
 #ifndef HARNESSD_RUN_RUNNER_H
 #define HARNESSD_RUN_RUNNER_H
 
+#include "audit/audit.h"
 #include "faults/blast_radius.h"
 #include "load/load_record.h"
 #include "measure/counters.h"
@@ -58,6 +59,9 @@ void runner_set_limits(struct runner *runner, const struct runner_limits *limits
 
 /* What faults may be done to; before the first run. Copied. */
 void runner_set_blast_radius(struct runner *runner, const struct blast_radius *radius);
+
+/* That is told of each fault; before the first run. NULL, as at first: none is. */
+void runner_set_audit(struct runner *runner, struct audit *audit);
 
 /* Runs that have not ended are given up: their result is {error, {interrupted, nil}}. */
 void runner_close(struct runner *runner);

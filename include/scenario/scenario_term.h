@@ -19,6 +19,9 @@ struct scenario_origin {
     /* NULL, or told of each file that is read, whatever is in it: the scenario's own first, then those that
      * it names. */
     void (*file_read)(void *owner, const struct stat *file);
+
+    /* NULL, or told of what the scenario's own file has, by whoever reads it. */
+    void (*content_read)(void *owner, const void *content, size_t size);
     void *owner;
 };
 

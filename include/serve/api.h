@@ -17,12 +17,16 @@ struct api_parts {
     struct runner *runner;
     struct runs *runs;
     struct schedules *schedules;
+    struct audit *audit; /* or NULL */
     const struct config *config;
     const struct loop_minute *minute;
 };
 
 struct api *api_new(const struct api_parts *parts);
 void api_free(struct api *api);
+
+/* The names of its functions, each once, NULL at the end. */
+const char *const *api_function_names(void);
 
 /* For rpc_in_options.serve; the owner is the API. */
 void api_serve(void *api, struct request *request);

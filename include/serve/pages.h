@@ -14,7 +14,9 @@ struct pages_options {
     const struct config *config;
     const struct epmd *epmd;
     const struct peers *peers;
+    const struct tls *tls; /* of connections to nodes; NULL: it is off */
     const struct loop_minute *minute;
+    const struct audit *audit; /* or NULL */
 
     /* Why the daemon cannot serve now, or NULL. */
     const char *(*not_ready)(void *owner);
@@ -24,6 +26,9 @@ struct pages_options {
 /* Listens at http.listen from now on. NULL when that fails, which is logged. */
 MUST_CHECK struct pages *pages_new(const struct pages_options *options);
 void pages_free(struct pages *pages);
+
+/* To be called now and then, as tls_watch(). */
+void pages_watch_certificates(struct pages *pages);
 
 /* The daemon is ready: there are runs to tell of. */
 void pages_set_runs(struct pages *pages, const struct runner *runner, struct runs *runs,

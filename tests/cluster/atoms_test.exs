@@ -57,8 +57,8 @@ defmodule AtomsTest do
         flags = <<flags, flags, Bitwise.band(flags, 0x0F)>>
         header = IO.iodata_to_binary([<<131, 68, 5>>, flags, entries])
         RawNode.send_frame(raw, header <> control <> message)
-        {:ok, <<size::32>>} = :gen_tcp.recv(raw.socket, 4, 10_000)
-        {:ok, <<131, 68, count, _::binary>> = reply} = :gen_tcp.recv(raw.socket, size, 10_000)
+        {:ok, <<size::32>>} = RawNode.receive_bytes(raw, 4, 10_000)
+        {:ok, <<131, 68, count, _::binary>> = reply} = RawNode.receive_bytes(raw, size, 10_000)
         assert count > 0
         reply
       end

@@ -13,7 +13,7 @@ defmodule ExampleScenariosTest do
     File.mkdir_p!(folder)
     cookie = Path.join(folder, "cookie")
     Harness.write_secret(cookie, Atom.to_string(Node.get_cookie()))
-    env = [{"HARNESSD_DEMO_COOKIE", cookie}, {"ERL_EPMD_PORT", to_string(Epmd.port())}]
+    env = [{"HARNESSD_DEMO_COOKIE", cookie}, {"ERL_EPMD_PORT", to_string(Epmd.port())} | Tls.environment()]
     log = Path.join(folder, "log")
     command = [System.find_executable("elixir"), "--name", Atom.to_string(@node), @demo, "app"]
     demo = OsProcess.start(command, log, env)

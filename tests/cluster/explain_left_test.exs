@@ -8,7 +8,12 @@ defmodule ExplainLeftTest do
     peer = Peer.start()
     harness = Harness.start()
     target = Peer.start_server(peer, Slow)
-    # What any run needs once on a node, such as modules.
+    # What any run needs once on a node, such as modules, and what the node does when a connection ends.
+    for _ <- 1..2 do
+      assert {:ok, %{explain: nil}} = Harness.run(harness, Map.put(@load, :target, target))
+      Peer.call(peer, :erlang, :disconnect_node, [harness.node])
+    end
+
     assert {:ok, %{explain: nil}} = Harness.run(harness, Map.put(@load, :target, target))
     Peer.call(peer, Slow, :suspend, [target, 1])
     {:ok, harness: harness, peer: peer, target: target, before: settled(peer)}

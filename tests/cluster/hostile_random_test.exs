@@ -92,8 +92,8 @@ defmodule HostileRandomTest do
   end
 
   defp await_probe(raw, deadline) do
-    with {:ok, <<size::32>>} <- :gen_tcp.recv(raw.socket, 4, max(0, deadline - System.monotonic_time(:millisecond))),
-         {:ok, data} <- if(size == 0, do: {:ok, ""}, else: :gen_tcp.recv(raw.socket, size, 20_000)) do
+    with {:ok, <<size::32>>} <- RawNode.receive_bytes(raw, 4, max(0, deadline - System.monotonic_time(:millisecond))),
+         {:ok, data} <- if(size == 0, do: {:ok, ""}, else: RawNode.receive_bytes(raw, size, 20_000)) do
       if :binary.match(data, <<@probe::32>>) == :nomatch, do: await_probe(raw, deadline), else: :answered
     else
       {:error, :timeout} -> :neither
@@ -310,7 +310,7 @@ defmodule HostileRandomTest do
 
         case :rand.uniform(4) do
           1 ->
-            RawNode.send_bytes(raw, Mutation.bytes(<<byte_size(name)::16, name::binary>>))
+            RawNode.send_bytes(raw, Mutation.bytes(RawNode.short(raw, name)))
 
           2 ->
             RawNode.send_short(raw, Mutation.bytes(name))
@@ -338,12 +338,12 @@ defmodule HostileRandomTest do
 
       for raw <- raws do
         <<part::binary-size(9), _::binary>> = RawNode.name_message(raw)
-        for <<byte <- <<100::16, part::binary>> >>, do: RawNode.send_bytes(raw, <<byte>>)
-        if :rand.uniform(2) == 1, do: :gen_tcp.shutdown(raw.socket, :write)
+        for <<byte <- RawNode.short(raw, 100, part)>>, do: RawNode.send_bytes(raw, <<byte>>)
+        if :rand.uniform(2) == 1, do: RawNode.shutdown(raw)
       end
 
       for raw <- Enum.shuffle(raws) do
-        if :rand.uniform(2) == 1, do: :inet.setopts(raw.socket, linger: {true, 0})
+        if :rand.uniform(2) == 1, do: RawNode.set_options(raw, linger: {true, 0})
         RawNode.close(raw)
       end
     end

@@ -27,10 +27,7 @@ defmodule HostileTest do
     assert_undisturbed(context)
   end
 
-  defp name_frame(raw, name) do
-    message = RawNode.name_message(%{raw | name: name})
-    <<byte_size(message)::16, message::binary>>
-  end
+  defp name_frame(raw, name), do: RawNode.short(raw, RawNode.name_message(%{raw | name: name}))
 
   describe "a handshake" do
     test "with the wrong cookie", %{harness: harness} = context do
@@ -84,7 +81,7 @@ defmodule HostileTest do
       steps = [
         fn raw -> raw end,
         fn raw -> RawNode.send_bytes(raw, <<0>>) && raw end,
-        fn raw -> RawNode.send_bytes(raw, <<100::16, ?N>>) && raw end,
+        fn raw -> RawNode.send_bytes(raw, RawNode.short(raw, 100, "N")) && raw end,
         fn raw ->
           :ok = RawNode.send_name(raw)
           {:ok, _} = RawNode.receive_status(raw)
@@ -109,8 +106,7 @@ defmodule HostileTest do
       {:ok, raw} = RawNode.open(harness.port)
       message = RawNode.name_message(raw)
 
-      for <<(byte <- <<byte_size(message)::16, message::binary>>)>>,
-        do: :ok = RawNode.send_bytes(raw, <<byte>>)
+      for <<(byte <- RawNode.short(raw, message))>>, do: :ok = RawNode.send_bytes(raw, <<byte>>)
 
       assert {:ok, "ok"} = RawNode.receive_status(raw)
       assert {:ok, challenge, raw} = RawNode.receive_challenge(raw)
@@ -126,11 +122,11 @@ defmodule HostileTest do
             "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
             :binary.copy(<<0>>, 100),
             :binary.copy(<<255>>, 70_000),
-            <<0::16>>,
-            <<1::16, ?N>>,
-            <<1::16, ?x>>,
-            <<15::16, ?N, raw.flags::64, 1::32, 65_535::16>>,
-            <<16::16, ?N, raw.flags::64, 1::32, 0::16, ?a>>,
+            RawNode.short(raw, ""),
+            RawNode.short(raw, "N"),
+            RawNode.short(raw, "x"),
+            RawNode.short(raw, <<?N, raw.flags::64, 1::32, 65_535::16>>),
+            RawNode.short(raw, <<?N, raw.flags::64, 1::32, 0::16, ?a>>),
             # A name with a NUL, one without a host, one that is too long, one that is not UTF-8.
             name_frame(raw, "a\0b@127.0.0.1"),
             name_frame(raw, "nohost"),
@@ -138,9 +134,9 @@ defmodule HostileTest do
             name_frame(raw, String.duplicate("x", 5_000) <> "@127.0.0.1"),
             name_frame(raw, <<255, 254, "@127.0.0.1">>),
             # Version 5 of the handshake.
-            <<20::16, ?n, 5::16, 0x7499C::32, "a@127.0.0.1", 0, 0>>,
+            RawNode.short(raw, 20, <<?n, 5::16, 0x7499C::32, "a@127.0.0.1", 0, 0>>),
             # The second message first.
-            <<21::16, ?r, 1::32, 0::128>>
+            RawNode.short(raw, <<?r, 1::32, 0::128>>)
           ] do
         {:ok, raw} = RawNode.open(harness.port)
         RawNode.send_bytes(raw, junk)
@@ -463,14 +459,14 @@ defmodule HostileTest do
 
     # The reply may itself come in one frame or in fragments; its size is enough here.
     defp answered?(raw) do
-      case :gen_tcp.recv(raw.socket, 4, 10_000) do
+      case RawNode.receive_bytes(raw, 4, 10_000) do
         {:ok, <<0::32>>} ->
           answered?(raw)
 
         {:ok, <<size::32>>} ->
           match?(
             {:ok, <<131, kind, _::binary>>} when kind in [68, 69],
-            :gen_tcp.recv(raw.socket, size, 10_000)
+            RawNode.receive_bytes(raw, size, 10_000)
           )
 
         _ ->

@@ -56,7 +56,7 @@ defmodule LivenessTest do
   end
 
   defp tick_until(raw, deadline) do
-    case :gen_tcp.recv(raw.socket, 4, max(deadline - System.monotonic_time(:millisecond), 0)) do
+    case RawNode.receive_bytes(raw, 4, max(deadline - System.monotonic_time(:millisecond), 0)) do
       {:ok, <<0::32>>} ->
         RawNode.send_frame(raw, "")
         tick_until(raw, deadline)

@@ -263,7 +263,7 @@ defmodule OutcomeTest do
     test "does not end well when its report could not be written", %{peer: peer} do
       events = for _ <- 1..2_000, do: erlang("get")
       file = Once.file(%{"target" => "outcome", "threads" => [events]})
-      command = ~s("$0" run "$1" --connect "$2" --json >/dev/full)
+      command = ~s("$0" run "$1" --connect "$2" #{Enum.join(Once.tls(), " ")} --json >/dev/full)
       arguments = ["-c", command, Harness.executable(), file, to_string(peer.node)]
       cookie = {"HARNESSD_COOKIE", Atom.to_string(Node.get_cookie())}
       epmd = {"ERL_EPMD_PORT", to_string(Epmd.port())}

@@ -285,4 +285,47 @@ defmodule RunsLimitsTest do
     assert node == sender.node
   end
 
+
+  describe "a node that has as much as one may have" do
+    defp started(harness, node, scenario),
+      do: Peer.call(node, :erpc, :call, [harness.node, :harness, :start, [scenario]])
+
+    test "is refused more runs, queued ones counted, and others are not", %{peer: peer, target: target} do
+      harness = harness(%{"runs_per_node" => 2, "runs" => 1})
+      first = Runs.start(harness, Runs.held(target, 1))
+      second = Runs.start(harness, Runs.held(target, 2))
+      assert {1, from} = begun()
+      assert {:error, {:busy, :runs_per_node}} = busy(harness, :start, Runs.held(target, 3))
+      assert {:error, {:busy, :runs_per_node}} = busy(harness, :run, Runs.held(target, 3))
+      kill = [%{type: :kill_children, duration_ms: 1}]
+      suite = Harness.call(harness, :run_chaos_suite, [{:nobody, peer.node}, kill])
+      assert [%{reason: {:busy, :runs_per_node}}] = suite.failures
+      assert {:ok, third} = started(harness, peer, %{target: target, threads: [[:get]]})
+      assert %{state: :queued} = Runs.status(harness, third)
+      Runs.release(from)
+      assert {:ok, _} = Runs.await(harness, first)
+      fourth = Runs.start(harness, Runs.held(target, 4))
+      for _ <- [second, fourth], do: Runs.release(elem(begun(), 1))
+      for id <- [second, third, fourth], do: assert({:ok, _} = Runs.await(harness, id))
+      assert %{runs_per_node: 2, threads_per_node: 0, in_flight_per_node: 0} = Harness.call(harness, :info).limits
+    end
+
+    test "is refused more threads and operations, whose key it is told", %{peer: peer, target: target} do
+      harness = harness(%{"threads_per_node" => 10, "in_flight_per_node" => 20})
+      id = Runs.start(harness, Runs.held(target, :held) |> Map.update!(:threads, &(&1 ++ List.duplicate([], 7))))
+      {:held, from} = begun()
+      three = %{target: target, threads: List.duplicate([], 3)}
+      open = %{target: target, load: %{rate: 10, duration_ms: 10, max_in_flight: 13}, operations: [:get]}
+      assert {:error, {:busy, :threads_per_node}} = busy(harness, :start, three)
+      assert {:error, {:busy, :in_flight_per_node}} = busy(harness, :start, open)
+      assert {:ok, _} = busy(harness, :run, %{three | threads: [[], []]})
+      assert {:ok, _} = busy(harness, :run, put_in(open.load.max_in_flight, 12))
+      assert {:ok, other} = started(harness, peer, three)
+      assert {:ok, _} = Runs.await(harness, other)
+      Harness.reload(harness, %{"limits" => %{"threads_per_node" => 0}})
+      assert {:ok, _} = busy(harness, :run, three)
+      Runs.release(from)
+      assert {:ok, _} = Runs.await(harness, id)
+    end
+  end
 end

@@ -53,6 +53,9 @@ defmodule SigkillTest do
 
   # What is known of each run by then: the result, when the daemon has given it, or nil.
   defp kill_amid_runs(harness, subject) do
+    # To connect is no part of the moments.
+    Harness.assert_alive(harness)
+
     starters =
       for _ <- 1..@at_once do
         scenario = %{
@@ -66,7 +69,7 @@ defmodule SigkillTest do
         spawn(fn -> start_and_await(harness, scenario, test) end)
       end
 
-    Process.sleep(:rand.uniform(300))
+    Process.sleep(:rand.uniform(350))
     Harness.kill(harness)
     for starter <- starters, do: await_end(starter)
     collect(%{})
@@ -83,6 +86,9 @@ defmodule SigkillTest do
           chaos: [%{action: {:exhaust, :ets_tables, [count: 1, duration_ms: 600_000]}, after_ms: 50}]
         }
       ])
+
+    held? = fn -> match?({:ok, %{injections: [%{amount: 1}]}}, Harness.call(harness, :partial, [id])) end
+    Wait.until("its fault to be held", held?)
 
     for _ <- 1..3, reduce: 0 do
       before -> Wait.until("another journal of run #{id}", fn -> more(journals(folder)[id], before) end)

@@ -88,7 +88,7 @@ defmodule StalledReaderTest do
 
     defp start_once(peer, before, folder, arguments \\ []) do
       file = Once.file(%{"target" => "subject", "threads" => [[Files.erlang("{add, 0}")]]})
-      command = [Harness.executable(), "run", file, "--connect", "#{peer.node}" | arguments]
+      command = [Harness.executable(), "run", file, "--connect", "#{peer.node}"] ++ Once.tls() ++ arguments
       env = [{"HARNESSD_COOKIE", Atom.to_string(Node.get_cookie())}, {"ERL_EPMD_PORT", "#{Epmd.port()}"}]
       log = Path.join(folder, "log")
       process = OsProcess.start(Harness.after_commands(before) ++ command, log, env)

@@ -34,8 +34,8 @@ defmodule TurnsTest do
 
     spawn_link(fn ->
       Stream.repeatedly(fn ->
-        {:ok, <<size::32>>} = :gen_tcp.recv(raw.socket, 4, 60_000)
-        if size > 0, do: {:ok, _} = :gen_tcp.recv(raw.socket, size, 60_000)
+        {:ok, <<size::32>>} = RawNode.receive_bytes(raw, 4, 60_000)
+        if size > 0, do: {:ok, _} = RawNode.receive_bytes(raw, size, 60_000)
         if size > 1_000_000, do: send(test, :answered)
       end)
       |> Stream.run()

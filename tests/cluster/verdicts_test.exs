@@ -438,7 +438,7 @@ defmodule VerdictsTest do
       json = Path.join(folder, "report.json")
       junit = Path.join(folder, "junit.xml")
       file = Once.file(with_target(%{"threads" => [List.duplicate(@get, 50)]}, peer))
-      command = ~s("$0" run "$1" --connect "$2" --junit "$3" --json="$4" >/dev/full)
+      command = ~s("$0" run "$1" --connect "$2" --junit "$3" --json="$4" #{Enum.join(Once.tls(), " ")} >/dev/full)
       arguments = ["-c", command, Harness.executable(), file, to_string(peer.node), junit, json]
       cookie = {"HARNESSD_COOKIE", Atom.to_string(Node.get_cookie())}
       epmd = {"ERL_EPMD_PORT", to_string(Epmd.port())}

@@ -120,7 +120,7 @@ static void test_defaults(void **state)
     assert_false(config.long_names);
     assert_null(config.cookie_file);
     assert_string_equal(config.cookie, "secret");
-    assert_null(config.listen);
+    assert_int_equal(config.listen.count, 0);
     assert_int_equal(config.port, 0);
     assert_int_equal(config.net_ticktime_s, 60);
     assert_null(config.epmd_host);
@@ -135,12 +135,14 @@ static void test_defaults(void **state)
     assert_int_equal(config.limit_queued_bytes, 256 << 20);
     assert_int_equal(config.limit_pending_handshakes, 256);
     assert_int_equal(config.allowed_callers.count, 1);
-    assert_string_equal(config.allowed_callers.items[0], "*");
+    assert_string_equal(config.allowed_callers.items[0].pattern, "*");
     assert_int_equal(config.denied_callers.count, 0);
     assert_int_equal(config.log_level, LOG_LEVEL_INFO);
     assert_int_equal(config.log_format, LOG_TEXT);
     assert_int_equal(config.shutdown_ms, 20000);
-    assert_string_equal(config.http_listen, "127.0.0.1:9464");
+    assert_int_equal(config.http_listen.count, 1);
+    assert_string_equal(config.http_listen.items[0], "127.0.0.1:9464");
+    assert_null(config.http_token);
     unload();
 }
 
@@ -165,7 +167,8 @@ static void test_every_key(void **state)
     assert_string_equal(config.node_name, "n@10.0.0.1");
     assert_true(config.long_names);
     assert_string_equal(config.cookie, "from_file");
-    assert_string_equal(config.listen, "::");
+    assert_int_equal(config.listen.count, 1);
+    assert_string_equal(config.listen.items[0], "::");
     assert_int_equal(config.port, 65535);
     assert_int_equal(config.net_ticktime_s, 4);
     assert_string_equal(config.epmd_host, "e");
@@ -185,8 +188,8 @@ static void test_every_key(void **state)
     assert_int_equal(config.limit_queued_bytes, 1LL << 40);
     assert_int_equal(config.limit_pending_handshakes, 4);
     assert_int_equal(config.allowed_callers.count, 2);
-    assert_string_equal(config.allowed_callers.items[1], "b@?");
-    assert_string_equal(config.denied_callers.items[0], "c");
+    assert_string_equal(config.allowed_callers.items[1].pattern, "b@?");
+    assert_string_equal(config.denied_callers.items[0].pattern, "c");
     assert_int_equal(config.log_level, LOG_LEVEL_DEBUG);
     assert_int_equal(config.log_format, LOG_JSON);
     assert_int_equal(config.shutdown_ms, 0);
@@ -394,12 +397,6 @@ static void test_file_problems(void **state)
         {"{\"node\": {\"name\": \"a@b\"}, \"epmd\": 7}", "epmd: is not an object\n"},
         {"{\"node\": {\"name\": \"a@b\"}, \"epmd\": {\"start\": 1, \"host\": \"\"}}",
          "epmd.start: is neither true nor false\nepmd.host: is empty\n"},
-        {"{\"node\": {\"name\": \"a@b\"}, \"access\": {\"callers\": {\"alow\": []}}}",
-         "access.callers.alow: unknown key (nearest: access.callers.allow)\n"},
-        {"{\"node\": {\"name\": \"a@b\"}, \"access\": {\"callers\": {\"allow\": \"*\", \"deny\": [\"\", "
-         "1]}}}",
-         "access.callers.allow: is not a list of patterns\naccess.callers.deny[0]: is empty\n"
-         "access.callers.deny[1]: is not a string\n"},
         {"{\"node\": {\"name\": \"a@b\"}, \"line\\nbreak\": 1}", "line?break: unknown key\n"},
         {"[]", "FILE: is not a JSON object\n"},
         {"{\"node\": {\"name\": \"a@b\", \"name\": \"c@d\"}}",
@@ -422,6 +419,36 @@ static void test_file_problems(void **state)
     assert_int_equal(LOAD("--config", "/nonexistent", "--sname", "a@b"), CONFIG_INVALID);
     assert_string_equal(problems, "/nonexistent: cannot open: No such file or directory\n");
     unload();
+}
+
+static void test_list_problems(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *problems;
+    } rows[] = {
+        {"{\"node\": {\"name\": \"a@b\", \"listen\": [\"::1\", \"[::1]\", \"\"]}}",
+         "node.listen[1]: [::1] is not an IP address\nnode.listen[2]: is empty\n"},
+        {"{\"node\": {\"name\": \"a@b\", \"listen\": \"\"}}", "node.listen: is empty\n"},
+        {"{\"node\": {\"name\": \"a@b\"}, \"access\": {\"callers\": {\"alow\": []}}}",
+         "access.callers.alow: unknown key (nearest: access.callers.allow)\n"},
+        {"{\"node\": {\"name\": \"a@b\"}, \"access\": {\"callers\": {\"allow\": \"*\", \"deny\": [\"\", "
+         "1]}}}",
+         "access.callers.allow: is not a list of patterns\naccess.callers.deny[0]: is empty\n"
+         "access.callers.deny[1]: is neither a pattern nor an object with \"pattern\"\n"},
+        {"{\"node\": {\"name\": \"a@b\"}, \"access\": {\"callers\": {\"allow\": [{\"functions\": []},"
+         " {\"pattern\": \"c\", \"function\": []}, {\"pattern\": \"d\", \"functions\": \"run\"},"
+         " {\"pattern\": \"e\", \"functions\": [1]}]}}}",
+         "access.callers.allow[0]: is neither a pattern nor an object with \"pattern\"\n"
+         "access.callers.allow[1].function: unknown key (nearest: functions)\n"
+         "access.callers.allow[2].functions: is not a list of functions\n"
+         "access.callers.allow[3].functions[0]: is not a string\n"},
+        {"{\"node\": {\"name\": \"a@b\"}, \"audit\": {\"required\": true, \"bytes\": 1}}",
+         "audit.bytes: 1 is not in 65536 to 1099511627776\naudit.required: needs an audit.file\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        expect_problems(rows[i].text, rows[i].problems);
 }
 
 static void test_peer_problems(void **state)
@@ -532,14 +559,25 @@ static void test_http_addresses(void **state)
     expect_problems("{\"node\": {\"name\": \"a@b\"}, \"http\": {\"listen\": \"localhost:80\"}}",
                     "http.listen: localhost:80 is not ADDRESS:PORT, with an IPv6 address in brackets\n");
     assert_int_equal(load_file("{\"node\": {\"name\": \"a@b\"}, \"http\": {\"listen\": \"\"}}"), CONFIG_RUN);
-    assert_string_equal(config.http_listen, "");
+    assert_int_equal(config.http_listen.count, 0);
     unload();
     assert_int_equal(LOAD("--sname", "a@b", "--http", ""), CONFIG_RUN);
-    assert_string_equal(config.http_listen, "");
+    assert_int_equal(config.http_listen.count, 0);
     unload();
     assert_int_equal(LOAD("--sname", "a@b", "--http", "127.0.0.1:9465"), CONFIG_RUN);
-    assert_string_equal(config.http_listen, "127.0.0.1:9465");
+    assert_string_equal(config.http_listen.items[0], "127.0.0.1:9465");
     unload();
+    assert_int_equal(
+        load_file("{\"node\": {\"name\": \"a@b\"}, \"http\": {\"listen\": [\"127.0.0.1:0\", \"[::1]:80\"]}}"),
+        CONFIG_RUN);
+    assert_int_equal(config.http_listen.count, 2);
+    assert_string_equal(config.http_listen.items[1], "[::1]:80");
+    unload();
+    expect_problems("{\"node\": {\"name\": \"a@b\"}, \"http\": {\"listen\": [\"::1:80\", \"\", 1]}}",
+                    "http.listen[0]: ::1:80 is not ADDRESS:PORT, with an IPv6 address in brackets\n"
+                    "http.listen[1]: is empty\nhttp.listen[2]: is not a string\n");
+    expect_problems("{\"node\": {\"name\": \"a@b\"}, \"http\": {\"listen\": 1}}",
+                    "http.listen: is not a string\n");
     expect_flag_problems(FLAGS("--sname", "a@b", "--http", "9465"),
                          "--http: 9465 is not ADDRESS:PORT, with an IPv6 address in brackets\n");
 }
@@ -825,6 +863,7 @@ int main(void)
         TEST(test_bad_flags_win_over_help),
         TEST(test_nodes_to_connect_to),
         TEST(test_file_problems),
+        TEST(test_list_problems),
         TEST(test_peer_problems),
         TEST(test_names),
         TEST(test_names_are_completed),

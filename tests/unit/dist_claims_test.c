@@ -55,11 +55,12 @@ static const struct pair {
 } pairs[] = {
     {"192.0.2.1:1", "192.0.2.1:2", true},
     {"192.0.2.1:1", "192.0.2.2:1", false},
-    {"192.0.2.1:1", "::ffff:192.0.2.1:1", true},
-    {"::ffff:192.0.2.1:1", "::ffff:192.0.2.2:1", false},
-    {"2001:db8::1:1", "2001:db8::2:1", true}, /* nobody has less than that to choose from */
-    {"2001:db8:0:1::1:1", "2001:db8:0:2::1:1", false},
+    {"192.0.2.1:1", "[::ffff:192.0.2.1]:1", true},
+    {"[::ffff:192.0.2.1]:1", "[::ffff:192.0.2.2]:1", false},
+    {"[2001:db8::1]:1", "[2001:db8::2]:1", true}, /* nobody has less than that to choose from */
+    {"[2001:db8:0:1::1]:1", "[2001:db8:0:2::1]:1", false},
     {"?:?", "", true},
+    {"[]:1", "[:1", true},
 };
 
 static void test_sources(void **state)

@@ -130,7 +130,7 @@ static void learn(size_t count, size_t size)
         put_many(count, size);
         assert_int_equal(read_all().messages, count);
     }
-    assert_int_equal(fixture.input.frame_bytes, size);
+    assert_int_equal(fixture.input.frames.unit_bytes, size);
     assert_int_equal(fixture.input.bytes.size, 0);
 }
 
@@ -222,14 +222,14 @@ static void test_sizes(void **state)
 
     put_many(2, 34); /* once it is taken for too long a one */
     assert_int_equal(read_all().messages, 2);
-    assert_int_equal(fixture.input.frame_bytes, 34);
+    assert_int_equal(fixture.input.frames.unit_bytes, 34);
     put_many(3, 34);
     taken = read_all();
     assert_int_equal(taken.messages, 3);
     assert_int_equal(taken.exact, 3);
     put_many(40, 204); /* it is forgotten */
     (void)read_all();
-    assert_int_equal(fixture.input.frame_bytes, 204);
+    assert_int_equal(fixture.input.frames.unit_bytes, 204);
     input_free(&fixture.input);
 }
 

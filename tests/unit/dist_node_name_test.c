@@ -3,9 +3,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -115,6 +117,36 @@ static void test_complete(void **state)
     free(name);
 }
 
+/* What this host is called; NULL: what it is. */
+static const char *host_name;
+
+int gethostname(char *name, size_t size)
+{
+    struct utsname system;
+    uname(&system);
+    snprintf(name, size, "%s", host_name ? host_name : system.nodename);
+    return 0;
+}
+
+/* No node may be called as some hosts are. */
+static void test_towards_from_any_host(void **state)
+{
+    (void)state;
+    static const char *const hosts[] = {"odd host!", "b\xc3\xb6se",     "a@b",      "", "localhost",
+                                        "-",         "app.example.org", "127.0.0.1"};
+    static const char *const peers[] = {"app@db1", "app@localhost", "app@127.0.0.1", "app@::1"};
+    for (size_t i = 0; i < ARRAY_LENGTH(hosts); i++) {
+        host_name = hosts[i];
+        for (size_t j = 0; j < ARRAY_LENGTH(peers); j++) {
+            char *name = node_name_towards("once", peers[j]);
+            if (node_name_problem(name) || node_name_kind_problem(name, node_name_looks_long(peers[j])))
+                fail_msg("%s towards %s on a host that is called %s", name, peers[j], hosts[i]);
+            free(name);
+        }
+    }
+    host_name = NULL;
+}
+
 static bool has_ipv6(void)
 {
     struct sockaddr_in6 loopback = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
@@ -158,9 +190,10 @@ static void test_towards(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_valid),   cmocka_unit_test(test_invalid), cmocka_unit_test(test_problems),
-        cmocka_unit_test(test_bytes),   cmocka_unit_test(test_kinds),   cmocka_unit_test(test_complete),
-        cmocka_unit_test(test_towards),
+        cmocka_unit_test(test_valid),    cmocka_unit_test(test_invalid),
+        cmocka_unit_test(test_problems), cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_kinds),    cmocka_unit_test(test_complete),
+        cmocka_unit_test(test_towards),  cmocka_unit_test(test_towards_from_any_host),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,6 +40,26 @@ static void test_limits(void **state)
     }
 }
 
+/* Where 0 is no limit; of arrivals a node has none of its own. */
+static void test_limits_of_a_node(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"runs_per_node", "threads_per_node", "in_flight_per_node"};
+    const struct room most = {{UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}};
+    enum room_kind kind;
+    assert_false(room_lacks_per_node(&nothing, &most, &most, &kind));
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        struct room limited = nothing, taken = nothing, wanted = nothing;
+        limited.amounts[i] = 3;
+        taken.amounts[i] = 2;
+        wanted.amounts[i] = 1;
+        assert_false(room_lacks_per_node(&limited, &taken, &wanted, &kind));
+        wanted.amounts[i] = 2;
+        assert_true(room_lacks_per_node(&limited, &taken, &wanted, &kind));
+        assert_string_equal(room_name_per_node(kind), names[i]);
+    }
+}
+
 static void test_taking(void **state)
 {
     (void)state;
@@ -73,7 +93,7 @@ static void test_scenarios(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_limits), cmocka_unit_test(test_taking),
-                                       cmocka_unit_test(test_scenarios)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_limits), cmocka_unit_test(test_limits_of_a_node),
+                                       cmocka_unit_test(test_taking), cmocka_unit_test(test_scenarios)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -231,6 +231,39 @@ static void test_other_limits(void **state)
     world_free(&world);
 }
 
+/* What a node has too much of it is refused, queued runs counted, and no other node is. */
+static void test_limits_of_a_node(void **state)
+{
+    (void)state;
+    world_prepare(&world);
+    world.limits.room_per_node = (struct room){{[ROOM_RUNS] = 2, [ROOM_THREADS] = 50}};
+    world_open(&world);
+    struct runs_request request = world_request(&world, 40);
+    request.node = "a@b";
+    uint64_t first = world_ask(&world, &request);
+    request.scenario = world_request(&world, 11).scenario;
+    assert_int_equal(world_ask(&world, &request), 0);
+    assert_string_equal(world.busy, "threads_per_node");
+    request.scenario = world_request(&world, 10).scenario;
+    assert_int_not_equal(world_ask(&world, &request), 0);
+    request.scenario = world_request(&world, 0).scenario;
+    assert_int_equal(world_ask(&world, &request), 0);
+    assert_string_equal(world.busy, "runs_per_node");
+    request.node = "c@d";
+    request.scenario = world_request(&world, 50).scenario;
+    uint64_t waits = world_ask(&world, &request);
+    world_expect_phase(&world, waits, RUN_PHASE_QUEUED); /* limits.runs is 2 */
+    request.scenario = world_request(&world, 1).scenario;
+    assert_int_equal(world_ask(&world, &request), 0); /* what waits counts */
+    assert_string_equal(world.busy, "threads_per_node");
+    assert_int_not_equal(world_start(&world, 50), 0); /* the daemon's own has no such limit */
+    world_end(&world, first);
+    request.node = "a@b";
+    request.scenario = world_request(&world, 0).scenario;
+    assert_int_not_equal(world_ask(&world, &request), 0);
+    world_free(&world);
+}
+
 /* --- Cancelling --- */
 
 static void test_cancel_running(void **state)
@@ -461,6 +494,7 @@ int main(void)
         cmocka_unit_test(test_no_queue),
         cmocka_unit_test(test_no_queue_any_more),
         cmocka_unit_test(test_other_limits),
+        cmocka_unit_test(test_limits_of_a_node),
         cmocka_unit_test(test_cancel_running),
         cmocka_unit_test(test_exit_signals),
         cmocka_unit_test(test_cancel_queued),

@@ -23,6 +23,7 @@ struct world {
     char folder[64];
     bool has_no_folder; /* runs are kept in memory only */
     struct runs_limits limits;
+    struct audit *audit; /* of the test; NULL: none */
     struct runs *runs;
     uint64_t begun[WORLD_BEGUN]; /* what was told to be on disk */
     size_t begun_count;
@@ -66,6 +67,7 @@ static inline void world_open(struct world *world)
     const struct runs_options options = {.node = &world->node,
                                          .runner = &world->runner,
                                          .folder = world->has_no_folder ? NULL : world->folder,
+                                         .audit = world->audit,
                                          .limits = world->limits};
     world->runner.is_closed = false;
     world->runner.loop = &world->loop;

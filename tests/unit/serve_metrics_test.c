@@ -67,7 +67,8 @@ static void test_numbers(void **state)
                                 .queued_bytes = 13,
                                 .lag_ns = 1500000,
                                 .has_store_problem = true,
-                                .log_lost = 14};
+                                .log_lost = 14,
+                                .tls_ends_s = 1800000000};
     const char *written = write_all(&look);
     expect(written, "harnessd_build_info{version=\"" HARNESSD_VERSION "\"} 1");
     expect(written, "harnessd_runs_started_total 5");

@@ -27,7 +27,8 @@ static void start(struct fixture *fixture)
     assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
     assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
     assert_int_equal(listen(listener, 1), 0);
-    assert_int_equal(transport_dial_tcp(&fixture->transport, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(transport_dial(NULL, &fixture->transport, (struct sockaddr *)&address, size, "app@host"),
+                     0);
     fixture->far = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     assert_true(fixture->far >= 0);
     close(listener);
@@ -224,7 +225,7 @@ static void test_wire(void **state)
         struct wire wire;
         int listener = bound_to("127.0.0.1", true, &near), dialler = bound_to(addresses[i], false, &far);
         assert_int_equal(connect(dialler, (struct sockaddr *)&near, sizeof(near)), 0);
-        transport_accept_tcp(&transport, accept4(listener, NULL, NULL, SOCK_CLOEXEC));
+        transport_accept(NULL, &transport, accept4(listener, NULL, NULL, SOCK_CLOEXEC));
         assert_true(transport_look_at_wire(&transport, &wire));
         assert_int_equal(wire.is_local, i == 0);
         transport.operations->close(&transport);
@@ -243,7 +244,7 @@ static void test_without_stamps(void **state)
     uint8_t bytes[10];
     int ends[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-    transport_accept_tcp(&transport, ends[0]);
+    transport_accept(NULL, &transport, ends[0]);
     assert_false(transport.has_stamps);
     assert_int_equal(write(ends[1], "12345678", 8), 8);
     assert_int_equal(transport.operations->read(&transport, bytes, &plan, &got), 5);

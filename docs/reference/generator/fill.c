@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api_private.h"
+#include "audit/audit_line.h"
 #include "base/memory.h"
 #include "config/exit_status.h"
 #include "faults/fault_outcome.h"
@@ -30,6 +31,7 @@ static const struct fill {
     {json_operations_table, "JSON"}, {json_fault_targets_table, "JSON"},
     {reasons_table, NULL},           {report_table, "key"},
     {results_table, NULL},           {causes_table, "cause"},
+    {audit_events_table, "event"},   {audit_keys_table, "key"},
 };
 
 _Static_assert(ARRAY_LENGTH(fills) == FILL_TABLES, "the header says how many tables there are");

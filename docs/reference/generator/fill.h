@@ -11,7 +11,7 @@
 
 #include "base/buffer.h"
 
-#define FILL_TABLES 12
+#define FILL_TABLES 14
 
 /* How often each table stands in the pages so far; all zero at first. */
 struct fill_uses {

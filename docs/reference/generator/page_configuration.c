@@ -11,14 +11,21 @@ static const char *const type_words[CONFIG_TYPE_COUNT] = {
     [CONFIG_BOOLEAN] = "boolean",
     [CONFIG_INTEGER] = "integer",
     [CONFIG_CHOICE] = "one of",
+    [CONFIG_STRINGS] = "string, or list of strings",
     [CONFIG_PATTERNS] = "list of shell patterns",
+    [CONFIG_CALLERS] = "list of shell patterns, or of objects with `pattern` and `functions`",
     [CONFIG_PEERS] = "list of nodes",
     [CONFIG_SCHEDULES] = "list of schedules",
 };
 
 static void configuration_page_append_key(struct buffer *page, const struct config_key *key)
 {
-    markdown_print(page, "- **`%s`**: %s", key->path, type_words[key->type]);
+    bool is_list_of_choices = key->type == CONFIG_PATTERNS && key->choices[0];
+    if (key->none)
+        markdown_print(page, "- **`%s`**: `\"%s\"` or %s", key->path, key->none, type_words[key->type]);
+    else
+        markdown_print(page, "- **`%s`**: %s", key->path,
+                       is_list_of_choices ? "list of" : type_words[key->type]);
     if (key->type == CONFIG_INTEGER)
         markdown_print(page, ", %lld to %lld", (long long)key->least, (long long)key->most);
     for (size_t i = 0; key->choices[i]; i++)

@@ -38,6 +38,7 @@ static const struct written_page {
     {"report", "Reports", "what a run is answered with"},
     {"errors", "Errors", "reasons why there is no report, problems, exit codes"},
     {"http", "HTTP", "metrics, health and runs"},
+    {"audit", "Audit", "who has asked for what, what was done, and what came of it"},
     {"files", "Files", "scenarios as files, where runs are kept, what is installed"},
     {"supertester", "Supertester", "what is not the same as in that library"},
 };

@@ -18,6 +18,7 @@ defmodule Harness do
     * `wrap`: a command in front of it, which becomes the daemon; `log`: the file that it writes to, where that is not
       its standard error
     * `ready`: `false` does not wait
+    * `tls`: whether it speaks TLS with what all have; so it does where the tests are over TLS
   """
   def start(options \\ []) do
     folder = Support.temporary_folder()
@@ -29,7 +30,7 @@ defmodule Harness do
     config =
       merge(
         %{
-          "node" => %{"name" => Atom.to_string(node), "cookie_file" => cookie_file},
+          "node" => Map.merge(%{"name" => Atom.to_string(node), "cookie_file" => cookie_file}, tls(options)),
           "epmd" => %{"port" => Epmd.port(), "start" => false},
           "http" => %{"listen" => ""},
           "log" => %{"level" => "debug"}
@@ -40,6 +41,8 @@ defmodule Harness do
     harness = launch(%__MODULE__{node: node, folder: folder, config: drop_empty(config)}, options)
     if Keyword.get(options, :ready, true), do: await_ready(harness), else: harness
   end
+
+  defp tls(options), do: if(Keyword.get(options, :tls, Tls.on?()), do: Tls.config(), else: %{})
 
   def unique_node, do: String.to_atom(Peer.unique("harness") <> "@127.0.0.1")
 

@@ -90,8 +90,11 @@ defmodule Hooks do
     for pid <- Process.list() -- [self() | known],
         info = Process.info(pid, [:current_function, :initial_call, :dictionary, :message_queue_len]),
         not match?({:dist_util, _, _}, info[:current_function]),
+        not (:ssl_dist_sup in ancestors(info[:dictionary])),
         do: {pid, info}
   end
+
+  defp ancestors(dictionary), do: dictionary |> List.keyfind(:"$ancestors", 0, {nil, []}) |> elem(1)
 end
 
 defmodule StubbornSubject do

@@ -11,20 +11,27 @@ defmodule Http do
     String.to_integer(port)
   end
 
-  def connect(port) do
-    {:ok, socket} = :gen_tcp.connect({127, 0, 0, 1}, port, [:binary, active: false], 5_000)
+  def connect(port, address \\ {127, 0, 0, 1}) do
+    family = if tuple_size(address) == 8, do: [:inet6], else: []
+    {:ok, socket} = :gen_tcp.connect(address, port, [:binary, active: false] ++ family, 5_000)
     socket
   end
 
+  # A socket may speak TLS.
+  defp over({:sslsocket, _, _}), do: :ssl
+  defp over(_), do: :gen_tcp
+
   @doc "`{status, headers, body}` of one request on a connection of its own."
-  def request(port, method, path, headers \\ [], body \\ "") do
-    socket = connect(port)
+  def request(port, method, path, headers \\ [], body \\ ""),
+    do: request_on(connect(port), method, path, headers, body)
+
+  def request_on(socket, method, path, headers \\ [], body \\ "") do
     lines = for {key, value} <- headers, do: "#{key}: #{value}\r\n"
     request = ["#{method} #{path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n", lines, "\r\n", body]
     # A request that is refused may be answered before it is sent.
-    _ = :gen_tcp.send(socket, request)
+    _ = over(socket).send(socket, request)
     answer = read_all(socket, 60_000)
-    :gen_tcp.close(socket)
+    over(socket).close(socket)
     parse(answer)
   end
 
@@ -34,7 +41,7 @@ defmodule Http do
   def read_all(socket, timeout \\ 10_000) do
     socket
     |> Stream.unfold(fn socket ->
-      case :gen_tcp.recv(socket, 0, timeout) do
+      case over(socket).recv(socket, 0, timeout) do
         {:ok, data} -> {data, socket}
         {:error, _} -> nil
       end
@@ -52,7 +59,7 @@ defmodule Http do
       {status, headers, binary_part(rest, 0, size)}
     else
       _ ->
-        assert {:ok, more} = :gen_tcp.recv(socket, 0, 10_000)
+        assert {:ok, more} = over(socket).recv(socket, 0, 10_000)
         read_one(socket, read <> more)
     end
   end

@@ -4,7 +4,7 @@ defmodule Noisy.World do
   for each neighbour.
   """
 
-  @modules [RawNode, Peer, Noise, Noise.Server, Noise.Runs, Noise.Http]
+  @modules [RawNode, Tls, Peer, Noise, Noise.Server, Noise.Runs, Noise.Http]
 
   @doc "The nodes, the neighbours' one of the lowest weight or not. They end with the test that calls it."
   def share(weight) do

@@ -32,7 +32,9 @@ defmodule Once do
   end
 
   defp connected(nil), do: []
-  defp connected(node), do: ["--connect", to_string(node)]
+  defp connected(node), do: ["--connect", to_string(node) | tls()]
+
+  def tls, do: if(Tls.on?(), do: ["--ssl-dist-optfile", Tls.optfile()], else: [])
 
   defp environment(more) do
     [

@@ -14,6 +14,7 @@ defmodule Peer do
     * `elixir`: whether Elixir is on its code path (`true`)
     * `arguments`: more arguments of `erl`
     * `env`: more of its environment
+    * `tls`: whether it speaks TLS (where the tests are over TLS), or the optfile that it does so with
   """
   def start(options \\ []) do
     peer = start_unsupervised(options)
@@ -39,10 +40,20 @@ defmodule Peer do
       longnames: Keyword.get(options, :longnames, true)
     }
 
-    case :peer.start(if(name, do: Map.merge(base, named), else: base)) do
-      {:ok, control, node} -> %__MODULE__{control: control, node: node, options: options}
-      {:ok, control} -> %__MODULE__{control: control, options: options}
-    end
+    peer =
+      case :peer.start(if(name, do: Map.merge(base, named), else: base)) do
+        {:ok, control, node} -> %__MODULE__{control: control, node: node, options: options}
+        {:ok, control} -> %__MODULE__{control: control, options: options}
+      end
+
+    if Keyword.get(options, :tls, Tls.on?()), do: load_tls(peer)
+    peer
+  end
+
+  # What a node would load at its first connection takes longer than tests have their operations wait.
+  defp load_tls(peer) do
+    modules = for application <- [:crypto, :public_key, :ssl], _ = Application.load(application), module <- Application.spec(application, :modules), do: module
+    call(peer, :code, :ensure_modules_loaded, [modules])
   end
 
   defp arguments(options) do
@@ -55,7 +66,17 @@ defmodule Peer do
 
     # A crash report of a subject would go to standard output, which is ours to talk over.
     ["-setcookie", cookie, "-kernel", "logger_level", "none", "-start_epmd", "false"] ++
-      paths ++ Enum.map(Keyword.get(options, :arguments, []), &to_string/1)
+      paths ++ over(Keyword.get(options, :tls, Tls.on?()), Enum.map(Keyword.get(options, :arguments, []), &to_string/1))
+  end
+
+  # What it speaks over; an argument may say that its addresses are those of IPv6.
+  defp over(false, arguments), do: arguments
+  defp over(true, arguments), do: over(Tls.optfile(), arguments)
+
+  defp over(optfile, arguments) do
+    if "inet6_tcp" in arguments,
+      do: Enum.map(arguments, &if(&1 == "inet6_tcp", do: "inet6_tls", else: &1)) ++ ["-ssl_dist_optfile", optfile],
+      else: Tls.arguments(optfile) ++ arguments
   end
 
   def unique(prefix), do: "#{prefix}_#{System.pid()}_#{System.unique_integer([:positive])}"

@@ -2,10 +2,10 @@ defmodule RawNode do
   @moduledoc """
   A node that is nothing but a socket: it speaks version 6 of the distribution handshake as it is told to,
   with any name, cookie and flags, and then sends any bytes. See "Distribution Protocol" in the user's guide
-  of ERTS.
+  of ERTS. Where the tests are over TLS it speaks that, and what it sends is within.
   """
   import Bitwise
-  defstruct [:socket, :name, :flags, :peer_name, :peer_flags, :peer_creation, creation: 7]
+  defstruct [:socket, :name, :flags, :peer_name, :peer_flags, :peer_creation, creation: 7, over: :gen_tcp]
 
   @flags %{
     published: 0x1,
@@ -47,6 +47,7 @@ defmodule RawNode do
     * `name` (unique), `cookie` (the test node's), `flags` (`default_flags/0`), `without`
       (flags to leave out of them)
     * `socket`: options of the socket
+    * `tls`: whether it speaks TLS (where the tests are over TLS)
 
   Gives `{:ok, node}`, or `{:error, {step, reason}}` with the step that failed: `:connect`, `:status`,
   `:challenge` or `:ack`.
@@ -80,11 +81,27 @@ defmodule RawNode do
     address = Keyword.get(options, :address, {127, 0, 0, 1})
     socket_options = [:binary, active: false, nodelay: true] ++ Keyword.get(options, :socket, [])
 
-    case :gen_tcp.connect(address, port, socket_options, 10_000) do
-      {:ok, socket} -> {:ok, %__MODULE__{socket: socket, name: name, flags: flags(names)}}
+    over = if Keyword.get_lazy(options, :tls, &Tls.on?/0), do: :ssl, else: :gen_tcp
+
+    with {:ok, socket} <- :gen_tcp.connect(address, port, socket_options, 10_000),
+         {:ok, socket} <- secure(over, socket) do
+      {:ok, %__MODULE__{socket: socket, name: name, flags: flags(names), over: over}}
+    else
       {:error, reason} -> {:error, {:connect, reason}}
     end
   end
+
+  defp secure(:gen_tcp, socket), do: {:ok, socket}
+  defp secure(:ssl, socket), do: Tls.connect(socket)
+
+  @doc "So many bytes, or with 0 what there is."
+  def receive_bytes(node, size, timeout), do: node.over.recv(node.socket, size, timeout)
+
+  @doc "Says that nothing more will come."
+  def shutdown(node), do: node.over.shutdown(node.socket, :write)
+
+  def set_options(%{over: :gen_tcp} = node, options), do: :inet.setopts(node.socket, options)
+  def set_options(%{over: :ssl} = node, options), do: :ssl.setopts(node.socket, options)
 
   def name_message(node) do
     <<?N, node.flags::64, node.creation::32, byte_size(node.name)::16, node.name::binary>>
@@ -125,12 +142,19 @@ defmodule RawNode do
 
   def digest(cookie, challenge), do: :erlang.md5([cookie, Integer.to_string(challenge)])
 
-  @doc "A frame of the handshake, with a length of two bytes."
-  def send_short(node, data), do: :gen_tcp.send(node.socket, <<byte_size(data)::16, data::binary>>)
+  @doc "A frame of the handshake, or one that claims to be of `size`."
+  def short(node, data), do: short(node, byte_size(data), data)
+  def short(%{over: :gen_tcp}, size, data), do: <<size::16, data::binary>>
+  def short(%{over: :ssl}, size, data), do: <<size::32, data::binary>>
+
+  def send_short(node, data), do: send_bytes(node, short(node, data))
 
   def receive_short(node, timeout \\ 10_000) do
-    with {:ok, <<size::16>>} <- :gen_tcp.recv(node.socket, 2, timeout) do
-      if size == 0, do: {:ok, ""}, else: :gen_tcp.recv(node.socket, size, timeout)
+    length = byte_size(short(node, ""))
+
+    with {:ok, head} <- receive_bytes(node, length, timeout) do
+      size = :binary.decode_unsigned(head)
+      if size == 0, do: {:ok, ""}, else: receive_bytes(node, size, timeout)
     end
   end
 
@@ -138,7 +162,7 @@ defmodule RawNode do
   defp reason({:ok, other}), do: {:unexpected, other}
 
   @doc "Any bytes."
-  def send_bytes(node, data), do: :gen_tcp.send(node.socket, data)
+  def send_bytes(node, data), do: node.over.send(node.socket, data)
 
   @doc "A frame after the handshake, with a length of four bytes."
   def send_frame(node, data), do: send_bytes(node, <<byte_size(data)::32, data::binary>>)
@@ -157,12 +181,12 @@ defmodule RawNode do
 
   @doc "The next message as `{control, message}` (`nil` without one); ticks are answered and left out."
   def receive_control(node, timeout \\ 10_000) do
-    with {:ok, <<size::32>>} <- :gen_tcp.recv(node.socket, 4, timeout) do
+    with {:ok, <<size::32>>} <- receive_bytes(node, 4, timeout) do
       if size == 0 do
         send_frame(node, "")
         receive_control(node, timeout)
       else
-        {:ok, <<112, data::binary>>} = :gen_tcp.recv(node.socket, size, timeout)
+        {:ok, <<112, data::binary>>} = receive_bytes(node, size, timeout)
         {control, used} = :erlang.binary_to_term(data, [:used])
 
         case binary_part(data, used, byte_size(data) - used) do
@@ -180,14 +204,14 @@ defmodule RawNode do
   end
 
   defp drain(node, deadline) do
-    case :gen_tcp.recv(node.socket, 0, max(deadline - System.monotonic_time(:millisecond), 0)) do
+    case receive_bytes(node, 0, max(deadline - System.monotonic_time(:millisecond), 0)) do
       {:ok, _} -> drain(node, deadline)
       {:error, :timeout} -> :open
       {:error, _} -> :closed
     end
   end
 
-  def close(node), do: :gen_tcp.close(node.socket)
+  def close(node), do: node.over.close(node.socket)
 
   @doc "A pid of this node."
   def pid(node, id \\ 1) do

@@ -1,4 +1,4 @@
-#include "http_private.h"
+#include "http/http.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -6,6 +6,7 @@
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
@@ -15,6 +16,7 @@
 #include "base/log_repeat.h"
 #include "base/memory.h"
 #include "base/socket_address.h"
+#include "http_token_private.h"
 
 #define BACKLOG 64
 
@@ -43,13 +45,18 @@ struct waiting {
 struct http {
     struct http_options options;
     struct evhttp *server;
-    struct evconnlistener *listener;
-    uint16_t port;
+    struct http_listener *listeners; /* as many as addresses */
     struct loop_timer look;
     struct connection *connections; /* the oldest is first */
     size_t connection_count;        /* without those that were dropped */
     struct waiting *waiting;
-    size_t kept_count; /* requests that are answered later */
+    size_t kept_count;          /* requests that are answered later */
+    struct log_repeat failures; /* of TLS */
+};
+
+struct http_listener {
+    struct evconnlistener *listener;
+    uint16_t port;
 };
 
 struct http_request {
@@ -83,6 +90,15 @@ static bool http_is_gone(const struct connection *connection)
     return !event_callback;
 }
 
+/* Of a handshake, mostly, that the client has broken off or that was none: in OpenSSL's words. */
+static void http_tell_of_failure(struct http *http, struct bufferevent *stream)
+{
+    unsigned long error = http->options.tls ? bufferevent_get_openssl_error(stream) : 0;
+    if (error && log_repeat_is_due(&http->failures))
+        log_info("HTTP over TLS failed", log_string("reason", tls_error_text(error)),
+                 log_times(&http->failures));
+}
+
 static void http_forget_gone_connections(struct http *http)
 {
     for (struct connection **link = &http->connections; *link;) {
@@ -93,6 +109,7 @@ static void http_forget_gone_connections(struct http *http)
         }
         *link = connection->next;
         http->connection_count -= !connection->dropped;
+        http_tell_of_failure(http, connection->stream);
         bufferevent_decref(connection->stream);
         free(connection);
     }
@@ -102,7 +119,8 @@ static void http_on_look(void *owner)
 {
     struct http *http = owner;
     http_forget_gone_connections(http);
-    evconnlistener_enable(http->listener);
+    for (size_t i = 0; i < http->options.address_count; i++)
+        evconnlistener_enable(http->listeners[i].listener);
     loop_timer_set(&http->look, LOOK_NS);
 }
 
@@ -120,6 +138,18 @@ static void http_drop_oldest(struct http *http)
     log_warning("too many HTTP connections, the oldest is closed", log_integer("most", HTTP_CONNECTIONS));
 }
 
+/* A client that closes without saying so by TLS has closed. */
+static struct bufferevent *http_new_stream(const struct http *http, struct event_base *base)
+{
+    if (!http->options.tls)
+        return bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+    struct bufferevent *stream = bufferevent_openssl_socket_new(
+        base, -1, tls_new_stream(http->options.tls), BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
+    if (stream)
+        bufferevent_openssl_set_allow_dirty_shutdown(stream, 1);
+    return stream;
+}
+
 static struct bufferevent *http_on_connection(struct event_base *base, void *argument)
 {
     struct http *http = argument;
@@ -128,7 +158,7 @@ static struct bufferevent *http_on_connection(struct event_base *base, void *arg
     while (http->connection_count >= HTTP_CONNECTIONS)
         http_drop_oldest(http);
     struct connection *connection = memory_zalloc(1, sizeof(*connection));
-    connection->stream = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+    connection->stream = http_new_stream(http, base);
     if (!connection->stream) {
         log_error("cannot make a stream for an HTTP connection");
         abort();
@@ -151,6 +181,7 @@ static const struct {
 } reasons[] = {
     {200, "OK"},
     {400, "Bad Request"},
+    {401, "Unauthorized"},
     {404, "Not Found"},
     {405, "Method Not Allowed"},
     {500, "Internal Server Error"},
@@ -315,6 +346,18 @@ static const struct http_page *http_find_page(const struct http *http, const cha
     return NULL;
 }
 
+/* Who does not know the token is not told what there is either. */
+static bool http_may_see(const struct http *http, const struct evhttp_request *request,
+                         const struct http_page *page)
+{
+    const char *token = http->options.token ? http->options.token(http->options.owner) : NULL;
+    if (!token || (page && page->is_open))
+        return true;
+    const struct evkeyvalq *headers = evhttp_request_get_input_headers((struct evhttp_request *)request);
+    return http_token_is_given(token, evhttp_find_header(headers, "Authorization"),
+                               evhttp_find_header(headers, "Cookie"));
+}
+
 static void http_on_request(struct evhttp_request *evhttp_request, void *argument)
 {
     struct http *http = argument;
@@ -326,7 +369,11 @@ static void http_on_request(struct evhttp_request *evhttp_request, void *argumen
     const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
     const char *rest;
     const struct http_page *page = http_find_page(http, path && *path ? path : "/", &rest);
-    if (!page) {
+    if (!http_may_see(http, evhttp_request, page)) {
+        evhttp_add_header(evhttp_request_get_output_headers(evhttp_request), "WWW-Authenticate",
+                          "Bearer realm=\"harnessd\"");
+        http_reply_text(&request, 401, "Needs the token: Authorization: Bearer TOKEN.\n");
+    } else if (!page) {
         http_reply_text(&request, 404, "There is no such page; / lists those that there are.\n");
     } else if (command != EVHTTP_REQ_GET && command != EVHTTP_REQ_HEAD) {
         evhttp_add_header(evhttp_request_get_output_headers(evhttp_request), "Allow", "GET, HEAD");
@@ -351,30 +398,51 @@ static void http_on_accept_error(struct evconnlistener *listener, void *argument
     evconnlistener_disable(listener);
 }
 
-static bool http_listen_at(struct http *http, char *problem, size_t problem_size)
+static bool http_listen_at(const struct http *http, size_t index, char *problem, size_t problem_size)
 {
+    struct http_listener *listener = &http->listeners[index];
     struct socket_address address;
     unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
-    if (!socket_address_read(http->options.address, &address)) {
+    if (!socket_address_read(http->options.addresses[index], &address)) {
         snprintf(problem, problem_size, "%s", SOCKET_ADDRESS_PROBLEM);
         return false;
     }
-    http->listener = evconnlistener_new_bind(http->options.loop->base, NULL, NULL, flags, BACKLOG,
-                                             &address.any, (int)address.size);
-    if (!http->listener) {
+    if (address.any.sa_family == AF_INET6 && http->options.address_count > 1)
+        flags |= LEV_OPT_BIND_IPV6ONLY; /* alone [::] is for IPv4 as well, beside others 0.0.0.0 may be one */
+    listener->listener = evconnlistener_new_bind(http->options.loop->base, NULL, NULL, flags, BACKLOG,
+                                                 &address.any, (int)address.size);
+    if (!listener->listener) {
         snprintf(problem, problem_size, "%s", strerror(errno));
         return false;
     }
-    evconnlistener_set_error_cb(http->listener, http_on_accept_error);
-    if (getsockname(evconnlistener_get_fd(http->listener), &address.any, &address.size) == 0)
-        http->port = socket_address_port(&address);
+    evconnlistener_set_error_cb(listener->listener, http_on_accept_error);
+    if (getsockname(evconnlistener_get_fd(listener->listener), &address.any, &address.size) == 0)
+        listener->port = socket_address_port(&address);
+    return true;
+}
+
+static bool http_listen(struct http *http, size_t *failed, char *problem, size_t problem_size)
+{
+    http->listeners = memory_zalloc(http->options.address_count, sizeof(*http->listeners));
+    for (size_t i = 0; i < http->options.address_count; i++) {
+        if (http_listen_at(http, i, problem, problem_size))
+            continue;
+        *failed = i;
+        while (i)
+            evconnlistener_free(http->listeners[--i].listener);
+        free(http->listeners);
+        return false;
+    }
     return true;
 }
 
 static void http_start_server(struct http *http)
 {
     http->server = evhttp_new(http->options.loop->base);
-    if (!http->server || !evhttp_bind_listener(http->server, http->listener)) {
+    bool is_made = http->server;
+    for (size_t i = 0; is_made && i < http->options.address_count; i++)
+        is_made = evhttp_bind_listener(http->server, http->listeners[i].listener);
+    if (!is_made) {
         log_error("cannot make an HTTP server");
         abort();
     }
@@ -388,11 +456,11 @@ static void http_start_server(struct http *http)
     evhttp_set_gencb(http->server, http_on_request, http);
 }
 
-struct http *http_new(const struct http_options *options, char *problem, size_t problem_size)
+struct http *http_new(const struct http_options *options, size_t *failed, char *problem, size_t problem_size)
 {
     struct http *http = memory_zalloc(1, sizeof(*http));
     http->options = *options;
-    if (!http_listen_at(http, problem, problem_size)) {
+    if (!http_listen(http, failed, problem, problem_size)) {
         free(http);
         return NULL;
     }
@@ -406,14 +474,15 @@ struct http *http_new(const struct http_options *options, char *problem, size_t 
 
 void http_free(struct http *http)
 {
-    evhttp_free(http->server); /* with its listener and connections */
+    evhttp_free(http->server); /* with its listeners and connections */
+    free(http->listeners);
     http_forget_gone_connections(http);
     loop_timer_free(&http->look);
     http_release_waiting(http->waiting);
     free(http);
 }
 
-uint16_t http_port(const struct http *http)
+uint16_t http_port(const struct http *http, size_t address)
 {
-    return http->port;
+    return http->listeners[address].port;
 }

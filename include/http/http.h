@@ -1,13 +1,14 @@
 /* A small HTTP server, by libevent's evhttp, to look at the daemon from outside: pages for GET and HEAD,
  * nothing that changes anything. Requests are small, connections few and never idle for long; of too many the
  * oldest are closed, as a working client is done in no time. */
-#ifndef HARNESSD_SERVE_HTTP_PRIVATE_H
-#define HARNESSD_SERVE_HTTP_PRIVATE_H
+#ifndef HARNESSD_HTTP_HTTP_H
+#define HARNESSD_HTTP_HTTP_H
 
 #include "base/blob.h"
 #include "base/buffer.h"
 #include "base/loop.h"
 #include "term/help.h"
+#include "transport/tls.h"
 
 #define HTTP_CONNECTIONS 64
 #define HTTP_HEADER_BYTES 8192
@@ -31,22 +32,32 @@ struct http_page {
     /* Answers the request, now or when it was kept; `rest` is what follows the path. */
     void (*serve)(void *owner, struct http_request *request, const char *rest);
 
+    bool is_open; /* to who has no token */
+
     struct help help; /* its name is the path with what it takes */
 };
 
 struct http_options {
     struct loop *loop;
-    const char *address; /* see base/socket_address.h */
+    const char *const *addresses; /* see base/socket_address.h */
+    size_t address_count;         /* 1 at least */
     const struct http_page *pages;
     size_t page_count;
-    void *owner; /* of the pages */
+    void *owner;     /* of the pages */
+    struct tls *tls; /* what connections speak; NULL: it is plain */
+
+    /* What who asks has to know now, or NULL. */
+    const char *(*token)(void *owner);
 };
 
-/* Listens from now on. NULL when that fails; `problem` then says why. `options` is copied. */
-MUST_CHECK struct http *http_new(const struct http_options *options, char *problem, size_t problem_size);
+/* Listens at all of the addresses from now on. NULL when that fails; `*failed` is then the first that it
+ * could not have, and `problem` says why. `options` is copied. */
+MUST_CHECK struct http *http_new(const struct http_options *options, size_t *failed, char *problem,
+                                 size_t problem_size);
 void http_free(struct http *http);
 
-uint16_t http_port(const struct http *http);
+/* Of one of the addresses. */
+uint16_t http_port(const struct http *http, size_t address);
 
 /* A number as paths and queries have it: digits only. */
 MUST_CHECK bool http_number(const char *text, uint64_t *number);
