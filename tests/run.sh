@@ -139,7 +139,7 @@ unit_tests() {
     good=$(sed -n 's/.*\[  PASSED  \] \([0-9]*\) test(s).*/\1/p' "$scratch/ctest" | awk '{n += $1} END {print n + 0}')
     bad=$(sed -n 's/.*\[  FAILED  \] .*: \([0-9]*\) test(s), listed below.*/\1/p' "$scratch/ctest" |
         awk '{n += $1} END {print n + 0}')
-    if [ "$status" -ne 0 ]; then
+    if [ "$status" -ne 0 ] || [ "$good" -eq 0 ]; then
         [ "$bad" -gt 0 ] || bad=1
         # What the failed ones wrote, or all if ctest itself failed.
         broken=$(sed -n 's/.*Test *#\([0-9]*\):.*\*\*\*.*/\1/p' "$scratch/ctest")

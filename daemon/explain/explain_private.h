@@ -50,9 +50,9 @@ struct explain {
     struct stacks stacks;
     bool is_begun;
     bool is_stopped;
-    bool is_watching; /* something is late */
-    uint64_t watch_due_ns;
-    uint64_t due_ns; /* when it is to be woken; 0: it is not */
+    bool is_watching;      /* something is late */
+    uint64_t watch_due_ns; /* when it is to look for what is late again */
+    uint64_t due_ns;       /* when it is to be woken; 0: it is not */
     struct explain_node *nodes[EXPLAIN_NODES];
     size_t node_count;
     struct subject *subjects; /* EXPLAIN_SUBJECTS of them, of which so many were ever in use */

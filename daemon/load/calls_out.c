@@ -50,7 +50,7 @@ static void calls_out_complete_at(struct engine *engine, struct call *call, enum
     times.is_exact = arrived.by_kernel && call->departure && !times.is_excluded;
     struct target_queue *queue = &engine->queues[target];
     bool sent = call->state == CALL_SENT;
-    bool replied = kind == RESULT_OK || kind == RESULT_TOO_LARGE;
+    bool replied = result_is_reply(kind);
     queue->was_there |= replied || (kind == RESULT_TIMEOUT && sent);
     queue->has_failed |= kind != RESULT_OK;
     queue->is_gone &= !replied;

@@ -126,8 +126,8 @@ struct results_end results_record(struct engine *engine, uint32_t thread, uint32
                          kind, term);
     if (engine->options.has_observer)
         results_tell(engine, thread, target, &times, ended_ns, kind);
-    if (engine->slow_us != UINT64_MAX && (kind == RESULT_OK || kind == RESULT_UNEXPECTED) &&
-        !times.is_excluded && threads_operation(engine, thread)->kind == OPERATION_CALL)
+    if (engine->slow_us != UINT64_MAX && result_is_reply(kind) && !times.is_excluded &&
+        threads_operation(engine, thread)->kind == OPERATION_CALL)
         results_note_served(engine, target, &times, ended_ns);
     if (!times.is_excluded && results_us_between(times.sent_ns, ended_ns) >= engine->slow_us &&
         operation_is_answered(threads_operation(engine, thread)->kind))

@@ -17,7 +17,7 @@ void slow_tell(struct engine *engine, uint32_t thread, uint32_t target, const st
                                         .is_custom =
                                             threads_operation(engine, thread)->kind == OPERATION_CUSTOM,
                                         .is_sent = true,
-                                        .is_answered = kind == RESULT_OK || kind == RESULT_UNEXPECTED,
+                                        .is_answered = result_is_reply(kind),
                                         .is_exact = times->is_exact,
                                         .sent_ns = times->sent_ns,
                                         .ended_ns = ended_ns};

@@ -85,16 +85,16 @@ static bool warnings_is_own(const struct warnings_p99 *p99)
     return (double)(p99->sending_us + p99->reading_us) > WARNINGS_OWN_SHARE * (double)p99->us;
 }
 
-/* What was seen: it has too much to do, somebody else has its processor, or its own part of each time, which
- * nothing makes less, is much of times as short as these. */
+/* What was seen: it has too much to do, somebody else has its processor, or its own part of each time is
+ * little, and much only beside times as short as these. */
 static const char *warnings_advise(double busy, bool is_late, const struct warnings_p99 *p99)
 {
     if (busy >= WARNINGS_MUCH_SHARE)
         return "have fewer threads, a lower rate, or several daemons";
     if (is_late || !p99->is_known || p99->sending_us + p99->reading_us > WARNINGS_LITTLE_US)
         return "leave it a processor that nobody else needs, or have it on a machine of its own";
-    return "it was neither busy nor late, and adds about so much to any time, which shows beside one this "
-           "short";
+    return "beside times this short that little is much, and a processor that nobody else needs may make it "
+           "less";
 }
 
 static void warnings_add_client_bound(struct warnings *warnings, double busy, bool is_late, uint64_t late_ns,

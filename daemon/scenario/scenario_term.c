@@ -201,7 +201,8 @@ static const struct reader_key keys[] = {
               .fallback = TERM_CONSTANT_ATOM("false"),
               .text =
                   "Tells why the slowest operations were slow: what is late triggers probes of the process "
-                  "that it is for, and of its node. Nothing is sent as long as nothing is late."},
+                  "that it is for, and of its node. As long as nothing is late little is sent, "
+                  "at the beginning."},
      .read = read_explain,
      .build = build_explain},
     {.help = {.name = "metadata",

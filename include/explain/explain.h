@@ -1,6 +1,7 @@
 /* Why operations are slow: what is late triggers probes of the process that it is for, and of its node; what
  * they have seen, and what this daemon knows of itself, becomes the causes of each slow operation. As long as
- * nothing is late no probe is sent.
+ * nothing is late no probe is sent, but for those at the beginning that compare clocks, look at what is
+ * usual, and take the node's system monitor where that is free.
  *
  * It is a machine: its clock, its waking, its way to other nodes and what it has to know of the load are
  * parameters. */

@@ -17,6 +17,12 @@ enum result_kind {
     RESULT_KINDS
 };
 
+/* Whether who was asked has answered, whatever was made of that. */
+static inline bool result_is_reply(enum result_kind kind)
+{
+    return kind == RESULT_OK || kind == RESULT_UNEXPECTED || kind == RESULT_TOO_LARGE;
+}
+
 /* The table of them, for help. */
 const struct help_table *results_table(void);
 

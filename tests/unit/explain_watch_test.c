@@ -191,15 +191,22 @@ static void test_pieces(void **state)
     world_free(&world);
 }
 
+/* Who applies custom operations is `pid`, and calls somebody from 199 to 250 ms. */
+static void make_calling(struct term_builder *pid)
+{
+    static const struct world_phase phases[] = {{0, IDLE}, {199, CALLING}, {250, IDLE}, {0, NULL, NULL, 0}};
+    world_make(&world);
+    world.phases = phases;
+    world_begin(&world);
+    term_build_pid(pid, &(struct term_pid){.node = WORLD_NODE, .id = 77, .creation = 1});
+}
+
 /* Who has called is needed for as long as it is told whom. */
 static void test_caller_stays(void **state)
 {
     (void)state;
-    static const struct world_phase phases[] = {{0, IDLE}, {199, CALLING}, {250, IDLE}, {0, NULL, NULL, 0}};
     struct term_builder pid = {0};
-    world_make(&world);
-    world.phases = phases;
-    world_begin(&world);
+    make_calling(&pid);
     for (uint32_t i = 0; i < EXPLAIN_SUBJECTS; i++) {
         struct world_operation *operation = world_add(&world, 200, i ? 400 : 206.2);
         operation->slow.is_custom = true;
@@ -208,7 +215,6 @@ static void test_caller_stays(void **state)
     }
     world_run(&world, 205.9);
     assert_int_equal(world.customs_asked, EXPLAIN_SUBJECTS);
-    term_build_pid(&pid, &(struct term_pid){.node = WORLD_NODE, .id = 77, .creation = 1});
     explain_found_custom(world.explain, 0, 1, term_built(&pid));
     world_run(&world, 206.3);
     world.reads_late_ns = 20 * MS; /* its last look is told of when its operation was explained */
@@ -393,11 +399,8 @@ static void test_named(void **state)
 static void test_custom(void **state)
 {
     (void)state;
-    static const struct world_phase phases[] = {{0, IDLE}, {199, CALLING}, {250, IDLE}, {0, NULL, NULL, 0}};
     struct term_builder pid = {0};
-    world_make(&world);
-    world.phases = phases;
-    world_begin(&world);
+    make_calling(&pid);
     struct world_operation *operation = world_add(&world, 200, 250);
     operation->slow.is_custom = true;
     operation->slow.thread = 7;
@@ -406,7 +409,6 @@ static void test_custom(void **state)
     world_run(&world, 206);
     assert_int_equal(world.customs_asked, 1);
     assert_int_equal(world_count(&world, world_is_look, 200, 206), 0);
-    term_build_pid(&pid, &(struct term_pid){.node = WORLD_NODE, .id = 77, .creation = 1});
     explain_found_custom(world.explain, 7, operation->slow.step + 1, term_built(&pid)); /* of another step */
     explain_found_custom(world.explain, 8, operation->slow.step, term_built(&pid));
     world_run(&world, 210);

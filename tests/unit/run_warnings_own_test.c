@@ -186,15 +186,15 @@ static void test_sent_late(void **state)
             expect_message(
                 "this daemon was busy for 50 % of the load and late for 0 ms of it, and of the p99 of 1112 "
                 "us up to "
-                "112 us are its own, 112 us in sending and 0 us in reading: it was neither busy nor late, "
-                "and "
-                "adds about so much to any time, which shows beside one this short; service times are "
-                "without what was sent late");
+                "112 us are its own, 112 us in sending and 0 us in reading: beside times this "
+                "short that little is much, and a processor that nobody else needs may make it less; service "
+                "times are without what was sent late");
         latencies_free(&world.record.latencies);
     }
 }
 
-/* Neither busy nor late it is told to have another processor only where it had lost more than its own part.
+/* With little to do and not late it is told to have another processor only where it had lost more than its
+ * own part.
  */
 static void test_advice(void **state)
 {
@@ -205,7 +205,7 @@ static void test_advice(void **state)
         uint64_t busy_ms;
         const char *advice;
     } rows[] = {
-        {900, 0, 20, ": it was neither busy nor late, and adds about so much"},
+        {900, 0, 20, ": beside times this short that little is much"},
         {900, 20, 20, ": leave it a processor that nobody else needs"},
         {1100, 0, 20, ": leave it a processor that nobody else needs"},
         {900, 0, 800, ": have fewer threads, a lower rate"},
