@@ -3,7 +3,8 @@
 # scripts install themselves.
 #
 #     sh tests/roots.sh           12 and 13: the quickstart, the demo and the package; 13: the unit tests, and nodes of its
-#                                 OTP; sid: a build with its compiler, nodes of its OTP, plain and over TLS; so in tests/run.sh, too
+#                                 OTP; sid: a build with its compiler, nodes of its OTP, plain and over TLS; then one cluster of
+#                                 nodes of all three, likewise; so in tests/run.sh, too
 #     sh tests/roots.sh --full    12 and 13: the quickstart, the demo, and tests/run.sh with all its parts; before a release
 #
 # Each starts as debootstrap makes it (minbase and git) and has a clone of what is committed here. It has processes, mounts
@@ -39,7 +40,7 @@ if [ "$(id -u)" != 0 ]; then
     echo "as root, please: fresh Debians are to be made" >&2
     exit 2
 fi
-require_packages "debootstrap git procps util-linux"
+require_packages "debootstrap git openssl procps util-linux"
 
 umask 022
 mkdir -p "$CACHE/packages" || exit 2
@@ -228,6 +229,17 @@ fresh() {
     exit 2
 }
 
+# keep: the root at hand is done with, but for nodes out of it beside those of others.
+keep() {
+    mv "$scratch/root" "$scratch/$suite" && kept="$kept $scratch/$suite"
+}
+
+# mixed TLS: the daemon is that of the oldest Debian, out of its root, as what it needs may be elsewhere of another version.
+mixed() {
+    HARNESSD=/root/harnessd/build/release/harnessd TLS=$1 sh tests/mixed.sh $kept
+}
+
+kept=
 # What the README tells people to do first is done first. How many checks there are with all parts, and without.
 for release in "bookworm 12 3 3" "trixie 13 5 6"; do
     set -- $release
@@ -246,11 +258,22 @@ for release in "bookworm 12 3 3" "trixie 13 5 6"; do
     fi
     [ $suite = bookworm ] || check "$debian: sh tests/interop.sh with its OTP" here sh tests/interop.sh /
     [ $suite = bookworm ] || check "$debian: the same over TLS" here env TLS=1 sh tests/interop.sh /
+    keep
 done
 if take sid sid 3; then
     fresh
     check "$debian: sh tests/run.sh build" here sh tests/run.sh build
     check "$debian: sh tests/interop.sh with its OTP" here sh tests/interop.sh /
     check "$debian: the same over TLS" here env TLS=1 sh tests/interop.sh /
+    keep
+fi
+# Of one release alone there is nothing to mix.
+set -- $kept
+if [ $# -gt 1 ]; then
+    check "one cluster of nodes of $# Debians: sh tests/mixed.sh" mixed 0
+    check "the same over TLS" mixed 1
+else
+    skipped=$((skipped + 2))
+    echo "skipped one cluster of nodes of several Debians: there are not several"
 fi
 finish
