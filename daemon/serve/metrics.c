@@ -121,13 +121,25 @@ static double metrics_store_problem(const struct metrics_look *look)
     return look->has_store_problem;
 }
 
+/* Without a certificate there is no sample. */
+static void metrics_put_end(const struct metric *metric, int64_t ends_s, struct buffer *text)
+{
+    if (!ends_s)
+        return;
+    buffer_print(text, "%s", metric->help.name);
+    metrics_put_number(text, (double)ends_s);
+}
+
 static void metrics_write_tls_end(const struct metric *metric, const struct metrics_look *look,
                                   struct buffer *text)
 {
-    if (!look->tls_ends_s)
-        return;
-    buffer_print(text, "%s", metric->help.name);
-    metrics_put_number(text, (double)look->tls_ends_s);
+    metrics_put_end(metric, look->tls_ends_s, text);
+}
+
+static void metrics_write_http_tls_end(const struct metric *metric, const struct metrics_look *look,
+                                       struct buffer *text)
+{
+    metrics_put_end(metric, look->http_tls_ends_s, text);
 }
 
 static double metrics_log_lost(const struct metrics_look *look)
@@ -379,6 +391,9 @@ static const struct metric metrics[] = {
       "When the first of the certificates of this node ends that it shows over TLS, since 1970; without TLS "
       "there is no sample."},
      .write = metrics_write_tls_end},
+    {{"harnessd_http_certificate_end_seconds", "gauge", NULL,
+      "When the certificate of HTTP ends, since 1970; without `http.tls` there is no sample."},
+     .write = metrics_write_http_tls_end},
     {{"process_cpu_seconds_total", "counter", NULL, "Time of processors that the process has used."},
      .value = metrics_cpu_s},
     {{"process_resident_memory_bytes", "gauge", NULL, "Memory of the process that is in use."},

@@ -33,7 +33,8 @@ struct metrics_look {
     uint64_t audit_lines;
     uint64_t audit_lost;
     bool has_audit_problem;
-    int64_t tls_ends_s; /* of the certificate that ends first, since 1970; 0: there is none */
+    int64_t tls_ends_s;      /* of the certificate that ends first, since 1970; 0: there is none */
+    int64_t http_tls_ends_s; /* likewise, of HTTP */
 };
 
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"

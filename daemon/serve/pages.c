@@ -52,6 +52,7 @@ static void serve_metrics(void *owner, struct http_request *request, const char 
                                 .audit_lost = audit_lost(pages->options.audit),
                                 .has_audit_problem = audit_problem(pages->options.audit),
                                 .tls_ends_s = pages->options.tls ? tls_ends_s(pages->options.tls) : 0,
+                                .http_tls_ends_s = pages->tls ? tls_ends_s(pages->tls) : 0,
                                 .lag_ns = loop_minute_clock_ns(pages->options.minute),
                                 .lag_cpu_ns = loop_minute_cpu_ns(pages->options.minute)};
     if (pages->runner) {

@@ -30,6 +30,10 @@ defmodule HttpTlsTest do
       assert {200, %{"content-length" => size}, text} = get(port, made, "/metrics", versions: versions)
       assert byte_size(text) == String.to_integer(size)
       assert text =~ "harnessd_build_info"
+      {days, 0} = System.cmd("openssl", ["x509", "-noout", "-enddate", "-in", made <> "/node.pem"])
+      [_, ends] = Regex.run(~r/notAfter=(.*)\n/, days)
+      {ends, 0} = System.cmd("date", ["--date", ends, "+%s"])
+      assert text =~ "\nharnessd_http_certificate_end_seconds #{ends}"
     end
 
     url = "https://127.0.0.1:#{port}/readyz"

@@ -68,10 +68,13 @@ static void test_numbers(void **state)
                                 .lag_ns = 1500000,
                                 .has_store_problem = true,
                                 .log_lost = 14,
-                                .tls_ends_s = 1800000000};
+                                .tls_ends_s = 1800000000,
+                                .http_tls_ends_s = 1900000000};
     const char *written = write_all(&look);
     expect(written, "harnessd_build_info{version=\"" HARNESSD_VERSION "\"} 1");
     expect(written, "harnessd_runs_started_total 5");
+    expect(written, "harnessd_tls_certificate_end_seconds 1800000000");
+    expect(written, "harnessd_http_certificate_end_seconds 1900000000");
     expect(written, "harnessd_runs_finished_total{outcome=\"failed\"} 2");
     expect(written, "harnessd_runs_finished_total{outcome=\"completed\"} 0");
     expect(written, "harnessd_operations_total 1099511627776");
