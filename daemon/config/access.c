@@ -74,20 +74,10 @@ bool access_allows_caller(const struct config *config, const char *node)
     return false;
 }
 
-static bool access_names_functions(const struct config_callers *callers)
-{
-    for (size_t i = 0; i < callers->count; i++)
-        if (callers->items[i].names_functions)
-            return true;
-    return false;
-}
-
-/* Where none is named, who has connected may call all. */
+/* Also of nodes that may not connect: the daemon may have dialled them. */
 const char *access_forbids_function(const struct config *config, const char *node, const char *function)
 {
     const struct config_callers *denied = &config->denied_callers, *allowed = &config->allowed_callers;
-    if (!access_names_functions(denied) && !access_names_functions(allowed))
-        return NULL;
     for (size_t i = 0; i < denied->count; i++)
         if (access_is_about(&denied->items[i], node, function))
             return "access.callers.deny";
