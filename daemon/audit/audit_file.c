@@ -87,20 +87,33 @@ static void audit_file_sync_folder(const struct audit_file *file)
     free(folder);
 }
 
-/* Each gets the next number, the one that is written the first; what would get a number beyond those that are
- * kept is removed by that. Without any to keep it is removed itself. */
+/* The first number that no file has; the greatest that is kept when all are there. So a rotation that could
+ * not be done is tried again without moving anything twice. */
+static uint64_t audit_file_free_number(const struct audit_file *file)
+{
+    for (uint64_t number = 1; number < file->keep; number++) {
+        char *name = audit_file_name(file, number);
+        const bool is_there = access(name, F_OK) == 0;
+        free(name);
+        if (!is_there)
+            return number;
+    }
+    return file->keep;
+}
+
+/* Each up to there gets the next number; what had the greatest is removed by that. Without any to keep the
+ * one that is written is removed itself. */
 static bool audit_file_rename_all(const struct audit_file *file, bool *removes)
 {
-    char *oldest = audit_file_name(file, file->keep);
-    bool is_there = access(oldest, F_OK) == 0, renamed = true;
-    *removes = !file->keep;
+    const uint64_t last = audit_file_free_number(file);
+    char *oldest = audit_file_name(file, last);
+    bool renamed = true;
+    *removes = access(oldest, F_OK) == 0;
     if (!file->keep)
         renamed = unlink(oldest) == 0;
-    for (uint64_t number = file->keep; number && renamed; number--) {
+    for (uint64_t number = last; number && renamed; number--) {
         char *from = audit_file_name(file, number - 1), *to = audit_file_name(file, number);
-        bool is_new = rename(from, to) == 0;
-        *removes |= is_new && is_there && number == file->keep;
-        renamed = is_new || (errno == ENOENT && number > 1); /* there are not that many yet */
+        renamed = rename(from, to) == 0;
         free(from);
         free(to);
     }
@@ -189,9 +202,20 @@ static bool audit_file_put_lines(struct audit_file *file, struct buffer *lines, 
     return put;
 }
 
+/* Somebody has moved or removed it: what is written to it is not where it is looked for. */
+static bool audit_file_is_gone(const struct audit_file *file)
+{
+    struct stat own, named;
+    if (file->descriptor < 0)
+        return true;
+    if (stat(file->path, &named) != 0)
+        return errno == ENOENT;
+    return fstat(file->descriptor, &own) == 0 && (own.st_ino != named.st_ino || own.st_dev != named.st_dev);
+}
+
 void audit_file_write(struct audit_file *file, struct buffer *lines)
 {
-    if (file->descriptor < 0 && !audit_file_open(file))
+    if (audit_file_is_gone(file) && !audit_file_open(file))
         return;
     file->problem[0] = '\0';
     bool goes_on = true;

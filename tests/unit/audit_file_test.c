@@ -204,11 +204,47 @@ static void test_it_is_opened_anew(void **state)
     put_lines(fixture, 1, 1);
     snprintf(moved, sizeof(moved), "%s.moved", fixture->path);
     assert_int_equal(rename(fixture->path, moved), 0);
-    put_lines(fixture, 2, 1);
-    assert_string_equal(numbers(fixture, ".moved"), "1 2");
     assert_true(audit_file_open(&fixture->file));
-    put_lines(fixture, 3, 1);
-    assert_string_equal(numbers(fixture, ""), "3");
+    put_lines(fixture, 2, 1);
+    assert_string_equal(numbers(fixture, ".moved"), "1");
+    assert_string_equal(numbers(fixture, ""), "2");
+}
+
+/* And nothing that is kept moves for it. */
+static void test_it_is_made_anew_when_it_is_gone(void **state)
+{
+    struct fixture *fixture = *state;
+    char moved[96];
+    fixture->file.max_bytes = 300;
+    put_lines(fixture, 1, 4);
+    snprintf(moved, sizeof(moved), "%s.moved", fixture->path);
+    assert_int_equal(rename(fixture->path, moved), 0);
+    put_lines(fixture, 5, 1);
+    assert_string_equal(numbers(fixture, ".moved"), "(audit.1,) 4");
+    assert_string_equal(numbers(fixture, ""), "5");
+    assert_string_equal(numbers(fixture, ".1"), "1 2 3");
+    assert_int_equal(unlink(fixture->path), 0);
+    put_lines(fixture, 6, 1);
+    assert_string_equal(numbers(fixture, ""), "6");
+    assert_string_equal(numbers(fixture, ".1"), "1 2 3");
+}
+
+/* Where there is a free number below the greatest, those above it stay where they are. */
+static void test_a_rotation_fills_the_first_gap(void **state)
+{
+    struct fixture *fixture = *state;
+    char oldest[96];
+    fixture->file.max_bytes = 300;
+    fixture->file.keep = 3;
+    snprintf(oldest, sizeof(oldest), "%s.3", fixture->path);
+    FILE *file = fopen(oldest, "w");
+    assert_non_null(file);
+    fputs("{\"n\":0}\n", file);
+    fclose(file);
+    put_lines(fixture, 1, 6);
+    assert_string_equal(numbers(fixture, ".3"), "0");
+    assert_string_equal(numbers(fixture, ".1"), "(audit.1,) 4 5");
+    assert_string_equal(numbers(fixture, ".2"), "1 2 3");
 }
 
 static void test_what_is_no_file_is_refused(void **state)
@@ -238,6 +274,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_full_disk_leaves_whole_lines, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_line_that_was_cut_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_it_is_opened_anew, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_it_is_made_anew_when_it_is_gone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_rotation_fills_the_first_gap, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_no_file_is_refused, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
