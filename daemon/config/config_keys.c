@@ -116,6 +116,13 @@ static const struct config_key keys[] = {
      .fallback = "true",
      FIELD(tls_verify_name),
      .help = "check that the certificate of a node that is dialled has the host of its name"},
+    {.path = "node.tls.verify_client_name",
+     .type = CONFIG_BOOLEAN,
+     .fallback = "false",
+     FIELD(tls_verify_client_name),
+     .help =
+         "check that the certificate of a node that dials has the host of its name, too, which access goes "
+         "by; OTP does not unless told to"},
     {.path = "node.tls.require_peer_certificate",
      .type = CONFIG_BOOLEAN,
      .fallback = "true",

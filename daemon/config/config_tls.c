@@ -81,6 +81,7 @@ static void tls_refuse_both(struct config_reading *reading)
                                        "node.tls.ca",
                                        "node.tls.verify",
                                        "node.tls.verify_name",
+                                       "node.tls.verify_client_name",
                                        "node.tls.require_peer_certificate",
                                        "node.tls.min_version",
                                        "node.tls.ciphers"};
@@ -169,13 +170,16 @@ static void tls_take_keys(struct config_reading *reading, struct tls_options *op
         config_problem(reading, CERTIFICATE_KEY, "required for TLS (or " OPTFILE_KEY ", --ssl-dist-optfile)");
     if (config->tls_verify && !config->tls_ca)
         config_problem(reading, "node.tls.ca", "required while node.tls.verify is true");
+    if (config->tls_verify_client_name && !(config->tls_verify && config->tls_require_peer_certificate))
+        config_problem(reading, "node.tls.verify_client_name",
+                       "needs node.tls.verify and node.tls.require_peer_certificate");
     for (size_t i = 0; i < TLS_ROLES; i++) {
         struct tls_role_options *role = &options->roles[i];
         *role = tls_role_options_default();
         tls_take_own(role, &config->tls_own, password);
         role->ca = tls_copy(config->tls_ca);
         role->verifies = config->tls_verify;
-        role->verifies_name = i == TLS_CLIENT && config->tls_verify_name;
+        role->verifies_name = i == TLS_CLIENT ? config->tls_verify_name : config->tls_verify_client_name;
         role->requires_certificate = config->tls_require_peer_certificate;
         role->least_version = tls_least_version(config->tls_min_version);
         tls_take_ciphers(config->tls_ciphers, role);

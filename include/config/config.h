@@ -106,6 +106,7 @@ struct config {
     char *tls_ca;
     bool tls_verify;
     bool tls_verify_name;
+    bool tls_verify_client_name;
     bool tls_require_peer_certificate;
     uint8_t tls_min_version; /* 0 is 1.2, 1 is 1.3 */
     char *tls_ciphers;

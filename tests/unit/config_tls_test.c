@@ -168,6 +168,7 @@ static void test_ways(void **state)
                      CONFIG_RUN);
     assert_int_equal(config.proto_dist, CONFIG_INET6_TLS);
     assert_false(config.tls->roles[TLS_CLIENT].verifies_name);
+    assert_false(config.tls->roles[TLS_SERVER].verifies_name);
     assert_true(config.tls->roles[TLS_SERVER].requires_certificate);
     struct transports *transports = config_transports(&config, &tls, &problem);
     assert_non_null(transports);
@@ -178,8 +179,33 @@ static void test_ways(void **state)
     free(problems);
 }
 
+/* A name that is checked only where there is a certificate would be checked of honest nodes alone. */
+static void test_names_of_clients(void **state)
+{
+    (void)state;
+    static const char *const flags[] = {"--proto-dist", "inet_tls", NULL};
+    struct config config;
+    char *problems = NULL;
+    assert_int_equal(load(&config, ", \"tls\": {" FILES ", \"verify_client_name\": true}", &problems, flags),
+                     CONFIG_RUN);
+    assert_true(config.tls->roles[TLS_SERVER].verifies_name);
+    config_free(&config);
+    free(problems);
+    problems = NULL;
+    assert_int_not_equal(load(&config,
+                              ", \"tls\": {" FILES
+                              ", \"verify_client_name\": true, \"require_peer_certificate\": false}",
+                              &problems, flags),
+                         CONFIG_RUN);
+    assert_non_null(strstr(problems, "node.tls.verify_client_name: needs node.tls.verify and "
+                                     "node.tls.require_peer_certificate"));
+    config_free(&config);
+    free(problems);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_keys), cmocka_unit_test(test_ways)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_keys), cmocka_unit_test(test_ways),
+                                       cmocka_unit_test(test_names_of_clients)};
     return cmocka_run_group_tests(tests, on_start, on_end);
 }
