@@ -22,7 +22,8 @@ static bool http_token_is_bearer(const char *token, const char *authorization)
         return false;
     const char *given = authorization + strlen(BEARER);
     given += strspn(given, BLANKS);
-    return http_token_equals(token, given, strcspn(given, BLANKS));
+    const size_t size = strcspn(given, BLANKS);
+    return !given[size + strspn(given + size, BLANKS)] && http_token_equals(token, given, size);
 }
 
 /* NAME=VALUE; NAME=VALUE */

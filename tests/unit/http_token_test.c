@@ -24,6 +24,7 @@ static void test_bearer(void **state)
                                         "Bearer s3cr3t=",
                                         "Bearer S3cr3t==",
                                         "Bearer " TOKEN TOKEN,
+                                        "Bearer " TOKEN " x",
                                         "Bearer x " TOKEN};
     for (size_t i = 0; i < ARRAY_LENGTH(right); i++)
         assert_true(http_token_is_given(TOKEN, right[i], NULL));
