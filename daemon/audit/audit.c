@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "audit_file_private.h"
+#include "audit_refusals_private.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/log_repeat.h"
@@ -12,6 +13,9 @@
 
 /* How often it is tried again. */
 #define RETRY_NS CLOCK_NS_PER_S
+
+/* How often it is told what was left out. */
+#define OMITTED_NS (10 * CLOCK_NS_PER_S)
 
 struct audit {
     struct loop *loop;
@@ -34,6 +38,9 @@ struct audit {
     struct log_repeat failures;
     struct log_repeat rotation_failures;
     struct list waits; /* in the order of their lines */
+    struct audit_refusals refusals;
+    struct loop_timer tell_omitted;
+    bool is_omitting; /* it is set */
 
     /* The thread's while it works. */
     struct buffer writing;
@@ -171,6 +178,27 @@ void audit_write(struct audit *audit, enum audit_event event, const struct audit
         loop_defer(audit->loop, &audit->start);
 }
 
+static void audit_tell_omitted(void *owner)
+{
+    struct audit *audit = owner;
+    const char *node;
+    uint64_t omitted = 0;
+    audit->is_omitting = false;
+    while ((node = audit_refusals_take(&audit->refusals, &omitted)))
+        audit_tell(audit, AUDIT_OMITTED, audit_text(AUDIT_NODE, *node ? node : NULL),
+                   audit_number(AUDIT_LINES, omitted));
+}
+
+bool audit_admits_refusal(struct audit *audit, const char *node)
+{
+    if (!audit || audit_refusals_admit(&audit->refusals, node, clock_ns()))
+        return audit;
+    if (!audit->is_omitting)
+        loop_timer_set(&audit->tell_omitted, OMITTED_NS);
+    audit->is_omitting = true;
+    return false;
+}
+
 const char *audit_problem(const struct audit *audit)
 {
     return audit && audit->is_failing ? audit->problem : NULL;
@@ -242,6 +270,7 @@ struct audit *audit_new(struct loop *loop, const struct audit_options *options)
     audit->worker = worker_new(loop);
     audit->start = (struct loop_task){.run = audit_start, .owner = audit};
     loop_timer_init(&audit->retry, loop, audit_start, audit);
+    loop_timer_init(&audit->tell_omitted, loop, audit_tell_omitted, audit);
     return audit;
 }
 
@@ -250,6 +279,7 @@ void audit_free(struct audit *audit)
 {
     if (!audit)
         return;
+    audit_tell_omitted(audit);
     loop_cancel(audit->loop, &audit->start);
     if (audit->waiting.size)
         audit_start(audit);
@@ -261,6 +291,7 @@ void audit_free(struct audit *audit)
     audit_tell_waits(audit, "the daemon ends");
     loop_cancel(audit->loop, &audit->start);
     loop_timer_free(&audit->retry);
+    loop_timer_free(&audit->tell_omitted);
     audit_file_close(&audit->file);
     buffer_free(&audit->waiting);
     buffer_free(&audit->writing);

@@ -40,6 +40,10 @@ static const struct {
     [AUDIT_ROTATED] = {{.name = "rotated",
                         .text = "The first line of a file: where the one before it is now (`file`), and "
                                 "which was removed for it (`removed`)."}},
+    [AUDIT_OMITTED] = {{.name = "omitted",
+                        .text = "So often (`lines`) the node was denied or refused something beside what has "
+                                "a line: of a thousand times at once each has one, then one a second. Where "
+                                "more than 64 nodes do so, those beyond are told together, without `node`."}},
     [AUDIT_LOST] = {{.name = "lost",
                      .text = "So many lines (`lines`) found no room while the file could not be written "
                              "to."}},

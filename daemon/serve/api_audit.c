@@ -27,13 +27,15 @@ static void api_audit_on_answer(void *owner, const struct request *request, stru
 {
     struct term parts[2];
     bool is_refused = !value.data || (term_read_tuple_of(value, 2, parts) && term_is_atom(parts[0], "error"));
+    if (is_refused && !audit_admits_refusal(owner, request->peer))
+        return;
     api_audit_tell(owner, AUDIT_REQUEST, request, is_refused ? "refused" : "ok",
                    audit_term(AUDIT_REASON, is_refused && value.data ? parts[1] : (struct term){0}));
 }
 
 void api_audit_denied(struct api *api, const struct request *request, const char *rule)
 {
-    if (api->audit)
+    if (audit_admits_refusal(api->audit, request->peer))
         api_audit_tell(api->audit, AUDIT_DENIED, request, "denied", audit_text(AUDIT_REASON, rule));
 }
 

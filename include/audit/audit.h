@@ -4,7 +4,10 @@
  * The file is rotated by size: FILE becomes FILE.1, that FILE.2, and so on up to a number that is kept. The
  * first line of the new file says so, and names what was removed. While it cannot be written to, lines wait
  * and it is tried again each second; those that there is no room for are counted, and the count is a line
- * when it goes on. */
+ * when it goes on. One that somebody has moved away is made anew.
+ *
+ * Who is refused again and again gets a line for the first thousand times and then one a second; how many
+ * were left out is a line each ten seconds, so that nobody pushes out of the files what others did. */
 #ifndef HARNESSD_AUDIT_AUDIT_H
 #define HARNESSD_AUDIT_AUDIT_H
 
@@ -47,6 +50,9 @@ void audit_write(struct audit *audit, enum audit_event event, const struct audit
             audit_write(audit, event,                                                                        \
                         (const struct audit_field[]){__VA_ARGS__ __VA_OPT__(, ){.key = AUDIT_KEYS}});        \
     } while (0)
+
+/* Whether what a node is refused now gets a line; else it is counted, and told of with others. */
+MUST_CHECK bool audit_admits_refusal(struct audit *audit, const char *node);
 
 /* Why it cannot be written to, or NULL. */
 const char *audit_problem(const struct audit *audit);

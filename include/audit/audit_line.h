@@ -17,6 +17,7 @@ enum audit_event {
     AUDIT_REQUEST,
     AUDIT_DENIED,
     AUDIT_ROTATED,
+    AUDIT_OMITTED,
     AUDIT_LOST,
     AUDIT_EVENTS
 };

@@ -117,6 +117,29 @@ defmodule AccessTest do
     assert [%{outcome: :completed}] = Harness.call(harness, :runs)
   end
 
+  test "a node that may not call may not when the daemon has dialled it, either", %{peer: peer} do
+    callers = %{"allow" => ["ops_*"], "deny" => [Atom.to_string(peer.node)]}
+    {audit, file} = Audit.config()
+    peers = [Atom.to_string(peer.node)]
+    harness = Harness.start(config: Map.merge(audit, %{"access" => %{"callers" => callers}, "peers" => peers}), ready: false)
+    Harness.wait_for_log(harness, ~r/peer up peer=#{peer.node}/)
+    heal_all = [harness.node, :harness, :heal_all, []]
+    assert {:error, {:not_allowed, %{rule: "access.callers.deny"}}} = Peer.call(peer, :erpc, :call, heal_all)
+    assert [%{"function" => "heal_all", "reason" => "access.callers.deny"}] = Audit.await(file, "denied", 1)
+  end
+
+  test "one that is denied again and again has a thousand lines, and the rest as a number" do
+    {config, file} = config()
+    harness = Harness.start(config: config)
+    for _ <- 1..3_000, do: GenServer.cast({:harness, harness.node}, {:heal_all})
+    assert {:error, {:not_allowed, _}} = Harness.call(harness, :heal_all)
+    Harness.stop(harness)
+    omitted = Enum.sum(for %{"lines" => lines, "node" => name} <- Audit.events(file, "omitted"), name == "#{node()}", do: lines)
+    denied = length(Audit.events(file, "denied"))
+    assert denied in 1000..1100
+    assert denied + omitted == 3_001
+  end
+
   defp undefined(fun) do
     fun.()
   catch
