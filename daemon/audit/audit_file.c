@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -50,6 +51,9 @@ bool audit_file_open(struct audit_file *file)
         audit_file_fail(file, "cannot open", strerror(errno));
     } else if (!S_ISREG(status.st_mode)) {
         audit_file_fail(file, "cannot open", "it is not a regular file");
+        opened = false;
+    } else if (flock(file->descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        audit_file_fail(file, "cannot open", "another daemon writes to it");
         opened = false;
     } else {
         file->size = (uint64_t)status.st_size;

@@ -25,7 +25,7 @@ struct audit_file {
 };
 
 /* False with a problem. The file is made if it is not there, for its owner alone, and has to be a regular
- * one. */
+ * one that nobody else has open for this: two would part at the first rotation. */
 MUST_CHECK bool audit_file_open(struct audit_file *file);
 void audit_file_close(struct audit_file *file);
 

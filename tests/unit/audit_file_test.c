@@ -247,6 +247,18 @@ static void test_a_rotation_fills_the_first_gap(void **state)
     assert_string_equal(numbers(fixture, ".2"), "1 2 3");
 }
 
+static void test_one_has_it_at_a_time(void **state)
+{
+    struct fixture *fixture = *state;
+    struct audit_file other = {.path = fixture->path, .descriptor = -1, .max_bytes = 1 << 20, .keep = 2};
+    put_lines(fixture, 1, 1);
+    assert_false(audit_file_open(&other));
+    assert_string_equal(other.problem, "cannot open: another daemon writes to it");
+    audit_file_close(&fixture->file);
+    assert_true(audit_file_open(&other));
+    audit_file_close(&other);
+}
+
 static void test_what_is_no_file_is_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -274,6 +286,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_full_disk_leaves_whole_lines, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_line_that_was_cut_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_it_is_opened_anew, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_one_has_it_at_a_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_it_is_made_anew_when_it_is_gone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_rotation_fills_the_first_gap, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_no_file_is_refused, set_up, tear_down),
