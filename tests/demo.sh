@@ -12,7 +12,7 @@ cd "$root" || exit 2
 BUILD_ROOT=${BUILD_ROOT:-$root/build}
 exec </dev/null
 
-require_packages "$BUILD_PACKAGES $TEST_PACKAGES"
+require_packages "$BUILD_PACKAGES"
 
 scratch=$(mktemp -d) || exit 2
 running=

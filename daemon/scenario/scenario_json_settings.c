@@ -85,6 +85,17 @@ static bool setting_set_path(json_t *root, const char *path, json_t *setting)
     return false;
 }
 
+/* Whether a number stands where a key would, as in `chaos.0`. */
+static bool setting_has_number_for_key(const char *path)
+{
+    for (const char *dot = strchr(path, '.'); dot; dot = strchr(dot + 1, '.')) {
+        const size_t digits = strspn(dot + 1, "0123456789");
+        if (digits && strchr(".[", dot[1 + digits])) /* or the end */
+            return true;
+    }
+    return false;
+}
+
 void json_set(json_t *root, const char *setting, struct problems *problems)
 {
     const char *equals = strchr(setting, '=');
@@ -97,7 +108,8 @@ void json_set(json_t *root, const char *setting, struct problems *problems)
     if (!value)
         problems_add(problems, PROBLEM_SYNTAX, "%s has a value that is not UTF-8", path);
     else if (!setting_set_path(root, path, value))
-        problems_add(problems, PROBLEM_NO_PLACE, "there is no %s in the file to be set", path);
+        problems_add(problems, PROBLEM_NO_PLACE, "there is no %s in the file to be set%s", path,
+                     setting_has_number_for_key(path) ? "; places in lists are written as in chaos[0]" : "");
     free(path);
 }
 

@@ -113,7 +113,7 @@ static inline void world_free(struct world *world)
 static inline void world_pass(struct world *world)
 {
     loop_timer_set(&world->watchdog, WORLD_WAIT_NS);
-    event_base_loop(world->loop.base, EVLOOP_ONCE);
+    loop_run_pass(&world->loop);
     loop_finish(&world->loop);
 }
 

@@ -626,6 +626,8 @@ static void test_bad_settings(void **state)
         {"load", PROBLEM("", "syntax", "load is no setting")},
         {"", PROBLEM("", "syntax", " is no setting")},
         {"=5", PROBLEM("", "no_place", "there is no  in the file")},
+        {"operations.7=5",
+         PROBLEM("", "no_place", "there is no operations.7 in the file to be set; places in lists")},
         {"operations[2]=5", PROBLEM("", "no_place", "there is no operations[2]")},
         {"operations.a=5", PROBLEM("", "no_place", "")},
         {"operations[1].a=5", PROBLEM("", "no_place", "")},

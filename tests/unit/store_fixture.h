@@ -132,7 +132,7 @@ static inline void reopen_store(struct fixture *fixture)
 static inline void pass(struct fixture *fixture)
 {
     loop_timer_set(&fixture->watchdog, WAIT_NS);
-    event_base_loop(fixture->loop.base, EVLOOP_ONCE);
+    loop_run_pass(&fixture->loop);
     loop_finish(&fixture->loop);
 }
 
