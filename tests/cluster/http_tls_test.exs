@@ -3,6 +3,7 @@ defmodule HttpTlsTest do
   use ClusterCase
 
   setup do
+    {:ok, _} = Application.ensure_all_started(:ssl)
     made = Tls.make(Path.join(Support.temporary_folder(), "made"))
     {:ok, made: made, keys: %{"certificate" => made <> "/node.pem", "key" => made <> "/node.key"}}
   end
@@ -13,7 +14,6 @@ defmodule HttpTlsTest do
   end
 
   defp get(port, made, path, options \\ [], headers \\ []) do
-    {:ok, _} = Application.ensure_all_started(:ssl)
     checked = [verify: :verify_peer, cacertfile: to_charlist(made <> "/ca.pem"), server_name_indication: ~c"127.0.0.1"]
 
     with {:ok, socket} <- :ssl.connect(Http.connect(port), checked ++ options, 10_000),
