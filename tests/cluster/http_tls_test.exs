@@ -144,6 +144,41 @@ defmodule HttpTlsTest do
     assert {200, _, _} = get(port, another, "/healthz")
   end
 
+  test "SIGHUP changes all of it, for new connections", %{keys: keys, made: made} do
+    harness = Harness.start(config: %{"http" => %{"listen" => "127.0.0.1:0"}})
+    port = Http.port(harness)
+    plain = fn -> Http.get(port, "/healthz") end
+    assert {200, _, "ok\n"} = plain.()
+
+    log = Harness.reload(harness, %{"http" => %{"tls" => keys}})
+    assert log =~ ~r/configuration changed key=http.tls.certificate/
+    assert log =~ "need_restart=0"
+    {:ok, kept} = :ssl.connect(Http.connect(port), [verify: :verify_none], 10_000)
+    assert {200, _, "ok\n"} = get(port, made, "/healthz")
+    assert {200, _, metrics} = get(port, made, "/metrics")
+    assert metrics =~ ~r/^harnessd_http_certificate_end_seconds \d/m
+
+    another = Tls.make(Path.join(Support.temporary_folder(), "another"))
+    own = [certfile: to_charlist(made <> "/node.pem"), keyfile: to_charlist(made <> "/node.key")]
+    changed = %{"certificate" => another <> "/node.pem", "key" => another <> "/node.key", "ca" => made <> "/ca.pem", "min_version" => "1.3"}
+    Harness.reload(harness, %{"http" => %{"tls" => changed}})
+    assert {200, _, _} = get(port, another, "/healthz", own)
+    assert_refused(port, another, [])
+    assert_refused(port, another, own ++ [versions: [:"tlsv1.2"]])
+
+    # What is wrong changes nothing.
+    broken = %{"key" => made <> "/node.key"}
+    assert Harness.reload(harness, %{"http" => %{"tls" => Map.merge(changed, broken)}}) =~ "configuration is not reloaded"
+    assert {200, _, _} = get(port, another, "/healthz", own)
+
+    # What there was goes on.
+    :ok = :ssl.send(kept, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert {200, _, "ok\n"} = Http.read_one(kept)
+    assert Harness.reload(harness, %{"http" => %{"tls" => nil}}) =~ "need_restart=0"
+    assert {200, _, "ok\n"} = plain.()
+    Harness.assert_alive(harness)
+  end
+
   test "what is wrong is told at the start", %{keys: keys, made: made} do
     another = Tls.make(Path.join(Support.temporary_folder(), "another"))
 
