@@ -81,8 +81,18 @@ void daemon_end_in_time(void)
 
 /* --- Reloading --- */
 
+/* Its files were there when the configuration was checked; if they no longer are, HTTP goes on as before. */
+static void daemon_signals_change_http_tls(struct daemon *daemon, struct config *old)
+{
+    struct tls_options *fresh = old->http_tls;
+    if (daemon->pages && !pages_set_tls(daemon->pages, fresh))
+        return;
+    old->http_tls = daemon->config->http_tls;
+    daemon->config->http_tls = fresh;
+}
+
 /* Who reads the configuration when something comes up, as access does, needs not be told. */
-static void daemon_signals_apply(struct daemon *daemon, const struct config *old)
+static void daemon_signals_apply(struct daemon *daemon, struct config *old)
 {
     const struct config *config = daemon->config;
     log_configure(config->log_level, config->log_format, stderr);
@@ -91,6 +101,7 @@ static void daemon_signals_apply(struct daemon *daemon, const struct config *old
     peers_judge_again(daemon->peers);
     struct audit_options audit = config_audit_options(config);
     audit_set_options(daemon->audit, &audit);
+    daemon_signals_change_http_tls(daemon, old);
     daemon_watch_certificates(daemon);
     if (daemon->ready) {
         struct runner_limits limits = config_runner_limits(config);

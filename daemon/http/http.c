@@ -90,10 +90,11 @@ static bool http_is_gone(const struct connection *connection)
     return !event_callback;
 }
 
-/* Of a handshake, mostly, that the client has broken off or that was none: in OpenSSL's words. */
+/* Of a handshake, mostly, that the client has broken off or that was none: in OpenSSL's words. A connection
+ * that is plain has no such error. */
 static void http_tell_of_failure(struct http *http, struct bufferevent *stream)
 {
-    unsigned long error = http->options.tls ? bufferevent_get_openssl_error(stream) : 0;
+    unsigned long error = bufferevent_get_openssl_error(stream);
     if (error && log_repeat_is_due(&http->failures))
         log_info("HTTP over TLS failed", log_string("reason", tls_error_text(error)),
                  log_times(&http->failures));
@@ -480,6 +481,11 @@ void http_free(struct http *http)
     loop_timer_free(&http->look);
     http_release_waiting(http->waiting);
     free(http);
+}
+
+void http_set_tls(struct http *http, struct tls *tls)
+{
+    http->options.tls = tls;
 }
 
 uint16_t http_port(const struct http *http, size_t address)

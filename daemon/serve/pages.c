@@ -181,16 +181,14 @@ static void pages_log_refused(const char *address, const char *problem)
 }
 
 /* False when the certificate cannot be read any more. */
-static bool pages_read_certificate(struct pages *pages)
+static bool pages_read_certificate(const struct tls_options *options, struct tls **tls)
 {
-    const struct config *config = pages->options.config;
     char *problem = NULL;
-    if (config->http_tls)
-        pages->tls = tls_new(config->http_tls, "localhost", &problem);
+    *tls = options ? tls_new(options, "localhost", &problem) : NULL;
     if (problem)
         log_error("cannot use the certificate of HTTP", log_string("reason", problem));
     free(problem);
-    return pages->tls || !config->http_tls;
+    return *tls || !options;
 }
 
 static bool pages_listen(struct pages *pages)
@@ -221,7 +219,7 @@ struct pages *pages_new(const struct pages_options *options)
 {
     struct pages *pages = memory_zalloc(1, sizeof(*pages));
     pages->options = *options;
-    if (pages_read_certificate(pages) && pages_listen(pages))
+    if (pages_read_certificate(options->config->http_tls, &pages->tls) && pages_listen(pages))
         return pages;
     tls_free(pages->tls);
     free(pages);
@@ -233,6 +231,17 @@ void pages_free(struct pages *pages)
     http_free(pages->http);
     tls_free(pages->tls);
     free(pages);
+}
+
+bool pages_set_tls(struct pages *pages, const struct tls_options *options)
+{
+    struct tls *tls;
+    if (!pages_read_certificate(options, &tls))
+        return false;
+    http_set_tls(pages->http, tls);
+    tls_free(pages->tls); /* connections hold what they have of it */
+    pages->tls = tls;
+    return true;
 }
 
 void pages_watch_certificates(struct pages *pages)

@@ -56,6 +56,9 @@ MUST_CHECK struct http *http_new(const struct http_options *options, size_t *fai
                                  size_t problem_size);
 void http_free(struct http *http);
 
+/* What connections speak that are made from now on, likewise. */
+void http_set_tls(struct http *http, struct tls *tls);
+
 /* Of one of the addresses. */
 uint16_t http_port(const struct http *http, size_t address);
 

@@ -27,6 +27,10 @@ struct pages_options {
 MUST_CHECK struct pages *pages_new(const struct pages_options *options);
 void pages_free(struct pages *pages);
 
+/* Has connections that are made from now on speak TLS by these options, which are to last, or none (NULL).
+ * False, and all is as before, when their files cannot be read, which is logged. */
+MUST_CHECK bool pages_set_tls(struct pages *pages, const struct tls_options *options);
+
 /* To be called now and then, as tls_watch(). */
 void pages_watch_certificates(struct pages *pages);
 

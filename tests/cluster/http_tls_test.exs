@@ -3,6 +3,7 @@ defmodule HttpTlsTest do
   use ClusterCase
 
   setup do
+    {:ok, _} = Application.ensure_all_started(:ssl)
     made = Tls.make(Path.join(Support.temporary_folder(), "made"))
     {:ok, made: made, keys: %{"certificate" => made <> "/node.pem", "key" => made <> "/node.key"}}
   end
@@ -13,7 +14,6 @@ defmodule HttpTlsTest do
   end
 
   defp get(port, made, path, options \\ [], headers \\ []) do
-    {:ok, _} = Application.ensure_all_started(:ssl)
     checked = [verify: :verify_peer, cacertfile: to_charlist(made <> "/ca.pem"), server_name_indication: ~c"127.0.0.1"]
 
     with {:ok, socket} <- :ssl.connect(Http.connect(port), checked ++ options, 10_000),
@@ -142,6 +142,41 @@ defmodule HttpTlsTest do
     File.rename!(made <> "/new.key", made <> "/node.key")
     assert shown.() != first
     assert {200, _, _} = get(port, another, "/healthz")
+  end
+
+  test "SIGHUP changes all of it, for new connections", %{keys: keys, made: made} do
+    harness = Harness.start(config: %{"http" => %{"listen" => "127.0.0.1:0"}})
+    port = Http.port(harness)
+    plain = fn -> Http.get(port, "/healthz") end
+    assert {200, _, "ok\n"} = plain.()
+
+    log = Harness.reload(harness, %{"http" => %{"tls" => keys}})
+    assert log =~ ~r/configuration changed key=http.tls.certificate/
+    assert log =~ "need_restart=0"
+    {:ok, kept} = :ssl.connect(Http.connect(port), [verify: :verify_none], 10_000)
+    assert {200, _, "ok\n"} = get(port, made, "/healthz")
+    assert {200, _, metrics} = get(port, made, "/metrics")
+    assert metrics =~ ~r/^harnessd_http_certificate_end_seconds \d/m
+
+    another = Tls.make(Path.join(Support.temporary_folder(), "another"))
+    own = [certfile: to_charlist(made <> "/node.pem"), keyfile: to_charlist(made <> "/node.key")]
+    changed = %{"certificate" => another <> "/node.pem", "key" => another <> "/node.key", "ca" => made <> "/ca.pem", "min_version" => "1.3"}
+    Harness.reload(harness, %{"http" => %{"tls" => changed}})
+    assert {200, _, _} = get(port, another, "/healthz", own)
+    assert_refused(port, another, [])
+    assert_refused(port, another, own ++ [versions: [:"tlsv1.2"]])
+
+    # What is wrong changes nothing.
+    broken = %{"key" => made <> "/node.key"}
+    assert Harness.reload(harness, %{"http" => %{"tls" => Map.merge(changed, broken)}}) =~ "configuration is not reloaded"
+    assert {200, _, _} = get(port, another, "/healthz", own)
+
+    # What there was goes on.
+    :ok = :ssl.send(kept, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert {200, _, "ok\n"} = Http.read_one(kept)
+    assert Harness.reload(harness, %{"http" => %{"tls" => nil}}) =~ "need_restart=0"
+    assert {200, _, "ok\n"} = plain.()
+    Harness.assert_alive(harness)
   end
 
   test "what is wrong is told at the start", %{keys: keys, made: made} do

@@ -111,8 +111,14 @@ defmodule Tls do
     )
   end
 
-  defp openssl(arguments, at \\ "+0"),
-    do: {_, 0} = System.cmd("faketime", ["-f", at, "openssl" | arguments], stderr_to_stdout: true)
+  # As in certificates.sh.
+  defp openssl(arguments, at \\ "+0", tries \\ 4) do
+    case System.cmd("faketime", ["-f", at, "openssl" | arguments], stderr_to_stdout: true) do
+      {_, 0} -> :ok
+      {_, _} when tries > 1 -> openssl(arguments, at, tries - 1)
+      {told, status} -> raise "openssl #{Enum.join(arguments, " ")}: status #{status}: #{told}"
+    end
+  end
 
   @doc """
   An optfile with the certificates of `made`, and more options of each side, which come first: of two the first
