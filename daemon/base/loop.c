@@ -25,8 +25,10 @@ void loop_init(struct loop *loop)
     event_set_log_callback(loop_on_libevent_message);
     *loop = (struct loop){.now.last = &loop->now.first,
                           .later.last = &loop->later.first,
-                          .pieces.last = &loop->pieces.first,
+                          .row = LOOP_ROW_OTHERS, /* runs are next */
                           .pass = 1};
+    for (size_t i = 0; i < LOOP_ROWS; i++)
+        loop->rows[i].last = &loop->rows[i].first;
     struct event_config *config = event_config_new();
     if (config)
         event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
@@ -101,14 +103,39 @@ static void loop_take_later(struct loop *loop)
     *later = (struct loop_queue){.last = &later->first};
 }
 
+static bool loop_has_pieces(const struct loop *loop)
+{
+    return loop->rows[LOOP_ROW_RUNS].first || loop->rows[LOOP_ROW_OTHERS].first;
+}
+
+/* The next row of which somebody is left for this pass. */
+static bool loop_choose_row(struct loop *loop, const size_t left[LOOP_ROWS])
+{
+    for (size_t i = 1; i <= LOOP_ROWS; i++) {
+        const enum loop_row row = (loop->row + i) % LOOP_ROWS;
+        if (!left[row] || !loop->rows[row].first)
+            continue;
+        loop->row = row;
+        return true;
+    }
+    return false;
+}
+
 /* What a piece defers as the next one is for another pass. */
 static void loop_run_pieces(struct loop *loop)
 {
-    size_t left = loop->pieces.count;
-    if (!left || !loop_has_time(loop))
-        left = left > 0; /* there is always time for one */
-    for (; left && loop->pieces.first; left = loop_has_time(loop) ? left - 1 : 0)
-        loop_run_first(&loop->pieces);
+    size_t left[LOOP_ROWS];
+    if (!loop_has_pieces(loop))
+        return;
+    for (size_t i = 0; i < LOOP_ROWS; i++)
+        left[i] = loop->rows[i].count;
+    (void)loop_has_time(loop); /* it begins now, if it has not before; there is always time for one */
+    while (loop_choose_row(loop, left)) {
+        left[loop->row]--;
+        loop_run_first(&loop->rows[loop->row]);
+        if (!loop_has_time(loop))
+            return;
+    }
 }
 
 void loop_defer(struct loop *loop, struct loop_task *task)
@@ -133,15 +160,21 @@ bool loop_has_time(struct loop *loop)
 
 void loop_defer_piece(struct loop *loop, struct loop_task *task)
 {
-    loop_append(&loop->pieces, task);
+    loop_append(&loop->rows[LOOP_ROW_OTHERS], task);
+}
+
+void loop_defer_turn(struct loop *loop, struct loop_task *task)
+{
+    loop_append(&loop->rows[LOOP_ROW_RUNS], task);
 }
 
 void loop_cancel(struct loop *loop, struct loop_task *task)
 {
     if (!task->queued)
         return;
-    bool found = loop_take_out(&loop->now, task) || loop_take_out(&loop->later, task) ||
-                 loop_take_out(&loop->pieces, task);
+    bool found = loop_take_out(&loop->now, task) || loop_take_out(&loop->later, task);
+    for (size_t i = 0; i < LOOP_ROWS && !found; i++)
+        found = loop_take_out(&loop->rows[i], task);
     assert(found);
 }
 
@@ -210,7 +243,7 @@ static void loop_note_lag(struct loop *loop)
 static void loop_end_pass(struct loop *loop)
 {
     loop_take_later(loop);
-    if (loop->now.first || loop->pieces.first)
+    if (loop->now.first || loop_has_pieces(loop))
         loop_enter(loop);
     loop_run_deferred(loop);
     loop_run_pieces(loop);
@@ -249,7 +282,7 @@ static void loop_gather_pause(struct loop *loop)
 /* Whether there is something to do without an event. */
 static bool loop_is_busy(const struct loop *loop)
 {
-    return loop->now.first || loop->later.first || loop->pieces.first;
+    return loop->now.first || loop->later.first || loop_has_pieces(loop);
 }
 
 void loop_run_pass(struct loop *loop)

@@ -259,7 +259,7 @@ static void script_on_connected(void *owner, struct peer *peer, const char *prob
     if (problem)
         script_fail_with(script, "noconnection");
     else
-        loop_defer_piece(node_loop(script->scripts->node), &script->begin);
+        loop_defer_turn(node_loop(script->scripts->node), &script->begin);
 }
 
 const char *script_source(enum script_name name)

@@ -95,7 +95,7 @@ static void finders_set_on(void *owner)
 {
     struct finder *finder = owner;
     if (finders_set_next(finder))
-        loop_defer_piece(run_loop(finder->run), &finder->set);
+        loop_defer_turn(run_loop(finder->run), &finder->set);
 }
 
 /* Those that it has found before, and that not all know of yet, are no more. */
@@ -108,7 +108,7 @@ static void finders_set_members(struct finder *finder, struct term found, struct
     if (is_begun)
         return;
     if (term_list_start(&list, pids) && list.count > FINDERS_AT_ONCE)
-        loop_defer_piece(run_loop(finder->run), &finder->set);
+        loop_defer_turn(run_loop(finder->run), &finder->set);
     else
         while (finders_set_next(finder))
             ;

@@ -240,7 +240,7 @@ void run_turn_came(void *owner)
 
 void run_take_turn(struct run *run)
 {
-    loop_defer_piece(run_loop(run), &run->turn);
+    loop_defer_turn(run_loop(run), &run->turn);
 }
 
 void run_arm(struct run *run, uint64_t delay_ns)

@@ -23,6 +23,7 @@ struct store *store_open(const struct store_options *options)
     loop_timer_init(&store->tend, store->options.loop, store_tend, store);
     store->keep = (struct loop_task){.run = store_keep_limits, .owner = store};
     store->worker = worker_new(store->options.loop);
+    store->reader = worker_new(store->options.loop);
     if (options->folder && store_open_folder(store))
         store_try_folder(store);
     store_plan_tending(store, 0);
@@ -52,6 +53,7 @@ void store_close(struct store *store)
         run->changed |= run->state == STORE_FINISHED && run->failed;
         store_write_run(store, run);
     }
+    worker_free(store->reader);
     worker_free(store->worker);
     store_log_lost(store);
     loop_timer_free(&store->tend);
@@ -66,7 +68,7 @@ void store_close(struct store *store)
 
 bool store_busy(const struct store *store)
 {
-    return worker_busy(store->worker);
+    return worker_busy(store->worker) || worker_busy(store->reader);
 }
 
 uint64_t store_last_id(const struct store *store)

@@ -14,7 +14,9 @@
 #define STORE_RETRY_NS CLOCK_NS_PER_S
 
 struct store {
-    struct worker *worker;
+    struct worker *worker;  /* writes and removes, in the order in which it was asked to */
+    struct worker *reader;  /* what is written waits for nothing that is read */
+    struct list reads;      /* what it has to read */
     struct loop_timer tend; /* store_tend() is called when it fires */
     struct loop_task keep;  /* store_keep_limits(), once in a pass */
     struct store_folder folder;
@@ -99,6 +101,9 @@ void store_tend(void *store);
 void store_plan_tending(struct store *store, uint64_t delay_ns);
 
 /* --- store_read.c --- */
+
+/* A job that removes a run: what was asked for before is still read. */
+void store_queue_removal(struct store *store, struct store_job *removal);
 
 /* The file that was read was damaged: it is renamed, and its run is not there any more. */
 void store_set_aside(struct store *store, const struct store_job *reading);

@@ -8,8 +8,11 @@
 
 struct store_read {
     struct store *store;
+    struct list_link link;
+    struct store_job *job;
     store_read_done *done; /* NULL: cancelled */
     void *owner;
+    struct store_job *removal; /* of its run, which waits for the last that reads it */
 };
 
 static void read_answer(struct store_read *read, struct store_job *job)
@@ -31,6 +34,16 @@ static void read_answer(struct store_read *read, struct store_job *job)
     free(problem);
 }
 
+void store_queue_removal(struct store *store, struct store_job *removal)
+{
+    LIST_EACH(struct store_read, read, &store->reads, link)
+        if (read->job->id == removal->id && !read->removal) {
+            read->removal = removal;
+            return;
+        }
+    store_queue(store, removal);
+}
+
 static void read_on_done(struct worker_job *worker_job)
 {
     struct store_job *job = CONTAINER_OF(worker_job, struct store_job, job);
@@ -40,6 +53,9 @@ static void read_on_done(struct worker_job *worker_job)
         store_set_aside(store, job);
     if (read->done && !store->closing)
         read_answer(read, job);
+    list_remove(&store->reads, &read->link);
+    if (read->removal)
+        store_queue_removal(store, read->removal);
     store_job_free(job);
     free(read);
 }
@@ -55,13 +71,17 @@ struct store_read *store_read(struct store *store, uint64_t id, enum store_part 
     struct store_job *job = store_new_run_job(store, run, store_job_read, read_on_done);
     job->part = part;
     job->owner = read;
-    store_queue(store, job);
+    job->job.turn.caller = (uint64_t)part; /* who wants the one waits for one at most that wants the other */
+    read->job = job;
+    list_append(&store->reads, &read->link);
+    worker_queue(store->reader, &job->job);
     return read;
 }
 
 void store_read_cancel(struct store_read *read)
 {
     read->done = NULL;
+    worker_drop(read->store->reader, &read->job->job);
 }
 
 /* --- Damaged files --- */

@@ -221,7 +221,7 @@ void store_forget_alone(struct store *store, struct store_run *run)
     job->id = run->id;
     store_list_remove(&store->list, run);
     store_keep_last_id(store);
-    store_queue(store, job);
+    store_queue_removal(store, job);
 }
 
 size_t store_forget(struct store *store, struct store_run *run)

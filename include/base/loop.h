@@ -16,13 +16,17 @@ struct loop_queue {
     size_t count;
 };
 
+/* Who stands in which row for pieces of long work: the rows take turns. */
+enum loop_row { LOOP_ROW_RUNS, LOOP_ROW_OTHERS, LOOP_ROWS };
+
 struct loop {
     struct event_base *base;
-    struct loop_queue now;    /* for the end of this pass */
-    struct loop_queue later;  /* for that of the next one */
-    struct loop_queue pieces; /* of long work */
-    uint64_t pass;            /* the number of this one */
-    uint64_t pieces_pass;     /* that in which long work was done last, and since when */
+    struct loop_queue now;   /* for the end of this pass */
+    struct loop_queue later; /* for that of the next one */
+    struct loop_queue rows[LOOP_ROWS];
+    enum loop_row row;    /* whose piece was done last */
+    uint64_t pass;        /* the number of this one */
+    uint64_t pieces_pass; /* that in which long work was done last, and since when */
     uint64_t pieces_ns;
     struct worker *aside;  /* see base/worker.h, worker_aside() */
     struct loop_lag *lags; /* who watches how long passes take */
@@ -134,9 +138,14 @@ static inline bool loop_use_turn(const struct loop *loop, struct loop_turn *turn
 #define LOOP_SHARE_NS 150000ULL
 bool loop_has_time(struct loop *loop);
 
-/* Runs `task` for a piece of its work when its turn comes: those that were deferred before it first, at least
- * one in a pass, and no task twice in one. The loop does not wait for events as long as there are any. */
+/* Runs `task` for a piece of its work when its turn comes: those of its row that were deferred before it
+ * first, at least one in a pass, and no task twice in one. The loop does not wait for events as long as there
+ * are any. */
 void loop_defer_piece(struct loop *loop, struct loop_task *task);
+
+/* The same for what a run needs to go on, in a row of its own: between two pieces of runs there is at most
+ * one of others as long as these take all the time that there is in a pass, and however many wait. */
+void loop_defer_turn(struct loop *loop, struct loop_task *task);
 
 /* Takes a task back, so that its owner may be freed by somebody else. */
 void loop_cancel(struct loop *loop, struct loop_task *task);

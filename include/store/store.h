@@ -211,7 +211,7 @@ struct store_read;
 struct store_read *store_read(struct store *store, uint64_t id, enum store_part part, store_read_done *done,
                               void *owner);
 
-/* `done` is not called any more. */
+/* `done` is not called any more, and what was not begun is never read. */
 void store_read_cancel(struct store_read *read);
 
 #endif

@@ -167,6 +167,63 @@ static void test_pieces(void **state)
     loop_free(&fixture.loop);
 }
 
+static void run_turn(void *owner)
+{
+    struct fixture *fixture = owner;
+    note(fixture, 'r');
+    if (++fixture->fired < 3)
+        loop_defer_turn(&fixture->loop, &fixture->c);
+}
+
+/* A piece that takes all of a pass, for as many as wait. */
+struct long_piece {
+    struct fixture *fixture;
+    struct loop_task task;
+};
+
+static void run_one_of_many(void *owner)
+{
+    struct long_piece *piece = owner;
+    const uint64_t started = clock_ns();
+    note(piece->fixture, 'a');
+    while (clock_ns() - started <= LOOP_SHARE_NS)
+        ;
+}
+
+/* However many others wait, a run waits for one piece of theirs; and they for one of runs. */
+static void test_runs_and_others_take_turns(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct long_piece pieces[5];
+    start(&fixture);
+    for (size_t i = 0; i < ARRAY_LENGTH(pieces); i++) {
+        pieces[i].fixture = &fixture;
+        pieces[i].task = (struct loop_task){.run = run_one_of_many, .owner = &pieces[i]};
+        loop_defer_piece(&fixture.loop, &pieces[i].task);
+    }
+    fixture.c.run = run_turn;
+    loop_defer_turn(&fixture.loop, &fixture.a);
+    loop_defer_turn(&fixture.loop, &fixture.c);
+    loop_cancel(&fixture.loop, &fixture.a);
+    loop_cancel(&fixture.loop, &pieces[4].task);
+    const char *const passes[] = {"ra", "rara", "rarara", "rararaa"};
+    for (size_t i = 0; i < ARRAY_LENGTH(passes); i++) {
+        loop_run_pass(&fixture.loop);
+        assert_string_equal(fixture.order, passes[i]);
+    }
+    /* Of whom a pass has done one already, the other row is next. */
+    fixture.fired = 0;
+    memset(fixture.order, 0, sizeof(fixture.order));
+    loop_defer_turn(&fixture.loop, &fixture.c);
+    loop_defer_turn(&fixture.loop, &pieces[0].task);
+    for (size_t i = 1; i < ARRAY_LENGTH(pieces); i++)
+        loop_defer_piece(&fixture.loop, &pieces[i].task);
+    loop_finish(&fixture.loop);
+    assert_string_equal(fixture.order, "raaarara");
+    loop_free(&fixture.loop);
+}
+
 static void test_turns(void **state)
 {
     (void)state;
@@ -684,6 +741,7 @@ int main(void)
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_next_pass),
         cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_runs_and_others_take_turns),
         cmocka_unit_test(test_turns),
         cmocka_unit_test(test_timer_and_tasks),
         cmocka_unit_test(test_timer_set_again_and_stopped),

@@ -29,9 +29,14 @@ void loop_timer_set(struct loop_timer *timer, uint64_t delay_ns)
     world.armed_ns = delay_ns;
 }
 
-void loop_defer_piece(struct loop *loop, struct loop_task *task)
+void loop_defer_turn(struct loop *loop, struct loop_task *task)
 {
     world.piece = task;
+}
+
+void loop_defer_piece(struct loop *loop, struct loop_task *task)
+{
+    loop_defer_turn(loop, task);
 }
 
 void loop_cancel(struct loop *loop, struct loop_task *task)
