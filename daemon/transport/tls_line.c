@@ -142,6 +142,7 @@ static const struct {
                                               "node.tls.require_peer_certificate wants one"},
     {SSL_R_WRONG_VERSION_NUMBER, NO_TLS},
     {SSL_R_PACKET_LENGTH_TOO_LONG, NO_TLS},
+    {SSL_R_DATA_LENGTH_TOO_LONG, NO_TLS}, /* the same, as of OpenSSL 3.5 */
     {SSL_R_BAD_RECORD_TYPE, NO_TLS},
     {SSL_R_NO_SHARED_CIPHER, "no cipher that both sides have, or that suits this node's certificate"},
     {SSL_R_UNSUPPORTED_PROTOCOL, "no version of TLS that both sides have (node.tls.min_version)"},
