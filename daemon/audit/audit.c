@@ -32,6 +32,7 @@ struct audit {
     uint64_t written;      /* of these */
     uint64_t lost;
     uint64_t lost_told; /* of these, by a line */
+    bool has_lost_last; /* the last line that was told is among them */
     bool is_to_reopen;
     bool is_failing;
     char problem[AUDIT_PROBLEM_BYTES]; /* why */
@@ -68,9 +69,10 @@ static void audit_tell_waits(struct audit *audit, const char *problem)
         struct audit_wait *wait = LIST_FIRST(&audit->waits, struct audit_wait, link);
         if (!wait || (wait->line > audit->written && (!problem || wait->line > audit->writing_to)))
             return;
+        const char *own = wait->is_lost ? "no room is left for its line" : NULL;
         bool is_written = wait->line <= audit->written;
         audit_forget(wait);
-        wait->done(wait->owner, is_written ? NULL : problem);
+        wait->done(wait->owner, is_written ? own : problem);
     }
 }
 
@@ -168,7 +170,8 @@ static void audit_start(void *owner)
 
 void audit_write(struct audit *audit, enum audit_event event, const struct audit_field *fields)
 {
-    if (audit->waiting.size > AUDIT_WAITING_BYTES) {
+    audit->has_lost_last = audit->waiting.size > AUDIT_WAITING_BYTES;
+    if (audit->has_lost_last) {
         audit->lost++;
         return;
     }
@@ -191,8 +194,10 @@ static void audit_tell_omitted(void *owner)
 
 bool audit_admits_refusal(struct audit *audit, const char *node)
 {
-    if (!audit || audit_refusals_admit(&audit->refusals, node, clock_ns()))
-        return audit;
+    if (!audit)
+        return false;
+    if (audit_refusals_admit(&audit->refusals, node, clock_ns()))
+        return true;
     if (!audit->is_omitting)
         loop_timer_set(&audit->tell_omitted, OMITTED_NS);
     audit->is_omitting = true;
@@ -223,6 +228,7 @@ void audit_await(struct audit *audit, struct audit_wait *wait)
 {
     wait->audit = audit;
     wait->line = audit->told;
+    wait->is_lost = audit->has_lost_last;
     list_append(&audit->waits, &wait->link);
     loop_defer(audit->loop, &audit->start); /* also while it fails: it may not any more */
 }

@@ -69,6 +69,7 @@ struct audit_wait {
     struct list_link link;
     struct audit *audit; /* while waiting */
     uint64_t line;       /* that is to be written */
+    bool is_lost;        /* there was no room for the last one */
 
     /* Called once, by the loop, never from within audit_await(): `problem` is NULL, or why it is not. */
     void (*done)(void *owner, const char *problem);
