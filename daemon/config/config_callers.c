@@ -14,12 +14,12 @@ static void config_caller_read_key(struct config_reading *reading, struct config
     const char *nearest = nearest_word(key, strlen(key), keys, ARRAY_LENGTH(keys));
     if (strcmp(key, "pattern") == 0 || strncmp(key, "//", 2) == 0)
         return;
-    if (strcmp(key, "functions") == 0 && !json_is_null(value)) {
+    if (strcmp(key, "functions") == 0) {
         caller->functions = config_list_read(reading, value, where, "functions");
         caller->names_functions = true;
-    } else if (strcmp(key, "functions") != 0 && nearest) {
+    } else if (nearest) {
         config_problem(reading, where, "unknown key (nearest: %s)", nearest);
-    } else if (strcmp(key, "functions") != 0) {
+    } else {
         config_problem(reading, where, "unknown key");
     }
 }

@@ -94,6 +94,15 @@ static void test_what_is_denied_is_denied_whatever_allows_it(void **state)
     assert_false(access_allows_caller(&config, "bad@a"));
 }
 
+/* Who leaves the list out means all, who writes null may not. */
+static void test_functions_are_a_list(void **state)
+{
+    (void)state;
+    char *problems = set("[{\"pattern\": \"*\", \"functions\": null}]", "[]");
+    assert_string_equal(problems, "access.callers.allow[0].functions: is not a list of functions\n");
+    free(problems);
+}
+
 static void test_no_functions_are_none(void **state)
 {
     (void)state;
@@ -107,6 +116,7 @@ int main(void)
         cmocka_unit_test_teardown(test_plain_patterns_are_for_all_functions, tear_down),
         cmocka_unit_test_teardown(test_functions_are_those_of_all_patterns_that_match, tear_down),
         cmocka_unit_test_teardown(test_what_is_denied_is_denied_whatever_allows_it, tear_down),
+        cmocka_unit_test_teardown(test_functions_are_a_list, tear_down),
         cmocka_unit_test_teardown(test_no_functions_are_none, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
