@@ -143,8 +143,8 @@ bool loop_has_time(struct loop *loop);
  * are any. */
 void loop_defer_piece(struct loop *loop, struct loop_task *task);
 
-/* The same for what a run needs to go on, in a row of its own: between two pieces of runs there is at most
- * one of others as long as these take all the time that there is in a pass, and however many wait. */
+/* The same for what a run needs to go on, in a row of its own: however many others wait, it is its turn after
+ * one of them, or, when it has had one in this pass, after what these do in the rest of the pass's time. */
 void loop_defer_turn(struct loop *loop, struct loop_task *task);
 
 /* Takes a task back, so that its owner may be freed by somebody else. */
