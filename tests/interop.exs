@@ -1,5 +1,7 @@
 # The node of interop.sh that calls the daemon. Arguments: the daemon's process, a folder for us.
 
+Code.require_file("checks.exs", __DIR__)
+
 defmodule Subject do
   use GenServer
 
@@ -14,6 +16,8 @@ defmodule Subject do
 end
 
 defmodule Interop do
+  import Checks
+
   @harness :"harness@127.0.0.1"
   @server {:harness, @harness}
   @slow %{threads: [[:never]], call_timeout_ms: 60_000, timeout_ms: 60_000}
@@ -327,28 +331,6 @@ defmodule Interop do
 
     nobody = [%{action: {:suspend, 5}, target: :nobody_of_that_name}]
     {:error, {:chaos_failed, {:not_injected, [%{outcome: :noproc}]}}} = run(Map.put(load, :chaos, nobody))
-  end
-
-  # In a process of its own, with which the servers of the check end.
-  defp check(name, check) do
-    {pid, ref} = spawn_monitor(fn -> {Process.flag(:trap_exit, true), check.(), exit(:shutdown)} end)
-
-    receive do
-      {:DOWN, ^ref, _, _, :shutdown} -> IO.puts("passed: #{name}")
-      {:DOWN, ^ref, _, _, reason} -> failed(name, Exception.format_exit(reason))
-    after
-      60_000 -> failed(name, inspect(Process.info(pid, [:current_stacktrace, :messages])))
-    end
-  end
-
-  defp failed(name, text), do: Process.put(:failed, IO.puts("FAILED: #{name}: #{text}"))
-
-  defp wait(condition, tries \\ 800) do
-    case condition.() do
-      true -> true
-      _ when tries > 0 -> Process.sleep(50) && wait(condition, tries - 1)
-      other -> exit(other)
-    end
   end
 
   defp peer(name, log) do

@@ -64,7 +64,7 @@ until grep -q "ready node=" "$scratch/log"; do
     sleep 0.05
 done
 
-cp "$tree/tests/interop.exs" "$scratch"
+cp "$tree/tests/interop.exs" "$tree/tests/checks.exs" "$scratch"
 chroot "$1" elixir --name shell@127.0.0.1 "$inside/interop.exs" "$daemon" "$inside" && exit 0
 tail -n 40 "$scratch/log" >&2
 exit 1

@@ -1,5 +1,7 @@
 # A node of mixed.sh. Arguments: `serve`, or `drive`, where the daemon's pages are, and the other nodes.
 
+Code.require_file("checks.exs", __DIR__)
+
 defmodule Subject do
   use GenServer
 
@@ -22,6 +24,8 @@ defmodule Watch do
 end
 
 defmodule Mixed do
+  import Checks
+
   @harness :"harness@127.0.0.1"
 
   # --- Every node ---
@@ -216,27 +220,6 @@ defmodule Mixed do
   # --- What they share ---
 
   defp run(caller, scenario), do: :erpc.call(caller, Mixed, :run, [scenario])
-
-  defp check(name, check) do
-    {pid, ref} = spawn_monitor(fn -> {check.(), exit(:shutdown)} end)
-
-    receive do
-      {:DOWN, ^ref, _, _, :shutdown} -> IO.puts("passed: #{name}")
-      {:DOWN, ^ref, _, _, reason} -> failed(name, Exception.format_exit(reason))
-    after
-      120_000 -> failed(name, inspect(Process.info(pid, [:current_stacktrace, :messages])))
-    end
-  end
-
-  defp failed(name, text), do: Process.put(:failed, IO.puts("FAILED: #{name}: #{text}"))
-
-  defp wait(condition, tries \\ 800) do
-    case condition.() do
-      true -> true
-      _ when tries > 0 -> Process.sleep(25) && wait(condition, tries - 1)
-      other -> exit(other)
-    end
-  end
 end
 
 Mixed.main(System.argv())

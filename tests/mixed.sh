@@ -52,7 +52,7 @@ cat >"$scratch/config" <<END
 {"node": {"name": "harness@127.0.0.1", "cookie_file": "$scratch/.erlang.cookie"$tls}, "state_dir": "$scratch/state",
  "epmd": {"start": false}, "http": {"listen": "$http"}, "access": {"chaos": {"allow": ["*"]}}}
 END
-cp "$tree/tests/mixed.exs" "$scratch"
+cp "$tree/tests/mixed.exs" "$tree/tests/checks.exs" "$scratch"
 for root in "$@"; do
     [ -e "$root/$scratch" ] || cp -a "$scratch" "$root/$scratch" || exit 2
 done

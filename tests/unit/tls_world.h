@@ -287,4 +287,22 @@ static inline ssize_t pair_read(struct pair *pair, void *data, size_t size)
     return result;
 }
 
+/* --- Of all tests of a program --- */
+
+static struct tls_world world;
+
+static inline int world_set_up(void **state)
+{
+    (void)state;
+    tls_world_start(&world);
+    return 0;
+}
+
+static inline int world_tear_down(void **state)
+{
+    (void)state;
+    tls_world_end(&world);
+    return 0;
+}
+
 #endif

@@ -5,8 +5,6 @@
 
 #include "tls_private.h"
 
-static struct tls_world world;
-
 /* What tls_new() says of these files. */
 static void expect_problem(const char *certificate, const char *key, const char *ca, const char *problem)
 {
@@ -256,20 +254,6 @@ static void test_dislikes(void **state)
     }
 }
 
-static int on_start(void **state)
-{
-    (void)state;
-    tls_world_start(&world);
-    return 0;
-}
-
-static int on_end(void **state)
-{
-    (void)state;
-    tls_world_end(&world);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,5 +261,5 @@ int main(void)
         cmocka_unit_test(test_changes),  cmocka_unit_test(test_changes_meanwhile),
         cmocka_unit_test(test_end),      cmocka_unit_test(test_dislikes),
     };
-    return cmocka_run_group_tests(tests, on_start, on_end);
+    return cmocka_run_group_tests(tests, world_set_up, world_tear_down);
 }

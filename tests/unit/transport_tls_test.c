@@ -5,8 +5,6 @@
 
 #include "base/bytes.h"
 
-static struct tls_world world;
-
 static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
 /* Both roles and both versions. */
@@ -602,20 +600,6 @@ static void test_dials(void **state)
     tls_options_clear(&tls_options);
 }
 
-static int on_start(void **state)
-{
-    (void)state;
-    tls_world_start(&world);
-    return 0;
-}
-
-static int on_end(void **state)
-{
-    (void)state;
-    tls_world_end(&world);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -628,5 +612,5 @@ int main(void)
         cmocka_unit_test(test_strange),        cmocka_unit_test(test_accepts),
         cmocka_unit_test(test_recognises),     cmocka_unit_test(test_dials),
     };
-    return cmocka_run_group_tests(tests, on_start, on_end);
+    return cmocka_run_group_tests(tests, world_set_up, world_tear_down);
 }
