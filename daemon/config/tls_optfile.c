@@ -59,6 +59,17 @@ static void optfile_wants(const struct optfile *file, struct term value, const c
 
 /* --- Values: what may be secret is not shown --- */
 
+/* Begins a list; false when it is none, or has a tail, which nobody would read. */
+static bool optfile_list_start(struct term_list *list, struct term value)
+{
+    struct term element;
+    if (!term_list_start(list, value))
+        return false;
+    while (term_list_next(list, &element))
+        continue;
+    return term_list_proper(list) && term_list_start(list, value);
+}
+
 /* A string or binary without NUL as UTF-8; NULL when it is none. */
 static char *optfile_string(struct term value)
 {
@@ -70,7 +81,7 @@ static char *optfile_string(struct term value)
     bool is_string = true;
     if (term_read_binary(value, &data, &size)) {
         buffer_append(&text, data, size);
-    } else if (!term_list_start(&list, value)) {
+    } else if (!optfile_list_start(&list, value)) {
         is_string = false;
     } else {
         while (is_string && term_list_next(&list, &element)) {
@@ -81,7 +92,6 @@ static char *optfile_string(struct term value)
             if (is_string)
                 buffer_append(&text, bytes, utf8_encode((uint32_t)character, bytes));
         }
-        is_string = is_string && term_list_proper(&list);
     }
     is_string = is_string && text.size && !memchr(buffer_bytes(&text), 0, text.size);
     buffer_append(&text, "", 1);
@@ -167,7 +177,7 @@ static void optfile_certs_keys(struct optfile *file, struct term value)
 {
     struct term_list list;
     struct term element;
-    if (!term_list_start(&list, value) || list.string) {
+    if (!optfile_list_start(&list, value) || list.string) {
         optfile_wants(file, value, "a list of maps");
         return;
     }
@@ -206,7 +216,7 @@ static void optfile_versions(struct optfile *file, struct term value)
     struct term_list list;
     struct term element;
     bool has_1_2 = false, has_1_3 = false;
-    if (!term_list_start(&list, value)) {
+    if (!optfile_list_start(&list, value)) {
         optfile_wants(file, value, "a list such as ['tlsv1.3', 'tlsv1.2']");
         return;
     }
@@ -239,7 +249,7 @@ static void optfile_ciphers(struct optfile *file, struct term value)
     for (const char *name; (name = strsep(&rest, ":"));)
         optfile_add_cipher(file, name);
     free(all);
-    if (all || !term_list_start(&list, value)) {
+    if (all || !optfile_list_start(&list, value)) {
         if (!all)
             optfile_wants(file, value, wanted);
         return;
@@ -413,7 +423,7 @@ static void optfile_read_role(struct optfile *file, struct term options)
     struct term_list list;
     struct term element;
     file->option = "";
-    if (!term_list_start(&list, options)) {
+    if (!optfile_list_start(&list, options)) {
         file->option = "?";
         optfile_problem(file, "its options are no list");
         return;
@@ -448,7 +458,7 @@ static void optfile_read_sections(struct tls_options *options, const struct tls_
     if (term_parse_is_evaluated(all, &source, &size))
         told->problem(told->owner, "",
                       "it is an expression, which is not evaluated here: write what comes of it");
-    else if (!term_list_start(&list, all) || list.string)
+    else if (!optfile_list_start(&list, all) || list.string)
         told->problem(told->owner, "", "it is not [{server, Options}, {client, Options}]");
     else
         while (term_list_next(&list, &element))

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/compiler.h"
 #include "base/utf8.h"
+#include "term/term_check.h"
 #include "term/term_read.h"
 #include "term_words_private.h"
 
@@ -404,10 +405,28 @@ static void parse_value(struct parser *parser)
     parse_evaluated(parser);
 }
 
+/* As nodes write it, where a list whose tail is a list is one. What they refuse is a map with a key twice. */
+static void parse_settle(struct parser *parser, size_t at)
+{
+    struct buffer *bytes = &parser->builder->bytes, settled = {0};
+    const struct term term = {buffer_bytes(bytes) + at, bytes->size - at};
+    size_t used;
+    bool is_canonical;
+    if (term_check(term.data, term.size, &term_no_limits, &used, &is_canonical) != TERM_OK) {
+        parse_fail(parser, "it has a map with a key twice");
+    } else if (!is_canonical) {
+        term_canonical_with_atoms(term, NULL, &settled);
+        buffer_truncate(bytes, at);
+        buffer_append(bytes, buffer_bytes(&settled), settled.size);
+        buffer_free(&settled);
+    }
+}
+
 bool term_parse(const char *text, size_t size, struct term_builder *builder,
                 struct term_parse_problem *problem)
 {
     struct parser parser = {.builder = builder, .problem = problem};
+    const size_t at = builder->bytes.size;
     struct term term;
     words_start(&parser.words, text, size);
     parse_next(&parser);
@@ -420,6 +439,8 @@ bool term_parse(const char *text, size_t size, struct term_builder *builder,
         parse_fail(&parser, "there is more behind the full stop");
     if (!parser.failed && !term_build_done(builder, &term))
         parse_fail(&parser, "it has an atom that is none, or is too large");
+    if (!parser.failed)
+        parse_settle(&parser, at);
     return !parser.failed;
 }
 

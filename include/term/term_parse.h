@@ -20,7 +20,8 @@ struct term_parse_problem {
  * tuples, lists, maps. Whatever would have to be evaluated (funs, calls, variables, operators) is not: in its
  * place is {'$evaluated', Source}, a binary, without blanks between its words but where they are needed.
  *
- * False when it is malformed; the builder then has more than before that is of no use. */
+ * What is appended is canonical (see term.h). False when it is malformed; the builder then has more than
+ * before that is of no use. */
 MUST_CHECK bool term_parse(const char *text, size_t size, struct term_builder *builder,
                            struct term_parse_problem *problem);
 

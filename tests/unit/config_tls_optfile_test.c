@@ -101,6 +101,12 @@ static void test_defaults(void **state)
     assert_int_equal(options.roles[TLS_CLIENT].least_version, TLS_VERSION_1_2);
     assert_int_equal(options.roles[TLS_CLIENT].most_version, TLS_VERSION_1_3);
     tls_options_clear(&options);
+    read_text("[{server, [{fail_if_no_peer_cert, true} | [{verify, verify_peer}]]} | [{client, []}]].",
+              &options);
+    assert_string_equal(told, "");
+    assert_true(options.roles[TLS_SERVER].verifies);
+    assert_true(options.roles[TLS_SERVER].requires_certificate);
+    tls_options_clear(&options);
     read_text("[{client, [{server_name_indication, disable}, {verify, verify_none}]}].", &options);
     assert_string_equal(told, "");
     assert_false(options.roles[TLS_CLIENT].verifies || options.roles[TLS_CLIENT].verifies_name);
@@ -134,6 +140,10 @@ static void test_told(void **state)
          "server.certfiel: unknown option (nearest: certfile)\nserver.nonsense_at_all: unknown option\n"},
         {"[{server, [inet6]}].", "server.?: an option is no pair such as {certfile, \"cert.pem\"}\n"},
         {"[{server, 1}].", "server.?: its options are no list\n"},
+        {"[{server, [{ktls, true} | {verify, verify_peer}]}].", "server.?: its options are no list\n"},
+        {"[{server, []} | {client, []}].", "it is not [{server, Options}, {client, Options}]\n"},
+        {"[{client, [{versions, ['tlsv1.3' | 'tlsv1.2']}]}].",
+         "client.versions: ['tlsv1.3'|'tlsv1.2'] is not a list such as ['tlsv1.3', 'tlsv1.2']\n"},
         {"[{sever, []}].", "something in it is neither {server, Options} nor {client, Options}\n"},
         {"{server, []}.", "it is not [{server, Options}, {client, Options}]\n"},
         {"[{server, []}]", "line 1: it ends where a full stop is expected\n"},
